@@ -1,0 +1,331 @@
+"""One execution as a state machine: who has announced what, who goes next, what has happened.
+
+The heart of simaie, and it never waits. A driver owns the coroutines; it tells the execution what a vCPU announced
+(`announced`) or that it ended (`exited`), and is told whom to resume, with ``actor.inbox`` to send. Both drivers call
+nothing else, which is why they cannot differ.
+
+Invariants, checked here and again by the conformance tests: a scheduler is never offered nothing and never gets its way with
+what it was not offered; between two steps at most one actor is resumed, and every other live one has announced; the trace
+never grows past the limit.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from simaie.decision import Choice, Schedule, Switch
+from simaie.engine.actor import Actor
+from simaie.engine.machine import Machine
+from simaie.errors import GuestFault, InternalError, SchedulerError
+from simaie.guest.cpu import Thread
+from simaie.guest.device import Device
+from simaie.guest.program import FinalState, Program
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.op import BLOCKING, FIRST_SPECIAL, Kind, Op
+from simaie.protocols import ExecutionInfo, Offer, Scheduler
+from simaie.trace import Ending, Event, Fault, Outcome, Trace
+
+__all__ = ["Execution"]
+
+_CHOICE = Kind.CHOICE
+
+
+class Execution:
+    """Program x machine x scheduler, run once."""
+
+    def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        self.program = program
+        self.machine = machine
+        self.scheduler = scheduler
+        self._choose = scheduler.choose
+        self.events: list[Event] = []
+        self.ending: Ending | None = None
+        self._facts = machine.facts(program.isa)
+        host = Host(word=machine.host_word // 8, endian=machine.endian)
+        self.memory = machine.make_memory(program)
+        self._perform = self.memory.perform
+        self.scheme = machine.make_scheme(host, PageTable(host, program.pages), self._facts)
+        self._step_limit = machine.limits.steps
+        self._offer = Offer()
+        self._changed = True  # whether the offer's candidates must be made anew
+        self._live: list[Actor] = []  # in structural order
+        self._everyone: list[Actor] = []  # the dead too
+        self._to_advance: deque[Actor] = deque()  # who must announce before the next decision
+        self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind
+        self._exclusive: Actor | None = None  # who has stopped the world
+        self._free_identities: list[int] = []
+        self._switches: list[Switch] = []
+        self._choices: list[Choice] = []
+        self._faults: list[Fault] = []
+        self._populate()
+        scheduler.start(info)
+
+    # -- making actors ------------------------------------------------------------------------
+
+    def _populate(self) -> None:
+        program = self.program
+        for number, thread in enumerate(program.threads):
+            self._add(str(number), (number,), program.cpu_class, lambda cpu, t=thread: program.start(t, cpu))
+        for number, code in enumerate(program.devices):
+            actor = self._add(f"dma{number}", (len(program.threads) + number,), Device, code)
+            actor.is_device = True
+
+    def _add(
+        self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> Actor:
+        identity = self._free_identities.pop(0) if self._free_identities else len(self._everyone)
+        cpu = cpu_class(name, identity, self.scheme, self._facts)
+        self.scheme.enter(cpu)
+        actor = Actor(name, rank, cpu, code(cpu))
+        insort(self._live, actor, key=lambda a: a.rank)
+        self._everyone.append(actor)
+        self._to_advance.append(actor)
+        return actor
+
+    # -- what the drivers call ----------------------------------------------------------------
+
+    def begin(self) -> Actor | None:
+        """Whom to resume first."""
+        return self.proceed()
+
+    def announced(self, actor: Actor, op: Op) -> Actor | None:
+        """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
+        actor.op = op
+        if op.kind >= _CHOICE:
+            if op.kind is _CHOICE:
+                return self._resolve_choice(actor, op)
+            if op.kind in BLOCKING:
+                self._announce_blocking(actor)
+                return self.proceed()
+        if not actor.enabled:
+            actor.enabled = self._changed = True
+        if self._to_advance or self._exclusive is not None or self._waiting:
+            return self.proceed()
+        return self._decide()
+
+    def exited(self, actor: Actor) -> Actor | None:
+        """The coroutine of `actor` has returned. Returns whom to resume, or None if the execution is over."""
+        if not actor.epilogue:
+            actor.epilogue = True
+            actor.coroutine = self._epilogue(actor)
+            actor.inbox = None
+            return actor
+        self._live.remove(actor)
+        actor.enabled = False
+        self._changed = True
+        return self.proceed()
+
+    def faulted(self, actor: Actor, fault: GuestFault | AssertionError) -> Actor | None:
+        """The guest did not handle `fault` (or an assertion of it failed): the vCPU ends, the others go on."""
+        kind = "fault" if isinstance(fault, GuestFault) else "assertion"
+        self._faults.append(Fault(actor.name, len(self.events), str(fault) or "assertion failed", kind))
+        return self.exited(actor)
+
+    def proceed(self) -> Actor | None:
+        """Whom to resume when the current actor has announced or ended: one that must still announce, or the chosen."""
+        if self.ending is not None:
+            return None
+        if self._to_advance:
+            return self._to_advance.popleft()
+        if self._waiting or self._exclusive is not None:
+            self._refresh()
+        return self._decide()
+
+    # -- one step -----------------------------------------------------------------------------
+
+    def _decide(self) -> Actor | None:
+        """Offer, take the decision, perform the one operation, record it."""
+        offer = self._offer
+        if self._changed:
+            offer.candidates = tuple([actor for actor in self._live if actor.enabled])
+            self._changed = False
+        if not offer.candidates:
+            return self._end(self._stuck())
+        events = self.events
+        offer.step = step = len(events)
+        if step >= self._step_limit:
+            return self._end(Ending.STEP_LIMIT)
+        chosen: Any = self._choose(offer)
+        if type(chosen) is not Actor or not chosen.enabled:
+            return self._refuse(chosen)
+        if chosen is not offer.running:
+            self._switch(chosen, step)
+        op = chosen.op
+        instruction = chosen.entered = chosen.cpu.instruction
+        if op.kind < FIRST_SPECIAL:
+            value = self._perform(chosen, op)
+        else:
+            value = self._perform_special(chosen, op)
+        chosen.inbox = value
+        events.append(Event(chosen.name, op, value, instruction))
+        return chosen  # type: ignore[no-any-return]  # an Actor: checked above
+
+    def _switch(self, chosen: Actor, step: int) -> None:
+        """Somebody else than last time: note it if it is not what the default would have done."""
+        offer = self._offer
+        running: Actor | None = offer.running
+        if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
+            self._switches.append(Switch(step, chosen.name))
+        offer.running = chosen
+
+    def _refuse(self, chosen: Any) -> Actor | None:
+        if chosen is None:
+            return self._end(Ending.PRUNED)
+        offered = ", ".join(a.name for a in self._offer.candidates)
+        who = type(self.scheduler).__name__
+        raise SchedulerError(f"{who}.choose returned {chosen!r} at step {self._offer.step}; it was offered: {offered}")
+
+    def _resolve_choice(self, actor: Actor, op: Op) -> Actor | None:
+        step = len(self.events)
+        if step >= self._step_limit:
+            return self._end(Ending.STEP_LIMIT)
+        arity = op.value
+        self._offer.step = step
+        value = 0 if arity == 1 else self.scheduler.choose_value(self._offer, arity)
+        if type(value) is not int or not 0 <= value < arity:
+            who = type(self.scheduler).__name__
+            raise SchedulerError(f"{who}.choose_value returned {value!r} at step {step}; asked for 0 to {arity - 1}")
+        if value:
+            self._choices.append(Choice(step, value))
+        self.events.append(Event(actor.name, op, value, actor.cpu.instruction))
+        actor.inbox = value
+        return actor
+
+    # -- operations that block, wake, or change who is there ------------------------------------
+
+    def _announce_blocking(self, actor: Actor) -> None:
+        actor.blocking = True
+        self._waiting.append(actor)
+        self._set_enabled(actor, self._can_perform(actor))
+
+    def _set_enabled(self, actor: Actor, enabled: bool) -> None:
+        if actor.enabled is not enabled:
+            actor.enabled = enabled
+            self._changed = True
+
+    def _refresh(self) -> None:
+        """Ask anew who can perform; needed only while somebody waits or the world is stopped."""
+        if self._exclusive is not None:
+            for actor in self._live:
+                self._set_enabled(actor, self._can_perform(actor))
+            return
+        for actor in self._waiting:
+            self._set_enabled(actor, self._can_perform(actor))
+
+    def _can_perform(self, actor: Actor) -> bool:
+        op = actor.op
+        owner = self._exclusive
+        if owner is not None and owner is not actor and not actor.is_device:
+            return False
+        if op.kind is Kind.BEGIN_EXCLUSIVE:
+            return not any(a.inside_instruction for a in self._live if a is not actor and not a.is_device)
+        if op.kind is Kind.JOIN:
+            thread: Thread = op.value
+            return thread.done
+        return self.memory.enabled(actor, op)
+
+    def _perform_special(self, actor: Actor, op: Op) -> Any:
+        if actor.blocking:
+            actor.blocking = False
+            self._waiting.remove(actor)
+        kind = op.kind
+        if kind is Kind.SPAWN:
+            return self._spawn(actor, op.value)
+        if kind is Kind.EXIT:
+            return self._exit(actor)
+        if kind is Kind.BEGIN_EXCLUSIVE:
+            self._exclusive = actor
+            return None
+        if kind is Kind.END_EXCLUSIVE:
+            return self._end_exclusive(actor)
+        return None if kind is Kind.JOIN else self.memory.perform(actor, op)
+
+    def _end_exclusive(self, actor: Actor) -> None:
+        if self._exclusive is not actor:
+            raise InternalError(f"vCPU {actor.name} ends an exclusive section that it does not own")
+        self._exclusive = None
+        for other in self._live:
+            self._set_enabled(other, self._can_perform(other))
+
+    def _spawn(self, parent: Actor, code: Callable[[Any], Coroutine[Any, Any, Any]]) -> Thread:
+        name, rank = f"{parent.name}.{parent.children}", (*parent.rank, parent.children)
+        parent.children += 1
+        thread = Thread(name)
+        if len(self._everyone) >= self.machine.limits.threads:
+            self._end(Ending.THREAD_LIMIT)
+            return thread
+        self._add(name, rank, self.program.cpu_class, code).thread = thread
+        return thread
+
+    def _exit(self, actor: Actor) -> None:
+        assert actor.thread is not None
+        actor.thread.done = True
+        insort(self._free_identities, actor.cpu.identity)
+
+    async def _epilogue(self, actor: Actor) -> None:
+        """What every thread does at its end. Only a spawned one has an exit that others can see."""
+        if not actor.is_device:
+            await actor.cpu.leave()
+        if actor.thread is not None:
+            await Op(Kind.EXIT)
+
+    # -- the ending ---------------------------------------------------------------------------
+
+    def _stuck(self) -> Ending:
+        if not self._live:
+            return Ending.FINISHED
+        if any(actor.op.kind is Kind.AWAIT for actor in self._live):
+            return Ending.LIVELOCK
+        return Ending.DEADLOCK
+
+    def _end(self, ending: Ending) -> None:
+        if self.ending is None:
+            self.ending = ending
+
+    def close(self) -> None:
+        """Close every coroutine that is still suspended; idempotent."""
+        for actor in self._everyone:
+            try:
+                actor.coroutine.close()
+            except RuntimeError:  # the guest awaits in a `finally`: there is nobody left to answer
+                continue
+
+    def result(self) -> Trace:
+        """The finished trace; the scheduler hears of it."""
+        if self.ending is None:
+            raise InternalError("an execution was asked for its result before its end")
+        trace = Trace(
+            program=self.program.name,
+            events=self.events,
+            ending=self.ending,
+            outcome=self._outcome(),
+            schedule=Schedule(tuple(self._switches), tuple(self._choices)),
+            waiting={actor.name: actor.op for actor in self._live},
+            faults=tuple(self._faults),
+            promises=frozenset(self.scheme.promises),
+            accepted=self._accepted(),
+        )
+        self.scheduler.finish(trace)
+        return trace
+
+    def _registers(self) -> dict[str, int]:
+        return {f"{a.name}:{r}": v for a in self._everyone for r, v in a.cpu.observations.items()}
+
+    def _outcome(self) -> Outcome:
+        items = dict(self._registers())
+        for address, width in self.program.watch.items():
+            items[f"[{address:#x}]"] = self.memory.read(address, width)
+        return Outcome(tuple(sorted(items.items())))
+
+    def _accepted(self) -> bool | None:
+        """What the program's final check says; None if it has none or the execution did not run to its end."""
+        if self.program.final is None or self.ending is not Ending.FINISHED:
+            return None
+        try:
+            return bool(self.program.final(FinalState(self.memory.read, self._registers())))
+        except AssertionError:
+            return False

@@ -1,0 +1,122 @@
+"""How a program is run: scheme, host memory, mode, word size, limits. Data, but for a scheme given as a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from simaie import plugins
+from simaie.errors import UsageError
+from simaie.guest.program import Program
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.host.ram import Endian
+from simaie.plugins import Spec
+from simaie.protocols import HostMemory, require_one_of, require_positive
+from simaie.schemes.scheme import Scheme
+
+__all__ = ["Facts", "Limits", "Machine"]
+
+SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
+
+#: Guest address width by instruction set, in bits: user mode of a 64-bit x86 and a 32-bit Arm.
+ADDRESS_BITS = {"x86": 47, "arm": 32}
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds on one execution. steps: operations; threads: vCPUs alive or dead; spin_seconds: see the watchdog."""
+
+    steps: int = 20_000
+    threads: int = 4_096
+    spin_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        require_positive(steps=self.steps, threads=self.threads, spin_seconds=self.spin_seconds)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a scheme is told of the machine."""
+
+    isa: str
+    full_system: bool
+    host_word: int
+    address_bits: int
+
+
+class Machine:
+    """The emulator and its host.
+
+    scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
+    memory model. full_system: addresses go through the page table, step by step; otherwise user mode.
+    host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address;
+    None takes the ISA's. endian: of guest RAM.
+
+    Raises UsageError or UnknownNameError if any of these cannot be.
+    """
+
+    def __init__(
+        self,
+        scheme: SchemeChoice = "native",
+        *,
+        host: str = "sc",
+        full_system: bool = False,
+        host_word: int = 64,
+        address_bits: int | None = None,
+        endian: Endian = "little",
+        limits: Limits | None = None,
+    ) -> None:
+        require_one_of("host_word", host_word, (32, 64))
+        require_one_of("endian", endian, ("little", "big"))
+        require_positive(address_bits=address_bits)
+        self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
+        self.host = host
+        self.full_system = bool(full_system)
+        self.host_word = host_word
+        self.address_bits = address_bits
+        self.endian: Endian = endian
+        self.limits = limits or Limits()
+        self._scheme_class = self._find_scheme(scheme)
+        self._memory_class = plugins.resolve(plugins.HOSTS, host)
+
+    def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
+        if self.scheme_spec is None:
+            return scheme  # type: ignore[return-value]  # callable, or there would be a spec
+        found: Callable[..., Scheme] = plugins.resolve(plugins.SCHEMES, self.scheme_spec.name)
+        return found
+
+    @property
+    def scheme(self) -> str:
+        """The scheme as text, options included."""
+        if self.scheme_spec is not None:
+            return str(self.scheme_spec)
+        return getattr(self._scheme_class, "name", None) or repr(self._scheme_class)
+
+    def __repr__(self) -> str:
+        mode = "full system" if self.full_system else "user mode"
+        return f"<Machine {self.scheme} on {self.host}, {mode}, {self.host_word}-bit host>"
+
+    def facts(self, isa: str) -> Facts:
+        """The facts that a scheme is told, for a guest of `isa`."""
+        bits = self.address_bits or ADDRESS_BITS.get(isa, 64)
+        return Facts(isa, self.full_system, self.host_word, bits)
+
+    def make_memory(self, program: Program) -> HostMemory:
+        """A fresh host memory that holds the program's initial values."""
+        memory: Any = self._memory_class(self.endian)
+        for address, width, value in program.image:
+            if isinstance(value, bytes):
+                memory.ram.write_bytes(address, value)
+            else:
+                memory.ram.write(address, width, value)
+        result: HostMemory = memory
+        return result
+
+    def make_scheme(self, host: Host, pages: PageTable, facts: Facts) -> Scheme:
+        """A fresh scheme with its options; UsageError if it does not know them."""
+        options = self.scheme_spec.options if self.scheme_spec else {}
+        made = plugins.construct(f"scheme {self.scheme}", self._scheme_class, host, pages, facts, **options)
+        if not isinstance(made, Scheme):
+            raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} gave {made!r}")
+        return made

@@ -1,0 +1,121 @@
+"""Everything that simaie raises: a small tree, each branch saying whose mistake it is.
+
+A *finding* about a guest program or an emulation scheme is a value in a report, never an exception.
+An exception means that simaie was asked for something that it cannot do: `UsageError` and its kin are
+the caller's to mend, `GuestError` the guest program's, `SchedulerError` the scheduler's, and
+`InternalError` ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DivergenceError",
+    "ForeignAwaitError",
+    "GuestError",
+    "GuestFault",
+    "GuestSpinError",
+    "InputError",
+    "InternalError",
+    "NondeterminismError",
+    "ReplayError",
+    "SchedulerError",
+    "SchemeError",
+    "SimaieError",
+    "UnknownNameError",
+    "UsageError",
+]
+
+
+class SimaieError(Exception):
+    """The root: catch it to catch everything that simaie raises on purpose."""
+
+
+class UsageError(SimaieError):
+    """An argument, option or combination of them that makes no sense; the message says what would."""
+
+
+class UnknownNameError(UsageError):
+    """A scheme, scheduler, program, host or instruction that does not exist.
+
+    The message lists what does exist, nearest first.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {what} {name!r}{hint} (known: {', '.join(self.known) or 'none'})")
+
+
+class InputError(SimaieError):
+    """A file that cannot be read as what it should be; the message names the file and the place."""
+
+
+class ReplayError(InputError):
+    """A replay file that is malformed, of another schema, or whose program cannot be had."""
+
+
+class DivergenceError(SimaieError):
+    """A strict replay took another path than the recorded one.
+
+    `step` is the first step that differs (counted from 0), `expected` what the record says of it and
+    `got` what happened instead.
+    """
+
+    def __init__(self, step: int, expected: str, got: str) -> None:
+        self.step, self.expected, self.got = step, expected, got
+        super().__init__(
+            f"the replay diverges at step {step}: expected {expected}, got {got}; "
+            "the program, the scheme or simaie has changed since the recording"
+        )
+
+
+class GuestError(SimaieError):
+    """A guest program that misbehaves as a Python program: it raised, or awaited what it must not.
+
+    `vcpu` names the vCPU, `where` the line of the guest's source, if known.
+    """
+
+    def __init__(self, message: str, *, vcpu: str = "", where: str = "") -> None:
+        self.vcpu, self.where = vcpu, where
+        super().__init__(message)
+
+
+class ForeignAwaitError(GuestError):
+    """A guest on the inline driver awaited something that is not a simaie operation."""
+
+
+class GuestSpinError(GuestError):
+    """A guest ran on and on without awaiting any operation, so no other vCPU could ever step."""
+
+
+class SchemeError(SimaieError):
+    """A scheme broke its contract: a lock released that was not held, a foreign object awaited."""
+
+
+class SchedulerError(SimaieError):
+    """A scheduler broke its contract: it chose what was not offered, or returned something else."""
+
+
+class NondeterminismError(SimaieError):
+    """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state."""
+
+
+class InternalError(SimaieError):
+    """An invariant of simaie itself does not hold; please report it with the replay file."""
+
+
+class GuestFault(Exception):
+    """A fault of the *guest* architecture, raised inside guest code by the instruction that faults.
+
+    It is part of the model and not an error of simaie: a guest may catch it, as an operating system would; one
+    that does not loses its vCPU, which the trace records. `cause` is ``"alignment"``, ``"address"``, ``"page"`` or
+    ``"permission"``; `address` is guest-virtual.
+    """
+
+    def __init__(self, cause: str, address: int, message: str) -> None:
+        self.cause, self.address = cause, address
+        super().__init__(message)

@@ -1,0 +1,159 @@
+"""A vCPU as guest code sees it: the instructions that every instruction set has.
+
+An instruction opens a record in the trace, lets the scheme's helper perform its host operations, and closes the
+record. What an instruction *means* stands in the ISA's class, how it is *emulated* in the scheme; neither knows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, NoReturn
+
+from simaie.errors import GuestFault, UnknownNameError, UsageError
+from simaie.host.pages import Page
+from simaie.op import Function, Kind, Op
+from simaie.protocols import MachineFacts
+from simaie.trace import AccessKind, Instruction
+
+__all__ = ["Cpu", "Thread"]
+
+_LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
+
+WIDTHS = (1, 2, 4, 8, 16)
+
+
+class Thread:
+    """A handle on a spawned guest thread: its vCPU's name, once it runs."""
+
+    __slots__ = ("done", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.done = name, False
+
+
+class Cpu:
+    """One vCPU. `address` and `width` are in bytes, values are unsigned and wrap at the width.
+
+    name: structural, e.g. ``"0"``. identity: the token that a scheme keeps for it; a later thread may get it again.
+    local: the scheme's own state for this vCPU. instruction: the one in execution, None between two.
+    """
+
+    isa: ClassVar[str] = "generic"
+
+    def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
+        self.name = name
+        self.identity = identity
+        self.local: Any = None
+        self.instruction: Instruction | None = None
+        self.instructions_begun = 0
+        self.observations: dict[str, int] = {}
+        self._scheme = scheme
+        self._machine = machine
+        self._last_address = 1 << machine.address_bits
+
+    # -- plain accesses -----------------------------------------------------------------------
+
+    def load(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """A plain load."""
+        return self._access("load", _LOAD, address, width, self._scheme.load(self, address, width))
+
+    def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
+        """A plain store."""
+        body = self._scheme.store(self, address, width, value)
+        return self._access("store", _STORE, address, width, body)
+
+    # -- threads, choices, results ------------------------------------------------------------
+
+    def spawn(self, code: Callable[[Any], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Thread]:
+        """Start a guest thread that runs ``code(cpu)`` on a vCPU of its own; returns a handle to join."""
+        return self._access("spawn", AccessKind.OTHER, 0, 0, Op(Kind.SPAWN, value=code))
+
+    def join(self, thread: Thread) -> Coroutine[Any, Any, None]:
+        """Wait until a spawned thread has ended."""
+        return self._access("join", AccessKind.OTHER, 0, 0, Op(Kind.JOIN, value=thread))
+
+    def wait_until(
+        self, address: int, predicate: Callable[[int], bool], *, width: int = 4
+    ) -> Coroutine[Any, Any, int]:
+        """Wait until ``predicate(value)`` holds of the location; returns the value. It never spins."""
+        body = self._scheme.wait(self, address, width, Function("until", predicate))
+        return self._access("wait", AccessKind.LOAD, address, width, body)
+
+    def choose(self, arity: int, what: str = "") -> Coroutine[Any, Any, int]:
+        """A non-deterministic integer in [0, arity): the scheduler explores all of them. Not a memory access."""
+        if arity < 1:
+            raise UsageError(f"choose needs at least one alternative, not {arity}")
+        return self._access("choose", AccessKind.OTHER, 0, 0, Op(Kind.CHOICE, value=arity, note=what))
+
+    def observe(self, name: str, value: int) -> None:
+        """Add ``<vCPU>:<name> = value`` to the outcome of the execution."""
+        self.observations[name] = value
+
+    # -- the system side ----------------------------------------------------------------------
+
+    def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
+        """An exception, interrupt or context switch is taken here, between two instructions."""
+        return self._access(cause, AccessKind.OTHER, 0, 0, self._scheme.exception(self, cause))
+
+    def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
+        """Replace the page-table entry of `address`: what an operating system does."""
+        return self._access("map-page", AccessKind.OTHER, 0, 0, self._scheme.pages.set(address, page))
+
+    def leave(self) -> Coroutine[Any, Any, None]:
+        """The thread ends: the engine calls it, guest code need not."""
+        return self._access("thread-exit", AccessKind.OTHER, 0, 0, self._scheme.thread_exit(self))
+
+    # -- how an instruction is carried out ------------------------------------------------------
+
+    async def _access(
+        self,
+        mnemonic: str,
+        access: AccessKind,
+        address: int,
+        width: int,
+        body: Awaitable[Any],
+        alignment: int = 1,
+    ) -> Any:
+        """One guest instruction: record it, check the address, let `body` perform it.
+
+        A fault in the middle tells the scheme, which must let go of what it holds, and goes on to the guest.
+        """
+        number = self.instructions_begun
+        self.instructions_begun = number + 1
+        self.instruction = record = Instruction(self.name, number, mnemonic, access, address, width)
+        try:
+            if address & (alignment - 1) or not 0 <= address <= self._last_address - width:
+                self._refuse(address, width, alignment, body)
+            result = await body
+        except GuestFault as fault:
+            await self._scheme.exception(self, fault.cause)
+            self.instruction = None
+            raise
+        record.result = result
+        record.completed = True
+        self.instruction = None
+        return result
+
+    def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
+        if isinstance(body, Coroutine):
+            body.close()  # never started: Python would warn about it
+        if address & (alignment - 1):
+            raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
+        raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UnknownNameError(f"instruction of {type(self).isa}", name, self.instruction_names())
+
+    @classmethod
+    def instruction_names(cls) -> list[str]:
+        """The methods that guest code may call."""
+        names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
+        return sorted(set(names) - {"instruction_names", "leave"})
+
+
+def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:
+    """Raise UsageError unless `width` is one that the instruction has."""
+    if width not in allowed:
+        raise UsageError(f"width must be one of {', '.join(map(str, allowed))} bytes, not {width!r}")

@@ -1,0 +1,27 @@
+"""A device that reads and writes guest RAM by itself (DMA): no guest instruction, so no scheme sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+from simaie.guest.cpu import Cpu
+from simaie.trace import AccessKind
+
+__all__ = ["Device"]
+
+
+class Device(Cpu):
+    """An uninstrumented bus master; its addresses are physical."""
+
+    isa: ClassVar[str] = "device"
+
+    def dma_read(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Read RAM past the emulator's helpers."""
+        body = self._scheme.host.load(address, width)
+        return self._access("dma-read", AccessKind.LOAD, address, width, body)
+
+    def dma_write(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
+        """Write RAM past the emulator's helpers."""
+        body = self._scheme.host.store(address, width, value)
+        return self._access("dma-write", AccessKind.STORE, address, width, body)

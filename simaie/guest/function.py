@@ -1,0 +1,46 @@
+"""The read-modify-write functions of the instruction sets: named, so that a trace can show them.
+
+Each takes the old value, unsigned, and gives the new one, wrapped at `width` bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simaie.op import Function
+
+__all__ = ["rmw"]
+
+_BINARY: dict[str, Callable[[int, int], int]] = {
+    "add": lambda old, x: old + x,
+    "sub": lambda old, x: old - x,
+    "and": lambda old, x: old & x,
+    "or": lambda old, x: old | x,
+    "xor": lambda old, x: old ^ x,
+    "clear": lambda old, x: old & ~x,
+    "bts": lambda old, bit: old | 1 << bit,
+    "btr": lambda old, bit: old & ~(1 << bit),
+    "btc": lambda old, bit: old ^ 1 << bit,
+    "neg": lambda old, _: -old,
+    "not": lambda old, _: ~old,
+    "swap": lambda old, x: x,
+    "umax": lambda old, x: max(old, x),
+    "umin": lambda old, x: min(old, x),
+}
+
+
+def rmw(name: str, operand: int, width: int) -> Function:
+    """The function `name` with its operand bound; signed minimum and maximum are ``smin`` and ``smax``."""
+    mask = (1 << 8 * width) - 1
+    label = f"{name} {operand & mask}"
+    if name in ("smin", "smax"):
+        pick = min if name == "smin" else max
+        return Function(label, lambda old: pick(_signed(old, width), _signed(operand, width)) & mask)
+    binary = _BINARY[name]
+    wrapped = operand & mask
+    return Function(label, lambda old: binary(old, wrapped) & mask)
+
+
+def _signed(value: int, width: int) -> int:
+    half = 1 << (8 * width - 1)
+    return (value & (2 * half - 1) ^ half) - half

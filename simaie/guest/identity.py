@@ -1,0 +1,84 @@
+"""What makes two programs the same: a fingerprint of their code, and who is known in this process.
+
+A function's identity is its source text where that can be had, so that it does not depend on the Python version, plus its
+defaults and the plain values that it closes over; where there is no source, its bytecode.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import textwrap
+import weakref
+from types import CodeType
+from typing import Any
+
+import msgspec
+
+__all__ = ["find_program", "fingerprint", "remember"]
+
+_known: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def remember(program: Any) -> None:
+    """Keep track of a live program, so that a replay file saved in this process finds it."""
+    _known.add(program)
+
+
+def find_program(name: str, digest: str) -> Any | None:
+    """A live program of this process with that name and digest, if there is one."""
+    return next((p for p in _known if p.name == name and p.digest == digest), None)
+
+
+def fingerprint(*parts: Any) -> str:
+    """128 bits over `parts` (values, functions, and sequences of them), in hexadecimal."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        _feed(state, part, depth=0)
+    return state.hexdigest()
+
+
+def _feed(state: Any, part: Any, depth: int) -> None:
+    if isinstance(part, functools.partial):
+        _feed(state, [part.func, part.args, sorted(part.keywords.items())], depth)
+    elif inspect.isfunction(part) or inspect.ismethod(part):
+        _feed_function(state, part, depth)
+    elif isinstance(part, msgspec.Struct):
+        state.update(type(part).__name__.encode())
+        _feed(state, msgspec.structs.astuple(part), depth)
+    elif isinstance(part, list | tuple):
+        state.update(b"(")
+        for item in part:
+            _feed(state, item, depth)
+        state.update(b")")
+    elif part is None or isinstance(part, int | str | bytes | float):
+        state.update(repr(part).encode() + b"\0")
+    else:
+        # An object of some class: its state is unknown, its kind is not.
+        state.update(type(part).__qualname__.encode() + b"\0")
+
+
+def _feed_function(state: Any, function: Any, depth: int) -> None:
+    if depth > 4:
+        return
+    try:
+        state.update(textwrap.dedent(inspect.getsource(function)).encode())
+    except (OSError, TypeError):
+        _feed_code(state, function.__code__)
+    _feed(state, function.__defaults__ or (), depth + 1)
+    for cell in function.__closure__ or ():
+        try:
+            _feed(state, cell.cell_contents, depth + 1)
+        except ValueError:  # an empty cell: a name that is not bound yet
+            state.update(b"unbound\0")
+
+
+def _feed_code(state: Any, code: CodeType) -> None:
+    state.update(code.co_code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _feed_code(state, constant)
+        else:
+            state.update(repr(constant).encode())
+    state.update(" ".join(code.co_names).encode())

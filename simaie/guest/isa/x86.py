@@ -1,0 +1,241 @@
+"""The x86 guest (Intel SDM, volume 3A, 8.1 "Locked atomic operations"): locked and unlocked read-modify-writes.
+
+A method named after the instruction is the plain form, which reads and then writes and promises nothing; ``lock_...`` is
+the form with the LOCK prefix. XCHG, CMPXCHG8B and CMPXCHG16B always lock. Results: XADD, XCHG and
+the CMPXCHG family return the old value; BTS, BTR and BTC the old bit; the arithmetic instructions the new value, from
+which the flags derive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from simaie.guest.cpu import Cpu
+from simaie.guest.function import rmw
+from simaie.op import Function, Kind, Op
+from simaie.trace import AccessKind
+
+__all__ = ["X86Cpu"]
+
+Result = Callable[[int, int], int]  # (old, new) -> what the instruction returns
+
+
+def _old(old: int, new: int) -> int:
+    return old
+
+
+def _new(old: int, new: int) -> int:
+    return new
+
+
+class X86Cpu(Cpu):
+    """A vCPU of an x86 guest."""
+
+    isa: ClassVar[str] = "x86"
+
+    # -- exchanges ----------------------------------------------------------------------------
+
+    def xchg(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """XCHG with memory: locks by itself; returns the old value."""
+        body = self._scheme.atomic_rmw(self, address, width, rmw("swap", value, width))
+        return self._access("xchg", AccessKind.ATOMIC, address, width, body)
+
+    def xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """XADD: add, and return the old value."""
+        return self._plain("xadd", "add", address, value, width, _old)
+
+    def lock_xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK XADD: add atomically, and return the old value."""
+        return self._locked("xadd", "add", address, value, width, _old)
+
+    def cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """CMPXCHG without LOCK: always writes, the old value back if the comparison fails; returns the old value."""
+        mask = (1 << 8 * width) - 1
+        function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
+        body = self._read_then_write(address, width, function)
+        return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body)
+
+    def lock_cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK CMPXCHG: returns the old value; it stored `new` iff that equals `expected`."""
+        return self._compare("lock cmpxchg", address, expected, new, width, 1)
+
+    def cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
+        """CMPXCHG8B: 8 bytes, locks by itself; returns the old value."""
+        return self._compare("cmpxchg8b", address, expected, new, 8, 1)
+
+    def cmpxchg16b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
+        """CMPXCHG16B: 16 bytes, aligned or it faults, locks by itself; returns the old value."""
+        return self._compare("cmpxchg16b", address, expected, new, 16, 16)
+
+    def _compare(
+        self, name: str, address: int, expected: int, new: int, width: int, alignment: int
+    ) -> Coroutine[Any, Any, int]:
+        mask = (1 << 8 * width) - 1
+        body = self._scheme.cmpxchg(self, address, width, expected & mask, new & mask)
+        return self._access(name, AccessKind.ATOMIC, address, width, body, alignment)
+
+    # -- arithmetic ---------------------------------------------------------------------------
+
+    def add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """ADD to memory."""
+        return self._plain("add", "add", address, value, width, _new)
+
+    def lock_add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK ADD."""
+        return self._locked("add", "add", address, value, width, _new)
+
+    def sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """SUB from memory."""
+        return self._plain("sub", "sub", address, value, width, _new)
+
+    def lock_sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK SUB."""
+        return self._locked("sub", "sub", address, value, width, _new)
+
+    def adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
+        """ADC: add with `carry`, 0 or 1."""
+        return self._plain("adc", "add", address, value + carry, width, _new)
+
+    def lock_adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK ADC."""
+        return self._locked("adc", "add", address, value + carry, width, _new)
+
+    def sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
+        """SBB: subtract with borrow `carry`, 0 or 1."""
+        return self._plain("sbb", "sub", address, value + carry, width, _new)
+
+    def lock_sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK SBB."""
+        return self._locked("sbb", "sub", address, value + carry, width, _new)
+
+    def inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """INC memory."""
+        return self._plain("inc", "add", address, 1, width, _new)
+
+    def lock_inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK INC."""
+        return self._locked("inc", "add", address, 1, width, _new)
+
+    def dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """DEC memory."""
+        return self._plain("dec", "sub", address, 1, width, _new)
+
+    def lock_dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK DEC."""
+        return self._locked("dec", "sub", address, 1, width, _new)
+
+    def neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """NEG memory."""
+        return self._plain("neg", "neg", address, 0, width, _new)
+
+    def lock_neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK NEG."""
+        return self._locked("neg", "neg", address, 0, width, _new)
+
+    # -- logic --------------------------------------------------------------------------------
+
+    def and_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """AND memory."""
+        return self._plain("and", "and", address, value, width, _new)
+
+    def lock_and(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK AND."""
+        return self._locked("and", "and", address, value, width, _new)
+
+    def or_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """OR memory."""
+        return self._plain("or", "or", address, value, width, _new)
+
+    def lock_or(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK OR."""
+        return self._locked("or", "or", address, value, width, _new)
+
+    def xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """XOR memory."""
+        return self._plain("xor", "xor", address, value, width, _new)
+
+    def lock_xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK XOR."""
+        return self._locked("xor", "xor", address, value, width, _new)
+
+    def not_(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """NOT memory."""
+        return self._plain("not", "not", address, 0, width, _new)
+
+    def lock_not(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK NOT."""
+        return self._locked("not", "not", address, 0, width, _new)
+
+    # -- bits ---------------------------------------------------------------------------------
+
+    def bts(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """BTS: set bit number `bit`, modulo the width; returns the old bit."""
+        return self._bit("bts", address, bit, width, locked=False)
+
+    def lock_bts(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK BTS."""
+        return self._bit("bts", address, bit, width, locked=True)
+
+    def btr(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """BTR: clear bit number `bit`, modulo the width; returns the old bit."""
+        return self._bit("btr", address, bit, width, locked=False)
+
+    def lock_btr(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK BTR."""
+        return self._bit("btr", address, bit, width, locked=True)
+
+    def btc(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """BTC: flip bit number `bit`, modulo the width; returns the old bit."""
+        return self._bit("btc", address, bit, width, locked=False)
+
+    def lock_btc(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """LOCK BTC."""
+        return self._bit("btc", address, bit, width, locked=True)
+
+    def _bit(self, name: str, address: int, bit: int, width: int, *, locked: bool) -> Coroutine[Any, Any, int]:
+        number = bit % (8 * width)
+        form = self._locked if locked else self._plain
+        return form(name, name, address, number, width, lambda old, new: old >> number & 1)
+
+    # -- the rest -----------------------------------------------------------------------------
+
+    def mfence(self) -> Coroutine[Any, Any, None]:
+        """MFENCE."""
+        return self._access("mfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "full"))
+
+    def pause(self) -> Coroutine[Any, Any, None]:
+        """PAUSE: a hint that this vCPU spins; it lets others go first."""
+        return self._access("pause", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+
+    def movups(self, address: int, value: int) -> Coroutine[Any, Any, None]:
+        """A 16-byte vector store: architecturally two 8-byte stores, each checked apart."""
+        body = self._two_halves(address, value)
+        return self._access("movups", AccessKind.STORE, address, 16, body)
+
+    async def _two_halves(self, address: int, value: int) -> None:
+        await self._scheme.store(self, address, 8, value & (1 << 64) - 1)
+        await self._scheme.store(self, address + 8, 8, value >> 64)
+
+    # -- the two forms ------------------------------------------------------------------------
+
+    async def _locked(
+        self, name: str, function: str, address: int, operand: int, width: int, result: Result
+    ) -> int:
+        update = rmw(function, operand, width)
+        body = self._scheme.atomic_rmw(self, address, width, update)
+        old: int = await self._access(f"lock {name}", AccessKind.ATOMIC, address, width, body)
+        return result(old, update.apply(old))
+
+    async def _plain(
+        self, name: str, function: str, address: int, operand: int, width: int, result: Result
+    ) -> int:
+        update = rmw(function, operand, width)
+        body = self._read_then_write(address, width, update)
+        old: int = await self._access(name, AccessKind.PLAIN_RMW, address, width, body)
+        return result(old, update.apply(old))
+
+    async def _read_then_write(self, address: int, width: int, function: Function) -> int:
+        old: int = await self._scheme.load(self, address, width)
+        await self._scheme.store(self, address, width, function.apply(old))
+        return old

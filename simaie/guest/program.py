@@ -1,0 +1,141 @@
+"""A guest program: code for each vCPU, initial memory, and what must hold at the end. It knows an ISA, no scheme."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from simaie.errors import UsageError
+from simaie.guest.code import Code, Ins, run_code
+from simaie.guest.identity import fingerprint, remember
+from simaie.guest.isa import isa_class
+from simaie.host.pages import PAGE_SIZE, Page
+
+__all__ = ["FinalState", "Program", "ThreadCode"]
+
+GuestFunction: TypeAlias = Callable[[Any], Coroutine[Any, Any, Any]]
+ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]
+
+
+class FinalState:
+    """What a program's final check sees: ``memory[address]`` reads 4 bytes; `registers` are the observations.
+
+    Addresses are physical (in user mode without a page table: just the guest's).
+    """
+
+    def __init__(self, read: Callable[[int, int], int], registers: Mapping[str, int]) -> None:
+        self._read = read
+        self.registers = dict(registers)
+
+    def __getitem__(self, address: int) -> int:
+        return self._read(address, 4)
+
+    def read(self, address: int, *, width: int = 4) -> int:
+        """The unsigned value of the `width` bytes at `address`."""
+        return self._read(address, width)
+
+
+class Program:
+    """Guest code and what it must achieve.
+
+    name: for reports and traces. isa: ``"arm"`` or ``"x86"``. threads: one per vCPU, each an
+    ``async def thread(cpu)`` or a list of `Ins`. init: address -> an integer (4 bytes), ``(value, width)``, or bytes.
+    final: given the `FinalState`, returns whether it is acceptable (or asserts); it is asked
+    only of executions that ran to their end. watch: the locations that outcomes show, address -> width; by default
+    those of `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters,
+    ``async def device(dev)``.
+
+    Raises UsageError if any of these cannot be what it should be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        isa: str,
+        threads: Sequence[ThreadCode],
+        init: Mapping[int, int | tuple[int, int] | bytes] | None = None,
+        final: Callable[[FinalState], object] | None = None,
+        watch: Mapping[int, int] | None = None,
+        pages: Mapping[int, Page] | None = None,
+        devices: Sequence[GuestFunction] = (),
+        description: str = "",
+    ) -> None:
+        if not name or not isinstance(name, str):
+            raise UsageError(f"a program needs a name, not {name!r}")
+        self.name = name
+        self.isa = isa
+        self.cpu_class = isa_class(isa)
+        self.threads = tuple(self._thread(i, code) for i, code in enumerate(threads))
+        if not self.threads:
+            raise UsageError(f"program {name!r} has no threads; give it at least one")
+        self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(devices))
+        self.image = tuple(_initial(address, value) for address, value in (init or {}).items())
+        self.final = final
+        self.watch = dict(watch) if watch is not None else _watched(self.image)
+        self.pages = dict(pages or {})
+        for virtual, page in self.pages.items():
+            if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
+                raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
+        self.description = description
+        self.defined_in = _caller_file()
+        remember(self)
+
+    def __repr__(self) -> str:
+        return f"<Program {self.name!r}: {self.isa}, {len(self.threads)} threads>"
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Identity of the program's content, by which a replay knows that it has changed."""
+        code = [*self.threads, *self.devices, self.final]
+        return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
+
+    def start(self, thread: ThreadCode, cpu: Any) -> Coroutine[Any, Any, Any]:
+        """The coroutine of one thread on `cpu`."""
+        if callable(thread):
+            return thread(cpu)
+        return run_code(thread, cpu)
+
+    def _thread(self, index: int, code: ThreadCode) -> GuestFunction | Code:
+        if callable(code):
+            return self._function(f"thread {index}", code)
+        return Code(code, self.cpu_class, f"thread {index} of program {self.name!r}")
+
+    def _function(self, what: str, code: Any) -> GuestFunction:
+        call = getattr(code, "__call__", None)  # noqa: B004 - an object with an async __call__ is welcome too
+        if not (inspect.iscoroutinefunction(code) or inspect.iscoroutinefunction(call)):
+            raise UsageError(
+                f"{what} of program {self.name!r} must be an `async def` function of one argument or a list of "
+                f"instructions, not {code!r}"
+            )
+        return code  # type: ignore[no-any-return]  # checked just above
+
+
+def _initial(address: int, value: int | tuple[int, int] | bytes) -> tuple[int, int, int | bytes]:
+    """(address, width in bytes, value) of one item of `init`."""
+    if not isinstance(address, int) or address < 0:
+        raise UsageError(f"an initial address must be a non-negative integer, not {address!r}")
+    if isinstance(value, bytes | bytearray):
+        return address, len(value), bytes(value)
+    number, width = value if isinstance(value, tuple) else (value, 4)
+    if not isinstance(number, int) or width not in (1, 2, 4, 8, 16):
+        raise UsageError(f"initial value of {address:#x}: an integer, (integer, width) or bytes, not {value!r}")
+    return address, width, number
+
+
+def _watched(image: Iterable[tuple[int, int, int | bytes]]) -> dict[int, int]:
+    return {address: width for address, width, value in image if isinstance(value, int)}
+
+
+def _caller_file() -> Path | None:
+    """The file that constructs the program, so that a replay can name it."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    path = Path(frame.f_code.co_filename)
+    return path if path.is_file() else None

@@ -1,0 +1,81 @@
+"""The guest's page table: virtual pages to frames of RAM, entry by entry, each entry a cell.
+
+In full-system mode the emulator's software TLB looks the entry up, so a translation is a step of its own and
+may fault. In user mode the mapping is the host operating system's: accesses follow it without any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+import msgspec
+
+from simaie.errors import GuestFault
+from simaie.host.host import Host, SharedCell
+
+__all__ = ["PAGE_SIZE", "Page", "PageTable"]
+
+PAGE_SIZE = 4096
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One entry. frame: physical address of the page, a multiple of 4096 bytes."""
+
+    frame: int
+    writable: bool = True
+    present: bool = True
+
+    @property
+    def name(self) -> str:
+        """The entry as a trace shows it."""
+        return f"{self.frame:#x}{'w' if self.writable else 'r'}{'' if self.present else '!'}"
+
+
+class PageTable:
+    """The entries of one execution; a page without an entry maps to itself."""
+
+    def __init__(self, host: Host, pages: Mapping[int, Page]) -> None:
+        self._host = host
+        self._entries: dict[int, SharedCell] = {}
+        for virtual, page in pages.items():
+            self._entries[virtual // PAGE_SIZE] = self._fresh(virtual // PAGE_SIZE, page)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every page maps to itself."""
+        return not self._entries
+
+    def _fresh(self, number: int, page: Page) -> SharedCell:
+        return self._host.cell(f"pte {number * PAGE_SIZE:#x}", page)
+
+    def entry(self, address: int) -> SharedCell:
+        """The cell of the page that `address` is in."""
+        number = address // PAGE_SIZE
+        if number not in self._entries:
+            self._entries[number] = self._fresh(number, Page(number * PAGE_SIZE))
+        return self._entries[number]
+
+    async def translate(self, address: int, *, write: bool) -> int:
+        """The physical address of a guest-virtual one, by one look at the entry.
+
+        Raises GuestFault if the page is absent, or read-only and `write` is asked. An access that crosses a page
+        is translated by its first byte.
+        """
+        page: Page = await self.entry(address).load()
+        if not page.present:
+            raise GuestFault("page", address, f"no page at {address:#x}")
+        if write and not page.writable:
+            raise GuestFault("permission", address, f"the page at {address:#x} is read-only")
+        return page.frame + address % PAGE_SIZE
+
+    def set(self, address: int, page: Page) -> Awaitable[None]:
+        """Replace the entry of `address`: one step."""
+        return self.entry(address).store(page)
+
+    def resolve(self, address: int) -> int:
+        """Where the host's own mapping puts `address`, with no step (user mode)."""
+        cell = self._entries.get(address // PAGE_SIZE)
+        if cell is None:
+            return address
+        page: Page = cell.value
+        return page.frame + address % PAGE_SIZE

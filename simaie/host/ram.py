@@ -1,0 +1,66 @@
+"""Guest RAM: bytes, in pages that appear when first written. Only a memory model touches it."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Literal
+
+__all__ = ["Endian", "Ram"]
+
+Endian = Literal["little", "big"]
+
+_PAGE_BITS = 12
+_PAGE = 1 << _PAGE_BITS
+_OFFSET = _PAGE - 1
+_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+class Ram:
+    """A sparse byte-addressed memory; what was never written reads as 0."""
+
+    def __init__(self, endian: Endian = "little") -> None:
+        self.endian: Endian = endian
+        self._pages: dict[int, bytearray] = {}
+        prefix = "<" if endian == "little" else ">"
+        # One C call each way for the widths that fit a struct format; the mask keeps stores within the width.
+        codecs = {width: Struct(prefix + code) for width, code in _FORMATS.items()}
+        self._readers = {width: codec.unpack_from for width, codec in codecs.items()}
+        self._writers = {width: (codec.pack_into, (1 << 8 * width) - 1) for width, codec in codecs.items()}
+
+    def read(self, address: int, width: int) -> int:
+        """The unsigned integer in the `width` bytes at `address`."""
+        offset = address & _OFFSET
+        page = self._pages.get(address >> _PAGE_BITS)
+        if offset + width > _PAGE or width > 8:
+            return int.from_bytes(self.read_bytes(address, width), self.endian)
+        return self._readers[width](page, offset)[0] if page is not None else 0  # type: ignore[no-any-return]  # an unsigned format
+
+    def write(self, address: int, width: int, value: int) -> None:
+        """Put `value`, modulo the width, in the `width` bytes at `address`."""
+        offset = address & _OFFSET
+        writer = self._writers.get(width)
+        if writer is None or offset + width > _PAGE:
+            wrapped = value & ((1 << 8 * width) - 1)
+            self.write_bytes(address, wrapped.to_bytes(width, self.endian))
+            return
+        number = address >> _PAGE_BITS
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = bytearray(_PAGE)
+        pack, mask = writer
+        pack(page, offset, value & mask)
+
+    def read_bytes(self, address: int, length: int) -> bytes:
+        """The `length` bytes at `address`, across pages if need be."""
+        return bytes(self._byte(address + i) for i in range(length))
+
+    def write_bytes(self, address: int, data: bytes) -> None:
+        """Put `data` at `address`, across pages if need be."""
+        for i, byte in enumerate(data):
+            place = address + i
+            page = self._pages.setdefault(place >> _PAGE_BITS, bytearray(_PAGE))
+            page[place & _OFFSET] = byte
+
+    def _byte(self, address: int) -> int:
+        page = self._pages.get(address >> _PAGE_BITS)
+        return 0 if page is None else page[address & _OFFSET]

@@ -1,0 +1,165 @@
+"""What a vCPU asks of the host: operations, the cells they touch, and when two of them conflict.
+
+An `Op` is one indivisible access to shared host state, and *the* scheduling point: awaiting one
+announces it and parks the vCPU until the scheduler picks it. Everything shared is either a byte range of guest
+RAM or a named `Cell` of the emulator (a radix slot, a tiny set, a lock), so that conflicts can be seen from the
+operations alone. An op is data: it can be printed, compared in a replay and judged by a checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+__all__ = ["BLOCKING", "FIRST_SPECIAL", "Cell", "Function", "Kind", "Op", "Order", "conflict", "writes"]
+
+
+class Kind(IntEnum):
+    """What an operation does. Kinds from `LOCK` on may be disabled, or may change what is enabled."""
+
+    LOAD = 0
+    STORE = 1
+    CAS = 2  # compare-and-swap; its value is what was there before
+    EXCHANGE = 3
+    FETCH = 4  # atomic read-modify-write by a named function; its value is what was there before
+    LOAD_LINKED = 5  # of the ideal monitor that only the `native` scheme uses
+    STORE_CONDITIONAL = 6  # its value is 1 if it stored
+    CLEAR_RESERVATION = 7  # of the ideal monitor: the actor's own, nobody else's business
+    UPDATE = 8  # a compound, non-atomic access to a structure; legal only under the cell's guard
+    FENCE = 9
+    PAUSE = 10
+    CHOICE = 11  # local non-determinism: resolved when announced, no scheduling point
+    LOCK = 12
+    UNLOCK = 13
+    AWAIT = 14  # a load that is disabled until a predicate holds of the value
+    BEGIN_EXCLUSIVE = 15  # stop the world: waits until no other vCPU is inside a guest instruction
+    END_EXCLUSIVE = 16
+    SPAWN = 17
+    JOIN = 18
+    EXIT = 19
+
+
+FIRST_SPECIAL = Kind.LOCK
+BLOCKING = frozenset({Kind.LOCK, Kind.AWAIT, Kind.BEGIN_EXCLUSIVE, Kind.JOIN})
+_ALWAYS_WRITE = frozenset(
+    {Kind.STORE, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE, Kind.LOCK, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT}
+)
+_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
+_THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
+
+
+class Order(IntEnum):
+    """The memory order that an operation asks of the host, as in C11."""
+
+    RELAXED = 0
+    ACQUIRE = 1
+    RELEASE = 2
+    ACQ_REL = 3
+    SEQ_CST = 4
+
+
+class Cell:
+    """A named piece of the emulator's own shared state; `name` is structural, the same in every execution.
+
+    Only a host memory reads or writes `value`. `guard` names the mutex that must be held for an `UPDATE`.
+    """
+
+    __slots__ = ("guard", "name", "value")
+
+    def __init__(self, name: str, value: Any = None, guard: Cell | None = None) -> None:
+        self.name, self.value, self.guard = name, value, guard
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A named function of one value: what a FETCH, an UPDATE or an AWAIT computes. The name is what gets shown."""
+
+    name: str
+    apply: Callable[[Any], Any]
+
+
+class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One host operation. RAM operations have no `cell` and a `width` in bytes; cell operations have width 0.
+
+    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts.
+    expected: what a CAS compares with. function: what a FETCH, UPDATE or AWAIT applies.
+    """
+
+    kind: Kind
+    cell: Cell | None = None
+    address: int = 0
+    width: int = 0
+    value: Any = None
+    expected: Any = None
+    function: Function | None = None
+    order: Order = Order.RELAXED
+    note: str = ""
+
+    def __await__(self) -> Generator[Op, Any, Any]:
+        """Announce this operation to the engine; the value it sends back is the operation's result."""
+        return (yield self)
+
+    @property
+    def location(self) -> str:
+        """Where the operation acts, as text: ``[0x1000]/4`` for RAM, a cell's name, or nothing."""
+        if self.cell is not None:
+            return self.cell.name
+        return f"[{self.address:#x}]/{self.width}" if self.width else ""
+
+    def __str__(self) -> str:
+        parts = [self.kind.name.lower().replace("_", "-")]
+        if self.location:
+            parts.append(self.location)
+        if self.kind is Kind.CAS:
+            parts.append(f"{show(self.expected)} -> {show(self.value)}")
+        elif self.function is not None:
+            parts.append(self.function.name)
+        elif self.value is not None:
+            parts.append(show(self.value))
+        if self.note:
+            parts.append(f"({self.note})")
+        return " ".join(parts)
+
+
+def show(value: Any) -> str:
+    """A value as text that is the same in every process: integers, names, sorted sets."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool | int | str):
+        return str(int(value)) if not isinstance(value, str) else value
+    if isinstance(value, tuple):
+        return "{" + ", ".join(show(part) for part in value) + "}"
+    return str(getattr(value, "name", type(value).__name__))
+
+
+def writes(op: Op, value: Any) -> bool:
+    """Whether `op`, having returned `value`, changed shared state: a failed CAS or store-conditional is a read."""
+    kind = op.kind
+    if kind in _ALWAYS_WRITE:
+        return True
+    if kind is Kind.CAS:
+        return bool(value == op.expected)
+    return kind is Kind.STORE_CONDITIONAL and value == 1
+
+
+def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
+    """Whether two operations of different actors are dependent: they touch a common place and one writes it.
+
+    This is the one dependence relation of simaie: swapping two adjacent operations that do not conflict
+    changes neither what they return nor the state after them. Stop-the-world operations conflict with everything,
+    thread operations with each other (identities are handed out and taken back).
+    """
+    if a.kind in _WORLD or b.kind in _WORLD:
+        return True
+    if not (a_writes or b_writes):
+        return False
+    if a.cell is not None or b.cell is not None:
+        return a.cell is b.cell
+    if a.width and b.width:
+        return a.address < b.address + b.width and b.address < a.address + a.width
+    return a.kind in _THREADS and b.kind in _THREADS

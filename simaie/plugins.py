@@ -1,0 +1,102 @@
+"""Finding what is pluggable: entry-point groups, and specifications such as ``dfs:preemptions=2``.
+
+Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found the same way.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+from simaie.errors import UnknownNameError, UsageError
+
+__all__ = ["CHECKERS", "HOSTS", "SCHEDULERS", "SCHEMES", "Spec", "names", "resolve"]
+
+SCHEMES = "simaie.schemes"
+SCHEDULERS = "simaie.schedulers"
+CHECKERS = "simaie.checkers"
+HOSTS = "simaie.hosts"
+
+Option = str | int | float | bool | None
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A plug-in by name, with keyword options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, given: str | tuple[str, Mapping[str, Any]] | Spec) -> Spec:
+        """From ``"name"``, ``"name:key=value,key=value"``, or ``("name", {options})``; UsageError otherwise."""
+        if isinstance(given, Spec):
+            return given
+        if isinstance(given, str):
+            return cls._parse(given)
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str):
+            return cls(given[0], dict(given[1]))
+        raise UsageError(f"expected a name, 'name:key=value,...' or (name, options), not {given!r}")
+
+    @classmethod
+    def _parse(cls, text: str) -> Spec:
+        name, _, rest = text.partition(":")
+        options: dict[str, Any] = {}
+        for item in filter(None, rest.split(",")):
+            key, equals, value = item.partition("=")
+            if not equals or not key.strip().replace("-", "_").isidentifier():
+                raise UsageError(f"cannot read {text!r}: expected name:key=value,key=value")
+            options[key.strip().replace("-", "_")] = _option(value.strip())
+        return cls(name.strip(), options)
+
+    def __str__(self) -> str:
+        shown = ",".join(f"{key}={_shown(value)}" for key, value in sorted(self.options.items()))
+        return f"{self.name}:{shown}" if shown else self.name
+
+
+def _shown(value: Any) -> str:
+    return {True: "true", False: "false", None: "none"}.get(value, str(value)) if value in (True, False, None) else str(value)
+
+
+def _option(text: str) -> Option:
+    """A value from the command line: true, false, none, a number, or else text."""
+    words: dict[str, Option] = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (lambda t: int(t, 0), float):
+        try:
+            return kind(text)  # type: ignore[no-any-return,operator]  # int or float by construction
+        except ValueError:
+            continue
+    return text
+
+
+@functools.cache
+def _group(group: str) -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def names(group: str) -> list[str]:
+    """The names registered in an entry-point group, sorted."""
+    return sorted(_group(group))
+
+
+def resolve(group: str, name: str) -> Any:
+    """The object registered as `name`; UnknownNameError with the known names if there is none."""
+    points = _group(group)
+    if name not in points:
+        raise UnknownNameError(group.removeprefix("simaie.").removesuffix("s"), name, points)
+    return points[name].load()
+
+
+def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
+    """``factory(*args, **options)``, with a TypeError about the options turned into a UsageError."""
+    try:
+        return factory(*args, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" in str(error) or "required" in str(error):
+            raise UsageError(f"{what}: {error}") from error
+        raise

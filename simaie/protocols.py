@@ -1,0 +1,254 @@
+"""The seams: what a scheduler, a scheme, a host memory and a checker are.
+
+Everything pluggable is written against this module alone, ours as well as a third party's, and is found through the
+entry-point groups of `simaie.plugins`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from simaie.errors import UsageError
+from simaie.finding import Finding
+from simaie.op import Function, Op
+from simaie.trace import Trace
+
+__all__ = [
+    "Candidate",
+    "Checker",
+    "ExecutionInfo",
+    "HostMemory",
+    "MachineFacts",
+    "Offer",
+    "Promise",
+    "Scheduler",
+    "SchemeProtocol",
+    "VCpu",
+]
+
+
+# --- scheduling -----------------------------------------------------------------------------------
+
+
+class Candidate(Protocol):
+    """An actor that can take the next step.
+
+    name: structural (``"0"``, ``"1"``; ``"0.0"`` is the first child of ``"0"``), the same in every execution.
+    rank: its place in the structural order. op: the operation that it will perform if chosen.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the class says it
+
+    @property
+    def rank(self) -> tuple[int, ...]: ...  # noqa: D102 - the class says it
+
+    @property
+    def op(self) -> Op: ...  # noqa: D102 - the class says it
+
+    @property
+    def yielding(self) -> bool: ...  # noqa: D102 - its pending step only waits: to leave it is no preemption
+
+
+class Offer:
+    """One scheduling point. The object is reused: look at it during the call only.
+
+    candidates: never empty, in structural order; a new tuple only when somebody became enabled or disabled.
+    running: who ran the last step (None at the first), whether or not it is still a candidate.
+    step: index that the chosen operation's event will have in the trace.
+    """
+
+    __slots__ = ("candidates", "running", "step")
+
+    def __init__(self) -> None:
+        self.candidates: tuple[Any, ...] = ()
+        self.running: Any = None
+        self.step = 0
+
+    @property
+    def default(self) -> Candidate:
+        """Who goes on when nobody decides: the running actor if it can, else the first candidate."""
+        running: Candidate = self.running
+        return running if running in self.candidates else self.candidates[0]
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether the running actor is among the candidates."""
+        return self.running in self.candidates
+
+
+class ExecutionInfo(msgspec.Struct, frozen=True):
+    """What a scheduler is told at the start. seed: 64 bits of this execution's own; index: its number, from 0."""
+
+    seed: int
+    index: int
+    threads: int
+
+
+class Scheduler(ABC):
+    """Chooses every step of every execution of one exploration.
+
+    Call order: `start`, then `choose` for each step and `choose_value` for each local choice, then `finish`; again
+    from `start` until `exhausted` is true or the explorer stops. Chance comes from `ExecutionInfo.seed`
+    through `simaie.prng` only, so that any execution replays alone from its seed, its index and the `profile` that the
+    scheduler had when it started.
+    """
+
+    #: Whether visiting everything until `exhausted` proves a program clean.
+    exhaustive: bool = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is nothing left to explore; asked before each `start`."""
+        return False
+
+    @property
+    def complete(self) -> bool:
+        """Whether, once exhausted, everything was visited: false for a bounded search that cut something."""
+        return self.exhaustive
+
+    @property
+    def bound_note(self) -> str:
+        """What a bounded search left out, as words for a report; empty if nothing."""
+        return ""
+
+    def start(self, info: ExecutionInfo) -> None:  # noqa: B027 - optional, does nothing by default
+        """An execution begins."""
+
+    @abstractmethod
+    def choose(self, offer: Offer) -> Candidate:
+        """Pick one of `offer.candidates`."""
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """Resolve a local choice of the vCPU that is running: an integer in [0, arity)."""
+        return 0
+
+    def finish(self, trace: Trace) -> None:  # noqa: B027 - optional, does nothing by default
+        """The execution ended; `trace` is complete and may be kept."""
+
+    def profile(self) -> Mapping[str, Any]:
+        """What an instance made anew needs, besides seed and index, to repeat the next execution (JSON values)."""
+        return {}
+
+    def restore(self, profile: Mapping[str, Any]) -> None:  # noqa: B027 - optional, does nothing by default
+        """Take over what `profile` returned."""
+
+
+# --- the host -------------------------------------------------------------------------------------
+
+
+class HostMemory(Protocol):
+    """A memory model: a pure state machine over operations. It never awaits.
+
+    Fresh for every execution; `actor` is any hashable identity of who performs.
+    """
+
+    def enabled(self, actor: Any, op: Op) -> bool:
+        """Whether `op` can be performed now."""
+
+    def perform(self, actor: Any, op: Op) -> Any:
+        """Perform `op`, which is enabled, and return its value."""
+
+    def read(self, address: int, width: int) -> int:
+        """What RAM holds, for final checks and watched locations; `width` in bytes."""
+
+
+class MachineFacts(Protocol):
+    """What a scheme may know of the machine."""
+
+    @property
+    def full_system(self) -> bool:
+        """Whether addresses are translated by a page table (else user mode)."""
+
+    @property
+    def host_word(self) -> int:
+        """The widest single host access, in bits: 64 or 32."""
+
+    @property
+    def address_bits(self) -> int:
+        """Width of a guest address, in bits."""
+
+    @property
+    def isa(self) -> str:
+        """The guest's instruction set."""
+
+
+class VCpu(Protocol):
+    """What a scheme sees of a vCPU. local: the scheme's own state for it. identity: an opaque token, reusable."""
+
+    name: str
+    identity: int
+    local: Any
+
+
+class Promise(StrEnum):
+    """What a scheme says of itself; checkers hold it to this, and to nothing that it never promised."""
+
+    MUTEXES_ONLY = "mutexes-only"  # no host atomic on guest RAM: mutexes and pointer-size atomics only
+    ONE_LOCK = "one-lock"  # at most one mutex per vCPU at a time, none between instructions
+    REGISTERED_BY_ATOMICS = "registered-by-atomics"  # entries appear only for granules used atomically
+
+
+class SchemeProtocol(Protocol):
+    """How an emulator performs each class of guest access; addresses are guest-virtual, widths in bytes.
+
+    Derive from `simaie.schemes.scheme.Scheme`, which has a default for each and the host port to make them from.
+    """
+
+    promises: frozenset[Promise]
+
+    def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """A plain load."""
+
+    def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """A plain store."""
+
+    def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """LDREX and its kin: load, and reserve."""
+
+    def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[bool]:
+        """STREX and its kin: whether it stored."""
+
+    def clear_exclusive(self, cpu: VCpu) -> Awaitable[None]:
+        """CLREX: give up the reservation."""
+
+    def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
+        """A locked read-modify-write; returns the old value."""
+
+    def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        """A locked compare-and-exchange; returns the old value."""
+
+    def fence(self, cpu: VCpu, kind: str) -> Awaitable[None]:
+        """A guest memory barrier."""
+
+    def exception(self, cpu: VCpu, cause: str) -> Awaitable[None]:
+        """An exception is taken, or returned from: also after a fault in mid-instruction."""
+
+    def thread_exit(self, cpu: VCpu) -> Awaitable[None]:
+        """The guest thread is about to end."""
+
+
+# --- judging --------------------------------------------------------------------------------------
+
+#: A checker is a pure function of a trace: it runs as well on a trace replayed from a file.
+Checker = Callable[[Trace], Iterable[Finding]]
+
+
+def require_positive(**limits: int | float | None) -> None:
+    """Raise `UsageError` for the first limit that is not a positive number; None means "not given"."""
+    for name, value in limits.items():
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise UsageError(f"{name} must be a positive number, not {value!r}")
+
+
+def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
+    """Raise `UsageError` unless `value` is among `allowed`."""
+    if value not in allowed:
+        raise UsageError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

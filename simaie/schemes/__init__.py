@@ -1,0 +1,1 @@
+"""The emulation schemes, one file each: how an emulator performs every class of guest access."""

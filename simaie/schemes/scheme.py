@@ -1,0 +1,117 @@
+"""What every scheme starts from: plain accesses go straight to RAM, and nothing else is there.
+
+A scheme is one class with async methods; derive, and override what your emulator does differently. The constructor is
+called once per execution with the host port, the page table and the machine's facts, so `self` may
+hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, TypeVar
+
+from simaie.errors import UsageError
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.op import Function, Kind, Op
+from simaie.protocols import MachineFacts, Promise, VCpu
+
+__all__ = ["Scheme"]
+
+T = TypeVar("T")
+
+
+class Scheme:
+    """The base: loads and stores are plain host accesses, everything atomic is missing."""
+
+    #: What the scheme promises beyond atomicity itself; checkers hold it to exactly this.
+    promises: frozenset[Promise] = frozenset()
+    #: The name under which it is registered; shown in messages.
+    name: ClassVar[str] = "scheme"
+
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts) -> None:
+        self.host = host
+        self.pages = pages
+        self.machine = machine
+        self._full_system = machine.full_system
+        #: Whether guest addresses are RAM addresses, with nothing to look up.
+        self.flat = not machine.full_system and pages.is_identity
+
+    def enter(self, cpu: VCpu) -> None:
+        """A vCPU has been made: give it the scheme's local state."""
+
+    # -- addresses ----------------------------------------------------------------------------
+
+    async def physical(self, address: int, *, write: bool) -> int:
+        """Where in RAM a guest-virtual address is: a step in full-system mode, none in user mode."""
+        if self._full_system:
+            return await self.pages.translate(address, write=write)
+        return self.pages.resolve(address)
+
+    def on_ram(self, address: int, write: bool, access: Callable[[int], Awaitable[T]]) -> Awaitable[T]:
+        """``access(physical address)``, after the translation that the mode asks for."""
+        if self._full_system:
+            return self._translated(address, write, access)
+        return access(self.pages.resolve(address))
+
+    async def _translated(self, address: int, write: bool, access: Callable[[int], Awaitable[T]]) -> T:
+        return await access(await self.pages.translate(address, write=write))
+
+    # -- the access classes: an override may just as well be an `async def` ----------------------
+
+    def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """A plain load."""
+        if self.flat:
+            return self.host.load(address, width)
+        return self.on_ram(address, False, lambda at: self.host.load(at, width))
+
+    def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """A plain store."""
+        if self.flat:
+            return self.host.store(address, width, value)
+        return self.on_ram(address, True, lambda at: self.host.store(at, width, value))
+
+    def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
+        """Wait until `function` holds of a location."""
+        return self.on_ram(address, False, lambda at: Op(Kind.AWAIT, None, at, width, function=function))
+
+    def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """LDREX and its kin."""
+        raise self._missing("load-linked / store-conditional")
+
+    def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[bool]:
+        """STREX and its kin."""
+        raise self._missing("load-linked / store-conditional")
+
+    async def clear_exclusive(self, cpu: VCpu) -> None:
+        """CLREX: give up the reservation."""
+
+    def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
+        """A locked read-modify-write; returns the old value."""
+        raise self._missing("locked read-modify-writes")
+
+    def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        """A locked compare-and-exchange; by default a read-modify-write that may write the old value back."""
+        function = Function(f"cmpxchg {expected} -> {new}", lambda old: new if old == expected else old)
+        return self.atomic_rmw(cpu, address, width, function)
+
+    async def fence(self, cpu: VCpu, kind: str) -> None:
+        """A guest barrier."""
+        await self.host.fence(kind)
+
+    async def exception(self, cpu: VCpu, cause: str) -> None:
+        """An exception is taken: let go of what a half-done instruction holds."""
+
+    async def thread_exit(self, cpu: VCpu) -> None:
+        """The guest thread is about to end."""
+
+    def _missing(self, what: str) -> Exception:
+        return UsageError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+
+    # -- shared by the schemes ----------------------------------------------------------------
+
+    async def _read_modify_write(self, physical: int, width: int, function: Function) -> int:
+        """Load, compute, store: three things that only a lock around them makes one."""
+        old = await self.host.load(physical, width)
+        await self.host.store(physical, width, function.apply(old))
+        return old

@@ -1,0 +1,174 @@
+"""What happened: one event per operation, each knowing the guest instruction that it belongs to.
+
+A trace is everything that a checker, a picture or a replay needs; its digest is the identity of an execution:
+equal digests mean equal executions, in any process and on either driver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from simaie.decision import Schedule
+from simaie.op import Kind, Op, show, writes
+
+__all__ = ["AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "Trace"]
+
+
+_READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
+
+
+class AccessKind(StrEnum):
+    """What a guest instruction does to memory, as the schemes and the checkers see it."""
+
+    LOAD = "load"
+    STORE = "store"
+    ATOMIC = "atomic"  # a locked read-modify-write: LOCK-prefixed, XCHG, SWP
+    PLAIN_RMW = "plain-rmw"  # reads, then writes, and promises nothing
+    LOAD_LINKED = "load-linked"
+    STORE_CONDITIONAL = "store-conditional"
+    OTHER = "other"  # fences, pauses, exceptions, thread exit
+
+
+class Instruction(msgspec.Struct, eq=False, gc=False):
+    """One guest instruction in execution. `result` is set when it has completed; None before and for stores.
+
+    vcpu: name of the vCPU; number: its how-manieth instruction, from 0; address, width: in bytes, guest-virtual.
+    """
+
+    vcpu: str
+    number: int
+    mnemonic: str
+    access: AccessKind
+    address: int
+    width: int
+    result: Any = None
+    completed: bool = False
+
+    def __str__(self) -> str:
+        place = f" [{self.address:#x}]" if self.width else ""
+        return f"{self.mnemonic}{place}"
+
+
+class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One performed operation: who, what, the value it returned, and the guest instruction it belongs to, if any."""
+
+    actor: str
+    op: Op
+    value: Any
+    instruction: Instruction | None = None
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the operation changed shared state (a failed compare-and-swap did not)."""
+        return writes(self.op, self.value)
+
+    @property
+    def reads_ram(self) -> bool:
+        """Whether it read guest RAM."""
+        return self.op.width > 0 and self.op.kind in _READING
+
+    @property
+    def writes_ram(self) -> bool:
+        """Whether it wrote guest RAM."""
+        return self.op.width > 0 and writes(self.op, self.value)
+
+    def __str__(self) -> str:
+        result = "" if self.value is None else f" = {show(self.value)}"
+        return f"{self.actor}: {self.op}{result}"
+
+
+class Ending(StrEnum):
+    """How an execution ended."""
+
+    FINISHED = "finished"
+    DEADLOCK = "deadlock"  # somebody waits and nobody can ever step again
+    LIVELOCK = "livelock"  # the same, and the waiting is a guest's spin on a location
+    STEP_LIMIT = "step-limit"
+    THREAD_LIMIT = "thread-limit"
+    PRUNED = "pruned"  # the scheduler gave the execution up
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What ended a vCPU early, before event number `step`: a guest fault that nobody handled, or a failed assertion."""
+
+    vcpu: str
+    step: int
+    message: str
+    kind: str = "fault"  # or "assertion"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The final state that a program lets the world see: observed registers and watched memory, sorted by name."""
+
+    items: tuple[tuple[str, int], ...] = ()
+
+    def __getitem__(self, name: str) -> int:
+        return dict(self.items)[name]
+
+    def as_dict(self) -> dict[str, int]:
+        """The outcome as name -> value."""
+        return dict(self.items)
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.items) or "(nothing observed)"
+
+
+class Trace:
+    """One execution, from its first operation to its ending.
+
+    events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
+    promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
+    program's final check said, None where it was not asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        program: str,
+        events: list[Event],
+        ending: Ending,
+        outcome: Outcome,
+        schedule: Schedule,
+        waiting: Mapping[str, Op],
+        faults: tuple[Fault, ...] = (),
+        promises: frozenset[str] = frozenset(),
+        accepted: bool | None = None,
+    ) -> None:
+        self.program = program
+        self.events = events
+        self.ending = ending
+        self.outcome = outcome
+        self.schedule = schedule
+        self.waiting = dict(waiting)
+        self.faults = faults
+        self.promises = promises
+        self.accepted = accepted
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @cached_property
+    def instructions(self) -> list[tuple[Instruction, list[int]]]:
+        """The guest instructions in the order of their first event, each with the indices of its events."""
+        groups: dict[int, tuple[Instruction, list[int]]] = {}
+        for index, event in enumerate(self.events):
+            instruction = event.instruction
+            if instruction is not None:
+                groups.setdefault(id(instruction), (instruction, []))[1].append(index)
+        return list(groups.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """128 bits of BLAKE2b over every event, the ending and the outcome, in hexadecimal."""
+        state = hashlib.blake2b(digest_size=16)
+        for event in self.events:
+            number = -1 if event.instruction is None else event.instruction.number
+            state.update(f"{number} {event}\n".encode())
+        state.update(f"{self.ending} {self.outcome} {self.faults}".encode())
+        return state.hexdigest()
