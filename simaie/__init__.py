@@ -1,0 +1,48 @@
+"""simaie: a deterministic simulator that finds atomicity violations in the way emulators run guest atomics.
+
+    report = simaie.explore(program, simaie.Machine(scheme="aie-rfc"), seed=7)
+
+`Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
+independent of each other. See the README for a first walk.
+"""
+
+from simaie.decision import Choice, Schedule, Switch
+from simaie.engine.machine import Limits, Machine
+from simaie.errors import GuestFault, SimaieError, UsageError
+from simaie.explore.explorer import explore
+from simaie.explore.report import Report
+from simaie.finding import Finding, Verdict
+from simaie.guest.code import Ins, ins
+from simaie.guest.program import FinalState, Program
+from simaie.host.pages import Page
+from simaie.protocols import Scheduler
+from simaie.replay.failure import Failure
+from simaie.replay.player import replay
+from simaie.schemes.scheme import Scheme
+from simaie.trace import Outcome, Trace
+
+__all__ = [
+    "Choice",
+    "Failure",
+    "FinalState",
+    "Finding",
+    "GuestFault",
+    "Ins",
+    "Limits",
+    "Machine",
+    "Outcome",
+    "Page",
+    "Program",
+    "Report",
+    "Schedule",
+    "Scheduler",
+    "Scheme",
+    "SimaieError",
+    "Switch",
+    "Trace",
+    "UsageError",
+    "Verdict",
+    "explore",
+    "ins",
+    "replay",
+]

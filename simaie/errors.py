@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "DivergenceError",
@@ -30,7 +31,12 @@ __all__ = [
 
 
 class SimaieError(Exception):
-    """The root: catch it to catch everything that simaie raises on purpose."""
+    """The root: catch it to catch everything that simaie raises on purpose.
+
+    `report` holds what an exploration had found before the error ended it, if one did.
+    """
+
+    report: Any = None
 
 
 class UsageError(SimaieError):

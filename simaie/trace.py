@@ -153,6 +153,11 @@ class Trace:
     def __len__(self) -> int:
         return len(self.events)
 
+    @property
+    def truncated(self) -> bool:
+        """Whether a limit cut the execution short."""
+        return self.ending in (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
+
     @cached_property
     def instructions(self) -> list[tuple[Instruction, list[int]]]:
         """The guest instructions in the order of their first event, each with the indices of its events."""

@@ -1,0 +1,1 @@
+"""Exploring: many executions of one program, judged and counted."""

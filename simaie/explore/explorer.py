@@ -1,0 +1,233 @@
+"""The explorer: execution after execution under one scheduler, until a limit, a failure, or the end of the tree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from simaie import plugins
+from simaie.check import DEFAULT, judge
+from simaie.engine.execution import Execution
+from simaie.engine.inline import run_inline
+from simaie.engine.machine import Machine
+from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.watchdog import Watchdog
+from simaie.errors import SimaieError, UsageError
+from simaie.explore.report import Report
+from simaie.explore.statistics import StatisticsCollector
+from simaie.finding import Verdict
+from simaie.guest.program import Program
+from simaie.plugins import Spec
+from simaie.protocols import Checker, Scheduler, require_one_of, require_positive
+from simaie.replay.failure import Failure
+from simaie.replay.run import DRIVERS, Driver, make_execution
+from simaie.trace import Trace
+
+__all__ = ["Exploration", "SchedulerChoice", "explore", "make_scheduler"]
+
+SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Scheduler
+Progress: TypeAlias = Callable[["Exploration"], None]
+
+#: Failures kept with their traces; more are counted but let go, so that memory stays bounded.
+MAX_KEPT = 100
+PROGRESS_SECONDS = 0.1
+
+
+def explore(
+    program: Program,
+    machine: Machine | None = None,
+    *,
+    scheduler: SchedulerChoice = "random-walk",
+    seed: int = 0,
+    executions: int = 10_000,
+    seconds: float | None = None,
+    failures: int | None = 1,
+    checkers: Sequence[Checker] = DEFAULT,
+    driver: Driver = "inline",
+    progress: Progress | None = None,
+) -> Report:
+    """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
+
+    scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
+    limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
+    driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then.
+
+    Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, whose
+    ``report`` attribute holds what was found before.
+    """
+    exploration = Exploration(
+        program,
+        machine or Machine(),
+        scheduler,
+        seed=seed,
+        executions=executions,
+        seconds=seconds,
+        failures=failures,
+        checkers=checkers,
+        driver=driver,
+        progress=progress,
+    )
+    return exploration.run()
+
+
+def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
+    """The scheduler that `choice` means, and its specification if it has one."""
+    if isinstance(choice, Scheduler):
+        return choice, None
+    spec = Spec.of(choice)
+    made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
+    if not isinstance(made, Scheduler):
+        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} gave {made!r}")
+    return made, spec
+
+
+class Exploration:
+    """One exploration in progress; `report()` can be asked at any time."""
+
+    def __init__(
+        self,
+        program: Program,
+        machine: Machine,
+        scheduler: SchedulerChoice,
+        *,
+        seed: int,
+        executions: int,
+        seconds: float | None,
+        failures: int | None,
+        checkers: Sequence[Checker],
+        driver: Driver,
+        progress: Progress | None,
+        first_index: int = 0,
+    ) -> None:
+        require_positive(executions=executions, seconds=seconds, failures=failures)
+        require_one_of("driver", driver, DRIVERS)
+        if not isinstance(program, Program):
+            raise UsageError(f"explore needs a simaie.Program, not {program!r}")
+        self.program, self.machine = program, machine
+        self.scheduler, self._spec = make_scheduler(scheduler)
+        self.seed, self.execution_limit, self.seconds = seed, executions, seconds
+        self.statistics = StatisticsCollector()
+        self.failures: list[Failure] = []
+        self.failing = 0
+        self.interrupted = False
+        self._failure_limit, self._checkers, self._driver = failures, tuple(checkers), driver
+        self._progress, self._first_index = progress, first_index
+        self._profile: Mapping[str, Any] = {}
+        self._index = first_index
+        self._began = self._shown = time.perf_counter()
+        self._ended: float | None = None
+
+    # -- running ------------------------------------------------------------------------------
+
+    def run(self) -> Report:
+        """Explore to the end, and report."""
+        try:
+            with Watchdog(self.machine.limits.spin_seconds) as watchdog:
+                if self._driver == "inline":
+                    self._run_inline(watchdog)
+                else:
+                    in_trio(self._run_trio, watchdog)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        except SimaieError as error:
+            self._ended = time.perf_counter()
+            error.report = self.report()
+            error.add_note(f"in execution {self._index} of seed {self.seed}, after {self.statistics.executions} others")
+            raise
+        self._ended = time.perf_counter()
+        if self._progress is not None:
+            self._progress(self)
+        return self.report()
+
+    def _run_inline(self, watchdog: Watchdog) -> None:
+        for execution in self._executions():
+            watchdog.watch(execution)
+            self._take(run_inline(execution))
+
+    async def _run_trio(self, watchdog: Watchdog) -> None:
+        for execution in self._executions():
+            watchdog.watch(execution)
+            self._take(await run_trio(execution))
+
+    def _executions(self) -> Iterator[Execution]:
+        while not self._done():
+            self._profile = self.scheduler.profile()
+            yield make_execution(self.program, self.machine, self.scheduler, seed=self.seed, index=self._index)
+
+    def _done(self) -> bool:
+        enough = self._failure_limit is not None and self.failing >= self._failure_limit
+        count = self.statistics.executions
+        return enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+
+    def _out_of_time(self) -> bool:
+        return self.seconds is not None and time.perf_counter() - self._began >= self.seconds
+
+    def _take(self, trace: Trace) -> None:
+        """Judge and count one finished execution."""
+        self.statistics.add(trace)
+        findings = judge(trace, self._checkers)
+        if findings:
+            self.failing += 1
+            if len(self.failures) < MAX_KEPT:
+                self.failures.append(
+                    Failure(
+                        self.program, self.machine, self._spec, self.seed, self._index,
+                        trace, findings, self._profile, self._driver,
+                    )
+                )
+        self._index += 1
+        if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
+            self._shown = time.perf_counter()
+            self._progress(self)
+
+    # -- reporting ----------------------------------------------------------------------------
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return (self._ended or time.perf_counter()) - self._began
+
+    def report(self) -> Report:
+        """What is known so far."""
+        complete = self._complete()
+        verdict, reason = self._verdict(complete)
+        return Report(
+            self.program,
+            self.machine,
+            str(self._spec or type(self.scheduler).__name__),
+            self.seed,
+            verdict,
+            reason,
+            complete,
+            self.interrupted,
+            tuple(self.failures),
+            self.failing,
+            self.statistics.outcomes.copy(),
+            statistics=self.statistics.summary(self.elapsed),
+        )
+
+    def _complete(self) -> bool:
+        scheduler = self.scheduler
+        return scheduler.exhausted and scheduler.complete and self.statistics.truncated == 0 and not self.interrupted
+
+    def _verdict(self, complete: bool) -> tuple[Verdict, str]:
+        count = self.statistics.executions
+        if self.failing:
+            return Verdict.VIOLATED, f"{self.failing} of {count} executions failed"
+        if complete:
+            return Verdict.HOLDS, f"all {count} executions were explored and none failed"
+        return Verdict.INCONCLUSIVE, f"none of {count} executions failed, but {self._why_incomplete()}"
+
+    def _why_incomplete(self) -> str:
+        if self.interrupted:
+            return "the exploration was interrupted"
+        if self.statistics.truncated:
+            return f"{self.statistics.truncated} were cut by a limit on steps or threads"
+        if self.scheduler.exhausted:
+            return self.scheduler.bound_note or "the scheduler does not explore everything"
+        if self._out_of_time():
+            return f"the time limit of {self.seconds} s was reached"
+        if self.scheduler.exhaustive:
+            return f"the limit of {self.execution_limit} executions was reached before the end"
+        return "they are a sample, not all there are"

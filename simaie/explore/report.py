@@ -1,0 +1,80 @@
+"""What an exploration found, and how sure that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from simaie.engine.machine import Machine
+from simaie.explore.statistics import Statistics
+from simaie.finding import Verdict
+from simaie.guest.program import Program
+from simaie.replay.failure import Failure
+from simaie.trace import Outcome
+
+__all__ = ["Report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `simaie.explore`.
+
+    verdict: ``"holds"`` only if every execution there is was run and judged; reason says why it is not more.
+    failures: the failing executions that were kept, in order of their index. failing: how many there were.
+    outcomes: how often each final outcome was seen. complete: whether everything was explored. interrupted: by Ctrl-C.
+    """
+
+    program: Program = field(repr=False)
+    machine: Machine = field(repr=False)
+    scheduler: str
+    seed: int
+    verdict: Verdict
+    reason: str
+    complete: bool
+    interrupted: bool
+    failures: tuple[Failure, ...] = field(repr=False)
+    failing: int
+    outcomes: Mapping[Outcome, int] = field(repr=False, default_factory=Counter)
+    statistics: Statistics = field(repr=False, kw_only=True)
+
+    @property
+    def executions(self) -> int:
+        """How many executions were run."""
+        return self.statistics.executions
+
+    def __str__(self) -> str:
+        return f"{self.program.name} under {self.machine.scheme}: {self.verdict} ({self.reason})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "program": self.program.name,
+            "scheme": self.machine.scheme,
+            "host": self.machine.host,
+            "scheduler": self.scheduler,
+            "seed": self.seed,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "complete": self.complete,
+            "interrupted": self.interrupted,
+            "executions": self.executions,
+            "failing": self.failing,
+            "failures": [_failure(f) for f in self.failures],
+            "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
+            "statistics": msgspec.to_builtins(self.statistics),
+        }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "index": failure.index,
+        "digest": failure.trace.digest,
+        "command": failure.command,
+        "findings": msgspec.to_builtins(failure.findings),
+        "switches": [[s.step, s.actor] for s in failure.trace.schedule.switches],
+        "choices": [[c.step, c.value] for c in failure.trace.schedule.choices],
+    }

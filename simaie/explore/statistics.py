@@ -1,0 +1,87 @@
+"""What an exploration did, in numbers; bounded memory, whatever the number of executions."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from simaie.trace import Ending, Outcome, Trace
+
+__all__ = ["Statistics", "StatisticsCollector"]
+
+#: Distinct outcomes kept apart; beyond it further new ones are counted together.
+MAX_OUTCOMES = 10_000
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """The figures of one exploration.
+
+    executions: run to any ending. seconds: wall time. truncated: cut by a limit on steps or threads. blocked: ended in
+    a deadlock or livelock. pruned: given up by the scheduler. longest: most events in one
+    execution. steps: events in all. switches: deviations from the default schedule in all. outcomes: distinct ones;
+    outcomes_complete: whether all distinct outcomes were kept apart.
+    """
+
+    executions: int
+    seconds: float
+    truncated: int
+    blocked: int
+    pruned: int
+    longest: int
+    steps: int
+    switches: int
+    outcomes: int
+    outcomes_complete: bool
+
+    @property
+    def executions_per_second(self) -> float:
+        """Executions per second of wall time."""
+        return self.executions / self.seconds if self.seconds else 0.0
+
+
+class StatisticsCollector:
+    """Adds up traces as they come."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.executions = self.truncated = self.blocked = self.pruned = 0
+        self.longest = self.steps = self.switches = 0
+        self.outcomes_complete = True
+
+    def add(self, trace: Trace) -> None:
+        """Count one execution."""
+        self.executions += 1
+        events = len(trace.events)
+        self.steps += events
+        self.longest = max(self.longest, events)
+        self.switches += len(trace.schedule.switches)
+        if trace.ending is Ending.FINISHED:
+            self._count(trace.outcome)
+        elif trace.ending is Ending.PRUNED:
+            self.pruned += 1
+        elif trace.truncated:
+            self.truncated += 1
+        else:
+            self.blocked += 1
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome in self.outcomes or len(self.outcomes) < MAX_OUTCOMES:
+            self.outcomes[outcome] += 1
+        else:
+            self.outcomes_complete = False
+
+    def summary(self, seconds: float) -> Statistics:
+        """The figures so far."""
+        return Statistics(
+            executions=self.executions,
+            seconds=seconds,
+            truncated=self.truncated,
+            blocked=self.blocked,
+            pruned=self.pruned,
+            longest=self.longest,
+            steps=self.steps,
+            switches=self.switches,
+            outcomes=len(self.outcomes),
+            outcomes_complete=self.outcomes_complete,
+        )

@@ -1,0 +1,124 @@
+"""A failing execution: its trace and findings, and all it takes to have it again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simaie import plugins
+from simaie.engine.machine import Machine
+from simaie.errors import NondeterminismError
+from simaie.finding import Finding, Verdict
+from simaie.guest import corpus
+from simaie.guest.program import Program
+from simaie.plugins import Spec
+from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
+from simaie.replay.recording import Recording
+from simaie.replay.run import Driver, run
+from simaie.replay.target import source_digest, variable_of
+from simaie.trace import Trace
+
+__all__ = ["Failure"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One execution with findings. It replays alone, from (seed, index) or from its schedule."""
+
+    program: Program
+    machine: Machine
+    scheduler: Spec | None
+    seed: int
+    index: int
+    trace: Trace = field(repr=False)
+    findings: tuple[Finding, ...]
+    profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    driver: Driver = "inline"
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.findings))
+
+    @property
+    def command(self) -> str:
+        """The shell command that runs into this failure again."""
+        parts = ["simaie", "explore", self.target, "--scheme", self.machine.scheme]
+        parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
+        return shlex.join(parts)
+
+    @property
+    def target(self) -> str:
+        """The program as the command line names it."""
+        if self.program.name in corpus.names():
+            return self.program.name
+        variable = variable_of(self.program)
+        return f"{self.program.defined_in}:{variable}" if variable else self.program.name
+
+    def steps(self) -> tuple[Step, ...]:
+        """Every step with a digest of what was offered, had by running the schedule once more.
+
+        Raises NondeterminismError if that run is another one: the guest depends on more than its schedule.
+        """
+        scripted = plugins.resolve(plugins.SCHEDULERS, "scripted")(self.trace.schedule, strict=False)
+        recording = Recording(scripted)
+        again = run(self.program, self.machine, recording, seed=self.seed, index=self.index, driver=self.driver)
+        if again.digest != self.trace.digest:
+            step = next((i for i, pair in enumerate(zip(again.events, self.trace.events, strict=False))
+                         if str(pair[0]) != str(pair[1])), min(len(again), len(self.trace)))
+            raise NondeterminismError(
+                f"program {self.program.name!r} ran differently under the same schedule, first at step {step}: "
+                "its guest code must not depend on clocks, random numbers, set order or state kept between executions"
+            )
+        return tuple(recording.steps)
+
+    def record(self, base: Path) -> ReplayFile:
+        """This failure as a replay file's content; paths in it are relative to the folder `base`."""
+        spec = self.scheduler or Spec("scripted")
+        return ReplayFile(
+            program=_program_record(self.program, base),
+            machine=machine_record(self.machine),
+            scheduler=SchedulerRecord(spec.name, dict(spec.options), self.seed, self.index, dict(self.profile)),
+            switches=self.trace.schedule.switches,
+            choices=self.trace.schedule.choices,
+            steps=self.steps(),
+            digest=self.trace.digest,
+            verdict=Verdict.VIOLATED.value if self.findings else Verdict.INCONCLUSIVE.value,
+            findings=self.findings,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the replay file; returns its path."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save(self.record(target.parent), target)
+        return target
+
+
+def machine_record(machine: Machine) -> MachineRecord:
+    """A machine as data."""
+    spec = machine.scheme_spec or Spec(machine.scheme)
+    return MachineRecord(
+        scheme=spec.name,
+        options=dict(spec.options),
+        custom_scheme=machine.scheme_spec is None,
+        host=machine.host,
+        full_system=machine.full_system,
+        host_word=machine.host_word,
+        address_bits=machine.address_bits,
+        endian=machine.endian,
+        steps=machine.limits.steps,
+        threads=machine.limits.threads,
+    )
+
+
+def _program_record(program: Program, base: Path) -> ProgramRecord:
+    if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
+        return ProgramRecord(program.name, program.digest, corpus=program.name)
+    source, variable = program.defined_in, variable_of(program)
+    if source is None or variable is None:
+        return ProgramRecord(program.name, program.digest)
+    relative = os.path.relpath(source.resolve(), base.resolve())
+    return ProgramRecord(program.name, program.digest, None, relative, variable, source_digest(source))

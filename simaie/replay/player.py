@@ -1,0 +1,119 @@
+"""Replaying a file: find its program, build its machine, follow its decisions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from simaie import plugins
+from simaie.check import judge
+from simaie.engine.machine import Limits, Machine
+from simaie.errors import ReplayError, SimaieError, UnknownNameError
+from simaie.guest import corpus
+from simaie.guest.identity import find_program
+from simaie.guest.program import Program
+from simaie.plugins import Spec
+from simaie.protocols import Scheduler, require_one_of
+from simaie.replay.failure import Failure
+from simaie.replay.file import ReplayFile, load
+from simaie.replay.recording import Comparing
+from simaie.replay.run import Driver, run
+from simaie.replay.target import find_target, program_of, source_digest
+
+__all__ = ["Mode", "replay"]
+
+Mode = Literal["strict", "best-effort"]
+
+
+def replay(
+    source: str | os.PathLike[str] | Failure,
+    *,
+    program: Program | str | None = None,
+    machine: Machine | None = None,
+    mode: Mode = "strict",
+    driver: Driver = "inline",
+) -> Failure:
+    """Run a saved or held failure again; the result has the trace and what the checkers find in it now.
+
+    source: a replay file's path, or a failure. program: to use instead of the one that the file refers to (a
+    changed version of it, say). machine: likewise, and needed where the scheme was a class. mode: ``"strict"`` raises
+    DivergenceError at the first step that differs; ``"best-effort"`` follows the decisions as far as they fit.
+
+    Raises ReplayError if the file or its program cannot be had, or the program has changed.
+    """
+    require_one_of("mode", mode, ("strict", "best-effort"))
+    if isinstance(source, Failure):
+        base, record = Path(), source.record(Path())
+        program, machine = program or source.program, machine or source.machine
+    else:
+        base, record = Path(source).parent, load(Path(source))
+    chosen = _given(program) if program is not None else _program(record, base)
+    scheduler = _follower(record, mode)
+    result = machine or _machine(record)
+    info = record.scheduler
+    trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
+    spec = Spec(info.name, info.options)
+    return Failure(chosen, result, spec, info.seed, info.index, trace, judge(trace), info.profile, driver)
+
+
+def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
+    scripted: Scheduler = plugins.resolve(plugins.SCHEDULERS, "scripted")(record.schedule, strict=mode == "strict")
+    return Comparing(scripted, record.steps) if mode == "strict" else scripted
+
+
+def _given(program: Program | str) -> Program:
+    return find_target(program) if isinstance(program, str) else program
+
+
+def _machine(record: ReplayFile) -> Machine:
+    saved = record.machine
+    if saved.custom_scheme:
+        raise ReplayError(
+            f"the recording used the scheme class {saved.scheme!r}, which no file can carry: give machine=Machine(...)"
+        )
+    try:
+        return Machine(
+            (saved.scheme, saved.options),
+            host=saved.host,
+            full_system=saved.full_system,
+            host_word=saved.host_word,
+            address_bits=saved.address_bits,
+            endian=saved.endian,
+            limits=Limits(saved.steps, saved.threads),
+        )
+    except SimaieError as error:
+        raise ReplayError(f"the recorded machine cannot be built: {error}") from error
+
+
+def _program(record: ReplayFile, base: Path) -> Program:
+    """The program that the record refers to, unchanged."""
+    wanted = record.program
+    known = find_program(wanted.name, wanted.digest)
+    if known is not None:
+        return known  # type: ignore[no-any-return]  # only programs are remembered
+    if wanted.corpus is not None:
+        try:
+            return _unchanged(corpus.program(wanted.corpus), record, "the corpus")
+        except UnknownNameError as error:
+            raise ReplayError(str(error)) from None
+    if wanted.source is None or wanted.variable is None:
+        raise ReplayError(
+            f"the program {wanted.name!r} was not the global of any file, so it cannot be found again: "
+            "give program=... (on the command line: --program FILE.py:NAME)"
+        )
+    path = base / wanted.source
+    if not path.is_file():
+        raise ReplayError(f"{path}: the file that defined program {wanted.name!r} is gone; give --program FILE.py:NAME")
+    if source_digest(path) != wanted.source_digest:
+        raise ReplayError(
+            f"{path} has changed since the recording; to replay against it as it is now, "
+            f"give --program {path}:{wanted.variable}"
+        )
+    return _unchanged(program_of(path, wanted.variable), record, str(path))
+
+
+def _unchanged(program: Program, record: ReplayFile, where: str) -> Program:
+    if program.digest != record.program.digest:
+        raise ReplayError(f"program {program.name!r} of {where} has changed since the recording")
+    return program

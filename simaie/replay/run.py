@@ -1,0 +1,45 @@
+"""Running one execution, on either driver."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from simaie.engine.execution import Execution
+from simaie.engine.inline import run_inline
+from simaie.engine.machine import Machine
+from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.watchdog import Watchdog
+from simaie.guest.program import Program
+from simaie.prng import derive
+from simaie.protocols import ExecutionInfo, Scheduler, require_one_of
+from simaie.trace import Trace
+
+__all__ = ["Driver", "make_execution", "run"]
+
+Driver = Literal["inline", "trio"]
+DRIVERS = ("inline", "trio")
+
+
+def make_execution(
+    program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0
+) -> Execution:
+    """Execution number `index` of `seed`, ready to run."""
+    info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
+    return Execution(program, machine, scheduler, info)
+
+
+def run(
+    program: Program,
+    machine: Machine,
+    scheduler: Scheduler,
+    *,
+    seed: int = 0,
+    index: int = 0,
+    driver: Driver = "inline",
+) -> Trace:
+    """Run one execution to its end, under the watchdog."""
+    require_one_of("driver", driver, DRIVERS)
+    with Watchdog(machine.limits.spin_seconds) as watchdog:
+        execution = make_execution(program, machine, scheduler, seed=seed, index=index)
+        watchdog.watch(execution)
+        return run_inline(execution) if driver == "inline" else in_trio(run_trio, execution)

@@ -1,0 +1,75 @@
+"""Finding a program: by corpus name, or as ``file.py:name``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from simaie.errors import InputError, UnknownNameError, UsageError
+from simaie.guest import corpus
+from simaie.guest.program import Program
+
+__all__ = ["find_target", "source_digest", "variable_of"]
+
+
+def find_target(target: str) -> Program:
+    """The program that `target` names; UnknownNameError, UsageError or InputError if it cannot be had."""
+    if target in corpus.names():
+        return corpus.program(target)
+    path_text, colon, name = target.rpartition(":")
+    if not colon:
+        if target.endswith(".py"):
+            raise UsageError(f"{target}: say which program of the file: {target}:NAME")
+        raise UnknownNameError("program", target, corpus.names())
+    return program_of(Path(path_text), name)
+
+
+def program_of(path: Path, name: str) -> Program:
+    """The program that the module at `path` calls `name`: a Program, or a function without arguments that gives one."""
+    module = _import(path)
+    value = getattr(module, name, None)
+    if callable(value) and not isinstance(value, Program):
+        value = value()
+    if not isinstance(value, Program):
+        found = sorted(k for k, v in vars(module).items() if isinstance(v, Program))
+        raise InputError(f"{path}: {name!r} is not a Program (it defines: {', '.join(found) or 'none'})")
+    return value
+
+
+def _import(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    # A name of its own, so that two files of the same name do not meet, and the same file is imported once.
+    full = path.resolve()
+    name = f"simaie_target_{hashlib.blake2b(str(full).encode(), digest_size=6).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, full)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def variable_of(program: Program) -> str | None:
+    """The global name under which the program's own file keeps it, if it does."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file is None or program.defined_in is None or Path(file) != program.defined_in:
+            continue
+        for name, value in vars(module).items():
+            if value is program:
+                return name
+    return None
+
+
+def source_digest(path: Path) -> str:
+    """64 bits over the text of a file, in hexadecimal."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
