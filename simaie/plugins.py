@@ -1,12 +1,13 @@
 """Finding what is pluggable: entry-point groups, and specifications such as ``dfs:preemptions=2``.
 
-Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found the same way.
+Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found so too.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -58,7 +59,7 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 def _shown(value: Any) -> str:
-    return {True: "true", False: "false", None: "none"}.get(value, str(value)) if value in (True, False, None) else str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _option(text: str) -> Option:
@@ -67,10 +68,8 @@ def _option(text: str) -> Option:
     if text.lower() in words:
         return words[text.lower()]
     for kind in (lambda t: int(t, 0), float):
-        try:
-            return kind(text)  # type: ignore[no-any-return,operator]  # int or float by construction
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            return kind(text)
     return text
 
 

@@ -159,6 +159,27 @@ class Trace:
         return self.ending in (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
 
     @cached_property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of operation that occur: by it a checker knows in no time that it has nothing to judge."""
+        return frozenset({event.op.kind for event in self.events})
+
+    @cached_property
+    def accesses(self) -> frozenset[AccessKind]:
+        """The kinds of guest instruction that occur."""
+        return frozenset({ins.access for event in self.events if (ins := event.instruction) is not None})
+
+    @cached_property
+    def ram_writes(self) -> dict[int, list[int]]:
+        """Each byte of RAM that was written, with the indices of the events that wrote it, in order."""
+        found: dict[int, list[int]] = {}
+        for index, event in enumerate(self.events):
+            if event.writes_ram:
+                op = event.op
+                for byte in range(op.address, op.address + op.width):
+                    found.setdefault(byte, []).append(index)
+        return found
+
+    @cached_property
     def instructions(self) -> list[tuple[Instruction, list[int]]]:
         """The guest instructions in the order of their first event, each with the indices of its events."""
         groups: dict[int, tuple[Instruction, list[int]]] = {}

@@ -4,9 +4,9 @@ The heart of simaie, and it never waits. A driver owns the coroutines; it tells 
 (`announced`) or that it ended (`exited`), and is told whom to resume, with ``actor.inbox`` to send. Both drivers call
 nothing else, which is why they cannot differ.
 
-Invariants, checked here and again by the conformance tests: a scheduler is never offered nothing and never gets its way with
-what it was not offered; between two steps at most one actor is resumed, and every other live one has announced; the trace
-never grows past the limit.
+Invariants, checked here and again by the conformance tests: a scheduler is never offered nothing and never gets its
+way with what it was not offered; between two steps at most one actor is resumed, and every other live one has
+announced; the trace never grows past the limit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from simaie.decision import Choice, Schedule, Switch
@@ -58,7 +59,7 @@ class Execution:
         self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind
         self._exclusive: Actor | None = None  # who has stopped the world
         self._free_identities: list[int] = []
-        self._switches: list[Switch] = []
+        self._switches: list[tuple[int, str]] = []
         self._choices: list[Choice] = []
         self._faults: list[Fault] = []
         self._populate()
@@ -69,7 +70,7 @@ class Execution:
     def _populate(self) -> None:
         program = self.program
         for number, thread in enumerate(program.threads):
-            self._add(str(number), (number,), program.cpu_class, lambda cpu, t=thread: program.start(t, cpu))
+            self._add(str(number), (number,), program.cpu_class, partial(program.start, thread))
         for number, code in enumerate(program.devices):
             actor = self._add(f"dma{number}", (len(program.threads) + number,), Device, code)
             actor.is_device = True
@@ -103,7 +104,7 @@ class Execution:
                 return self.proceed()
         if not actor.enabled:
             actor.enabled = self._changed = True
-        if self._to_advance or self._exclusive is not None or self._waiting:
+        if self._to_advance or self._waiting or self._exclusive is not None:
             return self.proceed()
         return self._decide()
 
@@ -153,24 +154,17 @@ class Execution:
         if type(chosen) is not Actor or not chosen.enabled:
             return self._refuse(chosen)
         if chosen is not offer.running:
-            self._switch(chosen, step)
+            running = offer.running
+            # Noted only if it is not what the default would have done.
+            if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
+                self._switches.append((step, chosen.name))
+            offer.running = chosen
         op = chosen.op
         instruction = chosen.entered = chosen.cpu.instruction
-        if op.kind < FIRST_SPECIAL:
-            value = self._perform(chosen, op)
-        else:
-            value = self._perform_special(chosen, op)
+        value = self._perform(chosen, op) if op.kind < FIRST_SPECIAL else self._perform_special(chosen, op)
         chosen.inbox = value
         events.append(Event(chosen.name, op, value, instruction))
         return chosen  # type: ignore[no-any-return]  # an Actor: checked above
-
-    def _switch(self, chosen: Actor, step: int) -> None:
-        """Somebody else than last time: note it if it is not what the default would have done."""
-        offer = self._offer
-        running: Actor | None = offer.running
-        if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
-            self._switches.append(Switch(step, chosen.name))
-        offer.running = chosen
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
@@ -282,9 +276,11 @@ class Execution:
             return Ending.LIVELOCK
         return Ending.DEADLOCK
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ending: Ending) -> Actor | None:
+        """Note the first ending; there is nobody to resume."""
         if self.ending is None:
             self.ending = ending
+        return None
 
     def close(self) -> None:
         """Close every coroutine that is still suspended; idempotent."""
@@ -303,7 +299,7 @@ class Execution:
             events=self.events,
             ending=self.ending,
             outcome=self._outcome(),
-            schedule=Schedule(tuple(self._switches), tuple(self._choices)),
+            schedule=Schedule(tuple(Switch(*s) for s in self._switches), tuple(self._choices)),
             waiting={actor.name: actor.op for actor in self._live},
             faults=tuple(self._faults),
             promises=frozenset(self.scheme.promises),

@@ -11,7 +11,6 @@ from simaie.check import DEFAULT, judge
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
-from simaie.engine.trio_driver import in_trio, run_trio
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
 from simaie.explore.report import Report
@@ -127,6 +126,8 @@ class Exploration:
                 if self._driver == "inline":
                     self._run_inline(watchdog)
                 else:
+                    from simaie.engine.trio_driver import in_trio  # trio is only loaded where it is used
+
                     in_trio(self._run_trio, watchdog)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -146,6 +147,8 @@ class Exploration:
             self._take(run_inline(execution))
 
     async def _run_trio(self, watchdog: Watchdog) -> None:
+        from simaie.engine.trio_driver import run_trio
+
         for execution in self._executions():
             watchdog.watch(execution)
             self._take(await run_trio(execution))

@@ -3,9 +3,9 @@
     [ins("label", "again"), ins("ldrex", X, into="r1"), ins("reg_add", "r1", 1, into="r2"),
      ins("strex", X, "r2", into="r3"), ins("cbnz", "r3", "again")]
 
-An instruction names a method of the vCPU, or one of the few register instructions below that only move values about. An
-argument that is a string names a register, whose value at the end goes into the outcome if it was ever written. Registers
-start at 0 and hold 64 bits.
+An instruction names a method of the vCPU, or one of the few register instructions below that only move values about.
+An argument that is a string names a register, whose value at the end goes into the outcome if it was ever written.
+Registers start at 0 and hold 64 bits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A vCPU as guest code sees it: the instructions that every instruction set has.
 
 An instruction opens a record in the trace, lets the scheme's helper perform its host operations, and closes the
-record. What an instruction *means* stands in the ISA's class, how it is *emulated* in the scheme; neither knows the other.
+record. What an instruction *means* stands in the ISA's class, how it is *emulated* in the scheme; neither knows the
+other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What makes two programs the same: a fingerprint of their code, and who is known in this process.
 
-A function's identity is its source text where that can be had, so that it does not depend on the Python version, plus its
-defaults and the plain values that it closes over; where there is no source, its bytecode.
+A function's identity is its source text where that can be had, so that it does not depend on the Python version,
+plus its defaults and the plain values that it closes over; where there is no source, its bytecode.
 """
 
 from __future__ import annotations

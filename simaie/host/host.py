@@ -7,7 +7,7 @@ Nothing here touches shared state: a method only describes an operation, and the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from simaie.host.ram import Endian
 from simaie.op import Cell, Function, Kind, Op, Order
@@ -138,4 +138,4 @@ def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
 
 def join_words(parts: list[int], word: int, endian: Endian) -> int:
     """The inverse of `split_words`."""
-    return int.from_bytes(b"".join(cast(int, part).to_bytes(word, endian) for part in parts), endian)
+    return int.from_bytes(b"".join(part.to_bytes(word, endian) for part in parts), endian)

@@ -33,7 +33,7 @@ class Ram:
         page = self._pages.get(address >> _PAGE_BITS)
         if offset + width > _PAGE or width > 8:
             return int.from_bytes(self.read_bytes(address, width), self.endian)
-        return self._readers[width](page, offset)[0] if page is not None else 0  # type: ignore[no-any-return]  # an unsigned format
+        return self._readers[width](page, offset)[0] if page is not None else 0
 
     def write(self, address: int, width: int, value: int) -> None:
         """Put `value`, modulo the width, in the `width` bytes at `address`."""

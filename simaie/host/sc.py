@@ -98,7 +98,8 @@ class ScMemory:
         return old
 
     def _update(self, actor: Any, op: Op) -> Any:
-        assert op.cell is not None and op.function is not None
+        assert op.cell is not None
+        assert op.function is not None
         op.cell.value, result = op.function.apply(op.cell.value)
         return result
 

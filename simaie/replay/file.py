@@ -1,12 +1,12 @@
 """The replay file: one execution, written down so that it can be had again.
 
-JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and where it
-was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule, and for
-every step who did what and a digest of who could have; then the trace's digest and the findings. It holds no code, and
-reading it runs none: `load` gives plain values, or one `ReplayError`.
+JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and
+where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule, and
+for every step who did what and a digest of who could have; then the trace's digest and the findings. It holds no code,
+and reading it runs none: `load` gives plain values, or one `ReplayError`.
 
-The definition's file is recorded with a digest of its text. It is imported only if that still matches or the caller names
-the program himself, so that opening a stranger's replay file cannot run what the stranger chose.
+The definition's file is recorded with a digest of its text. It is imported only if that still matches or the caller
+names the program himself, so that opening a stranger's replay file cannot run what the stranger chose.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from typing import Literal
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
-from simaie.engine.trio_driver import in_trio, run_trio
 from simaie.engine.watchdog import Watchdog
 from simaie.guest.program import Program
 from simaie.prng import derive
@@ -42,4 +41,8 @@ def run(
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         execution = make_execution(program, machine, scheduler, seed=seed, index=index)
         watchdog.watch(execution)
-        return run_inline(execution) if driver == "inline" else in_trio(run_trio, execution)
+        if driver == "inline":
+            return run_inline(execution)
+        from simaie.engine.trio_driver import in_trio, run_trio  # trio is only loaded where it is used
+
+        return in_trio(run_trio, execution)

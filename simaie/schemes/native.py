@@ -1,8 +1,8 @@
 """The ideal guest architecture: every guest instruction is one indivisible operation.
 
-What no emulator achieves and every emulator is measured against. LL/SC has an ideal monitor: a reservation
-covers exactly the bytes that were loaded and falls to any foreign store to them, to the vCPU's next store-conditional and to
-CLREX or an exception. With ``spurious_failures=True`` a store-conditional may also fail without cause, as every real
+What no emulator achieves and every emulator is measured against. LL/SC has an ideal monitor: a reservation covers
+exactly the bytes that were loaded and falls to any foreign store to them, to the vCPU's next store-conditional and
+to CLREX or an exception. With ``spurious_failures=True`` a store-conditional may also fail without cause, as every real
 architecture allows.
 """
 

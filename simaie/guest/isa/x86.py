@@ -1,7 +1,7 @@
 """The x86 guest (Intel SDM, volume 3A, 8.1 "Locked atomic operations"): locked and unlocked read-modify-writes.
 
-A method named after the instruction is the plain form, which reads and then writes and promises nothing; ``lock_...`` is
-the form with the LOCK prefix. XCHG, CMPXCHG8B and CMPXCHG16B always lock. Results: XADD, XCHG and
+A method named after the instruction is the plain form, which reads and then writes and promises nothing;
+``lock_...`` is the form with the LOCK prefix. XCHG, CMPXCHG8B and CMPXCHG16B always lock. Results: XADD, XCHG and
 the CMPXCHG family return the old value; BTS, BTR and BTC the old bit; the arithmetic instructions the new value, from
 which the flags derive.
 """
