@@ -1,0 +1,164 @@
+"""Scripted: one execution along a schedule that is given, sparse or dense.
+
+A sparse `Schedule` says only where to deviate from the default (continue the running actor, else the first candidate in
+structural order; resolve every choice as 0). A dense list names an actor for each scheduling point and goes on by the
+default after its end. Strict, every entry must be followed exactly, and the first that cannot be is a
+`DivergenceError` that names its step; not strict, what does not fit is passed over, so that any part of a
+schedule is a schedule again (which is what a shrinker needs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+
+from simaie.decision import Schedule, Switch
+from simaie.errors import DivergenceError, UsageError
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.trace import Trace
+
+__all__ = ["Scripted"]
+
+_NEVER = 1 << 62  # a step that no execution reaches
+
+
+class Scripted(Scheduler):
+    """Follows `schedule` once, and is then exhausted.
+
+    schedule: a `Schedule`, the same as a mapping (``{"switches": [[step, actor]], "choices": [[step, value]]}``), or a
+    list of actor names. choices: the values of the choices in the order in which they are asked; only beside a list.
+    strict: whether an entry that cannot be followed is a `DivergenceError` (by `choose`, `choose_value` or `finish`).
+
+    Raises UsageError for anything else.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule | Mapping[str, Any] | Sequence[str],
+        choices: Sequence[int] = (),
+        strict: bool = True,
+    ) -> None:
+        self._dense: list[str] | None = None
+        self._dense_choices = list(choices)
+        self._schedule = Schedule()
+        if isinstance(schedule, str) or not isinstance(schedule, Schedule | Mapping | Sequence):
+            raise UsageError(f"schedule must be a Schedule or a list of actor names, not {schedule!r}")
+        if isinstance(schedule, Schedule | Mapping):
+            self._schedule = _as_schedule(schedule)
+            if self._dense_choices:
+                raise UsageError("choices go with a list of actor names; a Schedule has its own")
+        else:
+            self._dense = _as_names(schedule)
+        self._strict = strict
+        self._done = False
+
+    @property
+    def exhausted(self) -> bool:
+        """After one execution."""
+        return self._done
+
+    def start(self, info: ExecutionInfo) -> None:
+        """Back to the first entry."""
+        self._position = 0  # in the switches, or in the dense list
+        self._choice = 0
+        self._await_switch()
+
+    def _await_switch(self) -> None:
+        """Look up the step of the next entry. Invariant: entries before `_position` are settled."""
+        if self._dense is not None:
+            self._switch_step = 0 if self._position < len(self._dense) else _NEVER
+            return
+        switches = self._schedule.switches
+        self._switch_step = switches[self._position].step if self._position < len(switches) else _NEVER
+
+    def choose(self, offer: Offer) -> Candidate:
+        """The scripted actor, or the default."""
+        if offer.step >= self._switch_step:
+            found = self._scripted(offer)
+            if found is not None:
+                return found
+        return offer.default
+
+    def _scripted(self, offer: Offer) -> Candidate | None:
+        while offer.step >= self._switch_step:
+            switch = self._entry(offer.step)
+            if switch.step < offer.step and self._strict:
+                _diverge(switch.step, f"{switch.actor} to be chosen", "no scheduling point there")
+            self._position += 1
+            self._await_switch()
+            if switch.step == offer.step:
+                return self._find(switch.actor, offer)
+        return None
+
+    def _entry(self, step: int) -> Switch:
+        if self._dense is not None:
+            return Switch(step, self._dense[self._position])
+        return self._schedule.switches[self._position]
+
+    def _find(self, name: str, offer: Offer) -> Candidate | None:
+        for candidate in offer.candidates:
+            if candidate.name == name:
+                return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+        if self._strict:
+            offered = ", ".join(c.name for c in offer.candidates)
+            _diverge(offer.step, f"{name} to be a candidate", f"only {offered}")
+        return None
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """The scripted value, or 0."""
+        value = self._scripted_value(offer.step)
+        if 0 <= value < arity:
+            return value
+        if self._strict:
+            _diverge(offer.step, f"a choice of at least {value + 1} alternatives", f"one of {arity}")
+        return 0
+
+    def _scripted_value(self, step: int) -> int:
+        if self._dense is not None:
+            self._choice += 1
+            return self._dense_choices[self._choice - 1] if self._choice <= len(self._dense_choices) else 0
+        choices = self._schedule.choices
+        while self._choice < len(choices) and choices[self._choice].step <= step:
+            entry = choices[self._choice]
+            if entry.step < step and self._strict:
+                _diverge(entry.step, f"a choice, resolved as {entry.value}", "no choice there")
+            self._choice += 1
+            if entry.step == step:
+                return entry.value
+        return 0
+
+    def finish(self, trace: Trace) -> None:
+        """Strict: nothing of the script may be left over."""
+        self._done = True
+        if not self._strict:
+            return
+        end = f"the end of the execution ({trace.ending}) after {len(trace)} events"
+        if self._switch_step is not _NEVER:
+            entry = self._entry(len(trace))
+            _diverge(entry.step, f"{entry.actor} to be chosen", end)
+        values = self._dense_choices if self._dense is not None else self._schedule.choices
+        if self._choice < len(values):
+            step = len(trace) if self._dense is not None else self._schedule.choices[self._choice].step
+            _diverge(step, "a choice", end)
+
+
+def _diverge(step: int, expected: str, got: str) -> NoReturn:
+    raise DivergenceError(step, expected, got)
+
+
+def _as_schedule(given: Schedule | Mapping[str, Any]) -> Schedule:
+    """Checked, in the order of the steps."""
+    try:
+        schedule = given if isinstance(given, Schedule) else msgspec.convert(dict(given), Schedule)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"not a schedule: {error}") from error
+    return Schedule(tuple(sorted(schedule.switches)), tuple(sorted(schedule.choices)))
+
+
+def _as_names(given: Sequence[Any]) -> list[str]:
+    for name in given:
+        if not isinstance(name, str):
+            raise UsageError(f"a dense schedule is a list of actor names such as '0', not {name!r}")
+    return list(given)
