@@ -107,7 +107,14 @@ class SchedulerError(SimaieError):
 
 
 class NondeterminismError(SimaieError):
-    """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state."""
+    """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state.
+
+    `step` is the first step known to differ (counted from 0), None if unknown.
+    """
+
+    def __init__(self, message: str, *, step: int | None = None) -> None:
+        self.step = step
+        super().__init__(message)
 
 
 class InternalError(SimaieError):
