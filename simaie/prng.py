@@ -1,11 +1,9 @@
 """simaie's own random numbers: the only source of chance in the project.
 
-`Random` is a 128-bit multiplicative congruential generator that hands out the high half of its state
-(P. L'Ecuyer, "Tables of linear congruential generators of different sizes and good lattice structure",
-Math. Comp. 68, 1999; multiplier as used by Lemire's "lehmer64"). It was chosen because one draw is one
-multiplication and one mask, which is what pure Python does fastest, and because its high half passes the usual
-batteries. Seeds are spread by SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), so that neighbouring
-seeds give unrelated streams.
+`Random` reads the output of SHAKE-128 (NIST FIPS 202) on the seed and a block counter, 32 bits at a time. A
+cryptographic function is more than needed, but it can be had in C from the standard library, it is the same on every
+machine and in every version for ever, and its words come out of a C iterator, so that a draw costs less than a single
+step of any generator that could be written in Python.
 
 Python's `random` is not used anywhere: its algorithms for ranges and shuffles have changed between
 versions, and a seed of ours must mean the same execution for ever.
@@ -13,7 +11,10 @@ versions, and a seed of ours must mean the same execution for ever.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+import struct
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from hashlib import shake_128
+from itertools import chain, count
 from typing import TypeVar
 
 __all__ = ["Random", "derive"]
@@ -21,16 +22,8 @@ __all__ = ["Random", "derive"]
 T = TypeVar("T")
 
 _MASK64 = (1 << 64) - 1
-_MASK128 = (1 << 128) - 1
-_LEHMER = 0xDA942042E4DD58B5
-_GOLDEN_GAMMA = 0x9E3779B97F4A7C15
-
-
-def _mix(z: int) -> int:
-    """SplitMix64's finaliser: a bijection on 64-bit integers."""
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK64
-    return z ^ (z >> 31)
+_FIRST = struct.Struct("<42I")  # what one permutation of SHAKE-128 gives: short executions need no more
+_LATER = struct.Struct("<1008I")
 
 
 def derive(seed: int, *path: int) -> int:
@@ -38,34 +31,42 @@ def derive(seed: int, *path: int) -> int:
 
     Any integers are accepted, negative ones too; each is taken modulo 2**64.
     """
-    state = _mix((seed + _GOLDEN_GAMMA) & _MASK64)
-    for part in path:
-        state = _mix((state ^ _mix((part + _GOLDEN_GAMMA) & _MASK64)) + _GOLDEN_GAMMA & _MASK64)
-    return state
+    words = [part & _MASK64 for part in (seed, *path)]
+    return int.from_bytes(shake_128(struct.pack(f"<{len(words)}Q", *words)).digest(8), "little")
+
+
+def _blocks(seed: int) -> Iterator[tuple[int, ...]]:
+    key = struct.pack("<Q", seed & _MASK64)
+    yield _FIRST.unpack(shake_128(key + b"first").digest(_FIRST.size))
+    for number in count():
+        yield _LATER.unpack(shake_128(key + struct.pack("<Q", number)).digest(_LATER.size))
 
 
 class Random:
-    """A stream of random numbers from a seed; the same seed gives the same stream on every machine."""
+    """A stream of random numbers from a seed; the same seed gives the same stream on every machine.
 
-    __slots__ = ("_state",)
+    word: draws the next 32 bits. It is an attribute so that a hot path may bind it: ``items[word() * len(items) >> 32]``
+    picks one of up to some thousands of items, uniformly but for one part in a million.
+    """
+
+    __slots__ = ("word",)
 
     def __init__(self, seed: int) -> None:
-        low = _mix((seed + _GOLDEN_GAMMA) & _MASK64)
-        # The state of a multiplicative generator must be odd.
-        self._state = (_mix((low + _GOLDEN_GAMMA) & _MASK64) << 64 | low) | 1
+        self.word: Callable[[], int] = chain.from_iterable(_blocks(seed)).__next__
 
     def bits64(self) -> int:
         """A uniform integer in [0, 2**64)."""
-        self._state = state = self._state * _LEHMER & _MASK128
-        return state >> 64
+        return self.word() << 32 | self.word()
 
     def below(self, n: int) -> int:
-        """A uniform integer in [0, n), for n in [1, 2**64], by Lemire's multiply-shift.
+        """A uniform integer in [0, n), for n in [1, 2**64], by Lemire's multiply-shift on 64 or 96 bits.
 
-        The bias is below n / 2**64 and no draw is ever rejected, so one call is one step of the stream.
+        The bias is below n / 2**64 for n up to 2**32, and below 2**-32 above.
         """
-        self._state = state = self._state * _LEHMER & _MASK128
-        return (state >> 64) * n >> 64
+        word = self.word
+        if n <= 1 << 32:
+            return (word() << 32 | word()) * n >> 64
+        return ((word() << 32 | word()) << 32 | word()) * n >> 96
 
     def unit(self) -> float:
         """A uniform float in [0, 1) with 53 random bits."""

@@ -1,0 +1,34 @@
+# Two commands serve a fresh machine: `make demo` and `make test`. Both set up what they need in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types layers check benchmark clean
+
+demo: $(READY)
+	$(BIN)/simaie audit
+
+test: $(READY) lint types layers
+	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=95
+
+lint: $(READY)
+	$(BIN)/ruff check simaie schedulers tests
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+benchmark: $(READY)
+	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	touch $@
