@@ -1,0 +1,46 @@
+"""What the radix tree holds for a granule: the lock, and what one of the two designs keeps beside it.
+
+`address` is the granule's first byte: guest-virtual in user mode, physical in full-system mode. It names the lock
+(``lock 0x1000``), which is how a trace tells which granule an operation is about.
+"""
+
+from __future__ import annotations
+
+from simaie.aie.tiny_set import TinySet
+from simaie.host.host import Host
+
+__all__ = ["Entry", "OwnedEntry", "RegisteredEntry"]
+
+
+class Entry:
+    """The lock of one granule."""
+
+    __slots__ = ("address", "lock", "name")
+
+    def __init__(self, host: Host, address: int) -> None:
+        self.address = address
+        self.name = f"entry {address:#x}"
+        self.lock = host.mutex(f"lock {address:#x}")
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class OwnedEntry(Entry):
+    """An entry of the RFC. owners: the vCPUs that hold a reservation on the granule."""
+
+    __slots__ = ("owners",)
+
+    def __init__(self, host: Host, address: int) -> None:
+        super().__init__(host, address)
+        self.owners = TinySet(host, f"set {address:#x}", self.lock)
+
+
+class RegisteredEntry(Entry):
+    """An entry of the later revision. bm_set: whether the bitmap's bit for it is known to be set."""
+
+    __slots__ = ("bm_set",)
+
+    def __init__(self, host: Host, address: int) -> None:
+        super().__init__(host, address)
+        self.bm_set = host.cell(f"bm_set {address:#x}", False, self.lock)

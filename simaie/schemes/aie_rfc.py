@@ -1,0 +1,196 @@
+"""AIE as the RFC has it: a mutex for each 16-byte chunk that was ever used atomically, for Arm and x86 guests.
+
+LL/SC: the entry keeps the set of the vCPUs that hold a reservation there. LDREX joins it; a STREX that finds itself a
+member stores and empties it, all under the entry's mutex. So there is no A-B-A among store-conditionals, and a *plain*
+store between LDREX and STREX goes undetected, on purpose.
+
+SWP is a locked instruction. The first one flips a one-way switch *before* it takes its lock (in the emulator: when it
+is translated), and from then on plain stores are checked: each tests the switch, and walks the tree without ever
+making an entry. On x86 plain stores are always checked.
+
+Source: the RFC "Helper-based Atomic Instruction Emulation" (QEMU mailing list, May 2015). It does not tell everything,
+so what is deduced is an option. Beyond it, a STREX to another granule than that of the last LDREX also ends the
+reservation there, as the architecture wants it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from simaie.aie.entry import Entry, OwnedEntry
+from simaie.aie.radix_tree import RadixTree
+from simaie.aie.registry import Registry
+from simaie.errors import UsageError
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.op import Function
+from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.aie import AieScheme, Reservation
+
+__all__ = ["AieRfc"]
+
+
+class AieRfc(AieScheme):
+    """Mutex and tiny set for each granule.
+
+    granule: bytes per lock, a power of two. drop_first_reservation: whether a second LDREX, on another granule, gives
+    up the first. match: STREX needs a reservation on the ``"granule"``, or also the very ``"address"`` of this vCPU's
+    last LDREX. compare_value: STREX also wants the value that LDREX saw, at the same address and width.
+    checked_store_revokes: a checked plain store and a SWP also empty the set of the granule. on_exception, on_exit:
+    whether an exception, or the end of the thread, is to ``"clear"`` the reservation or ``"leave"`` it.
+    """
+
+    name: ClassVar[str] = "aie-rfc"
+    tree_class: type[RadixTree[OwnedEntry]] = RadixTree
+
+    def __init__(
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        granule: int = 16,
+        drop_first_reservation: bool = True,
+        match: str = "granule",
+        compare_value: bool = False,
+        checked_store_revokes: bool = False,
+        on_exception: str = "leave",
+        on_exit: str = "leave",
+    ) -> None:
+        super().__init__(host, pages, machine)
+        require_one_of("match", match, ("granule", "address"))
+        require_one_of("on_exception", on_exception, ("leave", "clear"))
+        require_one_of("on_exit", on_exit, ("leave", "clear"))
+        self.drop_first_reservation = _flag("drop_first_reservation", drop_first_reservation)
+        self.match = match
+        self.compare_value = _flag("compare_value", compare_value)
+        self.checked_store_revokes = _flag("checked_store_revokes", checked_store_revokes)
+        self.on_exception = on_exception
+        self.on_exit = on_exit
+        self.registry = Registry(
+            host,
+            address_bits=machine.address_bits,
+            granule=granule,
+            make_entry=OwnedEntry,
+            tree_class=self.tree_class,
+        )
+        #: Whether any SWP was ever issued. None: the guest has none, and plain stores are checked from the start.
+        self.swp_switch = host.cell("swp-switch", False) if machine.isa == "arm" else None
+
+    # -- locks --------------------------------------------------------------------------------
+
+    async def get_lock(self, cpu: VCpu, key: int) -> None:
+        """Find or make the entry, and lock it."""
+        cpu.local.held = await self.registry.get_lock(key)
+
+    async def check(self, cpu: VCpu, key: int) -> None:
+        """Lock the entry if there is one, and if plain stores are checked at all."""
+        if self.swp_switch is not None and not await self.swp_switch.load():
+            return
+        entry = await self.registry.look_up(key)
+        if entry is not None:
+            await self._lock(cpu, entry)
+
+    async def _lock(self, cpu: VCpu, entry: Entry) -> None:
+        await entry.lock.lock()
+        cpu.local.held = entry
+
+    async def post_store(self, cpu: VCpu) -> None:
+        """Revoke the reservations if asked to, then let go of a plain store's lock."""
+        entry = cpu.local.held
+        if self.checked_store_revokes and entry is not None:
+            await entry.owners.clear()
+        await super().post_store(cpu)
+
+    # -- SWP and the locked instructions of x86 -----------------------------------------------
+
+    async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
+        """Make plain stores check, if none did before, and go on as any locked instruction."""
+        if self.swp_switch is not None and not await self.swp_switch.load():
+            await self.swp_switch.store(True)
+        return await super().atomic_rmw(cpu, address, width, function)
+
+    # -- LL/SC --------------------------------------------------------------------------------
+
+    async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
+        """Load and join the set, under the lock."""
+        key, at = await self.reach(address, write=False)
+        if self.drop_first_reservation:
+            await self._abandon(cpu, unless=key)
+        await self.get_lock(cpu, key)
+        value = await self.host.load(at, width)
+        entry = cpu.local.held
+        await entry.owners.insert(cpu.identity)
+        await self.release(cpu)
+        cpu.local.reservation = Reservation(entry, address, width, value)
+        return value
+
+    async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
+        """Store and empty the set if a member of it, under the lock; the vCPU's reservation ends in any case."""
+        key, at = await self.reach(address, write=True)
+        entry = await self.registry.look_up(key)
+        stored = False
+        if entry is not None:
+            await self._lock(cpu, entry)
+            if await entry.owners.contains(cpu.identity):
+                stored = await self._still_matches(cpu, address, at, width)
+                if stored:
+                    await self.host.store(at, width, value)
+                    await self.end_reservations(entry)
+                else:
+                    await entry.owners.remove(cpu.identity)
+            await self.release(cpu)
+        await self._abandon(cpu, unless=key)
+        cpu.local.reservation = None
+        return stored
+
+    async def end_reservations(self, entry: OwnedEntry) -> None:
+        """A store-conditional has stored: nobody has a reservation on the granule any more."""
+        await entry.owners.clear()
+
+    async def _still_matches(self, cpu: VCpu, address: int, at: int, width: int) -> bool:
+        """What the options `match` and `compare_value` ask beyond membership."""
+        linked = cpu.local.reservation
+        if self.match == "granule" and not self.compare_value:
+            return True
+        if linked is None or linked.address != address:
+            return False
+        if not self.compare_value:
+            return True
+        return bool(linked.width == width and await self.host.load(at, width) == linked.value)
+
+    async def clear_exclusive(self, cpu: VCpu) -> None:
+        """Leave the set that the last load-linked joined."""
+        await self._abandon(cpu)
+
+    async def _abandon(self, cpu: VCpu, unless: int | None = None) -> None:
+        """Leave the set that the last load-linked joined and forget it, unless `unless` lies in that granule."""
+        linked = cpu.local.reservation
+        if linked is None:
+            return
+        entry = linked.entry
+        if unless is not None and self.registry.number_of(unless) == self.registry.number_of(entry.address):
+            return
+        cpu.local.reservation = None
+        await self._lock(cpu, entry)
+        await entry.owners.remove(cpu.identity)
+        await self.release(cpu)
+
+    # -- the system side ----------------------------------------------------------------------
+
+    async def exception(self, cpu: VCpu, cause: str) -> None:
+        """Release the lock; the reservation as the option `on_exception` says."""
+        await super().exception(cpu, cause)
+        if self.on_exception == "clear":
+            await self._abandon(cpu)
+
+    async def thread_exit(self, cpu: VCpu) -> None:
+        """The reservation as the option `on_exit` says: left behind, a thread with the same identity inherits it."""
+        if self.on_exit == "clear":
+            await self._abandon(cpu)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be true or false, not {value!r}")
+    return value

@@ -1,0 +1,50 @@
+"""One lock for all locked instructions, as QEMU's x86 target had until 2016; plain stores ignore it.
+
+LOCK takes the lock before the instruction's accesses and its end releases it. Locked instructions are atomic
+against each other, and a plain store between the load and the store of one is lost.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.op import Function
+from simaie.protocols import MachineFacts, Promise, VCpu
+from simaie.schemes.scheme import Scheme
+
+__all__ = ["GlobalLock"]
+
+
+class GlobalLock(Scheme):
+    """lock(G); ld; op; st; unlock(G). ``cpu.local`` is whether the vCPU holds G. LL/SC is not emulated."""
+
+    name: ClassVar[str] = "global-lock"
+    promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK})
+
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts) -> None:
+        super().__init__(host, pages, machine)
+        self.lock = host.mutex("global lock")
+
+    def enter(self, cpu: VCpu) -> None:
+        """A vCPU starts without the lock."""
+        cpu.local = False
+
+    async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
+        """A load and a store under the global lock."""
+        await self.lock.lock()
+        cpu.local = True
+        old = await Scheme.load(self, cpu, address, width)
+        await Scheme.store(self, cpu, address, width, function.apply(old))
+        await self._release(cpu)
+        return old
+
+    async def exception(self, cpu: VCpu, cause: str) -> None:
+        """A fault in the middle releases the lock."""
+        await self._release(cpu)
+
+    async def _release(self, cpu: VCpu) -> None:
+        if cpu.local:
+            cpu.local = False
+            await self.lock.unlock()
