@@ -15,24 +15,27 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import count
 from typing import Any
 
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.actor import Actor
 from simaie.engine.machine import Machine
-from simaie.errors import GuestFault, InternalError, SchedulerError
+from simaie.errors import GuestFault, InternalError, SchedulerError, SchemeError
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
 from simaie.guest.program import FinalState, Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
-from simaie.op import BLOCKING, FIRST_SPECIAL, Kind, Op
+from simaie.op import BLOCKING, Kind, Op
 from simaie.protocols import ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Event, Fault, Outcome, Trace
 
 __all__ = ["Execution"]
 
 _CHOICE = Kind.CHOICE
+#: What a vCPU has "announced" while it waits for something outside the simulation.
+_ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
 
 
 class Execution:
@@ -51,15 +54,17 @@ class Execution:
         self._perform = self.memory.perform
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), self._facts)
         self._step_limit = machine.limits.steps
-        self._offer = Offer()
+        self._offer = Offer(self.events)
         self._changed = True  # whether the offer's candidates must be made anew
         self._live: list[Actor] = []  # in structural order
         self._everyone: list[Actor] = []  # the dead too
         self._to_advance: deque[Actor] = deque()  # who must announce before the next decision
         self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind
         self._exclusive: Actor | None = None  # who has stopped the world
-        self._free_identities: list[int] = []
-        self._switches: list[tuple[int, str]] = []
+        self._busy = True  # whether anybody must still announce, or waits, or has stopped the world
+        self._identities = count()
+        self._free_identities: list[int] = []  # sorted: the lowest is handed out first
+        self._switches: list[int] = []  # steps; who took them stands in the events
         self._choices: list[Choice] = []
         self._faults: list[Fault] = []
         self._populate()
@@ -78,7 +83,7 @@ class Execution:
     def _add(
         self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: Callable[[Any], Coroutine[Any, Any, Any]]
     ) -> Actor:
-        identity = self._free_identities.pop(0) if self._free_identities else len(self._everyone)
+        identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
         cpu = cpu_class(name, identity, self.scheme, self._facts)
         self.scheme.enter(cpu)
         actor = Actor(name, rank, cpu, code(cpu))
@@ -96,16 +101,8 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if op.kind >= _CHOICE:
-            if op.kind is _CHOICE:
-                return self._resolve_choice(actor, op)
-            if op.kind in BLOCKING:
-                self._announce_blocking(actor)
-                return self.proceed()
-        if not actor.enabled:
-            actor.enabled = self._changed = True
-        if self._to_advance or self._waiting or self._exclusive is not None:
-            return self.proceed()
+        if self._busy or op.kind >= _CHOICE or not actor.enabled:
+            return self._announced_special(actor, op)
         return self._decide()
 
     def exited(self, actor: Actor) -> Actor | None:
@@ -132,7 +129,8 @@ class Execution:
             return None
         if self._to_advance:
             return self._to_advance.popleft()
-        if self._waiting or self._exclusive is not None:
+        self._busy = bool(self._waiting) or self._exclusive is not None
+        if self._busy:
             self._refresh()
         return self._decide()
 
@@ -144,24 +142,23 @@ class Execution:
         if self._changed:
             offer.candidates = tuple([actor for actor in self._live if actor.enabled])
             self._changed = False
-        if not offer.candidates:
-            return self._end(self._stuck())
+            if not offer.candidates:
+                return self._end(self._stuck())
         events = self.events
-        offer.step = step = len(events)
-        if step >= self._step_limit:
+        if len(events) >= self._step_limit:
             return self._end(Ending.STEP_LIMIT)
         chosen: Any = self._choose(offer)
         if type(chosen) is not Actor or not chosen.enabled:
             return self._refuse(chosen)
-        if chosen is not offer.running:
-            running = offer.running
+        running = offer.running
+        if chosen is not running:
             # Noted only if it is not what the default would have done.
             if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
-                self._switches.append((step, chosen.name))
+                self._switches.append(len(events))
             offer.running = chosen
         op = chosen.op
         instruction = chosen.entered = chosen.cpu.instruction
-        value = self._perform(chosen, op) if op.kind < FIRST_SPECIAL else self._perform_special(chosen, op)
+        value = self._perform_special(chosen, op) if chosen.special else self._perform(chosen, op)
         chosen.inbox = value
         events.append(Event(chosen.name, op, value, instruction))
         return chosen  # type: ignore[no-any-return]  # an Actor: checked above
@@ -178,7 +175,6 @@ class Execution:
         if step >= self._step_limit:
             return self._end(Ending.STEP_LIMIT)
         arity = op.value
-        self._offer.step = step
         value = 0 if arity == 1 else self.scheduler.choose_value(self._offer, arity)
         if type(value) is not int or not 0 <= value < arity:
             who = type(self.scheduler).__name__
@@ -191,10 +187,18 @@ class Execution:
 
     # -- operations that block, wake, or change who is there ------------------------------------
 
-    def _announce_blocking(self, actor: Actor) -> None:
-        actor.blocking = True
-        self._waiting.append(actor)
-        self._set_enabled(actor, self._can_perform(actor))
+    def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
+        """An announcement that is more than one ordinary operation after another."""
+        kind = op.kind
+        if kind is Kind.CHOICE:
+            return self._resolve_choice(actor, op)
+        actor.special = kind > Kind.CHOICE
+        if kind in BLOCKING:
+            self._waiting.append(actor)
+            self._set_enabled(actor, self._can_perform(actor))
+        else:
+            self._set_enabled(actor, True)
+        return self.proceed()
 
     def _set_enabled(self, actor: Actor, enabled: bool) -> None:
         if actor.enabled is not enabled:
@@ -212,6 +216,8 @@ class Execution:
 
     def _can_perform(self, actor: Actor) -> bool:
         op = actor.op
+        if op is _ELSEWHERE:
+            return False
         owner = self._exclusive
         if owner is not None and owner is not actor and not actor.is_device:
             return False
@@ -223,10 +229,11 @@ class Execution:
         return self.memory.enabled(actor, op)
 
     def _perform_special(self, actor: Actor, op: Op) -> Any:
-        if actor.blocking:
-            actor.blocking = False
-            self._waiting.remove(actor)
+        actor.special = False
+        self._busy = True
         kind = op.kind
+        if kind in BLOCKING:
+            self._waiting.remove(actor)
         if kind is Kind.SPAWN:
             return self._spawn(actor, op.value)
         if kind is Kind.EXIT:
@@ -240,7 +247,7 @@ class Execution:
 
     def _end_exclusive(self, actor: Actor) -> None:
         if self._exclusive is not actor:
-            raise InternalError(f"vCPU {actor.name} ends an exclusive section that it does not own")
+            raise SchemeError(f"vCPU {actor.name} ends an exclusive section that it does not own")
         self._exclusive = None
         for other in self._live:
             self._set_enabled(other, self._can_perform(other))
@@ -299,7 +306,7 @@ class Execution:
             events=self.events,
             ending=self.ending,
             outcome=self._outcome(),
-            schedule=Schedule(tuple(Switch(*s) for s in self._switches), tuple(self._choices)),
+            schedule=self._schedule(),
             waiting={actor.name: actor.op for actor in self._live},
             faults=tuple(self._faults),
             promises=frozenset(self.scheme.promises),
@@ -307,6 +314,10 @@ class Execution:
         )
         self.scheduler.finish(trace)
         return trace
+
+    def _schedule(self) -> Schedule:
+        events = self.events
+        return Schedule(tuple([Switch(step, events[step].actor) for step in self._switches]), tuple(self._choices))
 
     def _registers(self) -> dict[str, int]:
         return {f"{a.name}:{r}": v for a in self._everyone for r, v in a.cpu.observations.items()}
@@ -325,3 +336,42 @@ class Execution:
             return bool(self.program.final(FinalState(self.memory.read, self._registers())))
         except AssertionError:
             return False
+
+    # -- for guests that also await what is no operation: the trio driver alone uses these ----------
+
+    @property
+    def actors(self) -> list[Actor]:
+        """Everybody who was ever there, in the order of arrival."""
+        return self._everyone
+
+    def hold(self, token: Actor) -> None:
+        """Take no decision until `token` has come out of `announced`, `exited`, `faulted` or `proceed`."""
+        self._to_advance.append(token)
+        self._busy = True
+
+    def withdraw(self, actor: Actor) -> None:
+        """`actor` waits for something else: what it announced is void; no candidate until it announces anew."""
+        if actor.special and actor.op.kind in BLOCKING:
+            self._waiting.remove(actor)
+        actor.special = False
+        actor.op = _ELSEWHERE
+        actor.entered = None
+        actor.enabled = False
+        self._changed = True
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nobody can take a step, nor has yet to announce one."""
+        if self.ending is not None or self._to_advance:
+            return False
+        self._refresh()
+        return not any(actor.enabled for actor in self._live)
+
+    def revive(self) -> None:
+        """Nobody could take a step, but a timeout will change that: the execution is not over after all."""
+        self.ending = None
+        self._changed = True
+
+    def give_up(self) -> None:
+        """End it as too long: its guests wait and wait, and take no step."""
+        self._end(Ending.STEP_LIMIT)

@@ -100,7 +100,7 @@ class Program:
         return run_code(thread, cpu)
 
     def _thread(self, index: int, code: ThreadCode) -> GuestFunction | Code:
-        if callable(code):
+        if callable(code) or not isinstance(code, Sequence):
             return self._function(f"thread {index}", code)
         return Code(code, self.cpu_class, f"thread {index} of program {self.name!r}")
 
