@@ -17,14 +17,15 @@ class RandomWalk(Scheduler):
 
     def start(self, info: ExecutionInfo) -> None:
         """A fresh stream for each execution."""
-        self._below = Random(info.seed).below
+        self._random = Random(info.seed)
+        self._word = self._random.word
 
     def choose(self, offer: Offer) -> Candidate:
         """One of the candidates, uniformly."""
         candidates = offer.candidates
-        chosen: Candidate = candidates[self._below(len(candidates))]
+        chosen: Candidate = candidates[self._word() * len(candidates) >> 32]
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """One of the alternatives, uniformly."""
-        return self._below(arity)
+        return self._random.below(arity)

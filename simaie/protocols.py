@@ -60,15 +60,19 @@ class Offer:
 
     candidates: never empty, in structural order; a new tuple only when somebody became enabled or disabled.
     running: who ran the last step (None at the first), whether or not it is still a candidate.
-    step: index that the chosen operation's event will have in the trace.
     """
 
-    __slots__ = ("candidates", "running", "step")
+    __slots__ = ("_events", "candidates", "running")
 
-    def __init__(self) -> None:
+    def __init__(self, events: Sequence[object] = ()) -> None:
         self.candidates: tuple[Any, ...] = ()
         self.running: Any = None
-        self.step = 0
+        self._events = events
+
+    @property
+    def step(self) -> int:
+        """The index that the chosen operation's event will have."""
+        return len(self._events)
 
     @property
     def default(self) -> Candidate:

@@ -17,7 +17,7 @@ import msgspec
 from simaie.decision import Schedule
 from simaie.op import Kind, Op, show, writes
 
-__all__ = ["AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "Trace"]
+__all__ = ["PENDING", "AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "Trace"]
 
 
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
@@ -35,8 +35,20 @@ class AccessKind(StrEnum):
     OTHER = "other"  # fences, pauses, exceptions, thread exit
 
 
+class _Pending:
+    """The result of an instruction that has not completed; false, like the absence that it is."""
+
+    name = "pending"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+PENDING = _Pending()
+
+
 class Instruction(msgspec.Struct, eq=False, gc=False):
-    """One guest instruction in execution. `result` is set when it has completed; None before and for stores.
+    """One guest instruction. `result` is what it returned, None if nothing, and `PENDING` until it has completed.
 
     vcpu: name of the vCPU; number: its how-manieth instruction, from 0; address, width: in bytes, guest-virtual.
     """
@@ -47,8 +59,12 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     access: AccessKind
     address: int
     width: int
-    result: Any = None
-    completed: bool = False
+    result: Any = PENDING
+
+    @property
+    def completed(self) -> bool:
+        """Whether it came to its end: not if it faulted, or was cut short with the execution."""
+        return self.result is not PENDING
 
     def __str__(self) -> str:
         place = f" [{self.address:#x}]" if self.width else ""

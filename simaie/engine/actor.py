@@ -17,13 +17,13 @@ _NOTHING = Op(Kind.PAUSE)
 class Actor:
     """What schedulers see as a `Candidate`, and the engine's own bookkeeping beside it.
 
-    op: announced, not yet performed. enabled: whether it is a candidate. blocking: whether its op may be disabled.
+    op: announced, not yet performed. enabled: whether it is a candidate. special: whether its op may be disabled, or
+    change what is enabled.
     inbox: what its coroutine gets sent when it is next resumed. entered: the instruction of its last performed
     operation, by which the engine knows whether it is inside one. thread: the handle, if it was spawned.
     """
 
     __slots__ = (
-        "blocking",
         "children",
         "coroutine",
         "cpu",
@@ -36,6 +36,7 @@ class Actor:
         "name",
         "op",
         "rank",
+        "special",
         "thread",
     )
 
@@ -46,7 +47,7 @@ class Actor:
         self.coroutine = coroutine
         self.op: Op = _NOTHING
         self.enabled = False
-        self.blocking = False
+        self.special = False
         self.inbox: Any = None
         self.entered: Instruction | None = None
         self.epilogue = False

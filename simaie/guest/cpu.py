@@ -131,7 +131,6 @@ class Cpu:
             self.instruction = None
             raise
         record.result = result
-        record.completed = True
         self.instruction = None
         return result
 

@@ -11,7 +11,7 @@ from simaie.op import Cell, Kind, Op
 
 __all__ = ["ScMemory"]
 
-_LOAD = Kind.LOAD
+_LOAD, _STORE = Kind.LOAD, Kind.STORE  # handled without a look-up: they are most of what runs
 
 
 class ScMemory:
@@ -19,7 +19,7 @@ class ScMemory:
 
     def __init__(self, endian: Endian = "little") -> None:
         self.ram = Ram(endian)
-        self._read = self.ram.read
+        self._read, self._write = self.ram.read, self.ram.write
         # actor -> the bytes reserved by its last load-linked: (first address, address after the last)
         self._reservations: dict[Any, tuple[int, int]] = {}
         self._handlers: list[Callable[[Any, Op], Any]] = [self._unsupported] * len(Kind)
@@ -38,10 +38,13 @@ class ScMemory:
 
     def perform(self, actor: Any, op: Op) -> Any:
         """Perform `op` at once."""
-        if op.kind is _LOAD:
+        kind = op.kind
+        if kind is _LOAD:
             cell = op.cell
             return self._read(op.address, op.width) if cell is None else cell.value
-        return self._handlers[op.kind](actor, op)
+        if kind is _STORE and op.cell is None and not self._reservations:
+            return self._write(op.address, op.width, op.value)
+        return self._handlers[kind](actor, op)
 
     def read(self, address: int, width: int) -> int:
         """What RAM holds now."""

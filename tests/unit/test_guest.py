@@ -191,11 +191,11 @@ def test_what_the_isa_forbids_is_a_guest_fault(isa, method, args, cause):
         try:
             await getattr(cpu, method)(*args)
         except GuestFault as fault:
-            assert fault.cause == cause
-            cpu.observe("handled", 1)
+            causes.append(fault.cause)
 
+    causes: list[str] = []
     trace = alone(guest, isa=isa)
-    assert trace.outcome["0:handled"] == 1
+    assert causes == [cause]
     assert trace.faults == ()
 
 
@@ -257,7 +257,10 @@ def test_a_program_as_data_runs_with_registers_labels_and_branches():
     }
 
 
-@pytest.mark.parametrize(("name", "result"), [("sub", 2), ("and", 1), ("or", 7), ("xor", 6), ("eq", 0), ("ne", 1), ("lt", 0)])
+ALU = [("sub", 2), ("and", 1), ("or", 7), ("xor", 6), ("eq", 0), ("ne", 1), ("lt", 0)]
+
+
+@pytest.mark.parametrize(("name", "result"), ALU)
 def test_register_arithmetic(name, result):
     assert alone([ins(f"reg_{name}", 5, 3, into="r")]).outcome["0:r"] == result
 

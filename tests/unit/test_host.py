@@ -114,7 +114,7 @@ def test_the_ideal_monitor_falls_to_foreign_stores_to_the_reserved_bytes_only():
         memory = ScMemory()
         memory.perform("a", Op(Kind.LOAD_LINKED, None, 4, 4))
         memory.perform("b", Op(Kind.STORE, None, address, width, 0))
-        overlaps = address < 8 and 4 < address + width
+        overlaps = address < 8 and address + width > 4
         assert memory.perform("a", Op(Kind.STORE_CONDITIONAL, None, 4, 4, 1)) == (0 if overlaps else 1)
 
 
