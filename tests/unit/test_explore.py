@@ -1,0 +1,210 @@
+"""Exploring: verdicts that are honest, limits, failures kept, interruption, and what a report says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import simaie
+from simaie import Limits, Machine, Program, Scheduler
+from simaie.errors import GuestError, GuestSpinError, UnknownNameError, UsageError
+from simaie.explore import explorer, statistics
+from simaie.explore.explorer import Exploration, explore
+from simaie.finding import Verdict
+from simaie.plugins import Spec
+
+X = 0x1000
+
+
+async def adder(cpu):
+    await cpu.add(X, 1)
+
+
+async def locked_adder(cpu):
+    await cpu.lock_add(X, 1)
+
+
+RACY = Program("racy", isa="x86", threads=[adder, adder], init={X: 0}, final=lambda memory: memory[X] == 2)
+SAFE = Program("safe", isa="x86", threads=[locked_adder] * 2, init={X: 0}, final=lambda memory: memory[X] == 2)
+
+
+def test_a_violation_is_found_with_all_it_takes_to_have_it_again():
+    report = explore(RACY, scheduler="random-walk", seed=1, executions=100)
+    assert report.verdict == "violated"
+    failure = report.failures[0]
+    assert failure.index == report.executions - 1, "it stops at the first failure"
+    assert [finding.kind for finding in failure.findings] == ["final-check"]
+    assert not report.complete
+
+
+def test_holds_is_said_only_after_everything_was_explored():
+    complete = explore(SAFE, scheduler="dfs")
+    assert (complete.verdict, complete.complete, complete.executions) == (Verdict.HOLDS, True, 2)
+    sampled = explore(SAFE, scheduler="random-walk", executions=50)
+    assert (sampled.verdict, sampled.complete, sampled.executions) == (Verdict.INCONCLUSIVE, False, 50)
+    cut = explore(SAFE, scheduler="dfs", executions=1)
+    assert (cut.verdict, cut.executions) == (Verdict.INCONCLUSIVE, 1)
+    bounded = explore(RACY, scheduler="dfs:preemptions=1", failures=None, checkers=())
+    assert bounded.verdict == Verdict.INCONCLUSIVE
+    assert len({cut.reason, bounded.reason, sampled.reason}) == 3
+
+
+def test_an_execution_cut_by_a_limit_makes_holds_impossible():
+    report = explore(SAFE, Machine(limits=Limits(steps=1)), scheduler="dfs")
+    assert (report.verdict, report.statistics.truncated) == (Verdict.INCONCLUSIVE, report.executions)
+
+
+def test_a_time_limit_ends_the_exploration():
+    report = explore(SAFE, executions=10**9, seconds=0.01, scheduler="random-walk")
+    assert report.verdict == Verdict.INCONCLUSIVE
+    assert report.executions < 10**9
+
+
+def test_outcomes_are_counted():
+    report = explore(RACY, scheduler="dfs", failures=None)
+    assert {str(outcome): count for outcome, count in report.outcomes.items()} == {"[0x1000]=1": 4, "[0x1000]=2": 2}
+    assert (report.executions, report.failing, report.verdict) == (6, 4, Verdict.VIOLATED)
+    assert report.complete, "everything was seen, and some of it fails"
+
+
+def test_kept_failures_and_distinct_outcomes_are_bounded(monkeypatch):
+    """Memory does not grow with the number of executions."""
+    monkeypatch.setattr(explorer, "MAX_KEPT", 2)
+    monkeypatch.setattr(statistics, "MAX_OUTCOMES", 1)
+    report = explore(RACY, scheduler="dfs", failures=None)
+    assert (len(report.failures), report.failing) == (2, 4)
+    assert len(report.outcomes) == 1
+    assert not report.statistics.outcomes_complete
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+def test_every_execution_replays_alone_from_seed_and_index(driver):
+    all_failing = explore(RACY, seed=3, executions=40, failures=None, driver=driver, scheduler="random-walk").failures
+    assert len(all_failing) > 5
+    for failure in all_failing:
+        alone = Exploration(RACY, Machine(), "random-walk", seed=3, executions=1, seconds=None, failures=1,
+                            checkers=(), driver=driver, progress=None, first_index=failure.index)
+        alone.run()
+        digests = {f.trace.digest for f in alone.failures} or {simaie.replay(failure).trace.digest}
+        assert digests == {failure.trace.digest}
+
+
+class Interrupting(Scheduler):
+    """Presses Ctrl-C in the middle of its third execution."""
+
+    def __init__(self):
+        self.executions = 0
+
+    def start(self, info):
+        self.executions += 1
+
+    def choose(self, offer):
+        if self.executions == 3:
+            raise KeyboardInterrupt
+        return offer.candidates[-1 if self.executions == 2 else 0]
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+def test_ctrl_c_keeps_what_was_found(driver):
+    report = explore(RACY, scheduler=Interrupting(), driver=driver, failures=None)
+    assert report.interrupted
+    assert not report.complete
+    assert report.executions == 2
+    assert report.verdict == Verdict.INCONCLUSIVE
+
+
+def test_a_guest_that_raises_ends_it_with_one_error_that_carries_the_report():
+    async def sometimes(cpu):
+        if await cpu.load(X):
+            raise ValueError("unlucky")
+
+    program = Program("raises", isa="x86", threads=[sometimes, locked_adder], init={X: 0})
+    with pytest.raises(GuestError) as caught:
+        explore(program, seed=2, executions=100, scheduler="random-walk")
+    report = caught.value.report
+    assert report.executions >= 1
+    assert report.verdict == Verdict.INCONCLUSIVE
+    assert any("seed 2" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+def test_a_guest_that_spins_without_an_operation_is_caught_with_its_line(driver):
+    async def spins(cpu):
+        await cpu.load(X)
+        while True:
+            pass
+
+    program = Program("spins", isa="x86", threads=[locked_adder, spins])
+    with pytest.raises(GuestSpinError) as caught:
+        explore(program, Machine(limits=Limits(spin_seconds=0.2)), driver=driver)
+    assert caught.value.vcpu == "1"
+    assert caught.value.where.startswith(__file__)
+
+
+def test_progress_is_told_of_the_exploration_and_at_the_end():
+    seen = []
+    explore(SAFE, scheduler="dfs", progress=lambda exploration: seen.append(exploration.report().executions))
+    assert seen[-1] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"executions": 0},
+        {"executions": -1},
+        {"seconds": 0},
+        {"failures": 0},
+        {"driver": "asyncio"},
+        {"scheduler": "random-wlak"},
+        {"scheduler": "dfs:depth=3"},
+        {"scheduler": 3},
+    ],
+)
+def test_impossible_arguments_are_refused(arguments):
+    with pytest.raises(UsageError):
+        explore(SAFE, **arguments)
+
+
+def test_only_programs_are_explored():
+    with pytest.raises(UsageError):
+        explore("safe")  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_a_report_is_plain_data_too():
+    report = explore(RACY, scheduler="dfs", failures=None)
+    data = json.loads(json.dumps(report.as_dict()))
+    assert data["verdict"] == "violated"
+    assert data["executions"] == 6
+    assert sum(item["count"] for item in data["outcomes"]) == 6
+    assert len(data["failures"]) == 4
+    assert data["statistics"]["longest"] == 4
+
+
+def test_a_scheduler_is_a_name_a_name_with_options_or_an_object():
+    for choice in ("dfs", "dfs:preemptions=none", ("dfs", {"preemptions": None}), Spec("dfs")):
+        assert explore(SAFE, scheduler=choice).verdict == Verdict.HOLDS
+    assert explore(SAFE, scheduler=Interrupting(), executions=2).executions == 2
+
+
+def test_specifications_read_numbers_words_and_text():
+    spec = Spec.of("s:a=1,b=0x10,c=true,d=none,e=1.5,f-g=text")
+    assert spec.options == {"a": 1, "b": 16, "c": True, "d": None, "e": 1.5, "f_g": "text"}
+    assert Spec.of(str(spec)) == spec
+    for bad in ("s:a", "s:1=2", 5):
+        with pytest.raises(UsageError):
+            Spec.of(bad)
+
+
+def test_unknown_names_say_what_is_known():
+    with pytest.raises(UnknownNameError) as caught:
+        explore(SAFE, scheduler="dsf")
+    assert "dfs" in caught.value.known
+
+
+def test_the_facade_has_what_it_lists_and_nothing_else():
+    for name in simaie.__all__:
+        assert getattr(simaie, name) is not None
+    assert set(simaie.__all__) <= set(dir(simaie))
+    with pytest.raises(AttributeError):
+        simaie.nonsense  # noqa: B018 - the access is what is tested
