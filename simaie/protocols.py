@@ -80,6 +80,12 @@ class Offer:
         running: Candidate = self.running
         return running if running in self.candidates else self.candidates[0]
 
+    def narrowed(self, candidates: tuple[Any, ...]) -> Offer:
+        """The same scheduling point with only some of the candidates: what a wrapper hands to its inner scheduler."""
+        narrowed = Offer(self._events)
+        narrowed.candidates, narrowed.running = candidates, self.running
+        return narrowed
+
     @property
     def can_continue(self) -> bool:
         """Whether the running actor is among the candidates."""
