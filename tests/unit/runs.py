@@ -39,9 +39,9 @@ def scripted(prog: Program, machine: Machine, actors: Sequence[str]) -> Trace:
     return execute(prog, machine, Scripted(list(actors)))
 
 
-def every(prog: Program, machine: Machine) -> Iterator[Trace]:
-    """All executions."""
-    search = DepthFirst()
+def every(prog: Program, machine: Machine, *, preemptions: int | None = None) -> Iterator[Trace]:
+    """All executions, or all with at most so many preemptions."""
+    search = DepthFirst(preemptions=preemptions)
     while not search.exhausted:
         yield execute(prog, machine, search)
 
