@@ -1,0 +1,17 @@
+"""The command line. `main` is the entry point; everything else is imported once it is known what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``simaie`` with `argv` (default: the process's own arguments) and return its exit status.
+
+    0: holds, 1: violated, 2: bad usage or input, 3: inconclusive, 130: interrupted, 141: the reader of the output left.
+    """
+    from simaie.cli.status import run
+
+    return run(argv)

@@ -1,0 +1,240 @@
+"""The commands with their options and help; what they do is imported when they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simaie.cli.options import (
+    DriverName,
+    Endianness,
+    FormatOption,
+    HostWord,
+    Listed,
+    complete_programs,
+    completing,
+    known,
+)
+from simaie.cli.output import Format
+from simaie.cli.status import Status, command
+from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="simaie",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive.",
+)
+
+_MACHINE, _SEARCH, _OUTPUT = "Machine", "Search", "Output"
+_EXPLORE_EXAMPLES = """Examples:
+
+simaie explore first-registration-window
+
+simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
+
+simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/"""
+_REPLAY_EXAMPLES = """Examples:
+
+simaie replay failures/spinlock-cas-17.json
+
+simaie replay failures/spinlock-cas-17.json --program spinlock.py:mended --best-effort"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"simaie {version('simaie')}")
+        raise typer.Exit
+
+
+@app.callback()
+def simaie(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Find atomicity violations in the way emulators run guest atomics, deterministically."""
+
+
+@app.command(epilog=_EXPLORE_EXAMPLES)
+@command
+def explore(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A program: file.py:name, or a name of the corpus (simaie list programs).",
+            autocompletion=complete_programs,
+        ),
+    ],
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...]",
+            help=f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, "
+            "else native, the ideal. Options: simaie list schemes.",
+            autocompletion=completing(SCHEMES),
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"The host's memory model: {known(HOSTS)}.",
+            autocompletion=completing(HOSTS),
+            rich_help_panel=_MACHINE,
+        ),
+    ] = None,
+    full_system: Annotated[
+        bool | None,
+        typer.Option(
+            "--full-system/--user-mode", help="Translate addresses step by step, or not.", rich_help_panel=_MACHINE
+        ),
+    ] = None,
+    host_word: Annotated[
+        HostWord | None, typer.Option(help="Widest single host access, in bits.", rich_help_panel=_MACHINE)
+    ] = None,
+    address_bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Width of a guest address, in bits.", rich_help_panel=_MACHINE)
+    ] = None,
+    endian: Annotated[
+        Endianness | None, typer.Option(help="Byte order of guest RAM.", rich_help_panel=_MACHINE)
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Most operations in one execution.", rich_help_panel=_MACHINE),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...]",
+            help=f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
+            autocompletion=completing(SCHEDULERS),
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Same seed, same executions.", rich_help_panel=_SEARCH)
+    ] = None,
+    index: Annotated[
+        int | None,
+        typer.Option(
+            metavar="I",
+            help="Run execution I of the seed alone. A scheduler that learns runs those before it again first.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    executions: Annotated[
+        int | None, typer.Option(metavar="N", help="Stop after N executions.", rich_help_panel=_SEARCH)
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)
+    ] = None,
+    failures: Annotated[
+        str | None,
+        typer.Option(metavar="N|all", help="Stop after N failing executions; all: go on.", rich_help_panel=_SEARCH),
+    ] = None,
+    driver: Annotated[
+        DriverName | None,
+        typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
+            file_okay=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every step of the failing execution.", rich_help_panel=_OUTPUT)
+    ] = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Run a program under many schedules and judge every execution."""
+    from simaie.cli.explore import Search, run_explore
+    from simaie.cli.machines import MachineOptions
+
+    machine = MachineOptions(
+        scheme=scheme,
+        host=host,
+        full_system=full_system,
+        host_word=None if host_word is None else int(host_word),
+        address_bits=address_bits,
+        endian=endian,
+        steps=steps,
+    )
+    search = Search(
+        scheduler=scheduler,
+        seed=seed,
+        index=index,
+        executions=executions,
+        seconds=seconds,
+        failures=failures,
+        driver=driver,
+    )
+    return run_explore(target, machine, search, save, output, everything)
+
+
+@app.command(epilog=_REPLAY_EXAMPLES)
+@command
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Use this program (file.py:name or a corpus name), not the one that the file refers to.",
+            autocompletion=complete_programs,
+        ),
+    ] = None,
+    best_effort: Annotated[
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+    ] = False,
+    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Run a saved failure again and show it step by step, the violation marked."""
+    from simaie.cli.replay import run_replay
+
+    return run_replay(file, program, best_effort, driver, output, everything)
+
+
+@app.command("list")
+@command
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")],
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """List what there is, with options and defaults."""
+    from simaie.cli.listing import run_list
+
+    return run_list(what, output)
+
+
+@app.command(epilog="Exit status: 0 if every row is as expected, 1 if one is not, 3 if interrupted.")
+@command
+def audit(
+    scheme: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this scheme; repeatable.", autocompletion=completing(SCHEMES)),
+    ] = None,
+    row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of the sampled part.")] = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Check the whole corpus: does each scheme break exactly where it is expected to?"""
+    from simaie.cli.audit import run_audit
+
+    return run_audit(scheme or None, row or None, seed, output)

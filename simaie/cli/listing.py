@@ -1,0 +1,96 @@
+"""What ``simaie list`` does: the schemes, schedulers, hosts and programs that there are, with their options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from rich.text import Text
+
+from simaie import plugins
+from simaie.cli.options import Listed
+from simaie.cli.output import Format, print_json, print_lines
+from simaie.cli.status import Status
+from simaie.show.words import clean
+
+__all__ = ["run_list"]
+
+_GROUPS = {Listed.SCHEMES: plugins.SCHEMES, Listed.SCHEDULERS: plugins.SCHEDULERS, Listed.HOSTS: plugins.HOSTS}
+
+
+def run_list(what: Listed, output: Format) -> Status:
+    """List them all."""
+    if what is Listed.PROGRAMS:
+        entries = _programs()
+    else:
+        entries = [_plugin(_GROUPS[what], name) for name in plugins.names(_GROUPS[what])]
+    if output is Format.JSON:
+        print_json(entries)
+    else:
+        print_lines(_lines(entries))
+    return Status.HOLDS
+
+
+def _plugin(group: str, name: str) -> dict[str, Any]:
+    """A plug-in; one that cannot be loaded is listed with the reason, and spoils nothing else."""
+    try:
+        found = plugins.resolve(group, name)
+        return {"name": name, "description": _first_line(found), "options": _options(found)}
+    except Exception as error:  # a stranger's module may raise anything when imported
+        return {"name": name, "description": f"(cannot be loaded: {type(error).__name__}: {error})", "options": {}}
+
+
+def _first_line(found: Any) -> str:
+    return (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
+
+
+def _options(found: Any) -> dict[str, Any]:
+    """The keyword options of a plug-in with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(found).parameters.items()
+        if parameter.default is not parameter.empty and isinstance(parameter.default, bool | int | float | str | None)
+    }
+
+
+def _programs() -> list[dict[str, Any]]:
+    from simaie.guest import corpus
+
+    entries = []
+    for name in corpus.names():
+        case: Any = corpus.case(name)
+        program = corpus.program(name)
+        entries.append(
+            {
+                "name": name,
+                "description": program.description or case.title,
+                "isa": program.isa,
+                "threads": len(program.threads),
+                "row": case.row,
+                "expected": {scheme: str(expect) for scheme, expect in case.expected.items()},
+            }
+        )
+    return entries
+
+
+def _lines(entries: Iterable[dict[str, Any]]) -> list[Text]:
+    rows = list(entries)
+    width = max((len(entry["name"]) for entry in rows), default=0) + 2
+    lines = []
+    for entry in rows:
+        line = Text().append(entry["name"].ljust(width), "bold cyan").append(clean(entry["description"]))
+        lines.append(line)
+        for name, words in (("options", _assignments(entry.get("options", {}))), ("expected", _expected(entry))):
+            if words:
+                lines.append(Text(" " * width).append(f"{name}: {clean(words)}", "dim"))
+    return lines or [Text("(none)", "dim")]
+
+
+def _assignments(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={str(value).lower()}" for name, value in options.items())
+
+
+def _expected(entry: dict[str, Any]) -> str:
+    words = ", ".join(f"{scheme} {expect}" for scheme, expect in entry.get("expected", {}).items())
+    return f"{words} (row {entry['row']}, {entry['isa']}, {entry['threads']} vCPUs)" if words else ""

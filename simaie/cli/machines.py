@@ -1,0 +1,74 @@
+"""What to run, and on what: the program that the command line names, and the machine from its options.
+
+A program of the corpus brings the machine that it is meant for; an option that is given overrides its part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from simaie.engine.machine import Limits, Machine
+from simaie.errors import InputError, SimaieError
+from simaie.guest import corpus
+from simaie.guest.program import Program
+from simaie.plugins import Spec
+from simaie.replay.target import find_target
+
+__all__ = ["MachineOptions", "load_program", "make_machine"]
+
+#: The ideal: what the guest architecture itself promises.
+DEFAULT_SCHEME = "native"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """The machine's options as given; None where they were not."""
+
+    scheme: str | None = None
+    host: str | None = None
+    full_system: bool | None = None
+    host_word: int | None = None
+    address_bits: int | None = None
+    endian: str | None = None
+    steps: int | None = None
+
+
+def load_program(target: str) -> Program:
+    """The program that `target` names; InputError as well for a file that exits, or a function in it that raises."""
+    try:
+        return find_target(target)
+    except SimaieError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{target}: cannot be had: {type(error).__name__}: {error}") from error
+
+
+def make_machine(target: str, options: MachineOptions) -> Machine:
+    """The machine for `target`: the options as given, then what the corpus says it needs, then the defaults."""
+    case: Any = _case(target)
+    needs: dict[str, Any] = {}
+    spec = Spec.of(options.scheme or DEFAULT_SCHEME)
+    if case is not None:
+        spec = Spec.of(options.scheme or next(iter(case.expected), DEFAULT_SCHEME))
+        if spec.name in case.expected:
+            spec = Spec(spec.name, {**case.needs.options, **spec.options})
+        names = ("full_system", "host_word", "address_bits")
+        needs = {name: getattr(case.needs, name) for name in names}
+    given = {
+        "host": options.host,
+        "full_system": options.full_system,
+        "host_word": options.host_word,
+        "address_bits": options.address_bits,
+        "endian": options.endian,
+    }
+    steps = options.steps if options.steps is not None or case is None else case.needs.steps
+    limits = None if steps is None else Limits(steps=steps)
+    return Machine(
+        spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None}
+    )
+
+
+def _case(target: str) -> Any:
+    """The corpus entry called `target`, or None."""
+    return corpus.case(target) if target in corpus.names() else None

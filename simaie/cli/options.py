@@ -1,0 +1,70 @@
+"""The options that several commands share, and the completion of names on the shell's command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simaie import plugins
+from simaie.cli.output import Format
+
+__all__ = ["DriverName", "Endianness", "FormatOption", "HostWord", "Listed", "complete_programs", "completing", "known"]
+
+
+class DriverName(StrEnum):
+    """Who steps the guest's coroutines."""
+
+    INLINE = "inline"
+    TRIO = "trio"
+
+
+class HostWord(StrEnum):
+    """The widest single access of the host, in bits."""
+
+    W64 = "64"
+    W32 = "32"
+
+
+class Endianness(StrEnum):
+    """Of guest RAM."""
+
+    LITTLE = "little"
+    BIG = "big"
+
+
+class Listed(StrEnum):
+    """What can be listed."""
+
+    SCHEMES = "schemes"
+    SCHEDULERS = "schedulers"
+    HOSTS = "hosts"
+    PROGRAMS = "programs"
+
+
+def completing(group: str) -> Callable[[str], list[str]]:
+    """Completes the names of an entry-point group."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in plugins.names(group) if name.startswith(incomplete)]
+
+    return complete
+
+
+def known(group: str) -> str:
+    """The names of an entry-point group, for a help text."""
+    return ", ".join(plugins.names(group))
+
+
+def complete_programs(incomplete: str) -> list[str]:
+    """Completes corpus names, then Python files."""
+    from simaie.guest import corpus
+
+    names = [name for name in corpus.names() if name.startswith(incomplete)]
+    return names or sorted(str(path) for path in Path().glob(f"{incomplete}*.py"))
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]

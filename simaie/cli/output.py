@@ -1,0 +1,53 @@
+"""Where results and messages go: stdout for results, stderr for everything else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["Format", "guest_output_aside", "print_json", "print_lines", "width"]
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document, alone on stdout."""
+    json.dump(document, sys.stdout, indent=1)
+    print()
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Styled lines: in colour on a terminal, plain elsewhere; never wrapped or cut."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
+
+
+def width() -> int | None:
+    """How wide a line may be; None where nobody wraps it."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+
+    return Console().width
+
+
+@contextlib.contextmanager
+def guest_output_aside() -> Iterator[None]:
+    """What guest code prints while it runs goes to stderr: stdout is for the result alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

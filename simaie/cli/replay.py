@@ -1,0 +1,44 @@
+"""What ``simaie replay`` does: run a saved failure again and show it step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from simaie.cli.machines import load_program
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.status import Status
+from simaie.replay.failure import Failure
+from simaie.replay.player import replay
+from simaie.show.trace_json import failure_document
+from simaie.show.trace_view import trace_view
+from simaie.show.words import clean
+
+__all__ = ["run_replay"]
+
+
+def run_replay(
+    file: Path, target: str | None, best_effort: bool, driver: str | None, output: Format, everything: bool
+) -> Status:
+    """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution."""
+    with guest_output_aside():
+        failure = replay(
+            file,
+            program=None if target is None else load_program(target),
+            mode="best-effort" if best_effort else "strict",
+            driver="trio" if driver == "trio" else "inline",
+        )
+    if output is Format.JSON:
+        print_json(failure_document(failure))
+    else:
+        print_lines([_heading(failure), Text()])
+        print_lines(trace_view(failure.trace, failure.findings, everything=everything, width=width()))
+    return Status.VIOLATED if failure.findings else Status.INCONCLUSIVE
+
+
+def _heading(failure: Failure) -> Text:
+    verdict = ("VIOLATED", "bold red") if failure.findings else ("NOTHING FOUND", "bold yellow")
+    line = Text().append(*verdict).append(f"  {clean(failure.program.name)}", "bold")
+    line.append(f" under {clean(failure.machine.scheme)} on {clean(failure.machine.host)}, ")
+    return line.append(f"execution {failure.index} of seed {failure.seed} replayed")

@@ -1,0 +1,102 @@
+"""An exploration's report as text: the verdict first, then how it was reached, the outcomes and the failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from simaie.explore.report import Report
+from simaie.finding import Verdict
+from simaie.replay.failure import Failure
+from simaie.show.trace_end import finding_line
+from simaie.show.words import clean
+from simaie.trace import Outcome
+
+__all__ = ["VERDICT_STYLE", "report_view"]
+
+#: More outcomes, and more failures, than this are counted only; the JSON report has them all.
+MOST_OUTCOMES = 20
+MOST_FAILURES = 10
+
+VERDICT_STYLE = {
+    Verdict.HOLDS: "bold green",
+    Verdict.VIOLATED: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+}
+
+
+def report_view(report: Report, saved: Mapping[int, Path] | None = None) -> list[Text]:
+    """The lines of `report`. saved: index of an execution -> the replay file that was written for it."""
+    lines = [_verdict(report), *_figures(report)]
+    if report.outcomes:
+        lines += [Text(), *_outcomes(report)]
+    for failure in report.failures[:MOST_FAILURES]:
+        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index))]
+    unshown = report.failing - min(len(report.failures), MOST_FAILURES)
+    if unshown > 0:
+        lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
+    return lines
+
+
+def _verdict(report: Report) -> Text:
+    machine = report.machine
+    line = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
+    line.append(f"  {clean(report.program.name)}", "bold")
+    line.append(f" under {clean(machine.scheme)} on {clean(machine.host)}")
+    line.append(", full system" if machine.full_system else "")
+    line.append(f", {machine.host_word}-bit host" if machine.host_word != 64 else "")
+    return line.append(f": {clean(report.reason)}")
+
+
+def _figures(report: Report) -> Iterator[Text]:
+    figures = report.statistics
+    speed = f" ({figures.executions_per_second:,.0f} per second)" if figures.seconds else ""
+    steps = f"{_count(figures.steps, 'step')}, at most {figures.longest:,} in one"
+    yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {_count(figures.executions, 'execution')}{speed}, {steps}")
+    special = {
+        "cut by a limit": figures.truncated,
+        "blocked for ever": figures.blocked,
+        "given up by the scheduler": figures.pruned,
+    }
+    parts = [f"{number:,} {what}" for what, number in special.items() if number]
+    if parts:
+        yield _dim(", ".join(parts))
+
+
+def _outcomes(report: Report) -> Iterator[Text]:
+    ranked = sorted(report.outcomes.items(), key=lambda item: (-item[1], item[0].items))
+    bad = _refused(report.failures)
+    width = max(len(f"{count:,}") for _, count in ranked)
+    yield Text("outcomes, by how many executions ended so", "bold")
+    for outcome, count in ranked[:MOST_OUTCOMES]:
+        line = Text().append(f"  {count:>{width},}  ", "dim")
+        line.append(clean(str(outcome)), "red" if outcome in bad else "")
+        yield line.append("  (refused)" if outcome in bad else "", "red")
+    if len(ranked) > MOST_OUTCOMES:
+        yield _dim(f"  ... and {len(ranked) - MOST_OUTCOMES:,} others")
+
+
+def _refused(failures: Sequence[Failure]) -> frozenset[Outcome]:
+    """The outcomes that the program's own final check did not accept."""
+    return frozenset(f.trace.outcome for f in failures if f.trace.accepted is False)
+
+
+def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
+    schedule = failure.trace.schedule
+    heading = f"execution {failure.index} failed"
+    yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
+    for number, finding in enumerate(failure.findings, 1):
+        yield Text("  ").append_text(finding_line(number, finding))
+    yield Text("  again: ").append(clean(failure.command), "cyan")
+    if path is not None:
+        yield Text("  saved: ").append(clean(f"simaie replay {path}"), "cyan")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _dim(words: str) -> Text:
+    return Text(words, "dim")

@@ -1,0 +1,202 @@
+"""A trace as text: lanes side by side, the guilty steps marked, the ending and the findings below.
+
+    step      vCPU 0                          vCPU 1
+              | add [0x100] = 0               :
+       0      |   load slot 0x0 = none        :
+       3 ~    :                               | str: store [0x100]/4 := 5
+       9 ~ >1 #   store [0x100]/4 := 1        :
+
+``~`` marks a step where the scheduler deviated from its default, ``>1`` a step that finding 1 names. A lane is ``:``
+between instructions, ``|`` inside one, ``#`` while a lock is held. More than six vCPUs, or a terminal too narrow for
+their lanes, get one column with the vCPU's name in front. ASCII throughout, colour where there is any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from simaie.finding import Finding
+from simaie.show.trace_end import ending_lines, finding_lines
+from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
+from simaie.trace import Trace
+
+__all__ = ["table_lines", "trace_view"]
+
+#: More vCPUs than this share one column.
+MOST_LANES = 6
+#: A lane narrower than this no longer reads as a column.
+NARROWEST_LANE = 12
+WIDEST_LANE = 44
+
+_INK = {Lane.ABSENT: " ", Lane.OUTSIDE: ":", Lane.INSIDE: "|", Lane.LOCKED: "#"}
+_COLOURS = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan")
+_GUILTY = "bold red"
+
+
+def trace_view(
+    trace: Trace,
+    findings: Sequence[Finding] = (),
+    *,
+    everything: bool = False,
+    width: int | None = None,
+    findings_below: bool = True,
+) -> list[Text]:
+    """The lines of `trace` with its ending below, and the findings too unless the caller has shown them already.
+
+    width: what the lines may take, in characters; None for no limit. everything: fold nothing.
+    """
+    table = trace_table(trace, findings, everything=everything)
+    lines = [*table_lines(table, width=width), *_legend(table), Text(), *ending_lines(trace)]
+    return [*lines, *finding_lines(findings)] if findings_below else lines
+
+
+def _legend(table: TraceTable) -> list[Text]:
+    """What the signs mean, of those that occur."""
+    signs = []
+    if any(row.switched for row in table.rows):
+        signs.append("~ the scheduler switched")
+    if any(row.marks for row in table.rows):
+        signs.append(">n a step of finding n")
+    if any(Lane.LOCKED in row.lanes for row in table.rows):
+        signs.append("# holds a lock")
+    if table.folded:
+        signs.append(f"{table.folded} steps folded")
+    return [Text("   ".join(signs), "dim")] if signs else []
+
+
+def table_lines(table: TraceTable, *, width: int | None = None) -> list[Text]:
+    """The lines of the table alone."""
+    if not table.rows:
+        return [Text("(no steps)", "dim")]
+    gutter = _Gutter(table)
+    stride = _stride(table, None if width is None else width - gutter.width)
+    pen = _Column(table) if stride is None else _Lanes(table, stride)
+    heading = gutter.heading()
+    heading.append_text(pen.heading())
+    return [heading, *_drawn(table.rows, gutter, pen)]
+
+
+def _drawn(rows: Sequence[Row], gutter: _Gutter, pen: _Lanes | _Column) -> Iterator[Text]:
+    for row in rows:
+        line = gutter.of(row)
+        line.append_text(pen.of(row))
+        line.rstrip()
+        yield line
+
+
+def _stride(table: TraceTable, room: int | None) -> int | None:
+    """The distance between two lanes, in characters; None if they do not fit.
+
+    A row has text in one lane only, which may run on over the lanes to its right: the room that is needed is that of
+    the longest text, wherever it begins.
+    """
+    if len(table.columns) > MOST_LANES:
+        return None
+    longest = [0] * len(table.columns)
+    for row in table.rows:
+        if row.column is not None:
+            longest[row.column] = max(longest[row.column], len(_body(row)))
+    stride = max(NARROWEST_LANE, min(WIDEST_LANE, max(longest) + 2))
+    if room is None:
+        return stride
+    for column in range(1, len(longest)):
+        stride = min(stride, (room - longest[column]) // column)
+    return stride if stride >= NARROWEST_LANE and longest[0] <= room else None
+
+
+def _body(row: Row) -> str:
+    """The text of a row as it stands in its lane, after the lane's own mark."""
+    return ("   " if row.kind is RowKind.OPERATION else " ") + row.text
+
+
+def _body_style(row: Row) -> str:
+    if row.marks or row.kind is RowKind.FAULT:
+        return _GUILTY
+    return "bold" if row.kind is RowKind.INSTRUCTION else ""
+
+
+class _Gutter:
+    """What stands left of the lanes: the step's number, ``~`` for a switch, the findings that name it."""
+
+    def __init__(self, table: TraceTable) -> None:
+        steps = [row.step for row in table.rows if row.step is not None]
+        self._number = max(4, len(str(max(steps, default=0))))
+        self._marks = max((len(_mark(row)) for row in table.rows), default=0)
+        self.width = self._number + 3 + self._marks + 1
+
+    def heading(self) -> Text:
+        """Above the numbers."""
+        return Text("step".rjust(self._number).ljust(self.width), "bold")
+
+    def of(self, row: Row) -> Text:
+        """Left of `row`."""
+        line = Text()
+        line.append(("" if row.step is None else str(row.step)).rjust(self._number), "dim")
+        line.append(" ~ " if row.switched else "   ", "yellow")
+        line.append(_mark(row).ljust(self._marks) + " ", _GUILTY)
+        return line
+
+
+def _mark(row: Row) -> str:
+    return ">" + ",".join(map(str, row.marks)) if row.marks else ""
+
+
+class _Lanes:
+    """A lane for each vCPU."""
+
+    def __init__(self, table: TraceTable, stride: int) -> None:
+        self._columns, self._stride = table.columns, stride
+
+    def heading(self) -> Text:
+        """The names above the lanes."""
+        line = Text()
+        for column, name in enumerate(self._columns):
+            line.append(_cut(title(name), self._stride - 1).ljust(self._stride), f"bold {_colour(column)}")
+        line.rstrip()
+        return line
+
+    def of(self, row: Row) -> Text:
+        """The lanes beside and under the row's text."""
+        if row.column is None:
+            return Text(row.text, "dim italic")
+        line = Text()
+        for column, lane in enumerate(row.lanes):
+            place = column * self._stride
+            if len(line) > place:
+                continue  # the text of a lane further left runs over this one
+            line.append(" " * (place - len(line)))
+            line.append(_INK[lane], _colour(column))
+            if column == row.column:
+                line.append(_body(row), _body_style(row))
+                line.append(" ")
+        return line
+
+
+class _Column:
+    """One column for all, with the vCPU's name in front."""
+
+    def __init__(self, table: TraceTable) -> None:
+        self._names = [title(name) for name in table.columns]
+        self._width = max(map(len, self._names)) + 1
+
+    def heading(self) -> Text:
+        """Nothing: every row names its vCPU."""
+        return Text()
+
+    def of(self, row: Row) -> Text:
+        """The vCPU's name and the row's text."""
+        if row.column is None:
+            return Text(row.text, "dim italic")
+        line = Text(self._names[row.column].ljust(self._width), _colour(row.column))
+        line.append(_INK[row.lanes[row.column]], _colour(row.column))
+        return line.append(_body(row), _body_style(row))
+
+
+def _colour(column: int) -> str:
+    return _COLOURS[column % len(_COLOURS)]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 2] + ".."

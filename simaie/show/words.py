@@ -1,0 +1,89 @@
+"""Operations, instructions and values in words, safe to print whatever the guest program put into its names.
+
+Names, notes and messages come from guest programs, plug-ins and replay files, which may be a stranger's. `clean` makes
+every character that could move a cursor or change a colour visible instead; rich markup is never interpreted, since
+the views build `rich.text.Text` only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.op import Kind, Op, show
+from simaie.trace import AccessKind, Event, Instruction
+
+__all__ = ["clean", "event_words", "instruction_words", "op_words", "single_words"]
+
+#: From here on a number is easier to read in hexadecimal.
+_HEXADECIMAL_FROM = 10_000
+
+#: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
+_VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with each control or unprintable character written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def value_words(value: Any) -> str:
+    """A value: small numbers in decimal, large ones in hexadecimal, anything else by name."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _HEXADECIMAL_FROM:
+        return f"{value:#x}"
+    return clean(show(value))
+
+
+def op_words(op: Op) -> str:
+    """What an operation is asked to do, without its result."""
+    words = _VERBS.get(op.kind) or op.kind.name.lower().replace("_", "-")
+    if op.location:
+        words += f" {clean(op.location)}"
+    if op.kind is Kind.CAS:
+        words += f" {value_words(op.expected)} -> {value_words(op.value)}"
+    elif op.function is not None:
+        words += f" {clean(op.function.name)}"
+    elif op.kind is Kind.CHOICE:
+        words += f" of {op.value}"
+    elif op.kind is Kind.SPAWN:
+        pass  # its value is the started code; its result names the vCPU
+    elif op.value is not None:
+        words += f" := {value_words(op.value)}" if op.location else f" {value_words(op.value)}"
+    return f"{words} ({clean(op.note)})" if op.note else words
+
+
+def result_words(event: Event) -> str:
+    """What the operation gave back; empty if it gave nothing."""
+    op, value = event.op, event.value
+    if op.kind is Kind.CAS:
+        return "swapped" if event.wrote else f"failed, it held {value_words(value)}"
+    if op.kind is Kind.STORE_CONDITIONAL:
+        return "stored" if value == 1 else "not stored"
+    if value is None and not event.reads_ram and op.kind is not Kind.LOAD:
+        return ""
+    return value_words(value)
+
+
+def event_words(event: Event) -> str:
+    """An operation and its result."""
+    result = result_words(event)
+    return f"{op_words(event.op)} = {result}" if result else op_words(event.op)
+
+
+def instruction_words(instruction: Instruction) -> str:
+    """A guest instruction and what came of it."""
+    words = clean(str(instruction))
+    if not instruction.completed:
+        return f"{words} (not completed)"
+    if instruction.access is AccessKind.STORE_CONDITIONAL:
+        return f"{words} = {'stored' if instruction.result else 'not stored'}"
+    if instruction.result is None:
+        return words
+    return f"{words} = {value_words(instruction.result)}"
+
+
+def single_words(instruction: Instruction, event: Event) -> str:
+    """An instruction and its only operation in one; the mnemonic is left out where the operation says it already."""
+    mnemonic, words = clean(instruction.mnemonic), event_words(event)
+    return words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"
