@@ -1,0 +1,93 @@
+"""Where operations act, as small integers, so that a search compares two operations without looking at them again.
+
+The relation is exactly `simaie.op.conflict` (a test holds the two together), but indexed: every distinct byte range
+and every cell name gets a number once per exploration, and beside it the numbers of the places that it overlaps. RAM
+accesses nearly always agree on address and width, so the list of overlaps is nearly always the place alone.
+
+A cell is known by its name, which is structural: the same in every execution, while the object is not.
+"""
+
+from __future__ import annotations
+
+from simaie.op import Kind, Op
+
+__all__ = ["LOCAL", "THREADS", "WORLD", "Key", "Locations"]
+
+#: No shared place: fences, pauses, the actor's own reservation. Conflicts only with a stopped world.
+LOCAL = 0
+#: Stop-the-world operations conflict with everything.
+WORLD = 1
+#: Thread operations conflict with each other: identities are handed out and taken back.
+THREADS = 2
+
+#: What a number stands for, as JSON can hold it: a special number, a cell's name, or (address, width in bytes).
+Key = int | str | tuple[int, int]
+
+_SPECIAL: dict[Kind, int] = {
+    Kind.BEGIN_EXCLUSIVE: WORLD,
+    Kind.END_EXCLUSIVE: WORLD,
+    Kind.SPAWN: THREADS,
+    Kind.JOIN: THREADS,
+    Kind.EXIT: THREADS,
+}
+
+
+class Locations:
+    """The places seen so far. `overlaps[place]` holds every known place that shares a byte with it, itself included."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = [LOCAL, WORLD, THREADS]
+        self.overlaps: list[tuple[int, ...]] = [(), (WORLD,), (THREADS,)]
+        self._cells: dict[str, int] = {}
+        self._ranges: dict[tuple[int, int], int] = {}
+
+    def of(self, op: Op) -> int:
+        """The place of `op`."""
+        cell = op.cell
+        if cell is not None:
+            place = self._cells.get(cell.name)
+            return self._new_cell(cell.name) if place is None else place
+        width = op.width
+        if width:
+            place = self._ranges.get((op.address, width))
+            return self._new_range(op.address, width) if place is None else place
+        return _SPECIAL.get(op.kind, LOCAL)
+
+    def number(self, key: Key) -> int:
+        """The place that `key` stands for."""
+        if isinstance(key, int):
+            return key
+        if isinstance(key, str):
+            return self._cells[key] if key in self._cells else self._new_cell(key)
+        return self._ranges[key] if key in self._ranges else self._new_range(*key)
+
+    def contains(self, outer: int, inner: int) -> bool:
+        """Whether every byte of `inner` lies in `outer`; both are ranges of RAM."""
+        whole, part = self.keys[outer], self.keys[inner]
+        if not isinstance(whole, tuple) or not isinstance(part, tuple):
+            return False
+        return whole[0] <= part[0] and part[0] + part[1] <= whole[0] + whole[1]
+
+    def dependent(self, a: int, a_wrote: bool, b: int, b_wrote: bool) -> bool:
+        """Whether two accesses of different actors conflict."""
+        if a == WORLD or b == WORLD:
+            return True
+        return (a_wrote or b_wrote) and b in self.overlaps[a]
+
+    def _new_cell(self, name: str) -> int:
+        place = self._cells[name] = self._add(name)
+        self.overlaps.append((place,))
+        return place
+
+    def _new_range(self, address: int, width: int) -> int:
+        end = address + width
+        shared = [place for (other, size), place in self._ranges.items() if other < end and address < other + size]
+        place = self._ranges[address, width] = self._add((address, width))
+        for other in shared:
+            self.overlaps[other] += (place,)
+        self.overlaps.append((*shared, place))
+        return place
+
+    def _add(self, key: Key) -> int:
+        self.keys.append(key)
+        return len(self.keys) - 1

@@ -1,0 +1,133 @@
+"""Small random programs, for comparing an exhaustive search with the enumeration of all interleavings.
+
+A thread is a list of steps, each a tuple: what it does, then its operands. Values that are stored depend on what the thread
+has read, and some steps are taken only if that is odd, so that what comes later depends on the order of what came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from exhaustive.programs import GuestThread
+from simaie.guest.program import Program
+from simaie.prng import Random
+
+Step = tuple[Any, ...]
+BASE = 0x100
+
+#: Kinds of step by family; a family is a mix that is small enough to enumerate and rich enough to go wrong.
+FAMILIES: dict[str, tuple[str, list[str]]] = {
+    "plain": ("x86", ["load", "store", "store", "if odd store"]),
+    "widths": ("x86", ["load2", "store1", "store2", "add1"]),
+    "atomics": ("x86", ["load", "store", "add", "cas", "cas", "if odd store"]),
+    "exchanges": ("x86", ["xchg", "cas", "load", "add", "fence"]),
+    "exclusives": ("arm", ["ldrex", "strex", "store", "ldrex", "strex"]),
+    "choices": ("x86", ["choose", "load", "store", "if odd store"]),
+    "waits": ("x86", ["wait", "store", "store", "add"]),
+    "waits and choices": ("x86", ["wait", "store", "choose", "if odd store", "load"]),
+    "locks": ("x86", ["locked", "locked", "load", "store"]),
+    "nested locks": ("x86", ["nested", "locked", "store"]),
+    "threads": ("x86", ["spawn", "join", "load", "store"]),
+    "world": ("x86", ["stopped", "plain add", "store", "load"]),
+    "world and locks": ("x86", ["stopped", "locked", "plain add", "stop inside"]),
+    "world and waits": ("x86", ["stopped", "wait", "store", "plain add"]),
+}
+
+
+def program(family: str, seed: int, sizes: Sequence[int]) -> Program:
+    """Program number `seed` of a family, with a thread of so many steps for each of `sizes`."""
+    isa, kinds = FAMILIES[family]
+    random = Random(seed)
+    threads = [_thread([_step(random, kinds) for _ in range(size)]) for size in sizes]
+    return Program(f"{family} {seed}", isa=isa, threads=threads, init={BASE: 0, BASE + 4: 0})
+
+
+def _step(random: Random, kinds: Sequence[str]) -> Step:
+    kind = random.choice(kinds)
+    if kind == "spawn":
+        return (kind, _thread([_step(random, ["load", "store"]) for _ in range(1 + random.below(2))]))
+    return (kind, BASE + 4 * random.below(2), random.below(3), random.below(2))
+
+
+def _thread(steps: Sequence[Step]) -> GuestThread:
+    async def thread(cpu: Any) -> None:
+        seen, children = 1, []
+        for step in steps:
+            if step[0] == "spawn":
+                children.append(await cpu.spawn(step[1]))
+            elif step[0] == "join":
+                if children:
+                    await cpu.join(children.pop())
+            else:
+                seen = (seen * 3 + await _perform(cpu, seen, *step)) & 0xFF
+        cpu.observe("seen", seen)
+
+    return thread
+
+
+async def _perform(cpu: Any, seen: int, kind: str, address: int, value: int, which: int) -> int:
+    """One step; returns what it read, 0 if nothing."""
+    match kind:
+        case "load":
+            return await cpu.load(address)
+        case "store":
+            await cpu.store(address, value)
+        case "if odd store":
+            if seen & 1:
+                await cpu.store(address, value)
+        case "load2":
+            return await cpu.load(BASE + which, width=2)
+        case "store1":
+            await cpu.store(BASE + value, seen, width=1)
+        case "store2":
+            await cpu.store(BASE + which, seen, width=2)
+        case "add1":
+            return await cpu.lock_xadd(BASE + value, 1, width=1)
+        case "add":
+            return await cpu.lock_xadd(address, value)
+        case "plain add":
+            return await cpu.add(address, 1)
+        case "cas":
+            return await cpu.lock_cmpxchg(address, value & 1, value)
+        case "xchg":
+            return await cpu.xchg(address, value)
+        case "fence":
+            await cpu.mfence()
+        case "ldrex":
+            return await cpu.ldrex(address)
+        case "strex":
+            return await cpu.strex(address, value)
+        case "choose":
+            return await cpu.choose(1 + value)
+        case "wait":
+            return await cpu.wait_until(address, lambda now: now & 1 == which)
+        case _:
+            return await _critical(cpu, kind, address, value, which)
+    return 0
+
+
+async def _critical(cpu: Any, kind: str, address: int, value: int, which: int) -> int:
+    """A step inside a critical section, or a stopped world."""
+    read = 0
+    if kind == "stopped":
+        await cpu.exception("stop")
+        read = await cpu.load(address)
+        await cpu.store(address, read + 1)
+        await cpu.exception("go")
+    elif kind == "locked":
+        await cpu.exception(f"lock {which}")
+        if value:
+            read = await cpu.load(address)
+        await cpu.exception(f"unlock {which}")
+    elif kind == "nested":
+        await cpu.exception(f"lock {which}")
+        await cpu.exception(f"lock {1 - which}")
+        await cpu.exception(f"unlock {which}")
+        await cpu.exception(f"unlock {1 - which}")
+    elif kind == "stop inside":
+        await cpu.exception("lock 0")
+        await cpu.exception("stop")
+        await cpu.exception("go")
+        await cpu.exception("unlock 0")
+    return read
