@@ -148,7 +148,10 @@ class Execution:
         if len(events) >= self._step_limit:
             return self._end(Ending.STEP_LIMIT)
         chosen: Any = self._choose(offer)
-        if type(chosen) is not Actor or not chosen.enabled:
+        try:
+            if not chosen.enabled:
+                return self._refuse(chosen)
+        except AttributeError:  # it is no candidate at all
             return self._refuse(chosen)
         running = offer.running
         if chosen is not running:
@@ -161,7 +164,7 @@ class Execution:
         value = self._perform_special(chosen, op) if chosen.special else self._perform(chosen, op)
         chosen.inbox = value
         events.append(Event(chosen.name, op, value, instruction))
-        return chosen  # type: ignore[no-any-return]  # an Actor: checked above
+        return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
@@ -292,6 +295,7 @@ class Execution:
     def close(self) -> None:
         """Close every coroutine that is still suspended; idempotent."""
         for actor in self._everyone:
+            actor.enabled = False  # a scheduler that offers it to a later execution is refused
             try:
                 actor.coroutine.close()
             except RuntimeError:  # the guest awaits in a `finally`: there is nobody left to answer

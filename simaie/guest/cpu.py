@@ -50,7 +50,7 @@ class Cpu:
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine
-        self._last_address = 1 << machine.address_bits
+        self._end = 1 << machine.address_bits
 
     # -- plain accesses -----------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Cpu:
         self.instructions_begun = number + 1
         self.instruction = record = Instruction(self.name, number, mnemonic, access, address, width)
         try:
-            if address & (alignment - 1) or not 0 <= address <= self._last_address - width:
+            if address < 0 or address + width > self._end or (alignment > 1 and address % alignment):
                 self._refuse(address, width, alignment, body)
             result = await body
         except GuestFault as fault:
@@ -137,7 +137,7 @@ class Cpu:
     def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
         if isinstance(body, Coroutine):
             body.close()  # never started: Python would warn about it
-        if address & (alignment - 1):
+        if address % alignment:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
 

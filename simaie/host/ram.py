@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["Endian", "Ram"]
 
@@ -15,17 +15,23 @@ _OFFSET = _PAGE - 1
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
+def _codecs(prefix: str) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
+    """By width: one C call each way for what fits a struct format; the mask keeps stores within the width."""
+    codecs = {width: Struct(prefix + code) for width, code in _FORMATS.items()}
+    readers = {width: codec.unpack_from for width, codec in codecs.items()}
+    return readers, {width: (codec.pack_into, (1 << 8 * width) - 1) for width, codec in codecs.items()}
+
+
+_CODECS = {"little": _codecs("<"), "big": _codecs(">")}
+
+
 class Ram:
     """A sparse byte-addressed memory; what was never written reads as 0."""
 
     def __init__(self, endian: Endian = "little") -> None:
         self.endian: Endian = endian
         self._pages: dict[int, bytearray] = {}
-        prefix = "<" if endian == "little" else ">"
-        # One C call each way for the widths that fit a struct format; the mask keeps stores within the width.
-        codecs = {width: Struct(prefix + code) for width, code in _FORMATS.items()}
-        self._readers = {width: codec.unpack_from for width, codec in codecs.items()}
-        self._writers = {width: (codec.pack_into, (1 << 8 * width) - 1) for width, codec in codecs.items()}
+        self._readers, self._writers = _CODECS[endian]
 
     def read(self, address: int, width: int) -> int:
         """The unsigned integer in the `width` bytes at `address`."""

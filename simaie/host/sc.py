@@ -22,9 +22,6 @@ class ScMemory:
         self._read, self._write = self.ram.read, self.ram.write
         # actor -> the bytes reserved by its last load-linked: (first address, address after the last)
         self._reservations: dict[Any, tuple[int, int]] = {}
-        self._handlers: list[Callable[[Any, Op], Any]] = [self._unsupported] * len(Kind)
-        for kind, handler in self._table().items():
-            self._handlers[kind] = handler
 
     def enabled(self, actor: Any, op: Op) -> bool:
         """A lock must be free, and what an AWAIT waits for must hold."""
@@ -44,29 +41,11 @@ class ScMemory:
             return self._read(op.address, op.width) if cell is None else cell.value
         if kind is _STORE and op.cell is None and not self._reservations:
             return self._write(op.address, op.width, op.value)
-        return self._handlers[kind](actor, op)
+        return _HANDLERS[kind](self, actor, op)
 
     def read(self, address: int, width: int) -> int:
         """What RAM holds now."""
         return self.ram.read(address, width)
-
-    def _table(self) -> dict[Kind, Callable[[Any, Op], Any]]:
-        return {
-            Kind.LOAD: self._load,
-            Kind.STORE: self._store,
-            Kind.CAS: self._cas,
-            Kind.EXCHANGE: self._exchange,
-            Kind.FETCH: self._fetch,
-            Kind.LOAD_LINKED: self._load_linked,
-            Kind.STORE_CONDITIONAL: self._store_conditional,
-            Kind.CLEAR_RESERVATION: self._clear_reservation,
-            Kind.UPDATE: self._update,
-            Kind.FENCE: self._nothing,
-            Kind.PAUSE: self._nothing,
-            Kind.LOCK: self._lock,
-            Kind.UNLOCK: self._unlock,
-            Kind.AWAIT: self._await,
-        }
 
     # -- single operations --------------------------------------------------------------------
 
@@ -167,3 +146,27 @@ class ScMemory:
         self.ram.write(op.address, op.width, value)
         if self._reservations:
             self._break_reservations(actor, op)
+
+
+def _handlers() -> tuple[Callable[[ScMemory, Any, Op], Any], ...]:
+    """By kind. Of the class, not of an object: bound methods kept in an object would be a cycle for the collector."""
+    table: dict[Kind, Callable[[ScMemory, Any, Op], Any]] = {
+        Kind.LOAD: ScMemory._load,
+        Kind.STORE: ScMemory._store,
+        Kind.CAS: ScMemory._cas,
+        Kind.EXCHANGE: ScMemory._exchange,
+        Kind.FETCH: ScMemory._fetch,
+        Kind.LOAD_LINKED: ScMemory._load_linked,
+        Kind.STORE_CONDITIONAL: ScMemory._store_conditional,
+        Kind.CLEAR_RESERVATION: ScMemory._clear_reservation,
+        Kind.UPDATE: ScMemory._update,
+        Kind.FENCE: ScMemory._nothing,
+        Kind.PAUSE: ScMemory._nothing,
+        Kind.LOCK: ScMemory._lock,
+        Kind.UNLOCK: ScMemory._unlock,
+        Kind.AWAIT: ScMemory._await,
+    }
+    return tuple(table.get(kind, ScMemory._unsupported) for kind in Kind)
+
+
+_HANDLERS = _handlers()
