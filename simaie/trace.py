@@ -21,6 +21,8 @@ __all__ = ["PENDING", "AccessKind", "Ending", "Event", "Fault", "Instruction", "
 
 
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
+_LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once, not per event
+_MUTEX = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.UPDATE})
 
 
 class AccessKind(StrEnum):
@@ -185,14 +187,19 @@ class Trace:
         return frozenset({ins.access for event in self.events if (ins := event.instruction) is not None})
 
     @cached_property
+    def mutex_steps(self) -> list[int]:
+        """The indices of the events that lock, unlock, or access a structure that a mutex guards."""
+        return [index for index, event in enumerate(self.events) if event.op.kind in _MUTEX]
+
+    @cached_property
     def ram_writes(self) -> dict[int, list[int]]:
-        """Each byte of RAM that was written, with the indices of the events that wrote it, in order."""
+        """The indices of the events that wrote RAM, in order, by the aligned 8-byte block (address >> 3) touched."""
         found: dict[int, list[int]] = {}
         for index, event in enumerate(self.events):
-            if event.writes_ram:
-                op = event.op
-                for byte in range(op.address, op.address + op.width):
-                    found.setdefault(byte, []).append(index)
+            op = event.op
+            if op.width and op.kind is not _LOAD and (op.kind is _STORE or writes(op, event.value)):
+                for block in range(op.address >> 3, (op.address + op.width - 1 >> 3) + 1):
+                    found.setdefault(block, []).append(index)
         return found
 
     @cached_property

@@ -1,0 +1,80 @@
+"""Checkers: pure functions of a trace that say what is broken in it, each finding with its evidence.
+
+A checker judges what a trace shows and nothing else, so it runs as well on one that was replayed. Each looks first
+whether anything of its concern happened at all (`Trace.kinds`, `Trace.accesses`, the promises), since most
+executions of an exploration give most checkers nothing to do; what it then does is linear in the trace.
+
+`DEFAULT` is what an exploration judges by, `CHECKERS` the same and the other levels of strictness by name. A finding's
+kind is the name of its checker, but for the two that tell apart two causes: ``progress`` says ``deadlock`` or
+``livelock``, ``guest-fault`` also ``assertion``; and all levels of LL/SC say ``llsc-atomicity``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simaie.check.entries import one_entry_per_granule, registered_by_atomics
+from simaie.check.evidence import Intruder, intruder
+from simaie.check.guest import final_check, guest_fault
+from simaie.check.invariants import host_operations, unguarded_update
+from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
+from simaie.check.locks import lock_leak, locks_per_vcpu
+from simaie.check.progress import progress
+from simaie.check.rmw import rmw_atomicity
+from simaie.finding import Finding
+from simaie.protocols import Checker
+from simaie.trace import Trace
+
+__all__ = [
+    "CHECKERS",
+    "DEFAULT",
+    "LLSC_ARCHITECTURAL",
+    "LLSC_STRICT",
+    "LLSC_VALUE",
+    "Intruder",
+    "Level",
+    "intruder",
+    "judge",
+    "llsc_atomicity",
+]
+
+DEFAULT: tuple[Checker, ...] = (
+    rmw_atomicity,
+    LLSC_ARCHITECTURAL,
+    lock_leak,
+    locks_per_vcpu,
+    progress,
+    one_entry_per_granule,
+    registered_by_atomics,
+    host_operations,
+    unguarded_update,
+    guest_fault,
+    final_check,
+)
+
+CHECKERS: dict[str, Checker] = {
+    "rmw-atomicity": rmw_atomicity,
+    "llsc-atomicity": LLSC_ARCHITECTURAL,
+    "llsc-atomicity-strict": LLSC_STRICT,
+    "llsc-atomicity-value": LLSC_VALUE,
+    "lock-leak": lock_leak,
+    "locks-per-vcpu": locks_per_vcpu,
+    "progress": progress,
+    "one-entry-per-granule": one_entry_per_granule,
+    "registered-by-atomics": registered_by_atomics,
+    "host-operations": host_operations,
+    "unguarded-update": unguarded_update,
+    "guest-fault": guest_fault,
+    "final-check": final_check,
+}
+
+
+def judge(trace: Trace, checkers: Iterable[Checker] = DEFAULT) -> tuple[Finding, ...]:
+    """All that `checkers` find in `trace`, by first guilty step, then kind; findings without a step come last."""
+    findings: list[Finding] = []
+    for checker in checkers:
+        findings.extend(checker(trace))
+    if len(findings) > 1:
+        end = len(trace.events)
+        findings.sort(key=lambda finding: (finding.steps[0] if finding.steps else end, finding.kind))
+    return tuple(findings)

@@ -1,0 +1,114 @@
+"""What the modelled module promises of its entries: one for a granule, and only where atomics were used.
+
+Both are judged under schemes that promise `Promise.REGISTERED_BY_ATOMICS`. An entry is recognised in a trace by its
+name, ``entry 0x<granule address>``, where a compare-and-swap publishes it in a slot ``radix/..``, and by its mutex,
+``lock 0x<granule address>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from simaie.finding import Finding
+from simaie.op import Cell, Kind
+from simaie.protocols import Promise
+from simaie.trace import AccessKind, Event, Instruction, Trace
+
+__all__ = ["one_entry_per_granule", "registered_by_atomics"]
+
+ONE_ENTRY, REGISTERED = "one-entry-per-granule", "registered-by-atomics"
+_REGISTERING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
+_CAS, _LOCK, _FETCH, _LOAD = Kind.CAS, Kind.LOCK, Kind.FETCH, Kind.LOAD
+#: Translation keeps the offset in the page: all of an address that is the same, virtual and physical.
+_PAGE = 4096
+
+
+def one_entry_per_granule(trace: Trace) -> Iterable[Finding]:
+    """Two different mutexes locked for one granule. Steps: the first lock of the one and of the other."""
+    return _twins(trace) if _LOCK in trace.kinds and Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
+
+
+def registered_by_atomics(trace: Trace) -> Iterable[Finding]:
+    """An entry published by an instruction that performs no atomic access to the granule.
+
+    A plain store may publish one if it read a bit of the bitmap that some atomic instruction had set, since
+    granules share bits.
+    """
+    return _strays(trace) if _CAS in trace.kinds and Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
+
+
+def _twins(trace: Trace) -> Iterator[Finding]:
+    first: dict[str, tuple[Cell, int]] = {}
+    reported: set[Cell] = set()
+    for step in trace.mutex_steps:
+        event = trace.events[step]
+        cell = event.op.cell
+        if event.op.kind is not _LOCK or cell is None or not cell.name.startswith("lock 0x"):
+            continue
+        known, before = first.setdefault(cell.name, (cell, step))
+        if known is not cell and cell not in reported:
+            reported.add(cell)
+            address = int(cell.name.removeprefix("lock "), 16)
+            yield Finding(
+                ONE_ENTRY,
+                f"vCPU {event.actor} locked another mutex for the granule at {address:#x} than vCPU "
+                f"{trace.events[before].actor} had: the two do not exclude each other",
+                steps=(before, step),
+                addresses=(address,),
+                vcpus=(event.actor, trace.events[before].actor),
+            )
+
+
+def _strays(trace: Trace) -> Iterator[Finding]:
+    announced: set[str] = set()  # bits set by atomic instructions, as the notes of the operations name them
+    excused: set[Instruction] = set()  # those that read such a bit
+    for step, event in enumerate(trace.events):
+        op, instruction = event.op, event.instruction
+        if op.cell is None:
+            continue
+        atomic = instruction is not None and instruction.access in _REGISTERING
+        if op.note and op.cell.name.startswith("bitmap "):
+            if op.kind is _FETCH and atomic:
+                announced.add(op.note)
+            elif op.kind is _LOAD and instruction is not None and op.note in announced:
+                excused.add(instruction)
+        elif op.kind is _CAS and event.wrote and (address := _entry_address(op.value)) is not None:
+            granule = _granule(op.cell.name, address)
+            if not (atomic and _touches(instruction, address, granule)) and instruction not in excused:
+                yield _stray(event, step, address)
+
+
+def _entry_address(value: object) -> int | None:
+    """The granule address of an entry; None if `value` is none."""
+    name = getattr(value, "name", "")
+    return int(name.removeprefix("entry "), 16) if isinstance(name, str) and name.startswith("entry 0x") else None
+
+
+def _granule(slot: str, address: int) -> int:
+    """The granule's size in bytes: the path of the slot, ``radix/00/1f``, spells the index in hexadecimal digits.
+
+    At index 0 it cannot be told, and a page is assumed.
+    """
+    digits = slot.removeprefix("radix").replace("/", "")
+    index = int(digits, 16) if digits else 0
+    return address // index if index else _PAGE
+
+
+def _touches(instruction: Instruction | None, address: int, granule: int) -> bool:
+    """Whether the instruction accesses the granule at `address`, as far as the offset in the page tells."""
+    if instruction is None:
+        return False
+    around = max(_PAGE, granule)
+    offset = (instruction.address - address) % around
+    return offset < granule or offset + instruction.width > around
+
+
+def _stray(event: Event, step: int, address: int) -> Finding:
+    inside = "no instruction" if event.instruction is None else str(event.instruction)
+    return Finding(
+        REGISTERED,
+        f"vCPU {event.actor} registered the granule at {address:#x} in {inside}, which does not use it atomically",
+        steps=(step,),
+        addresses=(address,),
+        vcpus=(event.actor,),
+    )

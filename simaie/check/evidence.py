@@ -1,0 +1,114 @@
+"""What the checkers share: who wrote a byte when, and how to say it in the guest's terms.
+
+A write belongs to the vCPU whose instruction it carries out, also if another actor (a store buffer, say) performs it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from simaie.host.ram import Endian
+from simaie.op import Op
+from simaie.trace import AccessKind, Event, Instruction, Trace
+
+__all__ = [
+    "Intruder",
+    "describe",
+    "first_foreign_write",
+    "instruction_at",
+    "intruder",
+    "owner",
+    "read",
+    "writes_to",
+    "written",
+]
+
+
+class Intruder(StrEnum):
+    """What kind of guest access a foreign write came from."""
+
+    PLAIN_STORE = "plain store"
+    PLAIN_RMW = "unlocked read-modify-write"
+    STORE_CONDITIONAL = "store-conditional"
+    ATOMIC = "atomic read-modify-write"
+    DEVICE = "device write (DMA)"
+    OTHER = "write"
+
+
+_BY_ACCESS = {
+    AccessKind.STORE: Intruder.PLAIN_STORE,
+    AccessKind.PLAIN_RMW: Intruder.PLAIN_RMW,
+    AccessKind.STORE_CONDITIONAL: Intruder.STORE_CONDITIONAL,
+    AccessKind.ATOMIC: Intruder.ATOMIC,
+}
+
+
+def owner(event: Event) -> str:
+    """The vCPU (or device) whose doing the event is."""
+    return event.actor if event.instruction is None else event.instruction.vcpu
+
+
+def intruder(event: Event) -> Intruder:
+    """What kind of guest access the write `event` came from."""
+    instruction = event.instruction
+    if instruction is None:
+        return Intruder.OTHER
+    if instruction.mnemonic.startswith("dma-"):
+        return Intruder.DEVICE
+    return _BY_ACCESS.get(instruction.access, Intruder.OTHER)
+
+
+def writes_to(trace: Trace, address: int, width: int, after: int) -> Iterator[int]:
+    """The steps after `after` that wrote to any of the `width` bytes at `address`; in order for each 8-byte block."""
+    end = address + width
+    for block in range(address >> 3, (end - 1 >> 3) + 1):
+        steps = trace.ram_writes.get(block, ())
+        for index in range(bisect_right(steps, after), len(steps)):
+            op = trace.events[steps[index]].op
+            if op.address < end and address < op.address + op.width:
+                yield steps[index]
+
+
+def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after: int, before: int) -> int | None:
+    """The first step strictly between `after` and `before` at which another than `vcpu` wrote to those bytes."""
+    end, events, first = address + width, trace.events, before
+    for block in range(address >> 3, (end - 1 >> 3) + 1):
+        steps = trace.ram_writes.get(block, ())
+        for index in range(bisect_right(steps, after), len(steps)):
+            step = steps[index]
+            if step >= first:
+                break
+            op = events[step].op
+            if op.address < end and address < op.address + op.width and owner(events[step]) != vcpu:
+                first = step
+    return first if first < before else None
+
+
+def written(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
+    """(byte address, new byte) for each byte that the RAM write `event` wrote."""
+    op = event.op
+    return _bytes(op, op.value if op.function is None else op.function.apply(event.value), endian)
+
+
+def read(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
+    """(byte address, byte) for each byte that the RAM read `event` read."""
+    return _bytes(event.op, event.value, endian)
+
+
+def _bytes(op: Op, value: int, endian: Endian) -> Iterable[tuple[int, int]]:
+    return enumerate((value & ((1 << 8 * op.width) - 1)).to_bytes(op.width, endian), op.address)
+
+
+def instruction_at(instruction: Instruction, address: int) -> str:
+    """``vCPU 0's lock xadd [0x1000]``, with the physical address that it came to."""
+    who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
+    return f"{who} {instruction.vcpu}'s {instruction.mnemonic} [{address:#x}]"
+
+
+def describe(event: Event) -> str:
+    """A foreign write in the guest's terms."""
+    if event.instruction is None:
+        return f"{event.actor}'s {event.op}"
+    return instruction_at(event.instruction, event.op.address)

@@ -1,0 +1,75 @@
+"""What a scheme may ask of its host: only the operations that it promised, and structures only under their lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from simaie.finding import Finding
+from simaie.op import Cell, Kind
+from simaie.protocols import Promise
+from simaie.trace import Trace
+
+__all__ = ["host_operations", "unguarded_update"]
+
+HOST, UNGUARDED = "host-operations", "unguarded-update"
+_LOCK, _UNLOCK, _UPDATE = Kind.LOCK, Kind.UNLOCK, Kind.UPDATE
+_STOPS_THE_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
+_RAM_ATOMICS = frozenset(
+    {Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION}
+)
+_SUSPICIOUS = _STOPS_THE_WORLD | _RAM_ATOMICS
+
+
+def host_operations(trace: Trace) -> Iterable[Finding]:
+    """A host atomic on guest RAM, or a stopped world, under a scheme that promises to need only mutexes.
+
+    Atomics on the emulator's own cells, one pointer wide, are part of the promise. One finding for each operation.
+    """
+    if Promise.MUTEXES_ONLY not in trace.promises or _SUSPICIOUS.isdisjoint(trace.kinds):
+        return ()
+    return _forbidden(trace)
+
+
+def unguarded_update(trace: Trace) -> Iterable[Finding]:
+    """A compound access to a structure without the mutex that guards it; judged for every scheme.
+
+    A structure with no guard is not judged.
+    """
+    return _unguarded(trace) if _UPDATE in trace.kinds else ()
+
+
+def _forbidden(trace: Trace) -> Iterator[Finding]:
+    for step, event in enumerate(trace.events):
+        op = event.op
+        if op.kind in _STOPS_THE_WORLD or (op.kind in _RAM_ATOMICS and op.cell is None):
+            yield Finding(
+                HOST,
+                f"vCPU {event.actor} needed the host operation {op.kind.name.lower().replace('_', '-')} "
+                f"in {event.instruction}; the scheme promises to use mutexes only",
+                steps=(step,),
+                addresses=(op.address,) if op.width else (),
+                vcpus=(event.actor,),
+            )
+
+
+def _unguarded(trace: Trace) -> Iterator[Finding]:
+    holders: dict[Cell, str] = {}
+    for step in trace.mutex_steps:
+        event = trace.events[step]
+        kind, cell = event.op.kind, event.op.cell
+        if cell is None:
+            continue
+        if kind is _LOCK:
+            holders[cell] = event.actor
+        elif kind is _UNLOCK:
+            holders.pop(cell, None)
+        elif kind is _UPDATE and cell.guard is not None and holders.get(cell.guard) != event.actor:
+            holder = holders.get(cell.guard)
+            state = "is free" if holder is None else f"is held by vCPU {holder}"
+            yield Finding(
+                UNGUARDED,
+                f"vCPU {event.actor} accessed {cell.name} without its guard: {cell.guard.name} {state}",
+                steps=(step,),
+                addresses=(event.instruction.address,) if event.instruction is not None else (),
+                vcpus=(event.actor,) if holder is None else (event.actor, holder),
+            )

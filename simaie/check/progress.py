@@ -1,0 +1,126 @@
+"""Executions that stand still: who waits for what, who has it, and the cycle of waiting if there is one.
+
+A *deadlock* is a set of vCPUs none of which can ever step again; it is a *livelock* when among them is a guest that
+spins on a location, since a real machine would burn time there for ever. The engine says which
+(`Ending`); the holders are read off the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+
+import msgspec
+
+from simaie.check.evidence import writes_to
+from simaie.finding import Finding
+from simaie.op import Cell, Kind, Op
+from simaie.trace import Ending, Trace
+
+__all__ = ["Wait", "progress", "waits"]
+
+_STUCK = {Ending.DEADLOCK: "deadlock", Ending.LIVELOCK: "livelock"}
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """One stuck vCPU. vcpu: who waits; what: for what, in words; holders: who would have to act, as far as known.
+
+    step: the event by which the holders have it, or None.
+    """
+
+    vcpu: str
+    what: str
+    holders: tuple[str, ...] = ()
+    step: int | None = None
+
+
+def progress(trace: Trace) -> Iterable[Finding]:
+    """At most one finding, of kind ``deadlock`` or ``livelock``; those of the cycle are named first."""
+    return (_stuck(trace, _STUCK[trace.ending]),) if trace.ending in _STUCK else ()
+
+
+def waits(trace: Trace) -> tuple[Wait, ...]:
+    """Who waited for what at the end of an execution that got stuck, in structural order."""
+    held = _held(trace)
+    return tuple(_wait(trace, vcpu, op, held) for vcpu, op in trace.waiting.items())
+
+
+def _stuck(trace: Trace, kind: str) -> Finding:
+    found = waits(trace)
+    cycle = _cycle(found)
+    message = "; ".join(_sentence(trace, wait) for wait in found)
+    if cycle:
+        message += f"; the cycle: {' -> '.join((*cycle, cycle[0]))}"
+    steps = tuple(sorted({wait.step for wait in found if wait.step is not None}))
+    spinning = tuple(op.address for op in trace.waiting.values() if op.kind is Kind.AWAIT and op.cell is None)
+    everyone = tuple(wait.vcpu for wait in found)
+    return Finding(kind, message, steps, spinning, (*cycle, *(v for v in everyone if v not in cycle)))
+
+
+def _sentence(trace: Trace, wait: Wait) -> str:
+    text = f"vCPU {wait.vcpu} waits for {wait.what}"
+    if wait.holders:
+        ended = [] if len(wait.holders) > 1 or wait.holders[0] in trace.waiting else [", which has ended"]
+        text += f", held by vCPU {' and '.join(wait.holders)}" + "".join(ended)
+    return text
+
+
+def _held(trace: Trace) -> dict[Cell | None, tuple[str, int]]:
+    """What was held at the end, by whom and since which step; None stands for the stopped world."""
+    held: dict[Cell | None, tuple[str, int]] = {}
+    for step, event in enumerate(trace.events):
+        kind = event.op.kind
+        if kind is Kind.LOCK or kind is Kind.BEGIN_EXCLUSIVE:
+            held[event.op.cell] = (event.actor, step)
+        elif kind is Kind.UNLOCK or kind is Kind.END_EXCLUSIVE:
+            held.pop(event.op.cell, None)
+    return held
+
+
+def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, int]]) -> Wait:
+    stopped = held.get(None)
+    if stopped is not None and stopped[0] != vcpu:
+        return Wait(vcpu, "the world to go on", (stopped[0],), stopped[1])
+    if op.kind is Kind.LOCK:
+        holder = held.get(op.cell)
+        return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
+    if op.kind is Kind.AWAIT:
+        until = op.function.name if op.function is not None else "a change"
+        return Wait(vcpu, f"{op.location} ({until})", (), _last_write(trace, op))
+    if op.kind is Kind.JOIN:
+        name = getattr(op.value, "name", "?")
+        return Wait(vcpu, f"the end of vCPU {name}", (name,))
+    if op.kind is Kind.BEGIN_EXCLUSIVE:
+        return Wait(vcpu, "the others to leave their instructions", _inside(trace, vcpu))
+    return Wait(vcpu, str(op))
+
+
+def _last_write(trace: Trace, op: Op) -> int | None:
+    """The last event that wrote where `op` looks."""
+    return max(writes_to(trace, op.address, op.width, -1), default=None)
+
+
+def _inside(trace: Trace, vcpu: str) -> tuple[str, ...]:
+    """The waiting vCPUs, other than `vcpu`, that were left in the middle of a guest instruction."""
+    last = {event.actor: event.instruction for event in trace.events}
+    return tuple(
+        other
+        for other, op in trace.waiting.items()
+        if other != vcpu
+        and op.kind is not Kind.BEGIN_EXCLUSIVE
+        and (instruction := last.get(other)) is not None
+        and not instruction.completed
+    )
+
+
+def _cycle(found: tuple[Wait, ...]) -> tuple[str, ...]:
+    """vCPUs each of which waits for the next and the last for the first; empty if there is no cycle."""
+    graph: TopologicalSorter[str] = TopologicalSorter({wait.vcpu: wait.holders for wait in found})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]  # each is waited for by the next; first and last are the same
+        forward = ring[:0:-1]
+        start = min(range(len(forward)), key=lambda i: forward[i])
+        return (*forward[start:], *forward[:start])
+    return ()
