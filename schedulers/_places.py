@@ -1,0 +1,54 @@
+"""Places that operations touch, and counts of the operations on them by actor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from simaie.op import Op
+
+__all__ = ["Counts", "place_of"]
+
+#: Entries, bitmaps and locks of a chunk bear its address in their names, e.g. ``lock 0x1000``.
+_ADDRESS = re.compile(r"0x([0-9a-f]+)$")
+_CHUNK = 16  # bytes
+
+
+def place_of(op: Op) -> str | None:
+    """The chunk of guest RAM that `op`, or the cell that it acts on, belongs to; else the cell's name; else None."""
+    if op.cell is None:
+        return _chunk(op.address) if op.width else None
+    found = _ADDRESS.search(op.cell.name)
+    return _chunk(int(found[1], 16)) if found else op.cell.name
+
+
+def _chunk(address: int) -> str:
+    return f"{address - address % _CHUNK:#x}"
+
+
+class Counts:
+    """How many operations each actor performed, by group; made from and turned into JSON values."""
+
+    def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        self._counts = {group: dict(by_actor) for group, by_actor in (counts or {}).items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def add(self, group: str, actor: str) -> None:
+        """One operation more."""
+        by_actor = self._counts.setdefault(group, {})
+        by_actor[actor] = by_actor.get(actor, 0) + 1
+
+    def of(self, group: str) -> dict[str, int]:
+        """The counts of one group, by actor."""
+        return self._counts.get(group, {})
+
+    def shared(self) -> list[str]:
+        """The groups that two or more actors belong to, or all groups if there is none such; sorted."""
+        shared = [group for group, by_actor in self._counts.items() if len(by_actor) > 1]
+        return sorted(shared or self._counts)
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """The counts as plain dictionaries, not to be changed."""
+        return self._counts

@@ -1,0 +1,87 @@
+"""PCT: random priorities and a few random priority changes.
+
+S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte: "A randomized scheduler with probabilistic guarantees of
+finding bugs" (ASPLOS 2010). Actors get distinct random priorities of at least d; d - 1 change points are drawn
+uniformly from [1, k]; the enabled actor of highest priority runs, and when the step of change point i is done, its
+actor is lowered to priority i. Guarantee: a bug of depth d in a program of n actors and at most k steps is found with
+probability at least 1 / (n k^(d-1)) an execution.
+
+Deviations: a step counts only if two or more actors are enabled, since no other can be preempted; k is the longest
+execution seen so far, and belongs to the profile; actors that are spawned get their priorities when they first appear.
+Priorities starve whoever waits for a spinner, so that after `fair_after` counted steps the rest is a random walk, about
+which nothing is promised. Choices are uniform and count as no steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schedulers._arguments import require_count
+from simaie.prng import Random
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.trace import Trace
+
+__all__ = ["Pct"]
+
+
+class Pct(Scheduler):
+    """depth: d, the number of ordering constraints of the bug. fair_after: counted steps before the random suffix.
+
+    Raises UsageError unless both are positive integers.
+    """
+
+    def __init__(self, depth: int = 3, fair_after: int = 1_000) -> None:
+        require_count(depth=depth, fair_after=fair_after)
+        self._depth = depth
+        self._fair_after = fair_after
+        self._longest = 1  # k: counted steps of the longest execution so far, at most `fair_after`
+        self._steps = 0  # counted steps of this execution
+
+    def start(self, info: ExecutionInfo) -> None:
+        """Fresh change points; priorities are drawn when an actor is first seen."""
+        self._random = random = Random(info.seed)
+        self._steps = 0
+        # Of two changes at one step the last counts, as if the lower priority were given after the higher.
+        self._changes = {1 + random.below(self._longest): i for i in range(self._depth - 1, 0, -1)}
+        #: Invariant: distinct; at least `depth` until lowered, then in [1, depth).
+        self._priority: dict[str, int] = {}
+
+    def choose(self, offer: Offer) -> Candidate:
+        """The candidate of highest priority, until the random suffix."""
+        candidates = offer.candidates
+        if len(candidates) == 1:
+            only: Candidate = candidates[0]
+            return only
+        self._steps += 1
+        if self._steps > self._fair_after:
+            walked: Candidate = self._random.choice(candidates)
+            return walked
+        chosen: Candidate = max(candidates, key=self._priority_of)
+        lowered_to = self._changes.get(self._steps)
+        if lowered_to is not None:
+            self._priority[chosen.name] = lowered_to
+        return chosen
+
+    def _priority_of(self, candidate: Candidate) -> int:
+        priority = self._priority.get(candidate.name)
+        if priority is None:
+            # 64 random bits: distinct but for one pair in 2**64, which the structural order then decides.
+            priority = self._priority[candidate.name] = self._depth + self._random.bits64()
+        return priority
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """One of the alternatives, uniformly."""
+        return self._random.below(arity)
+
+    def finish(self, trace: Trace) -> None:
+        """Learn how long an execution can be."""
+        self._longest = max(self._longest, min(self._steps, self._fair_after))
+
+    def profile(self) -> Mapping[str, Any]:
+        """k."""
+        return {"longest": self._longest}
+
+    def restore(self, profile: Mapping[str, Any]) -> None:
+        """Take over k."""
+        self._longest = profile["longest"]

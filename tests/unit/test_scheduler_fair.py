@@ -1,0 +1,96 @@
+"""Fairness: yielding spinners let others go first, whatever the scheduler under it prefers."""
+
+from __future__ import annotations
+
+import pytest
+from scheduler_programs import X, Y, actors, increments, make, run, run_all, stores
+
+from schedulers.fair import Fair
+from schedulers.pos import Pos
+from schedulers.random_walk import RandomWalk
+from schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
+from simaie.protocols import Scheduler
+from simaie.trace import Ending
+
+
+class Unfair(Scheduler):
+    """Always prefers the same end of the structural order."""
+
+    def __init__(self, place: int = 0) -> None:
+        self.place = place
+
+    def choose(self, offer):
+        return offer.candidates[self.place]
+
+
+async def spinner(cpu):
+    while not await cpu.ldr(X):
+        await cpu.yield_()
+
+
+async def helper(cpu):
+    for _ in range(5):
+        await cpu.str_(Y, 1)
+    await cpu.str_(X, 1)
+
+
+def test_without_it_a_spinner_runs_for_ever():
+    assert run(make(spinner, helper), Unfair(), steps=200).ending is Ending.STEP_LIMIT
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("threads", [(spinner, helper), (helper, spinner), (spinner, spinner, helper)])
+def test_with_it_the_helper_gets_to_its_end(place, threads):
+    assert run(make(*threads), Fair(Unfair(place)), steps=200).ending is Ending.FINISHED
+
+
+def test_two_spinners_do_not_ping_pong_while_the_third_starves():
+    trace = run(make(spinner, spinner, helper), Fair(Unfair()), steps=200)
+    assert trace.ending is Ending.FINISHED
+    # Each spinner yields twice before it must wait: the first yield of an actor binds nobody.
+    assert actors(trace).index("2") <= 12
+
+
+@pytest.mark.parametrize("make_scheduler", [RandomWalk, Pos, UniformRandomWalk, SelectiveRandomWalk])
+def test_random_schedulers_are_fair_by_default(make_scheduler):
+    program = make(spinner, spinner, helper)
+    assert all(t.ending is Ending.FINISHED for t in run_all(program, make_scheduler(), 200, steps=200))
+
+
+def test_an_unfair_pos_starves_the_helper_at_times():
+    endings = [t.ending for t in run_all(make(spinner, spinner, helper), Pos(fair=False), 200, steps=200)]
+    assert Ending.STEP_LIMIT in endings
+
+
+@pytest.mark.parametrize("make_scheduler", [Pos, UniformRandomWalk, SelectiveRandomWalk])
+def test_who_never_yields_is_scheduled_as_without_it(make_scheduler):
+    fair, unfair = make_scheduler(), make_scheduler(fair=False)
+    for index in range(30):
+        assert run(increments(4), fair, index).digest == run(increments(4), unfair, index).digest
+
+
+def test_it_never_bars_everybody():
+    """Actors that yield, wait, spawn and end in all orders: no offer to the inner scheduler is empty."""
+
+    async def busy(cpu):
+        child = await cpu.spawn(stores(X, Y))
+        await cpu.yield_()
+        await cpu.wait_until(Y, lambda value: value == 1)
+        for _ in range(3):
+            await cpu.yield_()
+        await cpu.join(child)
+        await cpu.yield_()
+
+    for trace in run_all(make(busy, spinner, busy), Fair(RandomWalk()), 200, steps=500):
+        assert trace.ending is Ending.FINISHED
+
+
+def test_the_wrapper_replays_alone_with_the_inner_profile():
+    scheduler = Fair(UniformRandomWalk())
+    program = make(spinner, spinner, helper)
+    for index in range(20):
+        profile = scheduler.profile()
+        original = run(program, scheduler, index)
+        alone = Fair(UniformRandomWalk())
+        alone.restore(profile)
+        assert run(program, alone, index).digest == original.digest
