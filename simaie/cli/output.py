@@ -37,10 +37,14 @@ def print_lines(lines: Iterable[Text]) -> None:
         console.print(line)
 
 
-def width() -> int | None:
-    """How wide a line may be; None where nobody wraps it."""
+#: How wide a picture is made where no terminal says how wide it is.
+WIDTH_IN_A_PIPE = 120
+
+
+def width() -> int:
+    """How wide a line should be, in characters."""
     if not sys.stdout.isatty():
-        return None
+        return WIDTH_IN_A_PIPE
     from rich.console import Console
 
     return Console().width

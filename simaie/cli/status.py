@@ -6,6 +6,7 @@ exception that is none of simaie's own is a bug, and shows its traceback. Result
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -73,7 +74,7 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
             status = body(*args, **kwargs)
             sys.stdout.flush()
         except SimaieError as error:
-            complain("; ".join([str(error), *getattr(error, "__notes__", ())]))
+            complain(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
             return Status.ERROR
         except KeyboardInterrupt:
             return _interrupted()
@@ -98,7 +99,6 @@ def _interrupted() -> Status:
 
 def _reader_left() -> Status:
     """Nobody reads on: say nothing, and keep the interpreter from complaining at its exit of what is still buffered."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as null:  # a replaced stdout may have no descriptor
+        os.dup2(null.fileno(), sys.stdout.fileno())
     return Status.BROKEN_PIPE

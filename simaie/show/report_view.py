@@ -10,7 +10,7 @@ from rich.text import Text
 from simaie.explore.report import Report
 from simaie.finding import Verdict
 from simaie.replay.failure import Failure
-from simaie.show.trace_end import finding_line
+from simaie.show.trace_end import finding_lines
 from simaie.show.words import clean
 from simaie.trace import Outcome
 
@@ -54,7 +54,8 @@ def _figures(report: Report) -> Iterator[Text]:
     figures = report.statistics
     speed = f" ({figures.executions_per_second:,.0f} per second)" if figures.seconds else ""
     steps = f"{_count(figures.steps, 'step')}, at most {figures.longest:,} in one"
-    yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {_count(figures.executions, 'execution')}{speed}, {steps}")
+    executions = _count(figures.executions, "execution")
+    yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {executions}{speed}, {steps}")
     special = {
         "cut by a limit": figures.truncated,
         "blocked for ever": figures.blocked,
@@ -87,8 +88,7 @@ def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
     schedule = failure.trace.schedule
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
-    for number, finding in enumerate(failure.findings, 1):
-        yield Text("  ").append_text(finding_line(number, finding))
+    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
     yield Text("  again: ").append(clean(failure.command), "cyan")
     if path is not None:
         yield Text("  saved: ").append(clean(f"simaie replay {path}"), "cyan")

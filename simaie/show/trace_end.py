@@ -12,7 +12,10 @@ from simaie.show.trace_table import structural_order, title
 from simaie.show.words import clean, op_words
 from simaie.trace import Ending, Trace
 
-__all__ = ["ending_lines", "finding_line", "finding_lines"]
+__all__ = ["MOST_FINDINGS", "ending_lines", "finding_lines"]
+
+#: One race among many vCPUs can be found many times over; what comes after the first few is counted only.
+MOST_FINDINGS = 8
 
 _ENDINGS = {
     Ending.FINISHED: "finished",
@@ -37,8 +40,15 @@ def ending_lines(trace: Trace) -> list[Text]:
     return lines
 
 
-def finding_line(number: int, finding: Finding) -> Text:
-    """A finding with the number by which the trace marks its steps."""
+def finding_lines(findings: Sequence[Finding]) -> list[Text]:
+    """The findings, numbered as the marks in the trace are; the first few of many."""
+    lines = [_finding(number, finding) for number, finding in enumerate(findings[:MOST_FINDINGS], 1)]
+    if len(findings) > MOST_FINDINGS:
+        lines.append(Text(f"... and {len(findings) - MOST_FINDINGS} more findings", "dim"))
+    return lines or [_field("findings", "none")]
+
+
+def _finding(number: int, finding: Finding) -> Text:
     line = Text().append(f">{number} ", "bold red")
     line.append(clean(finding.kind), "bold")
     line.append(f": {clean(finding.message)}")
@@ -46,11 +56,6 @@ def finding_line(number: int, finding: Finding) -> Text:
         steps = ", ".join(map(str, finding.steps[:12])) + (", ..." if len(finding.steps) > 12 else "")
         line.append(f" (step{'s' * (len(finding.steps) != 1)} {steps})", "dim")
     return line
-
-
-def finding_lines(findings: Sequence[Finding]) -> list[Text]:
-    """The findings, numbered as the marks in the trace are."""
-    return [finding_line(number, finding) for number, finding in enumerate(findings, 1)] or [_field("findings", "none")]
 
 
 def _field(name: str, words: str) -> Text:

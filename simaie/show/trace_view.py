@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from simaie.finding import Finding
-from simaie.show.trace_end import ending_lines, finding_lines
+from simaie.show.trace_end import MOST_FINDINGS, ending_lines, finding_lines
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
 from simaie.trace import Trace
 
@@ -47,7 +47,7 @@ def trace_view(
 
     width: what the lines may take, in characters; None for no limit. everything: fold nothing.
     """
-    table = trace_table(trace, findings, everything=everything)
+    table = trace_table(trace, findings[:MOST_FINDINGS], everything=everything)
     lines = [*table_lines(table, width=width), *_legend(table), Text(), *ending_lines(trace)]
     return [*lines, *finding_lines(findings)] if findings_below else lines
 
@@ -140,7 +140,8 @@ class _Gutter:
 
 
 def _mark(row: Row) -> str:
-    return ">" + ",".join(map(str, row.marks)) if row.marks else ""
+    shown = ",".join(map(str, row.marks[:3])) + "+" * (len(row.marks) > 3)
+    return f">{shown}" if shown else ""
 
 
 class _Lanes:
@@ -189,7 +190,7 @@ class _Column:
         """The vCPU's name and the row's text."""
         if row.column is None:
             return Text(row.text, "dim italic")
-        line = Text(self._names[row.column].ljust(self._width), _colour(row.column))
+        line = Text().append(self._names[row.column].ljust(self._width), _colour(row.column))
         line.append(_INK[row.lanes[row.column]], _colour(row.column))
         return line.append(_body(row), _body_style(row))
 
