@@ -97,8 +97,8 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
     longest = [0] * len(table.columns)
     for row in table.rows:
         if row.column is not None:
-            longest[row.column] = max(longest[row.column], len(_body(row)))
-    stride = max(NARROWEST_LANE, min(WIDEST_LANE, max(longest) + 2))
+            longest[row.column] = max(longest[row.column], 1 + len(_body(row)))
+    stride = max(NARROWEST_LANE, min(WIDEST_LANE, max(longest) + 1))
     if room is None:
         return stride
     for column in range(1, len(longest)):

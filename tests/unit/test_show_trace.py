@@ -19,7 +19,7 @@ from simaie.show.folding import SHORT, SMALLEST_FOLD, kept_steps
 from simaie.show.trace_table import Lane, Row, RowKind, structural_order, trace_table
 from simaie.show.trace_view import MOST_LANES, trace_view
 from simaie.show.words import clean
-from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, Trace
+from simaie.trace import AccessKind, Ending, Event, Fault, Instruction, Outcome, Trace
 
 LOCK = Mutex("m")
 CELL = SharedCell("cell")
