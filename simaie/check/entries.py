@@ -1,7 +1,7 @@
 """What the modelled module promises of its entries: one for a granule, and only where atomics were used.
 
 Both are judged under schemes that promise `Promise.REGISTERED_BY_ATOMICS`. An entry is recognised in a trace by its
-name, ``entry 0x<granule address>``, where a compare-and-swap publishes it in a slot ``radix/..``, and by its mutex,
+name, ``entry 0x<granule address>``, where a write publishes it in a slot ``radix/..``, and by its mutex,
 ``lock 0x<granule address>``.
 """
 
@@ -18,7 +18,8 @@ __all__ = ["one_entry_per_granule", "registered_by_atomics"]
 
 ONE_ENTRY, REGISTERED = "one-entry-per-granule", "registered-by-atomics"
 _REGISTERING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
-_CAS, _LOCK, _FETCH, _LOAD = Kind.CAS, Kind.LOCK, Kind.FETCH, Kind.LOAD
+_PUBLISHING = frozenset({Kind.CAS, Kind.STORE, Kind.EXCHANGE})
+_LOCK, _FETCH, _LOAD = Kind.LOCK, Kind.FETCH, Kind.LOAD
 #: Translation keeps the offset in the page: all of an address that is the same, virtual and physical.
 _PAGE = 4096
 
@@ -34,7 +35,7 @@ def registered_by_atomics(trace: Trace) -> Iterable[Finding]:
     A plain store may publish one if it read a bit of the bitmap that some atomic instruction had set, since
     granules share bits.
     """
-    return _strays(trace) if _CAS in trace.kinds and Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
+    return _strays(trace) if Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
 
 
 def _twins(trace: Trace) -> Iterator[Finding]:
@@ -72,7 +73,7 @@ def _strays(trace: Trace) -> Iterator[Finding]:
                 announced.add(op.note)
             elif op.kind is _LOAD and instruction is not None and op.note in announced:
                 excused.add(instruction)
-        elif op.kind is _CAS and event.wrote and (address := _entry_address(op.value)) is not None:
+        elif op.kind in _PUBLISHING and event.wrote and (address := _entry_address(op.value)) is not None:
             granule = _granule(op.cell.name, address)
             if not (atomic and _touches(instruction, address, granule)) and instruction not in excused:
                 yield _stray(event, step, address)
