@@ -1,0 +1,13 @@
+"""The audit: every expectation of the corpus put to the test, row by row of the AIE design.
+
+    report = simaie.audit.audit(["aie-v2"], rows=[6])
+
+A MUST-NOT is explored to the end at a small scope and sampled at a larger one; a FINDABLE hole is searched for at
+random, and comes back with the command that shows it again; a MODEL behaviour must be seen, and never be called a
+violation.
+"""
+
+from simaie.audit.audit import DEFAULT_SEED, audit
+from simaie.audit.report import AuditReport, AuditRow, Found
+
+__all__ = ["DEFAULT_SEED", "AuditReport", "AuditRow", "Found", "audit"]

@@ -1,0 +1,92 @@
+"""What a corpus entry is: a program, and what must come of it under each scheme, as data.
+
+An entry belongs to one row of the audit of the AIE design. It names schemes but imports none, and its predicates
+look at traces only, so it can be read, listed and replayed without running anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from simaie.errors import UsageError
+from simaie.guest.program import Program
+from simaie.trace import Trace
+
+__all__ = ["Case", "Expect", "Needs", "Observed"]
+
+#: Whether a trace shows the behaviour that a MODEL row is about.
+Observed: TypeAlias = Callable[[Trace], bool]
+
+
+class Expect(StrEnum):
+    """What must come of a program under a scheme."""
+
+    MUST_NOT = "must-not"  # no schedule gives any finding
+    FINDABLE = "findable"  # a hole of the design: some schedule gives a finding, and a search finds it
+    MODEL = "model"  # a behaviour that must be seen, and is no violation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """The machine that a program is meant for; the meaning is that of the arguments of `simaie.Machine`.
+
+    address_bits: 12 gives a radix tree of one level under either granule, so that small scopes stay small.
+    steps: the limit on operations in one execution. options: of the scheme.
+    """
+
+    full_system: bool = False
+    host_word: int = 64
+    address_bits: int = 12
+    steps: int = 20_000
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One program of the corpus and its expectations.
+
+    row: of the audit. title: the row's case in a few words. why: why the outcome must or can come about.
+    program: of a scope so small that every interleaving can be run. expected: scheme name -> expectation. kinds: the
+    kinds of finding that show a FINDABLE hole (under a MUST-NOT expectation any finding at all is a failure).
+    observed: for MODEL. larger: the same at a larger scope, to be sampled, `samples` executions of it.
+
+    Raises UsageError if an expectation lacks what is needed to judge it.
+    """
+
+    row: int
+    title: str
+    why: str
+    program: Program
+    expected: Mapping[str, Expect]
+    kinds: frozenset[str] = frozenset()
+    observed: Observed | None = None
+    larger: Program | None = None
+    samples: int = 400
+    needs: Needs = field(default_factory=Needs)
+
+    def __post_init__(self) -> None:
+        wanted = set(self.expected.values())
+        lacking = [
+            what
+            for expectation, what, there in (
+                (Expect.MUST_NOT, "a larger program", self.larger is not None),
+                (Expect.FINDABLE, "the kinds of finding that count", bool(self.kinds)),
+                (Expect.MODEL, "a predicate for what is to be observed", self.observed is not None),
+            )
+            if expectation in wanted and not there
+        ]
+        if lacking:
+            raise UsageError(f"corpus program {self.name!r} lacks {' and '.join(lacking)}")
+
+    @property
+    def name(self) -> str:
+        """The name of the program of small scope."""
+        return self.program.name
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The program, and the larger one if there is one."""
+        return (self.program,) if self.larger is None else (self.program, self.larger)
