@@ -46,14 +46,20 @@ class UsageError(SimaieError):
 class UnknownNameError(UsageError):
     """A scheme, scheduler, program, host or instruction that does not exist.
 
-    The message lists what does exist, nearest first.
+    The message names the nearest that does exist, and some or all of them; `known` has all.
     """
+
+    #: More names than these would bury the message.
+    SHOWN = 12
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         self.what, self.name, self.known = what, name, sorted(known)
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"unknown {what} {name!r}{hint} (known: {', '.join(self.known) or 'none'})")
+        more = len(self.known) - self.SHOWN
+        shown = ", ".join(self.known[: self.SHOWN]) or "none"
+        rest = f" and {more} more" if more > 0 else ""
+        super().__init__(f"unknown {what} {name!r}{hint} (known: {shown}{rest})")
 
 
 class InputError(SimaieError):

@@ -27,7 +27,7 @@ from simaie.guest.device import Device
 from simaie.guest.program import FinalState, Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
-from simaie.op import BLOCKING, Kind, Op
+from simaie.op import BLOCKING, Cell, Kind, Op
 from simaie.protocols import ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Event, Fault, Outcome, Trace
 
@@ -59,7 +59,8 @@ class Execution:
         self._live: list[Actor] = []  # in structural order
         self._everyone: list[Actor] = []  # the dead too
         self._to_advance: deque[Actor] = deque()  # who must announce before the next decision
-        self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind
+        self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind, but for locks
+        self._contenders: dict[Cell, list[Actor]] = {}  # and those who have announced to lock a mutex
         self._exclusive: Actor | None = None  # who has stopped the world
         self._busy = True  # whether anybody must still announce, or waits, or has stopped the world
         self._identities = count()
@@ -197,7 +198,7 @@ class Execution:
             return self._resolve_choice(actor, op)
         actor.special = kind > Kind.CHOICE
         if kind in BLOCKING:
-            self._waiting.append(actor)
+            self._waiters(op).append(actor)
             self._set_enabled(actor, self._can_perform(actor))
         else:
             self._set_enabled(actor, True)
@@ -207,6 +208,19 @@ class Execution:
         if actor.enabled is not enabled:
             actor.enabled = enabled
             self._changed = True
+
+    def _waiters(self, op: Op) -> list[Actor]:
+        """Where those are kept who have announced such an op: by mutex, so that only its own changes concern them."""
+        if op.kind is not Kind.LOCK:
+            return self._waiting
+        assert op.cell is not None
+        return self._contenders.setdefault(op.cell, [])
+
+    def _mutex_changed(self, op: Op) -> None:
+        """`op` has locked or unlocked a mutex: its contenders can go on no more, or again."""
+        assert op.cell is not None
+        for contender in self._contenders.get(op.cell, ()):
+            self._set_enabled(contender, op.kind is Kind.UNLOCK and self._can_perform(contender))
 
     def _refresh(self) -> None:
         """Ask anew who can perform; needed only while somebody waits or the world is stopped."""
@@ -236,7 +250,10 @@ class Execution:
         self._busy = True
         kind = op.kind
         if kind in BLOCKING:
-            self._waiting.remove(actor)
+            self._waiters(op).remove(actor)
+        if kind is Kind.LOCK or kind is Kind.UNLOCK:
+            self.memory.perform(actor, op)
+            return self._mutex_changed(op)
         if kind is Kind.SPAWN:
             return self._spawn(actor, op.value)
         if kind is Kind.EXIT:
@@ -356,7 +373,7 @@ class Execution:
     def withdraw(self, actor: Actor) -> None:
         """`actor` waits for something else: what it announced is void; no candidate until it announces anew."""
         if actor.special and actor.op.kind in BLOCKING:
-            self._waiting.remove(actor)
+            self._waiters(actor.op).remove(actor)
         actor.special = False
         actor.op = _ELSEWHERE
         actor.entered = None

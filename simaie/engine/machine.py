@@ -21,8 +21,9 @@ __all__ = ["Facts", "Limits", "Machine"]
 
 SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
 
-#: Guest address width by instruction set, in bits: user mode of a 64-bit x86 and a 32-bit Arm.
-ADDRESS_BITS = {"x86": 47, "arm": 32}
+#: Guest address width by instruction set, in bits: of a user process, and of the whole system.
+USER_ADDRESS_BITS = {"x86": 47, "arm": 32}
+SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40}
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class Machine:
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
     memory model. full_system: addresses go through the page table, step by step; otherwise user mode.
     host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address;
-    None takes the ISA's. endian: of guest RAM.
+    None takes the ISA's usual. endian: of guest RAM.
 
     Raises UsageError or UnknownNameError if any of these cannot be.
     """
@@ -97,9 +98,28 @@ class Machine:
         mode = "full system" if self.full_system else "user mode"
         return f"<Machine {self.scheme} on {self.host}, {mode}, {self.host_word}-bit host>"
 
+    @property
+    def arguments(self) -> list[str]:
+        """The machine as arguments of the command line, what is usual left out."""
+        parts = ["--scheme", self.scheme]
+        if self.host != "sc":
+            parts += ["--host", self.host]
+        if self.full_system:
+            parts.append("--full-system")
+        if self.host_word != 64:
+            parts += ["--host-word", str(self.host_word)]
+        if self.address_bits is not None:
+            parts += ["--address-bits", str(self.address_bits)]
+        if self.endian != "little":
+            parts += ["--endian", self.endian]
+        if self.limits.steps != Limits().steps:
+            parts += ["--steps", str(self.limits.steps)]
+        return parts
+
     def facts(self, isa: str) -> Facts:
         """The facts that a scheme is told, for a guest of `isa`."""
-        bits = self.address_bits or ADDRESS_BITS.get(isa, 64)
+        usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
+        bits = self.address_bits or usual.get(isa, 64)
         return Facts(isa, self.full_system, self.host_word, bits)
 
     def make_memory(self, program: Program) -> HostMemory:

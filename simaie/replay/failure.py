@@ -45,7 +45,7 @@ class Failure:
     @property
     def command(self) -> str:
         """The shell command that runs into this failure again."""
-        parts = ["simaie", "explore", self.target, "--scheme", self.machine.scheme]
+        parts = ["simaie", "explore", self.target, *self.machine.arguments]
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
         return shlex.join(parts)
 
