@@ -32,7 +32,7 @@ def learns(scheduler: Scheduler) -> bool:
 def execution_alone(
     program: Program,
     machine: Machine,
-    scheduler: SchedulerChoice = "random-walk",
+    scheduler: SchedulerChoice = "portfolio",
     *,
     index: int,
     seed: int = 0,

@@ -37,7 +37,7 @@ def explore(
     program: Program,
     machine: Machine | None = None,
     *,
-    scheduler: SchedulerChoice = "random-walk",
+    scheduler: SchedulerChoice = "portfolio",
     seed: int = 0,
     executions: int = 10_000,
     seconds: float | None = None,
