@@ -45,8 +45,8 @@ def _blocks(seed: int) -> Iterator[tuple[int, ...]]:
 class Random:
     """A stream of random numbers from a seed; the same seed gives the same stream on every machine.
 
-    word: draws the next 32 bits. It is an attribute so that a hot path may bind it: ``items[word() * len(items) >> 32]``
-    picks one of up to some thousands of items, uniformly but for one part in a million.
+    word: draws the next 32 bits. It is an attribute so that a hot path may bind it:
+    ``items[word() * len(items) >> 32]`` picks one of some thousands of items, uniformly but for one part in a million.
     """
 
     __slots__ = ("word",)
