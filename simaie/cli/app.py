@@ -7,19 +7,29 @@ from typing import Annotated
 
 import typer
 
-from simaie.cli.options import (
-    DriverName,
-    Endianness,
-    FormatOption,
-    HostWord,
-    Listed,
-    complete_programs,
-    completing,
-    known,
+from simaie.cli.explore_options import (
+    AddressBits,
+    Driver,
+    Endian,
+    Everything,
+    Executions,
+    Failures,
+    FullSystem,
+    HostName,
+    Index,
+    Save,
+    SchedulerName,
+    SchemeName,
+    Seconds,
+    Seed,
+    Steps,
+    Target,
+    Word,
 )
+from simaie.cli.options import DriverName, FormatOption, Listed, complete_programs, completing
 from simaie.cli.output import Format
 from simaie.cli.status import Status, command
-from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
+from simaie.plugins import SCHEMES
 
 __all__ = ["app"]
 
@@ -32,7 +42,6 @@ app = typer.Typer(
     epilog="Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive.",
 )
 
-_MACHINE, _SEARCH, _OUTPUT = "Machine", "Search", "Output"
 _EXPLORE_EXAMPLES = """Examples:
 
 simaie explore first-registration-window
@@ -67,98 +76,23 @@ def simaie(
 @app.command(epilog=_EXPLORE_EXAMPLES)
 @command
 def explore(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            help="A program: file.py:name, or a name of the corpus (simaie list programs).",
-            autocompletion=complete_programs,
-        ),
-    ],
-    scheme: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[:KEY=VALUE,...]",
-            help=f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, "
-            "else native, the ideal. Options: simaie list schemes.",
-            autocompletion=completing(SCHEMES),
-            rich_help_panel=_MACHINE,
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"The host's memory model: {known(HOSTS)}.",
-            autocompletion=completing(HOSTS),
-            rich_help_panel=_MACHINE,
-        ),
-    ] = None,
-    full_system: Annotated[
-        bool | None,
-        typer.Option(
-            "--full-system/--user-mode", help="Translate addresses step by step, or not.", rich_help_panel=_MACHINE
-        ),
-    ] = None,
-    host_word: Annotated[
-        HostWord | None, typer.Option(help="Widest single host access, in bits.", rich_help_panel=_MACHINE)
-    ] = None,
-    address_bits: Annotated[
-        int | None, typer.Option(metavar="N", help="Width of a guest address, in bits.", rich_help_panel=_MACHINE)
-    ] = None,
-    endian: Annotated[
-        Endianness | None, typer.Option(help="Byte order of guest RAM.", rich_help_panel=_MACHINE)
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Most operations in one execution.", rich_help_panel=_MACHINE),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[:KEY=VALUE,...]",
-            help=f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
-            autocompletion=completing(SCHEDULERS),
-            rich_help_panel=_SEARCH,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Same seed, same executions.", rich_help_panel=_SEARCH)
-    ] = None,
-    index: Annotated[
-        int | None,
-        typer.Option(
-            metavar="I",
-            help="Run execution I of the seed alone. A scheduler that learns runs those before it again first.",
-            rich_help_panel=_SEARCH,
-        ),
-    ] = None,
-    executions: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after N executions.", rich_help_panel=_SEARCH)
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)
-    ] = None,
-    failures: Annotated[
-        str | None,
-        typer.Option(metavar="N|all", help="Stop after N failing executions; all: go on.", rich_help_panel=_SEARCH),
-    ] = None,
-    driver: Annotated[
-        DriverName | None,
-        typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
-            file_okay=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Show every step of the failing execution.", rich_help_panel=_OUTPUT)
-    ] = False,
+    target: Target,
+    scheme: SchemeName = None,
+    host: HostName = None,
+    full_system: FullSystem = None,
+    host_word: Word = None,
+    address_bits: AddressBits = None,
+    endian: Endian = None,
+    steps: Steps = None,
+    scheduler: SchedulerName = None,
+    seed: Seed = None,
+    index: Index = None,
+    executions: Executions = None,
+    seconds: Seconds = None,
+    failures: Failures = None,
+    driver: Driver = None,
+    save: Save = None,
+    everything: Everything = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
     """Run a program under many schedules and judge every execution."""

@@ -48,9 +48,9 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
     """The machine for `target`: the options as given, then what the corpus says it needs, then the defaults."""
     case: Any = _case(target)
     needs: dict[str, Any] = {}
-    spec = Spec.of(options.scheme or DEFAULT_SCHEME)
+    default = DEFAULT_SCHEME if case is None else next(iter(case.expected), DEFAULT_SCHEME)
+    spec = Spec.of(default if options.scheme is None else options.scheme)
     if case is not None:
-        spec = Spec.of(options.scheme or next(iter(case.expected), DEFAULT_SCHEME))
         if spec.name in case.expected:
             spec = Spec(spec.name, {**case.needs.options, **spec.options})
         names = ("full_system", "host_word", "address_bits")
@@ -64,9 +64,7 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
     }
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
     limits = None if steps is None else Limits(steps=steps)
-    return Machine(
-        spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None}
-    )
+    return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
 
 
 def _case(target: str) -> Any:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.console import RenderableType
 
 __all__ = ["Format", "guest_output_aside", "print_json", "print_lines", "width"]
 
@@ -28,11 +28,15 @@ def print_json(document: Any) -> None:
     print()
 
 
-def print_lines(lines: Iterable[Text]) -> None:
-    """Styled lines: in colour on a terminal, plain elsewhere; never wrapped or cut."""
+def print_lines(lines: Iterable[RenderableType]) -> None:
+    """Styled lines and tables: in colour on a terminal, plain elsewhere; text is never wrapped or cut."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # ours to say what it means; rich would exit with status 1
+
+    console = Plain(width=width(), highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
         console.print(line)
 

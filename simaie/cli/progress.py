@@ -1,43 +1,35 @@
-"""How an exploration is getting on, on stderr, and only if that is a terminal."""
+"""How a long command is getting on, on stderr, and only if that is a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from simaie.show.words import clean
 
 if TYPE_CHECKING:
+    from simaie.audit import AuditRow
     from simaie.explore.explorer import Exploration
 
-__all__ = ["exploration_progress", "progress_words"]
+__all__ = ["audit_progress", "exploration_progress", "progress_words"]
 
 
 @contextlib.contextmanager
 def exploration_progress(what: str) -> Iterator[Callable[[Exploration], None] | None]:
     """Yields the callback that draws the progress line; None where nobody would see it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-    from rich.text import Text
+    with _bar() as draw:
+        yield None if draw is None else lambda e: draw(_used(e), f"{clean(what)}: {progress_words(e)}")
 
-    class Words(TextColumn):
-        def render(self, task: Any) -> Text:
-            return Text(task.description)  # what names a program is never markup
 
-    bar = Progress(
-        BarColumn(bar_width=20), Words(""), console=Console(stderr=True), transient=True, auto_refresh=False
-    )
-    with bar:
-        task = bar.add_task(what, total=1.0)
-
-        def show(exploration: Exploration) -> None:
-            words = f"{what}: {progress_words(exploration)}"
-            bar.update(task, completed=fraction(exploration), description=words, refresh=True)
-
-        yield show
+@contextlib.contextmanager
+def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
+    """Likewise for the audit: how many rows are done, and the last of them."""
+    with _bar() as draw:
+        yield None if draw is None else lambda done, planned, row: draw(
+            done / planned, f"{done}/{planned}: row {row.row}, {clean(row.program)} under {clean(row.scheme)}"
+        )
 
 
 def progress_words(exploration: Exploration) -> str:
@@ -48,9 +40,25 @@ def progress_words(exploration: Exploration) -> str:
     return words + f"{elapsed:.0f}{limit} s"
 
 
-def fraction(exploration: Exploration) -> float:
+def _used(exploration: Exploration) -> float:
     """How much of the nearest limit is used up, from 0 to 1."""
     used = exploration.statistics.executions / exploration.execution_limit
     if exploration.seconds is not None:
         used = max(used, exploration.elapsed / exploration.seconds)
     return min(1.0, used)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[float, str], None] | None]:
+    """Yields what draws a bar with words beside it, given the part done; the bar goes away in the end."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    words = TextColumn("{task.description}", markup=False)  # what names a program is never markup
+    bar = Progress(BarColumn(20), words, console=Console(stderr=True), transient=True, auto_refresh=False)
+    with bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda part, text: bar.update(task, completed=part, description=text, refresh=True)

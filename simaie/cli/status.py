@@ -58,7 +58,9 @@ def run(argv: Sequence[str] | None) -> int:
     try:
         status = app(args=arguments, prog_name="simaie", standalone_mode=False)
     except _BadCommandLine as error:
-        complain(getattr(error, "format_message", error.__str__)())
+        message = getattr(error, "format_message", error.__str__)()
+        if message:  # empty where the help has been shown instead
+            complain(message)
         return Status.ERROR
     except typer.Abort:
         status = _interrupted()

@@ -1,0 +1,116 @@
+"""The options of ``simaie explore``, each as a type that carries its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known
+from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
+
+__all__ = [
+    "AddressBits",
+    "Driver",
+    "Endian",
+    "Everything",
+    "Executions",
+    "Failures",
+    "FullSystem",
+    "HostName",
+    "Index",
+    "Save",
+    "SchedulerName",
+    "SchemeName",
+    "Seconds",
+    "Seed",
+    "Steps",
+    "Target",
+    "Word",
+]
+
+_MACHINE, _SEARCH, _OUTPUT = "Machine", "Search", "Output"
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A program: file.py:name, or a name of the corpus (simaie list programs).",
+        autocompletion=complete_programs,
+    ),
+]
+SchemeName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:KEY=VALUE,...]",
+        help=f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, "
+        "else native, the ideal. Options: simaie list schemes.",
+        autocompletion=completing(SCHEMES),
+        rich_help_panel=_MACHINE,
+    ),
+]
+HostName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"The host's memory model: {known(HOSTS)}.",
+        autocompletion=completing(HOSTS),
+        rich_help_panel=_MACHINE,
+    ),
+]
+FullSystem = Annotated[
+    bool | None,
+    typer.Option(
+        "--full-system/--user-mode", help="Translate addresses step by step, or not.", rich_help_panel=_MACHINE
+    ),
+]
+Word = Annotated[HostWord | None, typer.Option(help="Widest single host access, in bits.", rich_help_panel=_MACHINE)]
+AddressBits = Annotated[
+    int | None, typer.Option(metavar="N", help="Width of a guest address, in bits.", rich_help_panel=_MACHINE)
+]
+Endian = Annotated[Endianness | None, typer.Option(help="Byte order of guest RAM.", rich_help_panel=_MACHINE)]
+Steps = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Most operations in one execution.", rich_help_panel=_MACHINE),
+]
+SchedulerName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:KEY=VALUE,...]",
+        help=f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
+        autocompletion=completing(SCHEDULERS),
+        rich_help_panel=_SEARCH,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Same seed, same executions.", rich_help_panel=_SEARCH)]
+Index = Annotated[
+    int | None,
+    typer.Option(
+        metavar="I",
+        help="Run execution I of the seed alone. A scheduler that learns runs those before it again first.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Executions = Annotated[int | None, typer.Option(metavar="N", help="Stop after N executions.", rich_help_panel=_SEARCH)]
+Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
+Failures = Annotated[
+    str | None,
+    typer.Option(metavar="N|all", help="Stop after N failing executions; all: go on.", rich_help_panel=_SEARCH),
+]
+Driver = Annotated[
+    DriverName | None,
+    typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
+]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
+        file_okay=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Everything = Annotated[
+    bool, typer.Option("--all", help="Show every step of the failing execution.", rich_help_panel=_OUTPUT)
+]

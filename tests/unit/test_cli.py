@@ -1,0 +1,522 @@
+"""The command line: exit statuses, JSON, saved files; what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from simaie.cli import main
+from simaie.cli.status import Status
+from simaie.guest import corpus
+
+SOURCE = '''
+import simaie
+
+X = 0x100
+
+async def adder(cpu):
+    await cpu.add(X, 1)
+
+async def locked(cpu):
+    await cpu.lock_add(X, 1)
+
+def two(state):
+    return state[X] == 2
+
+def a_program(name, code, **options):
+    return simaie.Program(name, isa="x86", threads=[code, code], init={X: 0}, **options)
+
+racy = a_program("racy", adder, final=two)
+sound = a_program("sound", locked, final=two)
+other_name = a_program("a/b: c", adder, final=two)
+
+async def printing(cpu):
+    print("from the guest")
+    await cpu.add(X, 1)
+
+noisy = a_program("noisy", printing, final=two)
+
+async def raising(cpu):
+    await cpu.add(X, 1)
+    raise ValueError("two\\nlines")
+
+raises = a_program("raises", raising)
+seen = []
+
+async def raises_late(cpu):
+    await cpu.add(X, 1)
+    seen.append(cpu)
+    if len(seen) > 300:
+        raise ValueError("late")
+
+late = a_program("late", raises_late, final=two)
+
+class Foreign:
+    def __await__(self):
+        yield "something"
+
+async def foreign(cpu):
+    await Foreign()
+
+foreign_await = a_program("foreign", foreign)
+
+async def unknown(cpu):
+    await cpu.no_such_instruction(X)
+
+unknown_instruction = a_program("unknown", unknown)
+
+async def sleeper(cpu):
+    import trio
+    await trio.sleep(0)
+    await cpu.add(X, 1)
+
+sleeps = a_program("sleeps", sleeper, final=two)
+
+executions = []
+
+def interrupt(state):
+    executions.append(state)
+    if len(executions) == 50:
+        raise KeyboardInterrupt
+    return state[X] == 2
+
+interrupted = a_program("interrupted", adder, final=interrupt)
+
+def makes_nothing():
+    raise RuntimeError("cannot")
+
+def makes_a_synchronous_guest():
+    return simaie.Program("sync", isa="x86", threads=[lambda cpu: None])
+
+def exits():
+    raise SystemExit(0)
+
+number = 3
+'''
+
+
+class Ran(NamedTuple):
+    """What a run of the command gave."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(name="run")
+def fixture_run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*argv: str | Path) -> Ran:
+        status = main([str(word) for word in argv])
+        return Ran(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(name="source")
+def fixture_source(tmp_path: Path) -> Path:
+    path = tmp_path / "guest.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def assert_one_line(ran: Ran, status: int = Status.ERROR) -> None:
+    assert ran.status == status
+    assert ran.err.startswith("simaie: ")
+    assert ran.err.count("\n") == 1
+    assert ran.err.endswith("\n")
+
+
+# -- explore: verdicts -------------------------------------------------------------------------------
+
+
+def test_a_violation_is_status_1_with_the_failure_in_the_document(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:racy", "--scheduler", "dfs", "--failures", "all", "--format", "json")
+    assert ran.status == Status.VIOLATED
+    assert ran.err == ""
+    assert ran.document["verdict"] == "violated"
+    assert ran.document["failing"] == len(ran.document["failures"]) > 1
+
+
+def test_what_holds_is_status_0(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:sound", "--scheduler", "dfs", "--format", "json")
+    assert (ran.status, ran.document["verdict"], ran.document["complete"]) == (Status.HOLDS, "holds", True)
+
+
+def test_a_sample_without_a_failure_is_status_3(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:sound", "--executions", 5, "--format", "json")
+    assert (ran.status, ran.document["executions"]) == (Status.INCONCLUSIVE, 5)
+
+
+def test_text_is_for_reading_and_has_the_same_status(run: Run, source: Path) -> None:
+    for name, status in (("racy", Status.VIOLATED), ("sound", Status.HOLDS)):
+        ran = run("explore", f"{source}:{name}", "--scheduler", "dfs")
+        assert (ran.status, ran.err) == (status, "")
+        assert ran.out.isascii()
+
+
+def test_the_same_seed_gives_the_same_failures(run: Run, source: Path) -> None:
+    args = ("explore", f"{source}:racy", "--scheduler", "random-walk", "--seed", 5, "--executions", 40)
+    first, second = (run(*args, "--failures", "all", "--format", "json").document for _ in range(2))
+    assert first["failures"] == second["failures"]
+
+
+@pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "pos", "surw", "portfolio"])
+def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
+    run: Run, source: Path, scheduler: str
+) -> None:
+    args = ("explore", f"{source}:racy", "--scheduler", scheduler, "--seed", 5, "--format", "json")
+    for failure in run(*args, "--executions", 20, "--failures", "all").document["failures"]:
+        alone = run(*args, "--index", failure["index"])
+        assert alone.status == Status.VIOLATED
+        assert alone.document["executions"] == 1
+        assert [f["digest"] for f in alone.document["failures"]] == [failure["digest"]]
+
+
+def test_an_execution_alone_never_holds(run: Run, source: Path) -> None:
+    """Even the last of an exhaustive search: the others were not judged."""
+    args = ("explore", f"{source}:sound", "--scheduler", "dfs", "--format", "json")
+    last = run(*args).document["executions"] - 1
+    assert run(*args, "--index", last).status == Status.INCONCLUSIVE
+    assert_one_line(run(*args, "--index", last + 1))
+
+
+def test_the_trio_driver_runs_what_the_inline_driver_refuses(run: Run, source: Path) -> None:
+    args = ("explore", f"{source}:sleeps", "--scheduler", "dfs", "--format", "json")
+    assert_one_line(run(*args))
+    assert run(*args, "--driver", "trio").document["verdict"] == "violated"
+
+
+def test_what_a_guest_prints_does_not_reach_stdout(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:noisy", "--executions", 1, "--format", "json")
+    assert ran.document["executions"] == 1
+    assert "from the guest" in ran.err
+
+
+def test_a_limit_on_steps_is_inconclusive(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:sound", "--scheduler", "dfs", "--steps", 1, "--format", "json")
+    assert ran.status == Status.INCONCLUSIVE
+    assert ran.document["statistics"]["truncated"] > 0
+
+
+# -- explore: the corpus -----------------------------------------------------------------------------
+
+
+def test_a_corpus_program_runs_on_the_machine_that_it_needs(run: Run) -> None:
+    """Its expectations come true with nothing but its name and the scheme."""
+    case = corpus.case("aliases-full-system")
+    assert case.needs.full_system
+    args = ("explore", case.name, "--scheme", "aie-rfc", "--executions", 200, "--format", "json")
+    assert run(*args).document["failing"] == 0
+    assert run(*args, "--user-mode").document["failing"] > 0
+
+
+def test_options_of_a_scheme_are_given_with_its_name(run: Run) -> None:
+    ran = run("explore", "granule-neighbours", "--scheme", "aie-rfc:granule=64", "--executions", 1, "--format", "json")
+    assert ran.document["scheme"] == "aie-rfc:granule=64"
+
+
+# -- saving and replaying ----------------------------------------------------------------------------
+
+
+def saved_failure(run: Run, source: Path, name: str = "racy") -> Path:
+    folder = source.parent / "failures"
+    ran = run("explore", f"{source}:{name}", "--scheduler", "dfs", "--save", folder, "--format", "json")
+    (path,) = ran.document["saved"]
+    return Path(path)
+
+
+def test_save_writes_every_failure_and_replay_gives_it_back(run: Run, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    args = ("explore", f"{source}:racy", "--scheduler", "dfs", "--failures", "all", "--format", "json")
+    found = run(*args, "--save", folder).document
+    assert {Path(path) for path in found["saved"]} == set(folder.iterdir())
+    assert len(found["saved"]) == len(found["failures"])
+    for path, failure in zip(found["saved"], found["failures"], strict=True):
+        assert Path(path).name == f"racy-native-{failure['index']}.json"
+        ran = run("replay", path, "--format", "json")
+        assert ran.status == Status.VIOLATED
+        assert ran.document["trace"]["digest"] == failure["digest"]
+        assert ran.document["findings"] == failure["findings"]
+
+
+def test_a_name_that_is_no_file_name_is_made_one(run: Run, source: Path) -> None:
+    path = saved_failure(run, source, "other_name")
+    assert path.parent == source.parent / "failures"
+    assert run("replay", path).status == Status.VIOLATED
+
+
+def test_ctrl_c_reports_and_saves_what_was_found(run: Run, source: Path, tmp_path: Path) -> None:
+    args = ("explore", f"{source}:interrupted", "--failures", "all", "--save", tmp_path / "f", "--format", "json")
+    ran = run(*args)
+    assert ran.status == Status.VIOLATED
+    assert ran.document["interrupted"] is True
+    assert ran.document["failures"]
+    assert len(ran.document["saved"]) == len(ran.document["failures"]) == len(list((tmp_path / "f").iterdir()))
+
+
+def test_a_guest_that_raises_late_is_an_error_that_loses_nothing_found_before(
+    run: Run, source: Path, tmp_path: Path
+) -> None:
+    args = ("explore", f"{source}:late", "--failures", "all", "--format", "json", "--save", tmp_path / "f")
+    ran = run(*args)
+    assert ran.status == Status.ERROR
+    assert ran.document["failures"]
+    assert "ValueError" in ran.err
+
+
+def test_replay_with_another_program_is_strict_unless_told_otherwise(run: Run, source: Path) -> None:
+    path = saved_failure(run, source)
+    assert_one_line(run("replay", path, "--program", f"{source}:sound"))
+    ran = run("replay", path, "--program", f"{source}:sound", "--best-effort", "--format", "json")
+    assert (ran.status, ran.document["findings"]) == (Status.INCONCLUSIVE, [])
+
+
+@pytest.mark.parametrize("options", [(), ("--all",), ("--driver", "trio")])
+def test_replay_shows_the_failure_as_text(run: Run, source: Path, options: Sequence[str]) -> None:
+    ran = run("replay", saved_failure(run, source), *options)
+    assert (ran.status, ran.err) == (Status.VIOLATED, "")
+
+
+# -- lists -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["schemes", "schedulers", "hosts", "programs"])
+def test_lists_are_json_and_text(run: Run, what: str) -> None:
+    ran = run("list", what, "--format", "json")
+    assert ran.status == Status.HOLDS
+    assert all({"name", "description"} <= set(entry) for entry in ran.document)
+    assert len(run("list", what).out.splitlines()) >= len(ran.document) > 0
+
+
+def test_the_listed_programs_are_those_of_the_corpus(run: Run) -> None:
+    assert [entry["name"] for entry in run("list", "programs", "--format", "json").document] == corpus.names()
+
+
+def test_a_scheme_is_listed_with_its_options(run: Run) -> None:
+    (entry,) = [e for e in run("list", "schemes", "--format", "json").document if e["name"] == "aie-rfc"]
+    assert entry["options"]["granule"] == 16
+
+
+# -- the audit ---------------------------------------------------------------------------------------
+
+
+def test_the_audit_of_one_row_is_as_expected(run: Run) -> None:
+    ran = run("audit", "--row", 6, "--scheme", "aie-v2", "--format", "json")
+    assert (ran.status, ran.document["ok"]) == (Status.HOLDS, True)
+    assert {row["row"] for row in ran.document["rows"]} == {6}
+    assert run("audit", "--row", 6, "--scheme", "aie-v2").status == Status.HOLDS
+
+
+@pytest.mark.parametrize("options", [("--row", "99"), ("--scheme", "nonsense"), ("--row", "x")])
+def test_an_audit_of_what_the_corpus_does_not_have_is_an_error(run: Run, options: Sequence[str]) -> None:
+    assert_one_line(run("audit", *options))
+
+
+# -- what is wrong with the command line ---------------------------------------------------------------
+
+
+BAD_OPTIONS = [
+    ("--scheme", "nonsense"),
+    ("--scheme", "aie-rfc:nonsense=1"),
+    ("--scheme", "aie-rfc:granule"),
+    ("--scheme", "aie-rfc:granule=17"),
+    ("--scheme", ""),
+    ("--scheduler", "nonsense"),
+    ("--scheduler", "dfs:nonsense=1"),
+    ("--scheduler", "dfs:preemptions=-1"),
+    ("--host", "nonsense"),
+    ("--host-word", "16"),
+    ("--address-bits", "0"),
+    ("--endian", "middle"),
+    ("--driver", "nonsense"),
+    ("--format", "nonsense"),
+    ("--executions", "0"),
+    ("--executions", "-1"),
+    ("--executions", "many"),
+    ("--seconds", "0"),
+    ("--seconds", "-1"),
+    ("--seconds", "nan"),
+    ("--failures", "0"),
+    ("--failures", "-1"),
+    ("--failures", "some"),
+    ("--steps", "0"),
+    ("--index", "-1"),
+    ("--index", "1", "--executions", "3"),
+    ("--index", "1", "--failures", "all"),
+    ("--no-such-option",),
+    ("--seed",),
+    ("one-argument-too-many",),
+]
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS, ids=" ".join)
+def test_a_bad_option_is_one_line_and_status_2(run: Run, source: Path, options: Sequence[str]) -> None:
+    ran = run("explore", f"{source}:sound", *options)
+    assert_one_line(ran)
+    assert ran.out == ""
+
+
+BAD_NAMES = [
+    "raises",
+    "foreign_await",
+    "unknown_instruction",
+    "makes_nothing",
+    "makes_a_synchronous_guest",
+    "exits",
+    "number",
+    "no_such_name",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_bad_program_is_one_line_and_status_2(run: Run, source: Path, name: str) -> None:
+    ran = run("explore", f"{source}:{name}")
+    assert_one_line(ran)
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize("target", ["no-such-program", "gone.py:program", "gone.py", ":", "", "/:x"])
+def test_a_target_that_is_not_there_is_one_line_and_status_2(run: Run, target: str) -> None:
+    assert_one_line(run("explore", target))
+
+
+@pytest.mark.parametrize("text", ["this is not Python", "raise SystemExit(3)", "import no_such_module"])
+def test_a_file_that_cannot_be_imported_is_one_line_and_status_2(run: Run, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    assert_one_line(run("explore", f"{path}:program"))
+
+
+@pytest.mark.parametrize("argv", [("nonsense",), ("replay",), ("explore",), ("list",), ("list", "nonsense"), ("-x",)])
+def test_a_bad_command_line_is_one_line_and_status_2(run: Run, argv: Sequence[str]) -> None:
+    assert_one_line(run(*argv))
+
+
+def test_a_folder_that_cannot_be_one_is_said_before_anything_is_run(run: Run, source: Path) -> None:
+    ran = run("explore", f"{source}:racy", "--save", source / "below-a-file")
+    assert_one_line(ran)
+    assert ran.out == ""
+
+
+# -- what is wrong with a replay file -------------------------------------------------------------------
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _other_schema(path: Path) -> None:
+    path.write_text(path.read_text().replace("simaie-replay", "other"))
+
+
+def _next_version(path: Path) -> None:
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+
+
+def _unknown_scheme(path: Path) -> None:
+    path.write_text(path.read_text().replace('"native"', '"nonsense"'))
+
+
+BAD_FILES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": _cut,
+    "not JSON": lambda path: path.write_text("hello"),
+    "not text": lambda path: path.write_bytes(b"\xff\x00\xfe"),
+    "another document": lambda path: path.write_text('{"schema": "simaie-replay", "version": 1}'),
+    "a list": lambda path: path.write_text("[]"),
+    "other schema": _other_schema,
+    "next version": _next_version,
+    "unknown scheme": _unknown_scheme,
+}
+
+
+@pytest.mark.parametrize("damage", BAD_FILES)
+def test_a_bad_replay_file_is_one_line_and_status_2(run: Run, source: Path, damage: str) -> None:
+    path = saved_failure(run, source)
+    BAD_FILES[damage](path)
+    assert_one_line(run("replay", path))
+
+
+def test_a_folder_is_no_replay_file(run: Run, tmp_path: Path) -> None:
+    assert_one_line(run("replay", tmp_path))
+
+
+def _changed(path: Path) -> None:
+    path.write_text(SOURCE + "# changed\n")
+
+
+@pytest.mark.parametrize("change", [_changed, Path.unlink])
+def test_a_program_changed_or_gone_is_one_line_and_status_2(source: Path, change: Callable[[Path], object]) -> None:
+    """In processes of their own: one that has the program in memory needs no file."""
+    folder = source.parent / "f"
+    args = ("--scheduler", "dfs", "--save", str(folder), "--format", "json")
+    (path,) = json.loads(in_process("explore", f"{source}:racy", *args).out)["saved"]
+    assert in_process("replay", path).status == Status.VIOLATED
+    change(source)
+    assert_one_line(in_process("replay", path))
+
+
+# -- processes --------------------------------------------------------------------------------------------
+
+
+def in_process(*argv: str, **options: Any) -> Ran:
+    given: dict[str, Any] = {"capture_output": True} | options
+    done = subprocess.run([sys.executable, "-m", "simaie", *argv], text=True, check=False, **given)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def test_version_and_help_go_to_stdout(run: Run) -> None:
+    for argv in (("--version",), ("--help",), ("-h",), ("explore", "--help"), ("audit", "--help")):
+        ran = run(*argv)
+        assert (ran.status, ran.err) == (Status.HOLDS, "")
+        assert ran.out
+
+
+def test_a_reader_that_leaves_is_no_reason_to_complain() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = in_process("list", "programs", stdout=writing, stderr=subprocess.PIPE, capture_output=False)
+    finally:
+        os.close(writing)
+    assert (ran.status, ran.err) == (Status.BROKEN_PIPE, "")
+
+
+def test_ctrl_c_outside_an_exploration_is_one_line_and_status_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simaie.cli.listing.run_list", interrupt)
+    assert_one_line(run("list", "schemes"), Status.INTERRUPTED)
+
+
+def test_names_that_ascii_cannot_say_do_not_break_an_ascii_terminal(source: Path) -> None:
+    source.write_text(SOURCE + '\nracy.name = "\\u00e9\\udc80[bold]"\n')
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ran = in_process("explore", f"{source}:racy", env=environment)
+    assert (ran.status, ran.err) == (Status.VIOLATED, "")
+
+
+def test_starting_up_imports_neither_trio_nor_what_the_command_does_not_need() -> None:
+    code = (
+        "import sys; from simaie.cli import main; main(['--version']);"
+        "print(sorted({'trio', 'rich.progress', 'simaie.audit'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, check=True, capture_output=True)
+    assert done.stderr.strip() == "[]"
