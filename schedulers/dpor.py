@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schedulers.dpor_profile import load, save
-from schedulers.exploration_tree import ExplorationTree, Node
+from schedulers.exploration_tree import Claim, ExplorationTree, Node
 from schedulers.wakeup_tree import Branch, count
 from simaie.errors import NondeterminismError, UsageError
 from simaie.op import Kind, Op
@@ -73,6 +73,7 @@ class Dpor(Scheduler):
         self._seen: tuple[Any, ...] = ()
         self._names: tuple[str, ...] = ()
         self._stopper: str | None = None  # who has stopped the world
+        self._lost: NondeterminismError | None = None  # unless a local choice was taken for another
         self._led_nowhere = False  # whether the wake-up tree could not be followed
 
     # -- what the explorer asks ---------------------------------------------------------------
@@ -124,7 +125,13 @@ class Dpor(Scheduler):
         if step < tree.known:
             chosen = self._repeat(step)
         elif tree.guide:
-            chosen = self._follow(step)
+            try:
+                chosen = self._follow(step)
+            except NondeterminismError as error:
+                if not tree.claims:
+                    raise
+                self._lost = error
+                return None  # type: ignore[return-value]  # the engine prunes the execution
         if chosen is None:
             chosen = offer.running
             if chosen not in candidates:
@@ -145,8 +152,9 @@ class Dpor(Scheduler):
             node = tree.path[step]
             if node is None or node.names is not None or node.arity != arity:
                 raise _differs(step, "another decision", f"a choice among {arity}")
-        elif tree.guide and tree.guide[0].value is not None:
+        elif tree.guide and _may_mean(tree.guide[0], arity):
             taken = tree.guide[0]
+            tree.claims.append(Claim(step, tree.guide, tree.asleep))
             node = Node(None, arity, taken, tree.guide[1:])
             tree.guide = taken.children
             tree.branches -= 1
@@ -183,9 +191,11 @@ class Dpor(Scheduler):
         tree = self._tree
         guide, tree.guide = tree.guide, []
         for index, branch in enumerate(guide):
-            if branch.value is None and branch.actor in self._names:
+            if branch.value is not None:
+                raise _differs(step, f"a choice of {branch.actor}", f"an offer to {', '.join(self._names)}")
+            if branch.actor in self._names:
                 candidate = self._find(step, branch)
-                tree.guide, branch.children = branch.children, []
+                tree.guide = branch.children
                 tree.branches -= 1
                 self._visit(step, Node(self._names, 0, branch, guide[index + 1 :]))
                 if tree.asleep:
@@ -222,8 +232,13 @@ class Dpor(Scheduler):
     def finish(self, trace: Trace) -> None:
         """Reverse the races of the execution that ended, and find where the next one departs."""
         tree, statistics = self._tree, self.statistics
-        asleep_at = tree.take_in(trace)
         statistics["executions"] += 1
+        if tree.claims and tree.misled(trace):
+            tree.infeasible += 1
+            return
+        if self._lost is not None:
+            raise self._lost
+        asleep_at = tree.take_in(trace)
         statistics["cut_short"] += trace.ending in _CUT_SHORT
         if trace.ending is Ending.PRUNED:
             statistics["sleep_set_blocked"] += not self._led_nowhere
@@ -239,6 +254,11 @@ class Dpor(Scheduler):
         self._finished = not tree.backtrack(asleep_at)
         if self.memory_limit is not None and kept > self.memory_limit and not self._finished:
             self._finished = self._over_limit = True
+
+
+def _may_mean(branch: Branch, arity: int) -> bool:
+    """Whether a choice among so many alternatives may be the one that `branch` resolves."""
+    return branch.value is not None and (branch.op is None or branch.op.value == arity)
 
 
 def _same(recorded: Op, announced: Op) -> bool:

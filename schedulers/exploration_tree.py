@@ -8,14 +8,16 @@ asleep.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from schedulers.happens_before import HappensBefore
 from schedulers.locations import Locations
 from schedulers.reversal import Reversal
-from schedulers.wakeup_tree import Branch, Last, Sleeper, chain, count, insert, is_weak_initial
+from schedulers.wakeup_tree import Branch, Last, Sleeper, chain, count, insert, is_redundant, is_weak_initial
 from simaie.op import Kind, Op
 from simaie.trace import Ending, Trace
 
-__all__ = ["ExplorationTree", "Node"]
+__all__ = ["Claim", "ExplorationTree", "Node"]
 
 _BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
@@ -42,12 +44,23 @@ class Node:
         self.values: list[int] = []
 
 
+class Claim(NamedTuple):
+    """A local choice that was resolved as the wake-up tree says, on the assumption that it was the one meant.
+
+    Who asked shows only when the execution has ended. guide, asleep: as they were before.
+    """
+
+    step: int
+    guide: list[Branch]
+    asleep: list[Sleeper]
+
+
 class ExplorationTree:
     """path: the current decisions by index of their events, None where there was nothing to decide.
 
     known: so many steps of the next execution repeat the path. guide: the wake-up tree that it follows then. asleep:
-    who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how many
-    could not be taken.
+    who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how
+    many could not be taken.
     """
 
     def __init__(self) -> None:
@@ -60,6 +73,8 @@ class ExplorationTree:
         self.branches = 0
         self.inserted = 0
         self.infeasible = 0
+        self.claims: list[Claim] = []  # of this run
+        self.doubts = False  # whether anything doubtful was ever inserted
         self._reversal = Reversal(self.order)
         self._after: list[int] = []
         self._decided = 0  # the mask of events that have a node
@@ -77,10 +92,32 @@ class ExplorationTree:
         path = self.path
         path += [None] * (len(trace.events) - len(path))
         self.branches -= count(self.guide)
-        self.guide, self.asleep = [], []
+        self.guide, self.asleep, self.claims = [], [], []
         self.order.rewind(first)
         self.order.extend(trace.events)
         return self._settle(first)
+
+    def misled(self, trace: Trace) -> bool:
+        """Whether a local choice was taken for another. Then the next execution makes up for this one, which counts for
+        nothing. To be asked before `take_in`."""
+        for claim in self.claims:
+            if claim.step < len(trace.events) and trace.events[claim.step].actor != claim.guide[0].actor:
+                self._go_back_to(claim, trace)
+                return True
+        return False
+
+    def _go_back_to(self, claim: Claim, trace: Trace) -> None:
+        """Resolve the choice by default, and only then go on with the wake-up tree."""
+        del self.path[claim.step :]
+        event = trace.events[claim.step]
+        self.path.append(Node(None, event.op.value, Branch(event.actor, 0, event.op, 0, False), []))
+        first = max(self.known - 1, 0)
+        self.order.rewind(first)
+        self.order.extend(trace.events[: claim.step + 1])
+        self._settle(first)
+        self.known, self.guide, self.asleep = claim.step + 1, claim.guide, claim.asleep
+        self.claims = []
+        self.branches = sum([count(node.waiting) for node in self.path if node is not None]) + count(self.guide)
 
     def _settle(self, first: int) -> int | None:
         """Complete the nodes from `first` on: effects, and who sleeps."""
@@ -143,13 +180,16 @@ class ExplorationTree:
         kind = op.kind
         if kind in _UNSURE:
             wrote = self._reversal.would_write(actor, op, place, before | sequence)
-        if (kind in _BLOCKING or self.order.world) and not self._reversal.would_be_enabled(
-            actor, op, place, before | sequence
-        ):
-            return
+        enabled: bool | None = True
+        if kind in _BLOCKING or self.order.world:
+            enabled = self._reversal.would_be_enabled(actor, op, place, before | sequence)
+            if enabled is False:
+                return
+        doubtful = enabled is None
         node = self.path[earlier]
         assert node is not None, "a local choice races with nobody"
-        self._insert(node, sequence & self._decided, (actor, op, place, wrote))
+        self._insert(node, sequence & self._decided, (actor, op, place, wrote, doubtful))
+        self.doubts |= doubtful
 
     def _unrelated(self, index: int) -> int:
         """The events after `index` that do not happen after it."""
@@ -216,10 +256,11 @@ class ExplorationTree:
             node.done.append((taken.actor, taken.place, taken.wrote))
         while node.waiting:
             branch = node.waiting.pop(0)
-            if node.names is None or branch.actor in node.names:
+            if node.names is not None and branch.actor not in node.names:
+                self.infeasible += 1
+            elif not self.doubts or not is_redundant(self.locations, branch, node.sleep + node.done):
                 self.branches -= 1
                 return branch
-            self.infeasible += 1
             self.branches -= count([branch])
         if redundant and not node.done:
             sleeping = {name for name, _, _ in node.sleep}
@@ -232,7 +273,6 @@ class ExplorationTree:
         node.taken = branch
         self.known = len(self.path)
         self.guide = branch.children
-        branch.children = []
         asleep = node.sleep + node.done
         if node.names is not None:
             known = branch.op is not None

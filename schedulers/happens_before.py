@@ -54,7 +54,7 @@ class HappensBefore:
         self.writes: list[int] = []
         self.world = 0
         self.unstoppable: set[str] = set()  # devices: they go on in a stopped world
-        self._spawned: dict[str, int] = {}  # first event of a child: the event that spawned it
+        self.spawned: dict[str, int] = {}
 
     def rewind(self, length: int) -> None:
         """Forget the events from index `length` on."""
@@ -68,7 +68,7 @@ class HappensBefore:
         self.reads = [mask & kept for mask in self.reads]
         self.writes = [mask & kept for mask in self.writes]
         self.world &= kept
-        self._spawned = {child: at for child, at in self._spawned.items() if at < length}
+        self.spawned = {child: at for child, at in self.spawned.items() if at < length}
 
     def extend(self, events: list[Event]) -> None:
         """Take in an execution that agrees with the current one as far as that goes."""
@@ -80,7 +80,7 @@ class HappensBefore:
             op, actor = event.op, event.actor
             kind = op.kind
             own = actors.get(actor, 0)
-            previous = own.bit_length() - 1 if own else self._spawned.get(actor, -1)
+            previous = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
             past = pasts[previous] if previous >= 0 else 0
             place = place_of(op)
             while place >= len(reads):
@@ -136,7 +136,7 @@ class HappensBefore:
     def past_of(self, actor: str) -> int:
         """What happens before whatever `actor` does next."""
         own = self.actors.get(actor, 0)
-        latest = own.bit_length() - 1 if own else self._spawned.get(actor, -1)
+        latest = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
         return self.past[latest] if latest >= 0 else 0
 
     # -- operations that block, or may or may not write ----------------------------------------
@@ -152,7 +152,7 @@ class HappensBefore:
         if kind is Kind.STORE_CONDITIONAL:
             place = self._reservation(event.actor, place)
         elif kind is Kind.SPAWN:
-            self._spawned[event.value.name] = index
+            self.spawned[event.value.name] = index
         wrote = writes(op, event.value) if kind in _UNSURE else _WRITES[kind]
         near = self.conflicts(place, wrote) & ~past
         found = self.waited_for(event.actor, op, place, past)
@@ -244,9 +244,12 @@ class HappensBefore:
         mask = self.actors.get(actor, 0)
         while mask:
             latest = mask.bit_length() - 1
-            if self.events[latest].op.kind is Kind.LOAD_LINKED:
+            kind = self.events[latest].op.kind
+            if kind is Kind.LOAD_LINKED:
                 reserved = self.place[latest]
                 return reserved if self.locations.contains(reserved, place) else place
+            if kind in (Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION):
+                break
             mask ^= 1 << latest
         return place
 

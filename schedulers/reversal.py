@@ -5,8 +5,8 @@ of a mask, which leave out the earlier half of the race and all that happens aft
 Whether a compare-and-swap or a store-conditional *would write*, because the dependences that decide what is redundant
 are those of the effect; and whether an operation that blocks *would be enabled*, because a wake-up sequence that
 cannot be followed leads nowhere. Both follow from the values that the events of the execution returned, except where
-the initial value of a location was never seen or accesses of several widths overlap. Then the answer is the safe one:
-it might write, it might be enabled.
+the initial value of a location was never seen or accesses of several widths overlap. Then it is taken to write, which
+is safe, and to be perhaps enabled, which is tried.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class Reversal:
 
     # -- enabledness --------------------------------------------------------------------------
 
-    def would_be_enabled(self, actor: str, op: Op, place: int, mask: int) -> bool:
-        """Whether `op` could be performed after the events of `mask` (or might)."""
+    def would_be_enabled(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
+        """Whether `op` could be performed after the events of `mask`; None if that cannot be told."""
         order, kind = self.order, op.kind
         if order.world and self._is_stopped(actor, mask):
             return False
@@ -127,23 +127,22 @@ class Reversal:
             return not any(self._is_inside(other, mask) for other in order.actors if other != actor)
         return True
 
-    def _condition_holds(self, actor: str, op: Op, place: int, mask: int) -> bool:
+    def _condition_holds(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
         value = self.value_at(place, mask)
         if value is not _UNKNOWN and op.function is not None:
             return bool(op.function.apply(value))
         # The execution itself may have shown whether the wait was over, when the location held what it holds here.
         order = self.order
-        if order.world:
-            return True  # somebody may have been left out for another reason
-        own = order.actors.get(actor, 0) & mask
         writers = order.conflicts(place, False) & ~order.world
-        seen = writers & mask
-        following = writers & ~mask
-        begin = max(own.bit_length(), seen.bit_length())
-        end = (following & -following).bit_length() - 1 if following else len(self.offered)
-        shown = self.offered[begin : end + 1]
-        names = next((names for names in shown if names is not None), None)
-        return names is None or actor in names
+        seen, following = writers & mask, writers & ~mask
+        own = order.actors.get(actor, 0) & mask
+        begin = max(own.bit_length(), seen.bit_length(), order.spawned.get(actor, -1) + 1)
+        end = (following & -following).bit_length() if following else len(self.offered)
+        for index in range(begin, end):
+            names = self.offered[index]
+            if names is not None and not self._is_stopped(actor, (1 << index) - 1):
+                return actor in names
+        return None
 
     def _is_stopped(self, actor: str, mask: int) -> bool:
         order = self.order

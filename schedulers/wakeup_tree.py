@@ -16,26 +16,28 @@ to it. A sequence that says nothing of the choice goes with any value.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from schedulers.happens_before import HappensBefore
+from schedulers.locations import Locations
 from simaie.op import Kind, Op
 
-__all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_weak_initial"]
+__all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_redundant", "is_weak_initial"]
 
 #: An actor asleep: its next operation is known to be explored from here. (name, place, whether it writes)
 Sleeper = tuple[str, int, bool]
-#: The operation at the end of a sequence: (actor, operation, place, whether it writes there)
-Last = tuple[str, Op, int, bool]
+#: The operation at the end of a sequence: (actor, operation, place, whether it writes there, whether it is doubtful)
+Last = tuple[str, Op, int, bool, bool]
 
 
 class Branch:
     """An edge of the tree and all below it. value: of a local choice; None for an operation.
 
-    op: None if it is not known (after a restored profile): then place and wrote mean nothing.
+    op: None if it is not known (after a restored profile): then place and wrote mean nothing. doubtful: it may turn out
+    to be disabled, so that no other sequence may rely on it.
     """
 
-    __slots__ = ("actor", "children", "op", "place", "value", "wrote")
+    __slots__ = ("actor", "children", "doubtful", "op", "place", "value", "wrote")
 
     def __init__(self, actor: str, value: int | None, op: Op | None, place: int, wrote: bool) -> None:
         self.actor = actor
@@ -43,6 +45,7 @@ class Branch:
         self.op = op
         self.place = place
         self.wrote = wrote
+        self.doubtful = False
         self.children: list[Branch] = []
 
 
@@ -70,6 +73,8 @@ def insert(order: HappensBefore, children: list[Branch], sequence: int, last: La
         for child in children:
             if child.value is not None:
                 taken = _matching_choice(order, child, sequence)
+            elif child.doubtful and not _ends_with(order, child, sequence, last):
+                taken = False
             else:
                 taken = is_weak_initial(order, (child.actor, child.place, child.wrote), sequence, last)
             if taken:
@@ -84,6 +89,11 @@ def insert(order: HappensBefore, children: list[Branch], sequence: int, last: La
         else:
             return _append(order, children, sequence, last)
     return 0
+
+
+def _ends_with(order: HappensBefore, child: Branch, sequence: int, last: Last | None) -> bool:
+    """Whether `last` is the actor's only operation in the sequence: if it cannot be taken here, then it never can."""
+    return last is not None and last[0] == child.actor and not sequence & order.actors.get(child.actor, 0)
 
 
 def _first_is_choice(order: HappensBefore, own: int) -> bool:
@@ -116,11 +126,27 @@ def chain(order: HappensBefore, sequence: int, last: Last | None) -> list[Branch
         value = event.value if event.op.kind is Kind.CHOICE else None
         branches.append(Branch(event.actor, value, event.op, order.place[index], order.wrote[index]))
     if last is not None:
-        actor, op, place, wrote = last
+        actor, op, place, wrote, doubtful = last
         branches.append(Branch(actor, None, op, place, wrote))
+        branches[-1].doubtful = doubtful
     for parent, child in itertools.pairwise(branches):
         parent.children.append(child)
     return branches
+
+
+def is_redundant(locations: Locations, branch: Branch, sleepers: Sequence[Sleeper]) -> bool:
+    """Whether one of the sleepers comes first, or might as well, in all that begins with `branch`."""
+    left = [(branch, list(sleepers))]
+    while left:
+        branch, asleep = left.pop()
+        if branch.value is None:
+            if any(name == branch.actor for name, _, _ in asleep):
+                continue
+            asleep = [s for s in asleep if not locations.dependent(s[1], s[2], branch.place, branch.wrote)]
+        if not asleep:
+            return False
+        left += [(child, asleep) for child in branch.children]
+    return True
 
 
 def count(branches: Iterable[Branch]) -> int:

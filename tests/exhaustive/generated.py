@@ -1,7 +1,8 @@
 """Small random programs, for comparing an exhaustive search with the enumeration of all interleavings.
 
-A thread is a list of steps, each a tuple: what it does, then its operands. Values that are stored depend on what the thread
-has read, and some steps are taken only if that is odd, so that what comes later depends on the order of what came before.
+A thread is a list of steps, each a tuple: what it does, then its operands. Values that are stored depend on what the
+thread has read, and some steps are taken only if that is odd, so that what comes later depends on the order of what
+came before.
 """
 
 from __future__ import annotations
@@ -24,11 +25,17 @@ FAMILIES: dict[str, tuple[str, list[str]]] = {
     "exchanges": ("x86", ["xchg", "cas", "load", "add", "fence"]),
     "exclusives": ("arm", ["ldrex", "strex", "store", "ldrex", "strex"]),
     "choices": ("x86", ["choose", "load", "store", "if odd store"]),
+    "many choices": ("x86", ["choose", "choose", "if odd choose", "spawn any", "store"]),
     "waits": ("x86", ["wait", "store", "store", "add"]),
     "waits and choices": ("x86", ["wait", "store", "choose", "if odd store", "load"]),
+    "waits of several widths": ("x86", ["wait", "wait1", "store1", "store"]),
     "locks": ("x86", ["locked", "locked", "load", "store"]),
     "nested locks": ("x86", ["nested", "locked", "store"]),
     "threads": ("x86", ["spawn", "join", "load", "store"]),
+    "locks, atomics, choices": ("x86", ["locked", "cas", "choose", "if odd store", "wait"]),
+    "threads that choose and lock": ("x86", ["spawn any", "join", "locked", "choose"]),
+    "exclusives of two widths": ("arm", ["ldrex", "strex", "ldrex1", "strex1", "store1"]),
+    "devices": ("x86", ["stopped", "plain add", "store"]),
     "world": ("x86", ["stopped", "plain add", "store", "load"]),
     "world and locks": ("x86", ["stopped", "locked", "plain add", "stop inside"]),
     "world and waits": ("x86", ["stopped", "wait", "store", "plain add"]),
@@ -40,13 +47,20 @@ def program(family: str, seed: int, sizes: Sequence[int]) -> Program:
     isa, kinds = FAMILIES[family]
     random = Random(seed)
     threads = [_thread([_step(random, kinds) for _ in range(size)]) for size in sizes]
-    return Program(f"{family} {seed}", isa=isa, threads=threads, init={BASE: 0, BASE + 4: 0})
+    devices = [_device] if family == "devices" else []
+    return Program(f"{family} {seed}", isa=isa, threads=threads, devices=devices, init={BASE: 0, BASE + 4: 0})
+
+
+async def _device(device: Any) -> None:
+    await device.dma_write(BASE, await device.dma_read(BASE + 4) + 1)
 
 
 def _step(random: Random, kinds: Sequence[str]) -> Step:
     kind = random.choice(kinds)
     if kind == "spawn":
         return (kind, _thread([_step(random, ["load", "store"]) for _ in range(1 + random.below(2))]))
+    if kind == "spawn any":
+        return ("spawn", _thread([_step(random, ["choose", "locked", "store", "wait"]) for _ in range(2)]))
     return (kind, BASE + 4 * random.below(2), random.below(3), random.below(2))
 
 
@@ -98,10 +112,18 @@ async def _perform(cpu: Any, seen: int, kind: str, address: int, value: int, whi
             return await cpu.ldrex(address)
         case "strex":
             return await cpu.strex(address, value)
+        case "ldrex1":
+            return await cpu.ldrex(BASE + value, width=1)
+        case "strex1":
+            return await cpu.strex(BASE + value, seen, width=1)
+        case "if odd choose":
+            return await cpu.choose(3) if seen & 1 else 0
         case "choose":
             return await cpu.choose(1 + value)
         case "wait":
             return await cpu.wait_until(address, lambda now: now & 1 == which)
+        case "wait1":
+            return await cpu.wait_until(BASE + value, lambda now: now & 1 == which, width=1)
         case _:
             return await _critical(cpu, kind, address, value, which)
     return 0
@@ -131,3 +153,35 @@ async def _critical(cpu: Any, kind: str, address: int, value: int, which: int) -
         await cpu.exception("go")
         await cpu.exception("unlock 0")
     return read
+
+
+# -- guest instructions only, for the real schemes ---------------------------------------------------
+
+_INSTRUCTIONS = {
+    "x86": ["lock_add", "store", "lock_cmpxchg", "xchg", "load", "add"],
+    "arm": ["ldrex", "strex", "swp", "str_", "ldr", "ldrex", "strex"],
+}
+
+
+def under_scheme(isa: str, seed: int, sizes: Sequence[int]) -> Program:
+    """A program of so many instructions for each of `sizes`, on two granules of the lowest 4 KiB."""
+    random = Random(seed)
+    threads = [_instructions(isa, random, size) for size in sizes]
+    return Program(f"{isa} {seed}", isa=isa, threads=threads, init={BASE: 0, BASE + 64: 0})
+
+
+def _instructions(isa: str, random: Random, size: int) -> GuestThread:
+    steps = [
+        (random.choice(_INSTRUCTIONS[isa]), BASE + 64 * (random.below(3) == 0), random.below(3)) for _ in range(size)
+    ]
+
+    async def thread(cpu: Any) -> None:
+        for number, (name, address, value) in enumerate(steps):
+            operands = [] if name in ("load", "ldr", "ldrex") else [value]
+            if name == "lock_cmpxchg":
+                operands = [value & 1, value]
+            result = await getattr(cpu, name)(address, *operands)
+            if result is not None:
+                cpu.observe(f"r{number}", result)
+
+    return thread
