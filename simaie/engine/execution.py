@@ -102,7 +102,7 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if self._busy or op.kind >= _CHOICE or not actor.enabled:
+        if self._busy or op.kind >= _CHOICE:
             return self._announced_special(actor, op)
         return self._decide()
 
@@ -378,7 +378,7 @@ class Execution:
         actor.op = _ELSEWHERE
         actor.entered = None
         actor.enabled = False
-        self._changed = True
+        self._changed = self._busy = True
 
     @property
     def stuck(self) -> bool:

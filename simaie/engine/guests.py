@@ -8,7 +8,8 @@ from types import FrameType
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.errors import ForeignAwaitError, GuestError, SimaieError
+from simaie.errors import ForeignAwaitError, GuestError, SimaieError, UnknownNameError
+from simaie.guest.cpu import Cpu
 
 __all__ = ["foreign_await", "guest_line", "guest_raised"]
 
@@ -19,6 +20,9 @@ def guest_raised(actor: Actor, error: Exception) -> SimaieError:
     """The error to raise for an exception that came out of a guest."""
     if isinstance(error, SimaieError):
         return error
+    if isinstance(error, AttributeError) and isinstance(error.obj, Cpu):
+        # Told here and not by a __getattr__ of the vCPU: a class that has one is slow in every attribute.
+        return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OWN)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     at = f" at {where}" if where else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, NoReturn
 
-from simaie.errors import GuestFault, UnknownNameError, UsageError
+from simaie.errors import GuestFault, UsageError
 from simaie.host.pages import Page
 from simaie.op import Function, Kind, Op
 from simaie.protocols import MachineFacts
@@ -140,11 +140,6 @@ class Cpu:
         if address % alignment:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise UnknownNameError(f"instruction of {type(self).isa}", name, self.instruction_names())
 
     @classmethod
     def instruction_names(cls) -> list[str]:
