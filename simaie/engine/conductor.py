@@ -1,0 +1,110 @@
+"""The conductor: brings the vCPUs that awaited trio back in structural order, and takes the steps meanwhile.
+
+A task beside those of the vCPUs. It sleeps until somebody is away; from then on every decision of the execution comes
+through it, because it stands there as an actor that has still to announce (`Execution.hold`). It only acts once every
+task of the trio run is blocked: whoever trio was about to wake has then got in line, and the order of their waking is
+forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+
+import trio
+from trio.lowlevel import Abort, current_clock, current_statistics, current_task, wait_task_rescheduled
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from simaie.engine.actor import Actor
+from simaie.engine.floor import Floor
+
+__all__ = ["Conductor", "timeout_ahead"]
+
+
+class Conductor:
+    """Where actors are handed about it looks like one: driver_state is its task, that which makes it."""
+
+    name = "conductor"
+    floor: Floor
+
+    def __init__(self) -> None:
+        self.driver_state = current_task()
+        self._round: list[Actor] = []  # in line, in structural order, and to go on before the next step
+        self._step_is_due = False
+        self._idle = 0  # turns that brought no step: they are limited as steps are
+
+    async def turn(self) -> bool:
+        """Wait for the floor and give it to who is next; whether anybody was. Trio may cancel or interrupt the wait."""
+        await wait_task_rescheduled(self._cancelled)
+        self.floor.taken_by_conductor()
+        actor = await self._choose()
+        if actor is None:
+            return False
+        if self.floor.away:
+            self.floor.hold()
+        self.floor.give(actor)
+        return True
+
+    def _cancelled(self, _: object) -> Abort:
+        """Nobody may give the conductor the floor any more."""
+        self.floor.clear()
+        return Abort.SUCCEEDED
+
+    async def _choose(self) -> Actor | None:
+        """Those that came back go on, in structural order; then one step is taken, if anybody can; and so on.
+
+        A step stands between two rounds so that a guest which polls by ``trio.sleep(0)`` does not starve the others.
+        """
+        execution, floor = self.floor.execution, self.floor
+        while True:
+            await wait_all_tasks_blocked()
+            stuck = execution.stuck
+            if not self._round and (stuck or not self._step_is_due):
+                self._round, floor.in_line = sorted(floor.in_line, key=lambda a: a.rank), []
+                self._step_is_due = bool(self._round)
+            if self._round or stuck:
+                self._idle += 1
+                if self._idle > execution.machine.limits.steps:
+                    execution.give_up()
+                    return None
+            if self._round:
+                floor.away -= 1
+                return self._round.pop(0)
+            if not stuck:
+                self._step_is_due = False
+                return execution.proceed()
+            if not await self._can_wait():
+                return execution.proceed()  # and that is the end
+            await self._wait_for_return()
+
+    async def _can_wait(self) -> bool:
+        """Whether a stuck execution may still go on by itself.
+
+        If all vCPUs are at operations, their own timeouts say so exactly. Of those that wait for trio nothing is known:
+        any timeout of this trio run may be for them, and without virtual time anything else too.
+        """
+        if self.floor.away:
+            return timeout_ahead() < math.inf or not _time_is_virtual()
+        self.floor.ask()
+        await wait_all_tasks_blocked()
+        return any(deadline < math.inf for deadline in self.floor.deadlines)
+
+    async def _wait_for_return(self) -> None:
+        """Until somebody gets in line, or time has come to a timeout, which may be about somebody here."""
+        self.floor.starving = True
+        with trio.CancelScope(deadline=timeout_ahead()):
+            await wait_task_rescheduled(self._time_is_up)
+
+    def _time_is_up(self, _: object) -> Abort:
+        self.floor.starving = False
+        return Abort.SUCCEEDED
+
+
+def timeout_ahead() -> float:
+    """When the next timeout of this trio run is due; infinity if there is none."""
+    return trio.current_time() + current_statistics().seconds_to_next_deadline
+
+
+def _time_is_virtual() -> bool:
+    """Whether trio can only be woken by timeouts; they come once all tasks are blocked."""
+    clock = current_clock()
+    return isinstance(clock, MockClock) and clock.autojump_threshold < math.inf
