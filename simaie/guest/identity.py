@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import textwrap
 import weakref
+from collections.abc import Sequence
 from types import CodeType
 from typing import Any
 
@@ -47,13 +48,13 @@ def _feed(state: Any, part: Any, depth: int) -> None:
     elif isinstance(part, msgspec.Struct):
         state.update(type(part).__name__.encode())
         _feed(state, msgspec.structs.astuple(part), depth)
-    elif isinstance(part, list | tuple):
+    elif part is None or isinstance(part, int | str | bytes | float):
+        state.update(repr(part).encode() + b"\0")
+    elif isinstance(part, Sequence):  # a thread's list of instructions too
         state.update(b"(")
         for item in part:
             _feed(state, item, depth)
         state.update(b")")
-    elif part is None or isinstance(part, int | str | bytes | float):
-        state.update(repr(part).encode() + b"\0")
     else:
         # An object of some class: its state is unknown, its kind is not.
         state.update(type(part).__qualname__.encode() + b"\0")
