@@ -23,7 +23,7 @@ def _together(name: str, vcpus: int) -> Program:
     threads = [_reserve_then_store(number, vcpus) for number in range(vcpus)]
 
     def final(state: FinalState) -> bool:
-        winners = [n for n in range(vcpus) if state.registers[f"{n}:failed"] == 0]
+        winners = [n for n in range(vcpus) if state.registers.get(f"{n}:failed") == 0]
         return len(winners) == 1 and state[X] == winners[0] + 1
 
     return Program(name, isa="arm", threads=threads, init={X: 0, TURN: 0}, final=final)

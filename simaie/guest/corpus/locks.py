@@ -35,7 +35,7 @@ def _faulting(name: str, vcpus: int, times: int) -> Program:
     increments = [ins("lock_inc", ALIAS + X)] * times
 
     def final(state: FinalState) -> bool:
-        return state[X] == times * (vcpus - 1) and state.registers["0:faulted"] == 1
+        return state[X] == times * (vcpus - 1) and state.registers.get("0:faulted") == 1
 
     threads: list[ThreadCode] = [faulting, *[increments] * (vcpus - 1)]
     return Program(name, isa="x86", threads=threads, init={X: 0}, pages=READ_ONLY, final=final)

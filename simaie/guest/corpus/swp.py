@@ -64,7 +64,7 @@ CASES = (
             isa="arm",
             threads=[[ins("swp", X, 1, into="got")], [ins("str_", X, STORED)]],
             init={X: 0},
-            final=lambda s: STORED in (s[X], s.registers["0:got"]),
+            final=lambda s: STORED in (s[X], s.registers.get("0:got")),
         ),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),

@@ -1,0 +1,178 @@
+"""The corpus: every row has its programs, their content is fixed, and they run where they say they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from simaie.check import judge
+from simaie.engine.machine import Limits, Machine
+from simaie.errors import UnknownNameError, UsageError
+from simaie.explore.explorer import explore
+from simaie.guest import corpus
+from simaie.guest.corpus import Case, Expect, Needs
+from simaie.guest.corpus.common import insertion_lost, load_inside_rmw, store_conditional_failed, store_took_a_lock
+from simaie.op import Kind
+from simaie.trace import AccessKind, Ending
+
+CASES = corpus.cases()
+NAMES = [case.name for case in CASES]
+AIE = ("aie-rfc", "aie-v2")
+
+#: The table of the design, row by row; 25, 27 and 31 (weaker hosts, other ISAs, scaling) have no program yet.
+MUST_NOT = {1, 3, 4, 5, 7, 11, 13, 14, 16, 18, 19, 21, 22, 23, 28}
+FINDABLE = {6, 7, 8, 15, 17, 23, 24, 26, 30}
+MODEL = {2, 9, 10, 12, 20, 29}
+
+
+def machine_of(case, scheme):
+    needs = case.needs
+    return Machine(
+        (scheme, needs.options),
+        full_system=needs.full_system,
+        host_word=needs.host_word,
+        address_bits=needs.address_bits,
+        limits=Limits(steps=needs.steps),
+    )
+
+
+def traces_of(case, program, scheme, scheduler, executions=1):
+    """The traces of an exploration, collected by a checker that finds nothing."""
+    traces = []
+
+    def collect(trace):
+        traces.append(trace)
+        return ()
+
+    explore(program, machine_of(case, scheme), scheduler=scheduler, executions=executions, checkers=[collect])
+    return traces
+
+
+# -- what is there ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expect", "rows"), [(Expect.MUST_NOT, MUST_NOT), (Expect.FINDABLE, FINDABLE), (Expect.MODEL, MODEL)]
+)
+def test_the_expectations_of_the_aie_schemes_are_those_of_the_designs_table(expect, rows):
+    found = {case.row for case in CASES for scheme in AIE if case.expected.get(scheme) is expect}
+    assert found == rows
+
+
+def test_x86_programs_run_under_both_aie_schemes_and_arm_programs_under_the_rfc_alone():
+    only_with_a_bitmap = {29}
+    for case in CASES:
+        schemes = {scheme for scheme in case.expected if scheme in AIE}
+        if case.row not in only_with_a_bitmap:
+            assert schemes == ({"aie-rfc"} if case.program.isa == "arm" else set(AIE)), case.name
+
+
+def test_names_are_unique_sorted_and_lead_to_program_and_case():
+    names = corpus.names()
+    assert names == sorted(set(names))
+    assert len(names) == sum(len(case.programs) for case in CASES)
+    for name in names:
+        assert corpus.program(name).name == name
+        assert corpus.program(name) in corpus.case(name).programs
+
+
+@pytest.mark.parametrize("find", [corpus.program, corpus.case])
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(find):
+    with pytest.raises(UnknownNameError, match="insertion-race"):
+        find("insertion-rice")
+
+
+def test_equal_content_in_every_process_whatever_the_hash_seed():
+    code = (
+        "from simaie.guest import corpus; import hashlib; "
+        "print(hashlib.sha256(''.join(corpus.program(n).digest for n in corpus.names()).encode()).hexdigest())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1] != ""
+
+
+def test_programs_share_their_content_only_if_the_machine_alone_makes_the_case():
+    by_digest = {}
+    for name in corpus.names():
+        by_digest.setdefault(corpus.program(name).digest, []).append(name)
+    assert sorted(names for names in by_digest.values() if len(names) > 1) == [
+        ["aliases-full-system", "aliases-user-mode"],
+        ["aliases-full-system-arm", "aliases-user-mode-arm"],
+    ]
+
+
+@pytest.mark.parametrize("expect", list(Expect))
+def test_a_case_without_what_its_expectation_needs_is_refused(expect):
+    program = CASES[0].program
+    with pytest.raises(UsageError, match=program.name):
+        Case(row=1, title="t", why="w", program=program, expected={"none": expect})
+
+
+def test_a_machine_of_small_scope_by_default():
+    assert Needs() == Needs(full_system=False, host_word=64, address_bits=12, steps=20_000, options={})
+
+
+# -- how they run ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_run_one_after_the_other_each_program_ends_and_is_accepted(case):
+    """Without a switch in mid-instruction nothing breaks; a broken thread identity and a wait need no switch."""
+    for scheme in case.expected:
+        for program in case.programs:
+            if len(program.threads) > 8:
+                continue
+            (trace,) = traces_of(case, program, scheme, "round-robin:quantum=1000")
+            assert trace.ending is Ending.FINISHED
+            assert judge(trace) == () or case.row == 30
+
+
+def test_all_eighty_vcpus_are_in_the_tiny_set_before_the_first_conditional_store():
+    case = corpus.case("tiny-set-80")
+    for trace in traces_of(case, corpus.program("tiny-set-80"), "aie-rfc", "random-walk", executions=3):
+        members = set()
+        for event in trace.events:
+            if event.op.kind is Kind.UPDATE and event.instruction.access is AccessKind.STORE_CONDITIONAL:
+                break
+            if event.op.kind is Kind.UPDATE:
+                members.add(event.actor)
+        assert len(members) == 80
+        conditional = [i for i, _ in trace.instructions if i.access is AccessKind.STORE_CONDITIONAL]
+        assert sum(i.result for i in conditional) == 1
+
+
+def test_the_lock_with_sixty_four_contenders_is_taken_by_each_exactly_once():
+    case = corpus.case("contended-lock-64")
+    (trace,) = traces_of(case, corpus.program("contended-lock-64"), "aie-rfc", "random-walk")
+    takers = [i.vcpu for i, _ in trace.instructions if i.access is AccessKind.STORE_CONDITIONAL and i.result]
+    assert sorted(takers, key=int) == [str(n) for n in range(64)]
+    assert judge(trace) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "predicate"),
+    [
+        ("insertion-loser-adopts", "aie-rfc", insertion_lost),
+        ("load-during-rmw", "aie-v2", load_inside_rmw),
+        ("granule-neighbours", "aie-rfc", store_conditional_failed),
+        ("bitmap-alias", "aie-v2", store_took_a_lock),
+        ("wide-loads-tear", "aie-v2", corpus.case("wide-loads-tear").observed),
+        ("unlocked-rmw-loses", "aie-v2", corpus.case("unlocked-rmw-loses").observed),
+    ],
+)
+def test_a_model_predicate_tells_some_interleavings_from_others(name, scheme, predicate):
+    case = corpus.case(name)
+    traces = traces_of(case, case.program, scheme, "dpor", executions=1_000)
+    assert {predicate(trace) for trace in traces} == {True, False}
