@@ -203,7 +203,7 @@ def test_a_trio_step_that_stays_costs_at_most_twice_an_inline_step():
 
 
 def test_memory_does_not_grow_with_the_number_of_executions():
-    """Peak of Python's allocations over 300 and over 3,000 executions, within a tenth and 64 KiB."""
+    """Peak of Python's allocations over 300 and over 3,000 executions: at most one more of them may be alive."""
 
     def peak(executions: int) -> int:
         tracemalloc.start()
@@ -214,5 +214,5 @@ def test_memory_does_not_grow_with_the_number_of_executions():
 
     peak(50)
     few, many = peak(300), peak(3_000)
-    show("peak bytes", many, few, 1.1)
-    assert many <= 1.1 * few + 65_536
+    print(f"\npeak of 3,000 executions: {many / 1024:.0f} KiB, of 300: {few / 1024:.0f} KiB (limit 2x)")
+    assert many <= 2 * few
