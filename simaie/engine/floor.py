@@ -25,6 +25,23 @@ class Floor:
     get in line. deadlines: what the vCPUs answered when last asked.
     """
 
+    __slots__ = (
+        "_held",
+        "_last_holder",
+        "away",
+        "conductor",
+        "deadlines",
+        "execution",
+        "holder",
+        "in_line",
+        "let_all_go",
+        "start",
+        "starving",
+        "stop",
+        "tasks",
+        "unparked",
+    )
+
     def __init__(
         self,
         execution: Execution,

@@ -102,6 +102,8 @@ def play(
                     return (yield from _let_go(floor, actor))
                 if following is None:
                     floor.stop()
+                    if floor.holder is None:
+                        return (yield from _let_go(floor, actor))
                 else:  # as Floor.give, which is too dear here
                     floor.holder = following
                     task = following.driver_state
@@ -110,18 +112,17 @@ def play(
                     else:
                         reschedule(task)
                 try:
-                    while floor.holder is not None:
-                        yield from wait_task_rescheduled(abort)
-                        if floor.holder is actor:
-                            break
+                    yield from wait_task_rescheduled(abort)
+                    while floor.holder is not actor and floor.holder is not None:
                         floor.answer(actor, current_effective_deadline())
+                        yield from wait_task_rescheduled(abort)
                 except trio.Cancelled as cancelled:
                     yield from _wait_in_line(floor, actor)
                     step, value = actor.coroutine.throw, cancelled
                     if floor.holder is not actor:
                         return (yield from _let_go(floor, actor, step, value))
                     continue
-                if floor.holder is not actor:
+                if floor.holder is None:
                     return (yield from _let_go(floor, actor))
             value = actor.inbox
             continue
