@@ -71,6 +71,7 @@ class Watchdog:
         self._watched = 0
         self._last: tuple[Execution, int, FrameType] | None = None
         self._looks = 0
+        self._raised = False
 
     def __enter__(self) -> Self:
         self._watched = threading.get_ident()
@@ -88,8 +89,11 @@ class Watchdog:
             with suppress(Spinning):  # the guest came to its end at the last moment
                 self._thread.join()
         self._last = None
-        with suppress(Spinning):
-            _raise_in(self._watched, None)
+        if self._raised:
+            # One that has not arrived yet is replaced by one that arrives here. To clear it instead (with NULL) would
+            # leave CPython 3.11's evaluation loop signalled for ever, and spinning as soon as it is traced.
+            with suppress(Spinning):
+                _raise_in(self._watched, Spinning)
         if isinstance(error, Spinning):
             raise spun(error) from None
 
@@ -121,6 +125,7 @@ class Watchdog:
             return
         where = guest_line(actor, innermost)
         names = {"vcpu": actor.name, "where": where, "seconds": self._seconds}
+        self._raised = True
         _raise_in(self._watched, type("Spinning", (Spinning,), names))
 
 
@@ -138,9 +143,8 @@ def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
     return None
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Have `exception` raised in `thread` at its next bytecode; None: forget one that has not been raised yet."""
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Have `exception` raised in `thread` at its next bytecode, in place of one that has not been raised yet."""
     import ctypes  # needed only when something goes wrong
 
-    target = None if exception is None else ctypes.py_object(exception)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), target)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

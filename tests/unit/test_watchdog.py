@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -171,3 +173,15 @@ def test_an_exception_that_passes_through_is_not_touched():
 def test_the_limit_must_be_positive():
     with pytest.raises(UsageError):
         Watchdog(0)
+
+
+def test_a_traced_process_goes_on_after_the_watchdog() -> None:
+    """Coverage and debuggers trace; in a process of its own, since what went wrong was an interpreter that hangs."""
+    code = (
+        "import sys; from simaie.engine.watchdog import Watchdog\n"
+        "def work(): return sum(range(3))\n"
+        "with Watchdog(5.0): pass\n"
+        "sys.settrace(lambda *_: None)\n"
+        "assert work() == 3"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
