@@ -10,7 +10,7 @@ from simaie.cli.progress import audit_progress
 from simaie.cli.status import Status
 from simaie.show.audit_view import audit_view
 
-__all__ = ["run_audit"]
+__all__ = ["audit_status", "run_audit"]
 
 
 def run_audit(schemes: Sequence[str] | None, rows: Sequence[int] | None, seed: int | None, output: Format) -> Status:
@@ -21,10 +21,11 @@ def run_audit(schemes: Sequence[str] | None, rows: Sequence[int] | None, seed: i
         print_json(report.as_dict())
     else:
         print_lines([audit_view(report)])
-    return _status(report)
+    return audit_status(report)
 
 
-def _status(report: AuditReport) -> Status:
+def audit_status(report: AuditReport) -> Status:
+    """A row that differs outweighs rows that were not reached."""
     if report.unexpected:
         return Status.VIOLATED
     return Status.HOLDS if report.ok else Status.INCONCLUSIVE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,11 +11,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
+from simaie import plugins
+from simaie.audit import AuditReport, AuditRow, Found
 from simaie.cli import main
+from simaie.cli.audit import audit_status
+from simaie.cli.options import complete_programs, completing
 from simaie.cli.status import Status
 from simaie.guest import corpus
+from simaie.guest.corpus import Expect
+from simaie.plugins import SCHEMES
 
 SOURCE = '''
 import simaie
@@ -57,6 +65,14 @@ async def raises_late(cpu):
         raise ValueError("late")
 
 late = a_program("late", raises_late, final=two)
+
+turn = [0]
+
+async def turning(cpu):
+    turn[0] += 1
+    await cpu.add(X, turn[0])
+
+forgetful = a_program("forgetful", turning, final=lambda state: False)
 
 class Foreign:
     def __await__(self):
@@ -291,6 +307,59 @@ def test_replay_shows_the_failure_as_text(run: Run, source: Path, options: Seque
     assert (ran.status, ran.err) == (Status.VIOLATED, "")
 
 
+def test_a_failure_that_cannot_be_saved_is_reported_all_the_same(run: Run, source: Path) -> None:
+    """The guest keeps state between executions, so its failure does not come again; the report is there, status 2."""
+    ran = run("explore", f"{source}:forgetful", "--save", source.parent / "f", "--format", "json")
+    assert_one_line(ran)
+    assert ran.document["failures"]
+    assert ran.document["saved"] == []
+
+
+# -- progress ----------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_on_a_terminal_only_and_on_stderr(
+    run: Run, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for argv in (("explore", f"{source}:sound", "--executions", 3), ("audit", "--row", 6, "--scheme", "aie-v2")):
+        assert run(*argv, "--format", "json").err == ""
+        terminal = Terminal()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", terminal)
+            ran = run(*argv, "--format", "json")
+        assert ran.document
+        assert terminal.getvalue()
+
+
+def test_progress_shows_a_guests_name_as_it_is_written(
+    run: Run, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write_text(SOURCE + '\nsound.name = "[red]x[/nothing] \\x1b[5m"\n')
+    terminal = Terminal()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        run("explore", f"{source}:sound", "--executions", 3, "--seconds", 60, "--format", "json")
+    assert "[red]x[/nothing]" in terminal.getvalue()
+    assert "\x1b[5m" not in terminal.getvalue()
+
+
+# -- completion --------------------------------------------------------------------------------------
+
+
+def test_names_are_completed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert completing(SCHEMES)("aie") == ["aie-rfc", "aie-v2"]
+    assert complete_programs("swp-against") == [n for n in corpus.names() if n.startswith("swp-against")]
+    monkeypatch.chdir(source.parent)
+    assert complete_programs("gue") == ["guest.py"]
+
+
 # -- lists -------------------------------------------------------------------------------------------
 
 
@@ -306,6 +375,22 @@ def test_the_listed_programs_are_those_of_the_corpus(run: Run) -> None:
     assert [entry["name"] for entry in run("list", "programs", "--format", "json").document] == corpus.names()
 
 
+def test_a_plugin_that_cannot_be_loaded_is_listed_with_the_reason_and_spoils_nothing_else(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(group: str, name: str) -> Any:
+        if name == "cas":
+            raise ImportError("no_such_module")
+        return found(group, name)
+
+    found = plugins.resolve
+    before = run("list", "schemes", "--format", "json").document
+    monkeypatch.setattr(plugins, "resolve", broken)
+    after = run("list", "schemes", "--format", "json").document
+    assert [e for e in after if e["name"] != "cas"] == [e for e in before if e["name"] != "cas"]
+    assert "no_such_module" in next(e["description"] for e in after if e["name"] == "cas")
+
+
 def test_a_scheme_is_listed_with_its_options(run: Run) -> None:
     (entry,) = [e for e in run("list", "schemes", "--format", "json").document if e["name"] == "aie-rfc"]
     assert entry["options"]["granule"] == 16
@@ -319,6 +404,32 @@ def test_the_audit_of_one_row_is_as_expected(run: Run) -> None:
     assert (ran.status, ran.document["ok"]) == (Status.HOLDS, True)
     assert {row["row"] for row in ran.document["rows"]} == {6}
     assert run("audit", "--row", 6, "--scheme", "aie-v2").status == Status.HOLDS
+
+
+def test_the_status_of_an_audit_says_whether_a_row_is_unexpected_or_not_reached() -> None:
+    row = AuditRow(
+        row=1,
+        title="",
+        program="p",
+        scheme="s",
+        expected=Expect.FINDABLE,
+        found=Found.VIOLATED,
+        executions=1,
+        complete=False,
+        scheduler="random-walk",
+        seed=0,
+        explanation="",
+        why="",
+    )
+    wrong = msgspec.structs.replace(row, found=Found.NOT_FOUND)
+
+    def status(*rows: AuditRow, interrupted: bool = False) -> Status:
+        return audit_status(AuditReport(rows=rows, planned=2, seed=0, seconds=0.0, interrupted=interrupted))
+
+    assert status(row, row) == Status.HOLDS
+    assert status(row, wrong) == Status.VIOLATED
+    assert status(row, interrupted=True) == Status.INCONCLUSIVE
+    assert status(wrong, interrupted=True) == Status.VIOLATED
 
 
 @pytest.mark.parametrize("options", [("--row", "99"), ("--scheme", "nonsense"), ("--row", "x")])
