@@ -47,6 +47,8 @@ class Failure:
         """The shell command that runs into this failure again."""
         parts = ["simaie", "explore", self.target, *self.machine.arguments]
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
+        if self.driver != "inline":
+            parts += ["--driver", self.driver]
         return shlex.join(parts)
 
     @property

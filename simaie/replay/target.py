@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from simaie.errors import InputError, UnknownNameError, UsageError
+from simaie.errors import InputError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
 from simaie.guest.program import Program
 
@@ -32,11 +33,20 @@ def program_of(path: Path, name: str) -> Program:
     module = _import(path)
     value = getattr(module, name, None)
     if callable(value) and not isinstance(value, Program):
-        value = value()
+        value = _made_by(value, path, name)
     if not isinstance(value, Program):
         found = sorted(k for k, v in vars(module).items() if isinstance(v, Program))
         raise InputError(f"{path}: {name!r} is not a Program (it defines: {', '.join(found) or 'none'})")
     return value
+
+
+def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
+    try:
+        return factory()
+    except SimaieError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: {name}() raised {type(error).__name__}: {error}") from error
 
 
 def _import(path: Path) -> ModuleType:

@@ -30,6 +30,9 @@ program = Program("from-a-file", isa="x86", threads=[adder, adder], init={X: 0},
 def make():
     return program
 
+def broken():
+    raise ValueError("no")
+
 not_a_program = 3
 """
 
@@ -251,7 +254,7 @@ def test_every_field_is_checked(saved, tmp_path, path, value):
 def test_targets_that_name_nothing_are_told(source, tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("import nothing_of_this_name")
-    for bad in ("no-such-program", str(source), f"{source}:nothing", f"{source}:not_a_program",
+    for bad in ("no-such-program", str(source), f"{source}:nothing", f"{source}:not_a_program", f"{source}:broken",
                 f"{tmp_path}/none.py:program", f"{broken}:program"):
         with pytest.raises(SimaieError):
             target.find_target(bad)
