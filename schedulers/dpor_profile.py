@@ -13,6 +13,7 @@ from typing import Any
 from schedulers.locations import Key, Locations
 from schedulers.wakeup_tree import Branch, Sleeper
 from simaie.errors import UsageError
+from simaie.op import Kind, Op
 
 __all__ = ["load", "save"]
 
@@ -20,12 +21,14 @@ __all__ = ["load", "save"]
 def save(
     locations: Locations, path: Sequence[Branch], guide: Sequence[Branch], asleep: Sequence[Sleeper]
 ) -> dict[str, Any]:
-    """``prefix``: [actor, value] each; ``tree``: [parent, actor, value, place, wrote] each; ``asleep``."""
+    """``prefix``, ``tree`` and ``asleep``: lists of [actor, value], [parent, actor, ...] and [actor, place, wrote]."""
     tree: list[list[Any]] = []
     left = [(-1, branch) for branch in reversed(guide)]
     while left:
         parent, branch = left.pop()
-        tree.append([parent, branch.actor, branch.value, _key(locations, branch.place), branch.wrote])
+        arity = branch.op.value if branch.value is not None and branch.op is not None else 0
+        place = _key(locations, branch.place)
+        tree.append([parent, branch.actor, branch.value, arity, place, branch.wrote, branch.doubtful])
         left += [(len(tree) - 1, child) for child in reversed(branch.children)]
     return {
         "prefix": [[branch.actor, branch.value] for branch in path],
@@ -39,27 +42,35 @@ def load(locations: Locations, profile: Mapping[str, Any]) -> tuple[list[Branch]
     try:
         roots: list[Branch] = []
         branches: list[Branch] = []
-        for parent, actor, value, key, wrote in profile.get("tree", ()):
-            branch = Branch(str(actor), value, None, locations.number(_known_key(key)), bool(wrote))
+        for parent, actor, value, arity, key, wrote, doubtful in profile.get("tree", ()):
+            op = Op(Kind.CHOICE, value=arity) if arity else None
+            branch = Branch(str(actor), value, op, locations.number(_known_key(locations, key)), bool(wrote))
+            branch.doubtful = bool(doubtful)
             (branches[parent].children if parent >= 0 else roots).append(branch)
             branches.append(branch)
         for actor, value in reversed(profile.get("prefix", ())):
             before = Branch(str(actor), value, None, 0, False)
             before.children, roots = roots, [before]
-        sleepers = profile.get("asleep", ())
-        asleep = [(str(actor), locations.number(_known_key(key)), bool(wrote)) for actor, key, wrote in sleepers]
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        asleep = [
+            (str(actor), locations.number(_known_key(locations, key)), bool(wrote))
+            for actor, key, wrote in profile.get("asleep", ())
+        ]
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise UsageError(f"not a profile of dpor: {error}") from error
     return roots, asleep
 
 
 def _key(locations: Locations, place: int) -> Any:
     key = locations.keys[place]
+    if isinstance(key, frozenset):
+        return {"places": [_key(locations, part) for part in sorted(key)]}
     return list(key) if isinstance(key, tuple) else key
 
 
-def _known_key(key: Any) -> Key:
+def _known_key(locations: Locations, key: Any) -> Key:
     if isinstance(key, int | str):
         return key
+    if isinstance(key, Mapping):
+        return frozenset([locations.number(_known_key(locations, part)) for part in key["places"]])
     address, width = key
     return int(address), int(width)

@@ -12,16 +12,10 @@ from typing import NamedTuple
 
 from schedulers.happens_before import HappensBefore
 from schedulers.locations import Locations
-from schedulers.reversal import Reversal
-from schedulers.wakeup_tree import Branch, Last, Sleeper, chain, count, insert, is_redundant, is_weak_initial
-from simaie.op import Kind, Op
-from simaie.trace import Ending, Trace
+from schedulers.wakeup_tree import Branch, Sleeper, count
+from simaie.trace import Trace
 
 __all__ = ["Claim", "ExplorationTree", "Node"]
-
-_BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
-_STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
 
 
 class Node:
@@ -74,10 +68,6 @@ class ExplorationTree:
         self.inserted = 0
         self.infeasible = 0
         self.claims: list[Claim] = []  # of this run
-        self.doubts = False  # whether anything doubtful was ever inserted
-        self._reversal = Reversal(self.order)
-        self._after: list[int] = []
-        self._decided = 0  # the mask of events that have a node
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
         """Those of `asleep` whom a step of `actor` does not wake."""
@@ -141,90 +131,8 @@ class ExplorationTree:
                 sleep = self.still_asleep(sleep + node.done, event.actor, taken.place, taken.wrote)
         return None
 
-    # -- what it asks for ---------------------------------------------------------------------
-
-    def reverse_races(self, trace: Trace) -> int:
-        """Put the reversal of every race, and the other values of every choice, into the tree; returns the races."""
-        order = self.order
-        self._after = order.futures()
-        self._decided = sum([1 << index for index, node in enumerate(self.path) if node is not None])
-        self._reversal.offered = [node.names if node is not None else None for node in self.path]
-        self._reversal.pending = trace.waiting
-        events = order.events
-        for earlier, later in order.races:
-            event = events[later]
-            self._reverse(earlier, event.actor, event.op, order.place[later], order.wrote[later])
-        races = len(order.races)
-        if trace.ending in _STUCK:
-            races += self._reverse_waits(trace)
-        for index, node in enumerate(self.path):
-            if node is not None and node.names is None:
-                self._ask_for_values(index, node)
-        return races
-
-    def _reverse_waits(self, trace: Trace) -> int:
-        """Whoever is stuck for ever might have gone on earlier."""
-        order, races = self.order, 0
-        for actor, op in trace.waiting.items():
-            place, wrote, past = self.locations.of(op), op.kind is not Kind.AWAIT, order.past_of(actor)
-            found = order.waited_for(actor, op, place, past)
-            for earlier in order.stops(actor, past) if found is None else found:
-                races += 1
-                self._reverse(earlier, actor, op, place, wrote)
-        return races
-
-    def _reverse(self, earlier: int, actor: str, op: Op, place: int, wrote: bool) -> None:
-        """Put into the tree: the events that do not happen after `earlier`, then `op`."""
-        before = (1 << earlier) - 1
-        sequence = self._unrelated(earlier)
-        kind = op.kind
-        if kind in _UNSURE:
-            wrote = self._reversal.would_write(actor, op, place, before | sequence)
-        enabled: bool | None = True
-        if kind in _BLOCKING or self.order.world:
-            enabled = self._reversal.would_be_enabled(actor, op, place, before | sequence)
-            if enabled is False:
-                return
-        doubtful = enabled is None
-        node = self.path[earlier]
-        assert node is not None, "a local choice races with nobody"
-        self._insert(node, sequence & self._decided, (actor, op, place, wrote, doubtful))
-        self.doubts |= doubtful
-
-    def _unrelated(self, index: int) -> int:
-        """The events after `index` that do not happen after it."""
-        return (1 << len(self._after)) - 1 & ~self._after[index] & ~((2 << index) - 1)
-
-    def _insert(self, node: Node, sequence: int, last: Last) -> None:
-        order = self.order
-        for sleeper in node.sleep:
-            if is_weak_initial(order, sleeper, sequence, last):
-                return
-        for sleeper in node.done:
-            if is_weak_initial(order, sleeper, sequence, last):
-                return
-        self._grow(insert(order, node.waiting, sequence, last))
-
-    def _ask_for_values(self, index: int, node: Node) -> None:
-        """The values of a local choice are alternatives to each other: the same execution, with another value."""
-        order, taken = self.order, node.taken
-        sequence = self._unrelated(index) & self._decided
-        if any(is_weak_initial(order, sleeper, sequence, None) for sleeper in node.sleep):
-            return
-        for value in range(node.arity):
-            if value == taken.value or value in node.values:
-                continue
-            branch = next((b for b in node.waiting if b.value == value), None)
-            if branch is None:
-                branch = Branch(taken.actor, value, taken.op, 0, False)
-                node.waiting.append(branch)
-                below = chain(order, sequence, None)
-                branch.children += below[:1]
-                self._grow(1 + len(below))
-            elif branch.children:
-                self._grow(insert(order, branch.children, sequence, None))
-
-    def _grow(self, branches: int) -> None:
+    def grow(self, branches: int) -> None:
+        """So many branches were inserted."""
         self.branches += branches
         self.inserted += branches
 
@@ -256,12 +164,15 @@ class ExplorationTree:
             node.done.append((taken.actor, taken.place, taken.wrote))
         while node.waiting:
             branch = node.waiting.pop(0)
-            if node.names is not None and branch.actor not in node.names:
-                self.infeasible += 1
-            elif not self.doubts or not is_redundant(self.locations, branch, node.sleep + node.done):
+            if node.names is None:
                 self.branches -= 1
                 return branch
-            self.branches -= count([branch])
+            if branch.actor not in node.names:
+                self.infeasible += 1
+            elif all(name != branch.actor for name, _, _ in node.done):
+                self.branches -= 1
+                return branch
+            self.branches -= count([branch])  # it cannot be taken, or a doubtful one of that actor went before it
         if redundant and not node.done:
             sleeping = {name for name, _, _ in node.sleep}
             for name in node.names or ():

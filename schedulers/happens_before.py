@@ -9,18 +9,13 @@ Sagonas ("Source sets: a foundation for optimal dynamic partial order reduction"
 
 Only the events that are new since the last execution are looked at: a depth-first search changes little.
 
-Which pairs may be swapped, where an operation can be disabled (JACM section 7 treats locks; the rest is ours):
-
-* an UNLOCK never swaps with the LOCK that waits for it; the two LOCKs do;
-* an AWAIT may go before any earlier write, provided that it is enabled there, which is asked later;
-* a JOIN never goes before the exit that it waits for;
-* nobody but a device moves into a stopped world, only before the world was stopped; and the world is stopped only
-  before the first operation of an instruction of somebody else.
+Which pairs may be swapped where an operation can be disabled is the matter of `schedulers.waits`.
 """
 
 from __future__ import annotations
 
 from schedulers.locations import LOCAL, WORLD, Locations
+from schedulers.waits import swappable, waited_for
 from simaie.op import Kind, Op, writes
 from simaie.trace import Event, Instruction
 
@@ -155,9 +150,9 @@ class HappensBefore:
             self.spawned[event.value.name] = index
         wrote = writes(op, event.value) if kind in _UNSURE else _WRITES[kind]
         near = self.conflicts(place, wrote) & ~past
-        found = self.waited_for(event.actor, op, place, past)
+        found = waited_for(self, event.actor, op, place, past)
         if found is None:
-            found = self._swappable(event, place, wrote, past)
+            found = swappable(self, event, place, wrote, past)
         self.races += [(earlier, index) for earlier in found]
         while near:
             latest = near.bit_length() - 1
@@ -165,59 +160,6 @@ class HappensBefore:
             past |= self.past[latest]
             near &= ~past
         return place, wrote, edges, past
-
-    def _swappable(self, event: Event, place: int, wrote: bool, past: int) -> list[int]:
-        """The events that one of a kind that always goes on, with that past of its actor's own, races with."""
-        near = self.conflicts(place, wrote) & ~past
-        found = []
-        while near:
-            latest = near.bit_length() - 1
-            near &= ~self.past[latest]
-            other = self.events[latest]
-            if other.op.kind is Kind.END_EXCLUSIVE and event.actor not in self.unstoppable:
-                stop = self._stop_of(latest)
-                if not past >> stop & 1:
-                    found.append(stop)
-            elif not _waits_for_exit(event.op, other):
-                found.append(latest)
-        return found
-
-    def waited_for(self, actor: str, op: Op, place: int, past: int) -> list[int] | None:
-        """Before which events an operation that waits might have gone, latest first; None of one that never waits.
-
-        Those that it waited for may be only the last of several, so that all are named; where it would be enabled
-        remains to be asked.
-        """
-        kind = op.kind
-        if kind is Kind.LOCK:
-            found = [i for i in bits(self.conflicts(place, False) & ~past) if self.events[i].op.kind is Kind.LOCK]
-            if not self.world:
-                return found[:1]
-        elif kind is Kind.AWAIT:
-            found = bits(self.conflicts(place, False) & ~past & ~self.world)
-        elif kind is Kind.BEGIN_EXCLUSIVE:
-            found = self._instruction_starts(actor, past)
-        else:
-            return None
-        return found + self.stops(actor, past)
-
-    def stops(self, actor: str, past: int) -> list[int]:
-        """Where somebody else stopped the world, latest first."""
-        foreign = self.world & ~past & ~self.actors.get(actor, 0)
-        return [index for index in bits(foreign) if self.events[index].op.kind is Kind.BEGIN_EXCLUSIVE]
-
-    def _instruction_starts(self, actor: str, past: int) -> list[int]:
-        """The first steps of everybody else's instructions: before one of them the world may be stopped."""
-        found = []
-        for index in bits(((1 << len(self.past)) - 1) & ~past & ~self.actors.get(actor, 0)):
-            before = self.previous[index]
-            while before >= 0 and self.events[before].op.kind is Kind.CHOICE:
-                before = self.previous[before]
-            instruction = self.events[index].instruction
-            within = instruction is not None and before >= 0 and self.events[before].instruction is instruction
-            if not within and self.events[index].op.kind not in (Kind.CHOICE, Kind.BEGIN_EXCLUSIVE):
-                found.append(index)
-        return found
 
     def instruction(self, index: int) -> Instruction | None:
         """The guest instruction of an event; None of none."""
@@ -232,13 +174,6 @@ class HappensBefore:
             mask ^= 1 << latest
         return -1
 
-    def _stop_of(self, end: int) -> int:
-        """The event that stopped the world, of the one that lets it go on."""
-        index = end
-        while self.events[index].op.kind is not Kind.BEGIN_EXCLUSIVE:
-            index = self.previous[index]
-        return index
-
     def _reservation(self, actor: str, place: int) -> int:
         """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores."""
         mask = self.actors.get(actor, 0)
@@ -252,18 +187,3 @@ class HappensBefore:
                 break
             mask ^= 1 << latest
         return place
-
-
-def bits(mask: int) -> list[int]:
-    """The events of a mask, the latest first."""
-    found = []
-    while mask:
-        latest = mask.bit_length() - 1
-        found.append(latest)
-        mask ^= 1 << latest
-    return found
-
-
-def _waits_for_exit(op: Op, other: Event) -> bool:
-    """Whether `op` joins the thread whose exit `other` is."""
-    return op.kind is Kind.JOIN and other.op.kind is Kind.EXIT and other.actor == op.value.name

@@ -20,8 +20,8 @@ WORLD = 1
 #: Thread operations conflict with each other: identities are handed out and taken back.
 THREADS = 2
 
-#: What a number stands for, as JSON can hold it: a special number, a cell's name, or (address, width in bytes).
-Key = int | str | tuple[int, int]
+#: What a number stands for: a special number, a cell's name, (address, width in bytes), or several places by number.
+Key = int | str | tuple[int, int] | frozenset[int]
 
 _SPECIAL: dict[Kind, int] = {
     Kind.BEGIN_EXCLUSIVE: WORLD,
@@ -40,6 +40,7 @@ class Locations:
         self.overlaps: list[tuple[int, ...]] = [(), (WORLD,), (THREADS,)]
         self._cells: dict[str, int] = {}
         self._ranges: dict[tuple[int, int], int] = {}
+        self._unions: dict[frozenset[int], int] = {}  # what an AWAIT of several places reads, all of them at once
 
     def of(self, op: Op) -> int:
         """The place of `op`."""
@@ -51,12 +52,16 @@ class Locations:
         if width:
             place = self._ranges.get((op.address, width))
             return self._new_range(op.address, width) if place is None else place
+        if op.kind is Kind.AWAIT and op.value is not None:
+            return self.number(frozenset([self.of(part) for part in op.places]))
         return _SPECIAL.get(op.kind, LOCAL)
 
     def number(self, key: Key) -> int:
         """The place that `key` stands for."""
         if isinstance(key, int):
             return key
+        if isinstance(key, frozenset):
+            return self._unions[key] if key in self._unions else self._new_union(key)
         if isinstance(key, str):
             return self._cells[key] if key in self._cells else self._new_cell(key)
         return self._ranges[key] if key in self._ranges else self._new_range(*key)
@@ -86,7 +91,22 @@ class Locations:
         for other in shared:
             self.overlaps[other] += (place,)
         self.overlaps.append((*shared, place))
+        for parts, union in self._unions.items():
+            if not parts.isdisjoint(shared):
+                self._join(union, place)
         return place
+
+    def _new_union(self, parts: frozenset[int]) -> int:
+        place = self._unions[parts] = self._add(parts)
+        self.overlaps.append((place,))
+        touched = {other for part in parts for other in self.overlaps[part]}
+        for other in sorted(touched):
+            self._join(place, other)
+        return place
+
+    def _join(self, union: int, place: int) -> None:
+        self.overlaps[union] += (place,)
+        self.overlaps[place] += (union,)
 
     def _add(self, key: Key) -> int:
         self.keys.append(key)

@@ -16,13 +16,12 @@ to it. A sequence that says nothing of the choice goes with any value.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from schedulers.happens_before import HappensBefore
-from schedulers.locations import Locations
 from simaie.op import Kind, Op
 
-__all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_redundant", "is_weak_initial"]
+__all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_weak_initial"]
 
 #: An actor asleep: its next operation is known to be explored from here. (name, place, whether it writes)
 Sleeper = tuple[str, int, bool]
@@ -132,21 +131,6 @@ def chain(order: HappensBefore, sequence: int, last: Last | None) -> list[Branch
     for parent, child in itertools.pairwise(branches):
         parent.children.append(child)
     return branches
-
-
-def is_redundant(locations: Locations, branch: Branch, sleepers: Sequence[Sleeper]) -> bool:
-    """Whether one of the sleepers comes first, or might as well, in all that begins with `branch`."""
-    left = [(branch, list(sleepers))]
-    while left:
-        branch, asleep = left.pop()
-        if branch.value is None:
-            if any(name == branch.actor for name, _, _ in asleep):
-                continue
-            asleep = [s for s in asleep if not locations.dependent(s[1], s[2], branch.place, branch.wrote)]
-        if not asleep:
-            return False
-        left += [(child, asleep) for child in branch.children]
-    return True
 
 
 def count(branches: Iterable[Branch]) -> int:

@@ -36,6 +36,19 @@ def test_dpor_visits_each_class_of_all_interleavings_once(family):
 
 
 @pytest.mark.parametrize(
+    ("family", "seed", "sizes"),
+    [
+        ("world and waits", 234, (1, 1, 1, 1)),  # a wait that cannot be taken must not stand for anything else
+        ("waits of several widths", 5024, (2, 2, 2)),  # and one that was tried must not make others redundant
+        ("waits of several widths", 5396, (2, 2, 2)),
+        ("threads that choose and lock", 130, (2, 2, 1)),  # a choice taken for another vCPU's
+    ],
+)
+def test_dpor_visits_each_class_where_a_step_may_have_to_be_tried(family, seed, sizes):
+    assert _compare(program(family, seed, sizes), Machine(Hypercalls)) is not None
+
+
+@pytest.mark.parametrize(
     ("scheme", "isa"),
     [
         ("none", "x86"),
@@ -69,7 +82,8 @@ def _compare(made, machine, *, split=False):
     statistics = scheduler.statistics
     assert set(got) == expected, made.name
     assert scheduler.complete
-    assert statistics["sleep_set_blocked"] == statistics["redundant"] == 0, made.name
+    wasted = sum(statistics[name] for name in ("sleep_set_blocked", "redundant", "infeasible"))
+    assert len(traces) >= len(expected)
     if not split:
-        assert len(traces) == len(expected) + statistics["infeasible"], made.name
-    return statistics["infeasible"]
+        assert len(traces) <= len(expected) + wasted, made.name
+    return wasted

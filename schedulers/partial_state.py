@@ -16,7 +16,7 @@ from typing import Any, Final
 from schedulers.happens_before import HappensBefore
 from simaie.op import Kind, Op
 
-__all__ = ["Reversal"]
+__all__ = ["PartialState"]
 
 _READING = (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT)
 
@@ -28,7 +28,7 @@ class _Unknown:
 _UNKNOWN: Final = _Unknown()
 
 
-class Reversal:
+class PartialState:
     """Answers about states inside the current execution of `order`.
 
     pending: what each actor that is stuck at the end has announced. offered: by event, who was enabled before it.
@@ -128,7 +128,11 @@ class Reversal:
         return True
 
     def _condition_holds(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
-        value = self.value_at(place, mask)
+        if op.value is None:
+            value = self.value_at(place, mask)
+        else:
+            values = tuple([self.value_at(self.order.locations.of(part), mask) for part in op.places])
+            value = _UNKNOWN if _UNKNOWN in values else values
         if value is not _UNKNOWN and op.function is not None:
             return bool(op.function.apply(value))
         # The execution itself may have shown whether the wait was over, when the location held what it holds here.

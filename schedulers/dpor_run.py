@@ -1,0 +1,177 @@
+"""One execution of an optimal DPOR search: how its decisions are found.
+
+First the path is repeated, and what is offered is compared with what was offered then. Then the wake-up tree is
+followed as far as it reaches; its other branches wait. Then everything is free: whoever runs goes on. If the wake-up
+tree could not be followed (see `schedulers.partial_state`), somebody may still be asleep, and is not chosen.
+
+Which vCPU asks for a local choice is not said when it asks. Where a wake-up tree tells how to resolve one, the next
+that is asked for is taken to be that one, and `ExplorationTree.misled` looks afterwards whether it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schedulers.exploration_tree import Claim, ExplorationTree, Node
+from schedulers.wakeup_tree import Branch, count
+from simaie.errors import NondeterminismError
+from simaie.op import Kind, Op
+from simaie.protocols import Candidate, Offer
+
+__all__ = ["Run"]
+
+_BEGIN = Kind.BEGIN_EXCLUSIVE
+
+
+class Run:
+    """Decides along `tree`, and leaves its nodes there.
+
+    led_nowhere: whether the wake-up tree could not be followed. lost: the error to raise unless a local choice was
+    taken for another.
+    """
+
+    def __init__(self, tree: ExplorationTree) -> None:
+        self._tree = tree
+        self._seen: tuple[Any, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self._stopper: str | None = None  # who has stopped the world
+        self.led_nowhere = False
+        self.lost: NondeterminismError | None = None
+
+    def choose(self, offer: Offer) -> Candidate | None:
+        """Repeat the path, then follow the wake-up tree, then go on with whoever runs."""
+        candidates = offer.candidates
+        if candidates is not self._seen:
+            self._seen = candidates
+            self._names = tuple([candidate.name for candidate in candidates])
+        tree, step = self._tree, offer.step
+        chosen: Candidate | None = None
+        if step < tree.known:
+            chosen = self._repeat(step)
+        elif tree.guide:
+            try:
+                chosen = self._follow(step)
+            except NondeterminismError as error:
+                if not tree.claims:
+                    raise
+                self.lost = error
+                return None
+        if chosen is None:
+            chosen = offer.running
+            if chosen not in candidates:
+                chosen = candidates[0]
+            if tree.asleep:
+                chosen = self._awake(chosen)
+                if chosen is None:
+                    return None
+            self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), []))
+        if self._stopper is not None or chosen.op.kind is _BEGIN:
+            self._watch_world(chosen)
+        return chosen
+
+    def choose_value(self, step: int, arity: int) -> int:
+        """Repeat the path, then follow the wake-up tree, then take the first alternative."""
+        tree = self._tree
+        if step < tree.known:
+            node = tree.path[step]
+            if node is None or node.names is not None or node.arity != arity:
+                raise _differs(step, "another decision", f"a choice among {arity}")
+        elif tree.guide and _may_mean(tree.guide[0], arity):
+            taken = tree.guide[0]
+            tree.claims.append(Claim(step, tree.guide, tree.asleep))
+            node = Node(None, arity, taken, tree.guide[1:])
+            tree.guide = taken.children
+            tree.branches -= 1
+            self._visit(step, node)
+        else:
+            node = Node(None, arity, Branch("", 0, None, 0, False), [])
+            self._visit(step, node)
+        return node.taken.value or 0
+
+    def _visit(self, step: int, node: Node) -> None:
+        path = self._tree.path
+        while len(path) < step:
+            path.append(None)
+        path.append(node)
+
+    def _repeat(self, step: int) -> Candidate:
+        node = self._tree.path[step]
+        offered = ", ".join(self._names)
+        if node is None or node.names is None:
+            raise _differs(step, "a local choice", f"an offer to {offered}")
+        if node.names != self._names:
+            raise _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}")
+        return self._find(step, node.taken)
+
+    def _find(self, step: int, branch: Branch) -> Candidate:
+        """The candidate that `branch` is about, with the operation that was recorded."""
+        candidate: Candidate = self._seen[self._names.index(branch.actor)]
+        if branch.op is not None and not _same(branch.op, candidate.op):
+            raise _differs(step, f"{branch.actor}: {branch.op}", f"{candidate.name}: {candidate.op}")
+        return candidate
+
+    def _follow(self, step: int) -> Candidate | None:
+        """The first branch of the wake-up tree that can be taken; those after it wait. None if there is none."""
+        tree = self._tree
+        guide, tree.guide = tree.guide, []
+        for index, branch in enumerate(guide):
+            if branch.value is not None:
+                raise _differs(step, f"a choice of {branch.actor}", f"an offer to {', '.join(self._names)}")
+            if branch.actor in self._names:
+                candidate = self._find(step, branch)
+                tree.guide = branch.children
+                tree.branches -= 1
+                self._visit(step, Node(self._names, 0, branch, guide[index + 1 :]))
+                if tree.asleep:
+                    tree.asleep = tree.still_asleep(tree.asleep, branch.actor, branch.place, branch.wrote)
+                return candidate
+            if not branch.doubtful and branch.op is not None:
+                raise _differs(step, f"{branch.actor} enabled: {branch.op}", f"an offer to {', '.join(self._names)}")
+            self.led_nowhere = True
+            tree.infeasible += 1
+            tree.branches -= count([branch])
+        return None
+
+    def _awake(self, default: Candidate) -> Candidate | None:
+        """A candidate that does not sleep, `default` if that is one; its step wakes whom it might concern."""
+        tree = self._tree
+        sleeping = {name for name, _, _ in tree.asleep}
+        awake = [candidate for candidate in self._seen if candidate.name not in sleeping]
+        if not awake:
+            return None
+        chosen: Candidate = default if default in awake else awake[0]
+        might_write = chosen.op.kind is not Kind.LOAD
+        tree.asleep = tree.still_asleep(tree.asleep, chosen.name, tree.locations.of(chosen.op), might_write)
+        return chosen
+
+    def _watch_world(self, chosen: Candidate) -> None:
+        """Who is offered in a stopped world, beside its owner, is a device: nothing stops it."""
+        if self._stopper is None:
+            self._stopper = chosen.name
+            return
+        self._tree.order.unstoppable.update(name for name in self._names if name != self._stopper)
+        if chosen.op.kind is Kind.END_EXCLUSIVE and chosen.name == self._stopper:
+            self._stopper = None
+
+
+def _may_mean(branch: Branch, arity: int) -> bool:
+    """Whether a choice among so many alternatives may be the one that `branch` resolves."""
+    return branch.value is not None and (branch.op is None or branch.op.value == arity)
+
+
+def _same(recorded: Op, announced: Op) -> bool:
+    """Whether two operations, of two executions, are one: cells are known by their names."""
+    if recorded.kind is not announced.kind or recorded.address != announced.address:
+        return False
+    if recorded.width != announced.width or (recorded.cell is None) is not (announced.cell is None):
+        return False
+    if recorded.cell is not None and announced.cell is not None and recorded.cell.name != announced.cell.name:
+        return False
+    return type(recorded.value) is not int or recorded.value == announced.value
+
+
+def _differs(step: int, recorded: str, got: str) -> NondeterminismError:
+    return NondeterminismError(
+        f"at step {step} an earlier execution of the same beginning had {recorded}, this one has {got}; the guest "
+        "looks at clocks, random numbers or set order, or keeps state from one execution to the next"
+    )

@@ -1,0 +1,111 @@
+"""What a complete execution asks for: every race of it the other way round, every local choice with another value.
+
+For a race of e before e': the events after e that do not happen after it, then e', at the node before e. All of those
+events, not only the ones before e', or executions are lost. The reversal is dropped if an actor that sleeps at the node
+is a weak initial of it, for then it is explored already, or cannot be performed.
+"""
+
+from __future__ import annotations
+
+from schedulers.exploration_tree import ExplorationTree, Node
+from schedulers.partial_state import PartialState
+from schedulers.waits import stops, waited_for
+from schedulers.wakeup_tree import Branch, Last, chain, insert, is_weak_initial
+from simaie.op import Kind, Op
+from simaie.trace import Ending, Trace
+
+__all__ = ["RaceReversal"]
+
+_BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
+_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
+_STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
+
+
+class RaceReversal:
+    """Puts into `tree` what the execution that it has taken in asks for."""
+
+    def __init__(self, tree: ExplorationTree) -> None:
+        self._tree = tree
+        self._order = tree.order
+        self._state = PartialState(tree.order)
+        self._after: list[int] = []  # by event: what happens after it
+        self._decided = 0  # the events that have a node
+
+    def reverse(self, trace: Trace) -> int:
+        """Put the reversal of every race, and the other values of every choice, into the tree; returns the races."""
+        order = self._order
+        self._after = order.futures()
+        self._decided = sum([1 << index for index, node in enumerate(self._tree.path) if node is not None])
+        self._state.offered = [node.names if node is not None else None for node in self._tree.path]
+        self._state.pending = trace.waiting
+        events = order.events
+        for earlier, later in order.races:
+            event = events[later]
+            self._reverse(earlier, event.actor, event.op, order.place[later], order.wrote[later])
+        races = len(order.races)
+        if trace.ending in _STUCK:
+            races += self._reverse_waits(trace)
+        for index, node in enumerate(self._tree.path):
+            if node is not None and node.names is None:
+                self._ask_for_values(index, node)
+        return races
+
+    def _reverse_waits(self, trace: Trace) -> int:
+        """Whoever is stuck for ever might have gone on earlier."""
+        order, races = self._order, 0
+        for actor, op in trace.waiting.items():
+            place, wrote, past = self._order.locations.of(op), op.kind is not Kind.AWAIT, order.past_of(actor)
+            found = waited_for(order, actor, op, place, past)
+            for earlier in stops(order, actor, past) if found is None else found:
+                races += 1
+                self._reverse(earlier, actor, op, place, wrote)
+        return races
+
+    def _reverse(self, earlier: int, actor: str, op: Op, place: int, wrote: bool) -> None:
+        """Put into the tree: the events that do not happen after `earlier`, then `op`."""
+        before = (1 << earlier) - 1
+        sequence = self._unrelated(earlier)
+        kind = op.kind
+        if kind in _UNSURE:
+            wrote = self._state.would_write(actor, op, place, before | sequence)
+        enabled: bool | None = True
+        if kind in _BLOCKING or self._order.world:
+            enabled = self._state.would_be_enabled(actor, op, place, before | sequence)
+            if enabled is False:
+                return
+        node = self._tree.path[earlier]
+        assert node is not None, "a local choice races with nobody"
+        self._insert(node, sequence & self._decided, (actor, op, place, wrote, enabled is None))
+
+    def _unrelated(self, index: int) -> int:
+        """The events after `index` that do not happen after it."""
+        return (1 << len(self._after)) - 1 & ~self._after[index] & ~((2 << index) - 1)
+
+    def _insert(self, node: Node, sequence: int, last: Last) -> None:
+        order = self._order
+        for sleeper in node.sleep:
+            if is_weak_initial(order, sleeper, sequence, last):
+                return
+        for sleeper in node.done:
+            if is_weak_initial(order, sleeper, sequence, last):
+                return
+        self._tree.grow(insert(order, node.waiting, sequence, last))
+
+    def _ask_for_values(self, index: int, node: Node) -> None:
+        """The values of a local choice are alternatives to each other: the same execution, with another value."""
+        order, taken = self._order, node.taken
+        sequence = self._unrelated(index) & self._decided
+        if any(is_weak_initial(order, sleeper, sequence, None) for sleeper in node.sleep):
+            return
+        for value in range(node.arity):
+            if value == taken.value or value in node.values:
+                continue
+            branch = next((b for b in node.waiting if b.value == value), None)
+            if branch is None:
+                branch = Branch(taken.actor, value, taken.op, 0, False)
+                node.waiting.append(branch)
+                below = chain(order, sequence, None)
+                branch.children += below[:1]
+                self._tree.grow(1 + len(below))
+            elif branch.children:
+                self._tree.grow(insert(order, branch.children, sequence, None))
