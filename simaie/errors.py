@@ -115,11 +115,12 @@ class SchedulerError(SimaieError):
 class NondeterminismError(SimaieError):
     """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state.
 
-    `step` is the first step known to differ (counted from 0), None if unknown.
+    `step` is the first step known to differ (counted from 0), None if unknown; `expected` is what the first run did
+    there and `got` what the second did, if that was looked at.
     """
 
-    def __init__(self, message: str, *, step: int | None = None) -> None:
-        self.step = step
+    def __init__(self, message: str, *, step: int | None = None, expected: str = "", got: str = "") -> None:
+        self.step, self.expected, self.got = step, expected, got
         super().__init__(message)
 
 

@@ -9,6 +9,8 @@ import typer
 
 from simaie.cli.explore_options import (
     AddressBits,
+    CheckDeterminism,
+    Coverage,
     Driver,
     Endian,
     Everything,
@@ -91,6 +93,8 @@ def explore(
     seconds: Seconds = None,
     failures: Failures = None,
     driver: Driver = None,
+    check_determinism: CheckDeterminism = False,
+    coverage: Coverage = True,
     save: Save = None,
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
@@ -116,6 +120,8 @@ def explore(
         seconds=seconds,
         failures=failures,
         driver=driver,
+        check_determinism=check_determinism,
+        coverage=coverage,
     )
     return run_explore(target, machine, search, save, output, everything)
 

@@ -32,6 +32,7 @@ class Search:
     """The options of the search as given; None where they were not, and the defaults of `simaie.explore` hold.
 
     failures: how many to look for, ``"all"`` to go on to the end. index: of the one execution to run alone.
+    coverage: on here, where people read the report; in `simaie.explore` it is off.
     """
 
     scheduler: str | None = None
@@ -41,6 +42,8 @@ class Search:
     seconds: float | None = None
     failures: str | None = None
     driver: str | None = None
+    check_determinism: bool = False
+    coverage: bool = True
 
 
 def run_explore(
@@ -66,7 +69,7 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
     """The report, and the error that ended the exploration early, if one did and there is something to report."""
     options: dict[str, Any] = {
         name: value
-        for name in ("scheduler", "seed", "seconds", "driver")
+        for name in ("scheduler", "seed", "seconds", "driver", "check_determinism")
         if (value := getattr(search, name)) is not None
     }
     with exploration_progress(program.name) as progress:
@@ -78,7 +81,7 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
                 options["executions"] = search.executions
             if search.failures is not None:
                 options["failures"] = _failure_limit(search.failures)
-            return explore(program, machine, progress=progress, **options), None
+            return explore(program, machine, progress=progress, coverage=search.coverage, **options), None
         except SimaieError as error:
             if error.report is None or not error.report.failures:
                 raise

@@ -12,6 +12,8 @@ from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = [
     "AddressBits",
+    "CheckDeterminism",
+    "Coverage",
     "Driver",
     "Endian",
     "Everything",
@@ -101,6 +103,22 @@ Failures = Annotated[
 Driver = Annotated[
     DriverName | None,
     typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
+]
+CheckDeterminism = Annotated[
+    bool,
+    typer.Option(
+        "--check-determinism",
+        help="Run every execution twice and compare: does the guest code depend on clocks, random numbers, set order?",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Coverage = Annotated[
+    bool,
+    typer.Option(
+        "--coverage/--no-coverage",
+        help="Count distinct traces and estimate what is unseen, for a tenth or two of the speed. Not with --index.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 Save = Annotated[
     Path | None,

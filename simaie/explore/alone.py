@@ -39,6 +39,7 @@ def execution_alone(
     seconds: float | None = None,
     checkers: Sequence[Checker] = DEFAULT,
     driver: Driver = "inline",
+    check_determinism: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """The report on execution number `index` (from 0) of `seed`, and on nothing else.
@@ -60,6 +61,7 @@ def execution_alone(
         failures=None,
         checkers=checkers,
         driver=driver,
+        check_determinism=check_determinism,
         progress=progress,
         first_index=first,
         wanted=index,

@@ -13,6 +13,8 @@ from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
+from simaie.explore.coverage import CoverageCollector
+from simaie.explore.determinism import FirstRun, repetition
 from simaie.explore.report import Report
 from simaie.explore.statistics import StatisticsCollector
 from simaie.finding import Verdict
@@ -21,7 +23,7 @@ from simaie.plugins import Spec
 from simaie.protocols import Checker, Scheduler, require_one_of, require_positive
 from simaie.replay.failure import Failure
 from simaie.replay.run import DRIVERS, Driver, make_execution
-from simaie.trace import Trace
+from simaie.trace import Ending, Trace
 
 __all__ = ["Exploration", "SchedulerChoice", "explore", "make_scheduler"]
 
@@ -44,6 +46,8 @@ def explore(
     failures: int | None = 1,
     checkers: Sequence[Checker] = DEFAULT,
     driver: Driver = "inline",
+    coverage: bool = False,
+    check_determinism: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
@@ -51,6 +55,12 @@ def explore(
     scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
     limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
     driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then.
+
+    coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
+    ``report.statistics.coverage`` (see `simaie.explore.coverage`), for some half a microsecond a step; for an
+    exhaustive scheduler some random probes come first. check_determinism: run every execution
+    twice and compare; raises NondeterminismError with step, expected and got at the first difference
+    (`simaie.explore.determinism` says what passing does not prove).
 
     Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, whose
     ``report`` attribute holds what was found before.
@@ -65,6 +75,8 @@ def explore(
         failures=failures,
         checkers=checkers,
         driver=driver,
+        coverage=coverage,
+        check_determinism=check_determinism,
         progress=progress,
     )
     return exploration.run()
@@ -79,6 +91,10 @@ def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
     if not isinstance(made, Scheduler):
         raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} gave {made!r}")
     return made, spec
+
+
+def _leave(trace: Trace) -> None:
+    """Its scheduler has seen it, and nobody else wants to."""
 
 
 class Exploration:
@@ -97,6 +113,8 @@ class Exploration:
         checkers: Sequence[Checker],
         driver: Driver,
         progress: Progress | None,
+        coverage: bool = False,
+        check_determinism: bool = False,
         first_index: int = 0,
     ) -> None:
         require_positive(executions=executions, seconds=seconds, failures=failures)
@@ -106,7 +124,8 @@ class Exploration:
         self.program, self.machine = program, machine
         self.scheduler, self._spec = make_scheduler(scheduler)
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
-        self.statistics = StatisticsCollector()
+        self._coverage = CoverageCollector(self.scheduler) if coverage else None
+        self.statistics = StatisticsCollector(sampling=not self.scheduler.exhaustive, coverage=self._coverage)
         self.failures: list[Failure] = []
         self.failing = 0
         self.interrupted = False
@@ -114,6 +133,8 @@ class Exploration:
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
+        self._check_determinism = check_determinism
+        self._probing = False
         self._began = self._shown = time.perf_counter()
         self._ended: float | None = None
 
@@ -134,7 +155,8 @@ class Exploration:
         except SimaieError as error:
             self._ended = time.perf_counter()
             error.report = self.report()
-            error.add_note(f"in execution {self._index} of seed {self.seed}, after {self.statistics.executions} others")
+            what = "a random probe of" if self._probing else f"execution {self._index} of"
+            error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
             raise
         self._ended = time.perf_counter()
         if self._progress is not None:
@@ -142,21 +164,50 @@ class Exploration:
         return self.report()
 
     def _run_inline(self, watchdog: Watchdog) -> None:
-        for execution in self._executions():
+        for execution, take in self._work():
             watchdog.watch(execution)
-            self._take(run_inline(execution))
+            take(run_inline(execution))
 
     async def _run_trio(self, watchdog: Watchdog) -> None:
         from simaie.engine.trio_driver import run_trio
 
-        for execution in self._executions():
+        for execution, take in self._work():
             watchdog.watch(execution)
-            self._take(await run_trio(execution))
+            take(await run_trio(execution))
 
-    def _executions(self) -> Iterator[Execution]:
+    def _work(self) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        """What is to be run, each with what is to be done with its trace."""
+        scheduler = self.scheduler
+        if self._coverage is not None:
+            yield from self._probes(self._coverage)
+            scheduler = self._coverage.scheduler
         while not self._done():
             self._profile = self.scheduler.profile()
-            yield make_execution(self.program, self.machine, self.scheduler, seed=self.seed, index=self._index)
+            if self._check_determinism:
+                yield from self._twice(scheduler)
+            else:
+                yield self._execution(scheduler), self._take
+
+    def _probes(self, coverage: CoverageCollector) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        self._probing = True
+        for probe, index in coverage.probes(self.execution_limit):
+            if self._out_of_time():
+                break
+            yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _leave
+        self._probing = False
+
+    def _twice(self, scheduler: Scheduler) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        record = FirstRun(scheduler)
+        traces: list[Trace] = []
+        yield self._execution(record), traces.append
+        (first,) = traces
+        if first.ending is not Ending.PRUNED:  # which no schedule repeats: a scheduler gave it up
+            again = repetition(self.program, self.machine, first, record, seed=self.seed, index=self._index)
+            yield again, _leave
+        self._take(first)
+
+    def _execution(self, scheduler: Scheduler) -> Execution:
+        return make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
 
     def _done(self) -> bool:
         enough = self._failure_limit is not None and self.failing >= self._failure_limit
@@ -207,7 +258,7 @@ class Exploration:
             tuple(self.failures),
             self.failing,
             self.statistics.outcomes.copy(),
-            statistics=self.statistics.summary(self.elapsed),
+            statistics=self.statistics.summary(self.elapsed, self.failing),
         )
 
     def _complete(self) -> bool:

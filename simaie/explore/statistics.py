@@ -6,6 +6,8 @@ from collections import Counter
 
 import msgspec
 
+from simaie.explore.coverage import Coverage, CoverageCollector
+from simaie.explore.estimates import Interval, share
 from simaie.trace import Ending, Outcome, Trace
 
 __all__ = ["Statistics", "StatisticsCollector"]
@@ -21,6 +23,10 @@ class Statistics(msgspec.Struct, frozen=True):
     a deadlock or livelock. pruned: given up by the scheduler. longest: most events in one
     execution. steps: events in all. switches: deviations from the default schedule in all. outcomes: distinct ones;
     outcomes_complete: whether all distinct outcomes were kept apart.
+
+    failure_rate: the probability that an execution fails (Wilson's interval); None for an exhaustive scheduler, of
+    which it makes no sense. It takes executions as independent and their number as fixed: an exploration that stopped
+    because it had found a failure overestimates on average. coverage: what was covered; None unless asked for.
     """
 
     executions: int
@@ -33,6 +39,8 @@ class Statistics(msgspec.Struct, frozen=True):
     switches: int
     outcomes: int
     outcomes_complete: bool
+    failure_rate: Interval | None = None
+    coverage: Coverage | None = None
 
     @property
     def executions_per_second(self) -> float:
@@ -41,9 +49,11 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class StatisticsCollector:
-    """Adds up traces as they come."""
+    """Adds up traces as they come, also for `coverage` if that is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sampling: bool = False, coverage: CoverageCollector | None = None) -> None:
+        self.sampling = sampling  # whether executions are drawn at random
+        self.coverage = coverage
         self.outcomes: Counter[Outcome] = Counter()
         self.executions = self.truncated = self.blocked = self.pruned = 0
         self.longest = self.steps = self.switches = 0
@@ -64,6 +74,8 @@ class StatisticsCollector:
             self.truncated += 1
         else:
             self.blocked += 1
+        if self.coverage is not None:
+            self.coverage.add(trace)
 
     def _count(self, outcome: Outcome) -> None:
         if outcome in self.outcomes or len(self.outcomes) < MAX_OUTCOMES:
@@ -71,8 +83,8 @@ class StatisticsCollector:
         else:
             self.outcomes_complete = False
 
-    def summary(self, seconds: float) -> Statistics:
-        """The figures so far."""
+    def summary(self, seconds: float, failing: int = 0) -> Statistics:
+        """The figures so far, `failing` of the executions having failed."""
         return Statistics(
             executions=self.executions,
             seconds=seconds,
@@ -84,4 +96,6 @@ class StatisticsCollector:
             switches=self.switches,
             outcomes=len(self.outcomes),
             outcomes_complete=self.outcomes_complete,
+            failure_rate=share(failing, self.executions) if self.sampling else None,
+            coverage=None if self.coverage is None else self.coverage.summary(),
         )

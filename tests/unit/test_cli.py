@@ -190,6 +190,26 @@ def test_the_same_seed_gives_the_same_failures(run: Run, source: Path) -> None:
     assert first["failures"] == second["failures"]
 
 
+def test_coverage_is_counted_unless_refused(run: Run, source: Path) -> None:
+    args = ("explore", f"{source}:sound", "--scheduler", "dfs", "--format", "json")
+    assert run(*args).document["statistics"]["coverage"]["traces"] == 2
+    assert run(*args, "--no-coverage").document["statistics"]["coverage"] is None
+
+
+def test_a_guest_that_keeps_state_fails_the_determinism_check(run: Run, tmp_path: Path) -> None:
+    guest = tmp_path / "keeps.py"
+    guest.write_text(
+        "import itertools, simaie\n"
+        "kept = itertools.count()\n"
+        "async def store(cpu):\n    await cpu.store(0x100, next(kept))\n"
+        "program = simaie.Program('keeps', isa='x86', threads=[store])\n"
+    )
+    args = ("explore", f"{guest}:program", "--executions", 3)
+    assert run(*args).status == Status.INCONCLUSIVE
+    assert_one_line(run(*args, "--check-determinism"))
+    assert_one_line(run("explore", f"{guest}:program", "--index", 1, "--check-determinism"))
+
+
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "pos", "surw", "portfolio"])
 def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
     run: Run, source: Path, scheduler: str
