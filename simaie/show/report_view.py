@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.text import Text
 
+from simaie.explore.coverage import Coverage
+from simaie.explore.estimates import Interval
 from simaie.explore.report import Report
 from simaie.finding import Verdict
 from simaie.replay.failure import Failure
@@ -64,6 +66,26 @@ def _figures(report: Report) -> Iterator[Text]:
     parts = [f"{number:,} {what}" for what, number in special.items() if number]
     if parts:
         yield _dim(", ".join(parts))
+    if figures.coverage is not None:
+        yield _dim("; ".join(_covered(figures.coverage)))
+    if figures.failure_rate is not None and report.failing:
+        yield _dim(f"an execution fails with probability {_interval(figures.failure_rate)}")
+
+
+def _covered(coverage: Coverage) -> Iterator[str]:
+    bound = "" if coverage.traces_complete else "at least "
+    traces = _count(coverage.traces, "distinct trace")
+    yield f"{bound}{traces}, at most {_count(coverage.most_preemptions, 'preemption')} in one execution"
+    if coverage.new_trace is not None:
+        yield f"the next execution shows a new trace with probability {_interval(coverage.new_trace)}"
+    for size in coverage.sizes:
+        if size.total is not None:
+            total = size.total
+            yield f"about {total.value:,.0f} {size.counts} in all ({total.low:,.0f} to {total.high:,.0f})"
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.2g} ({interval.low:.2g} to {interval.high:.2g})"
 
 
 def _outcomes(report: Report) -> Iterator[Text]:
