@@ -56,8 +56,8 @@ def test_an_execution_of_dpor_costs_at_most_five_of_a_random_walk_and_no_more_at
     walk = timed(program, make_scheduler("random-walk")[0], 2_000)
     ratio = seconds / executions / (walk[0] / walk[1])
     growth = (last[0] / last[1]) / (first[0] / first[1])
-    print(f"\n{name}: {executions} executions, {executions / seconds:,.0f} a second, {ratio:.2f}x a random walk (limit 5x); "
-          f"last against first thousand {growth:.2f}x; {dpor.statistics}")
+    print(f"\n{name}: {executions} executions, {executions / seconds:,.0f} a second")
+    print(f"{ratio:.2f}x a random walk (limit 5x); last against first thousand {growth:.2f}x; {dpor.statistics}")
     assert executions == BIG[name]
     assert ratio <= 5
     assert growth <= 1.5
