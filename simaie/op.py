@@ -48,6 +48,7 @@ _ALWAYS_WRITE = frozenset(
     {Kind.STORE, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE, Kind.LOCK, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT}
 )
 _WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
+_ELSEWHERE = frozenset({*_WORLD, Kind.AWAIT})  # may touch more than the place that the operation has itself
 _THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 
 
@@ -86,7 +87,8 @@ class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One host operation. RAM operations have no `cell` and a `width` in bytes; cell operations have width 0.
 
-    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts.
+    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the several loads that
+    an AWAIT stands for (it then has no place of its own, and its predicate gets the tuple of their values).
     expected: what a CAS compares with. function: what a FETCH, UPDATE or AWAIT applies.
     """
 
@@ -105,8 +107,15 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         return (yield self)
 
     @property
+    def places(self) -> tuple[Op, ...]:
+        """The single accesses whose places it touches: of an AWAIT of several, its loads; else just itself."""
+        return self.value if self.kind is Kind.AWAIT and self.value is not None else (self,)
+
+    @property
     def location(self) -> str:
         """Where the operation acts, as text: ``[0x1000]/4`` for RAM, a cell's name, or nothing."""
+        if self.kind is Kind.AWAIT and self.value is not None:
+            return " or ".join(part.location for part in self.value)
         if self.cell is not None:
             return self.cell.name
         return f"[{self.address:#x}]/{self.width}" if self.width else ""
@@ -154,8 +163,14 @@ def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
     changes neither what they return nor the state after them. Stop-the-world operations conflict with everything,
     thread operations with each other (identities are handed out and taken back).
     """
-    if a.kind in _WORLD or b.kind in _WORLD:
-        return True
+    if a.kind in _ELSEWHERE or b.kind in _ELSEWHERE:
+        if a.kind in _WORLD or b.kind in _WORLD:
+            return True
+        return any(_overlap(x, a_writes, y, b_writes) for x in a.places for y in b.places)
+    return _overlap(a, a_writes, b, b_writes)
+
+
+def _overlap(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
     if not (a_writes or b_writes):
         return False
     if a.cell is not None or b.cell is not None:

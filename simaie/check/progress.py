@@ -52,7 +52,8 @@ def _stuck(trace: Trace, kind: str) -> Finding:
     if cycle:
         message += f"; the cycle: {' -> '.join((*cycle, cycle[0]))}"
     steps = tuple(sorted({wait.step for wait in found if wait.step is not None}))
-    spinning = tuple(op.address for op in trace.waiting.values() if op.kind is Kind.AWAIT and op.cell is None)
+    looked_at = [part for op in trace.waiting.values() if op.kind is Kind.AWAIT for part in op.places]
+    spinning = tuple(part.address for part in looked_at if part.cell is None)
     everyone = tuple(wait.vcpu for wait in found)
     return Finding(kind, message, steps, spinning, (*cycle, *(v for v in everyone if v not in cycle)))
 
@@ -86,7 +87,8 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
     if op.kind is Kind.AWAIT:
         until = op.function.name if op.function is not None else "a change"
-        return Wait(vcpu, f"{op.location} ({until})", (), _last_write(trace, op))
+        where = f", in a {op.note}" if op.note else ""
+        return Wait(vcpu, f"{op.location} ({until}{where})", (), _last_write(trace, op))
     if op.kind is Kind.JOIN:
         name = getattr(op.value, "name", "?")
         return Wait(vcpu, f"the end of vCPU {name}", (name,))
@@ -96,8 +98,9 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
 
 
 def _last_write(trace: Trace, op: Op) -> int | None:
-    """The last event that wrote where `op` looks."""
-    return max(writes_to(trace, op.address, op.width, -1), default=None)
+    """The last event that wrote RAM where `op` looks."""
+    places = [part for part in op.places if part.cell is None]
+    return max((step for part in places for step in writes_to(trace, part.address, part.width, -1)), default=None)
 
 
 def _inside(trace: Trace, vcpu: str) -> tuple[str, ...]:

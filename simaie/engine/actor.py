@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from simaie.engine.snapshot import Snapshot
 from simaie.guest.cpu import Cpu, Thread
 from simaie.op import Kind, Op
-from simaie.trace import Instruction
+from simaie.trace import AccessKind, Instruction
 
 __all__ = ["Actor"]
 
 _NOTHING = Op(Kind.PAUSE)
+_PAUSE, _STORE_CONDITIONAL = Kind.PAUSE, AccessKind.STORE_CONDITIONAL
 
 
 class Actor:
@@ -21,6 +23,8 @@ class Actor:
     change what is enabled.
     inbox: what its coroutine gets sent when it is next resumed. entered: the instruction of its last performed
     operation, by which the engine knows whether it is inside one. thread: the handle, if it was spawned.
+    paused: at which step it last announced a PAUSE, and in which state; None if never, or if that cannot be told.
+    waits_for_change: whether its op stands for a PAUSE (see `simaie.engine.spin`).
     """
 
     __slots__ = (
@@ -35,9 +39,11 @@ class Actor:
         "is_device",
         "name",
         "op",
+        "paused",
         "rank",
         "special",
         "thread",
+        "waits_for_change",
     )
 
     def __init__(self, name: str, rank: tuple[int, ...], cpu: Cpu, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -55,14 +61,23 @@ class Actor:
         self.is_device = False
         self.thread: Thread | None = None
         self.driver_state: Any = None
+        self.paused: tuple[int, Snapshot] | None = None
+        self.waits_for_change = False
 
     def __repr__(self) -> str:
         return f"<actor {self.name}: {self.op}>"
 
     @property
     def yielding(self) -> bool:
-        """Whether leaving it is no preemption: it is about to pause."""
-        return self.op.kind is Kind.PAUSE
+        """Whether leaving it is no preemption: it is about to pause, or to try again after a failed store-conditional.
+
+        Who cannot have a lock does not try and fail: it is no candidate at all.
+        """
+        if self.op.kind >= _PAUSE and (self.op.kind is _PAUSE or self.waits_for_change):
+            return True
+        entered = self.entered
+        # A store-conditional in progress is `PENDING`, which is no 0.
+        return entered is not None and entered.access is _STORE_CONDITIONAL and entered.result == 0
 
     @property
     def inside_instruction(self) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.actor import Actor
 from simaie.engine.machine import Machine
+from simaie.engine.spin import await_change
 from simaie.errors import GuestFault, InternalError, SchedulerError, SchemeError
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
@@ -33,7 +34,7 @@ from simaie.trace import Ending, Event, Fault, Outcome, Trace
 
 __all__ = ["Execution"]
 
-_CHOICE = Kind.CHOICE
+_PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
 #: What a vCPU has "announced" while it waits for something outside the simulation.
 _ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
 
@@ -102,7 +103,7 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if self._busy or op.kind >= _CHOICE:
+        if self._busy or op.kind >= _PAUSE:
             return self._announced_special(actor, op)
         return self._decide()
 
@@ -162,8 +163,10 @@ class Execution:
             offer.running = chosen
         op = chosen.op
         instruction = chosen.entered = chosen.cpu.instruction
-        value = self._perform_special(chosen, op) if chosen.special else self._perform(chosen, op)
-        chosen.inbox = value
+        if chosen.special:
+            value = self._perform_special(chosen, op)
+        else:
+            chosen.inbox = value = self._perform(chosen, op)
         events.append(Event(chosen.name, op, value, instruction))
         return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
 
@@ -196,6 +199,10 @@ class Execution:
         kind = op.kind
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
+        if kind is _PAUSE:
+            op = actor.op = await_change(actor, op, self.events)
+            kind = op.kind
+            actor.waits_for_change = kind is not _PAUSE
         actor.special = kind > Kind.CHOICE
         if kind in BLOCKING:
             self._waiters(op).append(actor)
@@ -246,6 +253,13 @@ class Execution:
         return self.memory.enabled(actor, op)
 
     def _perform_special(self, actor: Actor, op: Op) -> Any:
+        value = self._carry_out(actor, op)
+        # A PAUSE gives nothing, also when it has become a wait; the event shows what that read.
+        actor.inbox = None if actor.waits_for_change else value
+        actor.waits_for_change = False
+        return value
+
+    def _carry_out(self, actor: Actor, op: Op) -> Any:
         actor.special = False
         self._busy = True
         kind = op.kind
@@ -315,7 +329,7 @@ class Execution:
             actor.enabled = False  # a scheduler that offers it to a later execution is refused
             try:
                 actor.coroutine.close()
-            except RuntimeError:  # the guest awaits in a `finally`: there is nobody left to answer
+            except Exception:  # the guest awaits in a `finally`, where nobody is left to answer, or raises there
                 continue
 
     def result(self) -> Trace:
@@ -376,6 +390,8 @@ class Execution:
             self._waiters(actor.op).remove(actor)
         actor.special = False
         actor.op = _ELSEWHERE
+        actor.paused = None
+        actor.waits_for_change = False
         actor.entered = None
         actor.enabled = False
         self._changed = self._busy = True

@@ -104,6 +104,16 @@ class _Interpreter:
     def __init__(self, code: Code, cpu: Any) -> None:
         self._code, self._cpu = code, cpu
         self._registers: dict[str, int] = {}
+        self._position = 0
+
+    def guest_state(self) -> tuple[int, dict[str, int]]:
+        """All that what follows depends on: the position behind the instruction in execution, and the registers."""
+        return self._position, self._registers
+
+    @property
+    def where(self) -> str:
+        """The instruction in execution, as a message shows it."""
+        return f"item {self._position - 1}"
 
     async def run(self) -> None:
         position, local_run = 0, 0
@@ -123,6 +133,7 @@ class _Interpreter:
                 position = self._local(item, position)
                 continue
             local_run = 0
+            self._position = position
             method = getattr(self._cpu, item.name)
             result = await method(*(self._value(a) for a in item.args), **dict(item.options))
             if item.into is not None:

@@ -30,7 +30,7 @@ class ScMemory:
             return op.cell.value is None
         if op.kind is Kind.AWAIT:
             assert op.function is not None
-            return bool(op.function.apply(self._peek(op)))
+            return bool(op.function.apply(self._await(actor, op)))
         return True
 
     def perform(self, actor: Any, op: Op) -> Any:
@@ -86,7 +86,8 @@ class ScMemory:
         return result
 
     def _await(self, actor: Any, op: Op) -> Any:
-        return self._peek(op)
+        """What is there: one value, or the tuple of those of several places."""
+        return self._peek(op) if op.value is None else tuple([self._peek(part) for part in op.places])
 
     def _nothing(self, actor: Any, op: Op) -> None:
         return None
