@@ -174,8 +174,15 @@ class Execution:
         if chosen is None:
             return self._end(Ending.PRUNED)
         offered = ", ".join(a.name for a in self._offer.candidates)
-        who = type(self.scheduler).__name__
+        who = self._scheduler_name()
         raise SchedulerError(f"{who}.choose returned {chosen!r} at step {self._offer.step}; it was offered: {offered}")
+
+    def _scheduler_name(self) -> str:
+        """The class of the scheduler, looked up through the wrappers around it."""
+        scheduler: Any = self.scheduler
+        while hasattr(scheduler, "inner"):
+            scheduler = scheduler.inner
+        return type(scheduler).__name__
 
     def _resolve_choice(self, actor: Actor, op: Op) -> Actor | None:
         step = len(self.events)
@@ -184,7 +191,7 @@ class Execution:
         arity = op.value
         value = 0 if arity == 1 else self.scheduler.choose_value(self._offer, arity)
         if type(value) is not int or not 0 <= value < arity:
-            who = type(self.scheduler).__name__
+            who = self._scheduler_name()
             raise SchedulerError(f"{who}.choose_value returned {value!r} at step {step}; asked for 0 to {arity - 1}")
         if value:
             self._choices.append(Choice(step, value))

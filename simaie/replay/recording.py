@@ -29,7 +29,7 @@ class Recording(Scheduler):
         """Let `inner` choose, and write it down."""
         offered = _digest(offer)
         chosen = self.inner.choose(offer)
-        if chosen is not None:
+        if chosen in offer.candidates:  # whatever else it is, the engine has the word
             self._add(Step(chosen.name, str(chosen.op), offered))
         return chosen
 

@@ -8,7 +8,7 @@ import pytest
 
 import simaie
 from simaie import Limits, Machine, Program, Scheduler
-from simaie.errors import GuestError, GuestSpinError, UnknownNameError, UsageError
+from simaie.errors import GuestError, GuestSpinError, SchedulerError, UnknownNameError, UsageError
 from simaie.explore import explorer, statistics
 from simaie.explore.explorer import Exploration, explore
 from simaie.finding import Verdict
@@ -140,6 +140,16 @@ def test_a_guest_that_spins_without_an_operation_is_caught_with_its_line(driver)
         explore(program, Machine(limits=Limits(spin_seconds=0.2)), driver=driver)
     assert caught.value.vcpu == "1"
     assert caught.value.where.startswith(__file__)
+
+
+@pytest.mark.parametrize("options", [{}, {"coverage": True}, {"check_determinism": True}])
+def test_a_scheduler_that_breaks_its_contract_is_named_through_whatever_wraps_it(options):
+    class Careless(Scheduler):
+        def choose(self, offer):
+            return "the first"
+
+    with pytest.raises(SchedulerError, match="Careless"):
+        explore(SAFE, scheduler=Careless(), **options)
 
 
 def test_progress_is_told_of_the_exploration_and_at_the_end():
