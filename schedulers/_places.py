@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -18,10 +19,17 @@ def place_of(op: Op) -> str | None:
     """The chunk of guest RAM that `op`, or the cell that it acts on, belongs to; else the cell's name; else None."""
     if op.cell is None:
         return _chunk(op.address) if op.width else None
-    found = _ADDRESS.search(op.cell.name)
-    return _chunk(int(found[1], 16)) if found else op.cell.name
+    return _place_of_cell(op.cell.name)
 
 
+# Both are asked of every operation of every execution; the places of a program are few.
+@functools.lru_cache(maxsize=4096)
+def _place_of_cell(name: str) -> str:
+    found = _ADDRESS.search(name)
+    return _chunk(int(found[1], 16)) if found else name
+
+
+@functools.lru_cache(maxsize=4096)
 def _chunk(address: int) -> str:
     return f"{address - address % _CHUNK:#x}"
 

@@ -42,6 +42,11 @@ class Fairness:
         self._last_yields = False
         self._before: tuple[Any, ...] = ()  # the candidates of the last step
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has yielded yet, so that nobody waits."""
+        return self._last is None
+
     def admit(self, offer: Offer) -> Offer:
         """`offer` itself, or a smaller one without those who must wait."""
         if self._last is None:
@@ -114,6 +119,11 @@ class FairScheduler(Scheduler):
         fairness = self._fairness
         if fairness is None:
             return self.pick(offer)
+        if fairness.idle:
+            chosen = self.pick(offer)
+            if chosen.yielding:
+                fairness.ran(chosen, offer)
+            return chosen
         chosen = self.pick(fairness.admit(offer))
         fairness.ran(chosen, offer)
         return chosen

@@ -19,6 +19,8 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer
 
 __all__ = ["Pos"]
 
+_LOAD, _STORE, _CAS, _LOCK = Kind.LOAD, Kind.STORE, Kind.CAS, Kind.LOCK  # looked up once, not per step
+
 
 class Pos(FairScheduler):
     """fair: whether those who yield wait for those they have overtaken (see `schedulers.fair`)."""
@@ -49,19 +51,25 @@ class Pos(FairScheduler):
     def pick(self, offer: Offer) -> Candidate:
         """The highest of those who need not wait."""
         priority = self._priority
-        chosen: Candidate = max(offer.candidates, key=lambda candidate: priority[candidate.name])
-        return chosen
+        best: Candidate = offer.candidates[0]
+        highest = priority[best.name]
+        for candidate in offer.candidates:
+            if priority[candidate.name] > highest:
+                best, highest = candidate, priority[candidate.name]
+        return best
 
     def _executed(self, chosen: Candidate, candidates: tuple[Candidate, ...]) -> None:
         """Its next event needs a priority, and so does every pending one that depends on it."""
         priority, op = self._priority, chosen.op
         del priority[chosen.name]
-        if op.cell is None and not op.width and op.kind < Kind.LOCK:
+        if op.cell is None and not op.width and op.kind < _LOCK:
             return  # touches nothing
         op_writes = _may_write(op)
         for other in candidates:
-            if other is not chosen and conflict(op, op_writes, other.op, _may_write(other.op)):
-                del priority[other.name]
+            if other is not chosen:
+                pending = other.op
+                if conflict(op, op_writes, pending, _may_write(pending)):
+                    del priority[other.name]
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """One of the alternatives, uniformly."""
@@ -70,4 +78,7 @@ class Pos(FairScheduler):
 
 def _may_write(op: Op) -> bool:
     """Whether `op` could turn out to be a write."""
-    return writes(op, op.expected if op.kind is Kind.CAS else 1)
+    kind = op.kind
+    if kind is _LOAD or kind is _STORE:
+        return kind is _STORE
+    return writes(op, op.expected if kind is _CAS else 1)
