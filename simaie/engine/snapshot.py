@@ -1,9 +1,9 @@
 """The local state of a suspended guest, in a form that can be compared with what it is later.
 
-A guest is a chain of coroutines, each awaiting the next, down to the instruction that has announced an operation. Its
-state is, frame by frame: where it stands, its variables, and the iterators of the `for` loops that it is in (which no
-variable holds: ``for _ in [0] * 5`` is a counter too). Beside it, what the scheme keeps for the vCPU, and the
-observations.
+A guest is a chain of coroutines, each awaiting the next, down to an instruction, the scheme's helper for it, and the
+operation that it has announced. Its state is, frame by frame: where it stands, its variables, and the iterators of the
+`for` loops that it is in (which no variable holds: ``for _ in [0] * 5`` is a counter too). Beside it, what the scheme
+keeps for the vCPU, and the observations.
 
 Values are compared thus: numbers, strings and the like by type and value; lists, dictionaries, sets and the
 attributes of the guest's own objects item by item, to a small depth; iterators by what they have left; all else,
@@ -30,8 +30,8 @@ from simaie.op import Op
 
 __all__ = ["Snapshot", "snapshot"]
 
-#: Where a guest ends and the instruction that it awaits begins.
-_INNERMOST: frozenset[CodeType] = frozenset({Cpu._access.__code__, Op.__await__.__code__})
+_INSTRUCTION: CodeType = Cpu._access.__code__  # the record of an instruction: another one each time
+_OPERATION: CodeType = Op.__await__.__code__  # where every chain ends
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), range)
 _BUILT_ON_OTHERS = (enumerate, zip, map, filter)  # iterators that show those that they draw from
 _OPAQUE = (type, FunctionType, ModuleType, Enum)
@@ -56,11 +56,12 @@ def snapshot(coroutine: Any, cpu: Cpu) -> Snapshot | None:
             frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
             if frame is None:
                 return None
-            if frame.f_code in _INNERMOST:
+            if frame.f_code is _OPERATION:
                 break
             awaited = coroutine.cr_await if hasattr(coroutine, "cr_await") else coroutine.gi_yieldfrom
-            frames.append(reader.frame(coroutine, frame, awaited))
-            where = _where(frame) or where
+            if frame.f_code is not _INSTRUCTION:
+                frames.append(reader.frame(coroutine, frame, awaited))
+                where = _where(frame) or where
             coroutine = awaited
         local = reader.value(cpu.local, 0), reader.attributes(cpu.local, 0)
         return Snapshot((frames, local, dict(cpu.observations)), where)
@@ -119,7 +120,8 @@ class _Reader:
         code = frame.f_code
         enclosing = code.co_freevars
         variables = [(name, self.value(v, 0)) for name, v in frame.f_locals.items() if name not in enclosing]
-        loops = [self._iterator(v, 0) for v in gc.get_referents(coroutine) if _is_iterator(v)]
+        held = gc.get_referents(coroutine)
+        loops = [self._iterator(v, 0) for v in held if _is_iterator(v) and v is not awaited]
         return _Is(code), frame.f_lasti, variables, _Loops(awaited, loops)
 
     def value(self, value: Any, depth: int) -> Any:
