@@ -28,16 +28,22 @@ class Profiled(FairScheduler):
         """A fresh stream, and fresh weights if the counts are known."""
         super().start(info)
         self._random = Random(info.seed)
+        self._word = self._random.word
         self._counting = Counts()
 
     @abstractmethod
     def _group(self, op: Op) -> str | None:
         """What `op` is counted as; None if it is not counted."""
 
-    def _count(self, chosen: Candidate) -> None:
-        group = self._group(chosen.op)
-        if group is not None:
-            self._counting.add(group, chosen.name)
+    def _walk(self, offer: Offer) -> Candidate:
+        """One of the candidates, uniformly; the first execution counts what it does."""
+        candidates = offer.candidates
+        chosen: Candidate = candidates[self._word() * len(candidates) >> 32]
+        if self._counts is None:
+            group = self._group(chosen.op)
+            if group is not None:
+                self._counting.add(group, chosen.name)
+        return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """One of the alternatives, uniformly."""

@@ -26,6 +26,8 @@ from simaie.trace import Trace
 
 __all__ = ["SelectiveRandomWalk", "UniformRandomWalk"]
 
+_SPAWN = Kind.SPAWN  # looked up once, not per step
+
 
 class UniformRandomWalk(Profiled):
     """URW. fair: whether those who yield wait for those they have overtaken (see `schedulers.fair`)."""
@@ -33,31 +35,41 @@ class UniformRandomWalk(Profiled):
     def start(self, info: ExecutionInfo) -> None:
         """Weights are the events of the profiling run."""
         super().start(info)
-        self._weights = Weights(self._counts.of("all")) if self._counts is not None else None
+        self._weights = Weights(self._counts.of("all") if self._counts is not None else {})
+        self._candidates: tuple[Candidate, ...] = ()
+        self._shares: list[int] = []  # what each of the candidates has left
+        self._total = 0  # their sum
 
     def _group(self, op: Op) -> str | None:
         return "all"
 
-    def choose(self, offer: Offer) -> Candidate:
-        """A candidate in proportion to what it has left."""
-        chosen = super().choose(offer)
-        if self._weights is None:
-            self._count(chosen)
-            return chosen
-        self._weights.ran(chosen.name)
-        if chosen.op.kind is Kind.SPAWN:
+    def pick(self, offer: Offer) -> Candidate:
+        """One of those who need not wait, in proportion to what they have left."""
+        if self._counts is None:
+            return self._walk(offer)
+        candidates = offer.candidates
+        if candidates is not self._candidates:
+            self._weigh(candidates)
+        word = self._word
+        ticket = (word() << 32 | word()) * self._total >> 64
+        for index, share in enumerate(self._shares):  # noqa: B007 - both are used after the loop
+            ticket -= share
+            if ticket < 0:
+                break
+        chosen: Candidate = candidates[index]
+        if share > 1:  # whoever is a candidate has at least one left
+            self._weights.ran(chosen.name)
+            self._shares[index] = share - 1
+            self._total -= 1
+        if chosen.op.kind is _SPAWN:
             self._weights.spawned(chosen.name)
+            self._candidates = ()
         return chosen
 
-    def pick(self, offer: Offer) -> Candidate:
-        """One of those who need not wait, in proportion."""
-        candidates, weights = offer.candidates, self._weights
-        if weights is None:
-            index = self._random.below(len(candidates))
-        else:
-            index = self._random.weighted([weights.of(c.name) for c in candidates])
-        chosen: Candidate = candidates[index]
-        return chosen
+    def _weigh(self, candidates: tuple[Candidate, ...]) -> None:
+        self._candidates = candidates
+        self._shares = [self._weights.expect(c.name) for c in candidates]
+        self._total = sum(self._shares)
 
 
 class SelectiveRandomWalk(Profiled):
@@ -74,12 +86,19 @@ class SelectiveRandomWalk(Profiled):
         self._predicate = interesting
 
     def start(self, info: ExecutionInfo) -> None:
-        """Choose the place, and draw nobody yet."""
+        """Choose the place, and draw nobody yet.
+
+        Between two steps with the same candidates, only who took the first of them has a new pending event: it alone
+        moves between those that are free and those that are not.
+        """
         super().start(info)
         self._place: str | None = None  # the group that is D in this execution
         self._weights = Weights({})
         self._intended: str | None = None  # None: to be drawn
-        self._blocked: set[str] = set()  # whose pending event of D is not their turn
+        self._candidates: tuple[Candidate, ...] = ()
+        self._free: list[Candidate] = []  # those with a pending event outside D
+        self._held: dict[str, Candidate] = {}  # the others: only the intended one may go on
+        self._last: Candidate | None = None  # who took the last step
         if self._counts is not None and (places := self._counts.shared()):
             self._place = self._random.choice(places)
             self._weights = Weights(self._counts.of(self._place))
@@ -89,62 +108,61 @@ class SelectiveRandomWalk(Profiled):
             return place_of(op)
         return "interesting" if self._predicate(op) else None
 
-    def choose(self, offer: Offer) -> Candidate:
-        """An event outside D, or the intended actor's event of D."""
-        chosen = super().choose(offer)
-        if self._counts is None:
-            self._count(chosen)
-        elif self._place is not None:
-            self._executed(chosen)
-        return chosen
-
     def pick(self, offer: Offer) -> Candidate:
-        """Uniformly among those who are not blocked; who is found to be out of turn gets blocked."""
-        chosen: Candidate
+        """An event outside D, or the intended actor's event of D: uniformly among those who may go on."""
         if self._place is None:
-            chosen = self._random.choice(offer.candidates)
-            return chosen
-        while True:
-            if self._intended is None:
-                self._intended = self._draw(offer)
-            free = [c for c in offer.candidates if c.name not in self._blocked]
-            while free:
-                index = self._random.below(len(free))
-                chosen = free[index]
-                if chosen.name == self._intended or self._group(chosen.op) != self._place:
-                    return chosen
-                self._blocked.add(chosen.name)
-                del free[index]
-            # The intended one is no candidate: draw among those who are waiting for their turn.
-            self._blocked.clear()
-            self._intended = self._draw_waiting(offer)
-
-    def _draw(self, offer: Offer) -> str:
-        """Whose event of D comes next, in proportion to what is left of D."""
-        left = {name: max(count, 0) for name, count in self._weights.left.items()}
-        for candidate in offer.candidates:
-            if self._group(candidate.op) == self._place:
-                left[candidate.name] = self._weights.of(candidate.name)
-        names = list(left)
-        if not any(left.values()):
-            return ""  # D is over as far as anybody knows; who comes to it yet is drawn when all wait
-        return names[self._random.weighted(list(left.values()))]
-
-    def _draw_waiting(self, offer: Offer) -> str:
-        weights = [self._weights.of(c.name) for c in offer.candidates]
-        chosen: Candidate = offer.candidates[self._random.weighted(weights)]
-        return chosen.name
-
-    def _executed(self, chosen: Candidate) -> None:
-        if self._group(chosen.op) == self._place:
+            return self._walk(offer)
+        candidates, last = offer.candidates, self._last
+        if last is None or candidates is not self._candidates:
+            self._sort(candidates)
+        else:
+            self._announced(last)
+        if self._intended is None:
+            # Nobody: D is over as far as anybody knows; who comes to it yet is drawn when all are held.
+            self._intended = self._weights.draw(self._random) or ""
+        free, due = self._free, self._held.get(self._intended)
+        index = self._word() * (len(free) + (due is not None)) >> 32 if free else 0
+        chosen: Candidate
+        if index < len(free):
+            chosen = free[index]
+        else:
+            chosen = due if due is not None else self._draw_held()
             self._weights.ran(chosen.name)
             self._intended = None
-            self._blocked.clear()
-        if chosen.op.kind is Kind.SPAWN:
-            before = self._weights.of(chosen.name)
-            child = self._weights.spawned(chosen.name)
-            if self._intended == chosen.name and self._random.below(before) < self._weights.left[child]:
-                self._intended = child
+        if chosen.op.kind is _SPAWN:
+            self._spawned(chosen.name)
+        self._last = chosen
+        return chosen
+
+    def _sort(self, candidates: tuple[Candidate, ...]) -> None:
+        """Find anew who is free and who is held."""
+        self._candidates, self._free, self._held = candidates, list(candidates), {}
+        for candidate in candidates:
+            self._announced(candidate)
+
+    def _announced(self, candidate: Candidate) -> None:
+        """`candidate` has a new pending event."""
+        name, held = candidate.name, self._held
+        if self._group(candidate.op) == self._place:
+            self._weights.expect(name)
+            if name not in held:
+                held[name] = candidate
+                self._free.remove(candidate)
+        elif name in held:
+            del held[name]
+            self._free.append(candidate)
+
+    def _draw_held(self) -> Candidate:
+        """All are held, and the intended actor is not among them: the event of another comes next."""
+        held, left = list(self._held.values()), self._weights.left
+        return held[self._random.weighted([left[candidate.name] for candidate in held])]
+
+    def _spawned(self, parent: str) -> None:
+        """The children's share of D goes with them, and the intention if it was one of theirs that was meant."""
+        before = self._weights.left.get(parent, 0)  # at least 1 if it is intended
+        child = self._weights.spawned(parent)
+        if self._intended == parent and self._random.below(before) < self._weights.left[child]:
+            self._intended = child
 
     def finish(self, trace: Trace) -> None:
         """Keep the counts of the first execution; UsageError if there is nothing in D."""

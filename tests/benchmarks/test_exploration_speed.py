@@ -63,7 +63,7 @@ def test_an_execution_of_dpor_costs_at_most_five_of_a_random_walk_and_no_more_at
     assert growth <= 1.5
 
 
-@pytest.mark.parametrize("scheduler", ["pct", "pos", "surw"])
+@pytest.mark.parametrize("scheduler", ["pct", "pos", "surw", "urw"])
 def test_a_step_of_the_other_random_schedulers_costs_at_most_two_of_a_random_walk(scheduler):
     """On two vCPUs of 100 loads and stores; the least of five interleaved rounds."""
 

@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from scheduler_programs import X, Y, actors, increments, independent, loads, make, run, run_all, stores
 
+from schedulers._weights import Weights
 from schedulers.random_walk import RandomWalk
 from schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 from simaie.errors import UsageError
+from simaie.prng import Random
 
 PRIVATE = 0x8000
 
@@ -82,6 +84,13 @@ def test_a_plain_random_walk_sees_one_of_these_orders_only():
     assert set(tally(uneven(), RandomWalk(), 20 * 50, on_x)) == {"111000"}
 
 
+def test_surw_is_uniform_where_interesting_events_and_others_alternate():
+    """Every thread is held and set free again and again: 6! / (3! 2! 1!) = 60 orders of the stores to X."""
+    program = make(stores(X, PRIVATE, X, PRIVATE, X), stores(PRIVATE, X, Y, PRIVATE, X), stores(Y, Y, X, Y))
+    surw = SelectiveRandomWalk(lambda op: op.address == X)
+    assert chi_square(tally(program, surw, 60 * 40, on_x), 60) < 4
+
+
 def test_surw_moves_the_intention_to_children():
     """A spawned thread stores three times to X, its parent privately; against three stores of thread 1: again 20."""
 
@@ -96,6 +105,25 @@ def test_surw_moves_the_intention_to_children():
 
     surw = SelectiveRandomWalk(lambda op: op.address == X)
     assert chi_square(tally(make(parent, stores(X, X, X)), surw, 20 * 50, show), 20) < 4
+
+
+def test_weights_know_their_total_whatever_happens():
+    """An actor without a count, one that runs longer than counted, and a share that its parent has no more."""
+    weights = Weights({"0": 1, "0.0": 3, "1": 2})
+    assert weights.left == {"0": 4, "1": 2}
+    for _ in range(6):
+        weights.expect("0")
+        weights.ran("0")
+    weights.expect("7")
+    assert weights.spawned("0") == "0.0"
+    assert weights.left == {"0": 0, "0.0": 3, "1": 2, "7": 1}
+    assert weights.total == 6
+
+
+def test_of_those_who_have_nothing_left_none_is_drawn():
+    assert Weights({"0": 0}).draw(Random(1)) is None
+    drawn = Weights({"0": 0, "1": 1, "2": 3})
+    assert Counter(drawn.draw(Random(seed)) for seed in range(400)).keys() == {"1", "2"}
 
 
 def test_an_interesting_set_that_matches_nothing_is_an_error_when_that_is_known():
