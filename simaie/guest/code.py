@@ -4,21 +4,26 @@
      ins("strex", X, "r2", into="r3"), ins("cbnz", "r3", "again")]
 
 An instruction names a method of the vCPU, or one of the few register instructions below that only move values about.
-An argument that is a string names a register, whose value at the end goes into the outcome if it was ever written.
-Registers start at 0 and hold 64 bits.
+An argument that is a string names a register, whose value at the end goes into the outcome if it was ever written,
+unless its name begins with a dot: such a register is the program's own business, and `observe` shows it where wanted.
+Registers start at 0 and hold 64 bits, unsigned.
+
+`Code` resolves names once, to places in a list of registers in which the constants stand too: interpreting a program
+is most of what exploring it costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
+from typing import Any, cast
 
 import msgspec
 
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 
-__all__ = ["LOCAL", "Code", "Ins", "ins", "run_code"]
+__all__ = ["ALU", "LOCAL", "Code", "Ins", "ins", "run_code"]
 
 Operand = int | str
 
@@ -26,18 +31,41 @@ _MASK64 = (1 << 64) - 1
 #: A guest loop without any memory access would run for ever: after so many local instructions it is stopped.
 _LOCAL_LIMIT = 10_000
 
-_ALU: dict[str, Callable[[int, int], int]] = {
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _sign_extend(value: int, bits: int) -> int:
+    half = 1 << bits - 1
+    return (value & 2 * half - 1 ^ half) - half
+
+
+#: ``reg_NAME a, b``: both operands unsigned and of 64 bits, and the result wraps. A shift by 64 or more gives 0 (`sar`:
+#: the sign); `sext` extends the sign of the lowest `b` bits; the comparisons give 0 or 1, `slt` and `sle` signed ones.
+ALU: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
     "xor": lambda a, b: a ^ b,
+    "shl": lambda a, b: a << b if b < 64 else 0,
+    "shr": lambda a, b: a >> b,
+    "sar": lambda a, b: _signed(a) >> b,
+    "sext": _sign_extend,
     "eq": lambda a, b: int(a == b),
     "ne": lambda a, b: int(a != b),
     "lt": lambda a, b: int(a < b),
+    "le": lambda a, b: int(a <= b),
+    "slt": lambda a, b: int(_signed(a) < _signed(b)),
+    "sle": lambda a, b: int(_signed(a) <= _signed(b)),
 }
-#: Register instructions: moves, arithmetic, labels and branches. `cbz r label` branches if r is 0, `cbnz` if not.
-LOCAL = frozenset({*("reg_" + name for name in _ALU), "mov", "label", "branch", "cbz", "cbnz", "observe"})
+#: Register instructions: moves, arithmetic, labels and branches. `cbz r label` branches if r is 0, `cbnz` if not;
+#: ``select c, a, b`` gives a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`.
+LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe"})
+_ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1}
+_BRANCHES = frozenset({"branch", "cbz", "cbnz"})
 
 
 class Ins(msgspec.Struct, frozen=True):
@@ -66,24 +94,32 @@ class Code(Sequence[Ins]):
     def __init__(self, instructions: Sequence[Ins], cpu_class: type[Cpu], where: str) -> None:
         self.instructions = tuple(instructions)
         self.labels: dict[str, int] = {}
-        known = {*cpu_class.instruction_names(), *LOCAL}
+        known = _known(cast(Hashable, cpu_class))  # mypy takes the class's __hash__ for that of its objects
         for index, item in enumerate(self.instructions):
             if not isinstance(item, Ins):
                 raise UsageError(f"{where}: item {index} is {item!r}, not an instruction (simaie.ins)")
             if item.name not in known:
                 raise UnknownNameError(f"instruction in {where}, item {index}:", item.name, known)
+            count = 2 if item.name.startswith("reg_") else _ARGUMENTS.get(item.name)
+            if count is not None and len(item.args) != count:
+                raise UsageError(f"{where}, item {index}: {item.name} has {count} arguments, not {len(item.args)}")
             if item.name == "label":
                 self._add_label(item, index, where)
         for index, item in enumerate(self.instructions):
-            if item.name in ("branch", "cbz", "cbnz") and item.args[-1:] != () and item.args[-1] not in self.labels:
+            if item.name in _BRANCHES and item.args[-1] not in self.labels:
                 raise UsageError(f"{where}, item {index}: no label {item.args[-1]!r} to branch to")
+        compiler = _Compiler(self.labels)
+        self.steps = [compiler.step(item) for item in self.instructions]
+        #: What the registers and constants hold in the beginning; the steps name places in it.
+        self.registers = compiler.initial
 
     def _add_label(self, item: Ins, index: int, where: str) -> None:
-        if len(item.args) != 1 or not isinstance(item.args[0], str):
+        label = item.args[0]
+        if not isinstance(label, str):
             raise UsageError(f"{where}, item {index}: a label has one argument, its name")
-        if item.args[0] in self.labels:
-            raise UsageError(f"{where}, item {index}: the label {item.args[0]!r} stands twice")
-        self.labels[item.args[0]] = index
+        if label in self.labels:
+            raise UsageError(f"{where}, item {index}: the label {label!r} stands twice")
+        self.labels[label] = index
 
     def __len__(self) -> int:
         return len(self.instructions)
@@ -95,6 +131,55 @@ class Code(Sequence[Ins]):
         return iter(self.instructions)
 
 
+@cache
+def _known(cpu_class: Any) -> frozenset[str]:
+    return frozenset({*cpu_class.instruction_names(), *LOCAL})
+
+
+#: What a step is, its first item. The rest: places of operands, the place of the result (0 if unwanted), and the name
+#: under which the result is observed, if it is.
+_CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING = range(9)
+
+
+class _Compiler:
+    """Gives every register and constant its place, and every instruction its step. Place 0 is for what nobody wants."""
+
+    def __init__(self, labels: dict[str, int]) -> None:
+        self._labels = labels
+        self.initial: list[int] = [0]
+        self._places: dict[tuple[Operand, bool], int] = {}
+
+    def step(self, item: Ins) -> tuple[Any, ...]:
+        name, args, target = item.name, item.args, item.into
+        into = 0 if target is None else self._place(target)
+        seen = None if target is None or target.startswith(".") else target
+        if name not in LOCAL:
+            return _CALL, name, [self._place(a, wrapped=False) for a in args], dict(item.options), into, seen
+        if name == "label":
+            return (_NOTHING,)
+        if name == "branch":
+            return _JUMP, self._labels[str(args[0])]
+        if name in _BRANCHES:
+            return _IF_ZERO if name == "cbz" else _IF_NOT_ZERO, self._place(args[0]), self._labels[str(args[1])]
+        places = [self._place(a) for a in args]
+        if name == "observe":
+            return _OBSERVE, places[0], target or str(args[0])
+        if name == "mov":
+            return _MOVE, places[0], into, seen
+        if name == "select":
+            return _SELECT, *places, into, seen
+        return _ALU, ALU[name[4:]], *places, into, seen
+
+    def _place(self, operand: Operand, *, wrapped: bool = True) -> int:
+        """Where `operand` stands; a constant that an instruction of the vCPU gets is left as it is."""
+        key = operand, wrapped or isinstance(operand, str)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self.initial)
+            self.initial.append(0 if isinstance(operand, str) else operand & _MASK64 if wrapped else operand)
+        return place
+
+
 async def run_code(code: Any, cpu: Any) -> None:
     """Run a list of instructions on `cpu`; the registers written become observations."""
     await _Interpreter(code, cpu).run()
@@ -103,10 +188,10 @@ async def run_code(code: Any, cpu: Any) -> None:
 class _Interpreter:
     def __init__(self, code: Code, cpu: Any) -> None:
         self._code, self._cpu = code, cpu
-        self._registers: dict[str, int] = {}
+        self._registers = code.registers.copy()
         self._position = 0
 
-    def guest_state(self) -> tuple[int, dict[str, int]]:
+    def guest_state(self) -> tuple[int, list[int]]:
         """All that what follows depends on: the position behind the instruction in execution, and the registers."""
         return self._position, self._registers
 
@@ -116,46 +201,55 @@ class _Interpreter:
         return f"item {self._position - 1}"
 
     async def run(self) -> None:
-        position, local_run = 0, 0
-        while position < len(self._code):
-            item = self._code[position]
+        cpu, steps, registers = self._cpu, self._code.steps, self._registers
+        position, local_run, end = 0, 0, len(self._code.steps)
+        while position < end:
+            step = steps[position]
             position += 1
-            if item.name in LOCAL:
+            if step[0] != _CALL:
                 local_run += 1
                 if local_run > _LOCAL_LIMIT:
-                    where = f"item {position - 1}"
-                    raise GuestError(
-                        f"vCPU {self._cpu.name} ran {_LOCAL_LIMIT} register instructions in a row without touching "
-                        f"memory ({where}): no other vCPU could ever step",
-                        vcpu=self._cpu.name,
-                        where=where,
-                    )
-                position = self._local(item, position)
+                    self._endless(position - 1)
+                position = self._local(step, position)
                 continue
+            _, name, places, options, into, seen = step
             local_run = 0
             self._position = position
-            method = getattr(self._cpu, item.name)
-            result = await method(*(self._value(a) for a in item.args), **dict(item.options))
-            if item.into is not None:
-                self._set(item.into, result)
+            result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
+            if into:
+                registers[into] = value = int(result) & _MASK64
+                if seen is not None:
+                    cpu.observe(seen, value)
 
-    def _local(self, item: Ins, following: int) -> int:
+    def _local(self, step: tuple[Any, ...], following: int) -> int:
         """Carry out a register instruction; returns where to go on."""
-        name, args = item.name, item.args
-        if name == "branch":
-            return self._code.labels[str(args[0])]
-        if name in ("cbz", "cbnz"):
-            taken = (self._value(args[0]) == 0) == (name == "cbz")
-            return self._code.labels[str(args[1])] if taken else following
-        if name == "mov" and item.into is not None:
-            self._set(item.into, self._value(args[0]))
-        elif name.startswith("reg_") and item.into is not None:
-            self._set(item.into, _ALU[name[4:]](self._value(args[0]), self._value(args[1])))
+        registers, kind = self._registers, step[0]
+        if kind == _ALU:
+            value = step[1](registers[step[2]], registers[step[3]]) & _MASK64
+        elif kind == _MOVE:
+            value = registers[step[1]]
+        elif kind == _SELECT:
+            value = registers[step[2] if registers[step[1]] else step[3]]
+        elif kind == _OBSERVE:
+            self._cpu.observe(step[2], registers[step[1]])
+            return following
+        elif kind == _NOTHING:
+            return following
+        elif kind == _JUMP or (registers[step[1]] == 0) == (kind == _IF_ZERO):
+            target: int = step[-1]
+            return target
+        else:
+            return following
+        registers[step[-2]] = value
+        if step[-1] is not None:
+            self._cpu.observe(step[-1], value)
         return following
 
-    def _value(self, operand: Operand) -> int:
-        return self._registers.get(operand, 0) if isinstance(operand, str) else operand
-
-    def _set(self, register: str, value: Any) -> None:
-        self._registers[register] = int(value) & _MASK64
-        self._cpu.observe(register, self._registers[register])
+    def _endless(self, item: int) -> None:
+        where = f"item {item}"
+        raise GuestError(
+            f"vCPU {self._cpu.name} ran {_LOCAL_LIMIT} register instructions in a row without touching "
+            f"memory ({where}): no other vCPU could ever step",
+            vcpu=self._cpu.name,
+            where=where,
+        )

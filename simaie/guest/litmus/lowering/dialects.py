@@ -1,0 +1,29 @@
+"""The dialects, by architecture: which vCPU runs it, and the function that lowers one of its instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from simaie.guest.litmus.instruction import Instruction
+from simaie.guest.litmus.model import Arch
+
+from . import x86
+from .builder import Builder
+
+__all__ = ["DIALECTS", "Dialect"]
+
+
+class Dialect(NamedTuple):
+    """isa: of the program. register_bits: of a whole register. zero: registers that always hold 0."""
+
+    isa: str
+    register_bits: int
+    lower: Callable[[Builder, Instruction], None]
+    zero: frozenset[str] = frozenset()
+
+
+DIALECTS: dict[Arch, Dialect] = {
+    Arch.X86: Dialect("x86", 32, x86.lower_intel),
+    Arch.X86_64: Dialect("x86", 64, x86.lower_att),
+}

@@ -1,0 +1,147 @@
+"""A litmus test and the program that it became; outcomes of the program are states of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simaie.errors import UsageError
+from simaie.guest.code import Ins, ins
+from simaie.guest.litmus.evaluate import Held
+from simaie.guest.litmus.location import Global, Location, RegisterOf, SymbolicName
+from simaie.guest.litmus.model import LitmusTest, Thread
+from simaie.guest.litmus.proposition import Atom, Prop, atoms
+from simaie.guest.litmus.source import Position
+from simaie.guest.litmus.widths import widths
+from simaie.guest.program import Program
+from simaie.trace import Outcome
+
+from .builder import Builder, mask
+from .dialects import DIALECTS, Dialect
+from .errors import UnsupportedError
+from .layout import Layout
+from .loops import CUT, bounded
+
+__all__ = ["ROUNDS", "Lowered", "lower"]
+
+#: How often a thread may go back to one label, unless the caller says otherwise; herd7's default.
+ROUNDS = 2
+
+
+def lower(test: LitmusTest, *, rounds: int = ROUNDS) -> Lowered:
+    """Turn a test into a program; a thread may go back to each of its labels `rounds` times.
+
+    Raises UnsupportedError, which says where, for what cannot be run.
+    """
+    if rounds < 0:
+        raise UsageError(f"rounds must not be negative, not {rounds}")
+    dialect = DIALECTS.get(test.arch)
+    if dialect is None:
+        raise UnsupportedError(test.file, Position(1, 1), f"unsupported architecture {test.arch}", sorted(DIALECTS))
+    return Lowered(test, dialect, rounds)
+
+
+class Lowered:
+    """test: as read. program: it, to be explored. layout: where its locations are."""
+
+    def __init__(self, test: LitmusTest, dialect: Dialect, rounds: int) -> None:
+        self.test = test
+        self.layout = Layout(test)
+        self._dialect, self._rounds = dialect, rounds
+        self._width_of = widths(test)
+        self._unsigned = _unsigned(test)
+        self._wanted = _wanted(test)
+        self._numbers = {thread.id: str(number) for number, thread in enumerate(test.threads)}
+        self._cut_marks = [f"{number}:{CUT}" for number in self._numbers.values()]
+        watch = {
+            address: self.layout.cell_bytes(location.name)
+            for location in self._wanted
+            if isinstance(location, Global)
+            for address in self.layout.cells(location)
+        }
+        self.program = Program(
+            test.name,
+            isa=dialect.isa,
+            threads=[self._thread(thread) for thread in test.threads],
+            init=self.layout.image,
+            watch=watch,
+            description=test.doc,
+        )
+
+    # -- the program --------------------------------------------------------------------------
+
+    def _thread(self, thread: Thread) -> list[Ins]:
+        dialect = self._dialect
+        builder = Builder(self.test, thread, self.layout, register_bits=dialect.register_bits, zero=dialect.zero)
+        self._initialise(builder)
+        for statement in thread.statements:
+            builder.statement = statement
+            for label in statement.labels:
+                builder.label(label)
+            if statement.instruction is not None:
+                dialect.lower(builder, statement.instruction)
+        names = [each.register for each in self._wanted if isinstance(each, RegisterOf) and each.thread == thread.id]
+        return bounded(builder.code, [ins("observe", f".{name}", into=name) for name in names], self._rounds)
+
+    def _initialise(self, builder: Builder) -> None:
+        bits = self._dialect.register_bits
+        for item in self.test.init:
+            match item.location:
+                case RegisterOf(thread, name) if thread == builder.thread.id:
+                    register = name
+                case SymbolicName():
+                    register = item.location.key
+                case _:
+                    continue
+            if item.value is None:
+                continue
+            if isinstance(item.value, tuple):
+                raise UnsupportedError(self.test.file, item.position, "unsupported: an array as a register's value")
+            builder.move(self.layout.number(item.value, item.position) & mask(bits), f".{register}")
+
+    # -- its outcomes -------------------------------------------------------------------------
+
+    def is_cut(self, outcome: Outcome) -> bool:
+        """Whether a loop of the execution was cut, so that its outcome is no state of the test."""
+        names = [name for name, _ in outcome.items]
+        return any(mark in names for mark in self._cut_marks)
+
+    def state(self, outcome: Outcome) -> dict[str, Held]:
+        """The state of an outcome: each location of the test's question with what it holds, as herd7 spells it."""
+        values = outcome.as_dict()
+        return {location.key: self._held(location, values) for location in self._wanted}
+
+    def _held(self, location: Location, values: dict[str, int]) -> Held:
+        if isinstance(location, Global):
+            cells = [self._spelt(location.key, values[f"[{a:#x}]"]) for a in self.layout.cells(location)]
+            return "{" + ",".join(map(str, cells)) + "}" if self.layout.is_array(location) else cells[0]
+        assert isinstance(location, RegisterOf)
+        name = f"{self._numbers[location.thread]}:{location.register}"
+        return self._spelt(location.key, values.get(name, 0))
+
+    def _spelt(self, key: str, value: int) -> int | str:
+        """The location whose address it is, or the number that the location's type makes of it."""
+        name = self.layout.name_of(value)
+        if name is not None:
+            return name
+        bits = self._width_of(key)
+        value &= mask(bits)
+        return value if key.partition("[")[0] in self._unsigned or not value >> bits - 1 else value - (1 << bits)
+
+
+def _wanted(test: LitmusTest) -> list[Location]:
+    """The locations of the test's question, its filter included, each once, in the order of a state."""
+    found = {observed.location.key: observed.location for observed in test.locations}
+    for prop in (test.condition.prop, test.filter):
+        for location in _locations(prop) if prop is not None else ():
+            found.setdefault(location.key, location)
+    return list(found.values())
+
+
+def _locations(prop: Prop) -> Iterator[Location]:
+    for atom in atoms(prop):
+        yield from (atom.location,) if isinstance(atom, Atom) else (atom.left, atom.right)
+
+
+def _unsigned(test: LitmusTest) -> frozenset[str]:
+    named = (item for item in test.init if item.type is not None)
+    return frozenset(item.location.key for item in named if item.type and item.type.name.startswith("u"))
