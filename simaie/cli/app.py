@@ -28,10 +28,10 @@ from simaie.cli.explore_options import (
     Target,
     Word,
 )
-from simaie.cli.options import DriverName, FormatOption, Listed, complete_programs, completing
+from simaie.cli.options import DriverName, FormatOption, Listed, LitmusFormat, complete_programs, completing, known
 from simaie.cli.output import Format
 from simaie.cli.status import Status, command
-from simaie.plugins import SCHEMES
+from simaie.plugins import HOSTS, SCHEMES
 
 __all__ = ["app"]
 
@@ -178,3 +178,46 @@ def audit(
     from simaie.cli.audit import run_audit
 
     return run_audit(scheme or None, row or None, seed, output)
+
+
+@app.command(
+    epilog="Exit status: 0 if all is sure and nothing broken, 1 if a forall or ~exists does not hold, 2 if a file "
+    "cannot be run, 3 if an answer is not sure, 130 if interrupted."
+)
+@command
+def litmus(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="A .litmus file, a folder of them, or @FILE, a list of paths."),
+    ],
+    scheme: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...]",
+            help=f"The emulation scheme: {known(SCHEMES)}. The default is the ideal, in which a store-conditional may "
+            "fail without cause, as in herd7.",
+            autocompletion=completing(SCHEMES),
+        ),
+    ] = "native:spurious_failures=true",
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help=f"The host's memory model: {known(HOSTS)}.", autocompletion=completing(HOSTS)
+        ),
+    ] = "sc",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
+    unroll: Annotated[
+        int, typer.Option(metavar="N", help="How often a thread may go back to a label before it is cut.")
+    ] = 2,
+    executions: Annotated[int, typer.Option(metavar="N", help="At most so many for one test.")] = 1_000_000,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="At most so long for one test.")] = None,
+    output: Annotated[
+        LitmusFormat, typer.Option("--format", help="herd7's log, for its tools too, or one JSON document.")
+    ] = LitmusFormat.HERD,
+) -> Status:
+    """Run litmus tests: all states that each can reach, and the answer to its condition."""
+    from simaie.cli.litmus import run_litmus
+    from simaie.explore.litmus_files import LitmusSettings
+
+    settings = LitmusSettings(scheme, host, unroll, executions, seconds)
+    return run_litmus(paths, settings, jobs, output)

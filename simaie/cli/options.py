@@ -12,7 +12,17 @@ import typer
 from simaie import plugins
 from simaie.cli.output import Format
 
-__all__ = ["DriverName", "Endianness", "FormatOption", "HostWord", "Listed", "complete_programs", "completing", "known"]
+__all__ = [
+    "DriverName",
+    "Endianness",
+    "FormatOption",
+    "HostWord",
+    "Listed",
+    "LitmusFormat",
+    "complete_programs",
+    "completing",
+    "known",
+]
 
 
 class DriverName(StrEnum):
@@ -20,6 +30,13 @@ class DriverName(StrEnum):
 
     INLINE = "inline"
     TRIO = "trio"
+
+
+class LitmusFormat(StrEnum):
+    """How the results of litmus tests are written."""
+
+    HERD = "herd"
+    JSON = "json"
 
 
 class HostWord(StrEnum):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from simaie.audit import AuditRow
     from simaie.explore.explorer import Exploration
 
-__all__ = ["audit_progress", "exploration_progress", "progress_words"]
+__all__ = ["audit_progress", "exploration_progress", "litmus_progress", "progress_words"]
 
 
 @contextlib.contextmanager
@@ -27,8 +27,23 @@ def exploration_progress(what: str) -> Iterator[Callable[[Exploration], None] | 
 def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
     """Likewise for the audit: how many rows are done, and the last of them."""
     with _bar() as draw:
-        yield None if draw is None else lambda done, planned, row: draw(
-            done / planned, f"{done}/{planned}: row {row.row}, {clean(row.program)} under {clean(row.scheme)}"
+        yield (
+            None
+            if draw is None
+            else lambda done, planned, row: draw(
+                done / planned, f"{done}/{planned}: row {row.row}, {clean(row.program)} under {clean(row.scheme)}"
+            )
+        )
+
+
+@contextlib.contextmanager
+def litmus_progress(planned: int) -> Iterator[Callable[[int, str], None] | None]:
+    """Likewise for litmus tests: how many files are done, and the last of them. Not while results go to a terminal."""
+    with contextlib.nullcontext() if sys.stdout.isatty() else _bar() as draw:
+        yield (
+            None
+            if draw is None
+            else lambda done, file: draw(min(1.0, done / planned), f"{done}/{planned}: {clean(file)}")
         )
 
 

@@ -10,7 +10,7 @@ Which instructions can be *run* is not decided here.
 """
 
 from .errors import LitmusError
-from .evaluate import Verdict, evaluate, filter_locations, passes_filter, state_locations, verdict
+from .evaluate import Held, Verdict, evaluate, filter_locations, judge, passes_filter, state_locations, verdict
 from .instruction import (
     ConditionCode,
     FenceOption,
@@ -46,10 +46,10 @@ from .widths import type_bits, widths
 
 __all__ = [
     "Address", "And", "Arch", "Atom", "CType", "CodeLabel", "Condition", "ConditionCode", "Constant",
-    "FenceOption", "Global", "Immediate", "Implies", "InitItem", "Instruction", "InstructionWord",
+    "FenceOption", "Global", "Held", "Immediate", "Implies", "InitItem", "Instruction", "InstructionWord",
     "LabelRef", "LitmusError", "LitmusTest", "Location", "Memory", "Not", "Observed", "Operand", "Or",
     "Position", "Prop", "Quantifier", "Register", "RegisterList", "RegisterOf", "Same", "Shift",
     "ShiftedImmediate", "ShiftedRegister", "Statement", "Symbol", "SymbolicName", "SymbolicRegister",
-    "Thread", "Value", "Verdict", "atoms", "evaluate", "filter_locations", "load", "parse",
+    "Thread", "Value", "Verdict", "atoms", "evaluate", "filter_locations", "judge", "load", "parse",
     "passes_filter", "state_locations", "type_bits", "verdict", "widths",
 ]  # fmt: skip

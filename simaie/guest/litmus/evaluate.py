@@ -24,6 +24,7 @@ __all__ = [
     "Verdict",
     "evaluate",
     "filter_locations",
+    "judge",
     "passes_filter",
     "state_locations",
     "verdict",
@@ -36,7 +37,7 @@ Resolver: TypeAlias = Callable[[Address | CodeLabel | InstructionWord], int]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`answer` is that of the quantified condition; the counts are of states, by its proposition."""
+    """`answer` is that of the quantified condition; the counts are of states (or executions), by its proposition."""
 
     answer: Literal["Ok", "No"]
     observation: Literal["Always", "Sometimes", "Never"]
@@ -103,12 +104,17 @@ def verdict(
         if filtered or passes_filter(test, state, resolve):
             holds = evaluate(test.condition.prop, state, width_of, resolve)
             positive, negative = positive + holds, negative + (not holds)
+    return judge(test.condition.quantifier, positive, negative)
+
+
+def judge(quantifier: Quantifier, positive: int, negative: int) -> Verdict:
+    """Answer the question, given how many states (or executions) satisfy its proposition and how many do not."""
     holds_overall = {
         Quantifier.EXISTS: positive > 0,
         Quantifier.NOT_EXISTS: positive == 0,
         Quantifier.FORALL: negative == 0,
         Quantifier.NONE: negative == 0,
-    }[test.condition.quantifier]
+    }[quantifier]
     observation: Literal["Always", "Sometimes", "Never"]
     observation = "Never" if not positive else "Sometimes" if negative else "Always"
     return Verdict("Ok" if holds_overall else "No", observation, positive, negative)

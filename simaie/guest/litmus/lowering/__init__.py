@@ -7,6 +7,6 @@ observed. A loop is cut after a number of rounds (`loops`), and the outcome says
 """
 
 from .errors import UnsupportedError
-from .lowered import Lowered, lower
+from .lowered import ROUNDS, Lowered, lower
 
-__all__ = ["Lowered", "UnsupportedError", "lower"]
+__all__ = ["ROUNDS", "Lowered", "UnsupportedError", "lower"]

@@ -50,6 +50,11 @@ class Layout:
             if isinstance(item.location, Global) and item.value is not None:
                 self._initialise(item, item.location, item.value)
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The address of the first location, and the one behind the last."""
+        return _BASE, self._next
+
     def cell_bytes(self, name: str) -> int:
         """The width of a location, or of a cell of an array, in bytes."""
         return self._width_of(name) // 8

@@ -1,0 +1,184 @@
+"""Litmus tests explored to the end: every state that a test can reach under a scheme and a host memory.
+
+The search is the optimal DPOR's, over executions that all end (loops are cut), so it is complete. Under sequential
+consistency it visits every trace once, and a trace is what herd7 calls an execution, a choice of rf and co: the counts
+of witnesses are herd7's then. Under a weaker host one such execution may come about in several ways; states and
+verdict are the same, the counts need not be.
+
+The search is a loop of its own, not `simaie.explore`: no checkers, no statistics, half the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from simaie.engine.inline import run_inline
+from simaie.engine.machine import Machine
+from simaie.explore.explorer import make_scheduler
+from simaie.guest.litmus import (
+    Held,
+    LitmusTest,
+    Position,
+    Quantifier,
+    Verdict,
+    evaluate,
+    judge,
+    passes_filter,
+    state_locations,
+    widths,
+)
+from simaie.guest.litmus.lowering import ROUNDS, Lowered, UnsupportedError, lower
+from simaie.protocols import require_positive
+from simaie.replay.run import make_execution
+from simaie.trace import Ending, Trace
+
+__all__ = ["EXECUTIONS", "HERD_SCHEME", "LitmusResult", "LitmusState", "explore_litmus"]
+
+#: The ideal architecture in which a store-conditional may fail without cause, as in herd7's models.
+HERD_SCHEME = "native:spurious_failures=true"
+EXECUTIONS = 1_000_000
+
+LitmusState = tuple[tuple[str, Held], ...]
+
+
+class LitmusResult(msgspec.Struct, frozen=True):
+    """What a litmus test can do.
+
+    states: each location that the question names with what it holds; sorted. verdict: the answer and the observation
+    as herd7 gives them; its counts are of executions. executions: how many were run, those that the filter
+    drops and those that were cut among them. complete: every execution there is was run. bounded: a loop was cut in
+    some execution, which is in no count. seconds: of everything.
+    """
+
+    test: LitmusTest
+    scheme: str
+    host: str
+    states: tuple[LitmusState, ...]
+    verdict: Verdict
+    executions: int
+    complete: bool
+    bounded: bool
+    seconds: float
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether the answer would stay the same had more been explored: it rests on a witness, or on all there is."""
+        if self.complete and not self.bounded:
+            return True
+        match self.test.condition.quantifier:
+            case Quantifier.EXISTS | Quantifier.NOT_EXISTS:
+                return self.verdict.positive > 0
+            case _:
+                return self.verdict.negative > 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "name": self.test.name,
+            "arch": self.test.arch.value,
+            "file": self.test.file,
+            "scheme": self.scheme,
+            "host": self.host,
+            "states": [dict(state) for state in self.states],
+            "verdict": self.verdict.answer,
+            "conclusive": self.conclusive,
+            "observation": self.verdict.observation,
+            "positive": self.verdict.positive,
+            "negative": self.verdict.negative,
+            "executions": self.executions,
+            "complete": self.complete,
+            "bounded": self.bounded,
+            "seconds": round(self.seconds, 6),
+        }
+
+
+def explore_litmus(
+    test: LitmusTest,
+    machine: Machine | None = None,
+    *,
+    rounds: int = ROUNDS,
+    executions: int = EXECUTIONS,
+    seconds: float | None = None,
+) -> LitmusResult:
+    """Run every execution of `test` on `machine`, by default the ideal architecture on a sequentially consistent host.
+
+    rounds: how often a thread may go back to one label. executions, seconds: limits; a result that they cut short is
+    not complete. Raises UnsupportedError, which says where, if the test has something that cannot be run.
+    """
+    require_positive(executions=executions, seconds=seconds)
+    began = time.perf_counter()
+    machine = machine or Machine(HERD_SCHEME)
+    search = _Search(lower(test, rounds=rounds), machine)
+    complete = search.run(executions, None if seconds is None else began + seconds)
+    states, positive, negative = search.judged()
+    return LitmusResult(
+        test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
+        search.executions, complete, search.cut > 0, time.perf_counter() - began,
+    )  # fmt: skip
+
+
+class _Search:
+    """outcomes: how many executions ended in each state, filtered states among them. cut: how many did not end."""
+
+    def __init__(self, lowered: Lowered, machine: Machine) -> None:
+        self._lowered, self._machine = lowered, machine
+        self._scheduler, _ = make_scheduler("dpor")
+        self.outcomes: Counter[Any] = Counter()
+        self.executions = self.cut = self._truncated = 0
+        self._first, self._end = lowered.layout.span
+
+    def run(self, limit: int, deadline: float | None) -> bool:
+        """Explore; returns whether that was everything."""
+        scheduler = self._scheduler
+        while not scheduler.exhausted:
+            if self.executions >= limit or (deadline is not None and time.perf_counter() >= deadline):
+                return False
+            execution = make_execution(self._lowered.program, self._machine, scheduler, index=self.executions)
+            self._take(run_inline(execution))
+        return scheduler.complete and not self._truncated
+
+    def _take(self, trace: Trace) -> None:
+        self.executions += 1
+        lowered = self._lowered
+        for fault in trace.faults:
+            raise self._beyond(fault.vcpu, fault.message)
+        for event in trace.events:
+            if event.op.width and not self._first <= event.op.address < self._end:
+                raise self._beyond(event.actor, f"no location of the test is at {event.op.address:#x}")
+        if trace.truncated:
+            self._truncated += 1
+        elif trace.ending is not Ending.FINISHED or lowered.is_cut(trace.outcome):
+            self.cut += 1
+        else:
+            self.outcomes[trace.outcome] += 1
+
+    def _beyond(self, vcpu: str, what: str) -> UnsupportedError:
+        test = self._lowered.test
+        thread = test.threads[int(vcpu)]
+        position = thread.statements[0].position if thread.statements else Position(1, 1)
+        return UnsupportedError(test.file, position, f"P{thread.id} cannot be run: {what}")
+
+    def judged(self) -> tuple[tuple[LitmusState, ...], int, int]:
+        """The states, how many executions satisfy the condition, and how many do not."""
+        test, positive, negative = self._lowered.test, 0, 0
+        width_of, shown = widths(test), state_locations(test)
+        states: set[LitmusState] = set()
+        for outcome, count in self.outcomes.items():
+            state = self._lowered.state(outcome)
+            if not passes_filter(test, state):
+                continue
+            if evaluate(test.condition.prop, state, width_of):
+                positive += count
+            else:
+                negative += count
+            states.add(tuple([(name, state[name]) for name in shown]))
+        return tuple(sorted(states, key=_order)), positive, negative
+
+
+def _order(state: LitmusState) -> list[tuple[bool, Held]]:
+    """Numbers before text."""
+    return [(not isinstance(held, int), held) for _, held in state]

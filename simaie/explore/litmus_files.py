@@ -1,0 +1,97 @@
+"""Many litmus files, read and explored, in this process or in several; the results come in the order of the files.
+
+What is wrong with a file is a value among the results, a `LitmusError`, and the others go on. Every worker does the
+same as this process would, so the number of workers changes nothing but the time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import msgspec
+
+from simaie.engine.machine import Machine
+from simaie.errors import SimaieError
+from simaie.explore.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
+from simaie.guest.litmus import LitmusError, load
+from simaie.guest.litmus.lowering import ROUNDS
+from simaie.protocols import require_positive
+
+__all__ = ["LitmusSettings", "explore_litmus_files"]
+
+#: Files that a worker takes at a time: a file is a millisecond's work, handing it over costs a tenth of that.
+_CHUNK = 8
+
+
+class LitmusSettings(msgspec.Struct, frozen=True):
+    """How every file is explored: see `explore_litmus`. scheme and host are names, as `Machine` takes them."""
+
+    scheme: str = HERD_SCHEME
+    host: str = "sc"
+    rounds: int = ROUNDS
+    executions: int = EXECUTIONS
+    seconds: float | None = None
+
+
+def explore_litmus_files(
+    paths: Sequence[str], settings: LitmusSettings | None = None, *, jobs: int = 1
+) -> Iterator[LitmusResult | LitmusError]:
+    """Explore each file; a result or an error for each, in order, as soon as it is there.
+
+    Raises UsageError or UnknownNameError at once if the settings cannot be; SimaieError if a worker process dies.
+    """
+    settings = settings or LitmusSettings()
+    require_positive(jobs=jobs, executions=settings.executions, seconds=settings.seconds)
+    one = _Explorer(settings)
+    return map(one, paths) if jobs == 1 or len(paths) < 2 else _in_processes(one, paths, min(jobs, len(paths)))
+
+
+class _Explorer:
+    """Explores one file; can be handed to another process."""
+
+    def __init__(self, settings: LitmusSettings) -> None:
+        self._settings = settings
+        self._machine = Machine(settings.scheme, host=settings.host)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._settings,)
+
+    def __call__(self, path: str) -> LitmusResult | LitmusError:
+        settings = self._settings
+        try:
+            return explore_litmus(
+                load(path),
+                self._machine,
+                rounds=settings.rounds,
+                executions=settings.executions,
+                seconds=settings.seconds,
+            )
+        except LitmusError as error:
+            return error.with_traceback(None)
+
+
+def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[LitmusResult | LitmusError]:
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(jobs, initializer=_die_when_interrupted)
+    try:
+        yield from pool.map(one, paths, chunksize=min(_CHUNK, -(-len(paths) // jobs)))
+    except BrokenProcessPool as error:
+        raise SimaieError("a worker process died, perhaps for want of memory; try fewer jobs") from error
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.terminate()  # nobody wants what it is at, and its end could be far off
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _die_when_interrupted() -> None:
+    """Ctrl-C reaches every process of the terminal: a worker ends without a word, its parent has one to say."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
