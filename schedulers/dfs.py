@@ -12,8 +12,9 @@ Guarantee: round b executes exactly the interleavings that cost b, so none is ex
 searching the tree anew for each bound, an execution leaves behind where it could have branched at a higher cost, twelve
 bytes a branch and four a decision, for the round of that cost. The last round, the largest, leaves nothing behind.
 
-A local choice costs nothing. Replaying its own prefix, the search compares what it is offered with what it saw, and
-raises NondeterminismError if they differ; that proves nothing about what the offers do not show.
+A local choice costs nothing, and neither does a store buffer that drains: it is no switch to another vCPU. Replaying
+its own prefix, the search compares what it is offered with what it saw, and raises NondeterminismError if they differ;
+that proves nothing about what the offers do not show.
 """
 
 from __future__ import annotations
@@ -102,10 +103,11 @@ class DepthFirst(Scheduler):
         if self._limit is None:
             order, free = _default_first(offer), len(candidates)
         elif self._by_delays:
-            order, free = _round_robin(offer), 1
+            order = _round_robin(offer)
+            free = 1 + _drains(order)
         else:
             order = _default_first(offer)
-            free = 1 if order[0] is offer.running else len(candidates)
+            free = 1 + _drains(order) if order[0] is offer.running else len(candidates)
         return order[self._path.advance(offer, len(order), free)]
 
     def choose_value(self, offer: Offer, arity: int) -> int:
@@ -136,27 +138,41 @@ class DepthFirst(Scheduler):
         branches = Branches(self._path.taken())
         for position, decision in self._path.new_decisions():
             for alternative in range(decision.free, decision.count):
-                cost = alternative if self._by_delays else 1
+                cost = alternative + 1 - decision.free if self._by_delays else 1
                 self._frontier.add(branches, cost, position, alternative, decision.seen)
         self._frontier.keep(branches)
 
 
 def _default_first(offer: Offer) -> list[Candidate]:
-    """The running actor if it can go on, the others in structural order; but first the others if it yields."""
+    """The running actor if it can go on, store buffers, the others in structural order; who yields comes last."""
     running = offer.running
     others = [c for c in offer.candidates if c is not running]
     if len(others) == len(offer.candidates):
         return others
-    return [*others, running] if running.yielding else [running, *others]
+    if running.yielding:
+        return [*others, running]
+    return _buffers_second([running, *others])
 
 
 def _round_robin(offer: Offer) -> list[Candidate]:
-    """The running actor if it can go on and does not yield, then the others in cyclic structural order."""
+    """The running actor if it can go on and does not yield, store buffers, the others in cyclic structural order."""
     running = offer.running
     if running is None:
-        return list(offer.candidates)
+        return _buffers_second(list(offer.candidates))
     later = [c for c in offer.candidates if c.rank > running.rank]
     earlier = [c for c in offer.candidates if c.rank < running.rank]
-    if not offer.can_continue:
-        return later + earlier
-    return [*later, *earlier, running] if running.yielding else [running, *later, *earlier]
+    order = [*later, *earlier]
+    if offer.can_continue:
+        order = [*order, running] if running.yielding else [running, *order]
+    return _buffers_second(order)
+
+
+def _buffers_second(order: list[Candidate]) -> list[Candidate]:
+    """Whoever comes first, then all store buffers, then the rest."""
+    first, rest = order[:1], order[1:]
+    return first + [c for c in rest if c.internal] + [c for c in rest if not c.internal]
+
+
+def _drains(order: list[Candidate]) -> int:
+    """How many store buffers follow the first."""
+    return sum(candidate.internal for candidate in order[1:])

@@ -15,7 +15,7 @@ from typing import Any
 from schedulers.exploration_tree import Claim, ExplorationTree, Node
 from schedulers.wakeup_tree import Branch, count
 from simaie.errors import NondeterminismError
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, owner_of
 from simaie.protocols import Candidate, Offer
 
 __all__ = ["Run"]
@@ -145,11 +145,11 @@ class Run:
         return chosen
 
     def _watch_world(self, chosen: Candidate) -> None:
-        """Who is offered in a stopped world, beside its owner, is a device: nothing stops it."""
+        """Who is offered in a stopped world, beside its owner and its store buffer, is a device: nothing stops it."""
         if self._stopper is None:
             self._stopper = chosen.name
             return
-        self._tree.order.unstoppable.update(name for name in self._names if name != self._stopper)
+        self._tree.order.unstoppable.update(name for name in self._names if owner_of(name) != self._stopper)
         if chosen.op.kind is Kind.END_EXCLUSIVE and chosen.name == self._stopper:
             self._stopper = None
 

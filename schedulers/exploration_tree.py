@@ -13,6 +13,7 @@ from typing import NamedTuple
 from schedulers.happens_before import HappensBefore
 from schedulers.locations import Locations
 from schedulers.wakeup_tree import Branch, Sleeper, count
+from simaie.op import owner_of
 from simaie.trace import Trace
 
 __all__ = ["Claim", "ExplorationTree", "Node"]
@@ -70,9 +71,13 @@ class ExplorationTree:
         self.claims: list[Claim] = []  # of this run
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
-        """Those of `asleep` whom a step of `actor` does not wake."""
+        """Those of `asleep` whom a step of `actor` does not wake; a vCPU and its store buffer never wake each other."""
         dependent = self.locations.dependent
-        return [s for s in asleep if s[0] != actor and not dependent(s[1], s[2], place, wrote)]
+        return [
+            s
+            for s in asleep
+            if s[0] != actor and (not dependent(s[1], s[2], place, wrote) or owner_of(s[0]) == owner_of(actor))
+        ]
 
     # -- taking an execution in ---------------------------------------------------------------
 

@@ -15,6 +15,7 @@ Which pairs may be swapped where an operation can be disabled is the matter of `
 from __future__ import annotations
 
 from schedulers.locations import LOCAL, WORLD, Locations
+from schedulers.store_buffers import StoreBuffers
 from schedulers.waits import swappable, waited_for
 from simaie.op import Kind, Op, writes
 from simaie.trace import Event, Instruction
@@ -50,6 +51,7 @@ class HappensBefore:
         self.world = 0
         self.unstoppable: set[str] = set()  # devices: they go on in a stopped world
         self.spawned: dict[str, int] = {}
+        self.buffers = StoreBuffers(self)
 
     def rewind(self, length: int) -> None:
         """Forget the events from index `length` on."""
@@ -64,12 +66,15 @@ class HappensBefore:
         self.writes = [mask & kept for mask in self.writes]
         self.world &= kept
         self.spawned = {child: at for child, at in self.spawned.items() if at < length}
+        if self.buffers.entered:
+            self.buffers.rewind(length)
 
     def extend(self, events: list[Event]) -> None:
         """Take in an execution that agrees with the current one as far as that goes."""
         self.events = events
         place_of, overlaps = self.locations.of, self.locations.overlaps
         actors, pasts, reads, stores = self.actors, self.past, self.reads, self.writes
+        buffered = self.buffers.entered  # empty on a host without store buffers
         for index in range(len(pasts), len(events)):
             event = events[index]
             op, actor = event.op, event.actor
@@ -81,7 +86,7 @@ class HappensBefore:
             while place >= len(reads):
                 reads.append(0)
                 stores.append(0)
-            if _SPECIAL[kind] or self.world:
+            if _SPECIAL[kind] or self.world or buffered:
                 place, wrote, edges, past = self._special(index, event, place, previous, past)
             else:
                 wrote = _WRITES[kind]
@@ -132,7 +137,8 @@ class HappensBefore:
         """What happens before whatever `actor` does next."""
         own = self.actors.get(actor, 0)
         latest = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
-        return self.past[latest] if latest >= 0 else 0
+        past = self.past[latest] if latest >= 0 else 0
+        return past | self.buffers.siblings(actor)
 
     # -- operations that block, or may or may not write ----------------------------------------
 
@@ -144,15 +150,19 @@ class HappensBefore:
         edges = [] if previous < 0 else [previous]
         if kind is Kind.CHOICE:
             return LOCAL, False, edges, past
+        siblings = 0
+        if self.buffers.entered or kind is Kind.BUFFER:
+            past = self._settle_buffers(index, event, place, edges, past)
+            siblings = self.buffers.siblings(event.actor)
         if kind is Kind.STORE_CONDITIONAL:
             place = self._reservation(event.actor, place)
         elif kind is Kind.SPAWN:
             self.spawned[event.value.name] = index
         wrote = writes(op, event.value) if kind in _UNSURE else _WRITES[kind]
-        near = self.conflicts(place, wrote) & ~past
-        found = waited_for(self, event.actor, op, place, past)
+        near = self.conflicts(place, wrote) & ~past & ~siblings
+        found = waited_for(self, event.actor, op, place, past | siblings)
         if found is None:
-            found = swappable(self, event, place, wrote, past)
+            found = swappable(self, event, place, wrote, past | siblings)
         self.races += [(earlier, index) for earlier in found]
         while near:
             latest = near.bit_length() - 1
@@ -160,6 +170,17 @@ class HappensBefore:
             past |= self.past[latest]
             near &= ~past
         return place, wrote, edges, past
+
+    def _settle_buffers(self, index: int, event: Event, place: int, edges: list[int], past: int) -> int:
+        """The past of an event, with what its vCPU's store buffers order before it; `edges` grow accordingly."""
+        before = self.buffers.before(event, place) & ~past
+        while before:
+            latest = before.bit_length() - 1
+            edges.append(latest)
+            past |= self.past[latest]
+            before &= ~past
+        self.buffers.note(index, event)
+        return past
 
     def instruction(self, index: int) -> Instruction | None:
         """The guest instruction of an event; None of none."""

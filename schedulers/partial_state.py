@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schedulers.happens_before import HappensBefore
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, owner_of
 
 __all__ = ["PartialState"]
 
@@ -58,7 +58,8 @@ class PartialState:
             latest = own.bit_length() - 1
             kind = order.events[latest].op.kind
             if kind is Kind.LOAD_LINKED:
-                stores = order.conflicts(order.place[latest], False) & mask & ~order.actors[actor]
+                foreign = mask & ~order.actors[actor] & ~order.buffers.siblings(actor)
+                stores = order.conflicts(order.place[latest], False) & foreign
                 return stores >> latest == 0
             if kind in (Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION):
                 return False
@@ -103,6 +104,8 @@ class PartialState:
             index = lowest.bit_length() - 1
             event = order.events[index]
             if order.place[index] == place and event.op.kind in _READING:
+                if order.buffers.entered and order.buffers.newest(event.actor, place, lowest - 1) is not None:
+                    continue  # it read its own buffered store
                 return event.value
             if order.wrote[index]:
                 break
@@ -129,12 +132,14 @@ class PartialState:
 
     def _condition_holds(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
         if op.value is None:
-            value = self.value_at(place, mask)
+            value = self._seen_by(actor, place, mask)
         else:
-            values = tuple([self.value_at(self.order.locations.of(part), mask) for part in op.places])
+            values = tuple([self._seen_by(actor, self.order.locations.of(part), mask) for part in op.places])
             value = _UNKNOWN if _UNKNOWN in values else values
         if value is not _UNKNOWN and op.function is not None:
             return bool(op.function.apply(value))
+        if self.order.buffers.entered:
+            return None  # what was offered in the execution depended on the buffers too
         # The execution itself may have shown whether the wait was over, when the location held what it holds here.
         order = self.order
         writers = order.conflicts(place, False) & ~order.world
@@ -148,19 +153,32 @@ class PartialState:
                 return actor in names
         return None
 
+    def _seen_by(self, actor: str, place: int, mask: int) -> Any:
+        """What `actor` finds at `place`: its own buffered store, if there is one."""
+        buffers = self.order.buffers
+        entry = buffers.newest(actor, place, mask) if buffers.entered else None
+        if entry is None:
+            return self.value_at(place, mask)
+        store = self.order.events[entry].op.value
+        if self.order.locations.of(store) != place:
+            return _UNKNOWN
+        return store.value & ((1 << 8 * store.width) - 1) if store.width else store.value
+
     def _is_stopped(self, actor: str, mask: int) -> bool:
         order = self.order
         stops = order.world & mask
         if not stops or actor in order.unstoppable:
             return False
         latest = order.events[stops.bit_length() - 1]
-        return latest.op.kind is Kind.BEGIN_EXCLUSIVE and latest.actor != actor
+        return latest.op.kind is Kind.BEGIN_EXCLUSIVE and latest.actor != owner_of(actor)
 
     def _is_inside(self, actor: str, mask: int) -> bool:
         """Whether the actor has performed a part of a guest instruction, and not its end."""
         order = self.order
         if actor in order.unstoppable:
             return False
+        if owner_of(actor) != actor:
+            return order.buffers.is_pending(actor, mask)
         own = order.actors[actor]
         last = order.last_step(own & mask)
         instruction = order.instruction(last)

@@ -68,7 +68,10 @@ def stops(order: HappensBefore, actor: str, past: int) -> list[int]:
 def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int]:
     """The first steps of everybody else's instructions: before one of them the world may be stopped."""
     events, found = order.events, []
-    for index in bits(((1 << len(order.past)) - 1) & ~past & ~order.actors.get(actor, 0)):
+    drains = 0
+    for mask in order.buffers.drains.values():
+        drains |= mask
+    for index in bits(((1 << len(order.past)) - 1) & ~past & ~order.actors.get(actor, 0) & ~drains):
         before = order.previous[index]
         while before >= 0 and events[before].op.kind is Kind.CHOICE:
             before = order.previous[before]

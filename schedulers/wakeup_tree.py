@@ -19,7 +19,7 @@ import itertools
 from collections.abc import Iterable
 
 from schedulers.happens_before import HappensBefore
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, owner_of
 
 __all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_weak_initial"]
 
@@ -52,12 +52,14 @@ def is_weak_initial(order: HappensBefore, sleeper: Sleeper, sequence: int, last:
     """Whether `sleeper`, put first, would change nothing in the sequence."""
     actor, place, wrote = sleeper
     against = order.conflicts(place, wrote) & sequence
+    if order.buffers.entered:
+        against &= ~order.buffers.siblings(actor)
     own = sequence & order.actors.get(actor, 0)
     if own:
         return not against & ((own & -own) - 1)
     if against:
         return False
-    if last is None or last[0] == actor:
+    if last is None or owner_of(last[0]) == owner_of(actor):
         return True
     return not order.locations.dependent(place, wrote, last[2], last[3])
 

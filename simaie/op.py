@@ -14,7 +14,22 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["BLOCKING", "FIRST_SPECIAL", "Cell", "Function", "Kind", "Op", "Order", "conflict", "writes"]
+from simaie.barrier import Barrier, parse_barrier
+
+__all__ = [
+    "BLOCKING",
+    "FIRST_SPECIAL",
+    "Cell",
+    "Function",
+    "Kind",
+    "Op",
+    "Order",
+    "buffer_name",
+    "conflict",
+    "owner_of",
+    "waits_for_drain",
+    "writes",
+]
 
 
 class Kind(IntEnum):
@@ -40,6 +55,7 @@ class Kind(IntEnum):
     SPAWN = 17
     JOIN = 18
     EXIT = 19
+    BUFFER = 20  # a store enters the vCPU's own store buffer; `value` is the STORE that the buffer performs later
 
 
 FIRST_SPECIAL = Kind.LOCK
@@ -50,6 +66,8 @@ _ALWAYS_WRITE = frozenset(
 _WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
 _ELSEWHERE = frozenset({*_WORLD, Kind.AWAIT})  # may touch more than the place that the operation has itself
 _THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
+_LOCKED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL, Kind.LOCK, Kind.UNLOCK})
+_SYNCHRONISING = frozenset({*_LOCKED, *_WORLD, Kind.SPAWN, Kind.EXIT, Kind.STORE})
 
 
 class Order(IntEnum):
@@ -87,8 +105,9 @@ class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One host operation. RAM operations have no `cell` and a `width` in bytes; cell operations have width 0.
 
-    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the several loads that
-    an AWAIT stands for (it then has no place of its own, and its predicate gets the tuple of their values).
+    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the STORE that a BUFFER
+    keeps for later, or the several loads that an AWAIT stands for (it then has no place of its own, and its predicate
+    gets the tuple of their values). note: for people; of a FENCE the orders it keeps, of a BUFFER which buffer it is.
     expected: what a CAS compares with. function: what a FETCH, UPDATE or AWAIT applies.
     """
 
@@ -116,6 +135,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         """Where the operation acts, as text: ``[0x1000]/4`` for RAM, a cell's name, or nothing."""
         if self.kind is Kind.AWAIT and self.value is not None:
             return " or ".join(part.location for part in self.value)
+        if self.kind is Kind.BUFFER:
+            return str(self.value.location)
         if self.cell is not None:
             return self.cell.name
         return f"[{self.address:#x}]/{self.width}" if self.width else ""
@@ -124,6 +145,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         parts = [self.kind.name.lower().replace("_", "-")]
         if self.location:
             parts.append(self.location)
+        if self.kind is Kind.BUFFER:
+            return f"buffer {self.value.location} {show(self.value.value)}"
         if self.kind is Kind.CAS:
             parts.append(f"{show(self.expected)} -> {show(self.value)}")
         elif self.function is not None:
@@ -154,6 +177,29 @@ def writes(op: Op, value: Any) -> bool:
     if kind is Kind.CAS:
         return bool(value == op.expected)
     return kind is Kind.STORE_CONDITIONAL and value == 1
+
+
+def waits_for_drain(op: Op) -> bool:
+    """Whether a vCPU performs `op` only when its own store buffers are empty: what carries a barrier on real hosts.
+
+    That is whatever is locked, starts or ends a thread, or stops the world, an unbuffered store, a sequentially
+    consistent load (as the LDAR of Armv8, here also after plain stores), and a fence that keeps loads behind stores.
+    """
+    if op.kind in _SYNCHRONISING:
+        return True
+    if op.kind is Kind.FENCE:
+        return bool(parse_barrier(op.note) & Barrier.ST_LD)
+    return op.kind is Kind.LOAD and op.order is Order.SEQ_CST
+
+
+def buffer_name(vcpu: str, key: str) -> str:
+    """The actor that drains one of a vCPU's store buffers: ``"0~"`` where there is one, ``"0~0x1000"`` by place."""
+    return f"{vcpu}~{key}"
+
+
+def owner_of(actor: str) -> str:
+    """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
+    return actor.partition("~")[0]
 
 
 def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:

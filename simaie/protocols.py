@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from simaie.barrier import Barrier
 from simaie.errors import UsageError
 from simaie.finding import Finding
 from simaie.op import Function, Op
@@ -38,8 +39,8 @@ __all__ = [
 class Candidate(Protocol):
     """An actor that can take the next step.
 
-    name: structural (``"0"``, ``"1"``; ``"0.0"`` is the first child of ``"0"``), the same in every execution.
-    rank: its place in the structural order. op: the operation that it will perform if chosen.
+    name: structural (``"0"``, ``"1"``; ``"0.0"`` is the first child of ``"0"``, ``"0~"`` its store buffer), the same in
+    every execution. rank: its place in the structural order. op: the operation that it will perform if chosen.
     """
 
     @property
@@ -54,12 +55,16 @@ class Candidate(Protocol):
     @property
     def yielding(self) -> bool: ...  # noqa: D102 - its pending step only waits: to leave it is no preemption
 
+    @property
+    def internal(self) -> bool: ...  # noqa: D102 - it is the memory's own (a store buffer): to choose it is no switch
+
 
 class Offer:
     """One scheduling point. The object is reused: look at it during the call only.
 
     candidates: never empty, in structural order; a new tuple only when somebody became enabled or disabled.
-    running: who ran the last step (None at the first), whether or not it is still a candidate.
+    running: which vCPU ran last (None at the first), whether or not it is still a candidate. Store buffers drain
+    beside whoever runs.
     """
 
     __slots__ = ("_events", "candidates", "running")
@@ -155,8 +160,22 @@ class Scheduler(ABC):
 class HostMemory(Protocol):
     """A memory model: a pure state machine over operations. It never awaits.
 
-    Fresh for every execution; `actor` is any hashable identity of who performs.
+    Fresh for every execution; `actor` is any hashable identity of who performs. One that `buffers_stores` turns each
+    STORE that it delays into a BUFFER, and names what may drain next; draining is a step like any other. `order`: what
+    it keeps in order without a fence. `simaie.testing.check_host_memory` is the conformance suite.
     """
+
+    buffers_stores: bool
+    order: Barrier
+
+    def admit(self, op: Op) -> Op:
+        """What an announced operation is on this memory."""
+
+    def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
+        """The buffered stores of `actor` that may take effect next, each with the name of its buffer."""
+
+    def drain(self, actor: Any, key: str) -> None:
+        """The oldest store in that buffer of `actor` takes effect."""
 
     def enabled(self, actor: Any, op: Op) -> bool:
         """Whether `op` can be performed now."""
@@ -186,6 +205,14 @@ class MachineFacts(Protocol):
     @property
     def isa(self) -> str:
         """The guest's instruction set."""
+
+    @property
+    def guest_order(self) -> Barrier:
+        """Which orders of plain accesses the guest's architecture promises without fences."""
+
+    @property
+    def host_order(self) -> Barrier:
+        """Which of them the host memory keeps without fences."""
 
 
 class VCpu(Protocol):

@@ -46,6 +46,9 @@ class Actor:
         "waits_for_change",
     )
 
+    internal = False
+    owner: Actor | None = None  # of a store buffer, whose it is
+
     def __init__(self, name: str, rank: tuple[int, ...], cpu: Cpu, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.name = name
         self.rank = rank

@@ -22,6 +22,7 @@ from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.actor import Actor
 from simaie.engine.machine import Machine
 from simaie.engine.spin import await_change
+from simaie.engine.store_buffer import StoreBuffer
 from simaie.errors import GuestFault, InternalError, SchedulerError, SchemeError
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
@@ -35,7 +36,7 @@ from simaie.trace import Ending, Event, Fault, Outcome, Trace
 __all__ = ["Execution"]
 
 _PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
-#: What a vCPU has "announced" while it waits for something outside the simulation.
+#: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
 _ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
 
 
@@ -53,11 +54,13 @@ class Execution:
         host = Host(word=machine.host_word // 8, endian=machine.endian)
         self.memory = machine.make_memory(program)
         self._perform = self.memory.perform
+        self._buffered = self.memory.buffers_stores
+        self._buffers: dict[Actor, dict[str, StoreBuffer]] = {}
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), self._facts)
         self._step_limit = machine.limits.steps
         self._offer = Offer(self.events)
         self._changed = True  # whether the offer's candidates must be made anew
-        self._live: list[Actor] = []  # in structural order
+        self._live: list[Any] = []  # in structural order; their store buffers, if there are any, among them
         self._everyone: list[Actor] = []  # the dead too
         self._to_advance: deque[Actor] = deque()  # who must announce before the next decision
         self._waiting: list[Actor] = []  # those whose announced op is of a blocking kind, but for locks
@@ -115,7 +118,7 @@ class Execution:
             actor.inbox = None
             return actor
         self._live.remove(actor)
-        actor.enabled = False
+        actor.op, actor.enabled = _ELSEWHERE, False
         self._changed = True
         return self.proceed()
 
@@ -131,7 +134,7 @@ class Execution:
             return None
         if self._to_advance:
             return self._to_advance.popleft()
-        self._busy = bool(self._waiting) or self._exclusive is not None
+        self._busy = self._buffered or bool(self._waiting) or self._exclusive is not None
         if self._busy:
             self._refresh()
         return self._decide()
@@ -140,35 +143,38 @@ class Execution:
 
     def _decide(self) -> Actor | None:
         """Offer, take the decision, perform the one operation, record it."""
-        offer = self._offer
-        if self._changed:
-            offer.candidates = tuple([actor for actor in self._live if actor.enabled])
-            self._changed = False
-            if not offer.candidates:
-                return self._end(self._stuck())
-        events = self.events
-        if len(events) >= self._step_limit:
-            return self._end(Ending.STEP_LIMIT)
-        chosen: Any = self._choose(offer)
-        try:
-            if not chosen.enabled:
+        offer, events = self._offer, self.events
+        while True:
+            if self._changed:
+                offer.candidates = tuple([actor for actor in self._live if actor.enabled])
+                self._changed = False
+                if not offer.candidates:
+                    return self._end(self._stuck())
+            if len(events) >= self._step_limit:
+                return self._end(Ending.STEP_LIMIT)
+            chosen: Any = self._choose(offer)
+            try:
+                if not chosen.enabled:
+                    return self._refuse(chosen)
+            except AttributeError:  # it is no candidate at all
                 return self._refuse(chosen)
-        except AttributeError:  # it is no candidate at all
-            return self._refuse(chosen)
-        running = offer.running
-        if chosen is not running:
-            # Noted only if it is not what the default would have done.
-            if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
-                self._switches.append(len(events))
-            offer.running = chosen
-        op = chosen.op
-        instruction = chosen.entered = chosen.cpu.instruction
-        if chosen.special:
-            value = self._perform_special(chosen, op)
-        else:
-            chosen.inbox = value = self._perform(chosen, op)
-        events.append(Event(chosen.name, op, value, instruction))
-        return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
+            running = offer.running
+            if chosen is not running:
+                # Noted only if it is not what the default would have done.
+                if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
+                    self._switches.append(len(events))
+                if chosen.internal:
+                    self._drain(chosen)
+                    continue
+                offer.running = chosen
+            op = chosen.op
+            instruction = chosen.entered = chosen.cpu.instruction
+            if chosen.special:
+                value = self._perform_special(chosen, op)
+            else:
+                chosen.inbox = value = self._perform(chosen, op)
+            events.append(Event(chosen.name, op, value, instruction))
+            return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
@@ -203,6 +209,8 @@ class Execution:
 
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """An announcement that is more than one ordinary operation after another."""
+        if self._buffered and not actor.is_device:
+            op = actor.op = self.memory.admit(op)
         kind = op.kind
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
@@ -215,10 +223,10 @@ class Execution:
             self._waiters(op).append(actor)
             self._set_enabled(actor, self._can_perform(actor))
         else:
-            self._set_enabled(actor, True)
+            self._set_enabled(actor, not self._buffered or self._can_perform(actor))
         return self.proceed()
 
-    def _set_enabled(self, actor: Actor, enabled: bool) -> None:
+    def _set_enabled(self, actor: Actor | StoreBuffer, enabled: bool) -> None:
         if actor.enabled is not enabled:
             actor.enabled = enabled
             self._changed = True
@@ -239,11 +247,15 @@ class Execution:
     def _refresh(self) -> None:
         """Ask anew who can perform; needed only while somebody waits or the world is stopped."""
         if self._exclusive is not None:
-            for actor in self._live:
-                self._set_enabled(actor, self._can_perform(actor))
+            self._ask_everybody()
             return
         for actor in self._waiting:
             self._set_enabled(actor, self._can_perform(actor))
+
+    def _ask_everybody(self) -> None:
+        for actor in self._live:
+            if not actor.internal:
+                self._set_enabled(actor, self._can_perform(actor))
 
     def _can_perform(self, actor: Actor) -> bool:
         op = actor.op
@@ -253,7 +265,8 @@ class Execution:
         if owner is not None and owner is not actor and not actor.is_device:
             return False
         if op.kind is Kind.BEGIN_EXCLUSIVE:
-            return not any(a.inside_instruction for a in self._live if a is not actor and not a.is_device)
+            others = [a for a in self._live if a is not actor and not a.internal and not a.is_device]
+            return not any(a.inside_instruction for a in others) and self.memory.enabled(actor, op)
         if op.kind is Kind.JOIN:
             thread: Thread = op.value
             return thread.done
@@ -275,6 +288,8 @@ class Execution:
         if kind is Kind.LOCK or kind is Kind.UNLOCK:
             self.memory.perform(actor, op)
             return self._mutex_changed(op)
+        if kind is Kind.BUFFER:
+            return self._buffer(actor, op)
         if kind is Kind.SPAWN:
             return self._spawn(actor, op.value)
         if kind is Kind.EXIT:
@@ -290,8 +305,7 @@ class Execution:
         if self._exclusive is not actor:
             raise SchemeError(f"vCPU {actor.name} ends an exclusive section that it does not own")
         self._exclusive = None
-        for other in self._live:
-            self._set_enabled(other, self._can_perform(other))
+        self._ask_everybody()
 
     def _spawn(self, parent: Actor, code: Callable[[Any], Coroutine[Any, Any, Any]]) -> Thread:
         name, rank = f"{parent.name}.{parent.children}", (*parent.rank, parent.children)
@@ -315,12 +329,43 @@ class Execution:
         if actor.thread is not None:
             await Op(Kind.EXIT)
 
+    # -- store buffers ------------------------------------------------------------------------
+
+    def _buffer(self, actor: Actor, op: Op) -> None:
+        """A store enters a buffer, which from then on drains when it is chosen."""
+        self.memory.perform(actor, op)
+        buffers = self._buffers.setdefault(actor, {})
+        buffer = buffers.get(op.note)
+        if buffer is None:
+            buffer = buffers[op.note] = StoreBuffer(actor, op.note)
+            insort(self._live, buffer, key=lambda a: a.rank)
+        buffer.instructions.append(actor.cpu.instruction)
+        self._ask_buffers(actor)
+
+    def _drain(self, buffer: StoreBuffer) -> None:
+        """The oldest store takes effect: its owner may have waited for that, and others for the value."""
+        owner = buffer.owner
+        self.memory.drain(owner, buffer.key)
+        self.events.append(Event(buffer.name, buffer.op, None, buffer.instructions.popleft()))
+        self._ask_buffers(owner)
+        self._set_enabled(owner, self._can_perform(owner))
+        self._refresh()
+
+    def _ask_buffers(self, owner: Actor) -> None:
+        """Ask anew which of its stores may drain next."""
+        ready = dict(self.memory.drains(owner))
+        for key, buffer in self._buffers[owner].items():
+            self._set_enabled(buffer, key in ready)
+            if key in ready:
+                buffer.op = ready[key]
+
     # -- the ending ---------------------------------------------------------------------------
 
     def _stuck(self) -> Ending:
-        if not self._live:
+        vcpus = [actor for actor in self._live if not actor.internal]
+        if not vcpus:
             return Ending.FINISHED
-        if any(actor.op.kind is Kind.AWAIT for actor in self._live):
+        if any(actor.op.kind is Kind.AWAIT for actor in vcpus):
             return Ending.LIVELOCK
         return Ending.DEADLOCK
 
@@ -334,6 +379,8 @@ class Execution:
         """Close every coroutine that is still suspended; idempotent."""
         for actor in self._everyone:
             actor.enabled = False  # a scheduler that offers it to a later execution is refused
+            for buffer in self._buffers.get(actor, {}).values():
+                buffer.enabled = False
             try:
                 actor.coroutine.close()
             except Exception:  # the guest awaits in a `finally`, where nobody is left to answer, or raises there
@@ -349,7 +396,7 @@ class Execution:
             ending=self.ending,
             outcome=self._outcome(),
             schedule=self._schedule(),
-            waiting={actor.name: actor.op for actor in self._live},
+            waiting={actor.name: actor.op for actor in self._live if not actor.internal},
             faults=tuple(self._faults),
             promises=frozenset(self.scheme.promises),
             accepted=self._accepted(),

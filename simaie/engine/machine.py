@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from simaie import plugins
+from simaie.barrier import Barrier
 from simaie.errors import UsageError
+from simaie.guest.isa import isa_class
 from simaie.guest.program import Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -44,6 +46,8 @@ class Facts(msgspec.Struct, frozen=True):
     full_system: bool
     host_word: int
     address_bits: int
+    guest_order: Barrier = Barrier.NONE
+    host_order: Barrier = Barrier.FULL
 
 
 class Machine:
@@ -120,7 +124,8 @@ class Machine:
         """The facts that a scheme is told, for a guest of `isa`."""
         usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
         bits = self.address_bits or usual.get(isa, 64)
-        return Facts(isa, self.full_system, self.host_word, bits)
+        guest_order = isa_class(isa).memory_order
+        return Facts(isa, self.full_system, self.host_word, bits, guest_order, self._memory_class.order)
 
     def make_memory(self, program: Program) -> HostMemory:
         """A fresh host memory that holds the program's initial values."""
@@ -139,4 +144,5 @@ class Machine:
         made = plugins.construct(f"scheme {self.scheme}", self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} gave {made!r}")
+        made.order_plain_accesses()
         return made

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, Op, owner_of, writes
 from simaie.trace import Event, Trace
 
 __all__ = ["THREADS", "trace_digest"]
@@ -50,7 +50,9 @@ def trace_digest(trace: Trace) -> int:
     events = trace.events
     names = sorted({event.actor for event in events})
     rows: Rows = {name: [number] for number, name in enumerate(names)}
-    if not _fill(events, rows, {}):
+    if Kind.BUFFER in trace.kinds:
+        _fill_beside_buffers(events, rows)
+    elif not _fill(events, rows, {}):
         rows = {name: [number] for number, name in enumerate(names)}
         _fill(events, rows, None)
     packed = msgspec.msgpack.encode((names, list(rows.values())))
@@ -100,6 +102,35 @@ def _fill(events: Sequence[Event], rows: Rows, widths: dict[int, int] | None) ->
         if wrote:
             last[place] = me
     return True
+
+
+def _fill_beside_buffers(events: Sequence[Event], rows: Rows) -> None:
+    """Fill in `rows` where stores were buffered: a vCPU's read is named after the last write of another vCPU, since
+    before or after its own drain makes no difference."""
+    last: dict[Any, tuple[int, str, int]] = {}  # place -> last write, by which vCPU, last write of another before it
+    for event in events:
+        op, row, vcpu = event.op, rows[event.actor], owner_of(event.actor)
+        me = len(row) * len(rows) + row[0]
+        wrote = event.wrote
+        if op.kind is _STORE_CONDITIONAL:
+            row.append(wrote)
+        places = [place for part in op.places for place in _bytes(part)]
+        if not places:
+            place = _elsewhere(event, row, rows)
+            if place is None:
+                continue
+            places = [place]
+        found = []
+        for place in places:
+            write, by, foreign = last.get(place, (0, "", 0))
+            found.append(foreign if by == vcpu and not wrote else write)
+            if wrote:
+                last[place] = (me, vcpu, foreign if by == vcpu else write)
+        row.append(found[0] if len(set(found)) == 1 else found)
+
+
+def _bytes(op: Op) -> Sequence[Any]:
+    return [op.cell] if op.cell is not None else range(op.address, op.address + op.width)
 
 
 def _elsewhere(event: Event, row: list[Any], rows: Rows) -> str | None:

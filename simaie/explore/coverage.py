@@ -124,8 +124,8 @@ class PreemptionCounter(Scheduler):
         """What `inner` chooses."""
         chosen = self._choose(offer)
         running = offer.running
-        if chosen is not running and running in offer.candidates and not running.yielding and chosen is not None:
-            self.count += 1
+        if chosen is not running and running in offer.candidates and not running.yielding:
+            self.count += chosen is not None and not chosen.internal
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:

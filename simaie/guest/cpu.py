@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, NoReturn
 
+from simaie.barrier import Barrier
 from simaie.errors import GuestFault, UsageError
 from simaie.host.pages import Page
 from simaie.op import Function, Kind, Op
@@ -40,6 +41,8 @@ class Cpu:
     """
 
     isa: ClassVar[str] = "generic"
+    #: Which orders of plain accesses the architecture promises without fences.
+    memory_order: ClassVar[Barrier] = Barrier.NONE
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from simaie.barrier import Barrier
 from simaie.errors import SchemeError
 from simaie.host.ram import Endian, Ram
 from simaie.op import Cell, Kind, Op
@@ -16,6 +17,11 @@ _LOAD, _STORE = Kind.LOAD, Kind.STORE  # handled without a look-up: they are mos
 
 class ScMemory:
     """RAM, cells, mutexes and the ideal LL/SC monitor, all sequentially consistent."""
+
+    #: Whether stores wait in buffers, so that the engine asks `admit`, `drains` and `drain` too.
+    buffers_stores = False
+    #: Which orders of a vCPU's own accesses it keeps without a fence.
+    order = Barrier.FULL
 
     def __init__(self, endian: Endian = "little") -> None:
         self.ram = Ram(endian)
@@ -42,6 +48,18 @@ class ScMemory:
         if kind is _STORE and op.cell is None and not self._reservations:
             return self._write(op.address, op.width, op.value)
         return _HANDLERS[kind](self, actor, op)
+
+    def admit(self, op: Op) -> Op:
+        """Every operation is what it is."""
+        return op
+
+    def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
+        """There is nothing to drain."""
+        return ()
+
+    def drain(self, actor: Any, key: str) -> None:
+        """There is nothing to drain."""
+        raise SchemeError("this host memory has no store buffers")
 
     def read(self, address: int, width: int) -> int:
         """What RAM holds now."""

@@ -41,6 +41,7 @@ class AieRfc(AieScheme):
     """
 
     name: ClassVar[str] = "aie-rfc"
+    usual_barriers: ClassVar[str] = "none"  # the RFC does not emulate them
     tree_class: type[RadixTree[OwnedEntry]] = RadixTree
 
     def __init__(
@@ -56,8 +57,9 @@ class AieRfc(AieScheme):
         checked_store_revokes: bool = False,
         on_exception: str = "leave",
         on_exit: str = "leave",
+        barriers: str | None = None,
     ) -> None:
-        super().__init__(host, pages, machine)
+        super().__init__(host, pages, machine, barriers=barriers)
         require_one_of("match", match, ("granule", "address"))
         require_one_of("on_exception", on_exception, ("leave", "clear"))
         require_one_of("on_exit", on_exit, ("leave", "clear"))

@@ -34,9 +34,16 @@ class AieV2(AieScheme):
     tree_class: type[RadixTree[RegisteredEntry]] = RadixTree
 
     def __init__(
-        self, host: Host, pages: PageTable, machine: MachineFacts, *, granule: int = 64, bitmap_bits: int = 21
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        granule: int = 64,
+        bitmap_bits: int = 21,
+        barriers: str | None = None,
     ) -> None:
-        super().__init__(host, pages, machine)
+        super().__init__(host, pages, machine, barriers=barriers)
         self.registry = BitmapRegistry(
             host,
             address_bits=machine.address_bits,

@@ -36,9 +36,18 @@ class CompareAndSwap(Scheme):
     """Host atomics on guest RAM. on_exception: ``"clear"`` or ``"leave"`` the reservation."""
 
     name: ClassVar[str] = "cas"
+    usual_barriers: ClassVar[str] = "full"  # as TCG emits them
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, on_exception: str = "clear") -> None:
-        super().__init__(host, pages, machine)
+    def __init__(
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        on_exception: str = "clear",
+        barriers: str | None = None,
+    ) -> None:
+        super().__init__(host, pages, machine, barriers=barriers)
         require_one_of("on_exception", on_exception, ("clear", "leave"))
         self.on_exception = on_exception
 
@@ -62,9 +71,7 @@ class CompareAndSwap(Scheme):
         # A wider load-linked is compared by its low bytes, as a C cast does.
         expected = linked[1] & ((1 << 8 * width) - 1)
         if self.is_host_atomic(address, width):
-            seen = await self.on_ram(
-                address, True, lambda at: self.host.compare_and_swap(at, width, expected, value)
-            )
+            seen = await self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, value))
             return bool(seen == expected)
         seen = await self._alone(cpu, address, width, lambda old: value if old == expected else None)
         return bool(seen == expected)

@@ -28,9 +28,15 @@ class Native(Scheme):
     name: ClassVar[str] = "native"
 
     def __init__(
-        self, host: Host, pages: PageTable, machine: MachineFacts, *, spurious_failures: bool = False
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        spurious_failures: bool = False,
+        barriers: str | None = None,
     ) -> None:
-        super().__init__(host, pages, machine)
+        super().__init__(host, pages, machine, barriers=barriers)
         self.spurious_failures = spurious_failures
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
@@ -54,9 +60,7 @@ class Native(Scheme):
         if self.spurious_failures and await self.host.choose(2, "the store-conditional fails without cause"):
             await Op(Kind.CLEAR_RESERVATION)
             return False
-        stored: int = await self.on_ram(
-            address, True, lambda at: Op(Kind.STORE_CONDITIONAL, None, at, width, value)
-        )
+        stored: int = await self.on_ram(address, True, lambda at: Op(Kind.STORE_CONDITIONAL, None, at, width, value))
         return bool(stored)
 
     async def clear_exclusive(self, cpu: VCpu) -> None:

@@ -8,15 +8,21 @@ hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op
-from simaie.protocols import MachineFacts, Promise, VCpu
+from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
-__all__ = ["Scheme"]
+__all__ = ["BARRIERS", "Scheme"]
+
+#: Which barriers an emulator emits: none at all; those that the guest asks for; and those that its architecture needs.
+BARRIERS = ("none", "guest", "full")
+_BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
+_BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
 
 T = TypeVar("T")
 
@@ -28,14 +34,18 @@ class Scheme:
     promises: frozenset[Promise] = frozenset()
     #: The name under which it is registered; shown in messages.
     name: ClassVar[str] = "scheme"
+    #: What `barriers` is where the machine does not say.
+    usual_barriers: ClassVar[str] = "guest"
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts) -> None:
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = None) -> None:
         self.host = host
         self.pages = pages
         self.machine = machine
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, with nothing to look up.
         self.flat = not machine.full_system and pages.is_identity
+        self.barriers = self.usual_barriers if barriers is None else barriers
+        require_one_of("barriers", self.barriers, BARRIERS)
 
     def enter(self, cpu: VCpu) -> None:
         """A vCPU has been made: give it the scheme's local state."""
@@ -96,8 +106,33 @@ class Scheme:
         return self.atomic_rmw(cpu, address, width, function)
 
     async def fence(self, cpu: VCpu, kind: str) -> None:
-        """A guest barrier."""
-        await self.host.fence(kind)
+        """A guest barrier becomes the same barrier of the host, or nothing with ``barriers="none"``.
+
+        kind: the orders it keeps, see `simaie.barrier`.
+        """
+        order = parse_barrier(kind)
+        if self.barriers != "none":
+            await self.host.fence(order.text)
+
+    def order_plain_accesses(self) -> None:
+        """With ``barriers="full"``, put a host barrier before each plain load and store: for the orders that the guest
+        counts on and the host does not keep. QEMU's rule (tcg_req_mo); atomic helpers get none.
+        """
+        if self.barriers != "full":
+            return
+        missing = self.machine.guest_order & ~self.machine.host_order
+        before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
+        if before_load:
+            self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
+        if before_store:
+            self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
+
+    def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def ordered(*args: Any) -> Any:
+            await self.host.fence(order.text)
+            return await access(*args)
+
+        return ordered
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """An exception is taken: let go of what a half-done instruction holds."""

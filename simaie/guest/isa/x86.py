@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
+from simaie.barrier import Barrier
 from simaie.guest.cpu import Cpu
 from simaie.guest.function import rmw
 from simaie.op import Function, Kind, Op
@@ -33,6 +34,7 @@ class X86Cpu(Cpu):
     """A vCPU of an x86 guest."""
 
     isa: ClassVar[str] = "x86"
+    memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
 
     # -- exchanges ----------------------------------------------------------------------------
 
