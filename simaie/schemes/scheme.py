@@ -8,6 +8,7 @@ hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
@@ -15,11 +16,12 @@ from simaie.errors import UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op
-from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.protocols import MachineFacts, Promise, VCpu
 
 __all__ = ["BARRIERS", "Scheme"]
 
 #: Which barriers an emulator emits: none at all; those that the guest asks for; and those that its architecture needs.
+#: A set of orders in their place (``st-ld+st-st``, see `simaie.barrier`) is `full` for those orders only.
 BARRIERS = ("none", "guest", "full")
 _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
@@ -45,7 +47,8 @@ class Scheme:
         #: Whether guest addresses are RAM addresses, with nothing to look up.
         self.flat = not machine.full_system and pages.is_identity
         self.barriers = self.usual_barriers if barriers is None else barriers
-        require_one_of("barriers", self.barriers, BARRIERS)
+        #: The orders for which barriers are emitted at all.
+        self.emitted = _emitted(self.barriers)
 
     def enter(self, cpu: VCpu) -> None:
         """A vCPU has been made: give it the scheme's local state."""
@@ -110,17 +113,17 @@ class Scheme:
 
         kind: the orders it keeps, see `simaie.barrier`.
         """
-        order = parse_barrier(kind)
-        if self.barriers != "none":
+        order = parse_barrier(kind) & self.emitted
+        if order:
             await self.host.fence(order.text)
 
     def order_plain_accesses(self) -> None:
-        """With ``barriers="full"``, put a host barrier before each plain load and store: for the orders that the guest
-        counts on and the host does not keep. QEMU's rule (tcg_req_mo); atomic helpers get none.
+        """Unless ``barriers`` is none or guest, put a host barrier before each plain load and store: for the orders
+        that the guest counts on and the host does not keep. QEMU's rule (tcg_req_mo); atomic helpers get none.
         """
-        if self.barriers != "full":
+        if self.barriers in ("none", "guest"):
             return
-        missing = self.machine.guest_order & ~self.machine.host_order
+        missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
         before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
         if before_load:
             self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
@@ -150,3 +153,12 @@ class Scheme:
         old = await self.host.load(physical, width)
         await self.host.store(physical, width, function.apply(old))
         return old
+
+
+def _emitted(barriers: object) -> Barrier:
+    if barriers in ("guest", "full"):
+        return Barrier.FULL
+    if isinstance(barriers, str):
+        with suppress(UsageError):
+            return parse_barrier(barriers)
+    raise UsageError(f"barriers must be none, guest, full or a set of orders such as st-ld+st-st, not {barriers!r}")
