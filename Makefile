@@ -23,6 +23,7 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 benchmark: $(READY)
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark]'
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
 
 clean:

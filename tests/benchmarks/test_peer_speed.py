@@ -1,0 +1,198 @@
+"""simaie's DPOR beside frontrun's (https://github.com/lucaswiman/frontrun, version 0.7), in one process.
+
+frontrun explores real Python threads: it traces every bytecode instruction of its workers and takes the loads and
+stores of a shared object's attributes as events. So each program is written twice: as guest threads that load and
+store shared words, and as functions that read and write attributes of the same names. A cell of an array is an
+attribute of its own there: frontrun 0.7 takes a whole list as one location (lastzero(3) goes past 3,000 executions),
+and sees no conflicts at all between objects in a tuple (it stops after one).
+
+frontrun is asked for everything: no bound on preemptions, no stop at the first failure; but for no watch on input and
+output, which these programs have none of and which costs it time. It counts its own executions (``num_explored``). It
+does not say whether an exploration of threads was complete, so the final values that it met are compared with simaie's.
+
+Both explore each program to the end, again and again for a while, in turns; a rate is that of the best turn. Seconds
+are of processor time: what else the machine does holds up frontrun's threads, which hand over at every event, far more
+than simaie's single one, and on the clock the same ratio was seen at 6 and at 60.
+
+Each execution of simaie stands for a Mazurkiewicz trace of its own. frontrun performs up to four times as many, so that
+to have explored a program costs it more yet than the executions per second say. Twenty times its rate was the aim; 6 to
+17 times is what was measured, the least on the smallest program, and the floors are below that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from exhaustive import programs
+
+from simaie import Machine, Program
+from simaie.engine.inline import run_inline
+from simaie.explore.explorer import make_scheduler
+from simaie.replay.run import make_execution
+
+frontrun = pytest.importorskip("frontrun", reason="the peer is optional: pip install 'simaie[benchmark]'")
+
+pytestmark = pytest.mark.benchmark
+
+TURNS = 3
+TURN = 0.2  # seconds; at least one exploration
+RATE = 5  # executions per second against frontrun's, at least
+WHOLE = 8  # frontrun's time for the whole program against ours, at least
+
+Worker = Callable[[Any], None]
+
+
+class Shared:
+    """The shared words of a program, as attributes."""
+
+    def __init__(self, **words: int) -> None:
+        for name, value in words.items():
+            setattr(self, name, value)
+
+
+class Pair(NamedTuple):
+    """A program for simaie and the same for frontrun."""
+
+    ours: Program
+    words: dict[int, str]  # address -> name of the attribute
+    workers: list[Worker]
+
+
+class Side(NamedTuple):
+    """What one explorer did in a turn: executions of one exploration, executions a second, the final values it met."""
+
+    executions: int
+    rate: float
+    finals: frozenset[tuple[int, ...]]
+
+
+def increment(shared: Any) -> None:
+    r = shared.x
+    shared.x = r + 1
+
+
+def update_x(shared: Any) -> None:
+    for _ in range(2):
+        r = shared.x
+        s = shared.y
+        shared.x = r + s
+
+
+def update_y(shared: Any) -> None:
+    for _ in range(2):
+        r = shared.x
+        s = shared.y
+        shared.y = r + s
+
+
+def write(shared: Any) -> None:
+    shared.x = 42
+
+
+def read(shared: Any) -> None:
+    _ = shared.x
+
+
+def update_1(shared: Any) -> None:
+    r = shared.a0
+    shared.a1 = r + 1
+
+
+def update_2(shared: Any) -> None:
+    r = shared.a1
+    shared.a2 = r + 1
+
+
+def update_3(shared: Any) -> None:
+    r = shared.a2
+    shared.a3 = r + 1
+
+
+def search(shared: Any) -> None:
+    if shared.a3 != 0 and shared.a2 != 0 and shared.a1 != 0:
+        _ = shared.a0
+
+
+X = {programs.X: "x"}
+XY = {programs.X: "x", programs.Y: "y"}
+CELLS = {0x1000 + 4 * i: f"a{i}" for i in range(4)}
+
+PAIRS: dict[str, Callable[[], Pair]] = {
+    "inc(2)": lambda: Pair(programs.inc(2), X, [increment] * 2),
+    "inc(3)": lambda: Pair(programs.inc(3), X, [increment] * 3),
+    "inc(4)": lambda: Pair(programs.inc(4), X, [increment] * 4),
+    "fib_bench 2 updaters x 2": lambda: Pair(programs.fib_bench(2, checker=False), XY, [update_x, update_y]),
+    "readers(4)": lambda: Pair(programs.readers(4), X, [write, *[read] * 4]),
+    "readers(6)": lambda: Pair(programs.readers(6), X, [write, *[read] * 6]),
+    "lastzero(3)": lambda: Pair(programs.lastzero(3), CELLS, [update_1, update_2, update_3, search]),
+}
+
+
+Finals = set[tuple[int, ...]]
+
+
+def explore_by_simaie(pair: Pair, finals: Finals) -> int:
+    """Every execution that DPOR wants; how many they were."""
+    machine, dpor = Machine(), make_scheduler("dpor")[0]
+    executions = 0
+    while not dpor.exhausted:
+        execution = make_execution(pair.ours, machine, dpor, index=executions)
+        run_inline(execution)
+        finals.add(tuple([execution.memory.read(address, 4) for address in pair.words]))
+        executions += 1
+    return executions
+
+
+def explore_by_frontrun(pair: Pair, finals: Finals) -> int:
+    """Every execution that its DPOR wants; how many they were. The invariant sees the final values."""
+    image = {address: value for address, _, value in pair.ours.image}
+    init = {name: image.get(address, 0) for address, name in pair.words.items()}
+
+    def note(shared: Any) -> bool:
+        finals.add(tuple([getattr(shared, name) for name in init]))
+        return True
+
+    result = frontrun.explore(
+        setup=lambda: Shared(**init), workers=pair.workers, invariant=note,
+        strategy="dpor", preemption_bound=None, stop_on_first=False, detect_io=False,
+    )  # fmt: skip
+    result.assert_holds()
+    return int(result.num_explored)
+
+
+def turn(explore: Callable[[Pair, Finals], int], pair: Pair) -> Side:
+    """Explore the program to the end, as often as fits."""
+    finals: Finals = set()
+    executions: list[int] = []
+    began = time.process_time()
+    while (seconds := time.process_time() - began) < TURN:
+        executions.append(explore(pair, finals))
+    assert len(set(executions)) == 1, "an explorer that repeats itself"
+    return Side(executions[0], sum(executions) / seconds, frozenset(finals))
+
+
+@pytest.fixture(autouse=True)
+def _frontrun_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it frontrun skips every test that was not started by its own command."""
+    monkeypatch.setenv("FRONTRUN_ACTIVE", "1")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_fewer_executions_than_frontrun_and_more_of_them_a_second(name: str) -> None:
+    """The same final values out of at most as many executions, at `RATE` times the executions per second or more."""
+    pair = PAIRS[name]()
+    turns = [(turn(explore_by_simaie, pair), turn(explore_by_frontrun, pair)) for _ in range(TURNS)]
+    ours, theirs = (max(sides, key=lambda side: side.rate) for sides in zip(*turns, strict=True))
+    ratio = ours.rate / theirs.rate
+    whole = ratio * theirs.executions / ours.executions
+    print(f"\n{name}: simaie {ours.executions} executions, {ours.rate:,.0f} a second")
+    print(f"frontrun {theirs.executions} executions, {theirs.rate:,.0f} a second")
+    print(f"{ratio:.1f}x the executions per second (floor {RATE}x)")
+    print(f"explored to the end {whole:.1f}x as fast (floor {WHOLE}x)")
+    assert ours.finals == theirs.finals
+    assert ours.executions <= theirs.executions
+    assert ratio >= RATE
+    assert whole >= WHOLE
