@@ -18,6 +18,7 @@ import msgspec
 
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
+from simaie.errors import GuestError
 from simaie.explore.explorer import make_scheduler
 from simaie.guest.litmus import (
     Held,
@@ -138,7 +139,10 @@ class _Search:
             if self.executions >= limit or (deadline is not None and time.perf_counter() >= deadline):
                 return False
             execution = make_execution(self._lowered.program, self._machine, scheduler, index=self.executions)
-            self._take(run_inline(execution))
+            try:
+                self._take(run_inline(execution))
+            except GuestError as error:
+                raise self._beyond(error.vcpu, str(error)) from error
         return scheduler.complete and not self._truncated
 
     def _take(self, trace: Trace) -> None:
@@ -165,13 +169,13 @@ class _Search:
     def judged(self) -> tuple[tuple[LitmusState, ...], int, int]:
         """The states, how many executions satisfy the condition, and how many do not."""
         test, positive, negative = self._lowered.test, 0, 0
-        width_of, shown = widths(test), state_locations(test)
+        width_of, shown, resolve = widths(test), state_locations(test), self._lowered.layout.resolve
         states: set[LitmusState] = set()
         for outcome, count in self.outcomes.items():
             state = self._lowered.state(outcome)
-            if not passes_filter(test, state):
+            if not passes_filter(test, state, resolve):
                 continue
-            if evaluate(test.condition.prop, state, width_of):
+            if evaluate(test.condition.prop, state, width_of, resolve):
                 positive += count
             else:
                 negative += count

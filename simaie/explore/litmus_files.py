@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from simaie.engine.machine import Machine
-from simaie.errors import SimaieError
+from simaie.errors import SimaieError, UsageError
 from simaie.explore.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
-from simaie.guest.litmus import LitmusError, load
-from simaie.guest.litmus.lowering import ROUNDS
+from simaie.guest.litmus import LitmusError, Position, load
+from simaie.guest.litmus.lowering import ROUNDS, UnsupportedError
 from simaie.protocols import require_positive
 
 __all__ = ["LitmusSettings", "explore_litmus_files"]
@@ -48,6 +48,8 @@ def explore_litmus_files(
     settings = settings or LitmusSettings()
     require_positive(jobs=jobs, executions=settings.executions, seconds=settings.seconds)
     one = _Explorer(settings)
+    if settings.rounds < 0:
+        raise UsageError(f"loops must be allowed 0 rounds or more, not {settings.rounds}")
     return map(one, paths) if jobs == 1 or len(paths) < 2 else _in_processes(one, paths, min(jobs, len(paths)))
 
 
@@ -73,6 +75,8 @@ class _Explorer:
             )
         except LitmusError as error:
             return error.with_traceback(None)
+        except UsageError as error:  # a scheme that lacks what the test needs: others may do without it
+            return UnsupportedError(path, Position(1, 1), f"cannot be run: {error}")
 
 
 def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[LitmusResult | LitmusError]:

@@ -6,7 +6,7 @@ done here and now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 
 from simaie.guest.code import ALU, Ins, ins
 from simaie.guest.litmus.errors import quoted
@@ -31,7 +31,7 @@ def mask(bits: int) -> int:
 
 
 class Builder:
-    """One thread in the making. register_bits: of a whole register; zero: registers that are always 0."""
+    """One thread in the making; its dialect says what its registers are (see `Dialect`)."""
 
     def __init__(
         self,
@@ -41,9 +41,10 @@ class Builder:
         *,
         register_bits: int,
         zero: frozenset[str] = frozenset(),
+        opaque: frozenset[str] = frozenset(),
     ) -> None:
         self.test, self.thread, self.layout = test, thread, layout
-        self.register_bits, self._zero = register_bits, zero
+        self.register_bits, self._zero, self._opaque = register_bits, zero, opaque
         self.code: list[Ins] = []
         self.statement: Statement | None = None
         self._temporaries = self._labels = 0
@@ -103,7 +104,11 @@ class Builder:
 
     def variable(self, register: AnyRegister) -> str:
         """The hidden register that holds a whole architectural (or symbolic) one."""
-        return f".%{register.name}" if isinstance(register, SymbolicRegister) else f".{register.name}"
+        if isinstance(register, SymbolicRegister):
+            return f".%{register.name}"
+        if register.name in self._opaque:
+            raise self.unsupported(f"its register {register.name}")
+        return f".{register.name}"
 
     def read(self, register: AnyRegister) -> Value:
         """The value of a register, or of the part of it that the operand names."""
@@ -185,6 +190,14 @@ class Builder:
         problem = f"unsupported instruction {quoted(instruction.written)} of {self.test.arch}{why}"
         return UnsupportedError(self.test.file, instruction.position, problem)
 
-    def instructions(self) -> Sequence[Instruction]:
-        """Those of the whole thread."""
-        return [s.instruction for s in self.thread.statements if s.instruction is not None]
+    # -- the thread as a whole ----------------------------------------------------------------
+
+    @cached_property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """All of its instructions."""
+        return tuple(s.instruction for s in self.thread.statements if s.instruction is not None)
+
+    @cached_property
+    def looks_at_flags(self) -> bool:
+        """Whether any instruction has a condition: only then are flags worth keeping."""
+        return any(each.condition is not None for each in self.instructions)

@@ -15,15 +15,19 @@ __all__ = ["DIALECTS", "Dialect"]
 
 
 class Dialect(NamedTuple):
-    """isa: of the program. register_bits: of a whole register. zero: registers that always hold 0."""
+    """isa: of the program. register_bits: of a whole register. lower: appends an instruction to a thread.
+
+    zero: registers that always hold 0. opaque: registers that exist, and are not simulated.
+    """
 
     isa: str
     register_bits: int
     lower: Callable[[Builder, Instruction], None]
     zero: frozenset[str] = frozenset()
+    opaque: frozenset[str] = frozenset()
 
 
 DIALECTS: dict[Arch, Dialect] = {
-    Arch.X86: Dialect("x86", 32, x86.lower_intel),
-    Arch.X86_64: Dialect("x86", 64, x86.lower_att),
+    Arch.X86: Dialect("x86", 32, x86.lower_intel, opaque=x86.OPAQUE),
+    Arch.X86_64: Dialect("x86", 64, x86.lower_att, opaque=x86.OPAQUE),
 }

@@ -6,11 +6,20 @@ they are the same number in a register of 32 bits, signed or not, and where no t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from simaie.guest.litmus.errors import quoted
 from simaie.guest.litmus.instruction import Memory, Symbol
-from simaie.guest.litmus.location import Address, Global, Location, RegisterOf, Scalar, SymbolicName, Value
+from simaie.guest.litmus.location import (
+    Address,
+    CodeLabel,
+    Global,
+    InstructionWord,
+    Location,
+    Scalar,
+    Value,
+)
 from simaie.guest.litmus.model import InitItem, LitmusTest
 from simaie.guest.litmus.proposition import Atom, atoms
 from simaie.guest.litmus.source import Position
@@ -22,7 +31,8 @@ __all__ = ["Layout"]
 
 _BASE = 0x5A5A_0000
 _LINE = 64
-_WIDTHS = (8, 16, 32, 64)
+#: Of all locations together, in bytes.
+_LARGEST = 1 << 20
 
 
 class Layout:
@@ -36,19 +46,22 @@ class Layout:
         }
         self.addresses: dict[str, int] = {}
         self._next = _BASE
-        for name in _names(test):
+        for name, position in _names(test):
             if name not in self.addresses:
-                self.addresses[name] = self._next
-                size = self.cell_bytes(name) * self._counts.get(name, 1)
-                self._next += max(-(-size // _LINE) * _LINE, _LINE)
-        self._named = {address: name for name, address in self.addresses.items()}
-        for name, count in self._counts.items():
-            cells = {self.address(Address(name, i)): f"{name}[{i}]" for i in range(1, count)}
-            self._named.update(cells)
+                self._place(name, position)
+        self._names, self._bases = list(self.addresses), list(self.addresses.values())
         self.image: dict[int, int | tuple[int, int] | bytes] = {}
         for item in test.init:
             if isinstance(item.location, Global) and item.value is not None:
                 self._initialise(item, item.location, item.value)
+
+    def _place(self, name: str, position: Position) -> None:
+        self.addresses[name] = self._next
+        size = self.cell_bytes(name) * self._counts.get(name, 1)
+        self._next += max(-(-size // _LINE) * _LINE, _LINE)
+        if self._next - _BASE > _LARGEST:
+            problem = f"unsupported: the locations up to {quoted(name)} take too much memory"
+            raise UnsupportedError(self._test.file, position, problem, [f"at most {_LARGEST} bytes"])
 
     @property
     def span(self) -> tuple[int, int]:
@@ -76,7 +89,18 @@ class Layout:
 
     def name_of(self, value: int) -> str | None:
         """The location whose address a value is, spelt as herd7 prints it, if it is one."""
-        return self._named.get(value)
+        if not _BASE <= value < self._next:
+            return None
+        at = bisect_right(self._bases, value) - 1
+        name, (index, rest) = self._names[at], divmod(value - self._bases[at], self.cell_bytes(self._names[at]))
+        if rest or index >= self._counts.get(name, 1):
+            return None
+        return f"{name}[{index}]" if index else name
+
+    def resolve(self, value: Address | CodeLabel | InstructionWord) -> int:
+        """A value of the condition as a number."""
+        assert isinstance(value, Address)  # conditions with another value are refused
+        return self.address(value)
 
     def number(self, value: Scalar, position: Position) -> int:
         """A value of the initial state as a number; the address of code is none that could be run."""
@@ -95,35 +119,31 @@ class Layout:
             self.image[address] = number & (1 << 8 * width) - 1, width
 
 
-def _names(test: LitmusTest) -> Iterator[str]:
-    """Every location of memory that the test mentions, in the order of the text."""
+def _names(test: LitmusTest) -> Iterator[tuple[str, Position]]:
+    """Every location of memory that the test mentions, and where, in the order of the text."""
     for item in test.init:
-        yield from _of(item.location)
-        for value in item.value if isinstance(item.value, tuple) else (item.value,):
-            if isinstance(value, Address):
-                yield value.name
+        yield from ((name, item.position) for name in (*_named(item.location), *_pointed(item.value)))
     for thread in test.threads:
         for statement in thread.statements:
             for operand in statement.instruction.operands if statement.instruction else ():
-                named = operand.base if isinstance(operand, Memory) else operand
-                if isinstance(named, Symbol):
-                    yield named.name
+                symbol = operand.base if isinstance(operand, Memory) else operand
+                if isinstance(symbol, Symbol):
+                    yield symbol.name, statement.position
     for observed in test.locations:
-        yield from _of(observed.location)
+        yield from ((name, observed.position) for name in _named(observed.location))
     for prop in (test.filter, test.condition.prop):
         for atom in atoms(prop) if prop is not None else ():
-            if not isinstance(atom, Atom):
-                yield from (*_of(atom.left), *_of(atom.right))
-                continue
-            yield from _of(atom.location)
-            for value in atom.value if isinstance(atom.value, tuple) else (atom.value,):
-                if isinstance(value, Address):
-                    yield value.name
+            if isinstance(atom, Atom):
+                found = (*_named(atom.location), *_pointed(atom.value))
+            else:
+                found = (*_named(atom.left), *_named(atom.right))
+            yield from ((name, atom.position) for name in found)
 
 
-def _of(location: Location) -> tuple[str, ...]:
-    match location:
-        case Global(name):
-            return (name,)
-        case RegisterOf() | SymbolicName():
-            return ()
+def _named(location: Location) -> tuple[str, ...]:
+    return (location.name,) if isinstance(location, Global) else ()
+
+
+def _pointed(value: Value | None) -> tuple[str, ...]:
+    parts = value if isinstance(value, tuple) else (value,)
+    return tuple(part.name for part in parts if isinstance(part, Address))

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from simaie.guest.code import Ins, ins
 
-__all__ = ["CUT", "bounded"]
+__all__ = ["CUT", "MARK", "bounded"]
 
 #: The reserved observation of a thread that was cut; no register is called that.
 CUT = "!cut"
+MARK = ins("observe", 1, into=CUT)
 
 _BRANCHES = frozenset({"branch", "cbz", "cbnz"})
 
@@ -38,7 +39,7 @@ def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins
         result.append(ins("branch", "..end"))
         for target, detour in detours.items():
             result += _detour(target, detour, rounds)
-        result += [ins("label", "..cut"), ins("observe", 1, into=CUT), ins("label", "..end")]
+        result += [ins("label", "..cut"), MARK, ins("label", "..end")]
     return result
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
 from simaie.guest.litmus.evaluate import Held
 from simaie.guest.litmus.location import Global, Location, RegisterOf, SymbolicName
 from simaie.guest.litmus.model import LitmusTest, Thread
-from simaie.guest.litmus.proposition import Atom, Prop, atoms
 from simaie.guest.litmus.source import Position
 from simaie.guest.litmus.widths import widths
 from simaie.guest.program import Program
@@ -19,7 +16,8 @@ from .builder import Builder, mask
 from .dialects import DIALECTS, Dialect
 from .errors import UnsupportedError
 from .layout import Layout
-from .loops import CUT, bounded
+from .loops import CUT, MARK, bounded
+from .question import check_question, unsigned_locations, wanted_locations
 
 __all__ = ["ROUNDS", "Lowered", "lower"]
 
@@ -48,24 +46,26 @@ class Lowered:
         self.layout = Layout(test)
         self._dialect, self._rounds = dialect, rounds
         self._width_of = widths(test)
-        self._unsigned = _unsigned(test)
-        self._wanted = _wanted(test)
+        self._unsigned = unsigned_locations(test)
+        self._wanted = wanted_locations(test)
+        check_question(test, dialect.opaque)
         self._numbers = {thread.id: str(number) for number, thread in enumerate(test.threads)}
-        self._cut_marks = [f"{number}:{CUT}" for number in self._numbers.values()]
         watch = {
             address: self.layout.cell_bytes(location.name)
             for location in self._wanted
             if isinstance(location, Global)
             for address in self.layout.cells(location)
         }
+        threads = [self._thread(thread) for thread in test.threads]
         self.program = Program(
             test.name,
             isa=dialect.isa,
-            threads=[self._thread(thread) for thread in test.threads],
+            threads=threads,
             init=self.layout.image,
             watch=watch,
             description=test.doc,
         )
+        self._cut_marks = [f"{number}:{CUT}" for number, code in enumerate(threads) if MARK in code]
 
     # -- the program --------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class Lowered:
                     register = item.location.key
                 case _:
                     continue
-            if item.value is None:
+            if item.value is None or register in self._dialect.zero:
                 continue
             if isinstance(item.value, tuple):
                 raise UnsupportedError(self.test.file, item.position, "unsupported: an array as a register's value")
@@ -102,7 +102,9 @@ class Lowered:
 
     def is_cut(self, outcome: Outcome) -> bool:
         """Whether a loop of the execution was cut, so that its outcome is no state of the test."""
-        names = [name for name, _ in outcome.items]
+        if not self._cut_marks:
+            return False
+        names = outcome.as_dict()
         return any(mark in names for mark in self._cut_marks)
 
     def state(self, outcome: Outcome) -> dict[str, Held]:
@@ -126,22 +128,3 @@ class Lowered:
         bits = self._width_of(key)
         value &= mask(bits)
         return value if key.partition("[")[0] in self._unsigned or not value >> bits - 1 else value - (1 << bits)
-
-
-def _wanted(test: LitmusTest) -> list[Location]:
-    """The locations of the test's question, its filter included, each once, in the order of a state."""
-    found = {observed.location.key: observed.location for observed in test.locations}
-    for prop in (test.condition.prop, test.filter):
-        for location in _locations(prop) if prop is not None else ():
-            found.setdefault(location.key, location)
-    return list(found.values())
-
-
-def _locations(prop: Prop) -> Iterator[Location]:
-    for atom in atoms(prop):
-        yield from (atom.location,) if isinstance(atom, Atom) else (atom.left, atom.right)
-
-
-def _unsigned(test: LitmusTest) -> frozenset[str]:
-    named = (item for item in test.init if item.type is not None)
-    return frozenset(item.location.key for item in named if item.type and item.type.name.startswith("u"))

@@ -15,7 +15,10 @@ from simaie.guest.litmus.instruction import Immediate, Instruction, LabelRef, Me
 from . import x86_flags as flags
 from .builder import Builder, Value, mask
 
-__all__ = ["lower_att", "lower_intel"]
+__all__ = ["OPAQUE", "lower_att", "lower_intel"]
+
+#: Registers that instructions change by the way, and nothing here keeps.
+OPAQUE = frozenset({"EIP", "EFLAGS", "rip", "eflags"})
 
 Operands = tuple[Operand, ...]
 Handler = Callable[[Builder, Instruction, Operands, int], None]
@@ -108,6 +111,32 @@ def _mov(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
     _write(b, target, _read(b, source, bits), bits)
 
 
+def _widening(signed: bool, source_bits: int | None, target_bits: int | None) -> Handler:
+    """MOVZX and MOVSX; AT&T's spellings say both widths (`movzbl`), Intel's leave them to the registers."""
+
+    def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+        target, source = _two(b, operands)
+        if not isinstance(target, Register) or (source_bits is None and not isinstance(source, Register)):
+            raise b.unsupported("its operands")
+        narrow = source.bits if isinstance(source, Register) else source_bits or bits
+        if (source_bits or narrow) != narrow or (target_bits or target.bits) != target.bits or narrow >= target.bits:
+            raise b.unsupported("the widths of its operands")
+        value = _read(b, source, narrow)
+        b.write(target, b.signed(value, narrow) if signed else value)
+
+    return lower
+
+
+def _widenings() -> dict[str, Handler]:
+    widths = {"b": 8, "w": 16, "l": 32, "q": 64}
+    found = {"movsx": _widening(True, None, None), "movzx": _widening(False, None, None)}
+    for one, other in ("bw", "bl", "bq", "wl", "wq", "lq"):
+        found[f"movs{one}{other}"] = _widening(True, widths[one], widths[other])
+        if one != "l":  # which any 32-bit move does
+            found[f"movz{one}{other}"] = _widening(False, widths[one], widths[other])
+    return found
+
+
 def _lea(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     target, source = _two(b, operands)
     if not isinstance(source, Memory) or not isinstance(target, Register):
@@ -195,12 +224,12 @@ def _binary(operation: str) -> Handler:
             old = None
         else:
             before = _read(b, target, bits)
-            old = b.move(before, b.temporary()) if flags.wanted(b) else before
+            old = b.move(before, b.temporary()) if b.looks_at_flags else before
             new = b.wrap(b.alu(operation, old, value), bits)
-            if target == source and flags.wanted(b):
+            if target == source and b.looks_at_flags:
                 value = old
             _write(b, target, new, bits)
-        if not flags.wanted(b):
+        if not b.looks_at_flags:
             return
         if old is None:
             undo = {"add": "sub", "sub": "add"}.get(operation)
@@ -222,7 +251,7 @@ def _step(operation: str, method: str) -> Handler:
             new = b.move(new, b.temporary())
             _write(b, target, new, bits)
         undo = "sub" if operation == "add" else "add"
-        old = b.wrap(b.alu(undo, new, 1), bits) if flags.wanted(b) else 0
+        old = b.wrap(b.alu(undo, new, 1), bits) if b.looks_at_flags else 0
         flags.arithmetic(b, operation, old, 1, new, bits, carry=False)
 
     return lower
@@ -235,7 +264,7 @@ def _neg(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
     else:
         new = b.move(b.wrap(b.alu("sub", 0, _read(b, target, bits)), bits), b.temporary())
         _write(b, target, new, bits)
-    old = b.wrap(b.alu("sub", 0, new), bits) if flags.wanted(b) else 0
+    old = b.wrap(b.alu("sub", 0, new), bits) if b.looks_at_flags else 0
     flags.arithmetic(b, "sub", 0, old, new, bits)
 
 
@@ -253,7 +282,7 @@ def _compare(operation: str) -> Handler:
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         one, other = _two(b, operands)
         left, right = _read(b, one, bits), _read(b, other, bits)
-        if flags.wanted(b):
+        if b.looks_at_flags:
             flags.arithmetic(b, operation, left, right, b.wrap(b.alu(operation, left, right), bits), bits)
 
     return lower
@@ -266,7 +295,7 @@ def _shift(operation: str) -> Handler:
         target, amount = _two(b, operands)
         if not isinstance(amount, Immediate) or not isinstance(target, Register):
             raise b.unsupported("it shifts a register by a constant only")
-        if flags.wanted(b):
+        if b.looks_at_flags:
             raise b.unsupported("a flag is looked at after it")
         value = b.signed(b.read(target), bits) if operation == "sar" else b.read(target)
         b.write(target, b.alu(operation, value, amount.value & (63 if bits == 64 else 31)))
@@ -291,7 +320,7 @@ def _bit(name: str) -> Handler:
             if name in change:
                 operation, operand = change[name]
                 _write(b, target, b.alu(operation, value, operand), bits)
-        if flags.wanted(b):
+        if b.looks_at_flags:
             b.move(old, b.flag("carry"))
 
     return lower
@@ -338,7 +367,9 @@ def _nop(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
         raise b.unsupported("with operands")
 
 
+_WIDENINGS = _widenings()
 _HANDLERS: dict[str, Handler] = {
+    **_WIDENINGS,
     **{name: _binary(name) for name in ("add", "sub", "and", "or", "xor")},
     **{name: _bit(name) for name in ("bt", "bts", "btr", "btc")},
     **{name: _shift({"sal": "shl"}.get(name, name)) for name in ("shl", "sal", "shr", "sar")},
@@ -363,4 +394,4 @@ _HANDLERS: dict[str, Handler] = {
 _LOCKABLE = frozenset(
     {"xchg", "xadd", "cmpxchg", "add", "sub", "and", "or", "xor", "inc", "dec", "neg", "not", "bts", "btr", "btc"}
 )
-_MIXED_WIDTHS = frozenset({"lea", "set", "shl", "sal", "shr", "sar"})
+_MIXED_WIDTHS = frozenset({"lea", "set", "shl", "sal", "shr", "sar", *_WIDENINGS})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .builder import Builder, Value
 
-__all__ = ["arithmetic", "condition", "wanted"]
+__all__ = ["arithmetic", "condition"]
 
 _LOGIC = frozenset({"and", "or", "xor"})
 #: Condition code -> the test without its negation; `condition` negates those in `_NEGATED`.
@@ -20,14 +20,9 @@ _TESTS = {
 _NEGATED = frozenset({"ne", "nz", "ae", "nb", "nc", "a", "nbe", "ns", "no", "ge", "nl", "g", "nle"})
 
 
-def wanted(b: Builder) -> bool:
-    """Whether the thread looks at a flag anywhere."""
-    return any(each.condition is not None for each in b.instructions())
-
-
 def arithmetic(b: Builder, operation: str, a: Value, c: Value, result: Value, bits: int, *, carry: bool = True) -> None:
     """Set the flags after ``result = a operation c``, all of `bits` bits."""
-    if not wanted(b):
+    if not b.looks_at_flags:
         return
     top = bits - 1
     b.alu("eq", result, 0, b.flag("zero"))

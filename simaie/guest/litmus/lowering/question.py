@@ -1,0 +1,60 @@
+"""What a test asks: the locations that its states are made of, and whether they are any that are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from simaie.guest.litmus.errors import quoted
+from simaie.guest.litmus.location import CodeLabel, InstructionWord, Location, RegisterOf, Value
+from simaie.guest.litmus.model import LitmusTest
+from simaie.guest.litmus.proposition import Atom, Same, atoms
+from simaie.guest.litmus.source import Position
+
+from .errors import UnsupportedError
+
+__all__ = ["check_question", "unsigned_locations", "wanted_locations"]
+
+
+def wanted_locations(test: LitmusTest) -> list[Location]:
+    """The locations of the test's question, its filter included, each once, in the order of a state."""
+    found = {observed.location.key: observed.location for observed in test.locations}
+    for prop in (test.condition.prop, test.filter):
+        for atom in atoms(prop) if prop is not None else ():
+            found.update({each.key: each for each in _sides(atom) if each.key not in found})
+    return list(found.values())
+
+
+def _sides(atom: Atom | Same) -> tuple[Location, ...]:
+    return (atom.location,) if isinstance(atom, Atom) else (atom.left, atom.right)
+
+
+def unsigned_locations(test: LitmusTest) -> frozenset[str]:
+    """The names of the locations that are declared with an unsigned type."""
+    named = (item for item in test.init if item.type is not None)
+    return frozenset(item.location.key for item in named if item.type and item.type.name.startswith("u"))
+
+
+def check_question(test: LitmusTest, opaque: Set[str]) -> None:
+    """Raise UnsupportedError if the test names a register that is not simulated, or a value that nothing can hold."""
+    for item in test.init:
+        _check_location(test, item.location, item.position, opaque)
+    for observed in test.locations:
+        _check_location(test, observed.location, observed.position, opaque)
+    for prop in (test.condition.prop, test.filter):
+        for atom in atoms(prop) if prop is not None else ():
+            for location in _sides(atom):
+                _check_location(test, location, atom.position, opaque)
+            if isinstance(atom, Atom):
+                _check_value(test, atom.value, atom.position)
+
+
+def _check_location(test: LitmusTest, location: Location, position: Position, opaque: Set[str]) -> None:
+    if isinstance(location, RegisterOf) and location.register in opaque:
+        raise UnsupportedError(test.file, position, f"unsupported register {quoted(location.register)}")
+
+
+def _check_value(test: LitmusTest, value: Value, position: Position) -> None:
+    for part in value if isinstance(value, tuple) else (value,):
+        if isinstance(part, CodeLabel | InstructionWord):
+            problem = f"unsupported value {quoted(str(part))}"
+            raise UnsupportedError(test.file, position, problem, ["a number", "an address"])
