@@ -27,8 +27,9 @@ _NEVER = 1 << 62  # a step that no execution reaches
 class Scripted(Scheduler):
     """Follows `schedule` once, and is then exhausted.
 
-    schedule: a `Schedule`, the same as a mapping (``{"switches": [[step, actor]], "choices": [[step, value]]}``), or a
-    list of actor names. choices: the values of the choices in the order in which they are asked; only beside a list.
+    schedule: a `Schedule`, the same as text (``1@0/0@4``, see `Schedule.text`) or as a mapping
+    (``{"switches": [[step, actor]], "choices": [[step, value]]}``), or a list of actor names. choices: the values of
+    the choices in the order in which they are asked; only beside a list.
     strict: whether an entry that cannot be followed is a `DivergenceError` (by `choose`, `choose_value` or `finish`).
 
     Raises UsageError for anything else.
@@ -36,14 +37,16 @@ class Scripted(Scheduler):
 
     def __init__(
         self,
-        schedule: Schedule | Mapping[str, Any] | Sequence[str],
+        schedule: Schedule | Mapping[str, Any] | Sequence[str] | str,
         choices: Sequence[int] = (),
         strict: bool = True,
     ) -> None:
         self._dense: list[str] | None = None
         self._dense_choices = list(choices)
         self._schedule = Schedule()
-        if isinstance(schedule, str) or not isinstance(schedule, Schedule | Mapping | Sequence):
+        if isinstance(schedule, str):
+            schedule = Schedule.parse(schedule)
+        if not isinstance(schedule, Schedule | Mapping | Sequence):
             raise UsageError(f"schedule must be a Schedule or a list of actor names, not {schedule!r}")
         if isinstance(schedule, Schedule | Mapping):
             self._schedule = _as_schedule(schedule)

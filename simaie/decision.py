@@ -7,7 +7,11 @@ keeps it short, lets it be cut down piece by piece, and survives small changes o
 
 from __future__ import annotations
 
+import re
+
 import msgspec
+
+from simaie.errors import UsageError
 
 __all__ = ["Choice", "Schedule", "Switch"]
 
@@ -34,3 +38,27 @@ class Schedule(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.switches) + len(self.choices)
+
+    @property
+    def text(self) -> str:
+        """On one line, as `parse` reads it: ``1@0/0@4/=2@7`` has vCPU 1 go first, vCPU 0 from step 4 on, and so forth.
+
+        ``=2@7`` resolves the choice at step 7 as 2. Empty if nothing deviates from the default.
+        """
+        entries = [(s.step, f"{s.actor}@{s.step}") for s in self.switches]
+        entries += [(c.step, f"={c.value}@{c.step}") for c in self.choices]
+        return "/".join(words for _, words in sorted(entries))
+
+    @classmethod
+    def parse(cls, text: str) -> Schedule:
+        """The schedule that `text` spells; UsageError if it spells none."""
+        switches, choices = [], []
+        for word in filter(None, text.split("/")):
+            found = re.fullmatch(r"(=?)([^@=/]+)@(\d+)", word)
+            if found is None or (found[1] and not found[2].isdecimal()):
+                raise UsageError(f"a schedule is spelt like 1@0/0@4/=2@7 (actor@step, =value@step), not {text!r}")
+            if found[1]:
+                choices.append(Choice(int(found[3]), int(found[2])))
+            else:
+                switches.append(Switch(int(found[3]), found[2]))
+        return cls(tuple(sorted(switches)), tuple(sorted(choices)))

@@ -11,6 +11,7 @@ from simaie.cli.explore_options import (
     AddressBits,
     CheckDeterminism,
     Coverage,
+    CutOption,
     Driver,
     Endian,
     Everything,
@@ -57,6 +58,12 @@ simaie replay failures/spinlock-cas-17.json
 
 simaie replay failures/spinlock-cas-17.json --program spinlock.py:mended --best-effort"""
 
+_SHRINK_EXAMPLES = """Examples:
+
+simaie shrink failures/spinlock-cas-17.json --out short.json
+
+simaie shrink failures/spinlock-cas-17.json --kind rmw-atomicity --whole"""
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -95,6 +102,7 @@ def explore(
     driver: Driver = None,
     check_determinism: CheckDeterminism = False,
     coverage: Coverage = True,
+    cut: CutOption = None,
     save: Save = None,
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
@@ -122,6 +130,7 @@ def explore(
         driver=driver,
         check_determinism=check_determinism,
         coverage=coverage,
+        cut=tuple(cut or ()),
     )
     return run_explore(target, machine, search, save, output, everything)
 
@@ -149,6 +158,34 @@ def replay(
     from simaie.cli.replay import run_replay
 
     return run_replay(file, program, best_effort, driver, output, everything)
+
+
+@app.command(epilog=_SHRINK_EXAMPLES)
+@command
+def shrink(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the shorter failure to this file.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first.")
+    ] = None,
+    executions: Annotated[int, typer.Option(metavar="N", help="Run at most so many candidates.")] = 500,
+    whole: Annotated[bool, typer.Option("--whole", help="Leave nothing out of the program itself.")] = False,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Use this program, not the one that the file refers to.",
+            autocompletion=complete_programs,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Cut a saved failure down to the shortest that fails in the same way."""
+    from simaie.cli.shrink import run_shrink
+
+    options = {"kind": kind, "executions": executions, "cut": not whole}
+    return run_shrink(file, program, out, options, output, everything)
 
 
 @app.command("list")

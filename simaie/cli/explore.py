@@ -19,6 +19,7 @@ from simaie.errors import InputError, SimaieError, UsageError
 from simaie.explore.alone import execution_alone
 from simaie.explore.explorer import explore
 from simaie.explore.report import Report
+from simaie.guest.cut import Cut, without
 from simaie.guest.program import Program
 from simaie.replay.failure import Failure
 from simaie.show.report_view import report_view
@@ -32,7 +33,8 @@ class Search:
     """The options of the search as given; None where they were not, and the defaults of `simaie.explore` hold.
 
     failures: how many to look for, ``"all"`` to go on to the end. index: of the one execution to run alone.
-    coverage: on here, where people read the report; in `simaie.explore` it is off.
+    coverage: on here, where people read the report; in `simaie.explore` it is off. cut: what to leave out of the
+    program, each as `simaie.guest.cut.Cut.parse` reads it.
     """
 
     scheduler: str | None = None
@@ -44,6 +46,7 @@ class Search:
     driver: str | None = None
     check_determinism: bool = False
     coverage: bool = True
+    cut: tuple[str, ...] = ()
 
 
 def run_explore(
@@ -52,6 +55,8 @@ def run_explore(
     """Explore, save, print; the status says the verdict, or that something went wrong on the way."""
     with guest_output_aside():
         program = load_program(target)
+        if search.cut:
+            program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
         if folder is not None:
             _make_folder(folder)

@@ -14,6 +14,7 @@ __all__ = [
     "AddressBits",
     "CheckDeterminism",
     "Coverage",
+    "CutOption",
     "Driver",
     "Endian",
     "Everything",
@@ -40,6 +41,14 @@ Target = Annotated[
         metavar="TARGET",
         help="A program: file.py:name, or a name of the corpus (simaie list programs).",
         autocompletion=complete_programs,
+    ),
+]
+CutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VCPU[:ITEM+...]",
+        help="Leave this vCPU, or these items of its list of instructions, out of the program; 'final': its final "
+        "check. Repeatable; shrunk failures use it.",
     ),
 ]
 SchemeName = Annotated[

@@ -12,8 +12,9 @@ from simaie.show.words import clean
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
     from simaie.explore.explorer import Exploration
+    from simaie.replay.shrink import ShrinkProgress
 
-__all__ = ["audit_progress", "exploration_progress", "litmus_progress", "progress_words"]
+__all__ = ["audit_progress", "exploration_progress", "litmus_progress", "progress_words", "shrink_progress"]
 
 
 @contextlib.contextmanager
@@ -45,6 +46,13 @@ def litmus_progress(planned: int) -> Iterator[Callable[[int, str], None] | None]
             if draw is None
             else lambda done, file: draw(min(1.0, done / planned), f"{done}/{planned}: {clean(file)}")
         )
+
+
+@contextlib.contextmanager
+def shrink_progress(what: str) -> Iterator[ShrinkProgress | None]:
+    """Likewise for shrinking: how much of the budget is used, and the best so far."""
+    with _bar() as draw:
+        yield None if draw is None else lambda spent, limit, size: draw(spent / limit, f"{clean(what)}: {size}")
 
 
 def progress_words(exploration: Exploration) -> str:

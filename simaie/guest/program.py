@@ -6,13 +6,16 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simaie.errors import UsageError
 from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class
 from simaie.host.pages import PAGE_SIZE, Page
+
+if TYPE_CHECKING:
+    from simaie.guest.cut import Cut
 
 __all__ = ["FinalState", "Program", "ThreadCode"]
 
@@ -82,10 +85,14 @@ class Program:
                 raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
         self.description = description
         self.defined_in = _caller_file()
+        #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
+        self.whole: Program | None = None
+        self.cuts: tuple[Cut, ...] = ()
         remember(self)
 
     def __repr__(self) -> str:
-        return f"<Program {self.name!r}: {self.isa}, {len(self.threads)} threads>"
+        cut = f", without {' '.join(map(str, self.cuts))}" if self.cuts else ""
+        return f"<Program {self.name!r}: {self.isa}, {len(self.threads)} threads{cut}>"
 
     @functools.cached_property
     def digest(self) -> str:

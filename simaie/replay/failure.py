@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from simaie import plugins
+from simaie.check import DEFAULT
 from simaie.engine.machine import Machine
 from simaie.errors import NondeterminismError
 from simaie.finding import Finding, Verdict
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.plugins import Spec
+from simaie.protocols import Checker
 from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
 from simaie.replay.recording import Recording
 from simaie.replay.run import Driver, run
+from simaie.replay.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replay.target import source_digest, variable_of
 from simaie.trace import Trace
 
-__all__ = ["Failure"]
+__all__ = ["Failure", "Shrunk"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Failure:
     def command(self) -> str:
         """The shell command that runs into this failure again."""
         parts = ["simaie", "explore", self.target, *self.machine.arguments]
+        parts += [f"--cut={cut}" for cut in self.program.cuts]
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
         if self.driver != "inline":
             parts += ["--driver", self.driver]
@@ -56,8 +62,35 @@ class Failure:
         """The program as the command line names it."""
         if self.program.name in corpus.names():
             return self.program.name
-        variable = variable_of(self.program)
+        variable = variable_of(self.program.whole or self.program)
         return f"{self.program.defined_in}:{variable}" if variable else self.program.name
+
+    def shrink(
+        self,
+        *,
+        kind: str | None = None,
+        executions: int = 500,
+        cut: bool = True,
+        checkers: Sequence[Checker] = DEFAULT,
+        progress: ShrinkProgress | None = None,
+    ) -> Shrunk:
+        """The shortest failure of the same kind that `executions` runs find, and a report on the way there.
+
+        kind: of the finding to keep; by default that of the first. cut: whether to leave out vCPUs and instructions
+        too (see `simaie.guest.cut`). checkers: those that found it. progress: called with how many were run, of how
+        many, and the best size. Deterministic; Ctrl-C keeps the best so far.
+
+        Raises UsageError if there is no finding (of that kind).
+        """
+        given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
+        best, report = shrink(
+            given, kind=kind, executions=executions, cut=cut, checkers=checkers, progress=progress
+        )
+        script = Spec("scripted", {"schedule": best.trace.schedule.text})
+        failure = Failure(
+            best.program, self.machine, script, self.seed, 0, best.trace, best.findings, driver=self.driver
+        )
+        return Shrunk(failure, report)
 
     def steps(self) -> tuple[Step, ...]:
         """Every step with a digest of what was offered, had by running the schedule once more.
@@ -99,6 +132,13 @@ class Failure:
         return target
 
 
+class Shrunk(NamedTuple):
+    """What `Failure.shrink` returns."""
+
+    failure: Failure
+    report: ShrinkReport
+
+
 def machine_record(machine: Machine) -> MachineRecord:
     """A machine as data."""
     spec = machine.scheme_spec or Spec(machine.scheme)
@@ -117,6 +157,8 @@ def machine_record(machine: Machine) -> MachineRecord:
 
 
 def _program_record(program: Program, base: Path) -> ProgramRecord:
+    if program.whole is not None:
+        return msgspec.structs.replace(_program_record(program.whole, base), cuts=program.cuts)
     if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)

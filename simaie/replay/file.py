@@ -19,6 +19,7 @@ import msgspec
 from simaie.decision import Choice, Schedule, Switch
 from simaie.errors import ReplayError
 from simaie.finding import Finding
+from simaie.guest.cut import Cut
 
 __all__ = ["MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
 
@@ -28,7 +29,10 @@ MAX_BYTES = 64 << 20
 
 
 class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file)."""
+    """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file).
+
+    cuts: what of it was left out (see `simaie.guest.cut`); name and digest are those of the whole.
+    """
 
     name: str
     digest: str
@@ -36,6 +40,7 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str | None = None
     variable: str | None = None
     source_digest: str | None = None
+    cuts: tuple[Cut, ...] = ()
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

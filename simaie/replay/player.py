@@ -9,8 +9,9 @@ from typing import Literal
 from simaie import plugins
 from simaie.check import judge
 from simaie.engine.machine import Limits, Machine
-from simaie.errors import ReplayError, SimaieError, UnknownNameError
+from simaie.errors import ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
+from simaie.guest.cut import without
 from simaie.guest.identity import find_program
 from simaie.guest.program import Program
 from simaie.plugins import Spec
@@ -87,7 +88,17 @@ def _machine(record: ReplayFile) -> Machine:
 
 
 def _program(record: ReplayFile, base: Path) -> Program:
-    """The program that the record refers to, unchanged."""
+    """The program that the record refers to, unchanged, with what the record says left out."""
+    whole = _whole(record, base)
+    if not record.program.cuts:
+        return whole
+    try:
+        return without(whole, record.program.cuts)
+    except UsageError as error:
+        raise ReplayError(str(error)) from None
+
+
+def _whole(record: ReplayFile, base: Path) -> Program:
     wanted = record.program
     known = find_program(wanted.name, wanted.digest)
     if known is not None:

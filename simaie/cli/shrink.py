@@ -1,0 +1,63 @@
+"""What ``simaie shrink`` does: cut a saved failure down to the shortest that fails in the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from simaie.cli.machines import load_program
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.progress import shrink_progress
+from simaie.cli.status import Status
+from simaie.errors import InputError
+from simaie.replay.failure import Shrunk
+from simaie.replay.player import replay
+from simaie.show.trace_json import failure_document
+from simaie.show.trace_view import trace_view
+from simaie.show.words import clean
+
+__all__ = ["run_shrink"]
+
+
+def run_shrink(
+    file: Path, target: str | None, out: Path | None, options: dict[str, Any], output: Format, everything: bool
+) -> Status:
+    """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
+    with guest_output_aside(), shrink_progress(file.name) as progress:
+        failure = replay(file, program=None if target is None else load_program(target))
+        shrunk = failure.shrink(progress=progress, **options)
+        if out is not None:
+            _save(shrunk, out)
+    if output is Format.JSON:
+        report = shrunk.report
+        sizes = {"before": report.before._asdict(), "after": report.after._asdict()}
+        rest = {"kind": report.kind, "executions": report.executions, "interrupted": report.interrupted}
+        print_json({**failure_document(shrunk.failure), "shrunk": {**rest, **sizes}, "command": shrunk.failure.command})
+        return Status.VIOLATED
+    print_lines([*_heading(shrunk), Text()])
+    print_lines(trace_view(shrunk.failure.trace, shrunk.failure.findings, everything=everything, width=width()))
+    print_lines(_again(shrunk, out))
+    return Status.VIOLATED
+
+
+def _save(shrunk: Shrunk, out: Path) -> None:
+    try:
+        shrunk.failure.save(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
+
+
+def _heading(shrunk: Shrunk) -> list[Text]:
+    program, report = shrunk.failure.program, shrunk.report
+    line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold").append(f", {report.kind}: {report}")
+    if not program.cuts:
+        return [line]
+    left_out = ", ".join(map(str, program.cuts))
+    return [line, Text(f"left out of the program (vCPU, or vCPU:instructions of its list): {left_out}", "dim")]
+
+
+def _again(shrunk: Shrunk, out: Path | None) -> list[Text]:
+    lines = [Text(), Text("again: ").append(clean(shrunk.failure.command), "cyan")]
+    return lines if out is None else [*lines, Text("saved: ").append(clean(f"simaie replay {out}"), "cyan")]

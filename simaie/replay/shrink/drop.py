@@ -1,0 +1,70 @@
+"""Pass: take turns out, in chunks from the half down to single ones (delta debugging, A. Zeller, R. Hildebrandt, 2002).
+
+What a vCPU does not do in the turn that is taken out, it does in its next one, or at the end. Guarantee, if the budget
+lasts: of the turns that are left none can be taken out, and none can be given for good to the vCPU before it.
+"""
+
+from __future__ import annotations
+
+from simaie.replay.shrink.turns import Turn, choices_of, turns_of
+from simaie.replay.shrink.workbench import Workbench
+
+__all__ = ["drop_choices", "drop_turns"]
+
+_FOR_EVER = 1 << 40  # more steps than any execution has
+
+
+def drop_turns(bench: Workbench) -> None:
+    """Fewer turns."""
+    _drop_tail(bench)
+    size = max(1, len(turns_of(bench.best.trace)) // 2)
+    while True:
+        if not _drop_chunks(bench, size) and size == 1:
+            break
+        size = max(1, min(size // 2, len(turns_of(bench.best.trace)) // 2))
+    _run_on(bench)
+
+
+def _drop_tail(bench: Workbench) -> None:
+    """Everything after some turn goes by the default: by bisection, since mostly a prefix is what it takes."""
+    low, high = 0, len(turns_of(bench.best.trace))
+    turns, choices = turns_of(bench.best.trace), choices_of(bench.best.trace)
+    while low < high:
+        middle = (low + high) // 2
+        if bench.try_turns(turns[:middle], choices):
+            high = middle
+        else:
+            low = middle + 1
+
+
+def _drop_chunks(bench: Workbench, size: int) -> bool:
+    """One sweep from the end; whether anything could go."""
+    dropped = False
+    position = len(turns_of(bench.best.trace))
+    while position > 0:
+        turns = turns_of(bench.best.trace)
+        position = min(position, len(turns))
+        start = max(0, position - size)
+        if bench.try_turns(turns[:start] + turns[position:], choices_of(bench.best.trace)):
+            dropped = True
+        position = start
+    return dropped
+
+
+def _run_on(bench: Workbench) -> None:
+    """Let each turn in its place go on as long as its vCPU can."""
+    position = 0
+    while position < len(turns := turns_of(bench.best.trace)):
+        longer = Turn(turns[position].actor, _FOR_EVER)
+        if not bench.try_turns([*turns[:position], longer, *turns[position + 1 :]], choices_of(bench.best.trace)):
+            position += 1
+
+
+def drop_choices(bench: Workbench) -> None:
+    """Fewer local choices that are not 0: all at once, then one by one."""
+    if not any(choices_of(bench.best.trace)) or bench.try_turns(turns_of(bench.best.trace), ()):
+        return
+    for number in range(len(choices_of(bench.best.trace))):
+        choices = choices_of(bench.best.trace)
+        if number < len(choices) and choices[number]:
+            bench.try_turns(turns_of(bench.best.trace), (*choices[:number], 0, *choices[number + 1 :]))

@@ -1,0 +1,126 @@
+"""Where candidates are run and judged: the best so far, what was spent, and when to stop.
+
+Invariant: `best` fails with a finding of the wanted kind, and was run on this bench. Nothing is ever taken on trust: a
+candidate that a pass believes equivalent is run as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from simaie.check import judge
+from simaie.engine.machine import Machine
+from simaie.finding import Finding
+from simaie.guest.cut import Cut
+from simaie.guest.program import Program
+from simaie.protocols import Checker, Scheduler
+from simaie.replay.run import Driver, run
+from simaie.replay.shrink.size import Size
+from simaie.replay.shrink.turns import Choices, InTurns, Turn, joined
+from simaie.trace import Trace
+
+__all__ = ["Attempt", "BudgetSpent", "ShrinkProgress", "ShrinkReport", "Workbench"]
+
+
+class BudgetSpent(Exception):
+    """No executions are left; the passes let it through."""
+
+
+class ShrinkReport(msgspec.Struct, frozen=True):
+    """What shrinking did. kind: of the finding that was kept; executions: how many were run; interrupted: by Ctrl-C.
+
+    exhausted: whether the budget ended before the passes had nothing left to try.
+    """
+
+    kind: str
+    before: Size
+    after: Size
+    executions: int
+    exhausted: bool
+    interrupted: bool
+
+    def __str__(self) -> str:
+        why = " (interrupted)" if self.interrupted else " (all that were allowed)" if self.exhausted else ""
+        return f"from {self.before} to {self.after}, in {self.executions} executions{why}"
+
+
+#: Called now and then with how many executions were run, of how many, and the best size so far.
+ShrinkProgress: TypeAlias = Callable[[int, int, Size], None]
+
+
+class Attempt(msgspec.Struct, frozen=True, eq=False):
+    """One execution that was run, and what is found in it."""
+
+    program: Program
+    trace: Trace
+    findings: tuple[Finding, ...]
+    size: Size
+
+    def has(self, kind: str) -> bool:
+        """Whether there is a finding of that kind."""
+        return any(finding.kind == kind for finding in self.findings)
+
+
+class Workbench:
+    """best: the smallest failing execution so far. kind: of the finding that a candidate must have."""
+
+    def __init__(
+        self,
+        first: Attempt,
+        machine: Machine,
+        kind: str,
+        *,
+        checkers: Sequence[Checker],
+        driver: Driver,
+        executions: int,
+        progress: ShrinkProgress | None,
+    ) -> None:
+        self.best, self.kind, self.spent = first, kind, 0
+        self._machine, self._checkers, self._driver = machine, tuple(checkers), driver
+        self._limit, self._progress = executions, progress
+        self._tried: set[tuple[object, ...]] = set()
+
+    @property
+    def left(self) -> int:
+        """How many executions may still be run."""
+        return self._limit - self.spent
+
+    def execute(self, program: Program, scheduler: Scheduler) -> Attempt | None:
+        """Run and judge one candidate; None if it cannot be run. Raises BudgetSpent when it may not."""
+        if self.left <= 0:
+            raise BudgetSpent
+        self.spent += 1
+        try:
+            trace = run(program, self._machine, scheduler, driver=self._driver)
+            attempt = Attempt(program, trace, judge(trace, self._checkers), Size.of(trace))
+        except Exception:  # a program with parts missing may do anything; it is then no candidate
+            return None
+        finally:
+            if self._progress is not None:
+                self._progress(self.spent, self._limit, self.best.size)
+        return attempt
+
+    def offer(self, attempt: Attempt | None) -> bool:
+        """Take `attempt` as the best if it fails in the wanted way and is smaller; whether it was taken."""
+        if attempt is None or not attempt.has(self.kind) or attempt.size >= self.best.size:
+            return False
+        self.best = attempt
+        return True
+
+    def try_turns(self, turns: Sequence[Turn], choices: Choices, program: Program | None = None) -> bool:
+        """Run `turns`, unless that was done before; whether the outcome is the new best."""
+        program = program or self.best.program
+        turns = joined(turns)
+        key = (_identity(program), tuple(turns), choices)
+        if key in self._tried:
+            return False
+        self._tried.add(key)
+        return self.offer(self.execute(program, InTurns(turns, choices)))
+
+
+def _identity(program: Program) -> tuple[Cut, ...]:
+    """Which of the programs on one bench it is: they differ in what is cut."""
+    return program.cuts

@@ -1,0 +1,210 @@
+"""Shrinking: what comes out fails in the same way, is no larger, replays, and is the same every time."""
+
+from __future__ import annotations
+
+import pytest
+
+import simaie
+from simaie import Choice, Machine, Program, Schedule, Switch, ins
+from simaie.errors import UsageError
+from simaie.guest import corpus
+from simaie.guest.cut import FINAL_CHECK, Cut, without
+from simaie.replay.run import run as run_once
+from simaie.replay.shrink import Size
+from simaie.replay.shrink.dependence import causal_past, predecessors
+from simaie.replay.shrink.turns import InTurns, Turn, choices_of, turns_of
+
+X, Y = 0x100, 0x200
+MACHINE = Machine("aie-rfc", address_bits=12)
+WINDOW = corpus.program("first-registration-window")
+
+
+def fail(program: Program, machine: Machine = MACHINE, seed: int = 0, **options) -> simaie.Failure:
+    return simaie.explore(program, machine, scheduler="random-walk", seed=seed, **options).failures[0]
+
+
+@pytest.fixture(scope="module", name="failure")
+def fixture_failure() -> simaie.Failure:
+    return fail(WINDOW)
+
+
+# -- what comes out ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["rmw-atomicity", "final-check"])
+def test_the_kind_asked_for_is_kept_and_nothing_grows(failure, kind):
+    small, report = failure.shrink(kind=kind)
+    assert kind in {finding.kind for finding in small.findings}
+    assert report.kind == kind
+    assert Size.of(small.trace) == report.after <= report.before == Size.of(failure.trace)
+
+
+def test_it_is_deterministic(failure):
+    first, again = failure.shrink(), failure.shrink()
+    assert first.failure.trace.digest == again.failure.trace.digest
+    assert first.report == again.report
+
+
+def test_what_comes_out_cannot_be_shrunk_further(failure):
+    small = failure.shrink().failure
+    assert small.shrink().report.after == Size.of(small.trace)
+
+
+def test_the_budget_is_kept_and_its_end_is_said(failure):
+    _, report = failure.shrink(executions=3)
+    assert report.executions == 3
+    assert report.exhausted
+
+
+def test_ctrl_c_keeps_the_best_so_far(failure):
+    sizes = []
+
+    def impatient(spent, limit, best):
+        sizes.append(best)
+        if spent == 10:
+            raise KeyboardInterrupt
+
+    small, report = failure.shrink(progress=impatient)
+    assert report.interrupted
+    assert report.executions == 10
+    assert Size.of(small.trace) == sizes[-1]
+
+
+def test_a_shrunk_failure_replays_from_its_file(failure, tmp_path):
+    small = failure.shrink().failure
+    again = simaie.replay(small.save(tmp_path / "small.json"))
+    assert again.trace.digest == small.trace.digest
+
+
+def test_an_execution_that_does_not_fail_is_one_clear_error(failure):
+    fine = simaie.replay(failure, program=Program("fine", isa="x86", threads=[[], []]), mode="best-effort")
+    with pytest.raises(UsageError, match="nothing to shrink"):
+        fine.shrink()
+
+
+@pytest.mark.parametrize("options", [{"kind": "deadlock"}, {"executions": 0}])
+def test_what_makes_no_sense_is_refused(failure, options):
+    with pytest.raises(UsageError):
+        failure.shrink(**options)
+
+
+# -- choices -------------------------------------------------------------------------------------------
+
+
+def test_local_choices_that_do_not_matter_become_0_and_those_that_do_stay():
+    async def chooser(cpu):
+        for _ in range(3):
+            await cpu.choose(2)
+        if await cpu.choose(2):
+            await cpu.store(X, 1)
+
+    program = Program("choices", isa="x86", threads=[chooser], init={X: 0}, final=lambda m: m[X] == 0)
+    small = fail(program, Machine()).shrink().failure
+    assert small.trace.schedule == Schedule((), (Choice(3, 1),))
+
+
+# -- the program ---------------------------------------------------------------------------------------
+
+
+def crowd(*extra) -> Program:
+    threads = [[ins("store", Y, 1), ins("lock_inc", X), ins("store", Y, 2)], [ins("lock_inc", X)], *extra]
+    return Program("crowd", isa="x86", threads=threads, init={X: 0}, final=lambda m: m[X] == 2)
+
+
+async def bystander(cpu):
+    await cpu.store(Y, 3)
+
+
+def test_vcpus_and_instructions_that_have_nothing_to_do_with_it_are_left_out():
+    small = fail(crowd([ins("load", X)] * 5, bystander), Machine("none")).shrink(kind="rmw-atomicity").failure
+    assert small.program.cuts == (FINAL_CHECK, Cut(0, (0, 2)), Cut(2), Cut(3))
+    assert small.program.whole is not None
+
+
+def test_nothing_is_left_out_unless_allowed():
+    small = fail(crowd(bystander), Machine("none")).shrink(cut=False).failure
+    assert small.program.cuts == ()
+
+
+def test_a_final_check_that_counts_on_all_of_the_program_is_not_fooled_by_a_cut():
+    """Without one of the increments the sum is wrong under every schedule, which would show nothing."""
+    small = fail(crowd(), Machine("none")).shrink(kind="final-check").failure
+    assert len(small.trace.schedule) == 1
+    assert all(cut.items in ((0, 2), (0,), (2,)) for cut in small.program.cuts)
+
+
+def test_a_cut_program_comes_back_from_its_file(tmp_path):
+    program = corpus.program("two-sc-one-generation")
+    small = fail(program, Machine("none", address_bits=12)).shrink().failure
+    assert small.program.cuts
+    again = simaie.replay(small.save(tmp_path / "small.json"))
+    assert again.program.cuts == small.program.cuts
+    assert again.trace.digest == small.trace.digest
+
+
+@pytest.mark.parametrize("cut", [Cut(0), Cut(1, (0, 3)), FINAL_CHECK], ids=str)
+def test_a_cut_reads_as_it_is_written(cut):
+    assert Cut.parse(str(cut)) == cut
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:", "1:a", "1:2,3"])
+def test_what_is_no_cut_is_refused(text):
+    with pytest.raises(UsageError):
+        Cut.parse(text)
+
+
+@pytest.mark.parametrize("cut", [Cut(4), Cut(-2), Cut(0, (3,)), Cut(2, (0,))], ids=str)
+def test_a_cut_of_what_is_not_there_is_refused(cut):
+    with pytest.raises(UsageError):
+        without(crowd(bystander), [cut])
+
+
+def test_a_cut_program_has_an_identity_of_its_own():
+    program = crowd()
+    assert without(program, [Cut(0, (0,))]).digest != program.digest
+    assert without(without(program, [Cut(0)]), [Cut(1)]).cuts == (Cut(1),)
+
+
+# -- schedules as text ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(),
+        Schedule((Switch(0, "1"), Switch(4, "0.1"))),
+        Schedule((Switch(3, "dma0"),), (Choice(1, 2), Choice(7, 1))),
+    ],
+)
+def test_a_schedule_reads_as_it_is_written(schedule):
+    assert Schedule.parse(schedule.text) == schedule
+
+
+@pytest.mark.parametrize("text", ["1", "1@", "@3", "1@x", "=a@3", "1@0,0@1"])
+def test_what_is_no_schedule_is_refused(text):
+    with pytest.raises(UsageError):
+        Schedule.parse(text)
+
+
+# -- the parts -----------------------------------------------------------------------------------------
+
+
+def test_turns_give_the_same_execution_again(failure):
+    trace = failure.trace
+    again = run_once(WINDOW, MACHINE, InTurns(turns_of(trace), choices_of(trace)))
+    assert again.digest == trace.digest
+
+
+def test_turns_that_do_not_fit_are_passed_over():
+    turns = [Turn("7", 3), Turn("1", 99), Turn("0", 1)]
+    trace = run_once(WINDOW, MACHINE, InTurns(turns, ()))
+    assert [turn.actor for turn in turns_of(trace)] == ["1", "0"]
+
+
+def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
+    threads = [[ins("store", X, 1), ins("store", Y, 1)], [ins("load", X), ins("load", Y + 8)]]
+    program = Program("two", isa="x86", threads=threads)
+    trace = run_once(program, Machine(), InTurns([Turn("0", 1), Turn("1", 2), Turn("0", 1)], ()))
+    before = predecessors(trace)
+    assert before == [set(), {0}, {1}, {0}]
+    assert causal_past(before, [3]) == {0, 3}
