@@ -54,7 +54,7 @@ class Machine:
     """The emulator and its host.
 
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model. full_system: addresses go through the page table, step by step; otherwise user mode.
+    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. full_system: addresses go through the page table, step by step; otherwise user mode.
     host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address;
     None takes the ISA's usual. endian: of guest RAM.
 
@@ -65,7 +65,7 @@ class Machine:
         self,
         scheme: SchemeChoice = "native",
         *,
-        host: str = "sc",
+        host: str | Callable[..., HostMemory] = "sc",
         full_system: bool = False,
         host_word: int = 64,
         address_bits: int | None = None,
@@ -76,14 +76,15 @@ class Machine:
         require_one_of("endian", endian, ("little", "big"))
         require_positive(address_bits=address_bits)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
-        self.host = host
+        self.custom_host = callable(host)
+        self.host = host if isinstance(host, str) else getattr(host, "__name__", repr(host))
         self.full_system = bool(full_system)
         self.host_word = host_word
         self.address_bits = address_bits
         self.endian: Endian = endian
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
-        self._memory_class = plugins.resolve(plugins.HOSTS, host)
+        self._memory_class: Any = host if callable(host) else plugins.resolve(plugins.HOSTS, host)
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:

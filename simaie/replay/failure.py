@@ -153,6 +153,7 @@ def machine_record(machine: Machine) -> MachineRecord:
         endian=machine.endian,
         steps=machine.limits.steps,
         threads=machine.limits.threads,
+        custom_host=machine.custom_host,
     )
 
 

@@ -44,7 +44,7 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it ran. `custom_scheme` says that the scheme was a class that no name stands for."""
+    """How it ran. `custom_scheme`, `custom_host`: whether that was a class that no name stands for."""
 
     scheme: str
     options: dict[str, Any]
@@ -56,6 +56,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endian: Literal["little", "big"]
     steps: int
     threads: int
+    custom_host: bool = False
 
 
 class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -69,10 +69,14 @@ def _given(program: Program | str) -> Program:
 
 def _machine(record: ReplayFile) -> Machine:
     saved = record.machine
-    if saved.custom_scheme:
-        raise ReplayError(
-            f"the recording used the scheme class {saved.scheme!r}, which no file can carry: give machine=Machine(...)"
-        )
+    for custom, what, name in (
+        (saved.custom_scheme, "scheme", saved.scheme),
+        (saved.custom_host, "host memory", saved.host),
+    ):
+        if custom:
+            raise ReplayError(
+                f"the recording used the {what} class {name!r}, which no file can carry: give machine=Machine(...)"
+            )
     try:
         return Machine(
             (saved.scheme, saved.options),

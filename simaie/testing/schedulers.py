@@ -1,11 +1,7 @@
-"""Conformance suites for those who write plug-ins: one call from a test of your own.
+"""The conformance suite for schedulers.
 
-    def test_my_scheduler_keeps_the_contract():
-        check_scheduler(lambda: MyScheduler(depth=2))
-
-A breach is an AssertionError that says what was promised and what happened. To pass proves that the contract of
-`simaie.protocols` was kept on a few small programs that have waiting, choices, spawned threads and yields; it proves
-nothing about how good a scheduler is at finding bugs.
+To pass proves that the contract of `simaie.protocols` was kept on a few small programs that have waiting, choices,
+spawned threads and yields; it proves nothing about how good a scheduler is at finding bugs.
 """
 
 from __future__ import annotations

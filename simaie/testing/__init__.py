@@ -1,0 +1,15 @@
+"""Conformance suites for those who write plug-ins: one call from a test of your own.
+
+    def test_my_scheduler_keeps_the_contract():
+        check_scheduler(lambda: MyScheduler(depth=2))
+
+    def test_my_memory_keeps_the_contract():
+        check_host_memory(MyMemory)
+
+A breach is an AssertionError that says what was promised and what happened.
+"""
+
+from simaie.testing.host_memories import check_host_memory
+from simaie.testing.schedulers import check_scheduler
+
+__all__ = ["check_host_memory", "check_scheduler"]
