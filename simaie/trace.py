@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.op import Kind, Op, show, writes
 
@@ -142,7 +143,8 @@ class Trace:
 
     events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
     promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
-    program's final check said, None where it was not asked.
+    program's final check said, None where it was not asked. blocks: what the guest said of its own code, vCPU by vCPU.
+    isa: of the guest.
     """
 
     def __init__(
@@ -157,6 +159,8 @@ class Trace:
         faults: tuple[Fault, ...] = (),
         promises: frozenset[str] = frozenset(),
         accepted: bool | None = None,
+        blocks: tuple[Block, ...] = (),
+        isa: str = "",
     ) -> None:
         self.program = program
         self.events = events
@@ -167,6 +171,8 @@ class Trace:
         self.faults = faults
         self.promises = promises
         self.accepted = accepted
+        self.blocks = blocks
+        self.isa = isa
 
     def __len__(self) -> int:
         return len(self.events)
@@ -185,6 +191,11 @@ class Trace:
     def accesses(self) -> frozenset[AccessKind]:
         """The kinds of guest instruction that occur."""
         return frozenset({ins.access for event in self.events if (ins := event.instruction) is not None})
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls of objects among the blocks."""
+        return [block for block in self.blocks if isinstance(block, Call)]
 
     @cached_property
     def mutex_steps(self) -> list[int]:
@@ -214,11 +225,14 @@ class Trace:
 
     @cached_property
     def digest(self) -> str:
-        """128 bits of BLAKE2b over every event, the ending and the outcome, in hexadecimal."""
+        """128 bits of BLAKE2b over every event, block, the ending and the outcome, in hexadecimal."""
         state = hashlib.blake2b(digest_size=16)
         for event in self.events:
             number = -1 if event.instruction is None else event.instruction.number
             state.update(f"{number} {event}\n".encode())
+        for block in self.blocks:
+            said = (show(block.args), block.completed and show(block.result)) if isinstance(block, Call) else ()
+            state.update(f"{block.vcpu} {block.name} {block.first} {said}\n".encode())
         # Without their messages: pytest words the assertions of a guest anew.
         faults = [(fault.vcpu, fault.step, fault.kind) for fault in self.faults]
         state.update(f"{self.ending} {self.outcome} {faults}".encode())

@@ -21,6 +21,7 @@ from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level
 from simaie.check.locks import lock_leak, locks_per_vcpu
 from simaie.check.progress import progress
 from simaie.check.rmw import rmw_atomicity
+from simaie.check.serializability import atomic_blocks, serializability
 from simaie.finding import Finding
 from simaie.protocols import Checker
 from simaie.trace import Trace
@@ -48,6 +49,7 @@ DEFAULT: tuple[Checker, ...] = (
     registered_by_atomics,
     host_operations,
     unguarded_update,
+    atomic_blocks,
     guest_fault,
     final_check,
 )
@@ -64,6 +66,8 @@ CHECKERS: dict[str, Checker] = {
     "registered-by-atomics": registered_by_atomics,
     "host-operations": host_operations,
     "unguarded-update": unguarded_update,
+    "atomic-blocks": atomic_blocks,
+    "serializability": serializability,
     "guest-fault": guest_fault,
     "final-check": final_check,
 }

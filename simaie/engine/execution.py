@@ -400,6 +400,8 @@ class Execution:
             faults=tuple(self._faults),
             promises=frozenset(self.scheme.promises),
             accepted=self._accepted(),
+            blocks=tuple([block for actor in self._everyone for block in actor.cpu.blocks]),
+            isa=self.program.isa,
         )
         self.scheduler.finish(trace)
         return trace

@@ -7,11 +7,13 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from simaie.barrier import Barrier
+from simaie.block import Block, Call
 from simaie.errors import GuestFault, UsageError
+from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.host.pages import Page
 from simaie.op import Function, Kind, Op
 from simaie.protocols import MachineFacts
@@ -43,6 +45,9 @@ class Cpu:
     isa: ClassVar[str] = "generic"
     #: Which orders of plain accesses the architecture promises without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
+    #: All blocks of this vCPU in the order of their beginnings, and those that are open; made with the first one.
+    blocks: Sequence[Block] = ()
+    open_blocks: Sequence[Block] = ()
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -93,6 +98,22 @@ class Cpu:
         """Add ``<vCPU>:<name> = value`` to the outcome of the execution."""
         self.observations[name] = value
 
+    # -- what the guest says of its own code ----------------------------------------------------
+
+    def atomic(self, name: str) -> AtomicBlock:
+        """``async with cpu.atomic("push"):`` what is inside shall be atomic, and checkers may judge whether it is.
+
+        Inside another atomic block it is a part of that. A record only: no step, no lock, nothing is made atomic.
+        """
+        return AtomicBlock(self, Block(self.name, name, 0))
+
+    def call(self, name: str, *args: Any) -> CallBlock:
+        """``async with cpu.call("pop") as call: ... call.returns(value)``: a call of an object, for checkers to judge.
+
+        Arguments and results should be plain values. A record only, as `atomic` is.
+        """
+        return CallBlock(self, Call(self.name, name, 0, args=args))
+
     # -- the system side ----------------------------------------------------------------------
 
     def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
@@ -104,7 +125,8 @@ class Cpu:
         return self._access("map-page", AccessKind.OTHER, 0, 0, self._scheme.pages.set(address, page))
 
     def leave(self) -> Coroutine[Any, Any, None]:
-        """The thread ends: the engine calls it, guest code need not."""
+        """The thread ends: the engine calls it, guest code need not. UsageError if it ends inside a block."""
+        check_closed(self)
         return self._access("thread-exit", AccessKind.OTHER, 0, 0, self._scheme.thread_exit(self))
 
     # -- how an instruction is carried out ------------------------------------------------------
@@ -148,7 +170,7 @@ class Cpu:
     def instruction_names(cls) -> list[str]:
         """The methods that guest code may call."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave"})
+        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call"})
 
 
 def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:

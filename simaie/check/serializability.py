@@ -1,0 +1,96 @@
+"""Conflict serializability: is there a serial order of the transactions that leads to the same conflicts?
+
+What a transaction is stands in `simaie.check.transactions`, the algorithm in `simaie.check.conflict_graph`. A
+finding is a cycle of the conflict graph, each edge with its two operations, one finding for each knot of cycles: two
+operations of one transaction with a foreign one between them where it can be had, then labelled with the pattern.
+
+`serializability` judges every guest instruction, so it finds what an instruction set never promised too: an x86
+read-modify-write without LOCK is a transaction that others interrupt. Hence it is asked for by name.
+`atomic_blocks` judges what the guest itself calls atomic, and is silent without such a block. A block around a loop
+that tries again (load-linked, store-conditional, again) is interrupted by whoever makes it try again: put one
+attempt in the block, not the loop.
+
+Stores to a location that nobody reads in between (W-W-W) make a cycle too, as conflicts go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from simaie.check.conflict_graph import Graph, components, conflict_graph, short_cycle
+from simaie.check.shortcuts import shortened
+from simaie.check.transactions import Transactions, Units, transactions
+from simaie.check.unserializable import Pattern, unserializable
+from simaie.finding import Finding
+from simaie.op import Kind
+from simaie.trace import Trace
+
+__all__ = ["atomic_blocks", "serializability"]
+
+KIND, BLOCKS_KIND = "serializability", "atomic-blocks"
+_WRITES = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
+#: A message that spells out more edges than these is read by nobody.
+_SHOWN = 6
+
+
+def serializability(trace: Trace) -> Iterable[Finding]:
+    """One finding for each knot of cycles of guest instructions, LL..SC sequences and atomic blocks.
+
+    Steps: of all operations that are a reason for an edge of the cycle, in order of time; vcpus: of its transactions.
+    """
+    return () if _WRITES.isdisjoint(trace.kinds) else _judge(trace, Units.INSTRUCTIONS, KIND)
+
+
+def atomic_blocks(trace: Trace) -> Iterable[Finding]:
+    """The same, of the guest's own atomic blocks alone: whatever else happens is single accesses."""
+    return _judge(trace, Units.BLOCKS, BLOCKS_KIND) if trace.blocks else ()
+
+
+def _judge(trace: Trace, units: Units, kind: str) -> Iterator[Finding]:
+    found = transactions(trace, units)
+    if not found.interrupted:
+        return
+    graph = conflict_graph(found)
+    knots = components(graph)
+    patterns = unserializable(found) if knots else {}
+    for knot in knots:
+        known = [patterns[member] for member in knot if member in patterns]
+        if known:
+            pattern = min(known, key=lambda p: (not p.label, p.after))
+            yield _of_pattern(found, pattern, kind)
+        else:
+            yield _of_cycle(found, *shortened(found, graph, short_cycle(graph, knot, found)), kind)
+
+
+def _of_pattern(found: Transactions, pattern: Pattern, kind: str) -> Finding:
+    local, remote = found.all[pattern.transaction], found.all[found.of[pattern.remote]]
+    three = [found.accesses[index] for index in (pattern.before, pattern.remote, pattern.after)]
+    before, between, after = three
+    label = f" ({pattern.label})" if pattern.label else ""
+    message = (
+        f"{local} is not serializable{label}: {remote} fell between two of its operations, "
+        f"{before.event.op} before {between.event.op}, and that before {after.event.op}"
+    )
+    steps = tuple(access.step for access in three)
+    return Finding(kind, message, steps, tuple(access.address for access in three), (local.vcpu, remote.vcpu))
+
+
+def _of_cycle(found: Transactions, cycle: Sequence[int], graph: Graph, kind: str) -> Finding:
+    edges = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+    reasons = [graph[before][after] for before, after in edges]
+    events = {access.step: access for access in found.accesses}
+    parts = [
+        f"{found.all[before]}: {events[first].event.op} (step {first}) before {found.all[after]}: "
+        f"{events[second].event.op} (step {second})"
+        for (before, after), (first, second) in zip(edges, reasons, strict=True)
+    ]
+    hidden = len(parts) - _SHOWN
+    shown = "; ".join(parts[:_SHOWN]) + (f"; and {hidden} more" if hidden > 0 else "")
+    steps = sorted({step for reason in reasons for step in reason})
+    return Finding(
+        kind,
+        f"{found.all[cycle[0]]} is not serializable, a cycle of {len(cycle)}: {shown}",
+        tuple(steps),
+        tuple(events[step].address for step in steps),
+        tuple(found.all[member].vcpu for member in cycle),
+    )

@@ -1,0 +1,160 @@
+"""Which accesses to RAM belong together: the transactions that a serial execution would not interleave.
+
+A transaction is, in this order of precedence: an atomic block of the guest's (the outermost of nested ones); a
+load-linked with the store-conditional that stored on its reservation; a guest instruction. Of the instructions between
+load-linked and store-conditional only those belong to the sequence that touch the reserved bytes: the others are
+transactions of their own, since no architecture promises more. With `Units.BLOCKS` only the blocks count, and
+all else is single accesses.
+
+Transactions of one vCPU are ordered if one has ended before the other begins; they overlap where an instruction of its
+own stands between a load-linked and its store-conditional.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable
+from enum import StrEnum
+
+import msgspec
+
+from simaie.block import Block, Call
+from simaie.check.accesses import Access, ram_accesses
+from simaie.check.evidence import owner
+from simaie.check.exclusives import attempts
+from simaie.trace import AccessKind, Event, Instruction, Trace
+
+__all__ = ["Transaction", "Transactions", "Units", "transactions"]
+
+
+class Units(StrEnum):
+    """What is a transaction beside the atomic blocks of the guest's own."""
+
+    INSTRUCTIONS = "instructions"  # every guest instruction and every successful LL..SC sequence
+    BLOCKS = "blocks"  # nothing
+
+
+class Transaction(msgspec.Struct, eq=False):
+    """name: in the guest's terms. first, last: indices into the list of accesses; count: how many are its own."""
+
+    vcpu: str
+    name: str
+    first: int
+    last: int
+    count: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an access that is not its own happened between its first and its last."""
+        return self.last - self.first >= self.count
+
+    def __str__(self) -> str:
+        return f"{'device' if self.vcpu.startswith('dma') else 'vCPU'} {self.vcpu}'s {self.name}"
+
+
+class Transactions(msgspec.Struct):
+    """accesses: all to RAM, in order; of: for each of them, the number of its transaction in `all`."""
+
+    accesses: list[Access]
+    of: list[int]
+    all: list[Transaction]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether any is; if not, the execution is serial as it stands."""
+        return any(transaction.interrupted for transaction in self.all)
+
+
+def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
+    """The transactions of `trace`, by their first access."""
+    accesses = ram_accesses(trace)
+    member = _Membership(trace, units)
+    numbers: dict[Hashable, int] = {}
+    of: list[int] = []
+    found: list[Transaction] = []
+    for index, access in enumerate(accesses):
+        key = member.of(access.event)
+        number = numbers.setdefault(key, len(found)) if key is not None else len(found)
+        if number == len(found):
+            found.append(Transaction(owner(access.event), _name(key, access.event), index, index))
+        transaction = found[number]
+        transaction.last = index
+        transaction.count += 1
+        of.append(number)
+    return Transactions(accesses, of, found)
+
+
+def _name(key: Hashable, event: Event) -> str:
+    if isinstance(key, Block):
+        return f"atomic block {key.name!r}"
+    if isinstance(key, _Sequence):
+        return f"{key.linked.mnemonic}..{key.conditional.mnemonic} [{key.linked.address:#x}]"
+    return str(event.op) if event.instruction is None else str(event.instruction)
+
+
+class _Sequence(msgspec.Struct, eq=False):
+    """A load-linked and the store-conditional that stored on its reservation."""
+
+    linked: Instruction
+    conditional: Instruction
+
+    def touches(self, instruction: Instruction) -> bool:
+        """Whether an instruction between the two touches what they reserve."""
+        mine, other = self.linked, instruction
+        return other.address < mine.address + mine.width and mine.address < other.address + other.width
+
+
+class _Membership:
+    """Says which transaction an event belongs to."""
+
+    def __init__(self, trace: Trace, units: Units) -> None:
+        self._alone = units is Units.BLOCKS
+        self._blocks: dict[str, tuple[list[int], list[Block]]] = {}
+        self._sequences: dict[str, tuple[list[int], list[_Sequence]]] = {}
+        for block in trace.blocks:
+            if not isinstance(block, Call):
+                self._add_block(block)
+        if not self._alone and AccessKind.STORE_CONDITIONAL in trace.accesses:
+            self._find_sequences(trace)
+
+    def of(self, event: Event) -> Hashable:
+        """The identity of the event's transaction, None if the event is one alone."""
+        instruction = event.instruction
+        if instruction is None:
+            return None
+        vcpu, number = instruction.vcpu, instruction.number
+        if vcpu in self._blocks:
+            block = self._block(vcpu, number)
+            if block is not None:
+                return block
+        if self._alone:
+            return None
+        if vcpu in self._sequences:
+            starts, sequences = self._sequences[vcpu]
+            place = bisect_right(starts, number) - 1
+            if place >= 0 and number <= sequences[place].conditional.number and sequences[place].touches(instruction):
+                return sequences[place]
+        return instruction
+
+    def _add_block(self, block: Block) -> None:
+        starts, blocks = self._blocks.setdefault(block.vcpu, ([], []))
+        if not blocks or not blocks[-1].holds(block.first):  # else it is inside the one before
+            starts.append(block.first)
+            blocks.append(block)
+
+    def _block(self, vcpu: str, number: int) -> Block | None:
+        starts, blocks = self._blocks[vcpu]
+        place = bisect_right(starts, number) - 1
+        return blocks[place] if place >= 0 and blocks[place].holds(number) else None
+
+    def _find_sequences(self, trace: Trace) -> None:
+        for attempt in attempts(trace):
+            if attempt.reservation is None or attempt.ended is not None:
+                continue
+            sequence = _Sequence(attempt.reservation.instruction, attempt.instruction)
+            vcpu, first, last = attempt.instruction.vcpu, sequence.linked.number, attempt.instruction.number
+            inside = vcpu in self._blocks and (self._block(vcpu, first) or self._block(vcpu, last))
+            if not inside and sequence.touches(attempt.instruction):
+                starts, sequences = self._sequences.setdefault(vcpu, ([], []))
+                starts.append(first)
+                sequences.append(sequence)

@@ -1,0 +1,95 @@
+"""The interleavings of two transactions at one location that no serial execution has.
+
+Of the eight ways in which an access of another vCPU can fall between two local ones, four are unserializable (S. Lu,
+J. Tucek, F. Qin, Y. Zhou, "AVIO: Detecting Atomicity Violations via Access Interleaving Invariants", ASPLOS 2006):
+local-remote-local R-W-R, W-W-R, R-W-W and W-R-W. W-W-W is a cycle of conflicts as well, though a serial execution
+leaves the same state if nobody read in between: it has no label here.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from simaie.check.accesses import Access, locations
+from simaie.check.transactions import Transactions
+
+__all__ = ["Pattern", "unserializable"]
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """Indices into the list of accesses; label: one of the four, or empty. transaction: the number of the local one."""
+
+    before: int
+    remote: int
+    after: int
+    label: str
+    transaction: int
+
+
+class _Latest(msgspec.Struct):
+    """The latest access of its kind, and the latest by another vCPU than that; indices, -1 if there is none."""
+
+    index: int = -1
+    vcpu: str = ""
+    other: int = -1
+
+    def add(self, index: int, vcpu: str) -> None:
+        if vcpu != self.vcpu:
+            self.other, self.vcpu = self.index, vcpu
+        self.index = index
+
+    def foreign(self, vcpu: str) -> int:
+        """The latest by another than `vcpu`."""
+        return self.other if vcpu == self.vcpu else self.index
+
+
+class _Local(msgspec.Struct):
+    """The latest access, and the latest write, of one transaction to one location."""
+
+    access: int = -1
+    write: int = -1
+
+
+def unserializable(found: Transactions) -> dict[int, Pattern]:
+    """Number of a transaction -> the first pattern in it, labelled ones first. One sweep."""
+    patterns: dict[int, Pattern] = {}
+    places = locations(found.accesses)
+    interrupted = [transaction.interrupted for transaction in found.all]
+    latest: dict[int, tuple[_Latest, _Latest]] = {}  # location -> reads, writes
+    local: dict[tuple[int, int], _Local] = {}
+    for index, access in enumerate(found.accesses):
+        me = found.of[index]
+        vcpu = found.all[me].vcpu
+        for location in places[access.address, access.width]:
+            reads, writes = latest.setdefault(location, (_Latest(), _Latest()))
+            if interrupted[me]:
+                mine = local.setdefault((me, location), _Local())
+                pattern = _pattern(found, index, mine, reads.foreign(vcpu), writes.foreign(vcpu))
+                known = patterns.get(me)
+                if pattern is not None and (known is None or (pattern.label and not known.label)):
+                    patterns[me] = pattern
+                mine.access = index
+                if access.writes:
+                    mine.write = index
+            if access.reads:
+                reads.add(index, vcpu)
+            if access.writes:
+                writes.add(index, vcpu)
+    return patterns
+
+
+def _pattern(found: Transactions, index: int, mine: _Local, read: int, write: int) -> Pattern | None:
+    """What the local access `index` completes, given the latest foreign read and write of the location."""
+    accesses, me = found.accesses, found.of[index]
+    if -1 < mine.access < write:
+        return Pattern(mine.access, write, index, _label(accesses[mine.access], accesses[index]), me)
+    if -1 < mine.write < read and accesses[index].writes:
+        return Pattern(mine.write, read, index, "W-R-W", me)
+    return None
+
+
+def _label(before: Access, after: Access) -> str:
+    """Of a foreign write between two local accesses. A read-modify-write counts as what it takes to be a pattern."""
+    if before.reads:
+        return "R-W-R" if after.reads else "R-W-W"
+    return "W-W-R" if after.reads else ""

@@ -1,0 +1,98 @@
+"""``async with`` blocks of guest code: `Cpu.atomic` and `Cpu.call`. They write records, and never wait."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, TypeVar
+
+from simaie.block import Block, Call
+from simaie.errors import UsageError
+
+__all__ = ["AtomicBlock", "CallBlock", "check_closed"]
+
+B = TypeVar("B", bound="AtomicBlock")
+
+
+class AtomicBlock:
+    """A block of one vCPU, open from ``async with`` to its end. It can be entered once."""
+
+    def __init__(self, cpu: Any, block: Block) -> None:
+        self._cpu, self._block = cpu, block
+        self._entered = False
+
+    async def __aenter__(self: B) -> B:
+        cpu, block = self._cpu, self._block
+        if self._entered:
+            raise UsageError(f"vCPU {cpu.name} enters {_name(block)} a second time; make a new one for each entry")
+        self._entered = True
+        self._check_entry(cpu.open_blocks)
+        if not cpu.blocks:
+            cpu.blocks, cpu.open_blocks = [], []
+        block.first = cpu.instructions_begun
+        cpu.blocks.append(block)
+        cpu.open_blocks.append(block)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is GeneratorExit:
+            return  # the execution is over, and with it nothing has ended
+        cpu, block = self._cpu, self._block
+        if not cpu.open_blocks or cpu.open_blocks[-1] is not block:
+            inner = _name(cpu.open_blocks[-1]) if cpu.open_blocks else "no block"
+            raise UsageError(f"vCPU {cpu.name} leaves {_name(block)} while {inner} is open; use `async with`")
+        cpu.open_blocks.pop()
+        block.after = cpu.instructions_begun
+        if kind is None:
+            self._left()
+
+    def _check_entry(self, around: list[Block]) -> None:
+        """Refuse to be entered inside `around`."""
+
+    def _left(self) -> None:
+        """The block has come to its end, by no exception."""
+
+
+class CallBlock(AtomicBlock):
+    """A call in progress: say what it returned by `returns`. One that an exception ends stays pending."""
+
+    _block: Call
+
+    def __init__(self, cpu: Any, call: Call) -> None:
+        super().__init__(cpu, call)
+        self._returned = False
+
+    def returns(self, result: Any = None) -> None:
+        """The call's result; once, before the block ends."""
+        if self._returned or self._block.after is not None:
+            when = "a second time" if self._returned else "after its end"
+            raise UsageError(f"vCPU {self._cpu.name}: {_name(self._block)} returns {when}; do it once, inside")
+        self._returned = True
+        self._block.result = result
+
+    def _check_entry(self, around: list[Block]) -> None:
+        outer = next((block for block in around if isinstance(block, Call)), None)
+        if outer is not None:
+            raise UsageError(
+                f"vCPU {self._cpu.name} begins {_name(self._block)} inside {_name(outer)}; calls of one vCPU follow "
+                "each other, so record either the outer or the inner ones"
+            )
+
+    def _left(self) -> None:
+        if not self._returned:
+            raise UsageError(
+                f"vCPU {self._cpu.name}: {_name(self._block)} ended without a result; "
+                "end it with call.returns(value), or call.returns() if it gives nothing"
+            )
+        self._block.completed = True
+
+
+def _name(block: Block) -> str:
+    return f"{'call' if isinstance(block, Call) else 'block'} {block.name!r}"
+
+
+def check_closed(cpu: Any) -> None:
+    """Raise UsageError if the thread of `cpu` ends inside a block."""
+    if cpu.open_blocks:
+        raise UsageError(f"vCPU {cpu.name} ends inside {_name(cpu.open_blocks[-1])}; open blocks by `async with` only")
