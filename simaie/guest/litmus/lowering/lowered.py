@@ -71,7 +71,14 @@ class Lowered:
 
     def _thread(self, thread: Thread) -> list[Ins]:
         dialect = self._dialect
-        builder = Builder(self.test, thread, self.layout, register_bits=dialect.register_bits, zero=dialect.zero)
+        builder = Builder(
+            self.test,
+            thread,
+            self.layout,
+            register_bits=dialect.register_bits,
+            zero=dialect.zero,
+            opaque=dialect.opaque,
+        )
         self._initialise(builder)
         for statement in thread.statements:
             builder.statement = statement

@@ -1,0 +1,155 @@
+"""From a litmus test to a program: what is refused and where, addresses, loops, what becomes the outcome."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from simaie.errors import UsageError
+from simaie.explore.litmus import explore_litmus
+from simaie.guest.litmus import parse
+from simaie.guest.litmus.lowering import UnsupportedError, lower
+
+COUNTING = """X86_64 counting
+{{uint64_t 0:rbx={limit};}}
+ P0;
+ L: addq $1,%rax;
+ {body}
+ cmpq %rbx,%rax;
+ jne L;
+ movq $1,(done);
+exists (0:rax=0)
+"""
+
+
+def refused(text: str) -> UnsupportedError:
+    with pytest.raises(UnsupportedError) as caught:
+        lower(parse(text, "t.litmus"))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "frobnicate (x)", "rep movl $1,(x)", "lock movl $1,(x)", "lock addl $1,%eax", "movl (x),(y)", "movl $1", "movl",
+        "addl %rax,%ebx", "xchgl $1,(x)", "xaddl $1,(x)", "pushq %rax", "shll %ecx,%eax", "btl %eax,(x)", "setp %al",
+        "movzlq %eax,%rax", "movzbl %eax,%ecx", "leaq %rax,%rbx", "movq %rip,%rax", "mfence (x)", "nop %eax",
+        "movnti %eax,(x)", "cmpxchg8b (x)",
+    ],
+)  # fmt: skip
+def test_an_instruction_that_is_not_simulated_is_refused_where_it_stands(cell: str) -> None:
+    """With the file, the line and the column, and the instruction as written; nothing is guessed."""
+    error = refused(f"X86_64 t\n{{}}\n P0 | P1 ;\n nop | {cell} ;\nexists (x=1)\n")
+    assert (error.file, error.line, error.column) == ("t.litmus", 4, 8)
+    assert cell.removeprefix("lock ").removeprefix("rep ").split()[0] in error.problem
+
+
+@pytest.mark.parametrize(
+    ("init", "final", "place"),
+    [
+        ("0:rip=1;", "exists (x=1)", (2, 2)),
+        ("", "exists (x=1 /\\ 0:eflags=0)", (5, 16)),
+        ("", "locations [0:rip;]", (5, 12)),
+        ("", "filter 0:rip=0 exists (x=1)", (5, 8)),
+        ("".join(f"__int128 t{n}[4096];" for n in range(17)), "", None),
+        ('0:rax=label:"P0:L";', "", (2, 2)),
+        ("", 'exists (0:rax=label:"P0:L")', (5, 9)),
+    ],
+)
+def test_a_question_or_a_beginning_that_is_not_simulated(init: str, final: str, place: tuple[int, int] | None) -> None:
+    """Registers that nobody keeps, addresses of code, and more memory than there is."""
+    error = refused(f"X86_64 t\n{{{init}}}\n P0 ;\n L: nop ;\n{final}\n")
+    assert place is None or (error.line, error.column) == place
+
+
+def test_an_access_to_where_no_location_is_is_refused() -> None:
+    """It has no meaning in a litmus test: a register was taken for a pointer."""
+    test = parse("X86_64 t\n{}\n P0 | P1;\n movq (%rax),%rbx | movq $1,(x);\nexists (0:rbx=0)\n", "t.litmus")
+    with pytest.raises(UnsupportedError, match=r"t.litmus:4:2: P0 .*0x0"):
+        explore_litmus(test)
+
+
+@pytest.mark.parametrize("limit", range(1, 6))
+@pytest.mark.parametrize("rounds", range(5))
+@pytest.mark.parametrize("body", ["", "movq %rax,(x);"])
+def test_a_label_is_gone_back_to_so_many_times_and_no_more(limit: int, rounds: int, body: str) -> None:
+    """A loop of `limit` turns goes back limit - 1 times; one that may not ends its thread, and that is said."""
+    result = explore_litmus(parse(COUNTING.format(limit=limit, body=body)), rounds=rounds)
+    done = limit - 1 <= rounds
+    assert result.states == (((("0:rax", limit),),) if done else ())
+    assert result.bounded is not done
+    assert result.complete
+
+
+def test_nested_and_crossing_loops_end() -> None:
+    """Every label has a count of its own, which starts once: there is an end whatever the shape."""
+    rows = "A: nop;\n B: movl $1,(x);\n cmpl $0,%eax;\n je B;\n C: jmp A;\n D: jne C;\n jmp D;\n"
+    result = explore_litmus(parse(f"X86_64 t\n{{}}\n P0;\n {rows}exists (x=1)\n"), rounds=40)
+    assert (result.states, result.bounded, result.conclusive) == ((), True, False)
+
+
+def test_a_spinning_thread_is_cut_where_the_other_is_late() -> None:
+    """The states are those of the executions that ended, and the answer `never` is not sure."""
+    text = (
+        "X86 t\n{}\n P0 | P1;\n L: MOV EAX,[x] | MOV [y],$1;\n CMP EAX,$0 | MOV [x],$1;\n JE L | ;\n MOV EBX,[y] | ;\n"
+    )
+    never = explore_litmus(parse(text + "exists (0:EBX=0)\n"))
+    assert (never.states, never.verdict.answer, never.bounded, never.conclusive) == ((
+        (("0:EBX", 1),),), "No", True, False)  # fmt: skip
+    assert explore_litmus(parse(text + "exists (0:EBX=1)\n")).conclusive
+    assert not explore_litmus(parse(text + "forall (0:EBX=1)\n")).conclusive
+    assert explore_litmus(parse(text + "forall (0:EBX=0)\n")).conclusive
+
+
+def test_a_negative_number_of_rounds() -> None:
+    """Is a mistake of the caller."""
+    with pytest.raises(UsageError, match="rounds"):
+        lower(parse("X86_64 t\n{}\n P0;\n nop;\n"), rounds=-1)
+
+
+def test_locations_do_not_share_a_line_and_cells_of_an_array_are_neighbours() -> None:
+    """64 bytes apart or more; a cell is as wide as its type."""
+    layout = lower(parse("X86_64 t\n{char c; int t[40]; uint64_t u;}\n P0;\n movl $1,(z);\nlocations [t; c;]\n")).layout
+    found = sorted(layout.addresses.values())
+    assert all(b - a >= 64 for a, b in pairwise(found))
+    assert layout.addresses["u"] - layout.addresses["t"] >= 160
+    cells = [f"t[{i}]" if i else "t" for i in range(40)]
+    assert [layout.name_of(layout.addresses["t"] + 4 * i) for i in range(40)] == cells
+    assert layout.name_of(layout.addresses["t"] + 160) is None
+    assert layout.name_of(layout.addresses["t"] + 2) is None
+
+
+def test_the_outcome_is_what_the_question_names_and_nothing_else() -> None:
+    """Registers, memory, and what only the filter looks at."""
+    text = "X86_64 t\n{y=2;}\n P0;\n movl $1,(x);\n movl $5,%eax;\nlocations [0:rcx;]\nfilter y=2\nexists (x=1)\n"
+    lowered = lower(parse(text))
+    result = explore_litmus(parse(text))
+    assert result.states == ((("0:rcx", 0), ("x", 1)),)
+    assert lowered.program.watch.keys() == {lowered.layout.addresses["x"], lowered.layout.addresses["y"]}
+
+
+@pytest.mark.parametrize(
+    ("ctype", "value", "held"),
+    [
+        ("int", -1, -1),
+        ("uint32_t", -1, 0xFFFFFFFF),
+        ("uint8_t", 300, 44),
+        ("int64_t", 1 << 63, -(1 << 63)),
+        ("char", 200, -56),
+    ],
+)
+def test_a_location_holds_what_its_type_makes_of_a_value(ctype: str, value: int, held: int) -> None:
+    """Modulo its width, and signed unless it is declared unsigned."""
+    result = explore_litmus(parse(f"X86_64 t\n{{{ctype} x={value};}}\n P0;\n nop;\nexists (x={value})\n"))
+    assert (result.states, result.verdict.observation) == (((("x", held),),), "Always")
+
+
+def test_addresses_are_compared_as_addresses() -> None:
+    """A number is no address, and an address no number that a test would have."""
+    text = "X86_64 t\n{0:rax=x; 0:rdx=x; 0:rbx=t[1]; int t[2]; *p=y;}\n P0;\n nop;\n"
+    for prop, holds in {
+        "0:rax=x": True, "0:rax=y": False, "0:rcx=x": False, "0:rbx=t[1]": True, "p=y": True, "0:rax=0": False,
+        "0:rax=0:rdx": True, "0:rax=p": False, "0:rbx=0:rdx": False,
+    }.items():  # fmt: skip
+        assert (explore_litmus(parse(f"{text}exists ({prop})\n")).verdict.answer == "Ok") is holds, prop
