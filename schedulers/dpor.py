@@ -54,6 +54,7 @@ class Dpor(Scheduler):
     """
 
     exhaustive = True
+    up_to_commutation = True
 
     def __init__(self, *, memory_limit: int | None = None, preemptions: Any = None, delays: Any = None) -> None:
         for name, given in (("preemptions", preemptions), ("delays", delays)):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Finding", "Verdict"]
+__all__ = ["Finding", "Verdict", "verdict_of"]
 
 
 class Verdict(StrEnum):
@@ -18,11 +19,12 @@ class Verdict(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One broken property.
+    """One broken property, or one that could not be decided.
 
     kind: the property, e.g. ``rmw-atomicity``; message: one sentence in the guest's terms;
     steps: indices of the guilty events in the trace; addresses: the RAM bytes in question (first address of each
-    access); vcpus: the names of those involved, the victim first.
+    access); vcpus: the names of those involved, the victim first. verdict: violated; or inconclusive, where a limit was
+    met or the execution was too short to tell, and the message says so. To find nothing is the only "holds".
     """
 
     kind: str
@@ -30,6 +32,15 @@ class Finding(msgspec.Struct, frozen=True):
     steps: tuple[int, ...] = ()
     addresses: tuple[int, ...] = ()
     vcpus: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.VIOLATED
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """What `findings` say of the one execution they are about: violated, inconclusive, or holds if there are none."""
+    verdicts = {finding.verdict for finding in findings}
+    if Verdict.VIOLATED in verdicts:
+        return Verdict.VIOLATED
+    return Verdict.INCONCLUSIVE if verdicts else Verdict.HOLDS

@@ -116,6 +116,8 @@ class Scheduler(ABC):
 
     #: Whether visiting everything until `exhausted` proves a program clean.
     exhaustive: bool = False
+    #: Whether of executions that differ only in the order of operations that do not conflict it runs just one.
+    up_to_commutation: bool = False
 
     @property
     def exhausted(self) -> bool:

@@ -4,7 +4,8 @@ A checker judges what a trace shows and nothing else, so it runs as well on one 
 whether anything of its concern happened at all (`Trace.kinds`, `Trace.accesses`, the promises), since most
 executions of an exploration give most checkers nothing to do; what it then does is linear in the trace.
 
-`DEFAULT` is what an exploration judges by, `CHECKERS` the same and the other levels of strictness by name. A finding's
+`DEFAULT` is what an exploration judges by; `CHECKERS` has all by name, those too that are asked for by name only, and
+is what simaie registers in the entry-point group ``simaie.checkers``. A finding's
 kind is the name of its checker, but for the two that tell apart two causes: ``progress`` says ``deadlock`` or
 ``livelock``, ``guest-fault`` also ``assertion``; and all levels of LL/SC say ``llsc-atomicity``.
 """
@@ -19,6 +20,7 @@ from simaie.check.guest import final_check, guest_fault
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
 from simaie.check.locks import lock_leak, locks_per_vcpu
+from simaie.check.named import CheckerChoice, checkers_of, name_of
 from simaie.check.progress import progress
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
@@ -32,11 +34,14 @@ __all__ = [
     "LLSC_ARCHITECTURAL",
     "LLSC_STRICT",
     "LLSC_VALUE",
+    "CheckerChoice",
     "Intruder",
     "Level",
+    "checkers_of",
     "intruder",
     "judge",
     "llsc_atomicity",
+    "name_of",
 ]
 
 DEFAULT: tuple[Checker, ...] = (

@@ -55,6 +55,7 @@ def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian =
         return _judge(trace, chosen, endian) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = f"llsc_atomicity_{chosen}"
+    checker.__doc__ = f"A store-conditional that succeeded and must not have, level {chosen}."
     return checker
 
 

@@ -32,7 +32,7 @@ from simaie.cli.explore_options import (
 from simaie.cli.options import DriverName, FormatOption, Listed, LitmusFormat, complete_programs, completing, known
 from simaie.cli.output import Format
 from simaie.cli.status import Status, command
-from simaie.plugins import HOSTS, SCHEMES
+from simaie.plugins import CHECKERS, HOSTS, SCHEMES
 
 __all__ = ["app"]
 
@@ -58,6 +58,11 @@ simaie replay failures/spinlock-cas-17.json
 
 simaie replay failures/spinlock-cas-17.json --program spinlock.py:mended --best-effort"""
 
+_CHECK_EXAMPLES = """Examples:
+
+simaie check failures/spinlock-cas-17.json
+
+simaie check failures/spinlock-cas-17.json --checker serializability --checker data-races"""
 _SHRINK_EXAMPLES = """Examples:
 
 simaie shrink failures/spinlock-cas-17.json --out short.json
@@ -158,6 +163,39 @@ def replay(
     from simaie.cli.replay import run_replay
 
     return run_replay(file, program, best_effort, driver, output, everything)
+
+
+@app.command(epilog=_CHECK_EXAMPLES)
+@command
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
+    checker: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Judge by this one (see: simaie list checkers); repeatable. Default: those of explore.",
+            autocompletion=completing(CHECKERS),
+        ),
+    ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Use this program (file.py:name or a corpus name), not the one that the file refers to.",
+            autocompletion=complete_programs,
+        ),
+    ] = None,
+    best_effort: Annotated[
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+    ] = False,
+    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Run a saved execution again and judge it by checkers of your choice."""
+    from simaie.cli.check import run_check
+
+    return run_check(file, checker or (), program, best_effort, driver, output, everything)
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)

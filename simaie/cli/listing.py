@@ -1,4 +1,4 @@
-"""What ``simaie list`` does: the schemes, schedulers, hosts and programs that there are, with their options."""
+"""What ``simaie list`` does: schemes, schedulers, hosts, checkers and programs, with their options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from simaie.show.words import clean
 
 __all__ = ["run_list"]
 
-_GROUPS = {Listed.SCHEMES: plugins.SCHEMES, Listed.SCHEDULERS: plugins.SCHEDULERS, Listed.HOSTS: plugins.HOSTS}
+_GROUPS = {
+    Listed.SCHEMES: plugins.SCHEMES,
+    Listed.SCHEDULERS: plugins.SCHEDULERS,
+    Listed.HOSTS: plugins.HOSTS,
+    Listed.CHECKERS: plugins.CHECKERS,
+}
 
 
 def run_list(what: Listed, output: Format) -> Status:

@@ -59,6 +59,7 @@ class Listed(StrEnum):
     SCHEMES = "schemes"
     SCHEDULERS = "schedulers"
     HOSTS = "hosts"
+    CHECKERS = "checkers"
     PROGRAMS = "programs"
 
 

@@ -8,14 +8,15 @@ from rich.text import Text
 
 from simaie.cli.machines import load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
-from simaie.cli.status import Status
+from simaie.cli.status import Status, status_of
+from simaie.finding import Verdict
 from simaie.replay.failure import Failure
 from simaie.replay.player import replay
 from simaie.show.trace_json import failure_document
 from simaie.show.trace_view import trace_view
 from simaie.show.words import clean
 
-__all__ = ["run_replay"]
+__all__ = ["heading", "run_replay"]
 
 
 def run_replay(
@@ -32,13 +33,17 @@ def run_replay(
     if output is Format.JSON:
         print_json(failure_document(failure))
     else:
-        print_lines([_heading(failure), Text()])
+        print_lines([heading(failure), Text()])
         print_lines(trace_view(failure.trace, failure.findings, everything=everything, width=width()))
-    return Status.VIOLATED if failure.findings else Status.INCONCLUSIVE
+    return status_of(failure.verdict)
 
 
-def _heading(failure: Failure) -> Text:
-    verdict = ("VIOLATED", "bold red") if failure.findings else ("NOTHING FOUND", "bold yellow")
+def heading(failure: Failure) -> Text:
+    """What was found, in which execution of what."""
+    if failure.verdict is Verdict.VIOLATED:
+        verdict = "VIOLATED", "bold red"
+    else:
+        verdict = "INCONCLUSIVE" if failure.findings else "NOTHING FOUND", "bold yellow"
     line = Text().append(*verdict).append(f"  {clean(failure.program.name)}", "bold")
     line.append(f" under {clean(failure.machine.scheme)} on {clean(failure.machine.host)}, ")
     return line.append(f"execution {failure.index} of seed {failure.seed} replayed")

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from simaie.check import DEFAULT
+from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.explore.explorer import Exploration, Progress, SchedulerChoice, make_scheduler
 from simaie.explore.report import Report
 from simaie.guest.program import Program
-from simaie.protocols import Checker, Scheduler
+from simaie.protocols import Scheduler
 from simaie.replay.run import Driver
 from simaie.trace import Trace
 
@@ -37,7 +37,7 @@ def execution_alone(
     index: int,
     seed: int = 0,
     seconds: float | None = None,
-    checkers: Sequence[Checker] = DEFAULT,
+    checkers: Sequence[CheckerChoice] = DEFAULT,
     driver: Driver = "inline",
     check_determinism: bool = False,
     progress: Progress | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from simaie import plugins
-from simaie.check import DEFAULT, judge
+from simaie.check import DEFAULT, CheckerChoice, checkers_of, judge, name_of
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
@@ -17,10 +17,10 @@ from simaie.explore.coverage import CoverageCollector
 from simaie.explore.determinism import FirstRun, repetition
 from simaie.explore.report import Report
 from simaie.explore.statistics import StatisticsCollector
-from simaie.finding import Verdict
+from simaie.finding import Verdict, verdict_of
 from simaie.guest.program import Program
 from simaie.plugins import Spec
-from simaie.protocols import Checker, Scheduler, require_one_of, require_positive
+from simaie.protocols import Scheduler, require_one_of, require_positive
 from simaie.replay.failure import Failure
 from simaie.replay.run import DRIVERS, Driver, make_execution
 from simaie.trace import Ending, Trace
@@ -44,7 +44,7 @@ def explore(
     executions: int = 10_000,
     seconds: float | None = None,
     failures: int | None = 1,
-    checkers: Sequence[Checker] = DEFAULT,
+    checkers: Sequence[CheckerChoice] = DEFAULT,
     driver: Driver = "inline",
     coverage: bool = False,
     check_determinism: bool = False,
@@ -54,6 +54,7 @@ def explore(
 
     scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
     limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
+    checkers: functions of a trace, or names of registered ones (``simaie list checkers``).
     driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then.
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
@@ -110,7 +111,7 @@ class Exploration:
         executions: int,
         seconds: float | None,
         failures: int | None,
-        checkers: Sequence[Checker],
+        checkers: Sequence[CheckerChoice],
         driver: Driver,
         progress: Progress | None,
         coverage: bool = False,
@@ -128,8 +129,10 @@ class Exploration:
         self.statistics = StatisticsCollector(sampling=not self.scheduler.exhaustive, coverage=self._coverage)
         self.failures: list[Failure] = []
         self.failing = 0
+        self.undecided = 0  # executions in which a checker could not tell
+        self._undecided_because = ""
         self.interrupted = False
-        self._failure_limit, self._checkers, self._driver = failures, tuple(checkers), driver
+        self._failure_limit, self._checkers, self._driver = failures, checkers_of(checkers), driver
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -221,7 +224,11 @@ class Exploration:
         """Judge and count one finished execution."""
         self.statistics.add(trace)
         findings = judge(trace, self._checkers)
-        if findings:
+        verdict = verdict_of(findings) if findings else Verdict.HOLDS
+        if verdict is Verdict.INCONCLUSIVE:
+            self.undecided += 1
+            self._undecided_because = self._undecided_because or findings[0].message
+        elif verdict is Verdict.VIOLATED:
             self.failing += 1
             if len(self.failures) < MAX_KEPT:
                 self.failures.append(
@@ -263,7 +270,14 @@ class Exploration:
 
     def _complete(self) -> bool:
         scheduler = self.scheduler
-        return scheduler.exhausted and scheduler.complete and self.statistics.truncated == 0 and not self.interrupted
+        cut_short = self.statistics.truncated or self.undecided or self.interrupted
+        return scheduler.exhausted and scheduler.complete and not cut_short and not self._unseen_orders()
+
+    def _unseen_orders(self) -> str:
+        """The checker that judges what the scheduler takes for the same; empty if there is none."""
+        if not self.scheduler.up_to_commutation:
+            return ""
+        return next((name_of(c) for c in self._checkers if getattr(c, "judges_time", False)), "")
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -278,6 +292,13 @@ class Exploration:
             return "the exploration was interrupted"
         if self.statistics.truncated:
             return f"{self.statistics.truncated} were cut by a limit on steps or threads"
+        if self.undecided:
+            return f"{self.undecided} could not be judged: {self._undecided_because}"
+        if self.scheduler.exhausted and self._unseen_orders():
+            return (
+                f"{self._unseen_orders()} judges the order of operations that do not conflict as well, of which the "
+                "scheduler runs one only: use dfs"
+            )
         if self.scheduler.exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
         if self._out_of_time():

@@ -15,7 +15,7 @@ from simaie import plugins
 from simaie.check import DEFAULT
 from simaie.engine.machine import Machine
 from simaie.errors import NondeterminismError
-from simaie.finding import Finding, Verdict
+from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.plugins import Spec
@@ -46,6 +46,11 @@ class Failure:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Violated, or inconclusive: one execution proves nothing to hold."""
+        return Verdict.VIOLATED if verdict_of(self.findings) is Verdict.VIOLATED else Verdict.INCONCLUSIVE
 
     @property
     def command(self) -> str:
@@ -120,7 +125,7 @@ class Failure:
             choices=self.trace.schedule.choices,
             steps=self.steps(),
             digest=self.trace.digest,
-            verdict=Verdict.VIOLATED.value if self.findings else Verdict.INCONCLUSIVE.value,
+            verdict=self.verdict.value,
             findings=self.findings,
         )
 

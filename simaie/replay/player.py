@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from simaie import plugins
-from simaie.check import judge
+from simaie.check import DEFAULT, CheckerChoice, checkers_of, judge
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
@@ -34,15 +35,18 @@ def replay(
     machine: Machine | None = None,
     mode: Mode = "strict",
     driver: Driver = "inline",
+    checkers: Sequence[CheckerChoice] = DEFAULT,
 ) -> Failure:
     """Run a saved or held failure again; the result has the trace and what the checkers find in it now.
 
     source: a replay file's path, or a failure. program: to use instead of the one that the file refers to (a
     changed version of it, say). machine: likewise, and needed where the scheme was a class. mode: ``"strict"`` raises
     DivergenceError at the first step that differs; ``"best-effort"`` follows the decisions as far as they fit.
+    checkers: functions of a trace or their names, as for `simaie.explore`.
 
     Raises ReplayError if the file or its program cannot be had, or the program has changed.
     """
+    judging = checkers_of(checkers)
     require_one_of("mode", mode, ("strict", "best-effort"))
     if isinstance(source, Failure):
         base, record = Path(), source.record(Path())
@@ -55,7 +59,7 @@ def replay(
     info = record.scheduler
     trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
     spec = Spec(info.name, info.options)
-    return Failure(chosen, result, spec, info.seed, info.index, trace, judge(trace), info.profile, driver)
+    return Failure(chosen, result, spec, info.seed, info.index, trace, judge(trace, judging), info.profile, driver)
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:

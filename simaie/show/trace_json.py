@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from simaie.finding import Finding, Verdict
+from simaie.finding import Finding
 from simaie.op import show
 from simaie.replay.failure import Failure
 from simaie.trace import Event, Trace
@@ -24,7 +24,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "scheduler": None if failure.scheduler is None else str(failure.scheduler),
         "seed": failure.seed,
         "index": failure.index,
-        "verdict": (Verdict.VIOLATED if failure.findings else Verdict.INCONCLUSIVE).value,
+        "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
         "trace": trace_document(failure.trace, failure.findings),
     }

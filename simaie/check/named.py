@@ -1,0 +1,45 @@
+"""Checkers by name, from the entry-point group ``simaie.checkers``, or as the functions that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from simaie import plugins
+from simaie.errors import UnknownNameError, UsageError
+from simaie.plugins import Spec
+from simaie.protocols import Checker
+
+__all__ = ["CheckerChoice", "checkers_of", "name_of"]
+
+#: A checker, its name, or ``"name:option=value"`` where the name stands for a function that makes checkers.
+CheckerChoice: TypeAlias = Checker | str
+
+
+def checkers_of(choices: Iterable[CheckerChoice]) -> tuple[Checker, ...]:
+    """The checkers that `choices` mean.
+
+    Raises UsageError for what is neither a name nor a function, and for an unknown name, with all that are known.
+    """
+    if isinstance(choices, str):
+        raise UsageError(f"checkers must be a list of names or functions, not a text: write [{choices!r}]")
+    return tuple(map(_checker, choices))
+
+
+def _checker(choice: CheckerChoice) -> Checker:
+    if not isinstance(choice, str):
+        if not callable(choice):
+            raise UsageError(f"a checker is a function of a trace, or the name of one, not {choice!r}")
+        return choice
+    spec = Spec.of(choice)
+    try:
+        found = plugins.resolve(plugins.CHECKERS, spec.name)
+    except UnknownNameError as error:
+        raise UsageError(f"unknown checker {spec.name!r}; known are {', '.join(error.known)}") from None
+    made: Checker = plugins.construct(f"checker {spec}", found, **spec.options) if spec.options else found
+    return made
+
+
+def name_of(checker: Checker) -> str:
+    """What a report calls it."""
+    return str(getattr(checker, "__name__", type(checker).__name__)).replace("_", "-")
