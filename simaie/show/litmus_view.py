@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simaie.explore.litmus import LitmusResult, LitmusState
+from simaie.explore.litmus import LitmusResult
 from simaie.guest.litmus import (
     And,
     Atom,
@@ -50,12 +50,9 @@ def _states(result: LitmusResult) -> list[str]:
     """A line a state: the registers by thread, then memory, as herd7 orders them."""
     spelt = {key: _spelling(location) for key, location in _locations(result.test).items()}
     order = sorted(state_locations(result.test), key=lambda key: _rank(key, spelt[key]))
-    return [_state(state, order, spelt) for state in result.states]
-
-
-def _state(state: LitmusState, order: list[str], spelt: dict[str, str]) -> str:
-    held = dict(state)
-    return " ".join(f"{spelt[key]}={held[key]};" for key in order)
+    rows = [[dict(state)[key] for key in order] for state in result.states]
+    rows.sort(key=lambda row: [(isinstance(held, str), held) for held in row])
+    return [" ".join(f"{spelt[key]}={held};" for key, held in zip(order, row, strict=True)) for row in rows]
 
 
 def _rank(key: str, spelling: str) -> tuple[int, str]:

@@ -207,12 +207,12 @@ class X86Cpu(Cpu):
         return self._access("mfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "full"))
 
     def lfence(self) -> Coroutine[Any, Any, None]:
-        """LFENCE: loads before it are performed before loads after it."""
-        return self._access("lfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "load"))
+        """LFENCE: loads before it are performed before whatever is after it."""
+        return self._access("lfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "ld-ld+ld-st"))
 
     def sfence(self) -> Coroutine[Any, Any, None]:
         """SFENCE: stores before it are performed before stores after it."""
-        return self._access("sfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "store"))
+        return self._access("sfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "st-st"))
 
     def pause(self) -> Coroutine[Any, Any, None]:
         """PAUSE: a hint that this vCPU spins; it lets others go first."""

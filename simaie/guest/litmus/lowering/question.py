@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 from simaie.guest.litmus.errors import quoted
-from simaie.guest.litmus.location import CodeLabel, InstructionWord, Location, RegisterOf, Value
+from simaie.guest.litmus.location import CodeLabel, InstructionWord, Location, RegisterOf, SymbolicName, Value
 from simaie.guest.litmus.model import LitmusTest
-from simaie.guest.litmus.proposition import Atom, Same, atoms
+from simaie.guest.litmus.proposition import Atom, atoms
 from simaie.guest.litmus.source import Position
 
 from .errors import UnsupportedError
@@ -17,15 +17,10 @@ __all__ = ["check_question", "unsigned_locations", "wanted_locations"]
 
 def wanted_locations(test: LitmusTest) -> list[Location]:
     """The locations of the test's question, its filter included, each once, in the order of a state."""
-    found = {observed.location.key: observed.location for observed in test.locations}
-    for prop in (test.condition.prop, test.filter):
-        for atom in atoms(prop) if prop is not None else ():
-            found.update({each.key: each for each in _sides(atom) if each.key not in found})
+    found: dict[str, Location] = {}
+    for location, _ in _asked(test):
+        found.setdefault(location.key, location)
     return list(found.values())
-
-
-def _sides(atom: Atom | Same) -> tuple[Location, ...]:
-    return (atom.location,) if isinstance(atom, Atom) else (atom.left, atom.right)
 
 
 def unsigned_locations(test: LitmusTest) -> frozenset[str]:
@@ -38,14 +33,25 @@ def check_question(test: LitmusTest, opaque: Set[str]) -> None:
     """Raise UnsupportedError if the test names a register that is not simulated, or a value that nothing can hold."""
     for item in test.init:
         _check_location(test, item.location, item.position, opaque)
-    for observed in test.locations:
-        _check_location(test, observed.location, observed.position, opaque)
+    for location, position in _asked(test):
+        _check_location(test, location, position, opaque)
+        if isinstance(location, SymbolicName):
+            raise UnsupportedError(
+                test.file, position, f"unsupported: {location.key} of no thread", [f"0:{location.key}"]
+            )
     for prop in (test.condition.prop, test.filter):
         for atom in atoms(prop) if prop is not None else ():
-            for location in _sides(atom):
-                _check_location(test, location, atom.position, opaque)
             if isinstance(atom, Atom):
                 _check_value(test, atom.value, atom.position)
+
+
+def _asked(test: LitmusTest) -> Iterator[tuple[Location, Position]]:
+    """The locations of the question and where they stand, in the order of a state; again where named again."""
+    yield from ((observed.location, observed.position) for observed in test.locations)
+    for prop in (test.condition.prop, test.filter):
+        for atom in atoms(prop) if prop is not None else ():
+            sides = (atom.location,) if isinstance(atom, Atom) else (atom.left, atom.right)
+            yield from ((location, atom.position) for location in sides)
 
 
 def _check_location(test: LitmusTest, location: Location, position: Position, opaque: Set[str]) -> None:
