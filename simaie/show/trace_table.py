@@ -1,7 +1,8 @@
 """A trace laid out as a table: one column per vCPU, time downward. Data only; `trace_view` gives it ink.
 
 A guest instruction is a heading in its vCPU's column, on the row before its first operation; its operations stand
-indented below it, wherever other vCPUs cut in. An instruction of a single operation takes one row. Every row
+indented below it, wherever other vCPUs cut in. An instruction of a single operation takes one row. A store that
+drains from a store buffer stands in the column of its vCPU, by itself: its instruction is long over. Every row
 carries the state of every column beside it, its *lane*: outside any instruction, inside one, or holding a lock.
 What is far from anything of interest is folded into one row that says how many steps it stands for.
 """
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from simaie.finding import Finding
-from simaie.op import Kind
+from simaie.op import Kind, owner_of
 from simaie.show.folding import kept_steps
-from simaie.show.words import clean, event_words, instruction_words, single_words
+from simaie.show.words import clean, drain_words, event_words, instruction_words, is_drain, single_words
 from simaie.trace import Event, Fault, Instruction, Trace
 
 __all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table"]
@@ -27,6 +28,7 @@ class RowKind(StrEnum):
     INSTRUCTION = "instruction"
     OPERATION = "operation"
     SINGLE = "single"
+    DRAIN = "drain"
     FAULT = "fault"
     FOLD = "fold"
 
@@ -90,7 +92,17 @@ def title(column: str) -> str:
 
 
 def _actors(trace: Trace) -> set[str]:
-    return {e.actor for e in trace.events} | set(trace.waiting) | {f.vcpu for f in trace.faults}
+    names = {e.actor for e in trace.events} | set(trace.waiting) | {f.vcpu for f in trace.faults}
+    return {owner_of(name) for name in names}
+
+
+def _extents(trace: Trace) -> dict[int, tuple[int, int]]:
+    """By instruction (its id): the last step of its own vCPU in it, and how many there are."""
+    found: dict[int, tuple[int, int]] = {}
+    for instruction, steps in trace.instructions:
+        own = [step for step in steps if trace.events[step].actor == instruction.vcpu]
+        found[id(instruction)] = (own[-1], len(own)) if own else (steps[-1], len(steps))
+    return found
 
 
 class _Layout:
@@ -101,7 +113,7 @@ class _Layout:
         self._column = {name: i for i, name in enumerate(columns)}
         self._marks = _marks(findings)
         self._switches = {s.step for s in trace.schedule.switches}
-        self._extent = {id(i): (steps[-1], len(steps)) for i, steps in trace.instructions}
+        self._extent = _extents(trace)
         self._last_of = {e.actor: step for step, e in enumerate(trace.events)}
         self._locks = [0] * len(columns)
         # Who is spawned comes into being later; everybody else is there from the start.
@@ -128,6 +140,13 @@ class _Layout:
             yield from map(self._fault, late)
 
     def _step(self, step: int, event: Event, shown: bool) -> Iterable[Row]:
+        if is_drain(event):
+            if shown:
+                column = self._column[owner_of(event.actor)]
+                marks, switched = self._marks.get(step, ()), step in self._switches
+                lanes = self._with(column, self._lanes[column])
+                yield Row(RowKind.DRAIN, drain_words(event), step, column, 1, marks, switched, lanes)
+            return
         column, instruction = self._column[event.actor], event.instruction
         last, length = self._extent[id(instruction)] if instruction is not None else (step, 1)
         if shown and instruction is not None and length > 1 and self._headed.get(column) is not instruction:

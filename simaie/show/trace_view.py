@@ -108,7 +108,7 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
 
 def _body(row: Row) -> str:
     """The text of a row as it stands in its lane, after the lane's own mark."""
-    return ("   " if row.kind is RowKind.OPERATION else " ") + row.text
+    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN) else " ") + row.text
 
 
 def _body_style(row: Row) -> str:

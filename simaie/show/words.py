@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.op import Kind, Op, show
+from simaie.op import Kind, Op, owner_of, show
 from simaie.trace import AccessKind, Event, Instruction
 
-__all__ = ["clean", "event_words", "instruction_words", "op_words", "single_words"]
+__all__ = ["clean", "drain_words", "event_words", "instruction_words", "is_drain", "op_words", "single_words"]
 
 #: From here on a number is easier to read in hexadecimal.
 _HEXADECIMAL_FROM = 10_000
@@ -46,6 +46,9 @@ def op_words(op: Op) -> str:
         words += f" {clean(op.function.name)}"
     elif op.kind is Kind.CHOICE:
         words += f" of {op.value}"
+    elif op.kind is Kind.BUFFER:
+        words += f" := {value_words(op.value.value)}"
+        return words  # the note only says which buffer, which the location says already
     elif op.kind is Kind.SPAWN:
         pass  # its value is the started code; its result names the vCPU
     elif op.value is not None:
@@ -69,6 +72,16 @@ def event_words(event: Event) -> str:
     """An operation and its result."""
     result = result_words(event)
     return f"{op_words(event.op)} = {result}" if result else op_words(event.op)
+
+
+def is_drain(event: Event) -> bool:
+    """Whether a store buffer performed it: a store that its vCPU had buffered takes effect."""
+    return event.actor != owner_of(event.actor)
+
+
+def drain_words(event: Event) -> str:
+    """A store taking effect, with the instruction that it belongs to."""
+    return f"drain: {event_words(event)}"
 
 
 def instruction_words(instruction: Instruction) -> str:

@@ -3,7 +3,7 @@
 A whole vCPU can always be left out; single instructions only of a vCPU whose code is a list. Guarantee, if the budget
 lasts: no single one of those that are left can go. A program whose default execution already has a finding is no
 candidate: it would say nothing of the schedule. The final check counts on the whole program, so it goes with the first
-cut, unless it is what has to fail.
+cut; and where it is what has to fail, or an assertion, nothing is cut.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BY_THE_PROGRAM = ("final-check", "assertion")
 def cut_program(bench: Workbench) -> None:
     """A smaller program that fails in the same way; the schedule is what is left of the best one's."""
     threads = len(bench.best.program.threads)
-    if threads < 2 or not _passes(bench, bench.best.program):
+    if bench.kind in _BY_THE_PROGRAM or threads < 2 or not _passes(bench, bench.best.program):
         return
     for thread in reversed(range(threads)):
         if not _try(bench, Cut(thread)):
@@ -57,8 +57,7 @@ def _try(bench: Workbench, cut: Cut) -> bool:
     if known is not None and known.items is not None and cut.items is not None:
         cut = Cut(cut.thread, tuple(sorted({*known.items, *cut.items})))
     cuts[cut.thread] = cut
-    if bench.kind not in _BY_THE_PROGRAM:
-        cuts[FINAL_CHECK.thread] = FINAL_CHECK
+    cuts[FINAL_CHECK.thread] = FINAL_CHECK
     try:
         program = without(best.program, [cuts[thread] for thread in sorted(cuts)])
     except UsageError:  # a label that is still branched to

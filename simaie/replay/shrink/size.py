@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from simaie.op import Kind
+from simaie.op import Kind, owner_of
 from simaie.trace import Trace
 
 __all__ = ["Size"]
@@ -15,7 +15,7 @@ class Size(NamedTuple):
     """Compared from left to right; smaller is better.
 
     deviations: entries of the schedule, each a place where the execution departs from the default. switches: how often
-    another vCPU goes on, for whatever reason. instructions: guest instructions that took a step. steps: operations.
+    another vCPU goes on, for whatever reason (a store buffer drains beside whoever runs). instructions: guest instructions that took a step. steps: operations.
     """
 
     deviations: int
@@ -26,7 +26,7 @@ class Size(NamedTuple):
     @classmethod
     def of(cls, trace: Trace) -> Size:
         """The size of an execution."""
-        actors = [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE]
+        actors = [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE and event.actor == owner_of(event.actor)]
         switches = sum(before != after for before, after in pairwise(actors))
         return cls(len(trace.schedule), switches, len(trace.instructions), len(trace))
 
