@@ -1,6 +1,8 @@
 """Finding what is pluggable: entry-point groups, and specifications such as ``dfs:preemptions=2``.
 
 Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found so too.
+So are the renderers: a failure, which lies below everything that draws it, asks for its picture by name, and what draws
+is imported when somebody looks.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import msgspec
 
 from simaie.errors import UnknownNameError, UsageError
 
-__all__ = ["CHECKERS", "HOSTS", "SCHEDULERS", "SCHEMES", "Spec", "names", "resolve"]
+__all__ = ["CHECKERS", "HOSTS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "names", "resolve"]
 
 SCHEMES = "simaie.schemes"
 SCHEDULERS = "simaie.schedulers"
 CHECKERS = "simaie.checkers"
 HOSTS = "simaie.hosts"
+#: Functions of a failure, a report or a trace that give text: how a result shows itself without knowing who draws it.
+RENDERERS = "simaie.renderers"
 
 Option = str | int | float | bool | None
 

@@ -4,10 +4,11 @@
 
 A MUST-NOT is explored to the end at a small scope and sampled at a larger one; a FINDABLE hole is searched for at
 random, and comes back with the command that shows it again; a MODEL behaviour must be seen, and never be called a
-violation.
+violation. `counterexamples` shows the holes that were found, each by its shortest execution.
 """
 
 from simaie.audit.audit import DEFAULT_SEED, audit
+from simaie.audit.counterexample import counterexamples
 from simaie.audit.report import AuditReport, AuditRow, Found
 
-__all__ = ["DEFAULT_SEED", "AuditReport", "AuditRow", "Found", "audit"]
+__all__ = ["DEFAULT_SEED", "AuditReport", "AuditRow", "Found", "audit", "counterexamples"]

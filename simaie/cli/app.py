@@ -247,12 +247,15 @@ def audit(
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of the sampled part.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show the shortest counterexample of every hole, explained.")
+    ] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
     """Check the whole corpus: does each scheme break exactly where it is expected to?"""
     from simaie.cli.audit import run_audit
 
-    return run_audit(scheme or None, row or None, seed, output)
+    return run_audit(scheme or None, row or None, seed, output, explain)
 
 
 @app.command(

@@ -12,8 +12,8 @@ from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
 from simaie.replay.failure import Failure
 from simaie.replay.player import replay
+from simaie.show.failure_view import failure_view
 from simaie.show.trace_json import failure_document
-from simaie.show.trace_view import trace_view
 from simaie.show.words import clean
 
 __all__ = ["heading", "run_replay"]
@@ -34,7 +34,7 @@ def run_replay(
         print_json(failure_document(failure))
     else:
         print_lines([heading(failure), Text()])
-        print_lines(trace_view(failure.trace, failure.findings, everything=everything, width=width()))
+        print_lines(failure_view(failure, everything=everything, width=width()))
     return status_of(failure.verdict)
 
 

@@ -14,8 +14,8 @@ from simaie.cli.status import Status
 from simaie.errors import InputError
 from simaie.replay.failure import Shrunk
 from simaie.replay.player import replay
+from simaie.show.failure_view import failure_view
 from simaie.show.trace_json import failure_document
-from simaie.show.trace_view import trace_view
 from simaie.show.words import clean
 
 __all__ = ["run_shrink"]
@@ -37,7 +37,7 @@ def run_shrink(
         print_json({**failure_document(shrunk.failure), "shrunk": {**rest, **sizes}, "command": shrunk.failure.command})
         return Status.VIOLATED
     print_lines([*_heading(shrunk), Text()])
-    print_lines(trace_view(shrunk.failure.trace, shrunk.failure.findings, everything=everything, width=width()))
+    print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
     print_lines(_again(shrunk, out))
     return Status.VIOLATED
 

@@ -97,6 +97,15 @@ class Failure:
         )
         return Shrunk(failure, report)
 
+    def explain(self) -> str:
+        """What happened, in the guest's terms: a paragraph for each finding."""
+        return self.render("explanation")
+
+    def render(self, name: str, **options: Any) -> str:
+        """This failure as the renderer called `name` draws it (see `simaie.plugins.RENDERERS`)."""
+        drawn: str = plugins.resolve(plugins.RENDERERS, name)(self, **options)
+        return drawn
+
     def steps(self) -> tuple[Step, ...]:
         """Every step with a digest of what was offered, had by running the schedule once more.
 

@@ -79,3 +79,11 @@ def test_a_cut_program_is_named_on_the_command_line(run: Run) -> None:
     assert run(*target, "--cut=final", "--cut=0:0+1+2+3+4", "--cut=1:5+6+7+8+9").status == 1
     assert run(*target, "--cut=7").status == 2
     assert run(*target, "--cut=all").status == 2
+
+
+def test_the_audit_shows_the_shortest_counterexample_of_every_hole_if_asked(run: Run) -> None:
+    ran = run("audit", "--row", "6", "--scheme", "aie-v2", "--explain", "--format", "json")
+    (shown,) = ran.document["counterexamples"]
+    assert (ran.status, shown["row"], shown["verdict"]) == (0, 6, "violated")
+    assert shown["explanation"]
+    assert run("audit", "--row", "6", "--scheme", "aie-v2", "--explain")[::2] == (0, "")

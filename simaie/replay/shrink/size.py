@@ -15,7 +15,8 @@ class Size(NamedTuple):
     """Compared from left to right; smaller is better.
 
     deviations: entries of the schedule, each a place where the execution departs from the default. switches: how often
-    another vCPU goes on, for whatever reason (a store buffer drains beside whoever runs). instructions: guest instructions that took a step. steps: operations.
+    another vCPU goes on, for whatever reason (a store buffer drains beside whoever runs). instructions: guest
+    instructions that took a step. steps: operations.
     """
 
     deviations: int
@@ -26,7 +27,8 @@ class Size(NamedTuple):
     @classmethod
     def of(cls, trace: Trace) -> Size:
         """The size of an execution."""
-        actors = [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE and event.actor == owner_of(event.actor)]
+        steps = (event for event in trace.events if event.op.kind is not Kind.CHOICE)
+        actors = [event.actor for event in steps if event.actor == owner_of(event.actor)]
         switches = sum(before != after for before, after in pairwise(actors))
         return cls(len(trace.schedule), switches, len(trace.instructions), len(trace))
 

@@ -1,0 +1,36 @@
+"""The counterexample of an audit's row: found again by its index, and shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from simaie.audit.examine import SAMPLING
+from simaie.audit.plan import Item, SchemeChoice, plan
+from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.explore.alone import execution_alone
+from simaie.guest.corpus import Expect
+from simaie.replay.failure import Shrunk
+
+__all__ = ["counterexamples"]
+
+
+def counterexamples(
+    report: AuditReport, schemes: Sequence[SchemeChoice] | None = None, rows: Sequence[int] | None = None
+) -> Iterator[tuple[AuditRow, Shrunk]]:
+    """For each row of `report` that found a hole where one is expected: its shortest counterexample.
+
+    schemes, rows: as they were given to `simaie.audit.audit`. Each keeps the kind of finding that shows the hole.
+    """
+    items = {(item.case.row, item.case.name, item.scheme): item for item in plan(schemes, rows)}
+    for row in report.rows:
+        if row.expected is Expect.FINDABLE and row.found is Found.VIOLATED and row.index is not None:
+            yield row, _shrunk(items[row.row, row.program, row.scheme], row)
+
+
+def _shrunk(item: Item, row: AuditRow) -> Shrunk:
+    again = execution_alone(
+        item.case.program, item.machine, SAMPLING, index=row.index or 0, seed=row.seed
+    )
+    failure = again.failures[0]
+    kind = next(finding.kind for finding in failure.findings if finding.kind in item.case.kinds)
+    return failure.shrink(kind=kind)

@@ -1,0 +1,54 @@
+"""The phrases that all explanations are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simaie.check.evidence import owner
+from simaie.show.trace_table import title
+from simaie.show.words import clean, event_words, is_drain, value_words
+from simaie.trace import Event, Instruction, Trace
+
+__all__ = ["actor_of", "at", "instruction_of", "listed", "said", "stored_value"]
+
+
+def actor_of(event: Event) -> str:
+    """``vCPU 0``, or a device's name; of a drain, the vCPU whose store it is."""
+    return title(owner(event))
+
+
+def instruction_of(event: Event) -> str:
+    """``vCPU 0's lock inc [0x100]``."""
+    if event.instruction is None:
+        return f"{actor_of(event)}'s {event_words(event)}"
+    return f"{actor_of(event)}'s {_named(event.instruction)}"
+
+
+def _named(instruction: Instruction) -> str:
+    return clean(str(instruction))
+
+
+def at(*steps: int) -> str:
+    """``(step 4)``, ``(steps 4 and 7)``."""
+    numbers = sorted(set(steps))
+    return f"(step{'s' * (len(numbers) > 1)} {listed([str(step) for step in numbers])})"
+
+
+def said(trace: Trace, step: int) -> str:
+    """One step in words, with its vCPU and number."""
+    event = trace.events[step]
+    drained = ", draining from its store buffer" if is_drain(event) else ""
+    return f"{actor_of(event)}: {event_words(event)}{drained} {at(step)}"
+
+
+def stored_value(event: Event) -> str:
+    """The value that a RAM write put there."""
+    op = event.op
+    return value_words(op.value if op.function is None else op.function.apply(event.value))
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

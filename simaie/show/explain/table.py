@@ -1,0 +1,77 @@
+"""Each kind of finding with its explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from simaie.finding import Finding
+from simaie.replay.failure import Failure
+from simaie.show.explain.endings import final_check, guest_fault, stuck
+from simaie.show.explain.locks import (
+    host_operations,
+    lock_leak,
+    locks_per_vcpu,
+    one_entry,
+    registered,
+    unguarded_update,
+)
+from simaie.show.explain.phrases import said
+from simaie.show.explain.windows import llsc_atomicity, rmw_atomicity
+from simaie.show.words import clean
+from simaie.trace import Trace
+
+__all__ = ["EXPLANATIONS", "Explanation", "explain", "explain_failure"]
+
+#: More guilty steps than this are not told one by one.
+_MOST_STEPS = 8
+
+
+class Explanation(NamedTuple):
+    """tell: makes the paragraph. steps: how many guilty steps a finding must name for that, at least."""
+
+    tell: Callable[[Trace, Finding], str]
+    steps: int = 0
+
+
+EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
+    "rmw-atomicity": Explanation(rmw_atomicity, steps=3),
+    "llsc-atomicity": Explanation(llsc_atomicity, steps=1),
+    "lock-leak": Explanation(lock_leak, steps=1),
+    "locks-per-vcpu": Explanation(locks_per_vcpu, steps=2),
+    "deadlock": Explanation(stuck),
+    "livelock": Explanation(stuck),
+    "one-entry-per-granule": Explanation(one_entry, steps=2),
+    "registered-by-atomics": Explanation(registered, steps=1),
+    "host-operations": Explanation(host_operations, steps=1),
+    "unguarded-update": Explanation(unguarded_update, steps=1),
+    "guest-fault": Explanation(guest_fault),
+    "assertion": Explanation(guest_fault),
+    "final-check": Explanation(final_check),
+})
+
+
+def explain(trace: Trace, finding: Finding) -> str:
+    """One paragraph on `finding`, which was found in `trace`."""
+    explanation = EXPLANATIONS.get(finding.kind)
+    steps = [step for step in finding.steps if 0 <= step < len(trace)]
+    if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):
+        return _in_its_own_words(trace, finding, steps)
+    return explanation.tell(trace, finding)
+
+
+def explain_failure(failure: Failure) -> str:
+    """A paragraph for each finding of `failure`, with its kind in front; what the program was and how it was run."""
+    machine = failure.machine
+    head = f"{clean(failure.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
+    if not failure.findings:
+        return f"{head}: no checker finds anything in this execution."
+    parts = [f"{clean(f.kind)}: {explain(failure.trace, f)}" for f in failure.findings]
+    return "\n\n".join([head, *parts])
+
+
+def _in_its_own_words(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:
+    text = clean(finding.message)
+    told = "; ".join(said(trace, step) for step in steps[:_MOST_STEPS])
+    return f"{text}. The steps: {told}." if told else f"{text}."

@@ -1,0 +1,125 @@
+"""A foreign write in the middle of a read-modify-write, or between a load-linked and its store-conditional."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simaie.check.evidence import Intruder, intruder, owner
+from simaie.finding import Finding
+from simaie.op import Kind
+from simaie.show.explain.phrases import actor_of, at, instruction_of, stored_value
+from simaie.show.explain.protection import missing_protection
+from simaie.show.words import clean, event_words, value_words
+from simaie.trace import AccessKind, Event, Trace
+
+__all__ = ["llsc_atomicity", "rmw_atomicity"]
+
+
+def rmw_atomicity(trace: Trace, finding: Finding) -> str:
+    """Read, foreign write, write: the store of the third rests on a value that the second had replaced."""
+    read, foreign, write = finding.steps[0], finding.steps[1], finding.steps[-1]
+    first, guilty, last = (trace.events[step] for step in (read, foreign, write))
+    return " ".join((
+        f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(read)} and stored "
+        f"{stored_value(last)} {at(write)}, which it had worked out from that.",
+        f"In between {instruction_of(guilty)} wrote {stored_value(guilty)} {at(foreign)}.",
+        _cost(trace, guilty, last, write),
+        missing_protection(trace, read, foreign),
+    ))
+
+
+def _read_value(event: Event) -> str:
+    return value_words(event.value)
+
+
+def _cost(trace: Trace, guilty: Event, last: Event, write: int) -> str:
+    """What became of the value that came in between."""
+    theirs = range(guilty.op.address, guilty.op.address + guilty.op.width)
+    mine = {
+        byte
+        for event in trace.events[: write + 1]
+        if event.instruction is last.instruction and event.writes_ram
+        for byte in range(event.op.address, event.op.address + event.op.width)
+    }
+    gone = [byte for byte in theirs if byte in mine]
+    who = actor_of(guilty)
+    if len(gone) == len(theirs):
+        return f"What {who} wrote is lost: {stored_value(last)} went over it."
+    return (
+        f"What {who} wrote is torn: {len(gone)} of its {len(theirs)} bytes ({gone[0]:#x} to {gone[-1]:#x}) were "
+        "overwritten, the others stayed."
+    )
+
+
+def llsc_atomicity(trace: Trace, finding: Finding) -> str:
+    """A store-conditional that stored on a reservation that was none any more, or never was."""
+    if len(finding.steps) < 3:
+        return _without(trace, finding)
+    read, foreign, write = finding.steps[:3]
+    first, guilty, last = (trace.events[step] for step in (read, foreign, write))
+    return " ".join((
+        f"{instruction_of(last)} may only store if nobody wrote to the reserved bytes since the load-linked. "
+        f"{instruction_of(first)} read {_read_value(first)} {at(read)}; then {instruction_of(guilty)} wrote "
+        f"{stored_value(guilty)} {at(foreign)}; and yet the store-conditional stored {stored_value(last)} {at(write)}.",
+        _cost(trace, guilty, last, write),
+        _why_not_noticed(trace, read, foreign, write),
+    ))
+
+
+def _without(trace: Trace, finding: Finding) -> str:
+    write = finding.steps[-1]
+    event = trace.events[write]
+    text = f"{clean(finding.message)}. It stored {stored_value(event)} {at(write)}."
+    tests = [step for step in _on_sets(trace, write) if trace.events[step].instruction is event.instruction]
+    if not tests:
+        return text
+    test = tests[-1]
+    cell = trace.events[test].op.cell
+    joined = [s for s in _on_sets(trace, test) if trace.events[s].op.cell is cell and _joins(trace.events[s])]
+    if not joined or owner(trace.events[joined[-1]]) == owner(event):
+        return text
+    who = trace.events[joined[-1]]
+    return (
+        f"{text} It found a member that stands for it, {event_words(trace.events[test])} {at(test)}: put there by "
+        f"{instruction_of(who)} {at(joined[-1])}, another vCPU with the same identity, which never took it out again."
+    )
+
+
+def _why_not_noticed(trace: Trace, read: int, foreign: int, write: int) -> str:
+    """How the scheme keeps the reservation, as the trace shows it, and why the foreign write did not end it."""
+    last, guilty = trace.events[write], trace.events[foreign]
+    if last.op.kind is Kind.CAS:
+        return (
+            f"The scheme keeps no reservation but the value: the store-conditional is a compare-and-swap, and at that "
+            f"time the location held {value_words(last.value)}, as if nothing had happened."
+        )
+    sets = [step for step in _on_sets(trace, write) if trace.events[step].instruction is last.instruction]
+    if sets:
+        test = trace.events[sets[-1]]
+        others = [s for s in range(read, write) if trace.events[s].instruction is guilty.instruction]
+        emptied = [s for s in others if s in set(_on_sets(trace, write))]
+        text = f"The reservation was still in {test.op.location} when the store-conditional looked {at(sets[-1])}: "
+        if emptied:
+            other = trace.events[emptied[-1]]
+            return text + (
+                f"{instruction_of(guilty)} had changed another set, {event_words(other)} {at(emptied[-1])}, since it "
+                "names the bytes by another address."
+            )
+        if intruder(guilty) is Intruder.DEVICE:
+            return f"{text}a device writes past the emulator's helpers and takes nobody out of it."
+        return f"{text}a {intruder(guilty)} takes nobody out of it."
+    if guilty.instruction is not None and guilty.instruction.access is AccessKind.STORE_CONDITIONAL:
+        return "Nothing ties a load-linked to its store-conditional here: each stores, whoever stored before."
+    return missing_protection(trace, read, foreign)
+
+
+def _on_sets(trace: Trace, before: int) -> Iterator[int]:
+    """The steps before `before` that touch a set of reservations."""
+    for step in range(before):
+        op = trace.events[step].op
+        if op.kind is Kind.UPDATE and op.cell is not None and op.cell.name.startswith("set "):
+            yield step
+
+
+def _joins(event: Event) -> bool:
+    return event.op.function is not None and event.op.function.name.startswith("insert")

@@ -1,0 +1,31 @@
+"""A failure as text: its trace, and below it each finding with its explanation."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.text import Text
+
+from simaie.replay.failure import Failure
+from simaie.show.explain import explain
+from simaie.show.trace_end import MOST_FINDINGS, finding_lines
+from simaie.show.trace_view import trace_view
+
+__all__ = ["failure_view"]
+
+_INDENT = "   "
+#: Prose is not read in lines as wide as a trace may be.
+_PROSE = 100
+
+
+def failure_view(failure: Failure, *, everything: bool = False, width: int | None = None) -> list[Text]:
+    """The lines of a failure. everything: fold nothing; width: what they may take, in characters."""
+    trace, findings = failure.trace, failure.findings
+    lines = trace_view(trace, findings, everything=everything, width=width, findings_below=False)
+    told = finding_lines(findings)
+    for number, line in enumerate(told):
+        lines.append(line)
+        if number < min(len(findings), MOST_FINDINGS):
+            prose = explain(trace, findings[number])
+            lines += [Text(_INDENT + row) for row in textwrap.wrap(prose, min(width or _PROSE, _PROSE) - len(_INDENT))]
+    return lines
