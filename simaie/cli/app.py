@@ -207,6 +207,10 @@ def shrink(
         str | None, typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first.")
     ] = None,
     executions: Annotated[int, typer.Option(metavar="N", help="Run at most so many candidates.")] = 500,
+    checker: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Judge by this one; repeatable.", autocompletion=completing(CHECKERS)),
+    ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Leave nothing out of the program itself.")] = False,
     program: Annotated[
         str | None,
@@ -220,9 +224,10 @@ def shrink(
     output: FormatOption = Format.TEXT,
 ) -> Status:
     """Cut a saved failure down to the shortest that fails in the same way."""
+    from simaie.check import DEFAULT
     from simaie.cli.shrink import run_shrink
 
-    options = {"kind": kind, "executions": executions, "cut": not whole}
+    options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or DEFAULT}
     return run_shrink(file, program, out, options, output, everything)
 
 

@@ -17,8 +17,8 @@ from simaie.cli.status import Status, status_of
 from simaie.finding import Finding, verdict_of
 from simaie.replay.failure import Failure
 from simaie.replay.player import replay
+from simaie.show.failure_view import failure_view
 from simaie.show.trace_json import failure_document
-from simaie.show.trace_view import trace_view
 from simaie.show.words import clean
 
 __all__ = ["run_check"]
@@ -63,7 +63,7 @@ def _write(failure: Failure, judged: Sequence[_Judged], output: Format, everythi
         print_json(document)
         return
     print_lines([heading(failure), Text(), *(_line(name, found) for name, found in judged), Text()])
-    print_lines(trace_view(failure.trace, failure.findings, everything=everything, width=width()))
+    print_lines(failure_view(failure, everything=everything, width=width()))
 
 
 def _line(name: str, found: Sequence[Finding]) -> Text:

@@ -26,7 +26,8 @@ def run_shrink(
 ) -> Status:
     """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
-        failure = replay(file, program=None if target is None else load_program(target))
+        checkers = options["checkers"]
+        failure = replay(file, program=None if target is None else load_program(target), checkers=checkers)
         shrunk = failure.shrink(progress=progress, **options)
         if out is not None:
             _save(shrunk, out)

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from simaie import plugins
-from simaie.check import DEFAULT
+from simaie.check import DEFAULT, CheckerChoice, checkers_of
 from simaie.engine.machine import Machine
 from simaie.errors import NondeterminismError
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.plugins import Spec
-from simaie.protocols import Checker
 from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
 from simaie.replay.recording import Recording
 from simaie.replay.run import Driver, run
@@ -76,20 +75,22 @@ class Failure:
         kind: str | None = None,
         executions: int = 500,
         cut: bool = True,
-        checkers: Sequence[Checker] = DEFAULT,
+        checkers: Sequence[CheckerChoice] = DEFAULT,
         progress: ShrinkProgress | None = None,
     ) -> Shrunk:
         """The shortest failure of the same kind that `executions` runs find, and a report on the way there.
 
         kind: of the finding to keep; by default that of the first. cut: whether to leave out vCPUs and instructions
-        too (see `simaie.guest.cut`). checkers: those that found it. progress: called with how many were run, of how
-        many, and the best size. Deterministic; Ctrl-C keeps the best so far.
+        too (see `simaie.guest.cut`). checkers: those that found it, functions or names as for `simaie.explore`.
+        progress: called with how many were run, of how many, and the best size. Deterministic; Ctrl-C keeps the best so
+        far.
 
         Raises UsageError if there is no finding (of that kind).
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
+        judging = checkers_of(checkers)
         best, report = shrink(
-            given, kind=kind, executions=executions, cut=cut, checkers=checkers, progress=progress
+            given, kind=kind, executions=executions, cut=cut, checkers=judging, progress=progress
         )
         script = Spec("scripted", {"schedule": best.trace.schedule.text})
         failure = Failure(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simaie.check import DEFAULT
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.finding import Finding
+from simaie.finding import Finding, Verdict
 from simaie.guest.program import Program
 from simaie.protocols import Checker, require_positive
 from simaie.replay.run import Driver
@@ -81,11 +81,11 @@ def _improve(bench: Workbench, passes: Sequence[Callable[[Workbench], None]]) ->
 
 
 def _wanted(given: Shrinkable, kind: str | None) -> str:
-    kinds = [finding.kind for finding in given.findings]
+    kinds = [finding.kind for finding in given.findings if finding.verdict is Verdict.VIOLATED]
     if not kinds:
         raise UsageError(
-            f"there is nothing to shrink: no checker finds anything in this execution of {given.program.name!r}"
+            f"there is nothing to shrink: no checker finds a violation in this execution of {given.program.name!r}"
         )
     if kind is not None and kind not in kinds:
-        raise UsageError(f"this execution has no finding of kind {kind!r}; it has: {', '.join(sorted(set(kinds)))}")
+        raise UsageError(f"this execution has no violation of kind {kind!r}; it has: {', '.join(sorted(set(kinds)))}")
     return kind or kinds[0]

@@ -13,7 +13,7 @@ import msgspec
 
 from simaie.check import judge
 from simaie.engine.machine import Machine
-from simaie.finding import Finding
+from simaie.finding import Finding, Verdict
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
 from simaie.protocols import Checker, Scheduler
@@ -60,8 +60,8 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     size: Size
 
     def has(self, kind: str) -> bool:
-        """Whether there is a finding of that kind."""
-        return any(finding.kind == kind for finding in self.findings)
+        """Whether there is a finding of that kind, a violation."""
+        return any(f.kind == kind and f.verdict is Verdict.VIOLATED for f in self.findings)
 
 
 class Workbench:
