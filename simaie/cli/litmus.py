@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from simaie.cli.options import LitmusFormat
+from simaie.cli.output import print_json
 from simaie.cli.progress import litmus_progress
 from simaie.cli.status import Status, complain
 from simaie.explore.litmus import LitmusResult
@@ -30,15 +31,14 @@ def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output
 
     An error outweighs a broken promise (a `forall` or `~exists` that does not hold), that an answer that is not sure.
     """
-    tally = _Tally()
+    tally = _Tally(keep=output is LitmusFormat.JSON)
     files = list(find_files(paths, tally))
     try:
         _run(files, settings, jobs, output, tally)
     except KeyboardInterrupt:
         tally.interrupted = True
     if output is LitmusFormat.JSON:
-        json.dump(tally.as_dict(), sys.stdout, indent=1)
-        print()
+        print_json({"tests": tally.documents, "errors": tally.errors, "interrupted": tally.interrupted})
     sys.stdout.flush()
     print(tally, file=sys.stderr)
     return tally.status
@@ -56,43 +56,49 @@ def _run(files: Sequence[str], settings: LitmusSettings, jobs: int, output: Litm
 
 @dataclass
 class _Tally:
-    """What has come out so far."""
+    """What has come out so far; of the tests only numbers, unless the documents are to be kept."""
 
-    results: list[LitmusResult] = field(default_factory=list)
+    keep: bool
+    documents: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    executions: int = 0
+    unsure: int = 0
+    broken: int = 0
     unsupported: int = 0
     interrupted: bool = False
     began: float = field(default_factory=time.perf_counter)
 
     def take(self, each: LitmusResult | LitmusError) -> None:
         """Count a result; say what is wrong with a file, or with an answer."""
-        if isinstance(each, LitmusResult):
-            self.results.append(each)
-            if not each.conclusive:
-                complain(f"{each.test.file}: the answer is not sure: {_why(each)}")
+        if isinstance(each, LitmusError):
+            unsupported = isinstance(each, UnsupportedError)
+            self.unsupported += unsupported
+            self._add_error(each.file, each.line, each.column, str(each), unsupported)
+            complain(str(each))
             return
-        unsupported = isinstance(each, UnsupportedError)
-        self.unsupported += unsupported
-        self.errors.append(
-            {
-                "file": each.file,
-                "line": each.line,
-                "column": each.column,
-                "problem": str(each),
-                "unsupported": unsupported,
-            }
-        )
-        complain(str(each))
+        self.answers[each.verdict.answer] += 1
+        self.executions += each.executions
+        self.broken += _broken(each)
+        if self.keep:
+            self.documents.append(each.as_dict())
+        if not each.conclusive:
+            self.unsure += 1
+            complain(f"{each.test.file}: the answer is not sure: {_why(each)}")
 
     def lacks(self, path: str, problem: str) -> None:
         """Count and say that a path leads nowhere."""
-        self.errors.append({"file": path, "line": 0, "column": 0, "problem": problem, "unsupported": False})
+        self._add_error(path, 0, 0, problem, False)
         complain(f"{path}: {problem}")
+
+    def _add_error(self, file: str, line: int, column: int, problem: str, unsupported: bool) -> None:
+        found = {"file": file, "line": line, "column": column, "problem": problem, "unsupported": unsupported}
+        self.errors.append(found)
 
     @property
     def done(self) -> int:
         """How many files have been dealt with."""
-        return len(self.results) + len(self.errors)
+        return self.answers.total() + len(self.errors)
 
     @property
     def status(self) -> Status:
@@ -101,30 +107,18 @@ class _Tally:
             return Status.INTERRUPTED
         if self.errors:
             return Status.ERROR
-        if any(_broken(result) for result in self.results):
+        if self.broken:
             return Status.VIOLATED
-        return Status.HOLDS if all(result.conclusive for result in self.results) else Status.INCONCLUSIVE
+        return Status.INCONCLUSIVE if self.unsure else Status.HOLDS
 
     def __str__(self) -> str:
-        answers = [result.verdict.answer for result in self.results]
-        unsure = sum(not result.conclusive for result in self.results)
-        parts = [f"{answers.count('Ok')} Ok", f"{answers.count('No')} No"]
-        parts += [f"{unsure} of these not sure"] if unsure else []
-        parts += [f"{self.unsupported} unsupported"] if self.unsupported else []
+        parts = [f"{self.answers['Ok']} Ok", f"{self.answers['No']} No"]
         unreadable = len(self.errors) - self.unsupported
-        parts += [f"{unreadable} unreadable"] if unreadable else []
-        executions = sum(result.executions for result in self.results)
+        rest = {"of these not sure": self.unsure, "unsupported": self.unsupported, "unreadable": unreadable}
+        parts += [f"{count} {what}" for what, count in rest.items() if count]
         end = "; interrupted" if self.interrupted else ""
         elapsed = time.perf_counter() - self.began
-        return f"{self.done} files: {', '.join(parts)}; {executions:,} executions, {elapsed:.1f} s{end}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        return {
-            "tests": [result.as_dict() for result in self.results],
-            "errors": self.errors,
-            "interrupted": self.interrupted,
-        }
+        return f"{self.done} files: {', '.join(parts)}; {self.executions:,} executions, {elapsed:.1f} s{end}"
 
 
 def _broken(result: LitmusResult) -> bool:

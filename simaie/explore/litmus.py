@@ -52,7 +52,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
     states: each location that the question names with what it holds; sorted. verdict: the answer and the observation
     as herd7 gives them; its counts are of executions. executions: how many were run, those that the filter
     drops and those that were cut among them. complete: every execution there is was run. bounded: a loop was cut in
-    some execution, which is in no count. seconds: of everything.
+    some execution, which is in no count. seconds: of the search, the reading left out.
     """
 
     test: LitmusTest

@@ -24,7 +24,8 @@ from simaie.protocols import require_positive
 
 __all__ = ["LitmusSettings", "explore_litmus_files"]
 
-#: Files that a worker takes at a time: a file is a millisecond's work, handing it over costs a tenth of that.
+#: Files that a worker takes at a time, at most: handing a file over costs a tenth of a small one's work, but a long one
+#: keeps those in its company waiting.
 _CHUNK = 8
 
 
@@ -83,7 +84,7 @@ def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[L
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(jobs, initializer=_die_when_interrupted)
     try:
-        yield from pool.map(one, paths, chunksize=min(_CHUNK, -(-len(paths) // jobs)))
+        yield from pool.map(one, paths, chunksize=max(1, min(_CHUNK, len(paths) // (16 * jobs))))
     except BrokenProcessPool as error:
         raise SimaieError("a worker process died, perhaps for want of memory; try fewer jobs") from error
     except BaseException:
