@@ -18,6 +18,7 @@ from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.evidence import Intruder, intruder
 from simaie.check.guest import final_check, guest_fault
 from simaie.check.invariants import host_operations, unguarded_update
+from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
 from simaie.check.locks import lock_leak, locks_per_vcpu
 from simaie.check.named import CheckerChoice, checkers_of, name_of
@@ -40,6 +41,7 @@ __all__ = [
     "checkers_of",
     "intruder",
     "judge",
+    "linearizable",
     "llsc_atomicity",
     "name_of",
 ]
@@ -73,6 +75,12 @@ CHECKERS: dict[str, Checker] = {
     "unguarded-update": unguarded_update,
     "atomic-blocks": atomic_blocks,
     "serializability": serializability,
+    "linearizable-counter": COUNTER,
+    "linearizable-mutex": MUTEX,
+    "linearizable-queue": QUEUE,
+    "linearizable-register": REGISTER,
+    "linearizable-set": SET,
+    "linearizable-stack": STACK,
     "guest-fault": guest_fault,
     "final-check": final_check,
 }

@@ -1,0 +1,116 @@
+"""Linearizability of an object that guest code implements: does every call take effect at one moment while it lasts?
+
+The guest records its calls (``async with cpu.call("push", 1) as call``), a specification says what they do one after
+the other (`simaie.check.specifications`), and the checker looks for an order that fits (M. P. Herlihy, J. M. Wing,
+"Linearizability: A Correctness Condition for Concurrent Objects", TOPLAS 1990). A call that was pending at the end may
+have taken effect or not, with any result.
+
+Which of two calls was over before the other began is a matter of time: of steps that do not conflict, too. A
+scheduler that runs only one order of those (dpor) cannot prove that an object holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
+
+from simaie.check.calls import Timed, history
+from simaie.check.linearization import Linearization, SpecificationLike, linearize, step_of
+from simaie.check.specifications import counter, mutex, queue, register, set_, stack
+from simaie.errors import UsageError
+from simaie.finding import Finding, Verdict
+from simaie.protocols import Checker, require_positive
+from simaie.trace import Trace
+
+__all__ = ["COUNTER", "LIMIT", "MUTEX", "QUEUE", "REGISTER", "SET", "STACK", "linearizable"]
+
+KIND = "linearizability"
+#: How many times calls are tried, for each key; far more than a history of some hundred calls usually needs.
+LIMIT = 100_000
+#: A message shows so many calls of the order that was found, the latest.
+_SHOWN = 8
+
+
+def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Checker:
+    """The checker that holds the calls of a trace to `specification`, one finding for each key that does not fit.
+
+    limit: how many times calls may be tried before a finding says that it could not be decided. Steps of a finding: the
+    first and last of the call that does not fit. Raises UsageError for what is no specification.
+    """
+    require_positive(limit=limit)
+    if not hasattr(specification, "initial") or not callable(getattr(specification, "apply", None)):
+        raise UsageError(f"a specification has an `initial` state and `apply(state, name, args)`: {specification!r}")
+    name = str(getattr(specification, "name", None) or getattr(specification, "__name__", type(specification).__name__))
+
+    def checker(trace: Trace) -> Iterable[Finding]:
+        return _judge(trace, specification, name, limit) if trace.blocks else ()
+
+    checker.__name__ = checker.__qualname__ = f"linearizable_{name}"
+    checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
+    checker.judges_time = True  # type: ignore[attr-defined]  # an explorer looks for it (see the module's docstring)
+    return checker
+
+
+def _judge(trace: Trace, specification: SpecificationLike, name: str, limit: int) -> Iterator[Finding]:
+    for key, calls in _by_key(history(trace), specification).items():
+        found = linearize(calls, specification, limit)
+        if found.verdict is Verdict.HOLDS:
+            continue
+        of = "" if key is None else f" (key {key!r})"
+        if found.misfit is None:
+            message = f"{len(calls)} calls of a {name}{of} were tried {limit} times; an order of them may exist or not"
+            yield Finding(KIND, message, verdict=Verdict.INCONCLUSIVE)
+        else:
+            yield _finding(specification, f"{name}{of}", calls, found, found.misfit)
+
+
+def _by_key(calls: Sequence[Timed], specification: SpecificationLike) -> dict[Hashable, list[Timed]]:
+    """The calls by key, in order of appearance; all together if there are no keys, or a call has None."""
+    key = getattr(specification, "key", None)
+    keys: list[Hashable] = [None if key is None else _key(key, timed) for timed in calls]
+    if None in keys:
+        return {None: list(calls)}
+    found: dict[Hashable, list[Timed]] = {}
+    for timed, own in zip(calls, keys, strict=True):
+        found.setdefault(own, []).append(timed)
+    return found
+
+
+def _key(key: Any, timed: Timed) -> Hashable:
+    try:
+        found: Hashable = key(timed.call.name, timed.call.args)
+        hash(found)
+    except Exception as error:
+        raise UsageError(f"the specification's key raised {type(error).__name__} for {timed.call}: {error}") from error
+    return found
+
+
+def _finding(
+    specification: SpecificationLike, name: str, calls: Sequence[Timed], found: Linearization, misfit: Timed
+) -> Finding:
+    call = misfit.call
+    shown = [f"vCPU {timed.call.vcpu}: {timed.call}" for timed in found.order[-_SHOWN:]]
+    hidden = len(found.order) - len(shown)
+    before = f"({hidden} more), " * (hidden > 0) + ", ".join(shown)
+    effect = step_of(specification, found.state, call)
+    instead = "it cannot take effect" if effect is None else f"the result is {effect[1]!r}"
+    message = (
+        f"vCPU {call.vcpu}'s call {call} fits nowhere: as calls of a {name} those before its return have an order, "
+        f"{before or 'with none taken'}, and after these {instead}"
+    )
+    others = [
+        timed.call.vcpu
+        for timed in calls
+        if timed is not misfit and (timed.end is None or timed.end > misfit.begin)
+        and (misfit.end is None or timed.begin < misfit.end)
+    ]  # fmt: skip
+    vcpus = dict.fromkeys([call.vcpu, *others])
+    return Finding(KIND, message, steps=misfit.steps, vcpus=tuple(vcpus))
+
+
+REGISTER = linearizable(register())
+COUNTER = linearizable(counter())
+STACK = linearizable(stack())
+QUEUE = linearizable(queue())
+SET = linearizable(set_())
+MUTEX = linearizable(mutex())

@@ -1,0 +1,130 @@
+"""What an object shall do, one call after the other: sequential specifications, for `simaie.check.linearizability`.
+
+A specification is two things without side effects: an initial state, and ``apply(state, name, args)``, which gives the
+state after a call and the call's result; or None where the call cannot take effect in that state, as a lock cannot that
+somebody holds. States must be hashable (numbers, tuples, frozensets), since those that were met are remembered. Any
+object that has `initial` and `apply` will do; with a ``key(name, args)`` beside them, the calls of each key are judged
+alone, which is much faster where an object is many independent ones (the members of a set).
+
+| here | calls and results |
+|---|---|
+| `register` | ``read()`` = value; ``write(v)``; ``cas(expected, new)`` = whether it did |
+| `counter` | ``add(n)`` = value before; ``increment()``; ``read()`` = value |
+| `stack` | ``push(v)``; ``pop()`` = value, or `empty` |
+| `queue` | ``enqueue(v)``; ``dequeue()`` = value, or `empty` |
+| `set_` | ``add(v)``, ``remove(v)`` = whether it changed; ``contains(v)`` |
+| `mutex` | ``lock()``; ``try_lock()`` = whether it did; ``unlock()`` |
+
+Those without a result give None: ``call.returns()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = ["Specification", "counter", "mutex", "queue", "register", "set_", "stack"]
+
+Effect: TypeAlias = tuple[Any, Any] | None
+_Operations: TypeAlias = dict[str, Callable[..., Effect]]
+
+
+class Specification(msgspec.Struct, frozen=True):
+    """name: for messages. initial, apply, key: see the module's docstring."""
+
+    name: str
+    initial: Hashable
+    apply: Callable[[Any, str, tuple[Any, ...]], Effect]
+    key: Callable[[str, tuple[Any, ...]], Hashable] | None = None
+
+
+def _specification(
+    name: str, initial: Hashable, operations: _Operations, key: Callable[..., Hashable] | None = None
+) -> Specification:
+    """From functions of the state and the arguments, by the call's name."""
+
+    def apply(state: Any, call: str, args: tuple[Any, ...]) -> Effect:
+        if call not in operations:
+            raise ValueError(f"it has no call {call!r}, only {', '.join(sorted(operations))}")
+        return operations[call](state, *args)
+
+    return Specification(name, initial, apply, key)
+
+
+def register(initial: Hashable = 0) -> Specification:
+    """One value."""
+    return _specification(
+        "register",
+        initial,
+        {
+            "read": lambda value: (value, value),
+            "write": lambda value, new: (new, None),
+            "cas": lambda value, expected, new: (new, True) if value == expected else (value, False),
+        },
+    )
+
+
+def counter(initial: int = 0) -> Specification:
+    """A number without bounds."""
+    return _specification(
+        "counter",
+        initial,
+        {
+            "add": lambda value, by: (value + by, value),
+            "increment": lambda value: (value + 1, None),
+            "read": lambda value: (value, value),
+        },
+    )
+
+
+def stack(empty: Hashable = None) -> Specification:
+    """Last in, first out, without bounds. empty: what ``pop()`` gives of an empty one."""
+    return _specification(
+        "stack",
+        (),
+        {
+            "push": lambda values, value: ((*values, value), None),
+            "pop": lambda values: (values[:-1], values[-1]) if values else (values, empty),
+        },
+    )
+
+
+def queue(empty: Hashable = None) -> Specification:
+    """First in, first out, without bounds. empty: what ``dequeue()`` gives of an empty one."""
+    return _specification(
+        "queue",
+        (),
+        {
+            "enqueue": lambda values, value: ((*values, value), None),
+            "dequeue": lambda values: (values[1:], values[0]) if values else (values, empty),
+        },
+    )
+
+
+def set_() -> Specification:
+    """A set of values, each judged alone: the state says whether it is a member."""
+    return _specification(
+        "set",
+        False,
+        {
+            "add": lambda member, value: (True, not member),
+            "remove": lambda member, value: (False, bool(member)),
+            "contains": lambda member, value: (member, bool(member)),
+        },
+        key=lambda name, args: args[:1],
+    )
+
+
+def mutex() -> Specification:
+    """Held or not."""
+    return _specification(
+        "mutex",
+        False,
+        {
+            "lock": lambda held: None if held else (True, None),
+            "try_lock": lambda held: (True, not held),
+            "unlock": lambda held: (False, None) if held else None,
+        },
+    )
