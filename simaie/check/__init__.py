@@ -25,6 +25,7 @@ from simaie.check.named import CheckerChoice, checkers_of, name_of
 from simaie.check.progress import progress
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
+from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae
 from simaie.finding import Finding
 from simaie.protocols import Checker
 from simaie.trace import Trace
@@ -44,6 +45,7 @@ __all__ = [
     "linearizable",
     "llsc_atomicity",
     "name_of",
+    "single_copy",
 ]
 
 DEFAULT: tuple[Checker, ...] = (
@@ -57,6 +59,7 @@ DEFAULT: tuple[Checker, ...] = (
     host_operations,
     unguarded_update,
     atomic_blocks,
+    single_copy_atomicity,
     guest_fault,
     final_check,
 )
@@ -75,6 +78,8 @@ CHECKERS: dict[str, Checker] = {
     "unguarded-update": unguarded_update,
     "atomic-blocks": atomic_blocks,
     "serializability": serializability,
+    "single-copy-atomicity": single_copy_atomicity,
+    "single-copy-atomicity-lpae": single_copy_lpae,
     "linearizable-counter": COUNTER,
     "linearizable-mutex": MUTEX,
     "linearizable-queue": QUEUE,

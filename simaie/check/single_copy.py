@@ -1,0 +1,141 @@
+"""Single-copy atomicity: of a store, a load sees all of the bytes that they share, or none.
+
+Judged are pairs of accesses that the guest's architecture guarantees (`simaie.check.guarantees`), and that an emulator
+may have split: a 64-bit access on a 32-bit host, 16 bytes as two halves. A load is torn if it read one byte
+before the store wrote it and another after (Arm ARM, DDI 0406C, A3.5.3; the x86 manual says the same of a
+"guaranteed atomic" operation). It is judged by who wrote, not by the value: a tear that happens to show a value
+that some whole store could have left is one nevertheless.
+
+Of an instruction that reads a byte again (a compare-and-swap that is tried again) the last time counts. An instruction
+that never completed may have stored half: who reads both halves has seen a tear.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+from simaie.check.accesses import Access, ram_accesses
+from simaie.check.evidence import instruction_at
+from simaie.check.guarantees import ARM_LPAE, GUARANTEES, Guarantee
+from simaie.finding import Finding
+from simaie.protocols import Checker
+from simaie.trace import Instruction, Trace
+
+__all__ = ["single_copy", "single_copy_atomicity", "single_copy_lpae"]
+
+KIND = "single-copy-atomicity"
+
+
+def single_copy(guarantee: Guarantee | None = None) -> Checker:
+    """The checker for that guarantee; None takes that of the trace's instruction set."""
+
+    def checker(trace: Trace) -> Iterable[Finding]:
+        known = guarantee or GUARANTEES.get(trace.isa)
+        if known is None or not _any_split(trace):
+            return ()
+        return _judge(trace, known)
+
+    checker.__name__ = checker.__qualname__ = "single_copy_atomicity"
+    checker.__doc__ = "A load that sees part of a store, where the architecture guarantees that neither is torn."
+    return checker
+
+
+single_copy_atomicity = single_copy()
+single_copy_lpae = single_copy(ARM_LPAE)
+
+
+def _any_split(trace: Trace) -> bool:
+    """Whether any instruction was carried out by operations narrower than it is."""
+    for event in trace.events:
+        instruction = event.instruction
+        if instruction is not None and 0 < event.op.width < instruction.width:
+            return True
+    return False
+
+
+class _Parts:
+    """The reads, and the writes, of one instruction: for each byte the step of the last."""
+
+    def __init__(self) -> None:
+        self.reads: dict[int, int] = {}
+        self.writes: dict[int, int] = {}
+        self.first = self.last = -1
+
+    def add(self, access: Access) -> None:
+        if self.first < 0:
+            self.first = access.step
+        self.last = access.step
+        span = range(access.address, access.address + access.width)
+        if access.reads:
+            self.reads.update(dict.fromkeys(span, access.step))
+        if access.writes:
+            self.writes.update(dict.fromkeys(span, access.step))
+
+    def cut_short(self, width: int, never: int) -> None:
+        """The instruction did not complete: what it had still to write comes at `never`. Lowest addresses go first."""
+        if self.writes:
+            low = min(self.writes)
+            self.writes = dict.fromkeys(range(low, low + width), never) | self.writes
+
+
+def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
+    accesses = [a for a in ram_accesses(trace) if a.event.instruction is not None]
+    parts: dict[Instruction, _Parts] = {}
+    blocks: dict[int, list[Access]] = {}  # by 8-byte block
+    for access in accesses:
+        instruction = access.event.instruction
+        if instruction is not None and guarantee.covers(instruction):
+            parts.setdefault(instruction, _Parts()).add(access)
+            for block in range(access.address >> 3, (access.address + access.width - 1 >> 3) + 1):
+                blocks.setdefault(block, []).append(access)
+    never = len(trace.events)
+    for mine, own in parts.items():
+        if not mine.completed:
+            own.cut_short(mine.width, never)
+    reported: set[tuple[Instruction, Instruction]] = set()
+    for mine, own in parts.items():
+        if own.first == own.last and mine.completed:
+            continue
+        for other in _within(mine, own, blocks, own.last if mine.completed else never):
+            for load, store in ((mine, other), (other, mine)):
+                steps = _torn(parts[load], parts[store])
+                if steps is not None and (load, store) not in reported:
+                    reported.add((load, store))
+                    yield _finding(trace, load, store, steps)
+
+
+def _within(mine: Instruction, own: _Parts, blocks: dict[int, list[Access]], end: int) -> Iterator[Instruction]:
+    """Other vCPUs' instructions with an access to the same blocks while `mine` is in progress."""
+    seen = {mine}
+    for block in sorted({byte >> 3 for byte in (*own.reads, *own.writes)}):
+        there = blocks.get(block, [])
+        low = bisect_right(there, own.first, key=lambda a: a.step)
+        high = bisect_left(there, end, key=lambda a: a.step)
+        for access in there[low:high]:
+            instruction = access.event.instruction
+            if instruction is not None and instruction not in seen and instruction.vcpu != mine.vcpu:
+                seen.add(instruction)
+                yield instruction
+
+
+def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:
+    """The steps of a read before and of one after the store's writes, with those writes; None if it is whole."""
+    shared = sorted(load.reads.keys() & store.writes.keys())
+    before = next((byte for byte in shared if load.reads[byte] < store.writes[byte]), None)
+    after = next((byte for byte in shared if load.reads[byte] > store.writes[byte]), None)
+    if before is None or after is None:
+        return None
+    return load.reads[before], store.writes[before], store.writes[after], load.reads[after]
+
+
+def _finding(trace: Trace, load: Instruction, store: Instruction, steps: tuple[int, ...]) -> Finding:
+    old, new = (trace.events[step].op for step in (steps[0], steps[3]))
+    guilty = trace.events[steps[2]].op
+    message = (
+        f"{instruction_at(load, min(old.address, new.address))} was torn: it saw {new.location} after "
+        f"{instruction_at(store, guilty.address)} and {old.location} before it"
+    )
+    ordered = tuple(sorted({step for step in steps if step < len(trace.events)}))
+    addresses = tuple(trace.events[step].op.address for step in ordered)
+    return Finding(KIND, message, ordered, addresses, (load.vcpu, store.vcpu))
