@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import parse
+from simaie.guest.litmus import load, parse
 from simaie.show.litmus_view import condition_text, herd_log
 
 TEXT = """X86 SB
@@ -94,3 +97,25 @@ def test_conditions_read_back_as_what_they_were(written: str, text: str) -> None
     first = parse(TEXT % written)
     assert condition_text(first) == text
     assert condition_text(parse(TEXT % text)) == text
+
+
+_LOCATION = r"(\d+:[A-Za-z$%][\w.]*|\[[A-Za-z]\w*\]|[A-Za-z]\w*\[\d+\])"
+_HELD = r"(-?\d+|[A-Za-z]\w*|\{[-\d, ]*\})"
+#: What mcompare7 accepts, line by line (herdtools7, tools/lexLog_tools.mll).
+_LINES = re.compile(
+    r"Test [\w/.+\-\[\]]+ (Allowed|Forbidden|Required)\n"
+    r"States \d+\n"
+    rf"({_LOCATION}={_HELD};( {_LOCATION}={_HELD};)*\n|\n)*"
+    r"(Loop )?(Ok|No)\n"
+    r"Witnesses\nPositive: \d+ Negative: \d+\n"
+    r"Condition .+\n"
+    r"Observation \S+ (Always|Sometimes|Never) \d+ \d+\n"
+    r"Time \S+ \d+\.\d+\n"
+    r"(Hash=\S+\n)?\n"
+)
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parent / "programs").glob("*.litmus")), ids=lambda f: f.stem)
+def test_every_log_has_the_lines_that_the_tools_look_for(file: Path) -> None:
+    """Whatever the test has: arrays, addresses, no condition."""
+    assert _LINES.fullmatch(herd_log(explore_litmus(load(file))))

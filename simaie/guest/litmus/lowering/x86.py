@@ -341,7 +341,10 @@ def _jump(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
 
 def _set(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     assert instruction.condition is not None
-    _write(b, _one(b, operands), flags.condition(b, instruction.condition), 8)
+    target = _one(b, operands)
+    if isinstance(target, Register) and target.bits != 8:
+        raise b.unsupported("it sets a byte")
+    _write(b, target, flags.condition(b, instruction.condition), 8)
 
 
 def _cmov(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
