@@ -24,8 +24,8 @@ __all__ = ["Facts", "Limits", "Machine"]
 SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
 
 #: Guest address width by instruction set, in bits: of a user process, and of the whole system.
-USER_ADDRESS_BITS = {"x86": 47, "arm": 32}
-SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40}
+USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 48, "ppc": 64}
+SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40, "aarch64": 52, "riscv": 52, "mips": 52, "ppc": 64}
 
 
 class Limits(msgspec.Struct, frozen=True):

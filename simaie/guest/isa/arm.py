@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from simaie.guest.cpu import Cpu, check_width
+from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
-from simaie.op import Kind, Op
+from simaie.guest.isa.arm_barriers import ordered_by
+from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.trace import AccessKind
 
 __all__ = ["ArmCpu"]
@@ -20,7 +21,7 @@ _EXCLUSIVE_WIDTHS = (1, 2, 4, 8)
 _SUFFIX = {1: "b", 2: "h", 4: "", 8: "d"}
 
 
-class ArmCpu(Cpu):
+class ArmCpu(LoadStoreCpu):
     """A vCPU of an ARMv7-A guest."""
 
     isa: ClassVar[str] = "arm"
@@ -94,13 +95,25 @@ class ArmCpu(Cpu):
     # -- barriers and hints -------------------------------------------------------------------
 
     def dmb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
-        """DMB: a data memory barrier; `kind` is ``"full"`` or ``"store"`` (DMB ST)."""
-        return self._access("dmb", AccessKind.OTHER, 0, 0, self._scheme.fence(self, kind))
+        """DMB: a data memory barrier; `kind` is ``"full"``, ``"store"`` or an option (``"ishst"``)."""
+        return self._fence("dmb", _orders(kind))
+
+    def dsb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
+        """DSB: for data accesses the same as DMB."""
+        return self._fence("dsb", _orders(kind))
+
+    def isb(self) -> Coroutine[Any, Any, None]:
+        """ISB: an instruction barrier, which by itself orders no data."""
+        return self._no_access("isb")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
         """WFE: a hint that this vCPU waits; it lets others go first."""
-        return self._access("wfe", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+        return self._hint("wfe")
 
     def yield_(self) -> Coroutine[Any, Any, None]:
         """YIELD: a hint that others should go first."""
-        return self._access("yield", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+        return self._hint("yield")
+
+
+def _orders(kind: str) -> str:
+    return ordered_by("st" if kind == "store" else kind)

@@ -1,0 +1,100 @@
+"""What load/store architectures have in common: loads, stores, LL/SC, single-instruction atomics, fences and hints.
+
+The ISA's class names the instructions and says what each is made of. An access with acquire or release semantics goes
+through `_in_order`, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+from simaie.guest.cpu import Cpu
+from simaie.guest.function import rmw
+from simaie.op import Kind, Op, Order
+from simaie.trace import AccessKind
+
+__all__ = ["LoadStoreCpu", "extended"]
+
+_RELAXED = Order.RELAXED
+
+
+def extended(value: int, width: int, register: int = 8) -> int:
+    """`value` of `width` bytes, its sign extended to a register of `register` bytes, as an unsigned number."""
+    half = 1 << 8 * width - 1
+    return ((value & 2 * half - 1 ^ half) - half) & (1 << 8 * register) - 1
+
+
+class LoadStoreCpu(Cpu):
+    """The base of such vCPUs. Widths are in bytes; loads return unsigned values of that width."""
+
+    def _in_order(self, order: Order, body: Awaitable[Any]) -> Awaitable[Any]:
+        """`body`, an access with the memory order `order`: so far, what orders accesses are fences alone."""
+        return body
+
+    def _load(
+        self, mnemonic: str, address: int, width: int, order: Order = _RELAXED, alignment: int = 1
+    ) -> Coroutine[Any, Any, int]:
+        body = self._scheme.load(self, address, width)
+        if order:
+            body = self._in_order(order, body)
+        return self._access(mnemonic, AccessKind.LOAD, address, width, body, alignment)
+
+    async def _load_signed(self, mnemonic: str, address: int, width: int, register: int = 8) -> int:
+        return extended(await self._load(mnemonic, address, width), width, register)
+
+    def _store(
+        self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED, alignment: int = 1
+    ) -> Coroutine[Any, Any, None]:
+        body = self._scheme.store(self, address, width, value & (1 << 8 * width) - 1)
+        if order:
+            body = self._in_order(order, body)
+        return self._access(mnemonic, AccessKind.STORE, address, width, body, alignment)
+
+    def _load_linked(
+        self, mnemonic: str, address: int, width: int, order: Order = _RELAXED
+    ) -> Coroutine[Any, Any, int]:
+        body = self._in_order(order, self._scheme.load_linked(self, address, width))
+        return self._access(mnemonic, AccessKind.LOAD_LINKED, address, width, body, width)
+
+    async def _store_conditional(
+        self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED
+    ) -> bool:
+        """Whether it stored."""
+        wrapped = value & (1 << 8 * width) - 1
+        body = self._in_order(order, self._scheme.store_conditional(self, address, width, wrapped))
+        return bool(await self._access(mnemonic, AccessKind.STORE_CONDITIONAL, address, width, body, width))
+
+    def _atomic(
+        self, mnemonic: str, function: str, address: int, operand: int, width: int, order: Order = _RELAXED
+    ) -> Coroutine[Any, Any, int]:
+        """A fetch-and-apply of a function of `simaie.guest.function`; returns the old value."""
+        body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, rmw(function, operand, width)))
+        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width)
+
+    def _compare_and_swap(
+        self, mnemonic: str, address: int, expected: int, new: int, width: int, order: Order = _RELAXED
+    ) -> Coroutine[Any, Any, int]:
+        """Returns the old value."""
+        mask = (1 << 8 * width) - 1
+        body = self._in_order(order, self._scheme.cmpxchg(self, address, width, expected & mask, new & mask))
+        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width)
+
+    def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
+        """`kind` says which orders of accesses the fence keeps, see `simaie.barrier`."""
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.fence(self, kind))
+
+    def _clear_exclusive(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.clear_exclusive(self))
+
+    def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        """A hint that this vCPU spins or waits; it lets others go first."""
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+
+    def _no_access(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        """An instruction that concerns no data: the host has nothing to do for it."""
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, _nothing())
+
+
+async def _nothing() -> None:
+    pass

@@ -1,0 +1,105 @@
+"""The MIPS guest, MIPS64 (MIPS Architecture for Programmers, volume II-A, MD00087): loads, stores, LL/SC and SYNC.
+
+LL and SC must be aligned; plain accesses may be unaligned, as in Release 6. SC returns 1 when it stored and 0 when not,
+as the instruction does. What is loaded into a register is sign extended to its 8 bytes, but for LBU, LHU and LWU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+from simaie.guest.isa.load_store import LoadStoreCpu, extended
+
+__all__ = ["SYNC_TYPES", "MipsCpu"]
+
+#: The stype field of SYNC -> what it orders (table 6.6 of the manual); any other is a SYNC 0, as the manual asks.
+SYNC_TYPES = {
+    0x00: "full",
+    0x04: "st-st",  # SYNC_WMB
+    0x10: "full",  # SYNC_MB
+    0x11: "ld-ld+ld-st",  # SYNC_ACQUIRE
+    0x12: "ld-st+st-st",  # SYNC_RELEASE
+    0x13: "ld-ld",  # SYNC_RMB
+}
+
+Loaded = Coroutine[Any, Any, int]
+Nothing = Coroutine[Any, Any, None]
+
+
+class MipsCpu(LoadStoreCpu):
+    """A vCPU of a MIPS64 guest."""
+
+    isa: ClassVar[str] = "mips"
+
+    def lb(self, address: int) -> Loaded:
+        """LB: a byte, signed."""
+        return self._load_signed("lb", address, 1)
+
+    def lh(self, address: int) -> Loaded:
+        """LH: 2 bytes, signed."""
+        return self._load_signed("lh", address, 2)
+
+    def lw(self, address: int) -> Loaded:
+        """LW: 4 bytes, signed."""
+        return self._load_signed("lw", address, 4)
+
+    def ld(self, address: int) -> Loaded:
+        """LD: 8 bytes."""
+        return self._load("ld", address, 8)
+
+    def lbu(self, address: int) -> Loaded:
+        """LBU: a byte, unsigned."""
+        return self._load("lbu", address, 1)
+
+    def lhu(self, address: int) -> Loaded:
+        """LHU: 2 bytes, unsigned."""
+        return self._load("lhu", address, 2)
+
+    def lwu(self, address: int) -> Loaded:
+        """LWU: 4 bytes, unsigned."""
+        return self._load("lwu", address, 4)
+
+    def sb(self, address: int, value: int) -> Nothing:
+        """SB: store a byte."""
+        return self._store("sb", address, value, 1)
+
+    def sh(self, address: int, value: int) -> Nothing:
+        """SH: store 2 bytes."""
+        return self._store("sh", address, value, 2)
+
+    def sw(self, address: int, value: int) -> Nothing:
+        """SW: store 4 bytes."""
+        return self._store("sw", address, value, 4)
+
+    def sd(self, address: int, value: int) -> Nothing:
+        """SD: store 8 bytes."""
+        return self._store("sd", address, value, 8)
+
+    # -- LL and SC ----------------------------------------------------------------------------
+
+    async def ll(self, address: int) -> int:
+        """LL: load 4 bytes, and reserve for this vCPU."""
+        return extended(await self._load_linked("ll", address, 4), 4)
+
+    def lld(self, address: int) -> Loaded:
+        """LLD: 8 bytes."""
+        return self._load_linked("lld", address, 8)
+
+    async def sc(self, address: int, value: int) -> int:
+        """SC: store 4 bytes if the reservation still stands. Returns 1 if it stored, 0 if not."""
+        return int(await self._store_conditional("sc", address, value, 4))
+
+    async def scd(self, address: int, value: int) -> int:
+        """SCD: 8 bytes."""
+        return int(await self._store_conditional("scd", address, value, 8))
+
+    # -- barriers and hints -------------------------------------------------------------------
+
+    def sync(self, stype: int = 0) -> Nothing:
+        """SYNC: orders what `stype` says, see `SYNC_TYPES`; everything by default."""
+        return self._fence("sync", SYNC_TYPES.get(stype, "full"))
+
+    def pause(self) -> Nothing:
+        """PAUSE: waits for the reservation to fall; a hint that this vCPU spins."""
+        return self._hint("pause")

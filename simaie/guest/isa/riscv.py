@@ -1,0 +1,176 @@
+"""The RISC-V guest, RV64 with the A extension (The RISC-V Instruction Set Manual, volume I).
+
+`aq` and `rl` are the bits of LR, SC and the AMOs, and of loads and stores with them (Zalasr). LR, SC and AMOs must be
+aligned; plain accesses need not be. SC returns 0 when it stored and 1 when not. What is loaded into a register is sign
+extended to its 8 bytes, but for LBU, LHU and LWU. Fences order main memory only: the I/O bits count for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+from simaie.barrier import Barrier
+from simaie.errors import UsageError
+from simaie.guest.cpu import check_width
+from simaie.guest.isa.load_store import LoadStoreCpu, extended
+from simaie.op import Order
+
+__all__ = ["RiscvCpu"]
+
+_WORDS = (4, 8)
+_ORDERS = {(0, 0): Order.RELAXED, (1, 0): Order.ACQUIRE, (0, 1): Order.RELEASE, (1, 1): Order.SEQ_CST}
+_LETTERS = {1: "b", 2: "h", 4: "w", 8: "d"}
+_PAIRS = {
+    ("r", "r"): Barrier.LD_LD,
+    ("r", "w"): Barrier.LD_ST,
+    ("w", "r"): Barrier.ST_LD,
+    ("w", "w"): Barrier.ST_ST,
+}
+
+Loaded = Coroutine[Any, Any, int]
+Nothing = Coroutine[Any, Any, None]
+
+
+class RiscvCpu(LoadStoreCpu):
+    """A vCPU (a hart) of an RV64 guest."""
+
+    isa: ClassVar[str] = "riscv"
+
+    # -- loads and stores ---------------------------------------------------------------------
+
+    def lb(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
+        """LB: a byte, signed."""
+        return self._signed("lb", address, 1, aq, rl)
+
+    def lh(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
+        """LH: 2 bytes, signed."""
+        return self._signed("lh", address, 2, aq, rl)
+
+    def lw(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
+        """LW: 4 bytes, signed."""
+        return self._signed("lw", address, 4, aq, rl)
+
+    def ld(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
+        """LD: 8 bytes."""
+        return self._load("ld" + _bits(aq, rl), address, 8, _ORDERS[aq, rl])
+
+    def lbu(self, address: int) -> Loaded:
+        """LBU: a byte, unsigned."""
+        return self._load("lbu", address, 1)
+
+    def lhu(self, address: int) -> Loaded:
+        """LHU: 2 bytes, unsigned."""
+        return self._load("lhu", address, 2)
+
+    def lwu(self, address: int) -> Loaded:
+        """LWU: 4 bytes, unsigned."""
+        return self._load("lwu", address, 4)
+
+    def sb(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
+        """SB: store a byte."""
+        return self._store("sb" + _bits(aq, rl), address, value, 1, _ORDERS[aq, rl])
+
+    def sh(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
+        """SH: store 2 bytes."""
+        return self._store("sh" + _bits(aq, rl), address, value, 2, _ORDERS[aq, rl])
+
+    def sw(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
+        """SW: store 4 bytes."""
+        return self._store("sw" + _bits(aq, rl), address, value, 4, _ORDERS[aq, rl])
+
+    def sd(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
+        """SD: store 8 bytes."""
+        return self._store("sd" + _bits(aq, rl), address, value, 8, _ORDERS[aq, rl])
+
+    async def _signed(self, name: str, address: int, width: int, aq: int, rl: int) -> int:
+        return extended(await self._load(name + _bits(aq, rl), address, width, _ORDERS[aq, rl]), width)
+
+    # -- LR and SC ----------------------------------------------------------------------------
+
+    async def lr(self, address: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
+        """LR.W, LR.D: load, and reserve for this vCPU."""
+        name = _named("lr", width, aq, rl)
+        return extended(await self._load_linked(name, address, width, _ORDERS[aq, rl]), width)
+
+    async def sc(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
+        """SC.W, SC.D: store if the reservation still stands and holds all the bytes. 0 if it stored, 1 if not."""
+        name = _named("sc", width, aq, rl)
+        return 1 - await self._store_conditional(name, address, value, width, _ORDERS[aq, rl])
+
+    # -- AMOs: all return the old value ---------------------------------------------------------
+
+    def amoswap(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOSWAP: exchange."""
+        return self._amo("amoswap", "swap", address, value, width, aq, rl)
+
+    def amoadd(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOADD: add."""
+        return self._amo("amoadd", "add", address, value, width, aq, rl)
+
+    def amoxor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOXOR: exclusive or."""
+        return self._amo("amoxor", "xor", address, value, width, aq, rl)
+
+    def amoand(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOAND: and."""
+        return self._amo("amoand", "and", address, value, width, aq, rl)
+
+    def amoor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOOR: or."""
+        return self._amo("amoor", "or", address, value, width, aq, rl)
+
+    def amomin(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOMIN: the signed minimum."""
+        return self._amo("amomin", "smin", address, value, width, aq, rl)
+
+    def amomax(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOMAX: the signed maximum."""
+        return self._amo("amomax", "smax", address, value, width, aq, rl)
+
+    def amominu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOMINU: the unsigned minimum."""
+        return self._amo("amominu", "umin", address, value, width, aq, rl)
+
+    def amomaxu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
+        """AMOMAXU: the unsigned maximum."""
+        return self._amo("amomaxu", "umax", address, value, width, aq, rl)
+
+    async def _amo(self, name: str, function: str, address: int, value: int, width: int, aq: int, rl: int) -> int:
+        mnemonic = _named(name, width, aq, rl)
+        return extended(await self._atomic(mnemonic, function, address, value, width, _ORDERS[aq, rl]), width)
+
+    # -- fences and hints ---------------------------------------------------------------------
+
+    def fence(self, predecessors: str = "rw", successors: str = "rw") -> Nothing:
+        """FENCE: what is in `predecessors` before what is in `successors`, each some letters of ``iorw``."""
+        if not (predecessors and successors and set(predecessors + successors) <= set("iorw")):
+            raise UsageError(f"the sets of a fence are letters of 'iorw', not {predecessors!r} and {successors!r}")
+        kept = Barrier.NONE
+        for (one, other), order in _PAIRS.items():
+            if one in predecessors and other in successors:
+                kept |= order
+        return self._fence(f"fence {predecessors},{successors}", kept.text)
+
+    def fence_tso(self) -> Nothing:
+        """FENCE.TSO: all orders but that of a store before a load."""
+        return self._fence("fence.tso", (Barrier.FULL & ~Barrier.ST_LD).text)
+
+    def fence_i(self) -> Nothing:
+        """FENCE.I: orders instruction fetches, no data."""
+        return self._no_access("fence.i")
+
+    def pause(self) -> Nothing:
+        """PAUSE: a hint that this vCPU spins."""
+        return self._hint("pause")
+
+
+def _named(stem: str, width: int, aq: int, rl: int) -> str:
+    check_width(width, _WORDS)
+    return f"{stem}.{_LETTERS[width]}{_bits(aq, rl)}"
+
+
+def _bits(aq: int, rl: int) -> str:
+    if aq not in (0, 1) or rl not in (0, 1):
+        raise UsageError(f"aq and rl are bits, not {aq!r} and {rl!r}")
+    return "." + "aq" * aq + "rl" * rl if aq or rl else ""
