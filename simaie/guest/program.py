@@ -45,11 +45,10 @@ class Program:
     """Guest code and what it must achieve.
 
     name: for reports and traces. isa: a name in `simaie.guest.isa.ISAS`, such as ``"arm"`` or ``"x86"``. threads: one
-    per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`. init: address -> an integer (4 bytes),
-    ``(value, width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable (or asserts); it is asked
-    only of executions that ran to their end. watch: the locations that outcomes show, address -> width; by default
-    those of `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters,
-    ``async def device(dev)``.
+    per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`. init: address -> an integer (4 bytes), ``(value,
+    width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable (or asserts); it is asked only
+    of executions that ran to their end. watch: the locations that outcomes show, address -> width; by default those of
+    `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters, ``async def device(dev)``.
 
     Raises UsageError if any of these cannot be what it should be.
     """

@@ -1,8 +1,8 @@
 """The 64-bit Arm guest (Arm ARM, DDI 0487): loads and stores, acquire and release, exclusives, pairs, barriers, hints.
 
-The single-instruction atomics of FEAT_LSE are in `aarch64_lse`. Exclusive, atomic, acquire and release accesses must be
-aligned (B2.5.2); plain ones need not be. Widths are in bytes; of a pair, that of one half. A pair is one number, its first
-register the low half. STXR and its kin return 0 when they stored and 1 when not, as the instruction does.
+The single-instruction atomics of FEAT_LSE are in `aarch64_lse`. Exclusive, atomic, acquire and release accesses must
+be aligned (B2.5.2); plain ones need not be. Widths are in bytes; of a pair, that of one half. A pair is one number,
+its first register the low half. STXR and its kin return 0 when they stored and 1 when not, as the instruction does.
 """
 
 from __future__ import annotations
