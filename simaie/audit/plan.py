@@ -80,6 +80,7 @@ def _item(case: Case, family: str, choice: SchemeChoice) -> Item:
         shown = str(scheme)
     machine = Machine(
         scheme,
+        host=needs.host,
         full_system=needs.full_system,
         host_word=needs.host_word,
         address_bits=needs.address_bits,

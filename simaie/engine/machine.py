@@ -54,9 +54,9 @@ class Machine:
     """The emulator and its host.
 
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. full_system: addresses go through the page table, step by step; otherwise user mode.
-    host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address;
-    None takes the ISA's usual. endian: of guest RAM.
+    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. full_system: addresses go through
+    the page table, step by step; otherwise user mode. host_word: the widest single host access in bits, 64 or 32.
+    address_bits: the width of a guest address; None takes the ISA's usual. endian: of guest RAM.
 
     Raises UsageError or UnknownNameError if any of these cannot be.
     """

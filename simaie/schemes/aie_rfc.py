@@ -57,7 +57,7 @@ class AieRfc(AieScheme):
         checked_store_revokes: bool = False,
         on_exception: str = "leave",
         on_exit: str = "leave",
-        barriers: str | None = None,
+        barriers: str | None = "usual",
     ) -> None:
         super().__init__(host, pages, machine, barriers=barriers)
         require_one_of("match", match, ("granule", "address"))

@@ -41,7 +41,7 @@ class AieV2(AieScheme):
         *,
         granule: int = 64,
         bitmap_bits: int = 21,
-        barriers: str | None = None,
+        barriers: str | None = "usual",
     ) -> None:
         super().__init__(host, pages, machine, barriers=barriers)
         self.registry = BitmapRegistry(

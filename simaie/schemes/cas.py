@@ -45,7 +45,7 @@ class CompareAndSwap(Scheme):
         machine: MachineFacts,
         *,
         on_exception: str = "clear",
-        barriers: str | None = None,
+        barriers: str | None = "usual",
     ) -> None:
         super().__init__(host, pages, machine, barriers=barriers)
         require_one_of("on_exception", on_exception, ("clear", "leave"))

@@ -23,7 +23,7 @@ class GlobalLock(Scheme):
     name: ClassVar[str] = "global-lock"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK})
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = None) -> None:
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = "usual") -> None:
         super().__init__(host, pages, machine, barriers=barriers)
         self.lock = host.mutex("global lock")
 

@@ -34,7 +34,7 @@ class Native(Scheme):
         machine: MachineFacts,
         *,
         spurious_failures: bool = False,
-        barriers: str | None = None,
+        barriers: str | None = "usual",
     ) -> None:
         super().__init__(host, pages, machine, barriers=barriers)
         self.spurious_failures = spurious_failures

@@ -36,17 +36,18 @@ class Scheme:
     promises: frozenset[Promise] = frozenset()
     #: The name under which it is registered; shown in messages.
     name: ClassVar[str] = "scheme"
-    #: What `barriers` is where the machine does not say.
+    #: What the option ``barriers="usual"``, the default, stands for.
     usual_barriers: ClassVar[str] = "guest"
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = None) -> None:
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = "usual") -> None:
         self.host = host
         self.pages = pages
         self.machine = machine
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, with nothing to look up.
         self.flat = not machine.full_system and pages.is_identity
-        self.barriers = self.usual_barriers if barriers is None else barriers
+        # On a command line, "none" is read as None.
+        self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which barriers are emitted at all.
         self.emitted = _emitted(self.barriers)
 

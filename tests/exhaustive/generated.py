@@ -35,6 +35,8 @@ FAMILIES: dict[str, tuple[str, list[str]]] = {
     "locks, atomics, choices": ("x86", ["locked", "cas", "choose", "if odd store", "wait"]),
     "threads that choose and lock": ("x86", ["spawn any", "join", "locked", "choose"]),
     "exclusives of two widths": ("arm", ["ldrex", "strex", "ldrex1", "strex1", "store1"]),
+    "fences": ("x86", ["store", "release", "store fence", "load", "fence"]),
+    "stores of several widths": ("x86", ["store1", "store2", "store", "load2", "store fence"]),
     "devices": ("x86", ["stopped", "plain add", "store"]),
     "world": ("x86", ["stopped", "plain add", "store", "load"]),
     "world and locks": ("x86", ["stopped", "locked", "plain add", "stop inside"]),
@@ -108,6 +110,10 @@ async def _perform(cpu: Any, seen: int, kind: str, address: int, value: int, whi
             return await cpu.xchg(address, value)
         case "fence":
             await cpu.mfence()
+        case "release":
+            await cpu.exception(f"release {address}")
+        case "store fence":
+            await cpu.sfence()
         case "ldrex":
             return await cpu.ldrex(address)
         case "strex":

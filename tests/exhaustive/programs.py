@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from simaie.guest.program import Program
+from simaie.op import Order
 from simaie.schemes.native import Native
 
 GuestThread = Callable[[Any], Coroutine[Any, Any, None]]
@@ -22,7 +23,8 @@ A, B, C, D = 0x120, 0x124, 0x128, 0x12C
 class Hypercalls(Native):
     """The native scheme, and mutexes and stop-the-world sections that the guest asks for by an exception.
 
-    ``cpu.exception("lock m")`` and ``"unlock m"`` for any name m; ``"stop"`` and ``"go"``.
+    ``cpu.exception("lock m")`` and ``"unlock m"`` for any name m; ``"stop"`` and ``"go"``; ``"release 256"``, a store
+    of 1 with release order.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,6 +41,8 @@ class Hypercalls(Native):
         if cause == "go":
             return self.host.end_exclusive()
         what, _, name = cause.partition(" ")
+        if what == "release":
+            return self.host.store(int(name), 4, 1, Order.RELEASE)
         mutex = self._mutexes.setdefault(name, self.host.mutex(name))
         return mutex.lock() if what == "lock" else mutex.unlock()
 

@@ -150,7 +150,7 @@ def test_ctrl_c_in_the_middle_of_a_row_drops_that_row():
 # -- what may be asked -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", [[25], [6, 99], [], "6", 6, ["6"]])
+@pytest.mark.parametrize("rows", [[99], [6, 99], [], "6", 6, ["6"]])
 def test_rows_that_are_not_there_are_refused(rows):
     with pytest.raises(UsageError):
         audit(rows=rows)

@@ -22,9 +22,9 @@ CASES = corpus.cases()
 NAMES = [case.name for case in CASES]
 AIE = ("aie-rfc", "aie-v2")
 
-#: The table of the design, row by row; 25, 27 and 31 (weaker hosts, other ISAs, scaling) have no program yet.
-MUST_NOT = {1, 3, 4, 5, 7, 11, 13, 14, 16, 18, 19, 21, 22, 23, 28}
-FINDABLE = {6, 7, 8, 15, 17, 23, 24, 26, 30}
+#: The table of the design, row by row; 27 and 31 (other ISAs, scaling) have no program yet.
+MUST_NOT = {1, 3, 4, 5, 7, 11, 13, 14, 16, 18, 19, 21, 22, 23, 25, 28}
+FINDABLE = {6, 7, 8, 15, 17, 23, 24, 25, 26, 30}
 MODEL = {2, 9, 10, 12, 20, 29}
 
 
@@ -32,6 +32,7 @@ def machine_of(case, scheme):
     needs = case.needs
     return Machine(
         (scheme, needs.options),
+        host=needs.host,
         full_system=needs.full_system,
         host_word=needs.host_word,
         address_bits=needs.address_bits,
@@ -106,7 +107,8 @@ def test_equal_content_in_every_process_whatever_the_hash_seed():
 def test_programs_share_their_content_only_if_the_machine_alone_makes_the_case():
     by_digest = {}
     for name in corpus.names():
-        by_digest.setdefault(corpus.program(name).digest, []).append(name)
+        if corpus.case(name).row != 25:  # each litmus test is run with every kind of barriers
+            by_digest.setdefault(corpus.program(name).digest, []).append(name)
     assert sorted(names for names in by_digest.values() if len(names) > 1) == [
         ["aliases-full-system", "aliases-user-mode"],
         ["aliases-full-system-arm", "aliases-user-mode-arm"],

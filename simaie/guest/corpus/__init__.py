@@ -7,13 +7,13 @@ its name always means the same content.
 from __future__ import annotations
 
 from simaie.errors import UnknownNameError
-from simaie.guest.corpus import addresses, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.guest.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
 from simaie.guest.corpus.case import Case, Expect, Needs
 from simaie.guest.program import Program
 
 __all__ = ["Case", "Expect", "Needs", "case", "cases", "names", "program"]
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses)
+_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
 _BY_NAME: dict[str, tuple[Case, Program]] = {p.name: (c, p) for c in _CASES for p in c.programs}
 

@@ -34,9 +34,10 @@ class Needs:
     """The machine that a program is meant for; the meaning is that of the arguments of `simaie.Machine`.
 
     address_bits: 12 gives a radix tree of one level under either granule, so that small scopes stay small.
-    steps: the limit on operations in one execution. options: of the scheme.
+    host: the memory model. steps: the limit on operations in one execution. options: of the scheme.
     """
 
+    host: str = "sc"
     full_system: bool = False
     host_word: int = 64
     address_bits: int = 12
