@@ -23,6 +23,7 @@ from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level
 from simaie.check.locks import lock_leak, locks_per_vcpu
 from simaie.check.named import CheckerChoice, checkers_of, name_of
 from simaie.check.progress import progress
+from simaie.check.races import data_races
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
 from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae
@@ -78,6 +79,7 @@ CHECKERS: dict[str, Checker] = {
     "unguarded-update": unguarded_update,
     "atomic-blocks": atomic_blocks,
     "serializability": serializability,
+    "data-races": data_races,
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
     "linearizable-counter": COUNTER,
