@@ -132,8 +132,8 @@ class GuestFault(Exception):
     """A fault of the *guest* architecture, raised inside guest code by the instruction that faults.
 
     It is part of the model and not an error of simaie: a guest may catch it, as an operating system would; one
-    that does not loses its vCPU, which the trace records. `cause` is ``"alignment"``, ``"address"``, ``"page"`` or
-    ``"permission"``; `address` is guest-virtual.
+    that does not loses its vCPU, which the trace records. `cause` is ``"alignment"``, ``"address"``, ``"page"``,
+    ``"permission"`` or ``"width"`` (the emulator refuses it); `address` is guest-virtual.
     """
 
     def __init__(self, cause: str, address: int, message: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from simaie.errors import GuestFault
 from simaie.host.ram import Endian
 from simaie.op import Cell, Function, Kind, Op, Order
 
@@ -64,8 +65,10 @@ class Mutex(Cell):
 class Host:
     """Makes operations on guest RAM and cells for the emulator. One per execution.
 
-    word: the widest single access to RAM, in bytes; a wider one is split, lowest address first.
+    word: the widest single access to RAM, in bytes; a wider one is split, lowest address first, or `refuses_wide`.
     """
+
+    refuses_wide = False
 
     def __init__(self, *, word: int = 8, endian: Endian = "little") -> None:
         self.word = word
@@ -92,14 +95,21 @@ class Host:
         return self._store_words(address, width, value)
 
     async def _load_words(self, address: int, width: int) -> int:
+        self._check_wide(address, width)
         word = self.word
         parts = [await Op(_LOAD, None, address + i, word) for i in range(0, width, word)]
         return join_words(parts, word, self.endian)
 
     async def _store_words(self, address: int, width: int, value: int) -> None:
+        self._check_wide(address, width)
         word = self.word
         for i, part in enumerate(split_words(value, width, word, self.endian)):
             await Op(_STORE, None, address + i * word, word, part)
+
+    def _check_wide(self, address: int, width: int) -> None:
+        if self.refuses_wide:
+            message = f"{width}-byte access at {address:#x}: this {8 * self.word}-bit host has no such access"
+            raise GuestFault("width", address, message)
 
     def compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """The host's atomic compare-and-swap on RAM; returns what was there before."""

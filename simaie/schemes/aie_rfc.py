@@ -15,7 +15,7 @@ reservation there, as the architecture wants it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simaie.aie.entry import Entry, OwnedEntry
 from simaie.aie.radix_tree import RadixTree
@@ -57,9 +57,9 @@ class AieRfc(AieScheme):
         checked_store_revokes: bool = False,
         on_exception: str = "leave",
         on_exit: str = "leave",
-        barriers: str | None = "usual",
+        **usual: Any,
     ) -> None:
-        super().__init__(host, pages, machine, barriers=barriers)
+        super().__init__(host, pages, machine, **usual)
         require_one_of("match", match, ("granule", "address"))
         require_one_of("on_exception", on_exception, ("leave", "clear"))
         require_one_of("on_exit", on_exit, ("leave", "clear"))

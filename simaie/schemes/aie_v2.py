@@ -11,7 +11,7 @@ that nobody needs: `simaie.aie.bitmap` says how a trace shows this.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simaie.aie.entry import RegisteredEntry
 from simaie.aie.radix_tree import RadixTree
@@ -41,9 +41,9 @@ class AieV2(AieScheme):
         *,
         granule: int = 64,
         bitmap_bits: int = 21,
-        barriers: str | None = "usual",
+        **usual: Any,
     ) -> None:
-        super().__init__(host, pages, machine, barriers=barriers)
+        super().__init__(host, pages, machine, **usual)
         self.registry = BitmapRegistry(
             host,
             address_bits=machine.address_bits,

@@ -11,7 +11,7 @@ QEMU's atomic_template.h and target/arm/tcg/translate.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -45,9 +45,9 @@ class CompareAndSwap(Scheme):
         machine: MachineFacts,
         *,
         on_exception: str = "clear",
-        barriers: str | None = "usual",
+        **usual: Any,
     ) -> None:
-        super().__init__(host, pages, machine, barriers=barriers)
+        super().__init__(host, pages, machine, **usual)
         require_one_of("on_exception", on_exception, ("clear", "leave"))
         self.on_exception = on_exception
 

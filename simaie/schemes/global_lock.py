@@ -6,7 +6,7 @@ against each other, and a plain store between the load and the store of one is l
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -23,8 +23,8 @@ class GlobalLock(Scheme):
     name: ClassVar[str] = "global-lock"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK})
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = "usual") -> None:
-        super().__init__(host, pages, machine, barriers=barriers)
+    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, **usual: Any) -> None:
+        super().__init__(host, pages, machine, **usual)
         self.lock = host.mutex("global lock")
 
     def enter(self, cpu: VCpu) -> None:

@@ -9,7 +9,7 @@ architecture allows.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -34,9 +34,9 @@ class Native(Scheme):
         machine: MachineFacts,
         *,
         spurious_failures: bool = False,
-        barriers: str | None = "usual",
+        **usual: Any,
     ) -> None:
-        super().__init__(host, pages, machine, barriers=barriers)
+        super().__init__(host, pages, machine, **usual)
         self.spurious_failures = spurious_failures
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:

@@ -16,7 +16,7 @@ from simaie.errors import UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op
-from simaie.protocols import MachineFacts, Promise, VCpu
+from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -30,7 +30,11 @@ T = TypeVar("T")
 
 
 class Scheme:
-    """The base: loads and stores are plain host accesses, everything atomic is missing."""
+    """The base: loads and stores are plain host accesses, everything atomic is missing.
+
+    barriers: see `BARRIERS`; ``"usual"`` for what this scheme's emulator does. wide_accesses: whether an access wider
+    than the host word is to be ``"split"`` into several, which may tear, or ``"refuse"``d with a guest fault.
+    """
 
     #: What the scheme promises beyond atomicity itself; checkers hold it to exactly this.
     promises: frozenset[Promise] = frozenset()
@@ -39,7 +43,17 @@ class Scheme:
     #: What the option ``barriers="usual"``, the default, stands for.
     usual_barriers: ClassVar[str] = "guest"
 
-    def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, *, barriers: str | None = "usual") -> None:
+    def __init__(
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        barriers: str | None = "usual",
+        wide_accesses: str = "split",
+    ) -> None:
+        require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
+        host.refuses_wide = wide_accesses == "refuse"
         self.host = host
         self.pages = pages
         self.machine = machine

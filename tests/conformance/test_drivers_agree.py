@@ -82,26 +82,29 @@ def generated(seed: int) -> Program:
     return Program(f"generated {seed}", isa=isa, threads=threads, init=dict.fromkeys(PLACES, 0))
 
 
-def execution(program: Program, scheduler: Scheduler, seed: int, steps: int = 500) -> Execution:
+def execution(program: Program, scheduler: Scheduler, seed: int, steps: int = 500, host: str = "sc") -> Execution:
     info = ExecutionInfo(derive(seed, 0), 0, len(program.threads))
-    return Execution(program, Machine("native", limits=Limits(steps=steps)), scheduler, info)
+    return Execution(program, Machine("native", host=host, limits=Limits(steps=steps)), scheduler, info)
 
 
-def on_trio(programs: list[Program], make: type[Scheduler], seeds: range, steps: int = 500) -> list[Trace]:
+def on_trio(
+    programs: list[Program], make: type[Scheduler], seeds: range, steps: int = 500, host: str = "sc"
+) -> list[Trace]:
     """Every program under every seed, one after the other in one trio run."""
 
     async def all_of_them() -> list[Trace]:
-        return [await run_trio(execution(p, make(), seed, steps)) for p in programs for seed in seeds]
+        return [await run_trio(execution(p, make(), seed, steps, host)) for p in programs for seed in seeds]
 
     return in_trio(all_of_them)
 
 
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize("scheduler", [RandomWalk, RoundRobin])
-def test_generated_programs_run_alike_on_both_drivers(scheduler: type[Scheduler]):
+def test_generated_programs_run_alike_on_both_drivers(scheduler: type[Scheduler], host: str):
     programs = [generated(number) for number in range(120)]
     seeds = range(3)
-    inline = [run_inline(execution(p, scheduler(), seed)) for p in programs for seed in seeds]
-    trio = on_trio(programs, scheduler, seeds)
+    inline = [run_inline(execution(p, scheduler(), seed, host=host)) for p in programs for seed in seeds]
+    trio = on_trio(programs, scheduler, seeds, host=host)
     assert [t.digest for t in trio] == [t.digest for t in inline]
     assert [t.schedule for t in trio] == [t.schedule for t in inline]
     assert [t.accepted for t in trio] == [t.accepted for t in inline]

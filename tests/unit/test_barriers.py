@@ -1,0 +1,109 @@
+"""Barriers: what guest fences and plain accesses become under a scheme's option, and what that stops on which host."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from simaie import Machine, explore
+from simaie.barrier import Barrier, parse_barrier
+from simaie.errors import UsageError
+from simaie.guest.corpus.barriers import SHAPES, litmus
+from simaie.op import Kind
+
+ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
+
+
+def verdict(shape, isa, between, scheme, host):
+    program = litmus(shape, isa, between, f"{shape} {isa} {between}")
+    report = explore(program, Machine(scheme, host=host, address_bits=12), scheduler="dpor")
+    assert report.complete or report.failures
+    return str(report.verdict)
+
+
+def fences(scheme, host, isa="x86", between="nothing"):
+    """The fences of one execution of MP, by the access that they stand before."""
+    seen = []
+
+    def collect(trace):
+        seen.append(trace)
+        return ()
+
+    program = litmus("mp", isa, between, "mp")
+    explore(program, Machine(scheme, host=host), scheduler="round-robin", executions=1, checkers=[collect])
+    return [(e.instruction.mnemonic, e.op.note) for e in seen[0].events if e.op.kind is Kind.FENCE]
+
+
+@pytest.mark.parametrize("orders", [c for n in range(5) for c in itertools.combinations(ORDERS, n)])
+def test_a_set_of_orders_reads_back_from_its_text(orders):
+    made = Barrier.NONE
+    for order in orders:
+        made |= order
+    assert parse_barrier(made.text) == made
+
+
+@pytest.mark.parametrize("text", ["", "st_ld", "st-ld+", "everything", "st-ld,st-st"])
+def test_what_names_no_set_of_orders_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_barrier(text)
+
+
+@pytest.mark.parametrize("barriers", ["all", "st", 3, True])
+def test_a_scheme_refuses_barriers_that_it_does_not_know(barriers):
+    with pytest.raises(UsageError, match="barriers"):
+        explore(litmus("sb", "x86", "nothing", "sb"), Machine(("aie-rfc", {"barriers": barriers})), executions=1)
+
+
+def test_each_scheme_emits_what_its_emulator_does_unless_told():
+    """The RFC has no barriers; QEMU puts before each store what x86 promises and the host does not keep."""
+    assert fences("aie-rfc", "pso", between="fences") == []
+    assert fences("aie-v2", "pso", between="fences") == [("mfence", "full")] * 2
+    assert fences("cas", "pso") == [("store", "st-st")] * 2
+    assert fences("cas", "tso") == fences("cas", "sc") == []
+    assert fences("cas", "pso", isa="arm") == []
+
+
+def test_an_option_overrides_it():
+    assert fences("cas:barriers=none", "pso", between="fences") == []
+    assert fences("aie-rfc:barriers=guest", "pso", between="fences") == [("mfence", "full")] * 2
+    assert fences("aie-rfc:barriers=st-ld", "pso", between="fences") == [("mfence", "st-ld")] * 2
+    assert fences("aie-rfc:barriers=st-st", "pso") == [("store", "st-st")] * 2
+
+
+# -- what they stop: the table -----------------------------------------------------------------------
+
+#: On which hosts a test shows its odd outcome where nothing keeps the guest's order.
+BROKEN_ON = {"sb": {"tso", "pso"}, "r": {"tso", "pso"}, "mp": {"pso"}, "s": {"pso"}, "2+2w": {"pso"}}
+
+
+@pytest.mark.parametrize(("shape", "isa", "host"), [*itertools.product(SHAPES, ["x86", "arm"], ["sc", "tso", "pso"])])
+def test_fences_that_become_nothing_stop_nothing_and_fences_that_stay_stop_all(shape, isa, host):
+    broken = host in BROKEN_ON.get(shape, ())
+    assert verdict(shape, isa, "fences", "aie-rfc:barriers=none", host) == ("violated" if broken else "holds")
+    for barriers in ("guest", "full"):
+        assert verdict(shape, isa, "fences", f"aie-rfc:barriers={barriers}", host) == "holds"
+
+
+@pytest.mark.parametrize(("shape", "host"), [*itertools.product(BROKEN_ON, ["tso", "pso"])])
+def test_full_keeps_what_x86_promises_without_fences_and_no_more(shape, host):
+    """On PSO that is all but store buffering, which x86 has itself."""
+    own = shape in ("sb", "r")
+    for barriers in ("none", "guest", "full"):
+        broken = own or (host == "pso" and barriers != "full")
+        found = verdict(shape, "x86", "nothing", f"cas:barriers={barriers}", host)
+        assert found == ("violated" if broken else "holds"), barriers
+
+
+@pytest.mark.parametrize(
+    ("shape", "isa", "scheme"), [*itertools.product(BROKEN_ON, ["x86", "arm"], ["aie-rfc", "cas"])]
+)
+def test_locked_operations_between_carry_the_barrier_of_a_real_host(shape, isa, scheme):
+    """The mutexes of AIE, and host atomics, drain the store buffer, whatever `barriers` says."""
+    assert verdict(shape, isa, "locked operations", f"{scheme}:barriers=none", "pso") == "holds"
+
+
+@pytest.mark.parametrize(("isa", "host"), [*itertools.product(["x86", "arm"], ["tso", "pso"])])
+def test_what_needs_delayed_loads_shows_on_no_host(isa, host):
+    for shape in ("lb", "iriw"):
+        assert verdict(shape, isa, "nothing", "none:barriers=none", host) == "holds"
