@@ -27,6 +27,7 @@ from simaie.check.races import data_races
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
 from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae
+from simaie.check.starvation import starvation, store_conditional_within
 from simaie.finding import Finding
 from simaie.protocols import Checker
 from simaie.trace import Trace
@@ -47,6 +48,7 @@ __all__ = [
     "llsc_atomicity",
     "name_of",
     "single_copy",
+    "store_conditional_within",
 ]
 
 DEFAULT: tuple[Checker, ...] = (
@@ -55,6 +57,7 @@ DEFAULT: tuple[Checker, ...] = (
     lock_leak,
     locks_per_vcpu,
     progress,
+    starvation,
     one_entry_per_granule,
     registered_by_atomics,
     host_operations,
@@ -73,6 +76,7 @@ CHECKERS: dict[str, Checker] = {
     "lock-leak": lock_leak,
     "locks-per-vcpu": locks_per_vcpu,
     "progress": progress,
+    "starvation": starvation,
     "one-entry-per-granule": one_entry_per_granule,
     "registered-by-atomics": registered_by_atomics,
     "host-operations": host_operations,

@@ -291,7 +291,8 @@ class Exploration:
         if self.interrupted:
             return "the exploration was interrupted"
         if self.statistics.truncated:
-            return f"{self.statistics.truncated} were cut by a limit on steps or threads"
+            why = f" ({self._undecided_because})" if self._undecided_because else ""
+            return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
         if self.undecided:
             return f"{self.undecided} could not be judged: {self._undecided_because}"
         if self.scheduler.exhausted and self._unseen_orders():
