@@ -1,6 +1,7 @@
 """Accesses to guest RAM as those checkers see them that look at all of memory at once.
 
 Only RAM is guest data: the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
+store that is buffered takes effect when it drains, and a load that its vCPU's own buffer answers is no access. A
 *location* is a maximal set of bytes that are always accessed together: where accesses of several sizes overlap, every
 byte is one of its own.
 """
@@ -11,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
-from simaie.op import Kind, writes
+from simaie.check.evidence import owner
+from simaie.op import Kind, Op, writes
 from simaie.trace import Event, Trace
 
 __all__ = ["Access", "locations", "ram_accesses"]
@@ -24,7 +26,7 @@ _READS = frozenset(
 )  # fmt: skip
 _MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
 _Range = tuple[int, int]  # address and width
-_LOAD, _STORE, _AWAIT, _SC = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL
+_LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
 
 
 class Access(NamedTuple):
@@ -40,6 +42,31 @@ class Access(NamedTuple):
 
 def ram_accesses(trace: Trace) -> list[Access]:
     """Every access to RAM, in the order of taking effect; a wait for several places is one of each."""
+    found = _all_accesses(trace)
+    if _BUFFER in trace.kinds:
+        forwarded = _forwarded(trace)
+        found = [access for access in found if access.step not in forwarded]
+    return found
+
+
+def _forwarded(trace: Trace) -> frozenset[int]:
+    """The steps of loads whose bytes all came from stores in the vCPU's own buffer."""
+    buffered: dict[str, list[Op]] = {}
+    steps: list[int] = []
+    for step, event in enumerate(trace.events):
+        mine = buffered.setdefault(owner(event), [])
+        if event.op.kind is _BUFFER:
+            mine.append(event.op.value)
+        elif event.op in mine:  # an operation is equal to itself only: it is the drain
+            mine.remove(event.op)
+        elif mine and event.op.kind is _LOAD and event.op.cell is None:
+            wanted = set(range(event.op.address, event.op.address + event.op.width))
+            if wanted <= {byte for op in mine for byte in range(op.address, op.address + op.width)}:
+                steps.append(step)
+    return frozenset(steps)
+
+
+def _all_accesses(trace: Trace) -> list[Access]:
     found: list[Access] = []
     for step, event in enumerate(trace.events):
         op = event.op

@@ -9,6 +9,8 @@ from handmade import Tape, X, Y, found, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import simaie
+from simaie import Machine, Program
 from simaie.block import Block
 from simaie.check.atomicity_clocks import first_violation
 from simaie.check.conflict_graph import components, conflict_graph
@@ -294,3 +296,38 @@ def test_the_ideal_scheme_is_clean_even_with_plain_stores():
 def test_a_block_around_a_loop_is_interrupted_by_who_makes_it_try_again():
     assert found(atomic_blocks, [pushes, pushes], "native")
     assert found(atomic_blocks, [pushes], "native") == 0
+
+
+# -- store buffers ---------------------------------------------------------------------------------------------
+
+
+async def stores_and_looks(cpu):
+    async with cpu.atomic("mine"):
+        await cpu.store(X, 1 + int(cpu.name))
+        cpu.observe("r", await cpu.load(X))
+
+
+async def half_of_dekker(cpu):
+    mine, other = (X, Y) if cpu.name == "0" else (Y, X)
+    async with cpu.atomic("half"):
+        await cpu.store(mine, 1)
+        cpu.observe("r", await cpu.load(other))
+
+
+def buffered(guest):
+    """Whether any of all executions of two such guests under TSO is not serializable, with the outcomes of those."""
+    program = Program("buffered", isa="x86", threads=[guest, guest], init={X: 0, Y: 0})
+    report = simaie.explore(
+        program, Machine("native", host="tso"), scheduler="dfs", checkers=["atomic-blocks"], failures=None
+    )
+    return [tuple(f.trace.outcome[f"{v}:r"] for v in "01") for f in report.failures]
+
+
+def test_a_buffered_store_takes_effect_when_it_drains():
+    assert (0, 0) in buffered(half_of_dekker)
+
+
+def test_a_load_that_the_own_buffer_answers_sees_nobody_else():
+    """Both stores buffered, both loads answered, both drained: that is one block after the other."""
+    for seen in buffered(stores_and_looks):
+        assert seen != (1, 2)
