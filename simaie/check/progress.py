@@ -50,7 +50,9 @@ def _stuck(trace: Trace, kind: str) -> Finding:
     cycle = _cycle(found)
     message = "; ".join(_sentence(trace, wait) for wait in found)
     if cycle:
-        message += f"; the cycle: {' -> '.join((*cycle, cycle[0]))}"
+        wanted = {wait.vcpu: wait.what for wait in found}
+        links = [f"{vcpu} waits for {wanted[vcpu]} of" for vcpu in cycle]
+        message += f"; the cycle: vCPU {' vCPU '.join((*links, cycle[0]))}"
     steps = tuple(sorted({wait.step for wait in found if wait.step is not None}))
     looked_at = [part for op in trace.waiting.values() if op.kind is Kind.AWAIT for part in op.places]
     spinning = tuple(part.address for part in looked_at if part.cell is None)
