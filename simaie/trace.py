@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from simaie import plugins
 from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.op import Kind, Op, show, writes
@@ -176,6 +177,10 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.events)
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
+        return drawn
 
     @property
     def truncated(self) -> bool:

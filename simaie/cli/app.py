@@ -63,6 +63,11 @@ _CHECK_EXAMPLES = """Examples:
 simaie check failures/spinlock-cas-17.json
 
 simaie check failures/spinlock-cas-17.json --checker serializability --checker data-races"""
+_SHOW_EXAMPLES = """Examples:
+
+simaie show failures/spinlock-cas-17.json
+
+simaie show failures/spinlock-cas-17.json --html walk.html --svg drawing.svg"""
 _SHRINK_EXAMPLES = """Examples:
 
 simaie shrink failures/spinlock-cas-17.json --out short.json
@@ -196,6 +201,37 @@ def check(
     from simaie.cli.check import run_check
 
     return run_check(file, checker or (), program, best_effort, driver, output, everything)
+
+
+@app.command(epilog=_SHOW_EXAMPLES)
+@command
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page to walk through it, in a browser without network.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a drawing.")] = None,
+    perfetto: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a timeline for ui.perfetto.dev or chrome://tracing.")
+    ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Use this program, not the one that the file refers to.",
+            autocompletion=complete_programs,
+        ),
+    ] = None,
+    best_effort: Annotated[
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+) -> Status:
+    """Draw a saved failure and explain it: as text, or as a page, a drawing or a timeline."""
+    from simaie.cli.show import run_show
+
+    pictures = {"html": html, "svg": svg, "perfetto": perfetto}
+    return run_show(file, program, best_effort, pictures, everything)
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from simaie import plugins
 from simaie.engine.machine import Machine
 from simaie.explore.statistics import Statistics
 from simaie.finding import Verdict
@@ -48,6 +49,10 @@ class Report:
 
     def __str__(self) -> str:
         return f"{self.program.name} under {self.machine.scheme}: {self.verdict} ({self.reason})"
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
+        return drawn
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -102,6 +102,21 @@ class Failure:
         """What happened, in the guest's terms: a paragraph for each finding."""
         return self.render("explanation")
 
+    def to_html(self) -> str:
+        """A page to walk through it: one file that needs no network."""
+        return self.render("html")
+
+    def to_svg(self, *, everything: bool = False) -> str:
+        """A drawing; everything: with every step, and nothing folded."""
+        return self.render("svg", everything=everything)
+
+    def to_perfetto(self) -> str:
+        """A timeline as trace-event JSON, which ui.perfetto.dev and chrome://tracing open."""
+        return self.render("perfetto")
+
+    def _repr_html_(self) -> str:
+        return self.render("notebook")
+
     def render(self, name: str, **options: Any) -> str:
         """This failure as the renderer called `name` draws it (see `simaie.plugins.RENDERERS`)."""
         drawn: str = plugins.resolve(plugins.RENDERERS, name)(self, **options)

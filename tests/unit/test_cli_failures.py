@@ -87,3 +87,22 @@ def test_the_audit_shows_the_shortest_counterexample_of_every_hole_if_asked(run:
     assert (ran.status, shown["row"], shown["verdict"]) == (0, 6, "violated")
     assert shown["explanation"]
     assert run("audit", "--row", "6", "--scheme", "aie-v2", "--explain")[::2] == (0, "")
+
+
+def test_show_writes_the_pictures_that_are_asked_for(run: Run, saved: Path, tmp_path: Path) -> None:
+    html, svg, timeline = tmp_path / "new" / "a.html", tmp_path / "a.svg", tmp_path / "a.json"
+    ran = run("show", saved, "--html", html, "--svg", svg, "--perfetto", timeline)
+    assert (ran.status, ran.err) == (1, "")
+    failure = replay(saved)
+    assert html.read_text("utf-8") == failure.to_html()
+    assert svg.read_text("utf-8") == failure.to_svg()
+    assert timeline.read_text("utf-8") == failure.to_perfetto()
+
+
+def test_show_without_a_picture_is_text(run: Run, saved: Path) -> None:
+    assert run("show", saved)[::2] == (1, "")
+
+
+def test_a_picture_that_cannot_be_written_is_one_line_and_status_2(run: Run, saved: Path) -> None:
+    ran = run("show", saved, "--svg", saved.parent)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simaie.check.evidence import owner
+from simaie.check.evidence import intruder, owner
 from simaie.show.trace_table import title
 from simaie.show.words import clean, event_words, is_drain, value_words
 from simaie.trace import Event, Instruction, Trace
 
-__all__ = ["actor_of", "at", "instruction_of", "listed", "said", "stored_value"]
+__all__ = ["a_kind_of", "actor_of", "at", "instruction_of", "listed", "said", "stored_value"]
 
 
 def actor_of(event: Event) -> str:
@@ -32,6 +32,12 @@ def at(*steps: int) -> str:
     """``(step 4)``, ``(steps 4 and 7)``."""
     numbers = sorted(set(steps))
     return f"(step{'s' * (len(numbers) > 1)} {listed([str(step) for step in numbers])})"
+
+
+def a_kind_of(event: Event) -> str:
+    """``a plain store``, ``an atomic read-modify-write``: what kind of guest access a write came from."""
+    kind = intruder(event).value
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def said(trace: Trace, step: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.op import Kind
-from simaie.show.explain.phrases import actor_of, at, instruction_of, listed
+from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
 from simaie.show.words import clean, event_words
 from simaie.trace import Event, Trace
 
@@ -57,7 +57,7 @@ def missing_protection(trace: Trace, victim: int, foreign: int) -> str:
         return _looked_too_early(trace, hurt, event, foreign, looks, mine)
     return (
         f"{actor_of(hurt)} held {_locks(mine)}, but {instruction_of(event)} does not ask for it: "
-        f"the scheme lets a {intruder(event)} go straight to memory."
+        f"the scheme lets {a_kind_of(event)} go straight to memory."
     )
 
 

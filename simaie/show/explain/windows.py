@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.finding import Finding
 from simaie.op import Kind
-from simaie.show.explain.phrases import actor_of, at, instruction_of, stored_value
+from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, stored_value
 from simaie.show.explain.protection import missing_protection
 from simaie.show.words import clean, event_words, value_words
 from simaie.trace import AccessKind, Event, Trace
@@ -93,21 +93,20 @@ def _why_not_noticed(trace: Trace, read: int, foreign: int, write: int) -> str:
             f"The scheme keeps no reservation but the value: the store-conditional is a compare-and-swap, and at that "
             f"time the location held {value_words(last.value)}, as if nothing had happened."
         )
-    sets = [step for step in _on_sets(trace, write) if trace.events[step].instruction is last.instruction]
+    touched = list(_on_sets(trace, write))
+    sets = [step for step in touched if trace.events[step].instruction is last.instruction]
     if sets:
         test = trace.events[sets[-1]]
-        others = [s for s in range(read, write) if trace.events[s].instruction is guilty.instruction]
-        emptied = [s for s in others if s in set(_on_sets(trace, write))]
         text = f"The reservation was still in {test.op.location} when the store-conditional looked {at(sets[-1])}: "
-        if emptied:
-            other = trace.events[emptied[-1]]
+        by = [step for step in touched if trace.events[step].instruction is guilty.instruction and step > read]
+        if by and trace.events[by[-1]].op.cell is not test.op.cell:
             return text + (
-                f"{instruction_of(guilty)} had changed another set, {event_words(other)} {at(emptied[-1])}, since it "
-                "names the bytes by another address."
+                f"{instruction_of(guilty)} goes by another set, {trace.events[by[-1]].op.location} {at(by[-1])}, since "
+                "it names the bytes by another address."
             )
         if intruder(guilty) is Intruder.DEVICE:
             return f"{text}a device writes past the emulator's helpers and takes nobody out of it."
-        return f"{text}a {intruder(guilty)} takes nobody out of it."
+        return f"{text}{a_kind_of(guilty)} takes nobody out of it."
     if guilty.instruction is not None and guilty.instruction.access is AccessKind.STORE_CONDITIONAL:
         return "Nothing ties a load-linked to its store-conditional here: each stores, whoever stored before."
     return missing_protection(trace, read, foreign)

@@ -1,0 +1,48 @@
+"""What ``simaie show`` does: draw a saved failure, as text or into files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.text import Text
+
+from simaie.cli.machines import load_program
+from simaie.cli.output import guest_output_aside, print_lines, width
+from simaie.cli.replay import heading
+from simaie.cli.status import Status, status_of
+from simaie.errors import InputError
+from simaie.replay.player import replay
+from simaie.show.failure_view import failure_view
+from simaie.show.words import clean
+
+__all__ = ["run_show"]
+
+
+def run_show(
+    file: Path, target: str | None, best_effort: bool, pictures: Mapping[str, Path | None], everything: bool
+) -> Status:
+    """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout."""
+    with guest_output_aside():
+        failure = replay(
+            file,
+            program=None if target is None else load_program(target),
+            mode="best-effort" if best_effort else "strict",
+        )
+        wanted = {name: path for name, path in pictures.items() if path is not None}
+        for name, path in wanted.items():
+            options = {"everything": everything} if name == "svg" else {}
+            _write(path, failure.render(name, **options))
+    if wanted:
+        print_lines(Text(f"{name}: ").append(clean(str(path)), "cyan") for name, path in wanted.items())
+    else:
+        print_lines([heading(failure), Text(), *failure_view(failure, everything=everything, width=width())])
+    return status_of(failure.verdict)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,61 @@
+"""A page to walk through an execution: one file that needs nothing else, neither a network nor a library.
+
+The data stands in the page as JSON, and the script makes the rows that are in sight from it, as text nodes, never as
+markup; so a long trace opens as fast as a short one, and a guest's names cannot become anything but names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+
+from simaie.finding import Finding
+from simaie.replay.failure import Failure
+from simaie.show.picture.document import page_document
+from simaie.show.picture.subject import subject_of
+from simaie.trace import Trace
+
+__all__ = ["to_html"]
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<noscript>This page draws itself by a script, which is switched off.</noscript>
+<script id="data" type="application/json">{data}</script>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+#: Nothing is fetched, whatever the page might come to ask for.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
+    """The page of a failure, or of a trace with `findings` in it."""
+    subject = subject_of(given, findings)
+    data = json.dumps(page_document(subject), separators=(",", ":"), ensure_ascii=True)
+    assets = files("simaie.show.picture") / "assets"
+    return _PAGE.format(
+        title=escape(subject.title),
+        policy=_POLICY,
+        style=(assets / "page.css").read_text("utf-8"),
+        script=(assets / "page.js").read_text("utf-8"),
+        data=_inert(data),
+    )
+
+
+def _inert(data: str) -> str:
+    """JSON in which no character can end the element that it stands in; it reads the same."""
+    return data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,214 @@
+"""What every place holds after every step, as changes: memory, locks, sets of reservations, the emulator's own cells.
+
+A place has a value before the first step; a step changes few of them. Both the old and the new value stand in a
+change, so that a reader can step back as well as forward without starting over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from simaie.check.evidence import read, written
+from simaie.op import Cell, Kind, Op, buffer_name
+from simaie.show.picture.subject import Subject
+from simaie.show.trace_table import title
+from simaie.show.words import clean, is_drain, value_words
+from simaie.trace import Event
+
+__all__ = ["Change", "Group", "Place", "Places"]
+
+UNKNOWN = "?"
+_FREE = "free"
+_EMPTY = "empty"
+
+
+class Group(StrEnum):
+    """What kind of place it is."""
+
+    MEMORY = "memory"
+    LOCK = "locks"
+    SET = "reservations"
+    BUFFER = "store buffers"
+    CELL = "emulator"
+
+
+class Place(NamedTuple):
+    """name: as a reader knows it; before: its value before the first step."""
+
+    group: Group
+    name: str
+    before: str
+
+
+class Change(NamedTuple):
+    """Place number `place` held `old` and now holds `new`."""
+
+    place: int
+    old: str
+    new: str
+
+
+class Places:
+    """All places that an execution touches, by first touch; what each step changes, and what it is about."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.places: list[Place] = []
+        self.changes: list[tuple[Change, ...]] = []
+        self.touched: list[tuple[int, ...]] = []
+        self._subject = subject
+        self._events = subject.trace.events
+        self._values: list[str] = []  # as they are now
+        self._numbers: dict[Any, int] = {}
+        self._cells: dict[Cell, Any] = {}
+        self._buffers: dict[str, list[str]] = {}
+        self._memory = _Memory(subject)
+        for address, width in self._memory.units:
+            self._add((address, width), Group.MEMORY, f"[{address:#x}]/{width}", self._memory.show(address, width))
+        for event in self._events:
+            self.changes.append(tuple(self._changes(event)))
+            self.touched.append(tuple(self._touched(event)))
+
+    def _add(self, key: Any, group: Group, name: str, value: str) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.places)
+            self.places.append(Place(group, clean(name), value))
+            self._values.append(value)
+        return number
+
+    def _set(self, number: int, value: str) -> Iterator[Change]:
+        old = self._values[number]
+        if value != old:
+            self._values[number] = value
+            yield Change(number, old, value)
+
+    def _changes(self, event: Event) -> Iterator[Change]:
+        op = event.op
+        if op.kind is Kind.LOCK or op.kind is Kind.UNLOCK:
+            number = self._add(op.cell, Group.LOCK, op.location, _FREE)
+            yield from self._set(number, title(event.actor) if op.kind is Kind.LOCK else _FREE)
+        elif op.kind in (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE):
+            number = self._add("world", Group.LOCK, "the world", "runs")
+            stopped = op.kind is Kind.BEGIN_EXCLUSIVE
+            yield from self._set(number, f"stopped by {title(event.actor)}" if stopped else "runs")
+        elif op.kind is Kind.BUFFER:
+            entering = f"{op.location} := {value_words(op.value.value)}"
+            yield from self._buffer(buffer_name(event.actor, op.note), entering)
+        elif op.cell is not None:
+            yield from self._cell(op.cell, event)
+        if is_drain(event):
+            yield from self._buffer(event.actor, None)
+        if event.writes_ram:
+            for address, width in self._memory.write(event):
+                yield from self._set(self._numbers[address, width], self._memory.show(address, width))
+
+    def _touched(self, event: Event) -> Iterator[int]:
+        """The places that a step is about, whether or not it changed them."""
+        for op in _accesses(event.op):
+            yield self._numbers[op.address, op.width]
+        if event.op.cell is not None:
+            yield self._numbers[event.op.cell]
+            if event.op.cell.guard in self._numbers:
+                yield self._numbers[event.op.cell.guard]
+
+    def _buffer(self, name: str, entering: str | None) -> Iterator[Change]:
+        held = self._buffers.setdefault(name, [])
+        number = self._add(("buffer", name), Group.BUFFER, f"buffer {name}", _EMPTY)
+        if entering is not None:
+            held.append(entering)
+        elif held:
+            held.pop(0)
+        yield from self._set(number, ", ".join(held) or _EMPTY)
+
+    def _cell(self, cell: Cell, event: Event) -> Iterator[Change]:
+        if cell not in self._cells:
+            self._cells[cell] = _before(event)
+            group = Group.SET if cell.name.startswith("set ") else Group.CELL
+            self._add(cell, group, cell.name, _shown(self._cells[cell]))
+        self._cells[cell] = _after(event, self._cells[cell])
+        yield from self._set(self._numbers[cell], _shown(self._cells[cell]))
+
+
+class _Unknown:
+    """A value that the trace does not tell."""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, _Unknown):
+        return UNKNOWN
+    return _EMPTY if value == () else value_words(value)
+
+
+def _before(event: Event) -> Any:
+    """What the cell of `event`, the first there, held before it."""
+    if event.op.kind in (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.AWAIT):
+        return event.value
+    # A set of reservations begins empty; of anything else that is only written, nothing is known.
+    return () if event.op.kind is Kind.UPDATE and event.op.location.startswith("set ") else _Unknown()
+
+
+def _after(event: Event, value: Any) -> Any:
+    op = event.op
+    if not event.wrote:
+        return value if event.op.kind is Kind.CAS or event.value is None else event.value
+    if op.function is None:
+        return op.value
+    try:
+        made = op.function.apply(event.value if op.kind is Kind.FETCH else value)
+        return made[0] if op.kind is Kind.UPDATE else made
+    except Exception:  # a function of the scheme's own, given what the trace tells and no more
+        return _Unknown()
+
+
+class _Memory:
+    """Guest RAM by bytes, shown in the units in which it is accessed."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._endian = subject.endian
+        self._bytes: dict[int, int] = {}
+        units: dict[tuple[int, int], None] = {}
+        if subject.program is not None:
+            for address, width, value in subject.program.image:
+                self._put(address, width, value)
+        for event in subject.trace.events:
+            for op in _accesses(event.op):
+                units.setdefault((op.address, op.width))
+            if event.reads_ram and event.op.kind is not Kind.AWAIT:
+                for byte, value in read(event, self._endian):
+                    self._bytes.setdefault(byte, value)
+            if event.writes_ram:
+                for byte, _ in written(event, self._endian):
+                    self._bytes.setdefault(byte, 0)  # written before it was ever read; RAM begins as 0
+        self.units = sorted(units)
+        self._of_block: dict[int, list[tuple[int, int]]] = {}
+        for address, width in self.units:
+            for block in range(address >> 3, (address + width - 1 >> 3) + 1):
+                self._of_block.setdefault(block, []).append((address, width))
+
+    def _put(self, address: int, width: int, value: int | bytes) -> None:
+        data = value if isinstance(value, bytes) else (value % (1 << 8 * width)).to_bytes(width, self._endian)
+        self._bytes.update(enumerate(data, address))
+
+    def write(self, event: Event) -> list[tuple[int, int]]:
+        """Carry out a write; the units that it touches."""
+        low, high = event.op.address, event.op.address + event.op.width
+        self._bytes.update(written(event, self._endian))
+        touched: dict[tuple[int, int], None] = {}
+        for block in range(low >> 3, (high - 1 >> 3) + 1):
+            for address, width in self._of_block.get(block, ()):
+                if address < high and low < address + width:
+                    touched.setdefault((address, width))
+        return list(touched)
+
+    def show(self, address: int, width: int) -> str:
+        """The value of a unit."""
+        data = bytes(self._bytes.get(byte, 0) for byte in range(address, address + width))
+        return value_words(int.from_bytes(data, self._endian))
+
+
+def _accesses(op: Op) -> Iterator[Op]:
+    for part in (op.value,) if op.kind is Kind.BUFFER else op.places:
+        if part.width:
+            yield part

@@ -1,0 +1,50 @@
+"""What is drawn: an execution, with as much around it as is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simaie.errors import UsageError
+from simaie.finding import Finding
+from simaie.guest.program import Program
+from simaie.host.ram import Endian
+from simaie.replay.failure import Failure
+from simaie.show.explain import explain
+from simaie.show.trace_end import MOST_FINDINGS
+from simaie.show.words import clean
+from simaie.trace import Trace
+
+__all__ = ["Subject", "subject_of"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An execution to be drawn.
+
+    title: one line on what ran. program: for the initial memory; None where only the trace is known, and what is not
+    known of the memory at the start is then read off the first access. command: what runs it again, if anything.
+    """
+
+    title: str
+    trace: Trace
+    findings: tuple[Finding, ...] = ()
+    program: Program | None = None
+    endian: Endian = "little"
+    command: str = ""
+
+    @property
+    def told(self) -> list[tuple[Finding, str]]:
+        """The findings that are shown, each with its explanation."""
+        return [(finding, explain(self.trace, finding)) for finding in self.findings[:MOST_FINDINGS]]
+
+
+def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subject:
+    """The subject of a failure, or of a trace with `findings` in it; UsageError for anything else."""
+    if isinstance(given, Failure):
+        machine = given.machine
+        title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
+        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.command)
+    if isinstance(given, Trace):
+        return Subject(clean(given.program), given, tuple(findings))
+    raise UsageError(f"only a failure or a trace can be drawn, not {given!r}")

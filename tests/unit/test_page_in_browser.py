@@ -1,0 +1,171 @@
+"""The page in a real browser: stepping, hovering, folding; light and dark. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import simaie
+from simaie import Machine, Program, ins
+from simaie.guest import corpus
+from simaie.replay.run import run
+from simaie.show.picture import to_html
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path (Debian: chromium)")
+
+X = 0x100
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module", name="browser")
+def fixture_browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="show")
+def fixture_show(browser, tmp_path):
+    """Opens a page; at the end nothing must have been complained of, and nothing asked for but the file."""
+    troubles, asked, contexts = [], [], []
+
+    def show(html: str, **options):
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("dialog", lambda dialog: troubles.append(dialog.message))
+        page.on("request", lambda request: asked.append(request.url))
+        path = tmp_path / "page.html"
+        path.write_text(html, "utf-8")
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert not troubles
+    assert len(asked) == len(contexts)
+
+
+@pytest.fixture(scope="module", name="failure")
+def fixture_failure():
+    program = corpus.program("first-registration-window")
+    machine = Machine("aie-rfc", address_bits=12)
+    return simaie.explore(program, machine, scheduler="random-walk").failures[0].shrink().failure
+
+
+def places(page) -> dict[str, str]:
+    cells = page.locator("aside .places tr").all()
+    return {line.locator("td").nth(0).inner_text(): line.locator("td").nth(1).inner_text() for line in cells}
+
+
+def step(page) -> int:
+    return int(page.evaluate("document.body.dataset.step"))
+
+
+def test_the_keyboard_steps_forward_and_back_and_the_state_follows(show, failure):
+    page = show(failure.to_html())
+    assert step(page) == failure.findings[0].steps[0]  # it opens where it goes wrong
+    page.keyboard.press("Home")
+    assert (step(page), places(page)["[0x100]/4"]) == (-1, "0")
+    seen = []
+    for _ in failure.trace.events:
+        page.keyboard.press("ArrowRight")
+        seen.append((places(page)["[0x100]/4"], places(page)["lock 0x100"]))
+    assert seen[5:] == [("5", "vCPU 0"), ("1", "vCPU 0"), ("1", "free")]
+    back = []
+    for _ in failure.trace.events:
+        back.append((places(page)["[0x100]/4"], places(page)["lock 0x100"]))
+        page.keyboard.press("ArrowLeft")
+    assert back == seen[::-1]
+
+
+def test_n_and_p_go_from_one_guilty_step_to_the_next(show, failure):
+    page = show(failure.to_html())
+    page.keyboard.press("Home")
+    seen = []
+    for key in "nnnnpp":
+        page.keyboard.press(key)
+        seen.append(step(page))
+    assert seen == [4, 5, 6, 6, 5, 4]
+
+
+def test_hovering_shows_memory_entry_and_holder_and_moves_nothing(show, failure):
+    page = show(failure.to_html())
+    page.locator('[data-step="5"] .cell.guilty').hover(position={"x": 40, "y": 10})
+    words = page.locator("#tip").inner_text()
+    assert "0 \u2192 5" in words
+    assert "held by vCPU 0" in words
+    assert "entry 0x100" in words
+    assert step(page) == 4
+    page.mouse.move(5, 5)
+    assert page.locator("#tip").is_hidden()
+
+
+def test_a_guests_names_are_text(show):
+    async def thread(cpu):
+        cpu.observe(EVIL, await cpu.load(X))
+        await cpu.exception(EVIL)
+
+    program = Program(EVIL, isa="arm", threads=[thread] * 2, final=lambda m: False)
+    page = show(simaie.explore(program, scheduler="random-walk").failures[0].to_html())
+    assert page.locator("img").count() == 0
+    assert page.locator("h1").inner_text().startswith("</script>")
+
+
+@pytest.fixture(scope="module", name="long_page")
+def fixture_long_page():
+    threads = [[ins("lock_inc", X), ins("store", X + 64, 1)] * 480] * 3
+    program = Program("busy", isa="x86", threads=threads, init={X: 0})
+    walk = simaie.plugins.resolve(simaie.plugins.SCHEDULERS, "random-walk")()
+    trace = run(program, Machine("aie-rfc", address_bits=12), walk)
+    assert len(trace) >= 10_000
+    return to_html(trace)
+
+
+def test_of_ten_thousand_steps_only_those_in_sight_are_drawn(show, long_page):
+    page = show(long_page)
+    page.keyboard.press("f")
+    assert 20 < page.locator(".row").count() < 120
+    page.keyboard.press("End")
+    assert page.locator(".row.here").is_visible()
+    assert page.locator(".row").count() < 120
+
+
+def test_a_step_into_a_fold_opens_it(show, long_page):
+    page = show(long_page)
+    page.keyboard.press("Home")
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    assert page.locator(".row.here").is_visible()
+
+
+@pytest.mark.benchmark
+def test_ten_thousand_steps_are_there_in_two_seconds(show, long_page):
+    page = show(long_page)
+    milliseconds = int(page.evaluate("document.body.dataset.ready"))
+    print(f"\nfirst picture after {milliseconds} ms (limit 2000)")
+    assert milliseconds < 2000
+
+
+def test_light_and_dark_follow_the_reader(show, failure):
+    colours = {
+        scheme: show(failure.to_html(), color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    }
+    assert colours["light"] != colours["dark"]
+
+
+def test_columns_stand_under_their_names(show, long_page):
+    page = show(long_page)
+    for column in range(3):
+        name = page.locator(".names > div").nth(column + 1).bounding_box()
+        cell = page.locator(".row:not(.fold)").first.locator(".cell").nth(column).bounding_box()
+        assert name["x"] == pytest.approx(cell["x"], abs=1)

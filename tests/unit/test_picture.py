@@ -1,0 +1,249 @@
+"""Pictures: what stands in them, that they need nothing else, and that a guest's names stay names."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+
+import simaie
+from simaie import Machine, Program, Trace, ins
+from simaie.errors import UsageError
+from simaie.guest import corpus
+from simaie.guest.corpus import cases
+from simaie.op import Kind
+from simaie.replay.run import run
+from simaie.show.picture import notebook_html, subject_of, to_html, to_perfetto, to_svg
+from simaie.show.picture.document import page_document
+from simaie.show.picture.places import Group, Places
+
+X, Y = 0x100, 0x200
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'\x1b[31m"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def fail(program: Program, machine: Machine, **options) -> simaie.Failure:
+    return simaie.explore(program, machine, scheduler="random-walk", **options).failures[0]
+
+
+@pytest.fixture(scope="module", name="failure")
+def fixture_failure() -> simaie.Failure:
+    return fail(corpus.program("first-registration-window"), Machine("aie-rfc", address_bits=12)).shrink().failure
+
+
+@pytest.fixture(scope="module", name="evil")
+def fixture_evil() -> simaie.Failure:
+    """A program with a name that would be markup, and observations that would, too."""
+
+    async def thread(cpu):
+        cpu.observe(EVIL, await cpu.load(X))
+        await cpu.exception(EVIL)
+        await cpu.store(X, 1)
+        raise AssertionError(EVIL)
+
+    return fail(Program(EVIL, isa="arm", threads=[thread] * 2, final=lambda m: False), Machine())
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def document(page: str) -> dict:
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)[1])
+
+
+# -- state ---------------------------------------------------------------------------------------------
+
+
+def state(places: Places, step: int) -> dict[str, str]:
+    """What every place holds after `step`, by the changes."""
+    values = [place.before for place in places.places]
+    for changes in places.changes[: step + 1]:
+        for change in changes:
+            assert values[change.place] == change.old  # so that a step back is as good as a step forward
+            values[change.place] = change.new
+    return {place.name: value for place, value in zip(places.places, values, strict=True)}
+
+
+def test_every_place_is_known_after_every_step(failure):
+    places = Places(subject_of(failure))
+    assert state(places, -1) == {"[0x100]/4": "0", "radix/10": "none", "lock 0x100": "free"}
+    assert state(places, 5) == {"[0x100]/4": "5", "radix/10": "entry 0x100", "lock 0x100": "vCPU 0"}
+    assert state(places, 7) == {"[0x100]/4": "1", "radix/10": "entry 0x100", "lock 0x100": "free"}
+
+
+@pytest.mark.parametrize("case", [c for c in cases() if len(c.program.threads) < 4], ids=lambda c: c.name)
+def test_the_last_state_is_the_one_that_the_execution_ended_in(case):
+    for scheme in case.expected:
+        needs = case.needs
+        machine = Machine((scheme, needs.options), full_system=needs.full_system, host_word=needs.host_word,
+                          address_bits=needs.address_bits)
+        failure = simaie.explore(case.program, machine, scheduler="random-walk", executions=30,
+                                 checkers=[lambda trace: (simaie.Finding("any", "an execution"),)]).failures[0]
+        ended = state(Places(subject_of(failure)), len(failure.trace))
+        for name, value in failure.trace.outcome.items:
+            if f"{name}/4" in ended:
+                assert int(ended[f"{name}/4"], 0) == value & 0xFFFFFFFF  # watched wider, perhaps
+        cells = {e.op.cell.name: e.op.cell for e in failure.trace.events if e.op.cell is not None}
+        for name, cell in cells.items():
+            if name.startswith("set "):
+                assert (ended[name] == "empty") == (not cell.value)
+
+
+@pytest.mark.parametrize("host", ["tso", "pso"])
+def test_store_buffers_fill_and_drain(host):
+    threads = [[ins("store", X, 1), ins("load", Y, into="r")], [ins("store", Y, 1), ins("load", X, into="r")]]
+    program = Program("sb", isa="x86", threads=threads, init={X: 0}, final=lambda m: any(m.registers.values()))
+    trace = fail(program, Machine(host=host)).trace
+    places = Places(subject_of(trace))
+    buffers = [i for i, place in enumerate(places.places) if place.group is Group.BUFFER]
+    for step, event in enumerate(trace.events):
+        if event.op.kind is Kind.BUFFER:
+            (change,) = places.changes[step]
+            assert change.place in buffers
+            assert change.new.endswith(":= 1")
+    ended = state(places, len(trace))
+    assert all(ended[places.places[i].name] == "empty" for i in buffers)
+    assert ended["[0x100]/4"] == "1"
+
+
+def test_a_function_that_cannot_be_asked_again_makes_its_cell_unknown():
+    def once(value):
+        raise RuntimeError
+
+    trace = fail(corpus.program("first-registration-window"), Machine("aie-rfc", address_bits=12)).trace
+    events = list(trace.events)
+    cell = next(e.op.cell for e in events if e.op.cell is not None)
+    op = simaie.op.Op(Kind.FETCH, cell, function=simaie.op.Function("once", once))
+    changed = Trace(program="x", events=[simaie.trace.Event("0", op, 3)], ending=trace.ending, outcome=trace.outcome,
+                    schedule=trace.schedule, waiting={})
+    assert state(Places(subject_of(changed)), 0) == {cell.name: "?"}
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_step_with_its_marks_and_changes(failure):
+    data = document(failure.to_html())
+    steps = [row for row in data["rows"] if row[2] >= 0]
+    assert [row[2] for row in steps] == list(range(len(failure.trace))) == list(range(len(data["changes"])))
+    assert {row[2] for row in steps if 1 in row[4]} == set(failure.findings[0].steps)
+    assert data["findings"][0]["told"] in failure.explain()
+
+
+def test_the_page_asks_for_nothing_outside_itself(failure, evil):
+    for page in (failure.to_html(), evil.to_html()):
+        elements = Elements(page).found
+        assert not [a for _, attributes in elements for a in attributes if a in ("src", "href") or a.startswith("on")]
+        assert [tag for tag, _ in elements].count("script") == 2
+
+
+def test_what_a_guest_puts_into_names_is_text_in_every_picture(evil):
+    assert {tag for tag, _ in Elements(evil.to_html()).found} == {
+        "html", "head", "meta", "title", "style", "body", "noscript", "script"
+    }
+    drawing = ET.fromstring(evil.to_svg())
+    assert {element.tag.removeprefix(SVG) for element in drawing.iter()} <= {"svg", "title", "style", "rect", "text"}
+    assert not {tag for tag, _ in Elements(evil._repr_html_()).found} & {"script", "img"}
+    report = simaie.explore(evil.program, scheduler="random-walk", executions=3)
+    assert not {tag for tag, _ in Elements(report._repr_html_()).found} & {"script", "img"}
+    assert "\x1b" not in evil.to_html() + evil.to_svg() + evil.to_perfetto()
+
+
+def test_a_long_trace_is_folded_and_stays_small():
+    async def busy(cpu):
+        for i in range(480):
+            await cpu.lock_inc(X)
+            await cpu.store(X + 64 * (1 + i % 8), i)
+
+    program = Program("busy", isa="x86", threads=[busy] * 3, init={X: 0})
+    walk = simaie.plugins.resolve(simaie.plugins.SCHEDULERS, "random-walk")()
+    trace = run(program, Machine("aie-rfc", address_bits=12), walk)
+    assert len(trace) >= 10_000
+    page = to_html(trace)
+    assert len(page) < 5_000_000
+    data = document(page)
+    shown = len(data["rows"]) - sum(last - first + 1 for first, last in data["hidden"])
+    assert shown < 60
+
+
+def test_folds_do_not_overlap_and_leave_every_guilty_step_in_sight():
+    program = corpus.program("aliases-user-mode-arm")
+    threads = [[*[ins("str_", Y, 1)] * 40, *thread] for thread in program.threads]
+    long = Program("long", isa="arm", threads=threads, init={X: 0}, pages=program.pages, final=program.final)
+    failure = fail(long, Machine("aie-rfc", address_bits=13))
+    data = page_document(subject_of(failure))
+    hidden = [row for first, last in data["hidden"] for row in range(first, last + 1)]
+    assert hidden == sorted(set(hidden))
+    assert hidden
+    assert not [row for row in hidden if data["rows"][row][4]]
+
+
+# -- drawing, timeline, notebook -----------------------------------------------------------------------
+
+
+def test_the_drawing_is_well_formed_and_marks_the_guilty_accesses(failure):
+    drawing = ET.fromstring(failure.to_svg())
+    guilty = [e for e in drawing.iter(f"{SVG}rect") if e.get("class") == "sim-guilty"]
+    assert len(guilty) == len(failure.findings[0].steps)
+    width, height = float(drawing.get("width")), float(drawing.get("height"))
+    for element in drawing.iter(f"{SVG}text"):
+        assert 0 <= float(element.get("x")) <= width
+        assert 0 <= float(element.get("y")) <= height
+
+
+def test_the_timeline_has_a_track_for_each_vcpu_and_lock_and_joins_the_guilty_steps(failure):
+    events = json.loads(failure.to_perfetto())["traceEvents"]
+    names = {e["args"]["name"] for e in events if e["ph"] == "M"}
+    assert {"vCPU 0", "vCPU 1", "lock 0x100"} <= names
+    steps = [e for e in events if e["ph"] == "X" and "step" in e["args"]]
+    assert [e["ts"] for e in steps] == list(range(len(failure.trace)))
+    assert [e["ph"] for e in events if e["ph"] in "stf"] == ["s", "t", "f"]
+    (held,) = [e for e in events if e["ph"] == "X" and e["pid"] == 2]
+    assert (held["ts"], held["dur"]) == (3, 5)
+
+
+def test_slices_of_a_track_nest(failure):
+    """What the format asks for: two slices of a track are apart, or one lies within the other."""
+    events = [e for e in json.loads(failure.to_perfetto())["traceEvents"] if e["ph"] == "X"]
+    spans = [(e["pid"], e["tid"], e["ts"], e["ts"] + e["dur"]) for e in events]
+    for pid, tid, a, b in spans:
+        for other in spans:
+            c, d = other[2:]
+            assert other[:2] != (pid, tid) or b <= c or d <= a or (a <= c and d <= b) or (c <= a and b <= d)
+
+
+def test_failures_reports_and_traces_show_themselves_in_a_notebook(failure):
+    report = simaie.explore(failure.program, failure.machine, scheduler="random-walk")
+    for thing in (failure, failure.trace, report):
+        assert thing._repr_html_() == notebook_html(thing)
+        assert "<svg" in thing._repr_html_()
+    holds = simaie.explore(failure.program, Machine("native"), scheduler="dpor")
+    assert "HOLDS" in holds._repr_html_()
+
+
+@pytest.mark.parametrize("draw", [to_html, to_svg, to_perfetto])
+def test_an_empty_execution_can_be_drawn_and_nothing_else_can_but_failures_and_traces(draw):
+    trace = run(Program("empty", isa="x86", threads=[[]]), Machine(),
+                simaie.plugins.resolve(simaie.plugins.SCHEDULERS, "random-walk")())
+    assert draw(trace)
+    with pytest.raises(UsageError):
+        draw("a trace")
+
+
+def test_pictures_are_the_same_every_time(failure):
+    again = simaie.replay(failure)
+    assert again.to_html() == failure.to_html()
+    assert again.to_svg() == failure.to_svg()
+    assert again.to_perfetto() == failure.to_perfetto()
