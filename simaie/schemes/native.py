@@ -9,15 +9,31 @@ architecture allows.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from simaie.barrier import Barrier
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
-from simaie.op import Function, Kind, Op
+from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Native"]
+
+T = TypeVar("T")
+
+_RELEASE, _ACQUIRE = Barrier.LD_ST | Barrier.ST_ST, Barrier.LD_LD | Barrier.LD_ST
+#: Which barriers on either side give an access its order.
+_BEFORE = {
+    Order.RELAXED: Barrier.NONE,
+    Order.ACQUIRE: Barrier.NONE,
+    Order.RELEASE: _RELEASE,
+    Order.ACQ_REL: _RELEASE,
+    Order.SEQ_CST: Barrier.ST_LD,
+}
+_AFTER = {
+    order: _ACQUIRE if order in (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST) else Barrier.NONE for order in Order
+}
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
 
@@ -74,6 +90,10 @@ class Native(Scheme):
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """One compare-and-swap; a failing one is a read."""
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+
+    def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
+        """What the architecture asks for, and no more; but an LDAR waits for all stores before it, not just STLRs."""
+        return self.between(_BEFORE[order], _AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """An exception clears the monitor, as on AArch64 and on exception return elsewhere."""

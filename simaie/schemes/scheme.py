@@ -15,7 +15,7 @@ from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
-from simaie.op import Function, Kind, Op
+from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
 __all__ = ["BARRIERS", "Scheme"]
@@ -24,6 +24,8 @@ __all__ = ["BARRIERS", "Scheme"]
 #: A set of orders in their place (``st-ld+st-st``, see `simaie.barrier`) is `full` for those orders only.
 BARRIERS = ("none", "guest", "full")
 _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
+_RELEASING = (Order.RELEASE, Order.ACQ_REL)
+_ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
 
 T = TypeVar("T")
@@ -132,6 +134,30 @@ class Scheme:
         if order:
             await self.host.fence(order.text)
 
+    def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
+        """`body`, an access of the guest with acquire or release order; SEQ_CST is that of AArch64's LDAR.
+
+        As QEMU does it: a full barrier after what acquires and before what releases. So nothing stands between a
+        release and an acquire that follows it, which the guest may count on (STLR, LDAR), but with ``barriers="full"``.
+        """
+        before = Barrier.FULL if order in _RELEASING else Barrier.NONE
+        if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
+            before = Barrier.ST_LD
+        return self.between(before, Barrier.FULL if order in _ACQUIRING else Barrier.NONE, body)
+
+    def between(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> Awaitable[T]:
+        """`body` with a host barrier on either side, as far as barriers are emitted at all."""
+        before, after = before & self.emitted, after & self.emitted
+        return self._fenced(before, after, body) if before or after else body
+
+    async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
+        if before:
+            await self.host.fence(before.text)
+        result = await body
+        if after:
+            await self.host.fence(after.text)
+        return result
+
     def order_plain_accesses(self) -> None:
         """Unless ``barriers`` is none or guest, put a host barrier before each plain load and store: for the orders
         that the guest counts on and the host does not keep. QEMU's rule (tcg_req_mo); atomic helpers get none.
@@ -146,11 +172,7 @@ class Scheme:
             self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
 
     def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def ordered(*args: Any) -> Any:
-            await self.host.fence(order.text)
-            return await access(*args)
-
-        return ordered
+        return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """An exception is taken: let go of what a half-done instruction holds."""

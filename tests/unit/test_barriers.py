@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from simaie import Machine, explore
+from simaie import Machine, Program, explore, ins
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
 from simaie.guest.corpus.barriers import SHAPES, litmus
+from simaie.guest.corpus.common import X, Y
 from simaie.op import Kind
 
 ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
@@ -107,3 +108,33 @@ def test_locked_operations_between_carry_the_barrier_of_a_real_host(shape, isa, 
 def test_what_needs_delayed_loads_shows_on_no_host(isa, host):
     for shape in ("lb", "iriw"):
         assert verdict(shape, isa, "nothing", "none:barriers=none", host) == "holds"
+
+
+# -- acquire and release -----------------------------------------------------------------------------
+
+
+def released(shape):
+    """SB or MP of an AArch64 guest, all stores STLR and all loads LDAR: both odd outcomes are forbidden."""
+    threads, odd = SHAPES[shape]
+    code = [
+        [ins("stlr", place, what) if kind == "W" else ins("ldar", place, into=what) for kind, place, what in accesses]
+        for accesses in threads
+    ]
+    return Program(
+        f"{shape}-released", isa="aarch64", threads=code, init={X: 0, Y: 0}, final=lambda state: not odd(state)
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sb", "mp"),
+    [
+        ("native", "holds", "holds"),
+        ("cas:barriers=none", "violated", "violated"),
+        ("cas:barriers=guest", "violated", "holds"),  # as QEMU: a barrier before the STLR, one after the LDAR
+        ("cas:barriers=full", "holds", "holds"),
+    ],
+)
+def test_nothing_stands_between_a_release_and_the_acquire_after_it(scheme, sb, mp):
+    machine = Machine(scheme, host="pso")
+    assert explore(released("sb"), machine, scheduler="dpor").verdict == sb
+    assert explore(released("mp"), machine, scheduler="dpor").verdict == mp

@@ -29,8 +29,8 @@ class LoadStoreCpu(Cpu):
     """The base of such vCPUs. Widths are in bytes; loads return unsigned values of that width."""
 
     def _in_order(self, order: Order, body: Awaitable[Any]) -> Awaitable[Any]:
-        """`body`, an access with the memory order `order`: so far, what orders accesses are fences alone."""
-        return body
+        """`body`, an access with the memory order `order`."""
+        return self._scheme.in_order(order, body) if order else body
 
     def _load(
         self, mnemonic: str, address: int, width: int, order: Order = _RELAXED, alignment: int = 1

@@ -19,7 +19,7 @@ from simaie.op import Order
 __all__ = ["RiscvCpu"]
 
 _WORDS = (4, 8)
-_ORDERS = {(0, 0): Order.RELAXED, (1, 0): Order.ACQUIRE, (0, 1): Order.RELEASE, (1, 1): Order.SEQ_CST}
+_ORDERS = {(0, 0): Order.RELAXED, (1, 0): Order.ACQUIRE, (0, 1): Order.RELEASE, (1, 1): Order.ACQ_REL}
 _LETTERS = {1: "b", 2: "h", 4: "w", 8: "d"}
 _PAIRS = {
     ("r", "r"): Barrier.LD_LD,
