@@ -10,6 +10,7 @@ import typer
 from simaie.cli.explore_options import (
     AddressBits,
     CheckDeterminism,
+    CheckerNames,
     Coverage,
     CutOption,
     Driver,
@@ -110,6 +111,7 @@ def explore(
     seconds: Seconds = None,
     failures: Failures = None,
     driver: Driver = None,
+    checker: CheckerNames = None,
     check_determinism: CheckDeterminism = False,
     coverage: Coverage = True,
     cut: CutOption = None,
@@ -138,6 +140,7 @@ def explore(
         seconds=seconds,
         failures=failures,
         driver=driver,
+        checkers=tuple(checker) if checker else None,
         check_determinism=check_determinism,
         coverage=coverage,
         cut=tuple(cut or ()),

@@ -44,6 +44,7 @@ class Search:
     seconds: float | None = None
     failures: str | None = None
     driver: str | None = None
+    checkers: tuple[str, ...] | None = None
     check_determinism: bool = False
     coverage: bool = True
     cut: tuple[str, ...] = ()
@@ -74,7 +75,7 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
     """The report, and the error that ended the exploration early, if one did and there is something to report."""
     options: dict[str, Any] = {
         name: value
-        for name in ("scheduler", "seed", "seconds", "driver", "check_determinism")
+        for name in ("scheduler", "seed", "seconds", "driver", "checkers", "check_determinism")
         if (value := getattr(search, name)) is not None
     }
     with exploration_progress(program.name) as progress:

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known
-from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
+from simaie.plugins import CHECKERS, HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = [
     "AddressBits",
     "CheckDeterminism",
+    "CheckerNames",
     "Coverage",
     "CutOption",
     "Driver",
@@ -112,6 +113,16 @@ Failures = Annotated[
 Driver = Annotated[
     DriverName | None,
     typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
+]
+CheckerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--checker",
+        metavar="NAME",
+        help="Judge by this one (see: simaie list checkers); repeatable. Default: what every execution is judged by.",
+        autocompletion=completing(CHECKERS),
+        rich_help_panel=_SEARCH,
+    ),
 ]
 CheckDeterminism = Annotated[
     bool,

@@ -133,6 +133,7 @@ class Exploration:
         self._undecided_because = ""
         self.interrupted = False
         self._failure_limit, self._checkers, self._driver = failures, checkers_of(checkers), driver
+        self._checker_names = tuple(choice for choice in checkers if isinstance(choice, str))
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -234,7 +235,7 @@ class Exploration:
                 self.failures.append(
                     Failure(
                         self.program, self.machine, self._spec, self.seed, self._index,
-                        trace, findings, self._profile, self._driver,
+                        trace, findings, self._profile, self._driver, self._checker_names,
                     )
                 )
         self._index += 1

@@ -42,6 +42,7 @@ class Failure:
     findings: tuple[Finding, ...]
     profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
     driver: Driver = "inline"
+    checkers: tuple[str, ...] = ()  # names of those that judged, where they were asked for by name
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
@@ -59,6 +60,7 @@ class Failure:
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
         if self.driver != "inline":
             parts += ["--driver", self.driver]
+        parts += [word for name in self.checkers for word in ("--checker", name)]
         return shlex.join(parts)
 
     @property

@@ -157,3 +157,19 @@ def test_an_unknown_checker_is_a_bad_command_line_that_lists_the_known(saved, ca
 
 def test_a_file_that_is_none_is_a_bad_input(tmp_path, capsys):
     assert run(capsys, "check", str(tmp_path / "none.json"))[0] == Status.ERROR
+
+
+def test_exploring_on_the_command_line_takes_names_and_its_command_repeats_them(tmp_path, capsys):
+    path = tmp_path / "guest.py"
+    path.write_text(
+        "import simaie\n"
+        "async def adder(cpu):\n    await cpu.add(0x100, 1)\n"
+        "program = simaie.Program('adders', isa='x86', threads=[adder, adder], init={0x100: 0})\n"
+    )
+    common = ["explore", f"{path}:program", "--scheduler", "dfs", "--no-coverage", "--format", "json"]
+    assert run(capsys, *common)[0] == Status.HOLDS
+    status, out, _ = run(capsys, *common, "--checker", "serializability")
+    (failure,) = json.loads(out)["failures"]
+    assert status == Status.VIOLATED
+    assert "--checker serializability" in failure["command"]
+    assert run(capsys, *common, "--checker", "nonsense")[0] == Status.ERROR
