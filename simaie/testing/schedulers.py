@@ -1,7 +1,7 @@
 """The conformance suite for schedulers.
 
 To pass proves that the contract of `simaie.protocols` was kept on a few small programs that have waiting, choices,
-spawned threads and yields; it proves nothing about how good a scheduler is at finding bugs.
+spawned threads, yields and store buffers; it proves nothing about how good a scheduler is at finding bugs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ SchedulerFactory = Callable[[], Scheduler]
 
 _X, _Y = 0x1000, 0x2000
 _SEEDS = (0, 1)
+#: The program that is run on a host whose store buffers are candidates too.
+_ON_TSO = "conformance: store buffers"
 
 
 def check_scheduler(factory: SchedulerFactory, *, executions: int = 40) -> None:
@@ -80,7 +82,8 @@ class _Watched(Scheduler):
 
 def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace:
     """One execution; whatever the scheduler raises becomes an AssertionError that says where."""
-    machine = Machine("native", limits=Limits(steps=1_000))
+    host = "tso" if program.name == _ON_TSO else "sc"
+    machine = Machine("native", host=host, limits=Limits(steps=1_000))
     try:
         return run_inline(make_execution(program, machine, _Watched(scheduler), seed=seed, index=index))
     except AssertionError:
@@ -168,6 +171,7 @@ def _programs() -> Iterator[Program]:
     yield Program("conformance: increments", isa="arm", threads=[_increment] * 3, init={_X: 0})
     yield Program("conformance: threads", isa="arm", threads=[_parent, _chooser], init={_X: 0, _Y: 0})
     yield Program("conformance: waiting", isa="arm", threads=[_waiter, _yielder, _increment], init={_X: 0, _Y: 0})
+    yield Program(_ON_TSO, isa="arm", threads=[_increment, _fenced], init={_X: 0, _Y: 0})
     yield Program("conformance: alone", isa="arm", threads=[_increment], init={_X: 0})
 
 
@@ -185,6 +189,13 @@ async def _increment(cpu: Any) -> None:
     value = await cpu.ldr(_X)
     cpu.observe("read", value)
     await cpu.str_(_X, value + 1)
+
+
+async def _fenced(cpu: Any) -> None:
+    await cpu.str_(_Y, 1)
+    await cpu.str_(_X, 1)
+    await cpu.dmb()
+    cpu.observe("read", await cpu.ldr(_X))
 
 
 async def _parent(cpu: Any) -> None:
