@@ -2,12 +2,14 @@
 
 A checker judges what a trace shows and nothing else, so it runs as well on one that was replayed. Each looks first
 whether anything of its concern happened at all (`Trace.kinds`, `Trace.accesses`, the promises), since most
-executions of an exploration give most checkers nothing to do; what it then does is linear in the trace.
+executions of an exploration give most checkers nothing to do; what it then does is linear in the trace, but for the
+search of linearizability, which has a limit.
 
 `DEFAULT` is what an exploration judges by; `CHECKERS` has all by name, those too that are asked for by name only, and
-is what simaie registers in the entry-point group ``simaie.checkers``. A finding's
-kind is the name of its checker, but for the two that tell apart two causes: ``progress`` says ``deadlock`` or
-``livelock``, ``guest-fault`` also ``assertion``; and all levels of LL/SC say ``llsc-atomicity``.
+is what simaie registers in the entry-point group ``simaie.checkers``. A finding's kind is the name of its checker, but
+for those that tell apart two causes: ``progress`` says ``deadlock`` or ``livelock``, ``starvation`` also ``livelock``,
+``guest-fault`` also ``assertion``; all levels of LL/SC say ``llsc-atomicity``, all objects ``linearizability``, and
+``data-races`` finds a ``data-race``.
 """
 
 from __future__ import annotations

@@ -141,7 +141,11 @@ class _Sweep:
 
 def _synchronises(event: Event) -> bool:
     instruction = event.instruction
-    return event.op.kind is Kind.AWAIT or (instruction is not None and instruction.access in _SYNCHRONISING)
+    if instruction is None:
+        return False
+    # The wait that a PAUSE has become stands for the loads of a spin loop, which are what they are.
+    waits = event.op.kind is Kind.AWAIT and instruction.access is not AccessKind.OTHER
+    return waits or instruction.access in _SYNCHRONISING
 
 
 def _join(clock: Clock, other: Clock) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from simaie.finding import Finding
+from simaie.finding import Finding, Verdict
 from simaie.op import Kind, Op
 from simaie.show.trace_table import structural_order, title
 from simaie.show.words import clean, op_words
@@ -51,6 +51,8 @@ def finding_lines(findings: Sequence[Finding]) -> list[Text]:
 def _finding(number: int, finding: Finding) -> Text:
     line = Text().append(f">{number} ", "bold red")
     line.append(clean(finding.kind), "bold")
+    if finding.verdict is Verdict.INCONCLUSIVE:
+        line.append(" (inconclusive)", "yellow")
     line.append(f": {clean(finding.message)}")
     if finding.steps:
         steps = ", ".join(map(str, finding.steps[:12])) + (", ..." if len(finding.steps) > 12 else "")

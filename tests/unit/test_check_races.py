@@ -194,6 +194,24 @@ def test_a_lock_of_exclusives_does_too(scheme):
     assert found(data_races, [takes_the_lock_by_exclusives] * 2, scheme, executions=60) == 0
 
 
+async def looks(cpu):
+    while not await cpu.load(X):
+        await cpu.pause()
+
+
+async def raises_a_plain_flag(cpu):
+    await cpu.store(X, 1)
+
+
+async def waits(cpu):
+    await cpu.wait_until(X, bool)
+
+
+def test_a_spin_on_a_plain_flag_races_whether_or_not_it_became_a_wait():
+    assert found(data_races, [looks, raises_a_plain_flag], "native", isa="x86", executions=60) == 60
+    assert found(data_races, [waits, raises_a_plain_flag], "native", isa="x86", executions=60) == 0
+
+
 def test_spawn_and_join_order():
     assert found(data_races, [parent], "native", executions=30) == 0
     assert found(data_races, [impatient], "native", executions=30) == 30
