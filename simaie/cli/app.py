@@ -228,13 +228,14 @@ def show(
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
     ] = False,
+    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
 ) -> Status:
     """Draw a saved failure and explain it: as text, or as a page, a drawing or a timeline."""
     from simaie.cli.show import run_show
 
     pictures = {"html": html, "svg": svg, "perfetto": perfetto}
-    return run_show(file, program, best_effort, pictures, everything)
+    return run_show(file, program, best_effort, driver, pictures, everything)
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)
@@ -259,6 +260,7 @@ def shrink(
             autocompletion=complete_programs,
         ),
     ] = None,
+    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
@@ -267,7 +269,7 @@ def shrink(
     from simaie.cli.shrink import run_shrink
 
     options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or DEFAULT}
-    return run_shrink(file, program, out, options, output, everything)
+    return run_shrink(file, program, driver, out, options, output, everything)
 
 
 @app.command("list")

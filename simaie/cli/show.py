@@ -20,7 +20,12 @@ __all__ = ["run_show"]
 
 
 def run_show(
-    file: Path, target: str | None, best_effort: bool, pictures: Mapping[str, Path | None], everything: bool
+    file: Path,
+    target: str | None,
+    best_effort: bool,
+    driver: str | None,
+    pictures: Mapping[str, Path | None],
+    everything: bool,
 ) -> Status:
     """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout."""
     with guest_output_aside():
@@ -28,6 +33,7 @@ def run_show(
             file,
             program=None if target is None else load_program(target),
             mode="best-effort" if best_effort else "strict",
+            driver="trio" if driver == "trio" else "inline",
         )
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():

@@ -22,12 +22,22 @@ __all__ = ["run_shrink"]
 
 
 def run_shrink(
-    file: Path, target: str | None, out: Path | None, options: dict[str, Any], output: Format, everything: bool
+    file: Path,
+    target: str | None,
+    driver: str | None,
+    out: Path | None,
+    options: dict[str, Any],
+    output: Format,
+    everything: bool,
 ) -> Status:
     """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
-        checkers = options["checkers"]
-        failure = replay(file, program=None if target is None else load_program(target), checkers=checkers)
+        failure = replay(
+            file,
+            program=None if target is None else load_program(target),
+            driver="trio" if driver == "trio" else "inline",
+            checkers=options["checkers"],
+        )
         shrunk = failure.shrink(progress=progress, **options)
         if out is not None:
             _save(shrunk, out)

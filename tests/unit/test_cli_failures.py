@@ -99,6 +99,13 @@ def test_show_writes_the_pictures_that_are_asked_for(run: Run, saved: Path, tmp_
     assert timeline.read_text("utf-8") == failure.to_perfetto()
 
 
+def test_both_drivers_can_be_asked_for(run: Run, saved: Path) -> None:
+    assert run("show", saved, "--driver", "trio").status == 1
+    ran = run("shrink", saved, "--driver", "trio", "--executions", "20", "--format", "json")
+    assert ran.status == 1
+    assert "--driver trio" in ran.document["command"]
+
+
 def test_show_without_a_picture_is_text(run: Run, saved: Path) -> None:
     assert run("show", saved)[::2] == (1, "")
 

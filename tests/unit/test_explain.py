@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mutants import MUTANTS
-from runs import every, small
+from runs import every, execute, small
 
 import simaie
 from simaie import Finding, Machine, Program, ins
@@ -87,7 +87,40 @@ def test_store_buffers_are_explained_by_what_overtook_what():
     program = Program("sb", isa="x86", threads=threads, final=lambda m: any(m.registers.values()))
     failure = fail(program, Machine(host="tso"))
     text = explain(failure.trace, failure.findings[0])
-    assert "waited in the store buffer" in text
+    assert "vCPU 0's store [0x100] waited in the store buffer" in text
+    assert "only after vCPU 0: load [0x140]" in text
+
+
+def test_stores_that_overtake_stores_are_told():
+    """Message passing: the flag's store leaves its buffer before the data's."""
+    reader = [ins("load", X + 64, into="flag"), ins("load", X, into="data")]
+    program = Program("mp", isa="x86", threads=[[ins("store", X, 1), ins("store", X + 64, 1)], reader],
+                      final=lambda m: (m.registers["1:flag"], m.registers["1:data"]) != (1, 0))
+    failure = fail(program, Machine(host="pso")).shrink(kind="final-check").failure
+    text = explain(failure.trace, failure.findings[0])
+    assert "vCPU 0's store [0x100] waited in the store buffer" in text
+    assert "vCPU 0's store [0x140], which comes later in the program" in text
+
+
+def test_who_loops_without_end_is_told_by_the_round():
+    async def loops(cpu):
+        while not await cpu.load(X):
+            await cpu.load(X + 64)
+
+    program = Program("loops", isa="x86", threads=[loops], init={X: 0})
+    trace = execute(program, Machine(limits=simaie.Limits(steps=4_000)))
+    (finding,) = judge(trace, [CHECKERS["starvation"]])
+    assert finding.kind == "livelock"
+    assert "The last round: vCPU 0: load [0x100]/4 = 0" in explain(trace, finding)
+
+
+def test_torn_loads_and_races_are_told_by_their_accesses():
+    wide = corpus.program("wide-access-on-narrow-host")
+    torn = fail(wide, Machine("aie-rfc", address_bits=12, host_word=32), checkers=["single-copy-atomicity"])
+    assert "partly old and partly new" in explain(torn.trace, torn.findings[0])
+    race = Program("race", isa="x86", threads=[[ins("store", X, 1)], [ins("load", X)]])
+    racing = fail(race, Machine(), checkers=["data-races"])
+    assert "the other way round" in explain(racing.trace, racing.findings[0])
 
 
 @pytest.mark.parametrize("kind", [*EXPLANATIONS, "no such kind"])

@@ -13,6 +13,7 @@ import msgspec
 
 from simaie.check import judge
 from simaie.engine.machine import Machine
+from simaie.errors import InternalError, SchedulerError
 from simaie.finding import Finding, Verdict
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
@@ -96,7 +97,9 @@ class Workbench:
         try:
             trace = run(program, self._machine, scheduler, driver=self._driver)
             attempt = Attempt(program, trace, judge(trace, self._checkers), Size.of(trace))
-        except Exception:  # a program with parts missing may do anything; it is then no candidate
+        except (InternalError, SchedulerError):  # ours to mend, not to hide
+            raise
+        except Exception:  # a guest may raise under another schedule, or with parts missing: then it is no candidate
             return None
         finally:
             if self._progress is not None:

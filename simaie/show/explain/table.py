@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from simaie.finding import Finding
 from simaie.replay.failure import Failure
-from simaie.show.explain.endings import final_check, guest_fault, stuck
+from simaie.show.explain.endings import guest_fault, stuck
+from simaie.show.explain.final import final_check
 from simaie.show.explain.locks import (
     host_operations,
     lock_leak,
@@ -17,6 +18,7 @@ from simaie.show.explain.locks import (
     registered,
     unguarded_update,
 )
+from simaie.show.explain.pairs import data_race, single_copy, unserializable
 from simaie.show.explain.phrases import said
 from simaie.show.explain.windows import llsc_atomicity, rmw_atomicity
 from simaie.show.words import clean
@@ -46,6 +48,10 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
     "registered-by-atomics": Explanation(registered, steps=1),
     "host-operations": Explanation(host_operations, steps=1),
     "unguarded-update": Explanation(unguarded_update, steps=1),
+    "single-copy-atomicity": Explanation(single_copy, steps=2),
+    "atomic-blocks": Explanation(unserializable, steps=2),
+    "serializability": Explanation(unserializable, steps=2),
+    "data-race": Explanation(data_race, steps=2),
     "guest-fault": Explanation(guest_fault),
     "assertion": Explanation(guest_fault),
     "final-check": Explanation(final_check),

@@ -33,13 +33,19 @@ _PAGE = """<!doctype html>
 <noscript>This page draws itself by a script, which is switched off.</noscript>
 <script id="data" type="application/json">{data}</script>
 <script>
-{script}</script>
+"use strict";
+(() => {{
+{script}}})();
+</script>
 </body>
 </html>
 """
 
 #: Nothing is fetched, whatever the page might come to ask for.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+#: The parts of the script, in the order in which they need each other; they share one scope.
+_SCRIPT = ("data", "table", "panel", "walk")
 
 
 def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
@@ -51,7 +57,7 @@ def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
         title=escape(subject.title),
         policy=_POLICY,
         style=(assets / "page.css").read_text("utf-8"),
-        script=(assets / "page.js").read_text("utf-8"),
+        script="\n".join((assets / f"{part}.js").read_text("utf-8") for part in _SCRIPT),
         data=_inert(data),
     )
 

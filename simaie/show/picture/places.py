@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from simaie.check.evidence import read, written
-from simaie.op import Cell, Kind, Op, buffer_name
+from simaie.op import Cell, Kind, buffer_name
+from simaie.show.picture.memory import Memory, accesses_of
 from simaie.show.picture.subject import Subject
 from simaie.show.trace_table import title
 from simaie.show.words import clean, is_drain, value_words
@@ -63,7 +63,7 @@ class Places:
         self._numbers: dict[Any, int] = {}
         self._cells: dict[Cell, Any] = {}
         self._buffers: dict[str, list[str]] = {}
-        self._memory = _Memory(subject)
+        self._memory = Memory(subject)
         for address, width in self._memory.units:
             self._add((address, width), Group.MEMORY, f"[{address:#x}]/{width}", self._memory.show(address, width))
         for event in self._events:
@@ -106,7 +106,7 @@ class Places:
 
     def _touched(self, event: Event) -> Iterator[int]:
         """The places that a step is about, whether or not it changed them."""
-        for op in _accesses(event.op):
+        for op in accesses_of(event.op):
             yield self._numbers[op.address, op.width]
         if event.op.cell is not None:
             yield self._numbers[event.op.cell]
@@ -160,55 +160,3 @@ def _after(event: Event, value: Any) -> Any:
         return made[0] if op.kind is Kind.UPDATE else made
     except Exception:  # a function of the scheme's own, given what the trace tells and no more
         return _Unknown()
-
-
-class _Memory:
-    """Guest RAM by bytes, shown in the units in which it is accessed."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._endian = subject.endian
-        self._bytes: dict[int, int] = {}
-        units: dict[tuple[int, int], None] = {}
-        if subject.program is not None:
-            for address, width, value in subject.program.image:
-                self._put(address, width, value)
-        for event in subject.trace.events:
-            for op in _accesses(event.op):
-                units.setdefault((op.address, op.width))
-            if event.reads_ram and event.op.kind is not Kind.AWAIT:
-                for byte, value in read(event, self._endian):
-                    self._bytes.setdefault(byte, value)
-            if event.writes_ram:
-                for byte, _ in written(event, self._endian):
-                    self._bytes.setdefault(byte, 0)  # written before it was ever read; RAM begins as 0
-        self.units = sorted(units)
-        self._of_block: dict[int, list[tuple[int, int]]] = {}
-        for address, width in self.units:
-            for block in range(address >> 3, (address + width - 1 >> 3) + 1):
-                self._of_block.setdefault(block, []).append((address, width))
-
-    def _put(self, address: int, width: int, value: int | bytes) -> None:
-        data = value if isinstance(value, bytes) else (value % (1 << 8 * width)).to_bytes(width, self._endian)
-        self._bytes.update(enumerate(data, address))
-
-    def write(self, event: Event) -> list[tuple[int, int]]:
-        """Carry out a write; the units that it touches."""
-        low, high = event.op.address, event.op.address + event.op.width
-        self._bytes.update(written(event, self._endian))
-        touched: dict[tuple[int, int], None] = {}
-        for block in range(low >> 3, (high - 1 >> 3) + 1):
-            for address, width in self._of_block.get(block, ()):
-                if address < high and low < address + width:
-                    touched.setdefault((address, width))
-        return list(touched)
-
-    def show(self, address: int, width: int) -> str:
-        """The value of a unit."""
-        data = bytes(self._bytes.get(byte, 0) for byte in range(address, address + width))
-        return value_words(int.from_bytes(data, self._endian))
-
-
-def _accesses(op: Op) -> Iterator[Op]:
-    for part in (op.value,) if op.kind is Kind.BUFFER else op.places:
-        if part.width:
-            yield part

@@ -1,0 +1,32 @@
+// What is to be shown, and the state after any step: had from that after another by the changes in between.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
+const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, HEIGHT = 22, MARGIN = 12;
+// Okabe and Ito's colours, which the colour-blind tell apart; vermilion is kept for what is guilty.
+const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#a08a00", "#8c8c8c"];
+const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault" };
+const last = changes.length - 1;
+
+function make(tag, into, words, name) {
+  const element = document.createElement(tag);
+  if (words !== undefined) element.textContent = words;
+  if (name) element.className = name;
+  if (into) into.append(element);
+  return element;
+}
+function button(into, words, label, act) {
+  const made = make("button", into, words);
+  made.title = label;
+  made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// -- the state after a step ---------------------------------------------------------------------------------------
+const values = data.places.map((place) => place[2]);
+let at = -1; // the step whose state `values` is
+function moveTo(step) {
+  for (; at < step; at++) for (const [place, , now] of changes[at + 1]) values[place] = now;
+  for (; at > step; at--) for (const [place, before] of changes[at]) values[place] = before;
+}

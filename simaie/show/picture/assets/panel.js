@@ -1,0 +1,66 @@
+// Beside the table: the step, what every place holds after it, what is wrong.
+
+// -- beside it: the step, what every place holds, the findings -----------------------------------------------------
+const caption = make("h2", aside, "");
+const event = make("div", aside, undefined, "event");
+event.setAttribute("aria-live", "polite");
+const lines = [];
+for (const group of ["memory", "locks", "reservations", "store buffers", "emulator"]) {
+  const places = data.places.map((place, i) => [place, i]).filter(([place]) => place[0] === group);
+  if (!places.length) continue;
+  make("h2", aside, group);
+  const box = make("div", aside, undefined, "places");
+  const table = make("table", box);
+  for (const [place, i] of places) {
+    const line = make("tr", table);
+    make("td", line, texts[place[1]]);
+    lines[i] = { line, box, value: make("td", line) };
+  }
+}
+function showState() {
+  const changed = new Set(at < 0 ? [] : changes[at].map((change) => change[0]));
+  lines.forEach((line, i) => {
+    const value = texts[values[i]];
+    if (line.value.textContent !== value) line.value.textContent = value;
+    line.line.classList.toggle("changed", changed.has(i));
+    if (changed.has(i)) {
+      const top = line.line.offsetTop - line.box.offsetTop;
+      if (top < line.box.scrollTop || top > line.box.scrollTop + line.box.clientHeight - HEIGHT) line.box.scrollTop = top;
+    }
+  });
+  caption.textContent = at < 0 ? "before the first step" : `after step ${at}`;
+  const row = at < 0 ? null : rows[rowOf[at]];
+  event.textContent = row ? `${data.columns[row[COLUMN]]}: ${texts[row[TEXT]]}` : "";
+}
+
+make("h2", aside, data.findings.length ? "what is wrong" : "nothing was found");
+data.findings.forEach((finding, i) => {
+  const box = make("div", aside, undefined, "finding");
+  make("strong", box, `>${i + 1} ${finding.kind}`);
+  make("p", box, finding.told);
+  for (const step of finding.steps.slice(0, 12)) {
+    if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => go(step));
+  }
+});
+if (data.more > 0) make("p", aside, `... and ${data.more} more findings`);
+make("h2", aside, "how it ended");
+const ending = make("div", aside, undefined, "ending");
+data.ending.forEach((line) => make("div", ending, line));
+if (data.command) {
+  make("h2", aside, "again");
+  make("code", aside, data.command);
+}
+make("h2", aside, "signs");
+const legend = make("div", aside, undefined, "keys legend");
+for (const [sign, what] of [["thin", "inside an instruction "], ["", "holding a lock"]]) {
+  make("i", legend, undefined, sign);
+  legend.append(what);
+}
+make("div", legend, "~ the scheduler switched    >1 a step that finding 1 names");
+make("h2", aside, "keys");
+const keys = make("div", aside, undefined, "keys");
+for (const [key, what] of [["\u2192", "step "], ["\u2190", "back "], ["n", "next guilty step "], ["p", "the one before "],
+  ["Home", "start "], ["End", "end "], ["f", "fold or unfold"]]) {
+  make("kbd", keys, key);
+  keys.append(` ${what}`);
+}

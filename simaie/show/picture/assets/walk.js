@@ -1,0 +1,109 @@
+// Going from step to step, by keys, buttons and the pointer; and hovering.
+
+// -- going about ---------------------------------------------------------------------------------------------------
+let current = -1;
+const guilty = [...new Set(rows.filter((row) => row[MARKS].length && row[STEP] >= 0).map((row) => row[STEP]))];
+function go(step) {
+  const before = current;
+  current = Math.max(-1, Math.min(last, step));
+  moveTo(current);
+  showState();
+  if (current >= 0) {
+    const fold = folds.find((f) => !f.open && f.from <= rowOf[current] && rowOf[current] <= f.to);
+    if (fold) { fold.open = true; layOut(); }
+  }
+  for (const mark of [before, current]) {
+    const element = mark >= 0 ? drawn.get(lineOf[rowOf[mark]]) : null;
+    if (element) element.classList.toggle("here", mark === current);
+  }
+  bringIntoSight();
+  count.textContent = current < 0 ? `start of ${last + 1} steps` : `step ${current} of ${last + 1}`;
+  slider.value = current;
+  document.body.dataset.step = current;
+}
+function bringIntoSight() {
+  const top = current < 0 ? 0 : lineOf[rowOf[current]] * HEIGHT, room = trace.clientHeight - names.offsetHeight;
+  if (top < trace.scrollTop + HEIGHT || top > trace.scrollTop + room - 3 * HEIGHT) {
+    trace.scrollTop = Math.max(0, top - room / 3);
+  }
+  draw();
+}
+const nextGuilty = () => go(guilty.find((step) => step > current) ?? current);
+const lastGuilty = () => go(guilty.findLast((step) => step < current) ?? current);
+function toggleFolds() {
+  const open = !folds.some((fold) => fold.open);
+  for (const fold of folds) fold.open = open;
+  layOut();
+  bringIntoSight();
+}
+button(tools, "|\u25c0", "to the start (Home)", () => go(-1));
+button(tools, "\u25c0", "a step back (arrow left)", () => go(current - 1));
+button(tools, "\u25b6", "a step forward (arrow right)", () => go(current + 1));
+button(tools, "\u25b6|", "to the end (End)", () => go(last));
+if (guilty.length) button(tools, "next >", "to the next guilty step (n)", nextGuilty);
+if (folds.length) button(tools, "fold", "fold or unfold (f)", toggleFolds);
+const slider = make("input", tools);
+Object.assign(slider, { type: "range", min: -1, max: last, value: -1 });
+slider.setAttribute("aria-label", "step");
+slider.addEventListener("input", () => go(Number(slider.value)));
+const count = make("span", tools, "", "count");
+
+const act = {
+  ArrowRight: () => go(current + 1), ArrowDown: () => go(current + 1), j: () => go(current + 1),
+  ArrowLeft: () => go(current - 1), ArrowUp: () => go(current - 1), k: () => go(current - 1),
+  PageDown: () => go(current + 20), PageUp: () => go(current - 20), Home: () => go(-1), End: () => go(last),
+  n: nextGuilty, p: lastGuilty, f: toggleFolds,
+};
+document.addEventListener("keydown", (pressed) => {
+  if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target === slider) return;
+  if (Object.hasOwn(act, pressed.key)) { act[pressed.key](); pressed.preventDefault(); }
+});
+body.addEventListener("click", (pressed) => {
+  const row = pressed.target.closest("[data-step]");
+  if (row) go(Number(row.dataset.step));
+});
+trace.addEventListener("scroll", () => { hideTip(); draw(); }, { passive: true });
+addEventListener("resize", draw);
+
+// -- hovering: the places that a step is about, and what guards them -----------------------------------------------
+function showTip(step, y) {
+  moveTo(step);
+  tip.replaceChildren();
+  make("div", tip, `after step ${step}: ${texts[rows[rowOf[step]][TEXT]]}`);
+  const table = make("table", tip);
+  const told = new Set(touched[step]);
+  const old = new Map(changes[step].map(([place, before]) => [place, before]));
+  for (const place of told) tipLine(table, place, old.get(place));
+  data.places.forEach((place, i) => {
+    const value = texts[values[i]];
+    const idle = ["free", "runs", "none", "?"].includes(value) || value.startsWith("node ")
+      || (value === "empty" && place[0] !== "reservations");
+    if (!told.has(i) && !idle && place[0] !== "memory" && table.rows.length < 14) tipLine(table, i);
+  });
+  moveTo(current);
+  tip.hidden = false;
+  // Docked where it hides none of the rows around the pointer.
+  const frame = trace.getBoundingClientRect(), low = y > frame.top + frame.height * 0.55;
+  tip.style.left = `${frame.right - tip.offsetWidth - 24}px`;
+  tip.style.top = `${low ? frame.top + names.offsetHeight + 8 : frame.bottom - tip.offsetHeight - 16}px`;
+}
+function tipLine(table, place, before) {
+  const line = make("tr", table), name = texts[data.places[place][1]], value = texts[values[place]];
+  const held = data.places[place][0] === "locks" && value.startsWith("vCPU") ? `held by ${value}` : value;
+  make("td", line, name);
+  make("td", line, before === undefined ? held : `${texts[before]} \u2192 ${held}`);
+  if (before !== undefined) line.className = "changed";
+}
+function hideTip() { tip.hidden = true; }
+body.addEventListener("mousemove", (moved) => {
+  const row = moved.target.closest("[data-step]");
+  if (row && moved.target.closest(".cell")) showTip(Number(row.dataset.step), moved.clientY);
+  else hideTip();
+});
+body.addEventListener("mouseleave", hideTip);
+
+layOut();
+go(guilty.length ? guilty[0] : -1);
+const asked = /^#step=(\d+)$/.exec(location.hash);
+if (asked) go(Number(asked[1]));
+document.body.dataset.ready = String(Math.round(performance.now()));

@@ -1,0 +1,66 @@
+"""Guest RAM as an execution goes by: bytes, shown in the units in which they are accessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simaie.check.evidence import read, written
+from simaie.op import Kind, Op
+from simaie.show.picture.subject import Subject
+from simaie.show.words import value_words
+from simaie.trace import Event
+
+__all__ = ["Memory", "accesses_of"]
+
+
+class Memory:
+    """units: (address, width) of every access there is, sorted."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._endian = subject.endian
+        self._bytes: dict[int, int] = {}
+        units: dict[tuple[int, int], None] = {}
+        if subject.program is not None:
+            for address, width, value in subject.program.image:
+                self._put(address, width, value)
+        for event in subject.trace.events:
+            for op in accesses_of(event.op):
+                units.setdefault((op.address, op.width))
+            if event.reads_ram and event.op.kind is not Kind.AWAIT:
+                for byte, value in read(event, self._endian):
+                    self._bytes.setdefault(byte, value)
+            if event.writes_ram:
+                for byte, _ in written(event, self._endian):
+                    self._bytes.setdefault(byte, 0)  # written before it was ever read; RAM begins as 0
+        self.units = sorted(units)
+        self._of_block: dict[int, list[tuple[int, int]]] = {}
+        for address, width in self.units:
+            for block in range(address >> 3, (address + width - 1 >> 3) + 1):
+                self._of_block.setdefault(block, []).append((address, width))
+
+    def _put(self, address: int, width: int, value: int | bytes) -> None:
+        data = value if isinstance(value, bytes) else (value % (1 << 8 * width)).to_bytes(width, self._endian)
+        self._bytes.update(enumerate(data, address))
+
+    def write(self, event: Event) -> list[tuple[int, int]]:
+        """Carry out a write; the units that it touches."""
+        low, high = event.op.address, event.op.address + event.op.width
+        self._bytes.update(written(event, self._endian))
+        touched: dict[tuple[int, int], None] = {}
+        for block in range(low >> 3, (high - 1 >> 3) + 1):
+            for address, width in self._of_block.get(block, ()):
+                if address < high and low < address + width:
+                    touched.setdefault((address, width))
+        return list(touched)
+
+    def show(self, address: int, width: int) -> str:
+        """The value of a unit."""
+        data = bytes(self._bytes.get(byte, 0) for byte in range(address, address + width))
+        return value_words(int.from_bytes(data, self._endian))
+
+
+def accesses_of(op: Op) -> Iterator[Op]:
+    """The single accesses to RAM that an operation makes, or a buffered store will make."""
+    for part in (op.value,) if op.kind is Kind.BUFFER else op.places:
+        if part.width:
+            yield part
