@@ -10,14 +10,14 @@ from functools import cached_property
 
 from simaie.guest.code import ALU, Ins, ins
 from simaie.guest.litmus.errors import quoted
-from simaie.guest.litmus.instruction import Instruction, Memory, Register, Symbol, SymbolicRegister
+from simaie.guest.litmus.instruction import ConditionCode, Instruction, Memory, Register, Symbol, SymbolicRegister
 from simaie.guest.litmus.location import Address
 from simaie.guest.litmus.model import LitmusTest, Statement, Thread
 
 from .errors import UnsupportedError
 from .layout import Layout
 
-__all__ = ["Builder", "Value", "mask"]
+__all__ = ["AnyRegister", "Builder", "Value", "mask"]
 
 Value = int | str
 AnyRegister = Register | SymbolicRegister
@@ -200,4 +200,7 @@ class Builder:
     @cached_property
     def looks_at_flags(self) -> bool:
         """Whether any instruction has a condition: only then are flags worth keeping."""
-        return any(each.condition is not None for each in self.instructions)
+        return any(
+            each.condition is not None or any(isinstance(operand, ConditionCode) for operand in each.operands)
+            for each in self.instructions
+        )

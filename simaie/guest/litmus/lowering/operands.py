@@ -1,0 +1,102 @@
+"""What the load/store dialects share: taking operands apart, one complaint if they are others than an instruction has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simaie.guest.litmus.instruction import (
+    Immediate,
+    Instruction,
+    LabelRef,
+    Memory,
+    Operand,
+    Register,
+    Symbol,
+    SymbolicRegister,
+)
+
+from .builder import AnyRegister, Builder, Value
+
+__all__ = [
+    "Handler", "bits_of", "dispatch", "immediate", "label", "memory", "no_operation", "of_vcpu", "operands", "register",
+    "value",
+]  # fmt: skip
+
+Handler = Callable[[Builder, Instruction], None]
+
+
+def dispatch(b: Builder, instruction: Instruction, handlers: dict[str, Handler]) -> None:
+    """Lower an instruction by the handler of its mnemonic."""
+    handler = handlers.get(instruction.mnemonic)
+    if handler is None:
+        raise b.unsupported()
+    handler(b, instruction)
+
+
+def operands(b: Builder, instruction: Instruction, *counts: int) -> tuple[Operand, ...]:
+    """The operands, if there are as many as one of `counts`."""
+    found = instruction.operands
+    if len(found) not in counts:
+        raise b.unsupported(f"it has {' or '.join(map(str, counts))} operands, not {len(found)}")
+    return found
+
+
+def register(b: Builder, operand: Operand) -> AnyRegister:
+    """`operand` if it is a register."""
+    if isinstance(operand, Register | SymbolicRegister):
+        return operand
+    raise b.unsupported("an operand that should be a register")
+
+
+def bits_of(b: Builder, operand: AnyRegister) -> int:
+    """The width of a register; a symbolic one is whole."""
+    return operand.bits if isinstance(operand, Register) else b.register_bits
+
+
+def immediate(b: Builder, operand: Operand) -> int:
+    """The number that `operand` is, as written."""
+    if isinstance(operand, Immediate):
+        return operand.value
+    raise b.unsupported("an operand that should be a constant")
+
+
+def memory(b: Builder, operand: Operand) -> Memory:
+    """`operand` if it is one in memory."""
+    if isinstance(operand, Memory):
+        return operand
+    raise b.unsupported("an operand that should be in memory")
+
+
+def label(b: Builder, operand: Operand) -> str:
+    """The label that `operand` is."""
+    if isinstance(operand, LabelRef):
+        return operand.name
+    raise b.unsupported("its target")
+
+
+def value(b: Builder, operand: Operand) -> Value:
+    """The value of a register, a constant, or the address of a location."""
+    match operand:
+        case Register() | SymbolicRegister():
+            return b.read(operand)
+        case Immediate(number):
+            return number
+        case Symbol():
+            return b.symbol(operand)
+        case _:
+            raise b.unsupported("its operand")
+
+
+def of_vcpu(method: str) -> Handler:
+    """An instruction without operands that the vCPU has."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        operands(b, instruction, 0)
+        b.emit(method)
+
+    return lower
+
+
+def no_operation(b: Builder, instruction: Instruction) -> None:
+    """NOP and the hints that nothing here heeds."""
+    operands(b, instruction, 0)
