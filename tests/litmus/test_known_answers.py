@@ -27,7 +27,7 @@ INDEX: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text("utf-
 X86 = frozenset({Arch.X86, Arch.X86_64})
 #: herd7's model -> the host, and the architectures whose own barriers and accesses it gives their meaning.
 MODELS: dict[str, tuple[str, frozenset[Arch]]] = {"sc": ("sc", frozenset(Arch)), "tso": ("tso", X86)}
-#: Per architecture, of its tests.
+#: Per architecture, of its tests; but one may always be.
 MOST_UNSUPPORTED = 0.01
 
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="the corpus shared/litmus is not beside the project")
@@ -56,7 +56,7 @@ def test_the_states_are_those_of_herd7(model: str, host: str, arch: Arch) -> Non
         if difference := differs(result, entry["expected"][model]):
             different.append(f"{entry['id']}: {difference}")
     assert not different, f"{len(different)} of {len(entries)} differ"
-    assert len(unsupported) <= MOST_UNSUPPORTED * len(entries), unsupported
+    assert len(unsupported) <= max(1, MOST_UNSUPPORTED * len(entries)), unsupported
 
 
 def differs(result: LitmusResult, answer: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from simaie.guest.litmus.instruction import Instruction
 from simaie.guest.litmus.model import Arch
 
-from . import mips, ppc, riscv, x86
+from . import aarch64, arm, mips, ppc, riscv, x86
 from .builder import Builder
 
 __all__ = ["DIALECTS", "Dialect"]
@@ -30,6 +30,8 @@ class Dialect(NamedTuple):
 DIALECTS: dict[Arch, Dialect] = {
     Arch.X86: Dialect("x86", 32, x86.lower_intel, opaque=x86.OPAQUE),
     Arch.X86_64: Dialect("x86", 64, x86.lower_att, opaque=x86.OPAQUE),
+    Arch.ARM: Dialect("arm", 32, arm.lower, opaque=arm.OPAQUE),
+    Arch.AARCH64: Dialect("aarch64", 64, aarch64.lower, zero=aarch64.ZERO),
     Arch.RISCV: Dialect("riscv", 64, riscv.lower, zero=riscv.ZERO),
     Arch.MIPS: Dialect("mips", 64, mips.lower, zero=mips.ZERO),
     Arch.PPC: Dialect("ppc", 64, ppc.lower, opaque=ppc.OPAQUE),

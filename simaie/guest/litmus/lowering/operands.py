@@ -1,4 +1,4 @@
-"""What the load/store dialects share: taking operands apart, one complaint if they are others than an instruction has."""
+"""What the load/store dialects share: taking operands apart, and one complaint about any that should not be there."""
 
 from __future__ import annotations
 

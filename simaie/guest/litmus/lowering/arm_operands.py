@@ -1,0 +1,104 @@
+"""Second operands and addresses as both Arm instruction sets have them: shifted, extended, with write-back."""
+
+from __future__ import annotations
+
+from simaie.guest.litmus.instruction import (
+    Immediate,
+    Memory,
+    Operand,
+    Register,
+    Shift,
+    ShiftedImmediate,
+    ShiftedRegister,
+    Symbol,
+    SymbolicRegister,
+)
+
+from .builder import Builder, Value, mask
+from .operands import bits_of
+
+__all__ = ["Place", "place", "second"]
+
+_SHIFTS = {"lsl": "shl", "lsr": "shr", "asr": "sar"}
+_EXTENSIONS = {"uxtb": 8, "uxth": 16, "uxtw": 32, "uxtx": 64, "sxtb": 8, "sxth": 16, "sxtw": 32, "sxtx": 64}
+
+
+def second(b: Builder, operand: Operand, bits: int) -> Value:
+    """The value of a flexible second operand in an operation of `bits` bits, unsigned."""
+    match operand:
+        case Register() | SymbolicRegister():
+            return b.wrap(b.read(operand), bits) if bits_of(b, operand) > bits else b.read(operand)
+        case Immediate(number):
+            return number & mask(bits)
+        case ShiftedImmediate(number, Shift("lsl", int(amount))):
+            return number << amount & mask(bits)
+        case ShiftedRegister(source, shift):
+            return b.wrap(_shifted(b, b.read(source), shift, min(bits, bits_of(b, source))), bits)
+        case Symbol():
+            return b.symbol(operand)
+        case _:
+            raise b.unsupported("its second operand")
+
+
+def _shifted(b: Builder, value: Value, shift: Shift, bits: int) -> Value:
+    """`value` of `bits` bits, shifted or extended; the result may have more bits."""
+    if not isinstance(shift.amount, int):
+        raise b.unsupported("a shift by a register")
+    if shift.kind in _EXTENSIONS:
+        width = _EXTENSIONS[shift.kind]
+        extended = b.signed(value, width) if shift.kind.startswith("s") else b.wrap(value, width)
+        return b.alu("shl", extended, shift.amount) if shift.amount else extended
+    if not shift.amount and shift.kind != "rrx":
+        return value
+    if shift.kind == "ror":
+        return b.alu("or", b.alu("shr", value, shift.amount), b.alu("shl", value, bits - shift.amount))
+    if shift.kind not in _SHIFTS:
+        raise b.unsupported("its shift")
+    return b.alu(_SHIFTS[shift.kind], b.signed(value, bits) if shift.kind == "asr" else value, shift.amount)
+
+
+class Place:
+    """Where an access goes; `done` does the write-back, after the access and what it loaded."""
+
+    def __init__(self, b: Builder, address: Value, base: Operand | None = None, after: Value | None = None) -> None:
+        self.address = address
+        self._builder, self._base, self._after = b, base, after
+
+    def done(self) -> None:
+        """Write the base back, if the operand asks for it."""
+        if self._after is not None and isinstance(self._base, Register | SymbolicRegister):
+            self._builder.write(self._base, self._after)
+
+
+def place(b: Builder, operand: Operand) -> Place:
+    """The place of a memory operand; a bare register is one too, as in herd7."""
+    if isinstance(operand, Register | SymbolicRegister):
+        operand = Memory(operand)
+    if not isinstance(operand, Memory) or operand.base is None:
+        raise b.unsupported("an operand that should be in memory")
+    base = b.symbol(operand.base) if isinstance(operand.base, Symbol) else b.read(operand.base)
+    if operand.writeback == "none":
+        return Place(b, _sum(b, base, _offset(b, operand)))
+    return _moved(b, operand, base, _offset(b, operand), before=operand.writeback == "pre")
+
+
+def _moved(b: Builder, operand: Memory, base: Value, offset: Value, *, before: bool) -> Place:
+    """With write-back. What it will be is computed before the access: a load may overwrite the index."""
+    after = _sum(b, base, offset)
+    old = base if before else b.move(base, b.temporary())
+    return Place(b, after if before else old, operand.base, after)
+
+
+def _offset(b: Builder, operand: Memory) -> Value:
+    if operand.index is None:
+        return operand.displacement
+    value = b.read(operand.index)
+    if operand.shift is not None:
+        value = _shifted(b, value, operand.shift, bits_of(b, operand.index))
+    return b.alu("sub", 0, value) if operand.index_negative else value
+
+
+def _sum(b: Builder, base: Value, offset: Value) -> Value:
+    if offset == 0:
+        return base
+    return b.wrap(b.alu("add", base, offset), b.register_bits)
