@@ -8,6 +8,7 @@ is imported when somebody looks.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -95,11 +96,35 @@ def resolve(group: str, name: str) -> Any:
     return points[name].load()
 
 
+def options_of(factory: Any) -> dict[str, Any]:
+    """The keyword options of a plug-in with their defaults; of a class that hands some on, those of its bases too."""
+    found: dict[str, Any] = {}
+    layers = (
+        [vars(base)["__init__"] for base in factory.__mro__ if "__init__" in vars(base)] if _is_class(factory) else []
+    )
+    for layer in layers or [factory]:
+        parameters = inspect.signature(layer).parameters.values()
+        for parameter in parameters:
+            if parameter.default is not parameter.empty:
+                found.setdefault(parameter.name, parameter.default)
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
+
+
+def _is_class(factory: Any) -> bool:
+    return isinstance(factory, type)
+
+
 def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
-    """``factory(*args, **options)``, with a TypeError about the options turned into a UsageError."""
+    """``factory(*args, **options)``; UsageError if it does not take these options."""
     try:
         return factory(*args, **options)
     except TypeError as error:
-        if "unexpected keyword argument" in str(error) or "required" in str(error):
-            raise UsageError(f"{what}: {error}") from error
-        raise
+        if "unexpected keyword argument" not in str(error) and "required" not in str(error):
+            raise
+        known = options_of(factory)
+        unknown = [name for name in options if name not in known]
+        if unknown and known:
+            raise UnknownNameError(f"option of {what}:", unknown[0], known) from error
+        raise UsageError(f"{what}: {error}") from error

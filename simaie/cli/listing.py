@@ -41,22 +41,16 @@ def _plugin(group: str, name: str) -> dict[str, Any]:
     """A plug-in; one that cannot be loaded is listed with the reason, and spoils nothing else."""
     try:
         found = plugins.resolve(group, name)
-        return {"name": name, "description": _first_line(found), "options": _options(found)}
+        # A host memory is given nothing that a user could choose.
+        known = {} if group == plugins.HOSTS else plugins.options_of(found)
+        options = {k: v for k, v in known.items() if isinstance(v, bool | int | float | str | None)}
+        return {"name": name, "description": _first_line(found), "options": options}
     except Exception as error:  # a stranger's module may raise anything when imported
         return {"name": name, "description": f"(cannot be loaded: {type(error).__name__}: {error})", "options": {}}
 
 
 def _first_line(found: Any) -> str:
     return (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
-
-
-def _options(found: Any) -> dict[str, Any]:
-    """The keyword options of a plug-in with their defaults."""
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(found).parameters.items()
-        if parameter.default is not parameter.empty and isinstance(parameter.default, bool | int | float | str | None)
-    }
 
 
 def _programs() -> list[dict[str, Any]]:
