@@ -203,6 +203,14 @@ def test_the_drawing_is_well_formed_and_marks_the_guilty_accesses(failure):
         assert 0 <= float(element.get("y")) <= height
 
 
+def test_a_drawing_of_many_vcpus_keeps_its_texts_inside():
+    program = Program("many", isa="x86", threads=[[ins("lock_inc", X)]] * 20, init={X: 0})
+    walk = simaie.plugins.resolve(simaie.plugins.SCHEDULERS, "random-walk")()
+    drawing = ET.fromstring(to_svg(run(program, Machine("aie-rfc", address_bits=12), walk)))
+    texts = drawing.findall(f"{SVG}text")
+    assert max(float(e.get("x")) + 7.3 * len(e.text) for e in texts) <= float(drawing.get("width"))
+
+
 def test_the_timeline_has_a_track_for_each_vcpu_and_lock_and_joins_the_guilty_steps(failure):
     events = json.loads(failure.to_perfetto())["traceEvents"]
     names = {e["args"]["name"] for e in events if e["ph"] == "M"}

@@ -22,6 +22,8 @@ __all__ = ["to_svg"]
 
 _CHAR, _LINE, _TOP, _GUTTER, _PAD = 7.25, 19, 58, 92, 14
 _NARROWEST, _LONGEST, _LEAST = 150.0, 64, 560.0
+#: More columns than this are no more than lanes of that width, over which the texts run on to the right.
+_MANY, _LANE = 8, 26.0
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#a08a00", "#8c8c8c")
 _BAR = {Lane.OUTSIDE: 1.0, Lane.INSIDE: 2.5, Lane.LOCKED: 7.0}
 _STYLE = """
@@ -47,8 +49,13 @@ class _Drawing:
         told = [finding for finding, _ in subject.told]
         self._table = trace_table(subject.trace, told, everything=everything)
         widths = _widths(self._table)
+        many = len(widths) > _MANY
+        room = max(widths) if many else 0.0
+        if many:
+            widths = [_LANE] * len(widths)
+        self._many = many
         self._left = [_GUTTER + sum(widths[:column]) for column in range(len(widths) + 1)]
-        self._width = max(self._left[-1] + _PAD, _LEAST, len(subject.title) * 8.0 + 2 * _PAD)
+        self._width = max(self._left[-1] + room + _PAD, _LEAST, len(subject.title) * 8.0 + 2 * _PAD)
 
     def svg(self) -> str:
         """The whole element."""
@@ -69,8 +76,9 @@ class _Drawing:
         yield _text(_PAD, 22, self._subject.title, "sim-bold")
         yield _text(40, _TOP - 12, "step", "sim-dim", anchor="end")
         for column, name in enumerate(self._table.columns):
-            yield _text(self._left[column] + 2, _TOP - 12, title(name), "sim-bold")
-            width = self._left[column + 1] - self._left[column] - 16
+            shown = title(name).removeprefix("vCPU ") if self._many else title(name)
+            yield _text(self._left[column] + 2, _TOP - 12, shown, "sim-bold")
+            width = self._left[column + 1] - self._left[column] - (4 if self._many else 16)
             yield _rect(self._left[column], _TOP - 6, width, 2.5, fill=_colour(column))
 
     def _lanes(self) -> Iterator[str]:
@@ -108,6 +116,8 @@ class _Drawing:
         if row.switched:
             yield _text(46, base, "~", "sim-dim")
         x = self._left[row.column] + (30 if row.kind in (RowKind.OPERATION, RowKind.DRAIN) else 14)
+        if self._many:  # the text runs over the bars of other columns
+            yield _rect(x - 3, y, len(_cut(row.text)) * _CHAR + 6, _LINE, name="sim-paper")
         if row.marks:
             yield _text(58, base, ">" + ",".join(map(str, row.marks[:3])), "sim-mark")
             width = len(_cut(row.text)) * _CHAR + 10

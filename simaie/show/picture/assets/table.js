@@ -17,14 +17,18 @@ const widths = data.columns.map((name) => name.length + 4);
 for (const row of rows) {
   if (row[COLUMN] >= 0) widths[row[COLUMN]] = Math.max(widths[row[COLUMN]], texts[row[TEXT]].length + 4);
 }
-const narrow = widths.map((width) => Math.min(width, 26));
-const grid = "7.4em " + widths.map((width, i) => `minmax(${narrow[i]}ch, ${Math.min(width, 48)}fr)`).join(" ");
-const breadth = `max(100%, calc(7.4em + ${narrow.reduce((sum, width) => sum + width, 0)}ch))`;
+// A few columns share the room; many are no more than lanes, over which the texts run on to the right.
+const MANY = 8, many = data.columns.length > MANY;
+const narrow = widths.map((width) => (many ? 3.4 : Math.min(width, 26)));
+const room = many ? Math.min(80, Math.max(0, ...widths)) : 0;
+const grid = "7.4em " + widths.map((width, i) =>
+  many ? `${narrow[i]}ch` : `minmax(${narrow[i]}ch, ${Math.min(width, 48)}fr)`).join(" ");
+const breadth = `max(100%, calc(7.4em + ${narrow.reduce((sum, width) => sum + width, room)}ch))`;
 const names = make("div", trace, undefined, "names");
 names.style.gridTemplateColumns = grid;
 names.style.width = breadth;
 make("div", names, "step");
-data.columns.forEach((name, i) => make("div", names, name).style.setProperty("--c", colour(i)));
+data.columns.forEach((name, i) => make("div", names, many ? name.replace(/^vCPU /, "") : name).style.setProperty("--c", colour(i)));
 const body = make("div", trace, undefined, "rows");
 body.style.width = breadth;
 function colour(column) { return COLOURS[column % COLOURS.length]; }

@@ -27,6 +27,14 @@ function bringIntoSight() {
     trace.scrollTop = Math.max(0, top - room / 3);
   }
   draw();
+  const element = current < 0 ? null : drawn.get(lineOf[rowOf[current]]);
+  if (element && element.scrollWidth > trace.clientWidth) {
+    const cell = element.children[1 + rows[rowOf[current]][COLUMN]], gutter = element.firstChild.offsetWidth;
+    const left = cell.offsetLeft - gutter, right = cell.offsetLeft + (cell.firstChild ?? cell).offsetWidth + 24;
+    if (left < trace.scrollLeft || right > trace.scrollLeft + trace.clientWidth) {
+      trace.scrollLeft = Math.max(0, Math.min(left - 16, right - trace.clientWidth / 2));
+    }
+  }
 }
 const nextGuilty = () => go(guilty.find((step) => step > current) ?? current);
 const lastGuilty = () => go(guilty.findLast((step) => step < current) ?? current);
