@@ -1,0 +1,61 @@
+"""What a litmus test costs, from reading its file to the end of its exploration. Run by hand: `make benchmark`.
+
+The corpus is that beside the project, as for the known answers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from simaie.explore.litmus import LitmusResult
+from simaie.explore.litmus_files import LitmusSettings, explore_litmus_files
+
+pytestmark = pytest.mark.benchmark
+
+FOLDER = Path(__file__).parents[3] / "shared" / "litmus" / "tests" / "X86_64"
+PATHS = [str(path) for path in sorted(FOLDER.glob("*.litmus"))]
+#: Milliseconds a test; herd7 takes 7 to 8 on such a machine.
+MOST = 10.0
+
+
+@pytest.fixture(autouse=True)
+def the_corpus():
+    if not PATHS:
+        pytest.skip("the corpus shared/litmus is not beside the project")
+
+
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
+def test_a_test_takes_few_milliseconds(host):
+    list(explore_litmus_files(PATHS[:1]))  # the grammars are read once in a process
+    took = []
+    for path in PATHS:
+        began = time.perf_counter()
+        (result,) = explore_litmus_files([path], LitmusSettings(host=host))
+        took.append(1e3 * (time.perf_counter() - began))
+        assert isinstance(result, LitmusResult)
+        assert result.complete
+    print(
+        f"\n{len(PATHS)} tests on {host}: median {statistics.median(took):.2f} ms, "
+        f"mean {statistics.mean(took):.2f} ms, "
+        f"longest {max(took):.1f} ms",
+        file=sys.stderr,
+    )
+    assert statistics.median(took) <= MOST
+
+
+def test_two_processes_take_little_more_than_half_the_time():
+    """Of a run long enough that starting them does not count; needs two idle cores."""
+    paths = PATHS * 12
+    best = {1: float("inf"), 2: float("inf")}
+    for _ in range(3):
+        for jobs in best:
+            began = time.perf_counter()
+            assert len(list(explore_litmus_files(paths, LitmusSettings(host="tso"), jobs=jobs))) == len(paths)
+            best[jobs] = min(best[jobs], time.perf_counter() - began)
+    print(f"\n{len(paths)} tests: {best[1]:.2f} s, by two {best[2]:.2f} s: {best[1] / best[2]:.2f}x", file=sys.stderr)
+    assert best[1] / best[2] >= 1.8
