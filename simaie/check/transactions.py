@@ -2,7 +2,7 @@
 
 A transaction is, in this order of precedence: an atomic block of the guest's (the outermost of nested ones); a
 load-linked with the store-conditional that stored on its reservation; a guest instruction. Of the instructions between
-load-linked and store-conditional only those belong to the sequence that touch the reserved bytes: the others are
+load-linked and store-conditional only those belong to the sequence that touch the same bytes: the others are
 transactions of their own, since no architecture promises more. With `Units.BLOCKS` only the blocks count, and
 all else is single accesses.
 
@@ -68,7 +68,7 @@ class Transactions(msgspec.Struct):
 def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
     """The transactions of `trace`, by their first access."""
     accesses = ram_accesses(trace)
-    member = _Membership(trace, units)
+    member = _Membership(trace, accesses, units)
     numbers: dict[Hashable, int] = {}
     of: list[int] = []
     found: list[Transaction] = []
@@ -93,21 +93,25 @@ def _name(key: Hashable, event: Event) -> str:
 
 
 class _Sequence(msgspec.Struct, eq=False):
-    """A load-linked and the store-conditional that stored on its reservation."""
+    """A load-linked and the store-conditional that stored on its reservation, with what belongs to them.
+
+    places: (address, width) of each access of the two, in RAM, since guest addresses may be aliases.
+    """
 
     linked: Instruction
     conditional: Instruction
+    places: list[tuple[int, int]]
+    members: set[Instruction]
 
-    def touches(self, instruction: Instruction) -> bool:
-        """Whether an instruction between the two touches what they reserve."""
-        mine, other = self.linked, instruction
-        return other.address < mine.address + mine.width and mine.address < other.address + other.width
+    def touches(self, address: int, width: int) -> bool:
+        """Whether an access touches what the two reserve or store to."""
+        return any(at < address + width and address < at + size for at, size in self.places)
 
 
 class _Membership:
     """Says which transaction an event belongs to."""
 
-    def __init__(self, trace: Trace, units: Units) -> None:
+    def __init__(self, trace: Trace, accesses: list[Access], units: Units) -> None:
         self._alone = units is Units.BLOCKS
         self._blocks: dict[str, tuple[list[int], list[Block]]] = {}
         self._sequences: dict[str, tuple[list[int], list[_Sequence]]] = {}
@@ -116,6 +120,7 @@ class _Membership:
                 self._add_block(block)
         if not self._alone and AccessKind.STORE_CONDITIONAL in trace.accesses:
             self._find_sequences(trace)
+            self._add_members(accesses)
 
     def of(self, event: Event) -> Hashable:
         """The identity of the event's transaction, None if the event is one alone."""
@@ -132,7 +137,7 @@ class _Membership:
         if vcpu in self._sequences:
             starts, sequences = self._sequences[vcpu]
             place = bisect_right(starts, number) - 1
-            if place >= 0 and number <= sequences[place].conditional.number and sequences[place].touches(instruction):
+            if place >= 0 and instruction in sequences[place].members:
                 return sequences[place]
         return instruction
 
@@ -151,10 +156,27 @@ class _Membership:
         for attempt in attempts(trace):
             if attempt.reservation is None or attempt.ended is not None:
                 continue
-            sequence = _Sequence(attempt.reservation.instruction, attempt.instruction)
-            vcpu, first, last = attempt.instruction.vcpu, sequence.linked.number, attempt.instruction.number
+            linked, conditional = attempt.reservation.instruction, attempt.instruction
+            vcpu, first, last = conditional.vcpu, linked.number, conditional.number
+            reserved = list(attempt.reservation.parts(trace))
+            stored = [(op.address, op.width) for op in (trace.events[step].op for step in attempt.writes)]
+            sequence = _Sequence(linked, conditional, reserved, {linked, conditional})
             inside = vcpu in self._blocks and (self._block(vcpu, first) or self._block(vcpu, last))
-            if not inside and sequence.touches(attempt.instruction):
+            if not inside and any(sequence.touches(*place) for place in stored):
+                sequence.places += stored
                 starts, sequences = self._sequences.setdefault(vcpu, ([], []))
                 starts.append(first)
                 sequences.append(sequence)
+
+    def _add_members(self, accesses: list[Access]) -> None:
+        """The instructions between the two that touch the same bytes."""
+        for access in accesses:
+            instruction = access.event.instruction
+            if instruction is None or instruction.vcpu not in self._sequences:
+                continue
+            starts, sequences = self._sequences[instruction.vcpu]
+            place = bisect_right(starts, instruction.number) - 1
+            if place < 0 or instruction.number > sequences[place].conditional.number:
+                continue
+            if sequences[place].touches(access.address, access.width):
+                sequences[place].members.add(instruction)

@@ -91,6 +91,15 @@ def test_other_instructions_between_the_two_are_transactions_of_their_own():
     assert len(list(serializability(block))) == 1
 
 
+@pytest.mark.parametrize("alias", [X, Y])
+def test_those_that_touch_the_same_bytes_belong_to_the_sequence_by_whatever_guest_address(alias):
+    tape = Tape().begin("0", LINKED, "ldrex").load("0").begin("0", AccessKind.STORE, "str", alias).store("0", 5)
+    tape.begin("1", AccessKind.LOAD, "ldr").load("1").begin("0", CONDITIONAL, "strex").store("0")
+    (finding,) = serializability(tape.trace())
+    assert "W-R-W" in finding.message
+    assert finding.steps == (1, 2, 3)
+
+
 def blocked(name="block", vcpu="0", **fields):
     """Two loads of vCPU 0 with a store of vCPU 1 in between."""
     tape = Tape().begin("0", AccessKind.LOAD).load("0").plain_store("1").begin("0", AccessKind.LOAD).load("0")
