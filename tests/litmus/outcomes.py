@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from simaie.guest.litmus import Held, LitmusTest, widths
+from simaie.explore.litmus import explore_litmus
+from simaie.guest.litmus import Held, LitmusTest, parse, widths
 
 State = tuple[tuple[str, Held], ...]
 
@@ -17,3 +18,11 @@ def comparable(test: LitmusTest, states: Iterable[Mapping[str, Held] | State]) -
         return value % (1 << width_of(name)) if isinstance(value, int) else value
 
     return {tuple(sorted((name, held(name, value)) for name, value in dict(state).items())) for state in states}
+
+
+def final(rows: str, wanted: str, init: str = "", arch: str = "X86_64") -> dict[str, Held]:
+    """The one final state of a single thread."""
+    result = explore_litmus(parse(f"{arch} t\n{{{init}}}\n P0;\n{rows}\nlocations [{wanted}]\n"))
+    assert result.complete
+    (state,) = result.states
+    return dict(state)

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import Held, parse
+from .outcomes import final
 
 WORD = 1 << 32
 EDGES = (0, 1, 2, WORD // 2 - 1, WORD // 2, WORD // 2 + 1, WORD - 1)
 CODES = ["e", "ne", "b", "ae", "be", "a", "s", "ns", "o", "no", "l", "ge", "le", "g"]
-
-
-def final(rows: str, wanted: str, init: str = "", arch: str = "X86_64") -> dict[str, Held]:
-    """The one final state of a single thread."""
-    result = explore_litmus(parse(f"{arch} t\n{{{init}}}\n P0;\n{rows}\nlocations [{wanted}]\n"))
-    assert result.complete
-    (state,) = result.states
-    return dict(state)
 
 
 def signed(value: int) -> int:

@@ -16,7 +16,7 @@ from .source import Source, without_comments
 
 __all__ = ["Sections", "cut"]
 
-_KEYWORDS = frozenset({"exists", "forall", "final", "not", "observed", "Observed", "locations", "filter"})
+_KEYWORDS = frozenset({"exists", "forall", "final", "observed", "Observed", "locations", "filter"})
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
 
 
@@ -89,6 +89,8 @@ def _begins_condition(text: str, at: int) -> bool:
     end = at
     while end < len(text) and text[end] in _WORD:
         end += 1
+    if text[at:end] == "not":  # which is also an instruction
+        return text.startswith(("exists", "(", "~"), _skip_blank(text, end))
     return text[at:end] in _KEYWORDS
 
 

@@ -176,6 +176,7 @@ COMMON: dict[str, Handler] = {
     **_COMPARING,
     "madd": _multiply_add("add"),
     "msub": _multiply_add("sub"),
+    "eon": _binary("xor", inverted=True),
     "mls": _multiply_add("sub"),
     **{f"sxt{letter}": _extension(bits, signed=True) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
     **{f"uxt{letter}": _extension(bits, signed=False) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
