@@ -24,9 +24,9 @@ from .samples import corpus
 
 FOLDER = corpus()
 INDEX: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text("utf-8")) if FOLDER else []
-X86 = frozenset({Arch.X86, Arch.X86_64})
+TSO = frozenset({Arch.X86, Arch.X86_64, Arch.RISCV, Arch.MIPS})
 #: herd7's model -> the host, and the architectures whose own barriers and accesses it gives their meaning.
-MODELS: dict[str, tuple[str, frozenset[Arch]]] = {"sc": ("sc", frozenset(Arch)), "tso": ("tso", X86)}
+MODELS: dict[str, tuple[str, frozenset[Arch]]] = {"sc": ("sc", frozenset(Arch)), "tso": ("tso", TSO)}
 #: Per architecture, of its tests; but one may always be.
 MOST_UNSUPPORTED = 0.01
 
