@@ -4,8 +4,8 @@ The search of J. M. Wing and C. Gong ("Testing and Verifying Concurrent Objects"
 ("Testing for Linearizability", 2017), as in Porcupine (A. Athalye): take any call that no other one had to precede, and
 go back where that leads nowhere; a set of calls taken together with the state they lead to is tried once.
 
-The first return that no attempt ever gets past is the proof of failure: the history up to it has an order, and with it
-has none, since to leave out the end of a history never makes it worse.
+The first return that no attempt ever gets past is the proof of failure: the history before it has an order, and with it
+has none, whichever of the calls still going on then take effect (with the results that they will have).
 """
 
 from __future__ import annotations

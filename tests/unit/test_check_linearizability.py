@@ -11,7 +11,7 @@ import simaie
 from simaie import Machine, Program, UsageError
 from simaie.block import Block, Call
 from simaie.check import CHECKERS, linearizable
-from simaie.check.calls import history
+from simaie.check.calls import Timed, history
 from simaie.check.linearization import linearize
 from simaie.check.specifications import Specification, counter, mutex, queue, register, set_, stack
 from simaie.finding import Verdict
@@ -237,6 +237,19 @@ def test_the_search_agrees_with_the_definition(name, data):
     found = linearize(timed, SPECIFICATIONS[name], 100_000)
     assert (found.verdict is Verdict.HOLDS) is explained(timed, SPECIFICATIONS[name])
     assert _fits(found.order, SPECIFICATIONS[name])
+    if found.misfit is not None:
+        assert explained(up_to(timed, found.misfit, returned=False), SPECIFICATIONS[name])
+        assert not explained(up_to(timed, found.misfit, returned=True), SPECIFICATIONS[name])
+
+
+def up_to(calls, misfit, *, returned):
+    """Up to the return of `misfit`, with or without it: calls still going on may take effect, with their results."""
+    cut = []
+    for timed in calls:
+        over = timed.end is not None and (timed.end < misfit.end or (timed is misfit and returned))
+        if timed.begin < misfit.end:
+            cut.append(Timed(timed.call, timed.begin, timed.end if over else None, timed.steps))
+    return cut
 
 
 # -- guests under schemes --------------------------------------------------------------------------------
