@@ -265,10 +265,9 @@ def shrink(
     output: FormatOption = Format.TEXT,
 ) -> Status:
     """Cut a saved failure down to the shortest that fails in the same way."""
-    from simaie.check import DEFAULT
     from simaie.cli.shrink import run_shrink
 
-    options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or DEFAULT}
+    options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or None}
     return run_shrink(file, program, driver, out, options, output, everything)
 
 

@@ -77,26 +77,28 @@ class Failure:
         kind: str | None = None,
         executions: int = 500,
         cut: bool = True,
-        checkers: Sequence[CheckerChoice] = DEFAULT,
+        checkers: Sequence[CheckerChoice] | None = None,
         progress: ShrinkProgress | None = None,
     ) -> Shrunk:
         """The shortest failure of the same kind that `executions` runs find, and a report on the way there.
 
         kind: of the finding to keep; by default that of the first. cut: whether to leave out vCPUs and instructions
-        too (see `simaie.guest.cut`). checkers: those that found it, functions or names as for `simaie.explore`.
-        progress: called with how many were run, of how many, and the best size. Deterministic; Ctrl-C keeps the best so
-        far.
+        too (see `simaie.guest.cut`). checkers: those that found it, as for `simaie.explore`; by default those that the
+        failure names, or the usual. progress: called with how many were run, of how many, and the best size.
+        Deterministic; Ctrl-C keeps the best so far.
 
-        Raises UsageError if there is no finding (of that kind).
+        Raises UsageError if there is no finding (of that kind), or the checkers do not find it.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
-        judging = checkers_of(checkers)
+        choices = tuple(checkers or self.checkers or DEFAULT)
+        judging = checkers_of(choices)
         best, report = shrink(
             given, kind=kind, executions=executions, cut=cut, checkers=judging, progress=progress
         )
         script = Spec("scripted", {"schedule": best.trace.schedule.text})
         failure = Failure(
-            best.program, self.machine, script, self.seed, 0, best.trace, best.findings, driver=self.driver
+            best.program, self.machine, script, self.seed, 0, best.trace, best.findings, driver=self.driver,
+            checkers=tuple(choice for choice in choices if isinstance(choice, str)),
         )
         return Shrunk(failure, report)
 

@@ -9,6 +9,7 @@ from simaie import Choice, Machine, Program, Schedule, Switch, ins
 from simaie.errors import UsageError
 from simaie.guest import corpus
 from simaie.guest.cut import FINAL_CHECK, Cut, without
+from simaie.prng import Random
 from simaie.replay.run import run as run_once
 from simaie.replay.shrink import Size
 from simaie.replay.shrink.dependence import causal_past, predecessors
@@ -48,6 +49,52 @@ def test_it_is_deterministic(failure):
 def test_what_comes_out_cannot_be_shrunk_further(failure):
     small = failure.shrink().failure
     assert small.shrink().report.after == Size.of(small.trace)
+
+
+def test_the_checkers_that_found_it_judge(failure):
+    def odd(trace):
+        return [simaie.Finding("odd", "an odd number of steps", (0,))] if len(trace) % 2 else ()
+
+    found = simaie.explore(crowd(), Machine("none"), checkers=[odd], scheduler="random-walk")
+    if not found.failures:
+        found = simaie.explore(crowd([ins("load", X)]), Machine("none"), checkers=[odd], scheduler="random-walk")
+    (odd_one,) = found.failures
+    assert odd_one.shrink(checkers=[odd]).failure.findings[0].kind == "odd"
+    with pytest.raises(UsageError, match="checkers"):
+        odd_one.shrink()
+    named = simaie.explore(WINDOW, MACHINE, checkers=["rmw-atomicity"], scheduler="random-walk").failures[0]
+    small = named.shrink().failure
+    assert {finding.kind for finding in small.findings} == {"rmw-atomicity"}
+    assert small.checkers == ("rmw-atomicity",)
+
+
+def random_program(seed: int) -> Program:
+    """Some instructions on a few places, by the seed."""
+    rng = Random(seed)
+
+    def instruction() -> simaie.Ins:
+        place = X + 4 * rng.below(2)
+        shapes = [ins("ldrex", place), ins("strex", place, rng.below(9)), ins("str_", place, rng.below(9)),
+                  ins("swp", place, rng.below(9)), ins("ldr", place, into="r")]
+        return shapes[rng.below(len(shapes))]
+
+    threads = [[instruction() for _ in range(2 + rng.below(4))] for _ in range(2 + rng.below(2))]
+    return Program(f"random-{seed}", isa="arm", threads=threads, init={X: 0, X + 4: 0})
+
+
+def test_whatever_fails_shrinks_to_what_fails_alike_replays_and_is_no_larger():
+    shrunk = 0
+    for seed in range(60):
+        scheme = ("none", "aie-rfc", "cas")[seed % 3]
+        machine = Machine(scheme, host=("sc", "tso")[seed % 2], address_bits=12)
+        report = simaie.explore(random_program(seed), machine, scheduler="random-walk", seed=seed, executions=40)
+        for failure in report.failures:
+            small, how = failure.shrink(executions=120)
+            assert how.kind in {finding.kind for finding in small.findings}
+            assert how.after <= how.before
+            assert simaie.replay(small).trace.digest == small.trace.digest
+            shrunk += 1
+    assert shrunk >= 10
 
 
 def test_the_budget_is_kept_and_its_end_is_said(failure):
@@ -119,6 +166,16 @@ def test_vcpus_and_instructions_that_have_nothing_to_do_with_it_are_left_out():
     small = fail(crowd([ins("load", X)] * 5, bystander), Machine("none")).shrink(kind="rmw-atomicity").failure
     assert small.program.cuts == (FINAL_CHECK, Cut(0, (0, 2)), Cut(2), Cut(3))
     assert small.program.whole is not None
+
+
+def test_a_loop_is_left_out_as_a_whole_or_not_at_all():
+    """With its load-linked missing, the loop would go round for ever: under this scheme, without ever taking a step."""
+    attempt = [ins("label", "again"), ins("ldrex", Y), ins("strex", Y, 1, into="f"), ins("cbnz", "f", "again")]
+    threads = [[*attempt, ins("ldrex", X), ins("strex", X, 1)], [*attempt, ins("str_", X, 5)]]
+    program = Program("loops", isa="arm", threads=threads, init={X: 0, Y: 0})
+    small = fail(program, Machine("aie-rfc", address_bits=12), executions=20_000).shrink().failure
+    assert Cut(1, (0, 1, 2, 3)) in small.program.cuts
+    assert Cut(0, (0, 1, 2, 3)) in small.program.cuts
 
 
 def test_nothing_is_left_out_unless_allowed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from simaie.check import DEFAULT
+from simaie.check import DEFAULT, judge
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.finding import Finding, Verdict
@@ -55,6 +55,8 @@ def shrink(
     """
     require_positive(executions=executions)
     wanted = _wanted(given, kind)
+    if not any(finding.kind == wanted for finding in judge(given.trace, checkers)):
+        raise UsageError(f"the checkers do not find {wanted!r} in this execution: give those that did (checkers=...)")
     first = Attempt(given.program, given.trace, given.findings, Size.of(given.trace))
     bench = Workbench(
         first, given.machine, wanted, checkers=checkers, driver=given.driver, executions=executions, progress=progress

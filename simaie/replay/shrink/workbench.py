@@ -13,7 +13,7 @@ import msgspec
 
 from simaie.check import judge
 from simaie.engine.machine import Machine
-from simaie.errors import InternalError, SchedulerError
+from simaie.errors import GuestSpinError, InternalError, SchedulerError
 from simaie.finding import Finding, Verdict
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
@@ -80,6 +80,8 @@ class Workbench:
         progress: ShrinkProgress | None,
     ) -> None:
         self.best, self.kind, self.spent = first, kind, 0
+        #: Whether a candidate ran on without a step until the watchdog stopped it, which takes seconds.
+        self.spun = False
         self._machine, self._checkers, self._driver = machine, tuple(checkers), driver
         self._limit, self._progress = executions, progress
         self._tried: set[tuple[object, ...]] = set()
@@ -99,6 +101,9 @@ class Workbench:
             attempt = Attempt(program, trace, judge(trace, self._checkers), Size.of(trace))
         except (InternalError, SchedulerError):  # ours to mend, not to hide
             raise
+        except GuestSpinError:
+            self.spun = True
+            return None
         except Exception:  # a guest may raise under another schedule, or with parts missing: then it is no candidate
             return None
         finally:
