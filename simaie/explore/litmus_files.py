@@ -26,7 +26,7 @@ __all__ = ["LitmusSettings", "explore_litmus_files"]
 
 #: Files that a worker takes at a time, at most: handing a file over costs a tenth of a small one's work, but a long one
 #: keeps those in its company waiting.
-_CHUNK = 8
+_CHUNK = 16
 
 
 class LitmusSettings(msgspec.Struct, frozen=True):
