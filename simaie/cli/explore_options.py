@@ -47,8 +47,8 @@ Target = Annotated[
 CutOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="VCPU[:ITEM+...]",
-        help="Leave this vCPU, or these items of its list of instructions, out of the program; 'final': its final "
+        metavar="VCPU[:N+N-N+N-]",
+        help="Leave this vCPU, or these of its instructions (5, 5-7, from 9 on: 9-), out of the program; 'final': its final "
         "check. Repeatable; shrunk failures use it.",
     ),
 ]

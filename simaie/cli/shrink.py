@@ -13,6 +13,7 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.progress import shrink_progress
 from simaie.cli.status import Status
 from simaie.errors import InputError
+from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.replay.failure import Shrunk
 from simaie.replay.player import replay
 from simaie.show.failure_view import failure_view
@@ -66,8 +67,15 @@ def _heading(shrunk: Shrunk) -> list[Text]:
     line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold").append(f", {report.kind}: {report}")
     if not program.cuts:
         return [line]
-    left_out = ", ".join(map(str, program.cuts))
-    return [line, Text(f"left out of the program (vCPU, or vCPU:instructions of its list): {left_out}", "dim")]
+    return [line, Text(f"left out of the program: {', '.join(map(_words, program.cuts))}", "dim")]
+
+
+def _words(cut: Cut) -> str:
+    if cut == FINAL_CHECK:
+        return "the final check"
+    if cut.whole:
+        return f"vCPU {cut.thread}"
+    return f"of vCPU {cut.thread} instructions {str(cut).partition(':')[2].replace('+', ', ')}"
 
 
 def _again(shrunk: Shrunk, out: Path | None) -> list[Text]:

@@ -23,7 +23,7 @@ import msgspec
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 
-__all__ = ["ALU", "LOCAL", "Code", "Ins", "ins", "run_code"]
+__all__ = ["ALU", "BRANCHES", "LOCAL", "Code", "Ins", "ins", "run_code"]
 
 Operand = int | str
 
@@ -65,7 +65,7 @@ ALU: dict[str, Callable[[int, int], int]] = {
 #: ``select c, a, b`` gives a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`.
 LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe"})
 _ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1}
-_BRANCHES = frozenset({"branch", "cbz", "cbnz"})
+BRANCHES = frozenset({"branch", "cbz", "cbnz"})
 
 
 class Ins(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class Code(Sequence[Ins]):
             if item.name == "label":
                 self._add_label(item, index, where)
         for index, item in enumerate(self.instructions):
-            if item.name in _BRANCHES and item.args[-1] not in self.labels:
+            if item.name in BRANCHES and item.args[-1] not in self.labels:
                 raise UsageError(f"{where}, item {index}: no label {item.args[-1]!r} to branch to")
         compiler = _Compiler(self.labels)
         self.steps = [compiler.step(item) for item in self.instructions]
@@ -159,7 +159,7 @@ class _Compiler:
             return (_NOTHING,)
         if name == "branch":
             return _JUMP, self._labels[str(args[0])]
-        if name in _BRANCHES:
+        if name in BRANCHES:
             return _IF_ZERO if name == "cbz" else _IF_NOT_ZERO, self._place(args[0]), self._labels[str(args[1])]
         places = [self._place(a) for a in args]
         if name == "observe":

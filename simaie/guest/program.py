@@ -17,7 +17,7 @@ from simaie.host.pages import PAGE_SIZE, Page
 if TYPE_CHECKING:
     from simaie.guest.cut import Cut
 
-__all__ = ["FinalState", "Program", "ThreadCode"]
+__all__ = ["FinalState", "GuestFunction", "Program", "ThreadCode"]
 
 GuestFunction: TypeAlias = Callable[[Any], Coroutine[Any, Any, Any]]
 ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]

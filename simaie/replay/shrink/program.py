@@ -1,113 +1,155 @@
-"""Pass: leave out vCPUs, then guest instructions, where the program says what they are.
+"""Pass: leave out vCPUs, then guest instructions.
 
-A whole vCPU can always be left out; single instructions only of a vCPU whose code is a list, and a loop only as a
-whole: with parts missing it might have no way out, nor a step in which another vCPU could go on. Guarantee, if the
-budget lasts: no single one of those that are left can go without the failure going too, under what is left of the
-schedule. A program whose default execution already has a finding is no
-candidate: it would say nothing of the schedule. The final check counts on the whole program, so it goes with the first
-cut; and where it is what has to fail, or an assertion, nothing is cut.
+A whole vCPU can always be left out, and so can the end of what it does. Single instructions can where the finding is
+about the emulator, which owes its promises to every program: those of a list, a loop only as a whole (with parts
+missing it might have no way out, nor a step in which another vCPU could go on), and those of a function as
+`simaie.guest.part` counts them. Where the finding is about the guest's own algorithm, a program with parts missing from
+the middle would be another one.
+
+First all but the guilty instructions at once, or all but what they rest on: mostly that is it, and every execution
+from there on is short. Then chunks, from the half of a vCPU down to single instructions. Guarantee, if the budget
+lasts: no single one of those that are left can go without the failure going too, under what is left of the schedule.
+
+A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. The
+final check counts on the whole program, so it goes with the first cut; and where it is what has to fail, or an
+assertion, nothing is cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from difflib import SequenceMatcher
+from collections.abc import Collection, Sequence
+from functools import cache
 
 from simaie.errors import UsageError
 from simaie.guest.code import Code
 from simaie.guest.cut import FINAL_CHECK, Cut, without
 from simaie.guest.program import Program
-from simaie.op import Kind
-from simaie.replay.shrink.turns import InTurns, Turn, choices_of
+from simaie.replay.shrink.code import Numbers, remaining_events, units_of
+from simaie.replay.shrink.dependence import causal_past, predecessors
+from simaie.replay.shrink.landmarks import legs_of
+from simaie.replay.shrink.turns import InTurns, choices_of
 from simaie.replay.shrink.workbench import Workbench
-from simaie.trace import Instruction, Trace
+from simaie.trace import Trace
 
-__all__ = ["cut_program"]
+__all__ = ["cut_program", "cut_to_the_guilty"]
 
-_BRANCHES = ("branch", "cbz", "cbnz")
 _BY_THE_PROGRAM = ("final-check", "assertion")
+_BY_THE_ALGORITHM = ("linearizability", "atomic-blocks", "data-race", "livelock", "starvation")
+
+
+def cut_to_the_guilty(bench: Workbench) -> None:
+    """All at once: everything but the guilty instructions, or but those that had to come before them."""
+    if not _can_cut(bench):
+        return
+    trace = bench.best.trace
+    guilty = next((f.steps for f in bench.best.findings if f.kind == bench.kind), ())
+    for needed in (guilty, causal_past(predecessors(trace), guilty)):
+        if needed and _cut_but(bench, needed):
+            break
+    for thread in reversed(range(len(bench.best.program.threads))):
+        _try(bench, Cut(thread))
 
 
 def cut_program(bench: Workbench) -> None:
     """A smaller program that fails in the same way; the schedule is what is left of the best one's."""
-    threads = len(bench.best.program.threads)
-    if bench.kind in _BY_THE_PROGRAM or threads < 2 or _default(bench, bench.best.program) is None:
+    if not _can_cut(bench):
         return
-    for thread in reversed(range(threads)):
+    for thread in reversed(range(len(bench.best.program.threads))):
         if not _try(bench, Cut(thread)):
-            _cut_items(bench, thread)
+            _cut_chunks(bench, thread)
 
 
-def _cut_items(bench: Workbench, thread: int) -> None:
-    whole = bench.best.program.whole or bench.best.program
-    code = whole.threads[thread]
-    if not isinstance(code, Code):
+def _can_cut(bench: Workbench) -> bool:
+    if bench.kind in _BY_THE_PROGRAM or len(bench.best.program.threads) < 2:
+        return False
+    return bool(bench.best.program.cuts) or _sensible(bench, bench.best.program) is not None
+
+
+def _cut_but(bench: Workbench, steps: Collection[int]) -> bool:
+    """Leave out all but the instructions of `steps`; where only ends can go, all behind the last of them."""
+    best = bench.best
+    wanted = {id(best.trace.events[step].instruction) for step in steps}
+    cuts: list[Cut] = []
+    for thread in range(len(best.program.threads)):
+        numbers = Numbers(best.program, best.trace, thread)
+        kept = [i for i in numbers.instructions if id(i) in wanted]
+        if not kept:
+            cuts.append(Cut(thread))
+        elif numbers.known is not None:
+            known = {n for i in kept if (n := numbers.of(i)) is not None}
+            cuts.append(_only(bench, numbers, thread, known))
+    return _try(bench, *cuts)
+
+
+def _only(bench: Workbench, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
+    """The cut that leaves of a thread what is `kept`, and what stands before it where only the end can go."""
+    last = max(kept, default=-1)
+    if bench.kind in _BY_THE_ALGORITHM:
+        kept = set(range(last + 1))
+    gone = [number for unit in units_of(numbers) for number in unit if number not in kept]
+    if isinstance(numbers.code, Code) or not gone:
+        return Cut.of(thread, gone)
+    return Cut.of(thread, gone, last + 1)
+
+
+def _cut_chunks(bench: Workbench, thread: int) -> None:
+    units = units_of(Numbers(bench.best.program, bench.best.trace, thread))
+    if not units:
         return
-    units = _units(code)
+    only_the_end = bench.kind in _BY_THE_ALGORITHM
     size = max(1, len(units) // 2)
     while not bench.spun:
         for start in range(len(units) - size, -size, -size):
-            chosen = units[max(0, start) : start + size]
-            _try(bench, Cut(thread, tuple(item for unit in chosen for item in unit)))
+            first = max(0, start)
+            went = _try(bench, _chunk(bench, thread, units[first : start + size]))
+            if went and only_the_end:
+                del units[first:]
+            elif only_the_end:
+                break
         if size == 1:
             return
         size //= 2
 
 
-def _units(code: Code) -> list[range]:
-    """The items of `code` in order, those of a loop together: from a label to the last branch back to it."""
-    ends = list(range(len(code)))
-    for index, item in enumerate(code):
-        if item.name in _BRANCHES and (begin := code.labels[str(item.args[-1])]) < index:
-            ends[begin] = max(ends[begin], index)
-    units: list[range] = []
-    for index in range(len(code)):
-        if units and index < units[-1].stop:  # inside; a loop in it, or one that overlaps it, is part of it
-            units[-1] = range(units[-1].start, max(units[-1].stop, ends[index] + 1))
-        else:
-            units.append(range(index, ends[index] + 1))
-    return units
+def _chunk(bench: Workbench, thread: int, units: Sequence[range]) -> Cut:
+    """What is left out of `thread` already, and `units`."""
+    program = bench.best.program
+    known = next((cut for cut in program.cuts if cut.thread == thread), Cut(thread, ()))
+    gone = {*(known.items or ()), *(number for unit in units for number in unit)}
+    code = (program.whole or program).threads[thread]
+    if known.whole or isinstance(code, Code):
+        return known if known.whole else Cut(thread, tuple(sorted(gone)))
+    done = units_of(Numbers(program, bench.best.trace, thread))
+    end = max((n for unit in done for n in unit if n not in gone and not known.has(n)), default=-1) + 1
+    return Cut.of(thread, gone, end)
 
 
-def _try(bench: Workbench, cut: Cut) -> bool:
+def _try(bench: Workbench, *cuts: Cut) -> bool:
+    """Whether `cuts` are made, now or already."""
     best = bench.best
-    cuts = {known.thread: known for known in best.program.cuts}
-    known = cuts.get(cut.thread)
-    if known is not None and (known.items is None or (cut.items and set(cut.items) <= set(known.items))):
-        return known.items is None
-    if known is not None and known.items is not None and cut.items is not None:
-        cut = Cut(cut.thread, tuple(sorted({*known.items, *cut.items})))
-    cuts[cut.thread] = cut
-    cuts[FINAL_CHECK.thread] = FINAL_CHECK
+    known = {cut.thread: cut for cut in best.program.cuts}
+    cuts = tuple(cut for cut in cuts if not cut.nothing and not (cut.thread in known and known[cut.thread].whole))
+    made = known | {cut.thread: cut for cut in cuts}
+    if made == known:
+        return True
+    made[FINAL_CHECK.thread] = FINAL_CHECK
     try:
-        program = without(best.program, [cuts[thread] for thread in sorted(cuts)])
+        program = without(best.program, [made[thread] for thread in sorted(made)])
     except UsageError:  # a label that is still branched to
         return False
-    default = _default(bench, program)
-    if default is None:
+
+    @cache
+    def default() -> Trace | None:
+        return _sensible(bench, program)
+
+    left = remaining_events(best.program, best.trace, cuts, default)
+    if left is None:
         return False
-    return bench.try_turns(list(_left(best.trace, default, cut.thread)), choices_of(best.trace), program)
+    legs, way = legs_of(left)
+    return bench.try_legs(legs, way, choices_of(best.trace), program, only_if=lambda: default() is not None)
 
 
-def _default(bench: Workbench, program: Program) -> Trace | None:
+def _sensible(bench: Workbench, program: Program) -> Trace | None:
     """The default execution of `program`; None if it has a finding, and so makes no sense by itself."""
     attempt = bench.execute(program, InTurns([], ()))
     return None if attempt is None or attempt.findings else attempt.trace
-
-
-def _left(trace: Trace, default: Trace, thread: int) -> Iterator[Turn]:
-    """The turns of `trace`, less the steps of the instructions of `thread` that have gone.
-
-    Which have gone is told by comparing what the thread did with what it does in the `default` execution without them.
-    """
-    old, new = _instructions(trace, thread), _instructions(default, thread)
-    matcher = SequenceMatcher(None, [str(i) for i in old], [str(i) for i in new], autojunk=False)
-    kept = {id(i) for block in matcher.get_matching_blocks() for i in old[block.a : block.a + block.size]}
-    gone = {id(i) for i in old} - kept
-    for event in trace.events:
-        if event.op.kind is not Kind.CHOICE and id(event.instruction) not in gone:
-            yield Turn(event.actor, 1)
-
-
-def _instructions(trace: Trace, thread: int) -> list[Instruction]:
-    return [instruction for instruction, _ in trace.instructions if instruction.vcpu == str(thread)]

@@ -16,14 +16,15 @@ from simaie.replay.shrink.commute import commute
 from simaie.replay.shrink.drop import drop_choices, drop_turns
 from simaie.replay.shrink.fewest import search_fewest
 from simaie.replay.shrink.merge import merge_turns, shift_borders
-from simaie.replay.shrink.program import cut_program
+from simaie.replay.shrink.program import cut_program, cut_to_the_guilty
 from simaie.replay.shrink.size import Size
 from simaie.replay.shrink.workbench import Attempt, BudgetSpent, ShrinkProgress, ShrinkReport, Workbench
 from simaie.trace import Trace
 
 __all__ = ["Shrinkable", "shrink"]
 
-_PASSES = (commute, drop_turns, drop_choices, commute, merge_turns, cut_program, shift_borders)
+_PASSES = (cut_to_the_guilty, commute, drop_turns, drop_choices, commute, merge_turns, cut_program, shift_borders)
+_CUTS = (cut_to_the_guilty, cut_program)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def shrink(
     )
     exhausted = interrupted = False
     try:
-        _improve(bench, _PASSES if cut else tuple(p for p in _PASSES if p is not cut_program))
+        _improve(bench, _PASSES if cut else tuple(p for p in _PASSES if p not in _CUTS))
     except BudgetSpent:
         exhausted = True
     except KeyboardInterrupt:

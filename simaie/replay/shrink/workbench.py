@@ -19,6 +19,7 @@ from simaie.guest.cut import Cut
 from simaie.guest.program import Program
 from simaie.protocols import Checker, Scheduler
 from simaie.replay.run import Driver, run
+from simaie.replay.shrink.landmarks import Leg, ToLandmarks, Way
 from simaie.replay.shrink.size import Size
 from simaie.replay.shrink.turns import Choices, InTurns, Turn, joined
 from simaie.trace import Trace
@@ -111,14 +112,22 @@ class Workbench:
                 self._progress(self.spent, self._limit, self.best.size)
         return attempt
 
-    def offer(self, attempt: Attempt | None) -> bool:
-        """Take `attempt` as the best if it fails in the wanted way and is smaller; whether it was taken."""
-        if attempt is None or not attempt.has(self.kind) or attempt.size >= self.best.size:
+    def offer(self, attempt: Attempt | None, only_if: Callable[[], bool] = lambda: True) -> bool:
+        """Take `attempt` as the best if it fails in the wanted way and is smaller; whether it was taken.
+
+        only_if: a condition that costs executions, asked last.
+        """
+        if attempt is None or not attempt.has(self.kind) or attempt.size >= self.best.size or not only_if():
             return False
         self.best = attempt
         return True
 
-    def try_turns(self, turns: Sequence[Turn], choices: Choices, program: Program | None = None) -> bool:
+    def try_turns(
+        self,
+        turns: Sequence[Turn],
+        choices: Choices,
+        program: Program | None = None,
+    ) -> bool:
         """Run `turns`, unless that was done before; whether the outcome is the new best."""
         program = program or self.best.program
         turns = joined(turns)
@@ -127,6 +136,22 @@ class Workbench:
             return False
         self._tried.add(key)
         return self.offer(self.execute(program, InTurns(turns, choices)))
+
+    def try_legs(
+        self,
+        legs: Sequence[Leg],
+        way: Way,
+        choices: Choices,
+        program: Program | None = None,
+        only_if: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Run `legs`, a way through the best execution, as `try_turns` runs turns. only_if: as for `offer`."""
+        program = program or self.best.program
+        key = (self.best.trace.digest, _identity(program), tuple(legs), choices)
+        if key in self._tried:
+            return False
+        self._tried.add(key)
+        return self.offer(self.execute(program, ToLandmarks(legs, way, choices)), only_if)
 
 
 def _identity(program: Program) -> tuple[Cut, ...]:
