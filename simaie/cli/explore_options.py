@@ -48,8 +48,8 @@ CutOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="VCPU[:N+N-N+N-]",
-        help="Leave this vCPU, or these of its instructions (5, 5-7, from 9 on: 9-), out of the program; 'final': its final "
-        "check. Repeatable; shrunk failures use it.",
+        help="Leave this vCPU, or these of its instructions (5, 5-7, from 9 on: 9-), out of the program; 'final': its "
+        "final check. Repeatable; shrunk failures use it.",
     ),
 ]
 SchemeName = Annotated[

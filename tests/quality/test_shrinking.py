@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from itertools import pairwise
 
 import pytest
 
@@ -12,6 +13,7 @@ from simaie.explore.explorer import make_scheduler
 from simaie.guest import corpus
 from simaie.replay.run import run
 from simaie.replay.shrink import Size
+from simaie.trace import Trace
 
 X = 0x100
 SMALL = {"address_bits": 12}
@@ -47,6 +49,47 @@ def minimum(name: str) -> Size:
 @pytest.mark.parametrize("name", BUGS)
 def test_the_minimum_is_what_it_is_known_to_be(name):
     assert minimum(name)[:2] == BUGS[name][3]
+
+
+def preemptions(trace: Trace) -> int:
+    """How often a vCPU was left that could have gone on."""
+    last = {event.actor: step for step, event in enumerate(trace.events)}
+    return sum(before.actor != after.actor and step < last[before.actor]
+               for step, (before, after) in enumerate(pairwise(trace.events)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("bits", [12, 32])
+@pytest.mark.parametrize(("kind", "cut"), [("rmw-atomicity", True), ("rmw-atomicity", False), ("final-check", True)])
+def test_the_first_registration_window_comes_down_to_its_two_preemptions_from_every_seed(seed, bits, kind, cut):
+    """Of the storer between its look and its store, and of the registering vCPU between its load and its store."""
+    program, machine = corpus.program("first-registration-window"), Machine("aie-rfc", address_bits=bits)
+    found = explore(program, machine, scheduler="random-walk", seed=seed).failures[0]
+    small, report = found.shrink(kind=kind, cut=cut, executions=500)
+    assert not report.exhausted
+    assert (preemptions(small.trace), report.after.switches) == (2, 3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_instructions_are_left_of_hundreds(seed):
+    """On their way they make the nodes of a tree, which others had made when the failure was found.
+
+    The first turn is the storer's, which is a deviation unless nothing is left of the vCPUs before it.
+    """
+
+    async def increments(cpu):
+        for place in range(40):
+            await cpu.lock_inc(X + 64 * place)
+            await cpu.lock_inc(X + 8)
+
+    async def stores(cpu):
+        for place in range(40):
+            await cpu.store(X + 64 * place, 5)
+            await cpu.lock_inc(X + 8)
+
+    program = Program("long", isa="x86", threads=[increments, stores, increments], init={X: 0})
+    found = explore(program, Machine("aie-rfc"), scheduler="random-walk", seed=seed).failures[0]
+    assert found.shrink(executions=500).report.after in ((3, 3, 2, 18), (2, 3, 2, 18))
 
 
 @pytest.mark.parametrize("name", BUGS)

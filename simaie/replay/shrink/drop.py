@@ -1,11 +1,14 @@
 """Pass: take turns out, in chunks from the half down to single ones (delta debugging, A. Zeller, R. Hildebrandt, 2002).
 
-What a vCPU does not do in the turn that is taken out, it does in its next one, or at the end. Guarantee, if the budget
+What a vCPU does not do in the turn that is taken out, it does in its next one, or later. Guarantee, if the budget
 lasts: of the turns that are left none can be taken out, and none can be given for good to the vCPU before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from simaie.replay.shrink.landmarks import legs_of
 from simaie.replay.shrink.turns import Turn, choices_of, turns_of
 from simaie.replay.shrink.workbench import Workbench
 
@@ -45,10 +48,19 @@ def _drop_chunks(bench: Workbench, size: int) -> bool:
         turns = turns_of(bench.best.trace)
         position = min(position, len(turns))
         start = max(0, position - size)
-        if bench.try_turns(turns[:start] + turns[position:], choices_of(bench.best.trace)):
+        if _try_without(bench, turns, start, position):
             dropped = True
         position = start
     return dropped
+
+
+def _try_without(bench: Workbench, turns: Sequence[Turn], start: int, end: int) -> bool:
+    """By landmarks, where a vCPU makes up in its next turn for what it has lost; or by steps, where it does not."""
+    choices = choices_of(bench.best.trace)
+    legs, way = legs_of(bench.best.trace.events)
+    if bench.try_legs([*legs[:start], *legs[end:]], way, choices):
+        return True
+    return bench.try_turns([*turns[:start], *turns[end:]], choices)
 
 
 def _run_on(bench: Workbench) -> None:
