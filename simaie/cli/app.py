@@ -30,10 +30,19 @@ from simaie.cli.explore_options import (
     Target,
     Word,
 )
-from simaie.cli.options import DriverName, FormatOption, Listed, LitmusFormat, complete_programs, completing, known
+from simaie.cli.options import (
+    DriverName,
+    FormatOption,
+    Judges,
+    Listed,
+    LitmusFormat,
+    complete_programs,
+    completing,
+    known,
+)
 from simaie.cli.output import Format
 from simaie.cli.status import Status, command
-from simaie.plugins import CHECKERS, HOSTS, SCHEMES
+from simaie.plugins import HOSTS, SCHEMES
 
 __all__ = ["app"]
 
@@ -163,6 +172,7 @@ def replay(
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
     ] = False,
+    checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
@@ -170,21 +180,14 @@ def replay(
     """Run a saved failure again and show it step by step, the violation marked."""
     from simaie.cli.replay import run_replay
 
-    return run_replay(file, program, best_effort, driver, output, everything)
+    return run_replay(file, program, best_effort, driver, output, everything, checker or ())
 
 
 @app.command(epilog=_CHECK_EXAMPLES)
 @command
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
-    checker: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Judge by this one (see: simaie list checkers); repeatable. Default: those of explore.",
-            autocompletion=completing(CHECKERS),
-        ),
-    ] = None,
+    checker: Judges = None,
     program: Annotated[
         str | None,
         typer.Option(
@@ -200,7 +203,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Run a saved execution again and judge it by checkers of your choice."""
+    """Run a saved execution again and judge it: by the checkers that did then, or those of your choice."""
     from simaie.cli.check import run_check
 
     return run_check(file, checker or (), program, best_effort, driver, output, everything)
@@ -228,6 +231,7 @@ def show(
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
     ] = False,
+    checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
 ) -> Status:
@@ -235,7 +239,7 @@ def show(
     from simaie.cli.show import run_show
 
     pictures = {"html": html, "svg": svg, "perfetto": perfetto}
-    return run_show(file, program, best_effort, driver, pictures, everything)
+    return run_show(file, program, best_effort, driver, pictures, everything, checker or ())
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)
@@ -247,10 +251,7 @@ def shrink(
         str | None, typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first.")
     ] = None,
     executions: Annotated[int, typer.Option(metavar="N", help="Run at most so many candidates.")] = 500,
-    checker: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Judge by this one; repeatable.", autocompletion=completing(CHECKERS)),
-    ] = None,
+    checker: Judges = None,
     whole: Annotated[bool, typer.Option("--whole", help="Leave nothing out of the program itself.")] = False,
     program: Annotated[
         str | None,

@@ -1,20 +1,20 @@
-"""What ``simaie check`` does: run a saved execution again and judge it by checkers of the caller's choice."""
+"""What ``simaie check`` does: run a saved execution again and judge it, by whom it was or whom the caller chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.text import Text
 
-from simaie.check import CHECKERS, DEFAULT, checkers_of, judge, name_of
-from simaie.cli.machines import load_program
+from simaie.check import judge, name_of
+from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.replay import heading
 from simaie.cli.status import Status, status_of
 from simaie.finding import Finding, verdict_of
+from simaie.replay.checkers import judges, word_for
 from simaie.replay.failure import Failure
 from simaie.replay.player import replay
 from simaie.show.failure_view import failure_view
@@ -37,23 +37,20 @@ def run_check(
     everything: bool,
 ) -> Status:
     """Judge the execution in `file`; violated or inconclusive, since one execution proves nothing to hold."""
-    names = list(checkers) or [_name(checker) for checker in DEFAULT]
-    judging = checkers_of(names)  # before anything is run: a wrong name is a wrong command line
     with guest_output_aside():
         failure = replay(
             file,
             program=None if target is None else load_program(target),
             mode="best-effort" if best_effort else "strict",
-            driver="trio" if driver == "trio" else "inline",
-            checkers=judging,
+            driver=driver_of(driver),
+            checkers=tuple(checkers) or None,
         )
-        judged = [(name, judge(failure.trace, [checker])) for name, checker in zip(names, judging, strict=True)]
+        judged = [
+            (word_for(choice) or name_of(checker), judge(failure.trace, [checker]))
+            for choice, checker in zip(failure.checkers, judges(failure.checkers), strict=True)
+        ]
     _write(failure, judged, output, everything)
     return status_of(failure.verdict)
-
-
-def _name(checker: Any) -> str:
-    return next((name for name, known in CHECKERS.items() if known is checker), name_of(checker))
 
 
 def _write(failure: Failure, judged: Sequence[_Judged], output: Format, everything: bool) -> None:

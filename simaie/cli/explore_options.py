@@ -118,8 +118,9 @@ CheckerNames = Annotated[
     list[str] | None,
     typer.Option(
         "--checker",
-        metavar="NAME",
-        help="Judge by this one (see: simaie list checkers); repeatable. Default: what every execution is judged by.",
+        metavar="NAME|FILE.py:NAME",
+        help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
+        "repeatable. Default: what every execution is judged by.",
         autocompletion=completing(CHECKERS),
         rich_help_panel=_SEARCH,
     ),

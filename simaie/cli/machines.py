@@ -13,9 +13,10 @@ from simaie.errors import InputError, SimaieError
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.plugins import Spec
+from simaie.replay.run import Driver
 from simaie.replay.target import find_target
 
-__all__ = ["MachineOptions", "load_program", "make_machine"]
+__all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
 
 #: The ideal: what the guest architecture itself promises.
 DEFAULT_SCHEME = "native"
@@ -42,6 +43,11 @@ def load_program(target: str) -> Program:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(f"{target}: cannot be had: {type(error).__name__}: {error}") from error
+
+
+def driver_of(name: str | None) -> Driver | None:
+    """The driver that an option names; None if it was not given."""
+    return None if name is None else "trio" if name == "trio" else "inline"
 
 
 def make_machine(target: str, options: MachineOptions) -> Machine:

@@ -17,6 +17,7 @@ __all__ = [
     "Endianness",
     "FormatOption",
     "HostWord",
+    "Judges",
     "Listed",
     "LitmusFormat",
     "complete_programs",
@@ -85,4 +86,15 @@ def complete_programs(incomplete: str) -> list[str]:
     return names or sorted(str(path) for path in Path().glob(f"{incomplete}*.py"))
 
 
+#: For commands on saved executions.
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--checker",
+        metavar="NAME|FILE.py:NAME",
+        help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
+        "repeatable. Default: those that judged when it was saved.",
+        autocompletion=completing(plugins.CHECKERS),
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]

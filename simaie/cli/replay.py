@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from simaie.cli.machines import load_program
+from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
@@ -20,7 +21,13 @@ __all__ = ["heading", "run_replay"]
 
 
 def run_replay(
-    file: Path, target: str | None, best_effort: bool, driver: str | None, output: Format, everything: bool
+    file: Path,
+    target: str | None,
+    best_effort: bool,
+    driver: str | None,
+    output: Format,
+    everything: bool,
+    checkers: Sequence[str] = (),
 ) -> Status:
     """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution."""
     with guest_output_aside():
@@ -28,7 +35,8 @@ def run_replay(
             file,
             program=None if target is None else load_program(target),
             mode="best-effort" if best_effort else "strict",
-            driver="trio" if driver == "trio" else "inline",
+            driver=driver_of(driver),
+            checkers=tuple(checkers) or None,
         )
     if output is Format.JSON:
         print_json(failure_document(failure))

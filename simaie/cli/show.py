@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from simaie.cli.machines import load_program
+from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
 from simaie.cli.status import Status, status_of
@@ -26,6 +26,7 @@ def run_show(
     driver: str | None,
     pictures: Mapping[str, Path | None],
     everything: bool,
+    checkers: Sequence[str] = (),
 ) -> Status:
     """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout."""
     with guest_output_aside():
@@ -33,7 +34,8 @@ def run_show(
             file,
             program=None if target is None else load_program(target),
             mode="best-effort" if best_effort else "strict",
-            driver="trio" if driver == "trio" else "inline",
+            driver=driver_of(driver),
+            checkers=tuple(checkers) or None,
         )
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():

@@ -7,8 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.check import DEFAULT
-from simaie.cli.machines import load_program
+from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
 from simaie.cli.status import Status
@@ -37,8 +36,8 @@ def run_shrink(
         failure = replay(
             file,
             program=None if target is None else load_program(target),
-            driver="trio" if driver == "trio" else "inline",
-            checkers=options["checkers"] or DEFAULT,
+            driver=driver_of(driver),
+            checkers=options["checkers"],
         )
         shrunk = failure.shrink(progress=progress, **options)
         if out is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from simaie import plugins
-from simaie.check import DEFAULT, CheckerChoice, checkers_of, judge, name_of
+from simaie.check import DEFAULT, CheckerChoice, judge, name_of
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
@@ -21,6 +21,7 @@ from simaie.finding import Verdict, verdict_of
 from simaie.guest.program import Program
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler, require_one_of, require_positive
+from simaie.replay.checkers import judges
 from simaie.replay.failure import Failure
 from simaie.replay.run import DRIVERS, Driver, make_execution
 from simaie.trace import Ending, Trace
@@ -54,7 +55,7 @@ def explore(
 
     scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
     limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
-    checkers: functions of a trace, or names of registered ones (``simaie list checkers``).
+    checkers: functions of a trace, names of registered ones (``simaie list checkers``), or ``"FILE.py:NAME"``.
     driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then.
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
@@ -132,8 +133,8 @@ class Exploration:
         self.undecided = 0  # executions in which a checker could not tell
         self._undecided_because = ""
         self.interrupted = False
-        self._failure_limit, self._checkers, self._driver = failures, checkers_of(checkers), driver
-        self._checker_names = tuple(choice for choice in checkers if isinstance(choice, str))
+        self._failure_limit, self._checkers, self._driver = failures, judges(checkers), driver
+        self._choices = tuple(checkers)
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -235,7 +236,7 @@ class Exploration:
                 self.failures.append(
                     Failure(
                         self.program, self.machine, self._spec, self.seed, self._index,
-                        trace, findings, self._profile, self._driver, self._checker_names,
+                        trace, findings, self._profile, self._driver, self._choices,
                     )
                 )
         self._index += 1

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from simaie import plugins
-from simaie.check import DEFAULT, CheckerChoice, checkers_of
+from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.machine import Machine
 from simaie.errors import NondeterminismError
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.plugins import Spec
+from simaie.replay.checkers import judges, records_of, word_for
 from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
 from simaie.replay.recording import Recording
 from simaie.replay.run import Driver, run
@@ -42,7 +43,7 @@ class Failure:
     findings: tuple[Finding, ...]
     profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
     driver: Driver = "inline"
-    checkers: tuple[str, ...] = ()  # names of those that judged, where they were asked for by name
+    checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)  # those that judged
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
@@ -60,7 +61,8 @@ class Failure:
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
         if self.driver != "inline":
             parts += ["--driver", self.driver]
-        parts += [word for name in self.checkers for word in ("--checker", name)]
+        named = () if self.checkers == DEFAULT else filter(None, map(word_for, self.checkers))
+        parts += [word for name in named for word in ("--checker", name)]
         return shlex.join(parts)
 
     @property
@@ -83,22 +85,21 @@ class Failure:
         """The shortest failure of the same kind that `executions` runs find, and a report on the way there.
 
         kind: of the finding to keep; by default that of the first. cut: whether to leave out vCPUs and instructions
-        too (see `simaie.guest.cut`). checkers: those that found it, as for `simaie.explore`; by default those that the
-        failure names, or the usual. progress: called with how many were run, of how many, and the best size.
+        too (see `simaie.guest.cut`). checkers: to judge by, as for `simaie.explore`; by default those that found it.
+        progress: called with how many were run, of how many, and the best size.
         Deterministic; Ctrl-C keeps the best so far.
 
         Raises UsageError if there is no finding (of that kind), or the checkers do not find it.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
-        choices = tuple(checkers or self.checkers or DEFAULT)
-        judging = checkers_of(choices)
+        choices = self.checkers if checkers is None else tuple(checkers)
         best, report = shrink(
-            given, kind=kind, executions=executions, cut=cut, checkers=judging, progress=progress
+            given, kind=kind, executions=executions, cut=cut, checkers=judges(choices), progress=progress
         )
         script = Spec("scripted", {"schedule": best.trace.schedule.text})
         failure = Failure(
             best.program, self.machine, script, self.seed, 0, best.trace, best.findings, driver=self.driver,
-            checkers=tuple(choice for choice in choices if isinstance(choice, str)),
+            checkers=choices,
         )
         return Shrunk(failure, report)
 
@@ -156,6 +157,8 @@ class Failure:
             digest=self.trace.digest,
             verdict=self.verdict.value,
             findings=self.findings,
+            checkers=records_of(self.checkers, base),
+            driver=self.driver,
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -1,9 +1,9 @@
 """The replay file: one execution, written down so that it can be had again.
 
 JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and
-where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule, and
-for every step who did what and a digest of who could have; then the trace's digest and the findings. It holds no code,
-and reading it runs none: `load` gives plain values, or one `ReplayError`.
+where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule,
+and for every step who did what and a digest of who could have; then the trace's digest, the findings and which
+checkers made them. It holds no code, and reading it runs none: `load` gives plain values, or one `ReplayError`.
 
 The definition's file is recorded with a digest of its text. It is imported only if that still matches or the caller
 names the program himself, so that opening a stranger's replay file cannot run what the stranger chose.
@@ -21,7 +21,7 @@ from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
 
-__all__ = ["MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
+__all__ = ["CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
 
 VERSION = 1
 #: Far above any execution within the default limits; a larger file is not ours.
@@ -69,6 +69,15 @@ class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: dict[str, Any]
 
 
+class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A checker that judged: by its name; or custom, the global `name` of the `source` file, if it stands in one."""
+
+    name: str
+    custom: bool = False
+    source: str | None = None
+    source_digest: str | None = None
+
+
 class Step(msgspec.Struct, frozen=True, array_like=True):
     """One event: who, which operation, and a digest of the candidates with their operations."""
 
@@ -94,6 +103,8 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     digest: str
     verdict: str
     findings: tuple[Finding, ...]
+    checkers: tuple[CheckerRecord, ...] = ()  # none: the usual
+    driver: Literal["inline", "trio"] = "inline"
 
     @property
     def schedule(self) -> Schedule:

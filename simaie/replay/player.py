@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from simaie import plugins
-from simaie.check import DEFAULT, CheckerChoice, checkers_of, judge
+from simaie.check import CheckerChoice, judge
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
@@ -17,6 +17,7 @@ from simaie.guest.identity import find_program
 from simaie.guest.program import Program
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler, require_one_of
+from simaie.replay.checkers import choices_of, judges
 from simaie.replay.failure import Failure
 from simaie.replay.file import ReplayFile, load
 from simaie.replay.recording import Comparing
@@ -34,19 +35,20 @@ def replay(
     program: Program | str | None = None,
     machine: Machine | None = None,
     mode: Mode = "strict",
-    driver: Driver = "inline",
-    checkers: Sequence[CheckerChoice] = DEFAULT,
+    driver: Driver | None = None,
+    checkers: Sequence[CheckerChoice] | None = None,
 ) -> Failure:
     """Run a saved or held failure again; the result has the trace and what the checkers find in it now.
 
     source: a replay file's path, or a failure. program: to use instead of the one that the file refers to (a
     changed version of it, say). machine: likewise, and needed where the scheme was a class. mode: ``"strict"`` raises
     DivergenceError at the first step that differs; ``"best-effort"`` follows the decisions as far as they fit.
-    checkers: functions of a trace or their names, as for `simaie.explore`.
+    driver, checkers: as for `simaie.explore`; by default those that ran and judged it then.
 
-    Raises ReplayError if the file or its program cannot be had, or the program has changed.
+    Raises ReplayError if the file, its program or its checkers cannot be had, or have changed.
     """
-    judging = checkers_of(checkers)
+    if checkers is not None:
+        judges(checkers)  # what is wrong with them is said before anything is looked for
     require_one_of("mode", mode, ("strict", "best-effort"))
     if isinstance(source, Failure):
         base, record = Path(), source.record(Path())
@@ -54,12 +56,28 @@ def replay(
     else:
         base, record = Path(source).parent, load(Path(source))
     chosen = _given(program) if program is not None else _program(record, base)
+    judging = _judging(source, record, base, chosen if program is not None else None, checkers)
     scheduler = _follower(record, mode)
     result = machine or _machine(record)
+    driver = driver or record.driver
     info = record.scheduler
     trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
     spec = Spec(info.name, info.options)
-    return Failure(chosen, result, spec, info.seed, info.index, trace, judge(trace, judging), info.profile, driver)
+    findings = judge(trace, judges(judging))
+    return Failure(
+        chosen, result, spec, info.seed, info.index, trace, findings, info.profile, driver, tuple(judging)
+    )
+
+
+def _judging(
+    source: object, record: ReplayFile, base: Path, given: Program | None, checkers: Sequence[CheckerChoice] | None
+) -> Sequence[CheckerChoice]:
+    """Who judges: whom the caller names, or who did when it was recorded."""
+    if checkers is not None:
+        return checkers
+    if isinstance(source, Failure):
+        return source.checkers
+    return choices_of(record.checkers, base, trusted=None if given is None else given.defined_in)
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:

@@ -13,7 +13,7 @@ from simaie.errors import InputError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
 from simaie.guest.program import Program
 
-__all__ = ["find_target", "source_digest", "variable_of"]
+__all__ = ["find_target", "program_of", "source_digest", "value_of", "variable_of"]
 
 
 def find_target(target: str) -> Program:
@@ -38,6 +38,14 @@ def program_of(path: Path, name: str) -> Program:
         found = sorted(k for k, v in vars(module).items() if isinstance(v, Program))
         raise InputError(f"{path}: {name!r} is not a Program (it defines: {', '.join(found) or 'none'})")
     return value
+
+
+def value_of(path: Path, name: str) -> object:
+    """What the module at `path` calls `name`; InputError if there is nothing."""
+    module = _import(path)
+    if not hasattr(module, name):
+        raise InputError(f"{path}: it defines no {name!r}")
+    return getattr(module, name)
 
 
 def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:

@@ -60,8 +60,9 @@ def test_the_checkers_that_found_it_judge(failure):
         found = simaie.explore(crowd([ins("load", X)]), Machine("none"), checkers=[odd], scheduler="random-walk")
     (odd_one,) = found.failures
     assert odd_one.shrink(checkers=[odd]).failure.findings[0].kind == "odd"
+    assert odd_one.shrink().failure.checkers == (odd,)
     with pytest.raises(UsageError, match="checkers"):
-        odd_one.shrink()
+        odd_one.shrink(checkers=["rmw-atomicity"])
     named = simaie.explore(WINDOW, MACHINE, checkers=["rmw-atomicity"], scheduler="random-walk").failures[0]
     small = named.shrink().failure
     assert {finding.kind for finding in small.findings} == {"rmw-atomicity"}
