@@ -23,7 +23,7 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 @pytest.fixture(scope="module", name="browser")
 def fixture_browser():
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
 
