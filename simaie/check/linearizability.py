@@ -47,6 +47,7 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
 
     checker.__name__ = checker.__qualname__ = f"linearizable_{name}"
     checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
+    checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.needs`)
     checker.judges_time = True  # type: ignore[attr-defined]  # an explorer looks for it (see the module's docstring)
     return checker
 

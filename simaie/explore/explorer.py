@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice, judge, name_of
+from simaie.check.needs import Unanswered
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
@@ -64,6 +65,7 @@ def explore(
     twice and compare; raises NondeterminismError with step, expected and got at the first difference
     (`simaie.explore.determinism` says what passing does not prove).
 
+    Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
     Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, whose
     ``report`` attribute holds what was found before.
     """
@@ -135,6 +137,7 @@ class Exploration:
         self.interrupted = False
         self._failure_limit, self._checkers, self._driver = failures, judges(checkers), driver
         self._choices = tuple(checkers)
+        self._unanswered = Unanswered(() if checkers is DEFAULT else self._checkers)
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -155,6 +158,8 @@ class Exploration:
                     from simaie.engine.trio_driver import in_trio  # trio is only loaded where it is used
 
                     in_trio(self._run_trio, watchdog)
+            if not self.failing and self.statistics.executions:
+                self._unanswered.complain(self.program.name)
         except KeyboardInterrupt:
             self.interrupted = True
         except SimaieError as error:
@@ -225,6 +230,8 @@ class Exploration:
     def _take(self, trace: Trace) -> None:
         """Judge and count one finished execution."""
         self.statistics.add(trace)
+        if self._unanswered:
+            self._unanswered.hear(trace)
         findings = judge(trace, self._checkers)
         verdict = verdict_of(findings) if findings else Verdict.HOLDS
         if verdict is Verdict.INCONCLUSIVE:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from simaie import plugins
 from simaie.check import CheckerChoice, judge
+from simaie.check.needs import require_answers
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
@@ -45,7 +46,8 @@ def replay(
     DivergenceError at the first step that differs; ``"best-effort"`` follows the decisions as far as they fit.
     driver, checkers: as for `simaie.explore`; by default those that ran and judged it then.
 
-    Raises ReplayError if the file, its program or its checkers cannot be had, or have changed.
+    Raises ReplayError if the file, its program or its checkers cannot be had, or have changed; UsageError if a checker
+    that is asked for has nothing to judge, since the program does not say what it takes.
     """
     if checkers is not None:
         judges(checkers)  # what is wrong with them is said before anything is looked for
@@ -63,6 +65,8 @@ def replay(
     info = record.scheduler
     trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
     spec = Spec(info.name, info.options)
+    if checkers is not None:
+        require_answers(judges(checkers), trace)
     findings = judge(trace, judges(judging))
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, info.profile, driver, tuple(judging)

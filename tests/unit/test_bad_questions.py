@@ -1,0 +1,114 @@
+"""What cannot be judged is one clear error, on the command line one line and status 2: no silence, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simaie import Limits, Machine, Program, explore, ins, replay
+from simaie.cli import main
+from simaie.errors import UsageError
+
+X = 0x100
+GUEST = '''
+from simaie import Program
+
+class Raises:
+    initial = 0
+
+    @staticmethod
+    def apply(state, name, args):
+        raise KeyError(name)
+
+async def called(cpu):
+    async with cpu.call("push", 1) as call:
+        await cpu.lock_xadd(0x100, 1)
+        call.returns()
+
+async def no_result(cpu):
+    async with cpu.call("pop"):
+        await cpu.load(0x100)
+
+async def never_left(cpu):
+    await cpu.atomic("open").__aenter__()
+    await cpu.load(0x100)
+
+def program(thread):
+    return Program("guest", isa="x86", threads=[thread, thread], init={0x100: 0})
+
+good, without_result, unbalanced = map(program, (called, no_result, never_left))
+'''
+
+
+@pytest.fixture(name="guest")
+def fixture_guest(tmp_path: Path) -> Path:
+    path = tmp_path / "guest.py"
+    path.write_text(GUEST, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "words"),
+    [
+        ("good", ["--checker", "{guest}:Raises"], "KeyError"),
+        ("good", ["--checker", "linearizable-queue"], "push"),
+        ("good", ["--checker", "atomic-blocks"], "cpu.atomic"),
+        ("good", ["--checker", "final-check"], "final"),
+        ("without_result", [], "returns"),
+        ("unbalanced", [], "inside"),
+    ],
+)
+def test_it_is_one_line_and_status_2(guest, capsys, program, options, words):
+    argv = ["explore", f"{guest}:{program}", "--executions", "5", *(word.format(guest=guest) for word in options)]
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+
+
+PLAIN = Program("plain", isa="x86", threads=[[ins("inc", X)]] * 2, init={X: 0}, final=lambda m: m[X] == 2)
+
+
+@pytest.fixture(name="saved")
+def fixture_saved(tmp_path: Path) -> Path:
+    return explore(PLAIN, scheduler="random-walk").failures[0].save(tmp_path / "plain.json")
+
+
+@pytest.mark.parametrize("checker", ["linearizable-stack", "atomic-blocks"])
+def test_a_trace_without_what_a_checker_needs_is_one_line_and_status_2(saved, capsys, checker):
+    assert main(["check", str(saved), "--checker", checker]) == 2
+    assert main(["shrink", str(saved), "--checker", checker]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+    with pytest.raises(UsageError, match=checker.split("-")[0]):
+        replay(saved, checkers=[checker])
+
+
+@pytest.mark.parametrize("checker", ["linearizable-stack", "atomic-blocks"])
+def test_an_exploration_says_at_its_end_that_a_question_had_no_answer(checker):
+    with pytest.raises(UsageError, match="nothing to judge") as error:
+        explore(PLAIN, checkers=[checker], scheduler="dfs")
+    assert error.value.report.executions > 1
+
+
+def test_the_usual_checkers_may_have_nothing_to_judge():
+    program = Program("quiet", isa="x86", threads=[[ins("load", X)]])
+    assert explore(program, scheduler="dfs").verdict == "holds"
+
+
+def test_calls_that_only_some_executions_make_are_enough():
+    async def sometimes(cpu):
+        if await cpu.load(X):
+            async with cpu.call("read") as call:
+                call.returns(await cpu.load(X))
+
+    async def once(cpu):
+        await cpu.store(X, 1)
+
+    program = Program("sometimes", isa="x86", threads=[sometimes, once], init={X: 0})
+    assert explore(program, checkers=["linearizable-counter"], scheduler="dfs").failures
+
+
+def test_an_execution_that_a_limit_cut_short_may_not_have_come_to_it():
+    machine = Machine(limits=Limits(steps=1))
+    assert explore(PLAIN, machine, checkers=["linearizable-stack"], executions=3).verdict == "inconclusive"
