@@ -27,6 +27,10 @@ _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once, not per event
 _MUTEX = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.UPDATE})
 
 
+#: From here on a number is easier to read in hexadecimal.
+_HEXADECIMAL_FROM = 10_000
+
+
 class AccessKind(StrEnum):
     """What a guest instruction does to memory, as the schemes and the checkers see it."""
 
@@ -136,7 +140,18 @@ class Outcome(msgspec.Struct, frozen=True):
         return dict(self.items)
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.items) or "(nothing observed)"
+        return self._text(_HEXADECIMAL_FROM) or "(nothing observed)"
+
+    @property
+    def identity(self) -> str:
+        """The outcome as digests count it, whatever `str` makes of it for a reader."""
+        return self._text(None) or "(nothing observed)"
+
+    def _text(self, hexadecimal_from: int | None) -> str:
+        return " ".join(
+            f"{name}={value if hexadecimal_from is None or abs(value) < hexadecimal_from else hex(value)}"
+            for name, value in self.items
+        )
 
 
 class Trace:
@@ -240,5 +255,5 @@ class Trace:
             state.update(f"{block.vcpu} {block.name} {block.first} {said}\n".encode())
         # Without their messages: pytest words the assertions of a guest anew.
         faults = [(fault.vcpu, fault.step, fault.kind) for fault in self.faults]
-        state.update(f"{self.ending} {self.outcome} {faults}".encode())
+        state.update(f"{self.ending} {self.outcome.identity} {faults}".encode())
         return state.hexdigest()

@@ -102,9 +102,11 @@ def _bytes(op: Op, value: int, endian: Endian) -> Iterable[tuple[int, int]]:
 
 
 def instruction_at(instruction: Instruction, address: int) -> str:
-    """``vCPU 0's lock xadd [0x1000]``, with the physical address that it came to."""
+    """``vCPU 0's lock xadd [0x1000]``, as the guest addresses it; with the physical address where that is another."""
     who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
-    return f"{who} {instruction.vcpu}'s {instruction.mnemonic} [{address:#x}]"
+    inside = instruction.address <= address < instruction.address + max(instruction.width, 1)
+    physical = "" if inside else f" (physical {address:#x})"
+    return f"{who} {instruction.vcpu}'s {instruction}{physical}"
 
 
 def describe(event: Event) -> str:

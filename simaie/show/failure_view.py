@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from simaie.replay.failure import Failure
-from simaie.show.explain import explain
+from simaie.show.explain import around, explain
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines
 from simaie.show.trace_view import trace_view
 
@@ -22,10 +22,11 @@ def failure_view(failure: Failure, *, everything: bool = False, width: int | Non
     """The lines of a failure. everything: fold nothing; width: what they may take, in characters."""
     trace, findings = failure.trace, failure.findings
     lines = trace_view(trace, findings, everything=everything, width=width, findings_below=False)
-    told = finding_lines(findings)
+    told, known = finding_lines(findings), around(failure)
+    room = min(width or _PROSE, _PROSE) - len(_INDENT)
     for number, line in enumerate(told):
         lines.append(line)
         if number < min(len(findings), MOST_FINDINGS):
-            prose = explain(trace, findings[number])
-            lines += [Text(_INDENT + row) for row in textwrap.wrap(prose, min(width or _PROSE, _PROSE) - len(_INDENT))]
+            prose = explain(trace, findings[number], known)
+            lines += [Text(_INDENT + row) for row in textwrap.wrap(prose, room, break_on_hyphens=False)]
     return lines

@@ -7,6 +7,7 @@ the views build `rich.text.Text` only.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from simaie.op import Kind, Op, owner_of, show
@@ -16,6 +17,9 @@ __all__ = ["clean", "drain_words", "event_words", "instruction_words", "is_drain
 
 #: From here on a number is easier to read in hexadecimal.
 _HEXADECIMAL_FROM = 10_000
+
+#: How `simaie.aie.bitmap` names a bit, and the word that it lies in.
+_BIT, _WORD = re.compile(r"bit (\d+)"), re.compile(r"bitmap 0x([0-9a-f]+)")
 
 #: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
@@ -42,6 +46,8 @@ def op_words(op: Op) -> str:
         words += f" {clean(op.location)}"
     if op.kind is Kind.CAS:
         words += f" {value_words(op.expected)} -> {value_words(op.value)}"
+    elif op.kind is Kind.FETCH and op.function is not None:
+        words = f"fetch-{clean(op.function.name)} on {clean(op.location)}"
     elif op.function is not None:
         words += f" {clean(op.function.name)}"
     elif op.kind is Kind.CHOICE:
@@ -65,7 +71,17 @@ def result_words(event: Event) -> str:
         return "stored" if value == 1 else "not stored"
     if value is None and not event.reads_ram and op.kind is not Kind.LOAD:
         return ""
-    return value_words(value)
+    return _bit_words(op, value) or value_words(value)
+
+
+def _bit_words(op: Op, value: Any) -> str:
+    """A word of a bitmap of which one bit was asked for, which the note names: that bit, and the word."""
+    asked, where = _BIT.fullmatch(op.note), _WORD.fullmatch(op.location)
+    if asked is None or where is None or not isinstance(value, int):
+        return ""
+    bit, word = int(asked[1]), int(where[1], 16)
+    size = next((size for size in (64, 32) if bit // size == word), None)
+    return "" if size is None else f"{value:#x}, {'set' if value >> bit % size & 1 else 'clear'}"
 
 
 def event_words(event: Event) -> str:
@@ -93,6 +109,8 @@ def instruction_words(instruction: Instruction) -> str:
         return f"{words} = {'stored' if instruction.result else 'not stored'}"
     if instruction.result is None:
         return words
+    if instruction.access in (AccessKind.ATOMIC, AccessKind.PLAIN_RMW):
+        return f"{words} (was {value_words(instruction.result)})"
     return f"{words} = {value_words(instruction.result)}"
 
 

@@ -5,6 +5,7 @@ before it went ahead, and who changed them since. `table` pairs each kind of fin
 is not in it gets the finding's own message and its steps in words.
 """
 
+from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
-__all__ = ["EXPLANATIONS", "explain", "explain_failure"]
+__all__ = ["EXPLANATIONS", "NOTHING", "Around", "around", "explain", "explain_failure"]

@@ -18,7 +18,7 @@ def stuck(trace: Trace, finding: Finding) -> str:
     """Who waits for whom, and since when the holders have it; of those who loop instead, what they repeat."""
     if trace.ending not in (Ending.DEADLOCK, Ending.LIVELOCK):
         told = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
-        return f"{clean(finding.message)}. The last round: {told}." if told else f"{clean(finding.message)}."
+        return f"The last round: {told}." if told else ""
     sentences = []
     for wait in waits(trace)[:_MOST]:
         since = f", which {listed([f'vCPU {clean(h)}' for h in wait.holders])} has" if wait.holders else ""
@@ -33,5 +33,4 @@ def stuck(trace: Trace, finding: Finding) -> str:
 
 def guest_fault(trace: Trace, finding: Finding) -> str:
     """What the vCPU did last."""
-    last = f" Its last step was {said(trace, finding.steps[0])}." if finding.steps else ""
-    return f"{clean(finding.message)}.{last}"
+    return f"Its last step was {said(trace, finding.steps[0])}." if finding.steps else ""

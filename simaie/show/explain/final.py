@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 
 from simaie.check.evidence import owner
 from simaie.finding import Finding
+from simaie.show.explain.around import Around
 from simaie.show.explain.buffers import overtaken
 from simaie.show.explain.phrases import at, instruction_of, stored_value
-from simaie.show.words import clean, is_drain
+from simaie.show.words import is_drain
 from simaie.trace import Event, Trace
 
 __all__ = ["final_check"]
@@ -18,17 +19,24 @@ __all__ = ["final_check"]
 _MOST = 3
 
 
-def final_check(trace: Trace, finding: Finding) -> str:
-    """The outcome, who wrote it, and up to three things that instructions one after the other would not have done."""
-    text = f"The program ran to its end with {clean(str(trace.outcome))}, which its final check refuses."
-    writers = list(islice(_last_writers(trace), _MOST))
-    if writers:
-        text += f" Last written: {'; '.join(writers)}."
-    odd = list(islice(chain(overtaken(trace), _interrupted(trace)), _MOST))
-    return f"{text} {' '.join(odd)}" if odd else text
+def final_check(trace: Trace, finding: Finding, around: Around) -> str:
+    """What led there: another finding, if a guilty step of its wrote the state; else who wrote it, and what was odd."""
+    writers = list(_last_writers(trace))
+    for number, other in enumerate(around.findings, 1):
+        guilty = [said for said, step in writers if step in other.steps]
+        if other is not finding and guilty:
+            return f"A consequence of finding {number}: {guilty[0]}, one of its steps."
+    overtakings = list(islice(overtaken(trace, around), _MOST))
+    reasons = list(dict.fromkeys(why for _, why in overtakings))
+    odd = [text for text, _ in overtakings] + list(islice(_interrupted(trace), _MOST - len(overtakings)))
+    if odd:
+        return " ".join([*odd, *reasons])
+    if not writers:
+        return "Nothing was written to what it looks at."
+    return f"{'; '.join(said for said, _ in writers[:_MOST])}."
 
 
-def _last_writers(trace: Trace) -> Iterator[str]:
+def _last_writers(trace: Trace) -> Iterator[tuple[str, int]]:
     for name, _ in trace.outcome.items:
         if not name.startswith("[0x"):
             continue
@@ -36,7 +44,7 @@ def _last_writers(trace: Trace) -> Iterator[str]:
         for step in reversed(trace.ram_writes.get(address >> 3, ())):
             event = trace.events[step]
             if event.op.address <= address < event.op.address + event.op.width:
-                yield f"{name} by {instruction_of(event)} as {stored_value(event)} {at(step)}"
+                yield f"{name} was last written by {instruction_of(event)}, as {stored_value(event)} {at(step)}", step
                 break
 
 

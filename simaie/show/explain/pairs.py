@@ -16,7 +16,7 @@ def single_copy(trace: Trace, finding: Finding) -> str:
     reads = [step for step in finding.steps if trace.events[step].reads_ram]
     writes = [step for step in finding.steps if trace.events[step].writes_ram]
     if not reads or not writes:
-        return f"{clean(finding.message)}."
+        return ""
     load, store = trace.events[reads[0]], trace.events[writes[0]]
     got = getattr(load.instruction, "result", None)
     whole = f" It came out as {got:#x}, which" if isinstance(got, int) else " That"
@@ -49,4 +49,4 @@ def unserializable(trace: Trace, finding: Finding) -> str:
         if locks:
             held.append(f"{actor_of(event)} held {listed([clean(name) for name in locks])} {at(step)}")
     locked = f" Locks at that time: {'; '.join(held)}." if held else " No lock was held at any of these steps."
-    return f"{clean(finding.message)}. In order: {told}.{locked}"
+    return f"In order: {told}.{locked}"

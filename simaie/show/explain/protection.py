@@ -66,7 +66,7 @@ def _although(mine: dict[str, int]) -> str:
 
 
 def _locks(held: dict[str, int]) -> str:
-    return listed([f"{clean(name)} {at(step)}" for name, step in held.items()])
+    return listed([f"{clean(name)} (since step {step})" for name, step in held.items()])
 
 
 def _two_locks(hurt: Event, event: Event, mine: dict[str, int], theirs: dict[str, int]) -> str:
@@ -107,7 +107,7 @@ def _looked_too_early(
         change = _changed(trace, seen, look, foreign)
         if change is not None:
             return text + (
-                f"{instruction_of(event)} had looked at {_role(seen)} before: {event_words(seen)} {at(look)}. "
+                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {event_words(seen)} {at(look)}. "
                 f"That was out of date when it stored {at(foreign)}: in between {actor_of(trace.events[change])} "
                 f"changed it, {event_words(trace.events[change])} {at(change)}. The look and the store are two steps "
                 "with nothing that holds them together."

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from simaie.finding import Finding
 from simaie.replay.failure import Failure
+from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.endings import guest_fault, stuck
 from simaie.show.explain.final import final_check
 from simaie.show.explain.locks import (
@@ -54,12 +55,17 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
     "data-race": Explanation(data_race, steps=2),
     "guest-fault": Explanation(guest_fault),
     "assertion": Explanation(guest_fault),
-    "final-check": Explanation(final_check),
+    "final-check": Explanation(lambda trace, finding: final_check(trace, finding, NOTHING)),
 })
 
 
-def explain(trace: Trace, finding: Finding) -> str:
-    """One paragraph on `finding`, which was found in `trace`."""
+def explain(trace: Trace, finding: Finding, known: Around = NOTHING) -> str:
+    """One paragraph on `finding`, which was found in `trace`; it goes below the finding's own message.
+
+    known: what else is known of the execution. Empty where there is nothing to add.
+    """
+    if finding.kind == "final-check":
+        return final_check(trace, finding, known)
     explanation = EXPLANATIONS.get(finding.kind)
     steps = [step for step in finding.steps if 0 <= step < len(trace)]
     if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):
@@ -68,16 +74,16 @@ def explain(trace: Trace, finding: Finding) -> str:
 
 
 def explain_failure(failure: Failure) -> str:
-    """A paragraph for each finding of `failure`, with its kind in front; what the program was and how it was run."""
+    """Each finding of `failure` with a paragraph on it; in front, what the program was and how it was run."""
     machine = failure.machine
     head = f"{clean(failure.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
     if not failure.findings:
         return f"{head}: no checker finds anything in this execution."
-    parts = [f"{clean(f.kind)}: {explain(failure.trace, f)}" for f in failure.findings]
+    known = around(failure)
+    parts = [f"{clean(str(f))}\n{explain(failure.trace, f, known)}".rstrip() for f in failure.findings]
     return "\n\n".join([head, *parts])
 
 
 def _in_its_own_words(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:
-    text = clean(finding.message)
     told = "; ".join(said(trace, step) for step in steps[:_MOST_STEPS])
-    return f"{text}. The steps: {told}." if told else f"{text}."
+    return f"The steps: {told}." if told else ""

@@ -9,10 +9,13 @@ from simaie.finding import Finding
 from simaie.op import Kind
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, stored_value
 from simaie.show.explain.protection import missing_protection
-from simaie.show.words import clean, event_words, value_words
+from simaie.show.words import event_words, value_words
 from simaie.trace import AccessKind, Event, Trace
 
 __all__ = ["llsc_atomicity", "rmw_atomicity"]
+
+#: What these store does not come from what they loaded.
+_EXCHANGES = ("xchg", "swp", "amoswap")
 
 
 def rmw_atomicity(trace: Trace, finding: Finding) -> str:
@@ -20,12 +23,21 @@ def rmw_atomicity(trace: Trace, finding: Finding) -> str:
     read, foreign, write = finding.steps[0], finding.steps[1], finding.steps[-1]
     first, guilty, last = (trace.events[step] for step in (read, foreign, write))
     return " ".join((
-        f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(read)} and stored "
-        f"{stored_value(last)} {at(write)}, which it had worked out from that.",
+        f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(read)}"
+        f"{_wrote(first, last)} {at(write)}.",
         f"In between {instruction_of(guilty)} wrote {stored_value(guilty)} {at(foreign)}.",
         _cost(trace, guilty, last, write),
         missing_protection(trace, read, foreign),
     ))
+
+
+def _wrote(first: Event, last: Event) -> str:
+    mnemonic = "" if last.instruction is None else last.instruction.mnemonic
+    if stored_value(last) == _read_value(first) and last.op.width == first.op.width:
+        return f" and wrote {stored_value(last)} back"
+    if mnemonic.startswith(_EXCHANGES):
+        return f" and stored {stored_value(last)}"
+    return f", and from that worked out the {stored_value(last)} that it stored"
 
 
 def _read_value(event: Event) -> str:
@@ -43,6 +55,8 @@ def _cost(trace: Trace, guilty: Event, last: Event, write: int) -> str:
     }
     gone = [byte for byte in theirs if byte in mine]
     who = actor_of(guilty)
+    if len(gone) == len(theirs) and (last.op.address, last.op.width) != (guilty.op.address, guilty.op.width):
+        return f"What {who} wrote is lost: it lies among the bytes that {last.op.location} covers."
     if len(gone) == len(theirs):
         return f"What {who} wrote is lost: {stored_value(last)} went over it."
     return (
@@ -69,7 +83,7 @@ def llsc_atomicity(trace: Trace, finding: Finding) -> str:
 def _without(trace: Trace, finding: Finding) -> str:
     write = finding.steps[-1]
     event = trace.events[write]
-    text = f"{clean(finding.message)}. It stored {stored_value(event)} {at(write)}."
+    text = f"It stored {stored_value(event)} {at(write)}."
     tests = [step for step in _on_sets(trace, write) if trace.events[step].instruction is event.instruction]
     if not tests:
         return text

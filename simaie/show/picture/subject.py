@@ -10,7 +10,7 @@ from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.replay.failure import Failure
-from simaie.show.explain import explain
+from simaie.show.explain import NOTHING, Around, around, explain
 from simaie.show.trace_end import MOST_FINDINGS
 from simaie.show.words import clean
 from simaie.trace import Trace
@@ -32,11 +32,12 @@ class Subject:
     program: Program | None = None
     endian: Endian = "little"
     command: str = ""
+    known: Around = NOTHING
 
     @property
     def told(self) -> list[tuple[Finding, str]]:
         """The findings that are shown, each with its explanation."""
-        return [(finding, explain(self.trace, finding)) for finding in self.findings[:MOST_FINDINGS]]
+        return [(finding, explain(self.trace, finding, self.known)) for finding in self.findings[:MOST_FINDINGS]]
 
 
 def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subject:
@@ -44,7 +45,7 @@ def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subj
     if isinstance(given, Failure):
         machine = given.machine
         title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
-        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.command)
+        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.command, around(given))
     if isinstance(given, Trace):
         return Subject(clean(given.program), given, tuple(findings))
     raise UsageError(f"only a failure or a trace can be drawn, not {given!r}")

@@ -1,0 +1,46 @@
+"""What is known around a trace, where more is known than the trace: the other findings, and what it ran on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simaie import plugins
+from simaie.barrier import Barrier
+from simaie.engine.machine import Machine
+from simaie.finding import Finding
+from simaie.replay.failure import Failure
+
+__all__ = ["NOTHING", "Around", "around"]
+
+
+@dataclass(frozen=True)
+class Around:
+    """findings: all, in the order in which they are shown. barriers: the scheme's option; empty if it is not known.
+
+    isa, order: of the guest, and which orders it promises without fences. host: the memory model.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    barriers: str = ""
+    host: str = ""
+    isa: str = ""
+    order: Barrier = Barrier.NONE
+
+
+NOTHING = Around()
+
+
+def around(failure: Failure) -> Around:
+    """What is known around the trace of `failure`."""
+    cpu, machine = failure.program.cpu_class, failure.machine
+    return Around(failure.findings, _barriers(machine), machine.host, cpu.isa, cpu.memory_order)
+
+
+def _barriers(machine: Machine) -> str:
+    spec = machine.scheme_spec
+    if spec is None:
+        return ""
+    asked = spec.options.get("barriers", "usual")
+    if asked != "usual":
+        return "none" if asked is None else str(asked)  # as text, "none" is read as None
+    return str(getattr(plugins.resolve(plugins.SCHEMES, spec.name), "usual_barriers", ""))
