@@ -94,10 +94,10 @@ def _finding(
     hidden = len(found.order) - len(shown)
     before = f"({hidden} more), " * (hidden > 0) + ", ".join(shown)
     effect = step_of(specification, found.state, call)
-    instead = "it cannot take effect" if effect is None else f"the result is {effect[1]!r}"
+    instead = "cannot take effect" if effect is None else f"gives {effect[1]!r}"
     message = (
-        f"vCPU {call.vcpu}'s call {call} fits nowhere: as calls of a {name} those before its return have an order, "
-        f"{before or 'with none taken'}, and after these {instead}"
+        f"vCPU {call.vcpu}'s call {call} is not that of a {name}: the calls before its return fit the order "
+        f"{before or '(none)'}, after which {call.name}() {instead}; no order fits this call as well"
     )
     others = [
         timed.call.vcpu

@@ -2,9 +2,10 @@
 
 A guest instruction is a heading in its vCPU's column, on the row before its first operation; its operations stand
 indented below it, wherever other vCPUs cut in. An instruction of a single operation takes one row. A store that
-drains from a store buffer stands in the column of its vCPU, by itself: its instruction is long over. Every row
-carries the state of every column beside it, its *lane*: outside any instruction, inside one, or holding a lock.
-What is far from anything of interest is folded into one row that says how many steps it stands for.
+drains from a store buffer stands in the column of its vCPU, by itself: its instruction is long over. What the guest
+records as a call or as atomic has a row at its beginning and one at its end. Every row carries the state of every
+column beside it, its *lane*: outside any instruction, inside one, or holding a lock. What is far from anything of
+interest is folded into one row that says how many steps it stands for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from enum import Enum, StrEnum, auto
 
 from simaie.finding import Finding
 from simaie.op import Kind, owner_of
+from simaie.show.blocks import block_rows
 from simaie.show.folding import kept_steps
 from simaie.show.words import clean, drain_words, event_words, instruction_words, is_drain, single_words
 from simaie.trace import Event, Fault, Instruction, Trace
@@ -31,6 +33,7 @@ class RowKind(StrEnum):
     DRAIN = "drain"
     FAULT = "fault"
     FOLD = "fold"
+    BLOCK = "block"  # the beginning or the end of what the guest calls one call, or atomic
 
 
 class Lane(Enum):
@@ -118,6 +121,7 @@ class _Layout:
         self._locks = [0] * len(columns)
         # Who is spawned comes into being later; everybody else is there from the start.
         self._lanes = [Lane.ABSENT if "." in name else Lane.OUTSIDE for name in columns]
+        self._begins, self._ends = block_rows(trace)
         self._headed: dict[int, Instruction] = {}  # by column: whose heading stands there, not folded away since
 
     def rows(self, kept: Collection[int]) -> Iterable[Row]:
@@ -149,6 +153,8 @@ class _Layout:
             return
         column, instruction = self._column[event.actor], event.instruction
         last, length = self._extent[id(instruction)] if instruction is not None else (step, 1)
+        if shown:
+            yield from self._blocks(self._begins.get(step, ()), column)
         if shown and instruction is not None and length > 1 and self._headed.get(column) is not instruction:
             self._headed[column] = instruction
             lanes = self._with(column, self._state(column, inside=True))
@@ -164,6 +170,13 @@ class _Layout:
             else:
                 yield Row(RowKind.OPERATION, event_words(event), step, column, 1, marks, switched, lanes)
         self._after(step, event, column, inside=step != last)
+        if shown:
+            yield from self._blocks(self._ends.get(step, ()), column)
+
+    def _blocks(self, texts: Iterable[str], column: int) -> Iterable[Row]:
+        for text in texts:
+            self._headed.pop(column, None)
+            yield Row(RowKind.BLOCK, text, None, column, 0, lanes=tuple(self._lanes))
 
     def _after(self, step: int, event: Event, column: int, inside: bool) -> None:
         """Set the lanes to what holds between this step and the next."""

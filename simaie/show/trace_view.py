@@ -114,7 +114,7 @@ def _body(row: Row) -> str:
 def _body_style(row: Row) -> str:
     if row.marks or row.kind is RowKind.FAULT:
         return _GUILTY
-    return "bold" if row.kind is RowKind.INSTRUCTION else ""
+    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim"}.get(row.kind, "")
 
 
 class _Gutter:

@@ -210,3 +210,59 @@ def test_a_bit_of_a_bitmap_is_told_with_its_word():
     failure = fail(program, Machine("aie-v2", address_bits=12)).shrink().failure
     assert "load bitmap 0x0 (bit 4) = 0x0, clear" in failure.explain()
     assert "fetch-or 0x10 on bitmap 0x0 (bit 4) = 0x0, clear" in failure.explain()
+
+
+def test_calls_that_fit_no_order_are_explained_by_their_conflicting_operations():
+    top, link = 0x100, 0x200
+
+    async def push(cpu):
+        async with cpu.call("push", int(cpu.name)) as call:
+            await cpu.store(link + 4 * int(cpu.name), await cpu.load(top))
+            await cpu.store(top, int(cpu.name))
+            call.returns()
+
+    async def pop_all(cpu):
+        for _ in range(2):
+            async with cpu.call("pop") as call:
+                node = await cpu.load(top)
+                if node:
+                    await cpu.store(top, await cpu.load(link + 4 * node))
+                call.returns(node or None)
+
+    program = Program("lossy", isa="x86", threads=[pop_all, push, push], init={top: 0})
+    failure = simaie.explore(program, checkers=["linearizable-stack"], scheduler="random-walk").failures[0]
+    text = failure.shrink().failure.explain()
+    assert "a lost update" in text
+    assert " in push(" in text
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "words"),
+    [
+        ([ins("load", X), ins("store", X, 5)], [ins("store", X, 1)], "a lost update"),
+        ([ins("load", X), ins("load", X)], [ins("store", X, 1)], "the state from before"),
+        ([ins("store", X, 7), ins("load", X)], [ins("store", X, 1)], "did not read back"),
+        ([ins("store", X, 7), ins("store", X, 8)], [ins("load", X)], "in the middle"),
+    ],
+)
+def test_what_is_not_serializable_is_told_by_what_it_means(local, remote, words):
+    async def block(cpu):
+        async with cpu.atomic("both"):
+            for item in local:
+                await getattr(cpu, item.name)(*item.args)
+
+    program = Program("blocks", isa="x86", threads=[block, remote], init={X: 0})
+    assert words in fail(program, Machine(), executions=500).explain()
+
+
+def test_a_fault_names_its_instruction_and_an_assertion_the_one_before():
+    async def faulty(cpu):
+        await cpu.ldrex(X + 2)
+
+    async def sure(cpu):
+        assert await cpu.ldr(X), "nothing there"
+
+    program = Program("faulty", isa="arm", threads=[faulty, sure], init={X: 0})
+    text = fail(program, Machine()).explain()
+    assert "in vCPU 0's ldrex [0x102]" in text
+    assert "in vCPU 1's ldr [0x100]" in text

@@ -10,6 +10,7 @@ import simaie
 from simaie import Machine, Program, ins
 from simaie.guest import corpus
 from simaie.replay.run import run
+from simaie.replay.shrink.turns import InTurns
 from simaie.show.picture import to_html
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")
@@ -175,3 +176,30 @@ def test_the_step_is_in_sight_among_many_vcpus_too(show):
             text = page.locator(".row.here .cell > span").bounding_box()
             assert room["x"] <= text["x"]
             assert text["x"] + text["width"] <= room["x"] + room["width"]
+
+
+def test_the_steps_that_an_explanation_names_lead_there(show, failure):
+    page = show(failure.to_html())
+    page.keyboard.press("Home")
+    page.locator(".finding a").nth(1).click()
+    assert step(page) == failure.findings[0].steps[2]
+    assert failure.findings[0].message in page.locator(".finding").first.inner_text()
+    assert "in lock inc [0x100]" in page.locator(".event").inner_text()
+
+
+def test_nothing_is_cut_off_at_the_right(show, failure):
+    page = show(failure.to_html(), viewport={"width": 700, "height": 500})
+    page.evaluate("document.getElementById('trace').scrollLeft = 1e6")
+    room = page.locator("#trace").bounding_box()
+    for text in page.locator(".row .cell:last-child > span").all():
+        box = text.bounding_box()
+        assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+
+
+def test_calls_of_the_guest_stand_in_the_table(show):
+    async def thread(cpu):
+        async with cpu.call("read") as call:
+            call.returns(await cpu.load(X))
+
+    page = show(to_html(run(Program("calls", isa="x86", threads=[thread], init={X: 0}), Machine(), InTurns([], ()))))
+    assert page.locator(".cell.block").all_inner_texts() == ["call read()", "return read() = 0"]

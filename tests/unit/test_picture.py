@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -255,3 +257,57 @@ def test_pictures_are_the_same_every_time(failure):
     assert again.to_html() == failure.to_html()
     assert again.to_svg() == failure.to_svg()
     assert again.to_perfetto() == failure.to_perfetto()
+
+
+# -- colours ---------------------------------------------------------------------------------------------
+
+
+def colours(css: str, names: str) -> list[list[tuple[float, ...]]]:
+    """The colours of the vCPUs, for light and for dark."""
+    found = [tuple(int(c[i : i + 2], 16) / 255 for i in (0, 2, 4)) for c in re.findall(names + r"(\w{6})", css)]
+    assert len(found) == 14
+    return [found[:7], found[7:]]
+
+
+def linear(colour):
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+
+
+def contrast(a, b) -> float:
+    """WCAG 2.1, 1.4.11."""
+    light, dark = sorted((sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear(x), strict=True)) for x in (a, b)),
+                         reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+#: Machado, Oliveira, Fernandes 2009: what who lacks the long or the middle cones sees, severity 1.
+SEEN = {
+    "everything": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+}  # fmt: skip
+
+
+def seen(colour, matrix):
+    mixed = (sum(w * c for w, c in zip(row, linear(colour), strict=True)) for row in matrix)
+    return [max(0.0, min(1.0, c)) ** (1 / 2.2) for c in mixed]
+
+
+def test_the_page_and_the_drawing_have_the_same_colours(failure):
+    page, drawing = to_html(failure), to_svg(failure)
+    assert colours(page, r"--c\d: #") == colours(drawing, r"sim-c\d\{fill:#")
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [(0, "ffffff"), (1, "16181b")])
+def test_bars_stand_out_from_the_paper(failure, scheme, paper):
+    """At least 3:1, as WCAG has it for graphical objects."""
+    ground = tuple(int(paper[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    assert all(contrast(colour, ground) >= 3 for colour in colours(to_html(failure), r"--c\d: #")[scheme])
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+@pytest.mark.parametrize("eyes", SEEN)
+def test_the_first_four_colours_can_be_told_apart_by_the_colour_blind(failure, scheme, eyes):
+    """The rest repeat a hue in another lightness; the columns and their names say it as well."""
+    four = [seen(colour, SEEN[eyes]) for colour in colours(to_html(failure), r"--c\d: #")[scheme][:4]]
+    assert all(math.dist(a, b) >= 0.15 for a, b in itertools.combinations(four, 2))

@@ -13,8 +13,11 @@ from simaie.engine.machine import Machine
 from simaie.explore.explorer import explore
 from simaie.finding import Finding
 from simaie.guest import corpus
+from simaie.guest.program import Program
 from simaie.host.host import Mutex, SharedCell
 from simaie.op import Kind, Op
+from simaie.replay.run import run
+from simaie.replay.shrink.turns import InTurns
 from simaie.show.folding import SHORT, SMALLEST_FOLD, kept_steps
 from simaie.show.trace_table import Lane, Row, RowKind, structural_order, trace_table
 from simaie.show.trace_view import MOST_LANES, trace_view
@@ -248,3 +251,31 @@ def check_table(trace: Trace, findings: Sequence[Finding]) -> None:
             assert row.lanes[row.column] is not Lane.ABSENT
     for width in (50, 100, 200):
         assert trace_view(trace, findings, width=width)
+
+
+def test_calls_and_atomic_blocks_have_a_row_at_their_beginning_and_at_their_end() -> None:
+    async def thread(cpu: Any) -> None:
+        async with cpu.call("push", 1) as call, cpu.atomic("both"):
+            await cpu.store(0x100, 1)
+            await cpu.store(0x104, 1)
+            call.returns()
+        async with cpu.atomic("nothing"):
+            pass
+
+    trace = run(Program("blocks", isa="x86", threads=[thread, thread]), Machine(), InTurns([], ()))
+    rows = [(row.text, row.column) for row in trace_table(trace).rows if row.kind is RowKind.BLOCK]
+    assert rows[:4] == [
+        ("call push(1)", 0), ("begin atomic both", 0), ("end atomic both", 0), ("return push(1) = None", 0)
+    ]  # fmt: skip
+    assert [column for _, column in rows] == [0] * 4 + [1] * 4
+    assert "call push(1)" in "\n".join(line.plain for line in trace_view(trace))
+
+
+def test_a_block_that_the_execution_never_left_has_no_end() -> None:
+    async def thread(cpu: Any) -> None:
+        async with cpu.call("get") as call:
+            call.returns(await cpu.wait_until(0x100, bool))
+
+    trace = run(Program("stuck", isa="x86", threads=[thread]), Machine(), InTurns([], ()))
+    assert trace.ending is Ending.LIVELOCK
+    assert [row.text for row in trace_table(trace).rows if row.kind is RowKind.BLOCK] == []

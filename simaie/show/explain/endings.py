@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simaie.check.progress import waits
 from simaie.finding import Finding
-from simaie.show.explain.phrases import at, listed, said
+from simaie.show.explain.phrases import at, instruction_of, listed, said
 from simaie.show.words import clean
 from simaie.trace import Ending, Trace
 
@@ -20,10 +20,12 @@ def stuck(trace: Trace, finding: Finding) -> str:
         told = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
         return f"The last round: {told}." if told else ""
     sentences = []
-    for wait in waits(trace)[:_MOST]:
-        since = f", which {listed([f'vCPU {clean(h)}' for h in wait.holders])} has" if wait.holders else ""
-        step = f" {at(wait.step)}" if wait.step is not None and wait.holders else ""
-        sentences.append(f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}{since}{step}.")
+    for wait in waits(trace)[:_MOST]:  # who waits for what stands in the message; since when it is held does not
+        if wait.holders and wait.step is not None:
+            who = listed([f"vCPU {clean(h)}" for h in wait.holders])
+            sentences.append(
+                f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}, which {who} has had since step {wait.step}."
+            )
     if finding.kind == "livelock":
         sentences.append("Nobody who could still take a step will ever change what is waited for.")
     else:
@@ -33,4 +35,9 @@ def stuck(trace: Trace, finding: Finding) -> str:
 
 def guest_fault(trace: Trace, finding: Finding) -> str:
     """What the vCPU did last."""
-    return f"Its last step was {said(trace, finding.steps[0])}." if finding.steps else ""
+    if not finding.steps:
+        return ""
+    event = trace.events[finding.steps[0]]
+    if event.instruction is not None and not event.instruction.completed:
+        return f"It came in {instruction_of(event)} {at(finding.steps[0])}."
+    return f"Its last step before was {said(trace, finding.steps[0])}, in {instruction_of(event)}."

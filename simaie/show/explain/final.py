@@ -9,7 +9,7 @@ from simaie.check.evidence import owner
 from simaie.finding import Finding
 from simaie.show.explain.around import Around
 from simaie.show.explain.buffers import overtaken
-from simaie.show.explain.phrases import at, instruction_of, stored_value
+from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
 from simaie.show.words import is_drain
 from simaie.trace import Event, Trace
 
@@ -55,16 +55,21 @@ def _interrupted(trace: Trace) -> Iterator[str]:
         if len(accesses) < 2:
             continue
         events = [trace.events[s] for s in accesses]
-        for step in range(accesses[0] + 1, accesses[-1]):
-            other = trace.events[step]
-            if owner(other) == instruction.vcpu or not any(_conflict(other, event) for event in events):
-                continue
-            verb = "wrote to" if other.writes_ram else "read"
-            yield (
-                f"{instruction_of(events[0])} was made in {len(accesses)} accesses {at(*accesses)}, and "
-                f"{instruction_of(other)} {verb} the same bytes in the middle {at(step)}."
-            )
-            break
+        others = [
+            step
+            for step in range(accesses[0] + 1, accesses[-1])
+            if owner(trace.events[step]) != instruction.vcpu and any(_conflict(trace.events[step], e) for e in events)
+        ]
+        writes = [step for step in others if trace.events[step].writes_ram]
+        if others:
+            made = f"{instruction_of(events[0])} was made in {len(accesses)} accesses {at(*accesses)}; in the middle"
+            yield f"{made} {listed([_did(trace, step) for step in (writes or others)[:_MOST]])}."
+
+
+def _did(trace: Trace, step: int) -> str:
+    event = trace.events[step]
+    what = f"wrote {stored_value(event)} to" if event.writes_ram else "read"
+    return f"{instruction_of(event)} {what} the same bytes {at(step)}"
 
 
 def _conflict(a: Event, b: Event) -> bool:

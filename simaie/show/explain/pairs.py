@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
+from simaie.block import Block
+from simaie.check.evidence import owner
+from simaie.check.serializability import atomic_blocks
 from simaie.finding import Finding
 from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
 from simaie.show.explain.protection import held_at
 from simaie.show.words import clean
 from simaie.trace import Trace
 
-__all__ = ["data_race", "single_copy", "unserializable"]
+__all__ = ["data_race", "linearizability", "single_copy", "unserializable"]
 
 
 def single_copy(trace: Trace, finding: Finding) -> str:
@@ -32,15 +38,49 @@ def data_race(trace: Trace, finding: Finding) -> str:
     """Two accesses that could as well have come in the other order."""
     first, second = finding.steps[:2]
     return (
-        f"{said(trace, first)}, in {instruction_of(trace.events[first])}; and {said(trace, second)}, in "
-        f"{instruction_of(trace.events[second])}. They touch the same bytes, at least one writes, and nothing orders "
-        f"them: no lock, fence or atomic of the guest leads from {actor_of(trace.events[first])} to "
-        f"{actor_of(trace.events[second])}. They could as well have come the other way round."
+        f"{said(trace, first)}; {said(trace, second)}. They touch the same bytes, and no lock, fence or atomic of the "
+        f"guest's leads from {actor_of(trace.events[first])} to {actor_of(trace.events[second])}: they could as well "
+        "have come the other way round."
     )
 
 
+def linearizability(trace: Trace, finding: Finding) -> str:
+    """The calls that did not take effect one after the other, by the conflicts of their operations."""
+    whole = copy.copy(trace)
+    whole.blocks = tuple(Block(call.vcpu, call.name, call.first, call.after) for call in trace.calls)
+    last = max(finding.steps, default=len(trace))
+    for cause in atomic_blocks(whole):
+        steps = cause.steps[:3]
+        if len(cause.steps) == 3 and min(steps) <= last:
+            told = "; ".join(f"{said(trace, step)}{_in_call(trace, step)}" for step in steps)
+            return f"Calls did not take effect one after the other. {told}. {_pattern(trace, steps)}"
+    return "The calls that overlap are those between whose first and last steps another's stand."
+
+
+def _in_call(trace: Trace, step: int) -> str:
+    event = trace.events[step]
+    number = None if event.instruction is None else event.instruction.number
+    for call in trace.calls:
+        if number is not None and call.vcpu == owner(event) and call.holds(number):
+            return clean(f" in {call}")
+    return ""
+
+
+def _pattern(trace: Trace, steps: Sequence[int]) -> str:
+    """What it means that the second access, another's, came between the first and the third."""
+    before, between, after = (trace.events[step] for step in steps)
+    mine, other = actor_of(before), actor_of(between)
+    if between.writes_ram and after.writes_ram:
+        return f"{mine} stored over what {other} had written and {mine} had not seen: a lost update."
+    if between.writes_ram and before.writes_ram:
+        return f"{mine} did not read back what it had written, but what {other} had."
+    if between.writes_ram:
+        return f"{mine} saw the state from before {other}'s write, and that from after it."
+    return f"{other} saw the state in the middle of {mine}'s change."
+
+
 def unserializable(trace: Trace, finding: Finding) -> str:
-    """The operations of the cycle in order, and which locks were held meanwhile."""
+    """The operations of the cycle in order, what that means, and which locks were held meanwhile."""
     told = "; ".join(said(trace, step) for step in finding.steps[:8])
     held = []
     for step in finding.steps[:8]:
@@ -49,4 +89,5 @@ def unserializable(trace: Trace, finding: Finding) -> str:
         if locks:
             held.append(f"{actor_of(event)} held {listed([clean(name) for name in locks])} {at(step)}")
     locked = f" Locks at that time: {'; '.join(held)}." if held else " No lock was held at any of these steps."
-    return f"In order: {told}.{locked}"
+    meaning = f" {_pattern(trace, finding.steps)}" if len(finding.steps) == 3 else ""
+    return f"In order: {told}.{meaning}{locked}"

@@ -19,7 +19,7 @@ from simaie.show.explain.locks import (
     registered,
     unguarded_update,
 )
-from simaie.show.explain.pairs import data_race, single_copy, unserializable
+from simaie.show.explain.pairs import data_race, linearizability, single_copy, unserializable
 from simaie.show.explain.phrases import said
 from simaie.show.explain.windows import llsc_atomicity, rmw_atomicity
 from simaie.show.words import clean
@@ -52,6 +52,7 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
     "single-copy-atomicity": Explanation(single_copy, steps=2),
     "atomic-blocks": Explanation(unserializable, steps=2),
     "serializability": Explanation(unserializable, steps=2),
+    "linearizability": Explanation(linearizability),
     "data-race": Explanation(data_race, steps=2),
     "guest-fault": Explanation(guest_fault),
     "assertion": Explanation(guest_fault),

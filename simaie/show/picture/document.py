@@ -50,7 +50,8 @@ def page_document(subject: Subject) -> dict[str, Any]:
         "changes": [[[c.place, texts(c.old), texts(c.new)] for c in step] for step in places.changes],
         "touched": places.touched,
         "findings": [
-            {"kind": clean(f.kind), "told": told_as, "steps": list(f.steps)} for f, told_as in told
+            {"kind": clean(f.kind), "message": clean(f.message), "told": told_as, "steps": list(f.steps)}
+            for f, told_as in told
         ],
         "more": len(subject.findings) - len(told),
         "ending": [line.plain for line in ending_lines(subject.trace)],

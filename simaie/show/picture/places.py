@@ -126,18 +126,20 @@ class Places:
         if cell not in self._cells:
             self._cells[cell] = _before(event)
             group = Group.SET if cell.name.startswith("set ") else Group.CELL
-            self._add(cell, group, cell.name, _shown(self._cells[cell]))
+            self._add(cell, group, cell.name, _shown(cell, self._cells[cell]))
         self._cells[cell] = _after(event, self._cells[cell])
-        yield from self._set(self._numbers[cell], _shown(self._cells[cell]))
+        yield from self._set(self._numbers[cell], _shown(cell, self._cells[cell]))
 
 
 class _Unknown:
     """A value that the trace does not tell."""
 
 
-def _shown(value: Any) -> str:
+def _shown(cell: Cell, value: Any) -> str:
     if isinstance(value, _Unknown):
         return UNKNOWN
+    if cell.name.startswith("bitmap ") and isinstance(value, int):
+        return f"{value:#x}"
     return _EMPTY if value == () else value_words(value)
 
 

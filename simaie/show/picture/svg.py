@@ -1,8 +1,8 @@
 """A drawing of an execution: the table of the text trace, folded as it is, with bars for instructions and locks.
 
 One SVG element that needs nothing else; the classes have a prefix, so that it can stand in a page. It follows
-the reader's choice of light or dark. Colours are Okabe and Ito's, which the colour-blind tell apart, and never say
-anything alone: a guilty access also has its number, a lock a thicker bar.
+the reader's choice of light or dark. Colours have Okabe and Ito's hues, which the colour-blind tell apart, and never
+say anything alone: a guilty access also has its number, a lock a thicker bar.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from simaie.replay.failure import Failure
 from simaie.show.picture.subject import Subject, subject_of
 from simaie.show.trace_end import ending_lines
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
+from simaie.show.words import clean
 from simaie.trace import Trace
 
 __all__ = ["to_svg"]
@@ -24,9 +25,18 @@ _CHAR, _LINE, _TOP, _GUTTER, _PAD = 7.25, 19, 58, 92, 14
 _NARROWEST, _LONGEST, _LEAST = 150.0, 64, 560.0
 #: More columns than this are no more than lanes of that width, over which the texts run on to the right.
 _MANY, _LANE = 8, 26.0
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#a08a00", "#8c8c8c")
+#: Those of page.css: on white, and on black.
+_LIGHT = ("#0072b2", "#b97a00", "#00875f", "#b5568b", "#2b8cc4", "#857300", "#767676")
+_DARK = ("#4aa8e8", "#e69f00", "#1fb98c", "#d98ab8", "#9ad4f5", "#cbb53a", "#a9a9a9")
 _BAR = {Lane.OUTSIDE: 1.0, Lane.INSIDE: 2.5, Lane.LOCKED: 7.0}
-_STYLE = """
+
+
+def _fills(colours: Sequence[str]) -> str:
+    return "".join(f".sim-svg .sim-c{number}{{fill:{colour}}}" for number, colour in enumerate(colours))
+
+
+_STYLE = f"""{_fills(_LIGHT)}
+@media (prefers-color-scheme:dark){{{_fills(_DARK)}}}""" + """
 .sim-svg text{font:12px ui-monospace,"SF Mono","DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#1b1b1b;white-space:pre}
 .sim-svg .sim-prose{font:13px system-ui,sans-serif}
 .sim-svg .sim-paper{fill:#fff}.sim-svg .sim-dim{fill:#5f5f5f}.sim-svg .sim-bold{font-weight:600}
@@ -79,7 +89,7 @@ class _Drawing:
             shown = title(name).removeprefix("vCPU ") if self._many else title(name)
             yield _text(self._left[column] + 2, _TOP - 12, shown, "sim-bold")
             width = self._left[column + 1] - self._left[column] - (4 if self._many else 16)
-            yield _rect(self._left[column], _TOP - 6, width, 2.5, fill=_colour(column))
+            yield _rect(self._left[column], _TOP - 6, width, 2.5, name=_colour(column))
 
     def _lanes(self) -> Iterator[str]:
         """The bars, each as long as its vCPU does the same."""
@@ -99,7 +109,7 @@ class _Drawing:
         x, y, height = self._left[column] + 4 - width / 2, _TOP + begun * _LINE, (end - begun) * _LINE
         if lane is Lane.OUTSIDE:
             return _rect(x, y, width, height, name="sim-idle")
-        return _rect(x, y, width, height, fill=_colour(column))
+        return _rect(x, y, width, height, name=_colour(column))
 
     def _rows(self) -> Iterator[str]:
         for index, row in enumerate(self._table.rows):
@@ -123,7 +133,7 @@ class _Drawing:
             width = len(_cut(row.text)) * _CHAR + 10
             yield _rect(x - 5, y + 1, width, _LINE - 2, name="sim-guilty", more=' rx="3"')
         heavy = row.kind in (RowKind.INSTRUCTION, RowKind.SINGLE, RowKind.FAULT)
-        yield _text(x, base, _cut(row.text), "sim-bold" if heavy else "")
+        yield _text(x, base, _cut(row.text), "sim-bold" if heavy else "sim-dim" if row.kind is RowKind.BLOCK else "")
 
     def _below(self) -> Iterator[tuple[str, str]]:
         """What stands under the table, line by line, with the class of each."""
@@ -131,9 +141,10 @@ class _Drawing:
         yield "", ""
         room = max(60, int((self._width - 2 * _PAD) / 7.0))
         for number, (finding, told) in enumerate(self._subject.told, 1):
-            yield f">{number} {finding.kind}", "sim-mark"
-            for line in textwrap.wrap(told, room):
-                yield line, "sim-prose"
+            yield f">{number} {clean(finding.kind)}", "sim-mark"
+            for words in (finding.message, told):
+                for line in textwrap.wrap(clean(words), room, break_on_hyphens=False):
+                    yield line, "sim-prose"
             yield "", ""
         for text in ending_lines(self._subject.trace):
             for line in textwrap.wrap(text.plain, room, subsequent_indent=" " * 10) or [""]:
@@ -153,12 +164,11 @@ def _cut(text: str) -> str:
 
 
 def _colour(column: int) -> str:
-    return _COLOURS[column % len(_COLOURS)]
+    return f"sim-c{column % len(_LIGHT)}"
 
 
-def _rect(x: float, y: float, width: float, height: float, *, fill: str = "", name: str = "", more: str = "") -> str:
-    looks = f' fill="{fill}"' if fill else f' class="{name}"'
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"{looks}{more}/>'
+def _rect(x: float, y: float, width: float, height: float, *, name: str, more: str = "") -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{name}"{more}/>'
 
 
 def _text(x: float, y: float, words: str, name: str = "", *, anchor: str = "") -> str:

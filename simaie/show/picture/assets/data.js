@@ -3,9 +3,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
 const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, HEIGHT = 22, MARGIN = 12;
-// Okabe and Ito's colours, which the colour-blind tell apart; vermilion is kept for what is guilty.
-const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#a08a00", "#8c8c8c"];
-const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault" };
+const COLOURS = 7; // page.css has them
+const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block" };
 const last = changes.length - 1;
 
 function make(tag, into, words, name) {

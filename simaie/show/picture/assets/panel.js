@@ -31,13 +31,42 @@ function showState() {
   caption.textContent = at < 0 ? "before the first step" : `after step ${at}`;
   const row = at < 0 ? null : rows[rowOf[at]];
   event.textContent = row ? `${data.columns[row[COLUMN]]}: ${texts[row[TEXT]]}` : "";
+  const heading = row && data.kinds[row[KIND]] === "operation" ? headingOf(rowOf[at]) : "";
+  if (heading) make("div", event, `in ${heading}`, "of");
+}
+
+function headingOf(row) {
+  const column = rows[row][COLUMN];
+  for (let above = row - 1; above >= 0 && row - above < 5000; above--) {
+    if (rows[above][COLUMN] === column && data.kinds[rows[above][KIND]] === "instruction") return texts[rows[above][TEXT]];
+  }
+  return "";
+}
+
+// The steps that an explanation names lead there.
+function prose(into, words) {
+  const paragraph = make("p", into);
+  let end = 0;
+  for (const found of words.matchAll(/\bsteps? (\d+(?:(?:, | and | to )\d+)*)/g)) {
+    for (const number of found[0].matchAll(/\d+/g)) {
+      const from = found.index + number.index, step = Number(number[0]);
+      if (step > last) continue;
+      paragraph.append(words.slice(end, from));
+      const link = make("a", paragraph, number[0]);
+      link.href = `#step=${step}`;
+      link.addEventListener("click", (pressed) => { pressed.preventDefault(); go(step); });
+      end = from + number[0].length;
+    }
+  }
+  paragraph.append(words.slice(end));
 }
 
 make("h2", aside, data.findings.length ? "what is wrong" : "nothing was found");
 data.findings.forEach((finding, i) => {
   const box = make("div", aside, undefined, "finding");
   make("strong", box, `>${i + 1} ${finding.kind}`);
-  make("p", box, finding.told);
+  make("p", box, finding.message, "message");
+  if (finding.told) prose(box, finding.told);
   for (const step of finding.steps.slice(0, 12)) {
     if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => go(step));
   }

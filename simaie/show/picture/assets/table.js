@@ -19,10 +19,11 @@ for (const row of rows) {
 }
 // A few columns share the room; many are no more than lanes, over which the texts run on to the right.
 const MANY = 8, many = data.columns.length > MANY;
-const narrow = widths.map((width) => (many ? 3.4 : Math.min(width, 26)));
+const rightmost = widths.length - 1; // it has nobody to run on over
+const narrow = widths.map((width, i) => (many ? 3.4 : Math.min(width, i === rightmost ? 64 : 30)));
 const room = many ? Math.min(80, Math.max(0, ...widths)) : 0;
 const grid = "7.4em " + widths.map((width, i) =>
-  many ? `${narrow[i]}ch` : `minmax(${narrow[i]}ch, ${Math.min(width, 48)}fr)`).join(" ");
+  many ? `${narrow[i]}ch` : `minmax(${narrow[i]}ch, ${Math.min(width, i === rightmost ? 64 : 48)}fr)`).join(" ");
 const breadth = `max(100%, calc(7.4em + ${narrow.reduce((sum, width) => sum + width, room)}ch))`;
 const names = make("div", trace, undefined, "names");
 names.style.gridTemplateColumns = grid;
@@ -31,7 +32,7 @@ make("div", names, "step");
 data.columns.forEach((name, i) => make("div", names, many ? name.replace(/^vCPU /, "") : name).style.setProperty("--c", colour(i)));
 const body = make("div", trace, undefined, "rows");
 body.style.width = breadth;
-function colour(column) { return COLOURS[column % COLOURS.length]; }
+function colour(column) { return `var(--c${column % COLOURS})`; }
 
 // -- which rows are there: all, but for what is folded -------------------------------------------------------------
 const rowOf = new Int32Array(last + 1); // by step

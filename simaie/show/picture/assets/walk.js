@@ -17,7 +17,7 @@ function go(step) {
     if (element) element.classList.toggle("here", mark === current);
   }
   bringIntoSight();
-  count.textContent = current < 0 ? `start of ${last + 1} steps` : `step ${current} of ${last + 1}`;
+  count.textContent = current < 0 ? `before step 0 of 0\u2013${last}` : `step ${current} of 0\u2013${last}`;
   slider.value = current;
   document.body.dataset.step = current;
 }
