@@ -135,9 +135,21 @@ class _Drawing:
         heavy = row.kind in (RowKind.INSTRUCTION, RowKind.SINGLE, RowKind.FAULT)
         yield _text(x, base, _cut(row.text), "sim-bold" if heavy else "sim-dim" if row.kind is RowKind.BLOCK else "")
 
+    def _signs(self) -> Iterator[str]:
+        """What the signs mean, of those that occur; the spaces in a meaning do not break."""
+        rows = self._table.rows
+        signs = {
+            "thin bar: inside an instruction": any(Lane.INSIDE in row.lanes for row in rows),
+            "thick bar: holding a lock": any(Lane.LOCKED in row.lanes for row in rows),
+            "~ the scheduler switched": any(row.switched for row in rows),
+            ">1 a step that finding 1 names": any(row.marks for row in rows),
+        }
+        return (sign.replace(" ", "\u00a0") for sign, occurs in signs.items() if occurs)
+
     def _below(self) -> Iterator[tuple[str, str]]:
         """What stands under the table, line by line, with the class of each."""
-        yield "thin bar: inside an instruction   thick bar: holding a lock   ~ the scheduler switched", "sim-dim"
+        for line in textwrap.wrap("   ".join(self._signs()), int((self._width - 2 * _PAD) / _CHAR)):
+            yield line, "sim-dim"
         yield "", ""
         room = max(60, int((self._width - 2 * _PAD) / 7.0))
         for number, (finding, told) in enumerate(self._subject.told, 1):
