@@ -9,16 +9,18 @@ import shlex
 import pytest
 from rich.console import Console
 
-from simaie.audit import Found, audit
+from simaie.audit import Found, audit, counterexamples
 from simaie.audit.plan import plan
 from simaie.cli import main
 from simaie.errors import UnknownNameError, UsageError
 from simaie.explore.explorer import explore
 from simaie.guest import corpus
 from simaie.guest.corpus import Expect
+from simaie.replay.player import replay
 from simaie.schemes.aie_rfc import AieRfc
 from simaie.schemes.aie_v2 import AieV2
 from simaie.show.audit_view import audit_view
+from simaie.show.explain import around, explain
 
 #: Names for the plan's items, in pytest's own listing.
 ITEMS = plan(None, None)
@@ -55,6 +57,21 @@ def test_a_model_behaviour_was_looked_for_in_all_executions_without_a_finding(re
     models = [row for row in report.rows if row.expected is Expect.MODEL]
     assert models
     assert all(row.complete and row.found is Found.OBSERVED and row.index is not None for row in models)
+
+
+def test_every_hole_has_a_short_counterexample_that_replays_and_is_explained(report):
+    """In 500 executions at most: four deviations and forty steps are enough for each."""
+    shown = list(counterexamples(report))
+    assert len(shown) == sum(row.expected is Expect.FINDABLE for row in report.rows)
+    for row, (failure, how) in shown:
+        case = corpus.case(row.program)
+        assert how.kind in case.kinds
+        assert not how.exhausted
+        assert how.after.deviations <= 4
+        assert how.after.steps <= 40
+        assert replay(failure).trace.digest == failure.trace.digest
+        finding = next(finding for finding in failure.findings if finding.kind == how.kind)
+        assert explain(failure.trace, finding, around(failure))
 
 
 def test_the_command_of_a_hole_runs_into_it_again(report, capsys):

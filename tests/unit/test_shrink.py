@@ -13,6 +13,7 @@ from simaie.prng import Random
 from simaie.replay.run import run as run_once
 from simaie.replay.shrink import Size
 from simaie.replay.shrink.dependence import causal_past, predecessors
+from simaie.replay.shrink.landmarks import ToLandmarks, legs_of
 from simaie.replay.shrink.turns import InTurns, Turn, choices_of, turns_of
 
 X, Y = 0x100, 0x200
@@ -215,6 +216,22 @@ def test_where_the_guests_own_algorithm_is_at_fault_only_ends_and_vcpus_are_left
     assert all(not cut.items for cut in small.program.cuts if cut.thread >= 0 and not cut.whole)
 
 
+def test_of_two_findings_of_the_kind_the_one_with_the_shorter_way_is_kept():
+    reader = [ins("load", Y), *[ins("load", Y + 64)] * 6, ins("load", X)]
+    program = Program("races", isa="x86", threads=[[ins("store", X, 1), ins("store", Y, 1)], reader])
+    found = simaie.explore(program, checkers=["data-races"], scheduler="round-robin").failures[0]
+    small = found.shrink().failure
+    assert Cut(1, (1, 2, 3, 4, 5, 6, 7)) in small.program.cuts
+
+
+def test_behind_a_loop_the_end_is_left_out_in_ever_smaller_parts():
+    loop = [ins("label", "again"), ins("load", Y, into="r"), ins("reg_lt", "r", 0, into="f"), ins("cbnz", "f", "again")]
+    reader = [*loop, ins("load", X), *[ins("load", Y + 64)] * 7]
+    program = Program("race", isa="x86", threads=[[ins("store", X, 1)], reader], init={Y: 0})
+    found = simaie.explore(program, checkers=["data-races"], scheduler="round-robin").failures[0]
+    assert Cut(1, (5, 6, 7, 8, 9, 10, 11)) in found.shrink().failure.program.cuts
+
+
 def test_a_loop_is_left_out_as_a_whole_or_not_at_all():
     """With its load-linked missing, the loop would go round for ever: under this scheme, without ever taking a step."""
     attempt = [ins("label", "again"), ins("ldrex", Y), ins("strex", Y, 1, into="f"), ins("cbnz", "f", "again")]
@@ -307,3 +324,38 @@ def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
     before = predecessors(trace)
     assert before == [set(), {0}, {1}, {0}]
     assert causal_past(before, [3]) == {0, 3}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_landmarks_of_an_execution_lead_through_it_again(seed):
+    trace = fail(WINDOW, Machine("aie-rfc"), seed=seed).trace
+    again = run_once(WINDOW, Machine("aie-rfc"), ToLandmarks(*legs_of(trace.events), choices_of(trace)))
+    assert again.digest == trace.digest
+
+
+def test_a_leg_ends_at_its_landmark_however_many_steps_that_takes():
+    """Alone, the second vCPU has to make the nodes that it finds if the first has made them."""
+    threads = [[ins("lock_inc", X)], [ins("lock_inc", X + 64), ins("store", Y, 1)], [ins("store", Y, 2)]]
+    program = Program("nodes", isa="x86", threads=threads, init={X: 0})
+    machine = Machine("aie-rfc")
+    whole = run_once(program, machine, InTurns([Turn("0", 99), Turn("1", 9), Turn("2", 99)], ()))
+    legs, way = legs_of(whole.events)
+    without_first = run_once(program, machine, ToLandmarks([leg for leg in legs if leg.actor != "0"], way, ()))
+
+    def next_of_1(trace):
+        """What vCPU 1 was about to do when vCPU 2 came in."""
+        first = next(step for step, event in enumerate(trace.events) if event.actor == "2")
+        return next(str(event.op) for event in trace.events[first:] if event.actor == "1")
+
+    assert next_of_1(without_first) == next_of_1(whole)
+    assert [turn.actor for turn in turns_of(without_first)][:2] == ["1", "2"]
+
+
+def test_landmarks_leave_local_choices_to_their_values():
+    async def chooser(cpu):
+        cpu.observe("got", await cpu.choose(3))
+        await cpu.store(X, 1)
+
+    program = Program("chooser", isa="x86", threads=[chooser, bystander], init={X: 0})
+    for choices, got in [((2,), 2), ((), 0), ((7,), 0)]:
+        assert run_once(program, Machine(), ToLandmarks([], {}, choices)).outcome["0:got"] == got

@@ -80,7 +80,7 @@ def remaining_events(
 ) -> list[Event] | None:
     """The events of `trace`, an execution of `program`, less those of the instructions that `cuts` leave out.
 
-    default: gives the default execution of the program without them, or None if it makes no sense; then so does this.
+    default: gives the default execution of the program without them, or None if it has none; then so does this.
     """
     gone: set[int] = set()
     for cut in cuts:

@@ -10,8 +10,9 @@ First all but the guilty instructions at once, or all but what they rest on: mos
 from there on is short. Then chunks, from the half of a vCPU down to single instructions. Guarantee, if the budget
 lasts: no single one of those that are left can go without the failure going too, under what is left of the schedule.
 
-A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. The
-final check counts on the whole program, so it goes with the first cut; and where it is what has to fail, or an
+A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. Where
+that of the whole program has one, the schedule did not matter from the start, and only ends and vCPUs go. The final
+check counts on the whole program, so it goes with the first cut; and where it is what has to fail, or an
 assertion, nothing is cut.
 """
 
@@ -28,8 +29,7 @@ from simaie.replay.shrink.code import Numbers, remaining_events, units_of
 from simaie.replay.shrink.dependence import causal_past, predecessors
 from simaie.replay.shrink.landmarks import legs_of
 from simaie.replay.shrink.turns import InTurns, choices_of
-from simaie.replay.shrink.workbench import Workbench
-from simaie.trace import Trace
+from simaie.replay.shrink.workbench import Attempt, Workbench
 
 __all__ = ["cut_program", "cut_to_the_guilty"]
 
@@ -42,7 +42,7 @@ def cut_to_the_guilty(bench: Workbench) -> None:
     if not _can_cut(bench):
         return
     trace = bench.best.trace
-    guilty = next((f.steps for f in bench.best.findings if f.kind == bench.kind), ())
+    guilty = min((f.steps for f in bench.best.findings if f.kind == bench.kind), key=lambda s: max(s, default=0))
     for needed in (guilty, causal_past(predecessors(trace), guilty)):
         if needed and _cut_but(bench, needed):
             break
@@ -62,7 +62,14 @@ def cut_program(bench: Workbench) -> None:
 def _can_cut(bench: Workbench) -> bool:
     if bench.kind in _BY_THE_PROGRAM or len(bench.best.program.threads) < 2:
         return False
-    return bool(bench.best.program.cuts) or _sensible(bench, bench.best.program) is not None
+    if bench.fails_by_default is None:
+        default = _default(bench, bench.best.program)
+        bench.fails_by_default = default is None or bool(default.findings)
+    return True
+
+
+def _only_the_end(bench: Workbench) -> bool:
+    return bench.kind in _BY_THE_ALGORITHM or bool(bench.fails_by_default)
 
 
 def _cut_but(bench: Workbench, steps: Collection[int]) -> bool:
@@ -84,7 +91,7 @@ def _cut_but(bench: Workbench, steps: Collection[int]) -> bool:
 def _only(bench: Workbench, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
     """The cut that leaves of a thread what is `kept`, and what stands before it where only the end can go."""
     last = max(kept, default=-1)
-    if bench.kind in _BY_THE_ALGORITHM:
+    if _only_the_end(bench):
         kept = set(range(last + 1))
     gone = [number for unit in units_of(numbers) for number in unit if number not in kept]
     if isinstance(numbers.code, Code) or not gone:
@@ -96,7 +103,7 @@ def _cut_chunks(bench: Workbench, thread: int) -> None:
     units = units_of(Numbers(bench.best.program, bench.best.trace, thread))
     if not units:
         return
-    only_the_end = bench.kind in _BY_THE_ALGORITHM
+    only_the_end = _only_the_end(bench)
     size = max(1, len(units) // 2)
     while not bench.spun:
         for start in range(len(units) - size, -size, -size):
@@ -139,17 +146,19 @@ def _try(bench: Workbench, *cuts: Cut) -> bool:
         return False
 
     @cache
-    def default() -> Trace | None:
-        return _sensible(bench, program)
+    def default() -> Attempt | None:
+        return _default(bench, program)
 
-    left = remaining_events(best.program, best.trace, cuts, default)
+    def sensible() -> bool:
+        return bool(bench.fails_by_default) or ((attempt := default()) is not None and not attempt.findings)
+
+    left = remaining_events(best.program, best.trace, cuts, lambda: attempt.trace if (attempt := default()) else None)
     if left is None:
         return False
     legs, way = legs_of(left)
-    return bench.try_legs(legs, way, choices_of(best.trace), program, only_if=lambda: default() is not None)
+    return bench.try_legs(legs, way, choices_of(best.trace), program, only_if=sensible)
 
 
-def _sensible(bench: Workbench, program: Program) -> Trace | None:
-    """The default execution of `program`; None if it has a finding, and so makes no sense by itself."""
-    attempt = bench.execute(program, InTurns([], ()))
-    return None if attempt is None or attempt.findings else attempt.trace
+def _default(bench: Workbench, program: Program) -> Attempt | None:
+    """The default execution of `program`; None if it cannot be run."""
+    return bench.execute(program, InTurns([], ()))

@@ -83,6 +83,8 @@ class Workbench:
         self.best, self.kind, self.spent = first, kind, 0
         #: Whether a candidate ran on without a step until the watchdog stopped it, which takes seconds.
         self.spun = False
+        #: Whether the default execution of the whole program fails too; None as long as nobody wanted to know.
+        self.fails_by_default: bool | None = None
         self._machine, self._checkers, self._driver = machine, tuple(checkers), driver
         self._limit, self._progress = executions, progress
         self._tried: set[tuple[object, ...]] = set()
