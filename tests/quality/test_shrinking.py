@@ -92,6 +92,53 @@ def test_two_instructions_are_left_of_hundreds(seed):
     assert found.shrink(executions=500).report.after in ((3, 3, 2, 18), (2, 3, 2, 18))
 
 
+def test_the_a_b_a_of_a_lock_free_stack_comes_down_to_one_preemption():
+    """Popper 0 has read the top and what is below; popper 1 takes both, and puts the first back."""
+    top, link = 0x100, 0x200
+
+    async def push(cpu, node):
+        async with cpu.call("push", node) as call:
+            failed = 1
+            while failed:
+                await cpu.str_(link + 4 * node, await cpu.ldrex(top))
+                failed = await cpu.strex(top, node)
+            call.returns()
+
+    async def pop(cpu):
+        async with cpu.call("pop") as call:
+            node, failed = 0, 1
+            while failed:
+                node = await cpu.ldrex(top)
+                if not node:
+                    break
+                failed = await cpu.strex(top, await cpu.ldr(link + 4 * node))
+            call.returns(node or None)
+        return node
+
+    async def first(cpu):
+        await push(cpu, 1)
+        await push(cpu, 2)
+        await pop(cpu)
+        await pop(cpu)
+
+    async def second(cpu):
+        node = await pop(cpu)
+        await pop(cpu)
+        if node:
+            await push(cpu, node)
+
+    async def third(cpu):
+        await pop(cpu)
+        await push(cpu, 3)
+        await pop(cpu)
+
+    program = Program("stack", isa="arm", threads=[first, second, third], init={top: 0})
+    found = explore(program, Machine("cas"), scheduler="random-walk", seed=2, checkers=["linearizable-stack"],
+                    executions=50_000).failures[0]  # fmt: skip
+    small, report = found.shrink()
+    assert (report.after.deviations, preemptions(small.trace), report.after.switches) == (1, 1, 2)
+
+
 @pytest.mark.parametrize("name", BUGS)
 def test_shrinking_reaches_the_minimum_in_19_of_20_seeds_within_500_executions(name):
     program, machine, kind, _ = BUGS[name]

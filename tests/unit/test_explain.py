@@ -236,6 +236,21 @@ def test_calls_that_fit_no_order_are_explained_by_their_conflicting_operations()
     assert " in push(" in text
 
 
+def test_a_compare_and_swap_that_was_fooled_is_called_by_its_name():
+    async def replace(cpu):
+        async with cpu.atomic("replace"):
+            seen = await cpu.load(X)
+            await cpu.load(X + 4)
+            await cpu.lock_cmpxchg(X, seen, 9)
+
+    async def there_and_back(cpu):
+        await cpu.store(X, 1)
+        await cpu.store(X, 0)
+
+    program = Program("fooled", isa="x86", threads=[replace, there_and_back], init={X: 0})
+    assert "A-B-A" in fail(program, Machine("cas"), executions=500).explain()
+
+
 @pytest.mark.parametrize(
     ("local", "remote", "words"),
     [

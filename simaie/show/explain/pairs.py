@@ -9,9 +9,10 @@ from simaie.block import Block
 from simaie.check.evidence import owner
 from simaie.check.serializability import atomic_blocks
 from simaie.finding import Finding
+from simaie.op import Kind
 from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
 from simaie.show.explain.protection import held_at
-from simaie.show.words import clean
+from simaie.show.words import clean, value_words
 from simaie.trace import Trace
 
 __all__ = ["data_race", "linearizability", "single_copy", "unserializable"]
@@ -70,6 +71,12 @@ def _pattern(trace: Trace, steps: Sequence[int]) -> str:
     """What it means that the second access, another's, came between the first and the third."""
     before, between, after = (trace.events[step] for step in steps)
     mine, other = actor_of(before), actor_of(between)
+    if after.op.kind is Kind.CAS and after.wrote and after.op.expected == before.value:
+        value = value_words(after.op.expected)
+        return (
+            f"{mine}'s compare-and-swap found {value} again where it had read {value}, and took that for untouched: "
+            "A-B-A."
+        )
     if between.writes_ram and after.writes_ram:
         return f"{mine} stored over what {other} had written and {mine} had not seen: a lost update."
     if between.writes_ram and before.writes_ram:
