@@ -281,3 +281,10 @@ def test_a_fault_names_its_instruction_and_an_assertion_the_one_before():
     text = fail(program, Machine()).explain()
     assert "in vCPU 0's ldrex [0x102]" in text
     assert "in vCPU 1's ldr [0x100]" in text
+
+
+def test_a_store_conditional_elsewhere_loses_nothing_and_is_explained_all_the_same():
+    threads = [[ins("ldrex", X), ins("strex", X + 4, 1)], [ins("str_", X, 5)]]
+    program = Program("elsewhere", isa="arm", threads=threads, init={X: 0, X + 4: 0})
+    failure = fail(program, Machine("aie-rfc", address_bits=12), checkers=["llsc-atomicity-strict"])
+    assert "is still there" in failure.explain()

@@ -59,6 +59,8 @@ def _cost(trace: Trace, guilty: Event, last: Event, write: int) -> str:
         return f"What {who} wrote is lost: it lies among the bytes that {last.op.location} covers."
     if len(gone) == len(theirs):
         return f"What {who} wrote is lost: {stored_value(last)} went over it."
+    if not gone:
+        return f"What {who} wrote is still there: {last.op.location} are other bytes."
     return (
         f"What {who} wrote is torn: {len(gone)} of its {len(theirs)} bytes ({gone[0]:#x} to {gone[-1]:#x}) were "
         "overwritten, the others stayed."
