@@ -104,6 +104,8 @@ def choices_of(records: Iterable[CheckerRecord], base: Path, trusted: Path | Non
 
 def _choice(record: CheckerRecord, base: Path, trusted: Path | None) -> str:
     if not record.custom:
+        if _place(record.name) is not None:  # it would be imported without a look at its digest
+            raise ReplayError(f"{record.name!r} is not the name of a checker")
         return record.name
     if record.source is None:
         raise ReplayError(

@@ -161,3 +161,28 @@ def test_a_guest_that_awaits_trio_replays_on_trio(guest, tmp_path):
     file = failure.save(tmp_path / "a.json")
     assert replay(file).driver == "trio"
     assert main(["check", str(file)]) == 1
+
+
+@pytest.mark.parametrize(
+    "record", [{"name": "{evil}:checker"}, {"name": "checker", "custom": True, "source": "evil.py"}]
+)
+def test_a_file_cannot_make_anybody_run_what_it_names(tmp_path, record):
+    evil = tmp_path / "evil.py"
+    evil.write_text("raise SystemExit('it ran')\n", "utf-8")
+    file = failed(INCREMENTS, unheard_of).save(tmp_path / "a.json")
+    document = json.loads(file.read_text("utf-8"))
+    document["checkers"] = [{**record, "name": record["name"].format(evil=evil)}]
+    file.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(ReplayError):
+        replay(file)
+    assert main(["check", str(file)]) == 2
+
+
+def test_an_unknown_name_in_a_file_is_one_clear_error(tmp_path):
+    file = failed(INCREMENTS, unheard_of).save(tmp_path / "a.json")
+    document = json.loads(file.read_text("utf-8"))
+    document["checkers"] = [{"name": "no-such-checker"}]
+    file.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(UsageError, match="no-such-checker"):
+        replay(file)
+    assert main(["check", str(file)]) == 2

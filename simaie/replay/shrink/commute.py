@@ -25,7 +25,7 @@ def commute(bench: Workbench) -> None:
     """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
     trace = bench.best.trace
     before = predecessors(trace)
-    guilty = [step for finding in bench.best.findings if finding.kind == bench.kind for step in finding.steps]
+    guilty = [step for steps in bench.guilty for step in steps]
     choices = choices_of(trace)
     needed = [causal_past(before, guilty[:3])] if guilty else []
     for wanted in (*needed, range(len(trace))):

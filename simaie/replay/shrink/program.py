@@ -42,7 +42,7 @@ def cut_to_the_guilty(bench: Workbench) -> None:
     if not _can_cut(bench):
         return
     trace = bench.best.trace
-    guilty = min((f.steps for f in bench.best.findings if f.kind == bench.kind), key=lambda s: max(s, default=0))
+    guilty = min(bench.guilty, key=lambda steps: max(steps, default=0))
     for needed in (guilty, causal_past(predecessors(trace), guilty)):
         if needed and _cut_but(bench, needed):
             break

@@ -94,6 +94,12 @@ class Workbench:
         """How many executions may still be run."""
         return self._limit - self.spent
 
+    @property
+    def guilty(self) -> list[tuple[int, ...]]:
+        """The steps that the best execution's findings of the wanted kind name, as far as there are such steps."""
+        known = range(len(self.best.trace))
+        return [tuple(s for s in f.steps if s in known) for f in self.best.findings if f.kind == self.kind]
+
     def execute(self, program: Program, scheduler: Scheduler) -> Attempt | None:
         """Run and judge one candidate; None if it cannot be run. Raises BudgetSpent when it may not."""
         if self.left <= 0:
