@@ -22,6 +22,7 @@ __all__ = ["Random", "derive"]
 T = TypeVar("T")
 
 _MASK64 = (1 << 64) - 1
+_WORD = struct.Struct("<Q").pack
 _FIRST = struct.Struct("<42I")  # what one permutation of SHAKE-128 gives: short executions need no more
 _LATER = struct.Struct("<1008I")
 
@@ -31,8 +32,10 @@ def derive(seed: int, *path: int) -> int:
 
     Any integers are accepted, negative ones too; each is taken modulo 2**64.
     """
-    words = [part & _MASK64 for part in (seed, *path)]
-    return int.from_bytes(shake_128(struct.pack(f"<{len(words)}Q", *words)).digest(8), "little")
+    key = _WORD(seed & _MASK64)
+    for part in path:
+        key += _WORD(part & _MASK64)
+    return int.from_bytes(shake_128(key).digest(8), "little")
 
 
 def _blocks(seed: int) -> Iterator[tuple[int, ...]]:

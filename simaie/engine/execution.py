@@ -26,7 +26,7 @@ from simaie.engine.store_buffer import StoreBuffer
 from simaie.errors import GuestFault, InternalError, SchedulerError, SchemeError
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
-from simaie.guest.program import FinalState, Program
+from simaie.guest.program import FinalState, GuestFunction, Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import BLOCKING, Cell, Kind, Op
@@ -57,6 +57,7 @@ class Execution:
         self._buffered = self.memory.buffers_stores
         self._buffers: dict[Actor, dict[str, StoreBuffer]] = {}
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), self._facts)
+        self._cleans_up = self.scheme.has_thread_exit
         self._step_limit = machine.limits.steps
         self._offer = Offer(self.events)
         self._changed = True  # whether the offer's candidates must be made anew
@@ -80,19 +81,19 @@ class Execution:
     def _populate(self) -> None:
         program = self.program
         for number, thread in enumerate(program.threads):
-            self._add(str(number), (number,), program.cpu_class, partial(program.start, thread))
+            code = thread if callable(thread) else partial(program.start, thread)
+            self._live.append(self._make(str(number), (number,), program.cpu_class, code))
         for number, code in enumerate(program.devices):
-            actor = self._add(f"dma{number}", (len(program.threads) + number,), Device, code)
+            actor = self._make(f"dma{number}", (len(program.threads) + number,), Device, code)
             actor.is_device = True
+            self._live.append(actor)
 
-    def _add(
-        self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: Callable[[Any], Coroutine[Any, Any, Any]]
-    ) -> Actor:
+    def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
+        """An actor that has still to announce; whoever calls puts it in its place among the live ones."""
         identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
         cpu = cpu_class(name, identity, self.scheme, self._facts)
         self.scheme.enter(cpu)
         actor = Actor(name, rank, cpu, code(cpu))
-        insort(self._live, actor, key=lambda a: a.rank)
         self._everyone.append(actor)
         self._to_advance.append(actor)
         return actor
@@ -106,13 +107,17 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if self._busy or op.kind >= _PAUSE:
+        if op.kind >= _PAUSE or self._buffered:
             return self._announced_special(actor, op)
-        return self._decide()
+        if not self._busy:
+            return self._decide()
+        if not actor.enabled:
+            actor.enabled = self._changed = True
+        return self.proceed()
 
     def exited(self, actor: Actor) -> Actor | None:
         """The coroutine of `actor` has returned. Returns whom to resume, or None if the execution is over."""
-        if not actor.epilogue:
+        if not actor.epilogue and self._has_epilogue(actor):
             actor.epilogue = True
             actor.coroutine = self._epilogue(actor)
             actor.inbox = None
@@ -314,13 +319,19 @@ class Execution:
         if len(self._everyone) >= self.machine.limits.threads:
             self._end(Ending.THREAD_LIMIT)
             return thread
-        self._add(name, rank, self.program.cpu_class, code).thread = thread
+        child = self._make(name, rank, self.program.cpu_class, code)
+        child.thread = thread
+        insort(self._live, child, key=lambda a: a.rank)
         return thread
 
     def _exit(self, actor: Actor) -> None:
         assert actor.thread is not None
         actor.thread.done = True
         insort(self._free_identities, actor.cpu.identity)
+
+    def _has_epilogue(self, actor: Actor) -> bool:
+        """Whether the end of its code is more than that: most schemes have nothing to do at a thread's exit."""
+        return self._cleans_up or actor.thread is not None or actor.is_device or bool(actor.cpu.open_blocks)
 
     async def _epilogue(self, actor: Actor) -> None:
         """What every thread does at its end. Only a spawned one has an exit that others can see."""
@@ -414,9 +425,9 @@ class Execution:
         return {f"{a.name}:{r}": v for a in self._everyone for r, v in a.cpu.observations.items()}
 
     def _outcome(self) -> Outcome:
-        items = dict(self._registers())
+        items, read = self._registers(), self.memory.read
         for address, width in self.program.watch.items():
-            items[f"[{address:#x}]"] = self.memory.read(address, width)
+            items[f"[{address:#x}]"] = read(address, width)
         return Outcome(tuple(sorted(items.items())))
 
     def _accepted(self) -> bool | None:

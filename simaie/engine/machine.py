@@ -84,6 +84,8 @@ class Machine:
         self.endian: Endian = endian
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
+        self._whose_options = f"scheme {self.scheme}"
+        self._facts: dict[str, Facts] = {}
         self._memory_class: Any = host if callable(host) else plugins.resolve(plugins.HOSTS, host)
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
@@ -123,10 +125,14 @@ class Machine:
 
     def facts(self, isa: str) -> Facts:
         """The facts that a scheme is told, for a guest of `isa`."""
-        usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
-        bits = self.address_bits or usual.get(isa, 64)
-        guest_order = isa_class(isa).memory_order
-        return Facts(isa, self.full_system, self.host_word, bits, guest_order, self._memory_class.order)
+        found = self._facts.get(isa)
+        if found is None:
+            usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
+            bits = self.address_bits or usual.get(isa, 64)
+            order = isa_class(isa).memory_order
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self._memory_class.order)
+            self._facts[isa] = found
+        return found
 
     def make_memory(self, program: Program) -> HostMemory:
         """A fresh host memory that holds the program's initial values."""
@@ -142,7 +148,7 @@ class Machine:
     def make_scheme(self, host: Host, pages: PageTable, facts: Facts) -> Scheme:
         """A fresh scheme with its options; UsageError if it does not know them."""
         options = self.scheme_spec.options if self.scheme_spec else {}
-        made = plugins.construct(f"scheme {self.scheme}", self._scheme_class, host, pages, facts, **options)
+        made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} gave {made!r}")
         made.order_plain_accesses()

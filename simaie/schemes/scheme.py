@@ -180,6 +180,11 @@ class Scheme:
     async def thread_exit(self, cpu: VCpu) -> None:
         """The guest thread is about to end."""
 
+    @property
+    def has_thread_exit(self) -> bool:
+        """Whether `thread_exit` is overridden: if not, the engine need not call it."""
+        return getattr(self.thread_exit, "__func__", None) is not Scheme.thread_exit
+
     def _missing(self, what: str) -> Exception:
         return UsageError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
 
