@@ -40,7 +40,6 @@ from simaie.trace import Ending, Trace
 __all__ = ["Dpor"]
 
 _CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
-_COUNTERS = ("executions", "races", "branches", "sleep_set_blocked", "redundant", "infeasible", "cut_short")
 
 
 class Dpor(Scheduler):
@@ -65,7 +64,8 @@ class Dpor(Scheduler):
                 )
         require_positive(memory_limit=memory_limit)
         self.memory_limit = memory_limit
-        self.statistics = dict.fromkeys((*_COUNTERS, "peak_nodes", "peak_branches"), 0)
+        self._executions = self._races = self._blocked = self._redundant = self._cut_short = 0
+        self._peak_nodes = self._peak_branches = 0
         self._tree = ExplorationTree()
         self._reversal = RaceReversal(self._tree)
         self._run = Run(self._tree)
@@ -88,8 +88,23 @@ class Dpor(Scheduler):
         """Which limit left something out."""
         if self._over_limit:
             return f"the search ended at its memory limit of {self.memory_limit} nodes"
-        cut = self.statistics["cut_short"]
+        cut = self._cut_short
         return f"a limit of the machine cut {cut} executions short" if cut else ""
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """What was counted so far."""
+        return {
+            "executions": self._executions,
+            "races": self._races,
+            "branches": self._tree.inserted,
+            "sleep_set_blocked": self._blocked,
+            "redundant": self._redundant,
+            "infeasible": self._tree.infeasible,
+            "cut_short": self._cut_short,
+            "peak_nodes": self._peak_nodes,
+            "peak_branches": self._peak_branches,
+        }
 
     def profile(self) -> Mapping[str, Any]:
         """The decisions up to where the next execution departs from the last, and the wake-up tree below."""
@@ -122,26 +137,29 @@ class Dpor(Scheduler):
 
     def finish(self, trace: Trace) -> None:
         """Reverse the races of the execution that ended, and find where the next one departs."""
-        tree, statistics = self._tree, self.statistics
-        statistics["executions"] += 1
+        tree = self._tree
+        self._executions += 1
         if tree.claims and tree.misled(trace):
             tree.infeasible += 1
             return
         if self._run.lost is not None:
             raise self._run.lost
         asleep_at = tree.take_in(trace)
-        statistics["cut_short"] += trace.ending in _CUT_SHORT
-        if trace.ending is Ending.PRUNED:
-            statistics["sleep_set_blocked"] += not self._run.led_nowhere
+        ending = trace.ending
+        if ending is Ending.PRUNED:
+            self._blocked += not self._run.led_nowhere
         elif asleep_at is not None:
-            statistics["redundant"] += 1
+            self._redundant += 1
         else:
-            statistics["races"] += self._reversal.reverse(trace)
-        statistics["branches"] = tree.inserted
-        statistics["infeasible"] = tree.infeasible
-        statistics["peak_nodes"] = max(statistics["peak_nodes"], len(tree.path))
-        statistics["peak_branches"] = max(statistics["peak_branches"], tree.branches)
-        kept = len(tree.path) + tree.branches
+            self._races += self._reversal.reverse(trace)
+        if ending in _CUT_SHORT:
+            self._cut_short += 1
+        nodes, branches = len(tree.path), tree.branches
+        if nodes > self._peak_nodes:
+            self._peak_nodes = nodes
+        if branches > self._peak_branches:
+            self._peak_branches = branches
+        kept = nodes + branches
         self._finished = not tree.backtrack(asleep_at)
         if self.memory_limit is not None and kept > self.memory_limit and not self._finished:
             self._finished = self._over_limit = True

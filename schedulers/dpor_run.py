@@ -47,7 +47,10 @@ class Run:
         tree, step = self._tree, offer.step
         chosen: Candidate | None = None
         if step < tree.known:
-            chosen = self._repeat(step)
+            node = tree.path[step]
+            if node is None or node.names != self._names:
+                raise self._other_decision(step, node)
+            chosen = self._find(step, node.taken)
         elif tree.guide:
             try:
                 chosen = self._follow(step)
@@ -94,14 +97,11 @@ class Run:
             path.append(None)
         path.append(node)
 
-    def _repeat(self, step: int) -> Candidate:
-        node = self._tree.path[step]
+    def _other_decision(self, step: int, node: Node | None) -> NondeterminismError:
         offered = ", ".join(self._names)
         if node is None or node.names is None:
-            raise _differs(step, "a local choice", f"an offer to {offered}")
-        if node.names != self._names:
-            raise _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}")
-        return self._find(step, node.taken)
+            return _differs(step, "a local choice", f"an offer to {offered}")
+        return _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}")
 
     def _find(self, step: int, branch: Branch) -> Candidate:
         """The candidate that `branch` is about, with the operation that was recorded."""

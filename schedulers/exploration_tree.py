@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from schedulers.happens_before import HappensBefore
-from schedulers.locations import Locations
+from schedulers.locations import WORLD, Locations
 from schedulers.wakeup_tree import Branch, Sleeper, count
 from simaie.op import owner_of
 from simaie.trace import Trace
@@ -19,7 +21,7 @@ from simaie.trace import Trace
 __all__ = ["Claim", "ExplorationTree", "Node"]
 
 
-class Node:
+class Node(msgspec.Struct, eq=False):
     """One decision of the current path.
 
     names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
@@ -27,16 +29,13 @@ class Node:
     sleep here. values: of a choice, those explored.
     """
 
-    __slots__ = ("arity", "done", "names", "sleep", "taken", "values", "waiting")
-
-    def __init__(self, names: tuple[str, ...] | None, arity: int, taken: Branch, waiting: list[Branch]) -> None:
-        self.names = names
-        self.arity = arity
-        self.taken = taken
-        self.waiting = waiting
-        self.sleep: list[Sleeper] = []
-        self.done: list[Sleeper] = []
-        self.values: list[int] = []
+    names: tuple[str, ...] | None
+    arity: int
+    taken: Branch
+    waiting: list[Branch]
+    sleep: list[Sleeper] = []
+    done: list[Sleeper] = []
+    values: list[int] = []
 
 
 class Claim(NamedTuple):
@@ -72,12 +71,15 @@ class ExplorationTree:
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
         """Those of `asleep` whom a step of `actor` does not wake; a vCPU and its store buffer never wake each other."""
-        dependent = self.locations.dependent
-        return [
-            s
-            for s in asleep
-            if s[0] != actor and (not dependent(s[1], s[2], place, wrote) or owner_of(s[0]) == owner_of(actor))
-        ]
+        near, still = self.locations.overlaps[place], []
+        for sleeper in asleep:
+            name, its_place, its_wrote = sleeper
+            if name == actor:
+                continue
+            touch = (its_place in near and (wrote or its_wrote)) or its_place == WORLD or place == WORLD
+            if not touch or owner_of(name) == owner_of(actor):
+                still.append(sleeper)
+        return still
 
     # -- taking an execution in ---------------------------------------------------------------
 
@@ -86,7 +88,8 @@ class ExplorationTree:
         first = max(self.known - 1, 0)
         path = self.path
         path += [None] * (len(trace.events) - len(path))
-        self.branches -= count(self.guide)
+        if self.guide:
+            self.branches -= count(self.guide)
         self.guide, self.asleep, self.claims = [], [], []
         self.order.rewind(first)
         self.order.extend(trace.events)
@@ -116,24 +119,27 @@ class ExplorationTree:
 
     def _settle(self, first: int) -> int | None:
         """Complete the nodes from `first` on: effects, and who sleeps."""
-        order = self.order
+        events, places, effects = self.order.events, self.order.place, self.order.wrote
         node = self.path[first] if self.path else None
         sleep = node.sleep if node is not None else []
         for index in range(first, len(self.path)):
             node = self.path[index]
             if node is None:
                 continue
-            event, taken = order.events[index], node.taken
+            event, taken = events[index], node.taken
             node.sleep = sleep
-            taken.actor = event.actor
+            taken.actor = actor = event.actor
             taken.op = event.op
             if node.names is None:
                 continue
-            taken.place, taken.wrote = order.place[index], order.wrote[index]
-            if sleep and any(name == event.actor for name, _, _ in sleep):
-                return index
-            if sleep or node.done:
-                sleep = self.still_asleep(sleep + node.done, event.actor, taken.place, taken.wrote)
+            place, wrote = places[index], effects[index]
+            taken.place, taken.wrote = place, wrote
+            if sleep:
+                if actor in [name for name, _, _ in sleep]:
+                    return index
+                sleep = self.still_asleep(sleep, actor, place, wrote)
+            if node.done:
+                sleep = sleep + self.still_asleep(node.done, actor, place, wrote)
         return None
 
     def grow(self, branches: int) -> None:
@@ -174,7 +180,7 @@ class ExplorationTree:
                 return branch
             if branch.actor not in node.names:
                 self.infeasible += 1
-            elif all(name != branch.actor for name, _, _ in node.done):
+            elif branch.actor not in [name for name, _, _ in node.done]:
                 self.branches -= 1
                 return branch
             self.branches -= count([branch])  # it cannot be taken, or a doubtful one of that actor went before it
@@ -190,7 +196,7 @@ class ExplorationTree:
         self.known = len(self.path)
         self.guide = branch.children
         asleep = node.sleep + node.done
-        if node.names is not None:
+        if asleep and node.names is not None:
             known = branch.op is not None
             asleep = self.still_asleep(asleep, branch.actor, branch.place, branch.wrote) if known else []
         self.asleep = asleep

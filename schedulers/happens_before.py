@@ -30,10 +30,9 @@ _SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind
 class HappensBefore:
     """The partial order of the current execution; all lists are indexed by event, all masks have a bit an event.
 
-    past: itself and what happens before it. edges: immediate predecessors. previous: the actor's own one, or -1.
-    races: (earlier, later), by `later`; whether a blocking `later` would be enabled before `earlier` remains to be
-    asked. actors: who took part, with the mask of its events. reads, writes: by place. world: the stop-the-world
-    events.
+    past: itself and what happens before it. edges: immediate predecessors. choices: the local choices. races:
+    (earlier, later), by `later`; whether a blocking `later` would be enabled before `earlier` remains to be asked.
+    actors: who took part, with the mask of its events. reads, writes: by place. world: the stop-the-world events.
     """
 
     def __init__(self, locations: Locations) -> None:
@@ -41,7 +40,6 @@ class HappensBefore:
         self.events: list[Event] = []
         self.past: list[int] = []
         self.edges: list[list[int]] = []
-        self.previous: list[int] = []
         self.place: list[int] = []
         self.wrote: list[bool] = []
         self.races: list[tuple[int, int]] = []
@@ -49,6 +47,7 @@ class HappensBefore:
         self.reads: list[int] = []
         self.writes: list[int] = []
         self.world = 0
+        self.choices = 0
         self.unstoppable: set[str] = set()  # devices: they go on in a stopped world
         self.spawned: dict[str, int] = {}
         self.buffers = StoreBuffers(self)
@@ -56,8 +55,7 @@ class HappensBefore:
     def rewind(self, length: int) -> None:
         """Forget the events from index `length` on."""
         kept = (1 << length) - 1
-        for column in (self.past, self.edges, self.previous, self.place, self.wrote):
-            del column[length:]
+        del self.past[length:], self.edges[length:], self.place[length:], self.wrote[length:]
         races = self.races
         while races and races[-1][1] >= length:
             races.pop()
@@ -65,15 +63,18 @@ class HappensBefore:
         self.reads = [mask & kept for mask in self.reads]
         self.writes = [mask & kept for mask in self.writes]
         self.world &= kept
-        self.spawned = {child: at for child, at in self.spawned.items() if at < length}
+        self.choices &= kept
+        if self.spawned:
+            self.spawned = {child: at for child, at in self.spawned.items() if at < length}
         if self.buffers.entered:
             self.buffers.rewind(length)
 
     def extend(self, events: list[Event]) -> None:
         """Take in an execution that agrees with the current one as far as that goes."""
         self.events = events
-        place_of, overlaps = self.locations.of, self.locations.overlaps
+        place_of, ranges, overlaps = self.locations.of, self.locations.ranges, self.locations.overlaps
         actors, pasts, reads, stores = self.actors, self.past, self.reads, self.writes
+        all_edges, places, effects, races = self.edges, self.place, self.wrote, self.races
         buffered = self.buffers.entered  # empty on a host without store buffers
         for index in range(len(pasts), len(events)):
             event = events[index]
@@ -82,7 +83,9 @@ class HappensBefore:
             own = actors.get(actor, 0)
             previous = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
             past = pasts[previous] if previous >= 0 else 0
-            place = place_of(op)
+            place = ranges.get((op.address, op.width)) if op.cell is None else None
+            if place is None:
+                place = place_of(op)
             while place >= len(reads):
                 reads.append(0)
                 stores.append(0)
@@ -98,15 +101,14 @@ class HappensBefore:
                 while near:
                     latest = near.bit_length() - 1
                     edges.append(latest)
-                    self.races.append((latest, index))
+                    races.append((latest, index))
                     past |= pasts[latest]
                     near &= ~past
             bit = 1 << index
             pasts.append(past | bit)
-            self.edges.append(edges)
-            self.previous.append(previous if own else -1)
-            self.place.append(place)
-            self.wrote.append(wrote)
+            all_edges.append(edges)
+            places.append(place)
+            effects.append(wrote)
             actors[actor] = own | bit
             if place == WORLD:
                 self.world |= bit
@@ -122,6 +124,10 @@ class HappensBefore:
             if other < len(self.reads):
                 mask |= self.writes[other] | self.reads[other] if wrote else self.writes[other]
         return mask
+
+    def previous(self, index: int) -> int:
+        """The event of the same actor before event `index`, or -1."""
+        return (self.actors[self.events[index].actor] & (1 << index) - 1).bit_length() - 1
 
     def futures(self) -> list[int]:
         """Of each event, what happens after it, itself excluded."""
@@ -149,6 +155,7 @@ class HappensBefore:
         op, kind = event.op, event.op.kind
         edges = [] if previous < 0 else [previous]
         if kind is Kind.CHOICE:
+            self.choices |= 1 << index
             return LOCAL, False, edges, past
         siblings = 0
         if self.buffers.entered or kind is Kind.BUFFER:

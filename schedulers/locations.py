@@ -33,13 +33,16 @@ _SPECIAL: dict[Kind, int] = {
 
 
 class Locations:
-    """The places seen so far. `overlaps[place]` holds every known place that shares a byte with it, itself included."""
+    """The places seen so far. `overlaps[place]` holds every known place that shares a byte with it, itself included.
+
+    ranges: the places in RAM, by (address, width in bytes).
+    """
 
     def __init__(self) -> None:
         self.keys: list[Key] = [LOCAL, WORLD, THREADS]
         self.overlaps: list[tuple[int, ...]] = [(), (WORLD,), (THREADS,)]
         self._cells: dict[str, int] = {}
-        self._ranges: dict[tuple[int, int], int] = {}
+        self.ranges: dict[tuple[int, int], int] = {}
         self._unions: dict[frozenset[int], int] = {}  # what an AWAIT of several places reads, all of them at once
 
     def of(self, op: Op) -> int:
@@ -50,7 +53,7 @@ class Locations:
             return self._new_cell(cell.name) if place is None else place
         width = op.width
         if width:
-            place = self._ranges.get((op.address, width))
+            place = self.ranges.get((op.address, width))
             return self._new_range(op.address, width) if place is None else place
         if op.kind is Kind.AWAIT and op.value is not None:
             return self.number(frozenset([self.of(part) for part in op.places]))
@@ -64,7 +67,7 @@ class Locations:
             return self._unions[key] if key in self._unions else self._new_union(key)
         if isinstance(key, str):
             return self._cells[key] if key in self._cells else self._new_cell(key)
-        return self._ranges[key] if key in self._ranges else self._new_range(*key)
+        return self.ranges[key] if key in self.ranges else self._new_range(*key)
 
     def contains(self, outer: int, inner: int) -> bool:
         """Whether every byte of `inner` lies in `outer`; both are ranges of RAM."""
@@ -86,8 +89,8 @@ class Locations:
 
     def _new_range(self, address: int, width: int) -> int:
         end = address + width
-        shared = [place for (other, size), place in self._ranges.items() if other < end and address < other + size]
-        place = self._ranges[address, width] = self._add((address, width))
+        shared = [place for (other, size), place in self.ranges.items() if other < end and address < other + size]
+        place = self.ranges[address, width] = self._add((address, width))
         for other in shared:
             self.overlaps[other] += (place,)
         self.overlaps.append((*shared, place))

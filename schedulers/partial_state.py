@@ -11,10 +11,14 @@ is safe, and to be perhaps enabled, which is tried.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from schedulers.happens_before import HappensBefore
 from simaie.op import Kind, Op, owner_of
+
+if TYPE_CHECKING:
+    from schedulers.exploration_tree import Node
 
 __all__ = ["PartialState"]
 
@@ -31,13 +35,13 @@ _UNKNOWN: Final = _Unknown()
 class PartialState:
     """Answers about states inside the current execution of `order`.
 
-    pending: what each actor that is stuck at the end has announced. offered: by event, who was enabled before it.
+    pending: what each actor that is stuck at the end has announced. path: the decisions, which know who was enabled.
     """
 
     def __init__(self, order: HappensBefore) -> None:
         self.order = order
         self.pending: dict[str, Op] = {}
-        self.offered: list[tuple[str, ...] | None] = []
+        self.path: Sequence[Node | None] = ()
         self._initial: dict[int, Any] = {}
 
     # -- effects ------------------------------------------------------------------------------
@@ -146,9 +150,10 @@ class PartialState:
         seen, following = writers & mask, writers & ~mask
         own = order.actors.get(actor, 0) & mask
         begin = max(own.bit_length(), seen.bit_length(), order.spawned.get(actor, -1) + 1)
-        end = (following & -following).bit_length() if following else len(self.offered)
+        end = (following & -following).bit_length() if following else len(self.path)
         for index in range(begin, end):
-            names = self.offered[index]
+            node = self.path[index]
+            names = None if node is None else node.names
             if names is not None and not self._is_stopped(actor, (1 << index) - 1):
                 return actor in names
         return None

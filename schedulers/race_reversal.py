@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from schedulers.exploration_tree import ExplorationTree, Node
 from schedulers.partial_state import PartialState
-from schedulers.waits import stops, waited_for
+from schedulers.waits import bits, stops, waited_for
 from schedulers.wakeup_tree import Branch, Last, chain, insert, is_weak_initial
 from simaie.op import Kind, Op
 from simaie.trace import Ending, Trace
 
 __all__ = ["RaceReversal"]
 
+_PLAIN = Kind.STORE  # loads and stores are always enabled, and do what they are
 _BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
 _STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
@@ -29,14 +30,14 @@ class RaceReversal:
         self._order = tree.order
         self._state = PartialState(tree.order)
         self._after: list[int] = []  # by event: what happens after it
-        self._decided = 0  # the events that have a node
+        self._forced = 0  # the events without a node: choices of one alternative
 
     def reverse(self, trace: Trace) -> int:
         """Put the reversal of every race, and the other values of every choice, into the tree; returns the races."""
         order = self._order
         self._after = order.futures()
-        self._decided = sum([1 << index for index, node in enumerate(self._tree.path) if node is not None])
-        self._state.offered = [node.names if node is not None else None for node in self._tree.path]
+        self._forced = sum([1 << index for index in bits(order.choices) if self._tree.path[index] is None])
+        self._state.path = self._tree.path
         self._state.pending = trace.waiting
         events = order.events
         for earlier, later in order.races:
@@ -45,8 +46,9 @@ class RaceReversal:
         races = len(order.races)
         if trace.ending in _STUCK:
             races += self._reverse_waits(trace)
-        for index, node in enumerate(self._tree.path):
-            if node is not None and node.names is None:
+        for index in reversed(bits(order.choices)):
+            node = self._tree.path[index]
+            if node is not None:
                 self._ask_for_values(index, node)
         return races
 
@@ -63,19 +65,20 @@ class RaceReversal:
 
     def _reverse(self, earlier: int, actor: str, op: Op, place: int, wrote: bool) -> None:
         """Put into the tree: the events that do not happen after `earlier`, then `op`."""
-        before = (1 << earlier) - 1
         sequence = self._unrelated(earlier)
         kind = op.kind
-        if kind in _UNSURE:
-            wrote = self._state.would_write(actor, op, place, before | sequence)
         enabled: bool | None = True
-        if kind in _BLOCKING or self._order.world:
-            enabled = self._state.would_be_enabled(actor, op, place, before | sequence)
+        if kind > _PLAIN or self._order.world:
+            state = (1 << earlier) - 1 | sequence
+            if kind in _UNSURE:
+                wrote = self._state.would_write(actor, op, place, state)
+            if kind in _BLOCKING or self._order.world:
+                enabled = self._state.would_be_enabled(actor, op, place, state)
             if enabled is False:
                 return
         node = self._tree.path[earlier]
         assert node is not None, "a local choice races with nobody"
-        self._insert(node, sequence & self._decided, (actor, op, place, wrote, enabled is None))
+        self._insert(node, sequence & ~self._forced, (actor, op, place, wrote, enabled is None))
 
     def _unrelated(self, index: int) -> int:
         """The events after `index` that do not happen after it."""
@@ -94,7 +97,7 @@ class RaceReversal:
     def _ask_for_values(self, index: int, node: Node) -> None:
         """The values of a local choice are alternatives to each other: the same execution, with another value."""
         order, taken = self._order, node.taken
-        sequence = self._unrelated(index) & self._decided
+        sequence = self._unrelated(index) & ~self._forced
         if any(is_weak_initial(order, sleeper, sequence, None) for sleeper in node.sleep):
             return
         for value in range(node.arity):

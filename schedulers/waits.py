@@ -72,9 +72,9 @@ def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int
     for mask in order.buffers.drains.values():
         drains |= mask
     for index in bits(((1 << len(order.past)) - 1) & ~past & ~order.actors.get(actor, 0) & ~drains):
-        before = order.previous[index]
+        before = order.previous(index)
         while before >= 0 and events[before].op.kind is Kind.CHOICE:
-            before = order.previous[before]
+            before = order.previous(before)
         instruction = events[index].instruction
         within = instruction is not None and before >= 0 and events[before].instruction is instruction
         if not within and events[index].op.kind not in (Kind.CHOICE, Kind.BEGIN_EXCLUSIVE):
@@ -86,7 +86,7 @@ def _stop_of(order: HappensBefore, end: int) -> int:
     """The event that stopped the world, of the one that lets it go on."""
     index = end
     while order.events[index].op.kind is not Kind.BEGIN_EXCLUSIVE:
-        index = order.previous[index]
+        index = order.previous(index)
     return index
 
 

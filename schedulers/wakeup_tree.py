@@ -18,6 +18,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
+import msgspec
+
 from schedulers.happens_before import HappensBefore
 from simaie.op import Kind, Op, owner_of
 
@@ -29,39 +31,42 @@ Sleeper = tuple[str, int, bool]
 Last = tuple[str, Op, int, bool, bool]
 
 
-class Branch:
+class Branch(msgspec.Struct, eq=False):
     """An edge of the tree and all below it. value: of a local choice; None for an operation.
 
     op: None if it is not known (after a restored profile): then place and wrote mean nothing. doubtful: it may turn out
     to be disabled, so that no other sequence may rely on it.
     """
 
-    __slots__ = ("actor", "children", "doubtful", "op", "place", "value", "wrote")
-
-    def __init__(self, actor: str, value: int | None, op: Op | None, place: int, wrote: bool) -> None:
-        self.actor = actor
-        self.value = value
-        self.op = op
-        self.place = place
-        self.wrote = wrote
-        self.doubtful = False
-        self.children: list[Branch] = []
+    actor: str
+    value: int | None
+    op: Op | None
+    place: int
+    wrote: bool
+    doubtful: bool = False
+    children: list[Branch] = []
 
 
 def is_weak_initial(order: HappensBefore, sleeper: Sleeper, sequence: int, last: Last | None) -> bool:
     """Whether `sleeper`, put first, would change nothing in the sequence."""
     actor, place, wrote = sleeper
-    against = order.conflicts(place, wrote) & sequence
-    if order.buffers.entered:
-        against &= ~order.buffers.siblings(actor)
     own = sequence & order.actors.get(actor, 0)
     if own:
-        return not against & ((own & -own) - 1)
-    if against:
+        sequence &= (own & -own) - 1
+    elif last is not None and _disturbs(order, sleeper, last):  # asked first, as it mostly decides
         return False
-    if last is None or owner_of(last[0]) == owner_of(actor):
+    if not sequence:
         return True
-    return not order.locations.dependent(place, wrote, last[2], last[3])
+    against = order.conflicts(place, wrote) & sequence
+    if against and order.buffers.entered:
+        against &= ~order.buffers.siblings(actor)
+    return not against
+
+
+def _disturbs(order: HappensBefore, sleeper: Sleeper, last: Last) -> bool:
+    """Whether the two conflict; a vCPU and its store buffer never do."""
+    dependent = order.locations.dependent(sleeper[1], sleeper[2], last[2], last[3])
+    return dependent and owner_of(last[0]) != owner_of(sleeper[0])
 
 
 def insert(order: HappensBefore, children: list[Branch], sequence: int, last: Last | None) -> int:
