@@ -95,6 +95,11 @@ class Machine:
         return found
 
     @property
+    def scheme_class(self) -> type[Scheme] | None:
+        """The class of the scheme; None if something else makes it."""
+        return self._scheme_class if isinstance(self._scheme_class, type) else None
+
+    @property
     def scheme(self) -> str:
         """The scheme as text, options included."""
         if self.scheme_spec is not None:

@@ -288,3 +288,39 @@ def test_a_store_conditional_elsewhere_loses_nothing_and_is_explained_all_the_sa
     program = Program("elsewhere", isa="arm", threads=threads, init={X: 0, X + 4: 0})
     failure = fail(program, Machine("aie-rfc", address_bits=12), checkers=["llsc-atomicity-strict"])
     assert "is still there" in failure.explain()
+
+
+def test_the_helpers_of_the_scheme_are_named():
+    class Careless(simaie.Scheme):
+        name = "careless"
+
+        async def atomic_rmw(self, cpu, address, width, function):
+            old = await self.host.load(address, width)
+            await self.host.store(address, width, function.apply(old))
+            return old
+
+    program = Program("two", isa="x86", threads=[[ins("lock_inc", X)]] * 2, init={X: 0})
+    text = fail(program, Machine(Careless)).explain()
+    assert "In the scheme's code: Careless.atomic_rmw (vCPU 0 and vCPU 1)." in text
+    window = corpus.program("failing-cmpxchg-window")
+    told = fail(window, Machine("aie-rfc", address_bits=12)).explain()
+    assert "In the scheme's code: AieRfc.atomic_rmw (vCPU 0), AieScheme.store (vCPU 1)." in told
+
+
+def test_a_device_has_no_helper():
+    program = corpus.program("dma-against-locked-rmw")
+    told = fail(program, Machine("aie-rfc", address_bits=12)).explain()
+    assert "In the scheme's code: AieRfc.atomic_rmw (vCPU 0)." in told
+
+
+def test_a_compare_and_exchange_of_its_own_is_named():
+    class Own(simaie.Scheme):
+        name = "own"
+
+        async def cmpxchg(self, cpu, address, width, expected, new):
+            old = await self.host.load(address, width)
+            await self.host.store(address, width, new if old == expected else old)
+            return old
+
+    program = Program("two", isa="x86", threads=[[ins("lock_cmpxchg", X, 0, 1)]] * 2, init={X: 0})
+    assert "Own.cmpxchg (vCPU 0 and vCPU 1)" in fail(program, Machine(Own)).explain()

@@ -9,6 +9,7 @@ from simaie.barrier import Barrier
 from simaie.engine.machine import Machine
 from simaie.finding import Finding
 from simaie.replay.failure import Failure
+from simaie.schemes.scheme import Scheme
 
 __all__ = ["NOTHING", "Around", "around"]
 
@@ -17,7 +18,7 @@ __all__ = ["NOTHING", "Around", "around"]
 class Around:
     """findings: all, in the order in which they are shown. barriers: the scheme's option; empty if it is not known.
 
-    isa, order: of the guest, and which orders it promises without fences. host: the memory model.
+    isa, order: of the guest, and which orders it promises without fences. host: the memory model. scheme: its class.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -25,6 +26,7 @@ class Around:
     host: str = ""
     isa: str = ""
     order: Barrier = Barrier.NONE
+    scheme: type[Scheme] | None = None
 
 
 NOTHING = Around()
@@ -33,7 +35,9 @@ NOTHING = Around()
 def around(failure: Failure) -> Around:
     """What is known around the trace of `failure`."""
     cpu, machine = failure.program.cpu_class, failure.machine
-    return Around(failure.findings, _barriers(machine), machine.host, cpu.isa, cpu.memory_order)
+    return Around(
+        failure.findings, _barriers(machine), machine.host, cpu.isa, cpu.memory_order, machine.scheme_class
+    )
 
 
 def _barriers(machine: Machine) -> str:

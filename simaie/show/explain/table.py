@@ -11,6 +11,7 @@ from simaie.replay.failure import Failure
 from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.endings import guest_fault, stuck
 from simaie.show.explain.final import final_check
+from simaie.show.explain.helpers import BY_HELPERS, helpers
 from simaie.show.explain.locks import (
     host_operations,
     lock_leak,
@@ -71,7 +72,9 @@ def explain(trace: Trace, finding: Finding, known: Around = NOTHING) -> str:
     steps = [step for step in finding.steps if 0 <= step < len(trace)]
     if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):
         return _in_its_own_words(trace, finding, steps)
-    return explanation.tell(trace, finding)
+    told = explanation.tell(trace, finding)
+    where = helpers(trace, finding, known.scheme) if finding.kind in BY_HELPERS else ""
+    return f"{told} {where}".strip()
 
 
 def explain_failure(failure: Failure) -> str:
