@@ -22,6 +22,7 @@ from simaie.trace import Event, Instruction
 
 __all__ = ["HappensBefore"]
 
+_LOAD = Kind.LOAD
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
 _WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
 _SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
@@ -75,7 +76,7 @@ class HappensBefore:
         place_of, ranges, overlaps = self.locations.of, self.locations.ranges, self.locations.overlaps
         actors, pasts, reads, stores = self.actors, self.past, self.reads, self.writes
         all_edges, places, effects, races = self.edges, self.place, self.wrote, self.races
-        buffered = self.buffers.entered  # empty on a host without store buffers
+        buffered, drains = self.buffers.entered, self.buffers.drains  # both empty on a host without store buffers
         for index in range(len(pasts), len(events)):
             event = events[index]
             op, actor = event.op, event.actor
@@ -89,7 +90,8 @@ class HappensBefore:
             while place >= len(reads):
                 reads.append(0)
                 stores.append(0)
-            if _SPECIAL[kind] or self.world or buffered:
+            # A load is a plain one until something of its own vCPU has drained.
+            if _SPECIAL[kind] or self.world or (buffered and (kind is not _LOAD or actor in drains)):
                 place, wrote, edges, past = self._special(index, event, place, previous, past)
             else:
                 wrote = _WRITES[kind]
@@ -157,6 +159,9 @@ class HappensBefore:
         if kind is Kind.CHOICE:
             self.choices |= 1 << index
             return LOCAL, False, edges, past
+        if kind is Kind.BUFFER and not self.world:
+            self.buffers.note(index, event)
+            return LOCAL, False, edges, past
         siblings = 0
         if self.buffers.entered or kind is Kind.BUFFER:
             past = self._settle_buffers(index, event, place, edges, past)
@@ -167,7 +172,7 @@ class HappensBefore:
             self.spawned[event.value.name] = index
         wrote = writes(op, event.value) if kind in _UNSURE else _WRITES[kind]
         near = self.conflicts(place, wrote) & ~past & ~siblings
-        found = waited_for(self, event.actor, op, place, past | siblings)
+        found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
         if found is None:
             found = swappable(self, event, place, wrote, past | siblings)
         self.races += [(earlier, index) for earlier in found]

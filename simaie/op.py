@@ -8,6 +8,7 @@ operations alone. An op is data: it can be printed, compared in a replay and jud
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator
 from enum import IntEnum
 from typing import Any
@@ -197,6 +198,7 @@ def buffer_name(vcpu: str, key: str) -> str:
     return f"{vcpu}~{key}"
 
 
+@functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
 def owner_of(actor: str) -> str:
     """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
     return actor.partition("~")[0]

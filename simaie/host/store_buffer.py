@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from simaie.barrier import Barrier, parse_barrier
@@ -82,7 +82,7 @@ class BufferedMemory(ScMemory):
             return op
         return Op(_BUFFER, value=op, note=self.buffer_of(Buffered(op, 0)))
 
-    def drains(self, actor: Any) -> Iterator[tuple[str, Op]]:
+    def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
         """The stores of `actor` that may drain next, each with its buffer."""
         stores = self._buffers.get(actor)
         if stores:

@@ -1,0 +1,63 @@
+"""What is written down of one execution while it runs, and the trace that comes of it."""
+
+from __future__ import annotations
+
+from simaie.decision import Choice, Schedule, Switch
+from simaie.engine.cast import Cast
+from simaie.guest.program import FinalState, Program
+from simaie.protocols import HostMemory
+from simaie.trace import Ending, Event, Fault, Outcome, Trace
+
+__all__ = ["Record"]
+
+
+class Record:
+    """events: what was performed. switches: at which steps it was not the default who went on; the events tell who did.
+
+    choices: those resolved as anything but 0. faults: what ended a vCPU early.
+    """
+
+    __slots__ = ("choices", "events", "faults", "switches")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.switches: list[int] = []
+        self.choices: list[Choice] = []
+        self.faults: list[Fault] = []
+
+    def trace(
+        self, program: Program, memory: HostMemory, cast: Cast, promises: frozenset[str], ending: Ending
+    ) -> Trace:
+        """The finished trace."""
+        events = self.events
+        registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
+        return Trace(
+            program=program.name,
+            events=events,
+            ending=ending,
+            outcome=_outcome(program, memory, registers),
+            schedule=Schedule(tuple([Switch(step, events[step].actor) for step in self.switches]), tuple(self.choices)),
+            waiting={actor.name: actor.op for actor in cast.live if not actor.internal},
+            faults=tuple(self.faults),
+            promises=frozenset(promises),
+            accepted=_accepted(program, memory, registers) if ending is Ending.FINISHED else None,
+            blocks=tuple([block for actor in cast.everyone for block in actor.cpu.blocks]),
+            isa=program.isa,
+        )
+
+
+def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) -> Outcome:
+    items = registers.copy()
+    for address, width in program.watch.items():
+        items[f"[{address:#x}]"] = memory.read(address, width)
+    return Outcome(tuple(sorted(items.items())))
+
+
+def _accepted(program: Program, memory: HostMemory, registers: dict[str, int]) -> bool | None:
+    """What the program's final check says of an execution that ran to its end; None if it has none."""
+    if program.final is None:
+        return None
+    try:
+        return bool(program.final(FinalState(memory.read, registers)))
+    except AssertionError:
+        return False

@@ -1,0 +1,104 @@
+"""Who must wait: for a mutex, for a value, for a thread's end, for its own stores, or because the world is stopped.
+
+An actor that must wait is no candidate. Whether it must is asked as seldom as can be: contenders for a mutex when that
+mutex changes hands, everybody else who waits after every step, and nobody while nobody waits.
+"""
+
+from __future__ import annotations
+
+from simaie.engine.actor import Actor
+from simaie.engine.cast import ELSEWHERE, Cast
+from simaie.errors import SchemeError
+from simaie.guest.cpu import Thread
+from simaie.op import Cell, Kind, Op
+from simaie.protocols import HostMemory
+
+__all__ = ["Waiting"]
+
+
+class Waiting:
+    """Those whose announced operation is of a blocking kind. stopper: who has stopped the world."""
+
+    __slots__ = ("_cast", "_contenders", "_memory", "_waiting", "stopper")
+
+    def __init__(self, cast: Cast, memory: HostMemory) -> None:
+        self._cast = cast
+        self._memory = memory
+        self._waiting: list[Actor] = []  # but for those who contend for a mutex
+        self._contenders: dict[Cell, list[Actor]] = {}
+        self.stopper: Actor | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it must be asked after every step who can go on."""
+        return self.stopper is not None or bool(self._waiting)
+
+    # -- beginning and ending to wait ---------------------------------------------------------
+
+    def enter(self, actor: Actor) -> None:
+        """`actor` has announced an operation of a blocking kind."""
+        self._beside(actor.op).append(actor)
+        self.ask(actor)
+
+    def leave(self, actor: Actor) -> None:
+        """`actor` performs it, or has withdrawn it."""
+        self._beside(actor.op).remove(actor)
+
+    def _beside(self, op: Op) -> list[Actor]:
+        """Those who wait for the same: by mutex, so that only its own changes concern them."""
+        if op.kind is not Kind.LOCK:
+            return self._waiting
+        assert op.cell is not None
+        return self._contenders.setdefault(op.cell, [])
+
+    # -- who can go on ------------------------------------------------------------------------
+
+    def ask(self, actor: Actor) -> None:
+        """`actor` is a candidate exactly if it need not wait."""
+        self._cast.set_enabled(actor, self.can_perform(actor))
+
+    def refresh(self) -> None:
+        """Ask anew whoever may be concerned by any step."""
+        if self.stopper is not None:
+            self._ask_everybody()
+            return
+        for actor in self._waiting:
+            self.ask(actor)
+
+    def mutex_changed(self, op: Op) -> None:
+        """`op` has locked or unlocked a mutex: its contenders can go on no more, or again."""
+        assert op.cell is not None
+        for contender in self._contenders.get(op.cell, ()):
+            self._cast.set_enabled(contender, op.kind is Kind.UNLOCK and self.can_perform(contender))
+
+    def _ask_everybody(self) -> None:
+        for actor in self._cast.vcpus:
+            self.ask(actor)
+
+    def can_perform(self, actor: Actor) -> bool:
+        """Whether the announced operation of `actor` can be performed now."""
+        op, stopper = actor.op, self.stopper
+        if op is ELSEWHERE:
+            return False
+        if stopper is not None and stopper is not actor and not actor.is_device:
+            return False
+        if op.kind is Kind.BEGIN_EXCLUSIVE:
+            others = [a for a in self._cast.vcpus if a is not actor and not a.is_device]
+            return not any(a.inside_instruction for a in others) and self._memory.enabled(actor, op)
+        if op.kind is Kind.JOIN:
+            thread: Thread = op.value
+            return thread.done
+        return self._memory.enabled(actor, op)
+
+    # -- stopping the world -------------------------------------------------------------------
+
+    def stop_world(self, actor: Actor) -> None:
+        """From now on only `actor` goes on, and devices."""
+        self.stopper = actor
+
+    def release_world(self, actor: Actor) -> None:
+        """Everybody goes on; SchemeError if it is not `actor` who has stopped the world."""
+        if self.stopper is not actor:
+            raise SchemeError(f"vCPU {actor.name} ends an exclusive section that it does not own")
+        self.stopper = None
+        self._ask_everybody()
