@@ -17,12 +17,12 @@ from __future__ import annotations
 from schedulers.locations import LOCAL, WORLD, Locations
 from schedulers.store_buffers import StoreBuffers
 from schedulers.waits import swappable, waited_for
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, Op, Order, writes
 from simaie.trace import Event, Instruction
 
 __all__ = ["HappensBefore"]
 
-_LOAD = Kind.LOAD
+_LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
 _WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
 _SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
@@ -90,8 +90,7 @@ class HappensBefore:
             while place >= len(reads):
                 reads.append(0)
                 stores.append(0)
-            # A load is a plain one until something of its own vCPU has drained.
-            if _SPECIAL[kind] or self.world or (buffered and (kind is not _LOAD or actor in drains)):
+            if _SPECIAL[kind] or self.world or (buffered and (kind is not _LOAD or op.order is _SEQ_CST)):
                 place, wrote, edges, past = self._special(index, event, place, previous, past)
             else:
                 wrote = _WRITES[kind]
@@ -99,6 +98,8 @@ class HappensBefore:
                 if len(overlaps[place]) > 1:
                     near = self.conflicts(place, wrote)
                 near &= ~past
+                if buffered:
+                    near &= ~drains.get(actor, 0)  # whatever of the vCPU's own it reads, it would read anyhow
                 edges = [] if previous < 0 else [previous]
                 while near:
                     latest = near.bit_length() - 1

@@ -38,6 +38,7 @@ from simaie.trace import Ending, Event, Fault, Trace
 __all__ = ["Execution"]
 
 _PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
+_BUFFER = Kind.BUFFER
 
 
 class Execution:
@@ -75,7 +76,9 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if op.kind >= _PAUSE or self._buffered:
+        if self._buffered:
+            return self._announced_to_buffer(actor, op)
+        if op.kind >= _PAUSE:
             return self._announced_special(actor, op)
         if not self._busy:
             return self._decide()
@@ -168,10 +171,22 @@ class Execution:
 
     # -- operations that block, wake, or change who is there ------------------------------------
 
+    def _announced_to_buffer(self, actor: Actor, op: Op) -> Actor | None:
+        """On a host with store buffers a store may have to enter one, and other accesses to wait for one."""
+        if not actor.is_device:
+            op = actor.op = self.memory.admit(op)
+        kind = op.kind
+        if self._busy or (kind >= _PAUSE and kind is not _BUFFER):
+            return self._announced_special(actor, op)
+        actor.special = kind is _BUFFER
+        enabled = self.memory.enabled(actor, op)
+        if actor.enabled is not enabled:
+            actor.enabled = enabled
+            self._cast.changed = True
+        return self._decide()
+
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """An announcement that is more than one ordinary operation after another."""
-        if self._buffered and not actor.is_device:
-            op = actor.op = self.memory.admit(op)
         kind = op.kind
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
@@ -188,6 +203,9 @@ class Execution:
         return self.proceed() if self._busy else self._decide()
 
     def _perform_special(self, actor: Actor, op: Op) -> Any:
+        if op.kind is _BUFFER:
+            actor.special, actor.inbox = False, None
+            return self._draining.take(actor, op)
         value = self._carry_out(actor, op)
         # A PAUSE gives nothing, also when it has become a wait; the event shows what that read.
         actor.inbox = None if actor.waits_for_change else value
@@ -197,8 +215,6 @@ class Execution:
     def _carry_out(self, actor: Actor, op: Op) -> Any:
         actor.special = False
         kind = op.kind
-        if kind is Kind.BUFFER:
-            return self._draining.take(actor, op)
         self._busy = True
         if kind in BLOCKING:
             self._waiting.leave(actor)

@@ -100,8 +100,11 @@ class BufferedMemory(ScMemory):
 
     def enabled(self, actor: Any, op: Op) -> bool:
         """As on a sequentially consistent memory, but what carries a barrier waits for the buffer."""
+        kind = op.kind
+        if kind is _BUFFER or (kind is _LOAD and op.order is not _SEQ_CST):
+            return True
         if self._buffers:
-            if op.kind is Kind.BEGIN_EXCLUSIVE:
+            if kind is Kind.BEGIN_EXCLUSIVE:
                 return False
             if actor in self._buffers and waits_for_drain(op):
                 return False
