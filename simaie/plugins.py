@@ -83,6 +83,11 @@ def _group(group: str) -> dict[str, Any]:
     return {point.name: point for point in entry_points(group=group)}
 
 
+@functools.cache
+def _loaded(group: str, name: str) -> Any:
+    return _group(group)[name].load()
+
+
 def names(group: str) -> list[str]:
     """The names registered in an entry-point group, sorted."""
     return sorted(_group(group))
@@ -93,7 +98,7 @@ def resolve(group: str, name: str) -> Any:
     points = _group(group)
     if name not in points:
         raise UnknownNameError(group.removeprefix("simaie.").removesuffix("s"), name, points)
-    return points[name].load()
+    return _loaded(group, name)
 
 
 def options_of(factory: Any) -> dict[str, Any]:
