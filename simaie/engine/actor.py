@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, ClassVar
-
-import msgspec
+from typing import Any
 
 from simaie.engine.snapshot import Snapshot
 from simaie.guest.cpu import Cpu, Thread
@@ -18,7 +16,7 @@ _NOTHING = Op(Kind.PAUSE)
 _PAUSE, _STORE_CONDITIONAL = Kind.PAUSE, AccessKind.STORE_CONDITIONAL
 
 
-class Actor(msgspec.Struct, eq=False):
+class Actor:
     """What schedulers see as a `Candidate`, and the engine's own bookkeeping beside it.
 
     op: announced, not yet performed. enabled: whether it is a candidate. special: whether its op may be disabled, or
@@ -29,25 +27,45 @@ class Actor(msgspec.Struct, eq=False):
     waits_for_change: whether its op stands for a PAUSE (see `simaie.engine.spin`).
     """
 
-    internal: ClassVar[bool] = False
-    owner: ClassVar[Actor | None] = None  # of a store buffer, whose it is
+    __slots__ = (
+        "children",
+        "coroutine",
+        "cpu",
+        "driver_state",
+        "enabled",
+        "entered",
+        "epilogue",
+        "inbox",
+        "is_device",
+        "name",
+        "op",
+        "paused",
+        "rank",
+        "special",
+        "thread",
+        "waits_for_change",
+    )
 
-    name: str
-    rank: tuple[int, ...]
-    cpu: Cpu
-    coroutine: Coroutine[Any, Any, Any]
-    op: Op = _NOTHING
-    enabled: bool = False
-    special: bool = False
-    inbox: Any = None
-    entered: Instruction | None = None
-    epilogue: bool = False
-    children: int = 0
-    is_device: bool = False
-    thread: Thread | None = None
-    driver_state: Any = None
-    paused: tuple[int, Snapshot] | None = None
-    waits_for_change: bool = False
+    internal = False
+    owner: Actor | None = None  # of a store buffer, whose it is
+
+    def __init__(self, name: str, rank: tuple[int, ...], cpu: Cpu, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.name = name
+        self.rank = rank
+        self.cpu = cpu
+        self.coroutine = coroutine
+        self.op: Op = _NOTHING
+        self.enabled = False
+        self.special = False
+        self.inbox: Any = None
+        self.entered: Instruction | None = None
+        self.epilogue = False
+        self.children = 0
+        self.is_device = False
+        self.thread: Thread | None = None
+        self.driver_state: Any = None
+        self.paused: tuple[int, Snapshot] | None = None
+        self.waits_for_change = False
 
     def __repr__(self) -> str:
         return f"<actor {self.name}: {self.op}>"

@@ -54,7 +54,7 @@ class Execution:
         self.memory = machine.make_memory(program)
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), facts)
         self._record = Record()
-        self.events = self._record.events
+        self.events, self._switches = self._record.events, self._record.switches
         self._cast = Cast(program, self.scheme, facts)
         self._waiting = Waiting(self._cast, self.memory)
         self._draining = Draining(self._cast, self.memory)
@@ -63,6 +63,7 @@ class Execution:
         self._to_advance = self._cast.to_advance
         self._choose, self._perform = scheduler.choose, self.memory.perform
         self._buffered = self.memory.buffers_stores
+        self._special_from = 0 if self._buffered else _PAUSE
         self._step_limit = machine.limits.steps
         self._busy = True  # whether anybody must still announce, or waits, or has stopped the world
         scheduler.start(info)
@@ -76,10 +77,8 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if self._buffered:
-            return self._announced_to_buffer(actor, op)
-        if op.kind >= _PAUSE:
-            return self._announced_special(actor, op)
+        if op.kind >= self._special_from:
+            return self._announced_to_buffer(actor, op) if self._buffered else self._announced_special(actor, op)
         if not self._busy:
             return self._decide()
         if not actor.enabled:
@@ -136,7 +135,7 @@ class Execution:
             if chosen is not running:
                 # Noted only if it is not what the default would have done.
                 if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
-                    self._record.switches.append(len(events))
+                    self._switches.append(len(events))
                 if chosen.internal:
                     self._drain(chosen)
                     continue
