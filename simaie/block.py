@@ -29,12 +29,15 @@ class Block(msgspec.Struct, eq=False):
 class Call(Block, eq=False):
     """A block that is one call of an object, with its arguments and what it returned.
 
-    completed: whether it returned; otherwise it may or may not have taken effect.
+    completed: whether it returned; otherwise it may or may not have taken effect. ordered: whether its first and last
+    operations mark its two ends, so that two executions in which a call ends before another begins, or does not, differ
+    in the order of operations that conflict.
     """
 
     args: tuple[Any, ...] = ()
     result: Any = None
     completed: bool = False
+    ordered: bool = False
 
     def __str__(self) -> str:
         call = f"{self.name}({', '.join(map(repr, self.args))})"

@@ -6,7 +6,8 @@ the other (`simaie.check.specifications`), and the checker looks for an order th
 have taken effect or not, with any result.
 
 Which of two calls was over before the other began is a matter of time: of steps that do not conflict, too. A
-scheduler that runs only one order of those (dpor) cannot prove that an object holds.
+scheduler that runs only one order of those (dpor) can prove that an object holds only if the guest marks both ends of
+its calls as steps: ``cpu.call("push", 1, ordered=True)``.
 """
 
 from __future__ import annotations
@@ -48,8 +49,13 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
     checker.__name__ = checker.__qualname__ = f"linearizable_{name}"
     checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
     checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.needs`)
-    checker.judges_time = True  # type: ignore[attr-defined]  # an explorer looks for it (see the module's docstring)
+    checker.judges_time = _judges_time  # type: ignore[attr-defined]  # an explorer looks for it
     return checker
+
+
+def _judges_time(trace: Trace) -> bool:
+    """Whether another order of steps that do not conflict could be judged differently."""
+    return any(not call.ordered for call in trace.calls)
 
 
 def _judge(trace: Trace, specification: SpecificationLike, name: str, limit: int) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
-"""What ``simaie list`` does: schemes, schedulers, hosts, checkers and programs, with their options."""
+"""What ``simaie list`` does: schemes, schedulers, hosts, checkers, programs and lock-free guests."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +29,8 @@ def run_list(what: Listed, output: Format) -> Status:
     """List them all."""
     if what is Listed.PROGRAMS:
         entries = _programs()
+    elif what is Listed.GUESTS:
+        entries = _guests()
     else:
         entries = [_plugin(_GROUPS[what], name) for name in plugins.names(_GROUPS[what])]
     if output is Format.JSON:
@@ -58,19 +61,43 @@ def _programs() -> list[dict[str, Any]]:
 
     entries = []
     for name in corpus.names():
-        case: Any = corpus.case(name)
+        found: Any = corpus.entry(name)
         program = corpus.program(name)
-        entries.append(
-            {
-                "name": name,
-                "description": program.description or case.title,
-                "isa": program.isa,
-                "threads": len(program.threads),
-                "row": case.row,
-                "expected": {scheme: str(expect) for scheme, expect in case.expected.items()},
-            }
-        )
+        description = program.description or found.title
+        common = {"name": name, "description": description, "isa": program.isa, "threads": len(program.threads)}
+        if isinstance(found, corpus.Guest):
+            entries.append({**common, "expected": _rows(found)})
+        else:
+            expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
+            entries.append({**common, "row": found.row, "expected": expected})
     return entries
+
+
+def _guests() -> list[dict[str, Any]]:
+    from simaie.guest import corpus
+
+    return [
+        {
+            "name": guest.name,
+            "description": f"{guest.title}: {guest.specification}",
+            "isa": guest.program.isa,
+            "threads": len(guest.program.threads),
+            "larger": guest.larger.name,
+            "checkers": list(guest.checkers),
+            "expected": _rows(guest),
+            "rows": [{**dataclasses.asdict(row), "verdict": str(row.verdict)} for row in guest.rows],
+        }
+        for guest in corpus.guests()
+    ]
+
+
+def _rows(guest: Any) -> dict[str, str]:
+    """What comes of a guest, by scheme and, unless it is sequentially consistent, host."""
+    return {
+        row.scheme + f" on {row.host}" * (row.host != "sc"): str(row.verdict)
+        + f", but for {', '.join(row.unnoticed)}" * bool(row.unnoticed)
+        for row in guest.rows
+    }
 
 
 def _lines(entries: Iterable[dict[str, Any]]) -> list[Text]:
@@ -91,5 +118,6 @@ def _assignments(options: dict[str, Any]) -> str:
 
 
 def _expected(entry: dict[str, Any]) -> str:
-    words = ", ".join(f"{scheme} {expect}" for scheme, expect in entry.get("expected", {}).items())
-    return f"{words} (row {entry['row']}, {entry['isa']}, {entry['threads']} vCPUs)" if words else ""
+    words = "; ".join(f"{scheme} {expect}" for scheme, expect in entry.get("expected", {}).items())
+    row = f"row {entry['row']}, " if "row" in entry else ""
+    return f"{words} ({row}{entry['isa']}, {entry['threads']} vCPUs)" if words else ""

@@ -52,12 +52,13 @@ def driver_of(name: str | None) -> Driver | None:
 
 def make_machine(target: str, options: MachineOptions) -> Machine:
     """The machine for `target`: the options as given, then what the corpus says it needs, then the defaults."""
-    case: Any = _case(target)
+    case: Any = _entry(target)
     needs: dict[str, Any] = {}
-    default = DEFAULT_SCHEME if case is None else next(iter(case.expected), DEFAULT_SCHEME)
+    known = [] if case is None else _schemes(case)
+    default = next(iter(known), DEFAULT_SCHEME)
     spec = Spec.of(default if options.scheme is None else options.scheme)
     if case is not None:
-        if spec.name in case.expected:
+        if spec.name in known:
             spec = Spec(spec.name, {**case.needs.options, **spec.options})
         names = ("full_system", "host_word", "address_bits")
         needs = {name: getattr(case.needs, name) for name in names}
@@ -73,6 +74,11 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
     return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
 
 
-def _case(target: str) -> Any:
+def _entry(target: str) -> Any:
     """The corpus entry called `target`, or None."""
-    return corpus.case(target) if target in corpus.names() else None
+    return corpus.entry(target) if target in corpus.names() else None
+
+
+def _schemes(entry: Any) -> list[str]:
+    """The schemes of which a corpus entry says what comes of it, the most natural one first."""
+    return [row.scheme for row in entry.rows] if isinstance(entry, corpus.Guest) else list(entry.expected)

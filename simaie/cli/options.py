@@ -62,6 +62,7 @@ class Listed(StrEnum):
     HOSTS = "hosts"
     CHECKERS = "checkers"
     PROGRAMS = "programs"
+    GUESTS = "guests"
 
 
 def completing(group: str) -> Callable[[str], list[str]]:

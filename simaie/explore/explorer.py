@@ -135,9 +135,12 @@ class Exploration:
         self.undecided = 0  # executions in which a checker could not tell
         self._undecided_because = ""
         self.interrupted = False
-        self._failure_limit, self._checkers, self._driver = failures, judges(checkers), driver
-        self._choices = tuple(checkers)
+        # A program's own checkers go with the usual ones, not with those that are asked for.
+        self._choices = (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
+        self._failure_limit, self._checkers, self._driver = failures, judges(self._choices), driver
         self._unanswered = Unanswered(() if checkers is DEFAULT else self._checkers)
+        self._timekeepers = [c for c in self._checkers if getattr(c, "judges_time", False)]
+        self._time_judged_by = ""  # what judged an order that the scheduler takes for the same as others
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -232,6 +235,8 @@ class Exploration:
         self.statistics.add(trace)
         if self._unanswered:
             self._unanswered.hear(trace)
+        if self._timekeepers:
+            self._note_unseen_orders(trace)
         findings = judge(trace, self._checkers)
         verdict = verdict_of(findings) if findings else Verdict.HOLDS
         if verdict is Verdict.INCONCLUSIVE:
@@ -280,13 +285,17 @@ class Exploration:
     def _complete(self) -> bool:
         scheduler = self.scheduler
         cut_short = self.statistics.truncated or self.undecided or self.interrupted
-        return scheduler.exhausted and scheduler.complete and not cut_short and not self._unseen_orders()
+        return scheduler.exhausted and scheduler.complete and not cut_short and not self._time_judged_by
 
-    def _unseen_orders(self) -> str:
-        """The checker that judges what the scheduler takes for the same; empty if there is none."""
-        if not self.scheduler.up_to_commutation:
-            return ""
-        return next((name_of(c) for c in self._checkers if getattr(c, "judges_time", False)), "")
+    def _note_unseen_orders(self, trace: Trace) -> None:
+        """Note which checker judged what the scheduler takes for the same, if one did."""
+        if self._time_judged_by or not self.scheduler.up_to_commutation:
+            return
+        for checker in self._timekeepers:
+            judged = checker.judges_time  # type: ignore[attr-defined]  # or it would not be one of them
+            if judged is True or judged(trace):
+                self._time_judged_by = name_of(checker)
+                return
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -304,10 +313,10 @@ class Exploration:
             return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
         if self.undecided:
             return f"{self.undecided} could not be judged: {self._undecided_because}"
-        if self.scheduler.exhausted and self._unseen_orders():
+        if self.scheduler.exhausted and self._time_judged_by:
             return (
-                f"{self._unseen_orders()} judges the order of operations that do not conflict as well, of which the "
-                "scheduler runs one only: use dfs"
+                f"{self._time_judged_by} judges the order of operations that do not conflict as well, of which the "
+                "scheduler runs one only: use dfs, or ordered calls"
             )
         if self.scheduler.exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"

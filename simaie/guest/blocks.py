@@ -1,4 +1,4 @@
-"""``async with`` blocks of guest code: `Cpu.atomic` and `Cpu.call`. They write records, and never wait."""
+"""``async with`` blocks of guest code: `Cpu.atomic` and `Cpu.call`. They write records; ordered calls also step."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class AtomicBlock:
         block.first = cpu.instructions_begun
         cpu.blocks.append(block)
         cpu.open_blocks.append(block)
+        await self._begun()
         return self
 
     async def __aexit__(
@@ -42,6 +43,8 @@ class AtomicBlock:
         if not cpu.open_blocks or cpu.open_blocks[-1] is not block:
             inner = _name(cpu.open_blocks[-1]) if cpu.open_blocks else "no block"
             raise UsageError(f"vCPU {cpu.name} leaves {_name(block)} while {inner} is open; use `async with`")
+        if kind is None:
+            await self._ending()
         cpu.open_blocks.pop()
         block.after = cpu.instructions_begun
         if kind is None:
@@ -49,6 +52,12 @@ class AtomicBlock:
 
     def _check_entry(self, around: list[Block]) -> None:
         """Refuse to be entered inside `around`."""
+
+    async def _begun(self) -> None:
+        """The block is open, and nothing inside it has happened yet."""
+
+    async def _ending(self) -> None:
+        """The block is about to end, by no exception."""
 
     def _left(self) -> None:
         """The block has come to its end, by no exception."""
@@ -79,12 +88,20 @@ class CallBlock(AtomicBlock):
                 "each other, so record either the outer or the inner ones"
             )
 
-    def _left(self) -> None:
+    async def _begun(self) -> None:
+        if self._block.ordered:
+            await self._cpu.end_of_call("call", write=False)
+
+    async def _ending(self) -> None:
         if not self._returned:
             raise UsageError(
                 f"vCPU {self._cpu.name}: {_name(self._block)} ended without a result; "
                 "end it with call.returns(value), or call.returns() if it gives nothing"
             )
+        if self._block.ordered:
+            await self._cpu.end_of_call("return", write=True)
+
+    def _left(self) -> None:
         self._block.completed = True
 
 

@@ -107,12 +107,20 @@ class Cpu:
         """
         return AtomicBlock(self, Block(self.name, name, 0))
 
-    def call(self, name: str, *args: Any) -> CallBlock:
+    def call(self, name: str, *args: Any, ordered: bool = False) -> CallBlock:
         """``async with cpu.call("pop") as call: ... call.returns(value)``: a call of an object, for checkers to judge.
 
-        Arguments and results should be plain values. A record only, as `atomic` is.
+        Arguments and results should be plain values. A record only, as `atomic` is, unless it is `ordered`: then its
+        two ends are steps, so that ``dpor`` also tells apart which calls were over before which began, and can prove
+        that an object is linearizable. They are no accesses of the guest's, and order nothing on the host.
         """
-        return CallBlock(self, Call(self.name, name, 0, args=args))
+        return CallBlock(self, Call(self.name, name, 0, args=args, ordered=ordered))
+
+    def end_of_call(self, mnemonic: str, *, write: bool) -> Coroutine[Any, Any, None]:
+        """One end of an ordered call: ends conflict with beginnings, and beginnings not with each other."""
+        calls = self._scheme.host.calls
+        body = calls.update("count", _count) if write else calls.load()
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, body)
 
     # -- the system side ----------------------------------------------------------------------
 
@@ -170,7 +178,11 @@ class Cpu:
     def instruction_names(cls) -> list[str]:
         """The methods that guest code may call."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call"})
+        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call"})
+
+
+def _count(ended: int) -> tuple[int, None]:
+    return ended + 1, None
 
 
 def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:

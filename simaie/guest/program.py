@@ -49,6 +49,7 @@ class Program:
     width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable (or asserts); it is asked only
     of executions that ran to their end. watch: the locations that outcomes show, address -> width; by default those of
     `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters, ``async def device(dev)``.
+    checkers: what it is to be judged by beside the usual checkers: names (``"linearizable-stack"``) or functions.
 
     Raises UsageError if any of these cannot be what it should be.
     """
@@ -65,6 +66,7 @@ class Program:
         pages: Mapping[int, Page] | None = None,
         devices: Sequence[GuestFunction] = (),
         description: str = "",
+        checkers: Sequence[Any] = (),
     ) -> None:
         if not name or not isinstance(name, str):
             raise UsageError(f"a program needs a name, not {name!r}")
@@ -83,6 +85,9 @@ class Program:
             if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
                 raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
         self.description = description
+        if isinstance(checkers, str):
+            raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")
+        self.checkers = tuple(checkers)
         self.defined_in = _caller_file()
         #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
         self.whole: Program | None = None

@@ -69,6 +69,7 @@ class Host:
     """
 
     refuses_wide = False
+    _calls: SharedCell | None = None
 
     def __init__(self, *, word: int = 8, endian: Endian = "little") -> None:
         self.word = word
@@ -77,6 +78,13 @@ class Host:
     def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
         """A fresh cell; `name` must be structural, since it is the cell's identity in traces."""
         return SharedCell(name, value, guard)
+
+    @property
+    def calls(self) -> SharedCell:
+        """How many calls have ended, of those that the guest wants ordered; made when first asked for."""
+        if self._calls is None:
+            self._calls = self.cell("calls", 0)
+        return self._calls
 
     def mutex(self, name: str) -> Mutex:
         """A fresh mutex, free."""

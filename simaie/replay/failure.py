@@ -61,7 +61,8 @@ class Failure:
         parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
         if self.driver != "inline":
             parts += ["--driver", self.driver]
-        named = () if self.checkers == DEFAULT else filter(None, map(word_for, self.checkers))
+        usual = DEFAULT, (*DEFAULT, *self.program.checkers)
+        named = () if self.checkers in usual else filter(None, map(word_for, self.checkers))
         parts += [word for name in named for word in ("--checker", name)]
         return shlex.join(parts)
 

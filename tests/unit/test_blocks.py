@@ -168,3 +168,72 @@ def test_what_is_unbalanced_is_one_error_that_names_the_vcpu_and_the_block(threa
 def test_blocks_are_no_instructions_of_programs_as_data():
     with pytest.raises(UsageError):
         Program("data", isa="x86", threads=[[simaie.ins("atomic", X)]])
+
+
+# -- ordered calls: both ends are steps ------------------------------------------------------------------
+
+
+def flag_program(*, ordered):
+    """A register whose write is announced before it is done: the reader that comes after the call finds nothing."""
+
+    async def writer(cpu):
+        async with cpu.call("write", 1, ordered=ordered) as call:
+            await cpu.store(0x200, 1)
+            call.returns()
+        await cpu.store(0x100, 1)
+
+    async def reader(cpu):
+        async with cpu.call("read", ordered=ordered) as call:
+            await cpu.load(0x300)
+            call.returns(await cpu.load(0x100))
+
+    return simaie.Program("late-write", isa="x86", threads=[writer, reader], checkers=["linearizable-register"])
+
+
+@pytest.mark.parametrize("scheme", ["native", "aie-rfc", "aie-v2", "cas", "global-lock", "none"])
+@pytest.mark.parametrize("host", ["sc", "tso"])
+def test_dpor_tells_apart_which_ordered_call_was_over_before_which_began(scheme, host):
+    machine = simaie.Machine(scheme, host=host, address_bits=12)
+    report = simaie.explore(flag_program(ordered=True), machine, scheduler="dpor")
+    assert report.verdict == "violated"
+    assert {finding.kind for finding in report.failures[0].findings} == {"linearizability"}
+
+
+def test_the_ends_of_ordered_calls_are_steps_and_those_of_others_are_not():
+    counts = {}
+    for ordered in (False, True):
+        program, seen = flag_program(ordered=ordered), []
+        simaie.explore(program, scheduler="dfs", executions=1, checkers=[lambda trace, to=seen: to.append(trace) or ()])
+        counts[ordered] = len(seen[0])
+        assert [call.ordered for call in seen[0].calls] == [ordered, ordered]
+    assert counts[True] == counts[False] + 4
+
+
+def test_dpor_proves_nothing_of_calls_that_are_not_all_ordered():
+    async def caller(cpu):
+        async with cpu.call("read") as call:
+            call.returns(await cpu.load(0x100))
+
+    program = simaie.Program("reads", isa="arm", threads=[caller, caller], checkers=["linearizable-register"])
+    report = simaie.explore(program, scheduler="dpor")
+    assert report.verdict == "inconclusive"
+    assert "ordered" in report.reason
+
+
+def test_dpor_with_ordered_calls_finds_what_dfs_finds_without():
+    def program(ordered):
+        async def caller(cpu):
+            async with cpu.call("increment", ordered=ordered) as call:
+                await cpu.store(0x100, await cpu.load(0x100) + 1)
+                call.returns()
+            async with cpu.call("read", ordered=ordered) as call:
+                call.returns(await cpu.load(0x100))
+
+        return simaie.Program("count", isa="x86", threads=[caller, caller], checkers=["linearizable-counter"])
+
+    def outcomes(report):
+        return {tuple((call.vcpu, str(call)) for call in failure.trace.calls) for failure in report.failures}
+
+    everything = simaie.explore(program(False), scheduler="dfs", failures=None)
+    fewer = simaie.explore(program(True), scheduler="dpor", failures=None)
+    assert outcomes(fewer) == outcomes(everything) != set()

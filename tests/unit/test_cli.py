@@ -383,7 +383,7 @@ def test_names_are_completed(source: Path, monkeypatch: pytest.MonkeyPatch) -> N
 # -- lists -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["schemes", "schedulers", "hosts", "checkers", "programs"])
+@pytest.mark.parametrize("what", ["schemes", "schedulers", "hosts", "checkers", "programs", "guests"])
 def test_lists_are_json_and_text(run: Run, what: str) -> None:
     ran = run("list", what, "--format", "json")
     assert ran.status == Status.HOLDS

@@ -1,0 +1,14 @@
+"""Lock-free algorithms as guests, for Arm by LL/SC and for x86 by LOCK, with what comes of them under each scheme.
+
+A file holds a family. `GUESTS` has them all, by name.
+"""
+
+from __future__ import annotations
+
+from simaie.guest.corpus.lockfree import stacks
+from simaie.guest.corpus.lockfree.guest import Guest, Row
+
+__all__ = ["GUESTS", "Guest", "Row"]
+
+_FAMILIES = (stacks,)
+GUESTS: tuple[Guest, ...] = tuple(sorted((g for family in _FAMILIES for g in family.GUESTS), key=lambda g: g.name))

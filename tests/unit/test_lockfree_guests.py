@@ -1,0 +1,87 @@
+"""The lock-free guests of the corpus: every row of their tables is proved, or its violation found and replayed.
+
+*Holds* is proved by exploring every Mazurkiewicz trace of the small program; *violated* needs one failure. Where the
+guest does not notice what is broken, its specification is proved to hold and the usual checkers are made to fail.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import simaie
+from simaie import Limits, Machine
+from simaie.errors import UnknownNameError
+from simaie.guest import corpus
+from simaie.guest.corpus.lockfree.guest import SCHEMES
+
+GUESTS = corpus.guests()
+ROWS = [(guest, row) for guest in GUESTS for row in guest.rows]
+IDS = [f"{guest.name}-{row.scheme}-{row.host}" for guest, row in ROWS]
+SEARCH = {"scheduler": "portfolio", "executions": 3_000}
+
+
+def machine_of(guest, row):
+    needs = guest.needs
+    return Machine(
+        (row.scheme, needs.options), host=row.host, address_bits=needs.address_bits, limits=Limits(steps=2_000)
+    )
+
+
+def fails_and_replays(report):
+    """Whether a failure was found, and comes about again from its schedule."""
+    if report.verdict != "violated":
+        return False
+    again = simaie.replay(report.failures[0])
+    return again.trace.digest == report.failures[0].trace.digest
+
+
+@pytest.mark.parametrize(("guest", "row"), ROWS, ids=IDS)
+def test_what_the_table_says_comes_of_the_small_program(guest, row):
+    machine = machine_of(guest, row)
+    if row.verdict == "violated":
+        assert fails_and_replays(simaie.explore(guest.program, machine, checkers=guest.checkers, **SEARCH))
+        return
+    usual = {"checkers": guest.checkers} if row.unnoticed else {}
+    proof = simaie.explore(guest.program, machine, scheduler="dpor", executions=100_000, **usual)
+    assert (proof.verdict, proof.complete) == ("holds", True), proof.failures or proof.reason
+    if row.unnoticed:
+        search = simaie.explore(guest.program, machine, **SEARCH)
+        assert {finding.kind for finding in search.failures[0].findings} == set(row.unnoticed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("guest", "row"), ROWS, ids=IDS)
+def test_what_the_table_says_is_seen_of_the_larger_program_too(guest, row):
+    search = {"scheduler": "portfolio", "executions": 20_000 if row.verdict == "violated" else 1_000}
+    report = simaie.explore(guest.larger, machine_of(guest, row), checkers=guest.checkers, **search)
+    assert report.verdict == ("violated" if row.verdict == "violated" else "inconclusive")
+    assert not report.failures or fails_and_replays(report)
+
+
+def test_every_guest_says_what_comes_of_it_under_every_scheme_of_its_instruction_set():
+    for guest in GUESTS:
+        assert {row.scheme for row in guest.rows if row.host == "sc"} == set(SCHEMES[guest.program.isa])
+        keys = [(row.scheme, row.host) for row in guest.rows]
+        assert len(keys) == len(set(keys)), guest.name
+        assert all(row.why for row in guest.rows)
+        assert all(guest.row(row.scheme, row.host) is row for row in guest.rows)
+        assert guest.row("native", "no such host") is None
+
+
+def test_every_algorithm_is_there_for_both_instruction_sets_and_in_two_sizes():
+    names = {isa: {g.name.removesuffix(f"-{isa}") for g in GUESTS if g.program.isa == isa} for isa in ("arm", "x86")}
+    assert names["arm"] == names["x86"]
+    for guest in GUESTS:
+        assert len(guest.program.threads) == 2 < len(guest.larger.threads) <= 4
+        assert guest.larger.name == f"{guest.name}-large"
+
+
+def test_a_program_of_the_corpus_is_judged_by_its_own_specification_too():
+    program = corpus.program("treiber-stack-arm")
+    report = simaie.explore(program, Machine("none", address_bits=12), scheduler="dpor", failures=None)
+    assert any(finding.kind == "linearizability" for failure in report.failures for finding in failure.findings)
+
+
+def test_an_unknown_guest_is_refused_with_the_nearest_known_one():
+    with pytest.raises(UnknownNameError, match="treiber-stack-arm"):
+        corpus.guest("treiber-stack-army")
