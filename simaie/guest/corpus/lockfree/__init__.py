@@ -5,10 +5,20 @@ A file holds a family. `GUESTS` has them all, by name.
 
 from __future__ import annotations
 
-from simaie.guest.corpus.lockfree import stacks
+from simaie.guest.corpus.lockfree import (
+    barrier,
+    locks,
+    mutual_exclusion,
+    queues,
+    reclamation,
+    ring,
+    rwlock,
+    seqlock,
+    stacks,
+)
 from simaie.guest.corpus.lockfree.guest import Guest, Row
 
 __all__ = ["GUESTS", "Guest", "Row"]
 
-_FAMILIES = (stacks,)
+_FAMILIES = (stacks, queues, locks, rwlock, seqlock, mutual_exclusion, reclamation, ring, barrier)
 GUESTS: tuple[Guest, ...] = tuple(sorted((g for family in _FAMILIES for g in family.GUESTS), key=lambda g: g.name))
