@@ -49,6 +49,14 @@ def test_what_the_table_says_comes_of_the_small_program(guest, row):
         assert {finding.kind for finding in search.failures[0].findings} == set(row.unnoticed)
 
 
+@pytest.mark.parametrize("guest", GUESTS, ids=[guest.name for guest in GUESTS])
+def test_a_first_sample_of_the_larger_program_is_as_the_table_says_of_the_guest_architecture(guest):
+    row = guest.row("native")
+    report = simaie.explore(guest.larger, machine_of(guest, row), scheduler="portfolio", executions=60)
+    assert row.verdict == "violated" or not report.failures
+    assert report.statistics.truncated == 0
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(("guest", "row"), ROWS, ids=IDS)
 def test_what_the_table_says_is_seen_of_the_larger_program_too(guest, row):
@@ -75,6 +83,34 @@ def test_every_algorithm_is_there_for_both_instruction_sets_and_in_two_sizes():
         assert len(guest.program.threads) == 2
         assert len(guest.larger.threads) in ((2,) if guest.name.startswith("dekker") else (3, 4))  # Dekker's is for two
         assert guest.larger.name == f"{guest.name}-large"
+
+
+@pytest.mark.parametrize("isa", ["arm", "x86"])
+@pytest.mark.parametrize("name", ["dekker", "peterson", "szymanski"])
+def test_without_fences_a_store_buffer_lets_two_vcpus_in_at_once(name, isa):
+    """Not just somebody who waits for ever: an addition made under mutual exclusion is lost."""
+    program = corpus.guest(f"{name}-unfenced-{isa}").program
+    machine = Machine("native", host="tso", address_bits=12)
+    assert simaie.explore(program, machine, scheduler="dpor", checkers=["final-check"]).verdict == "violated"
+
+
+@pytest.mark.parametrize("guest", GUESTS, ids=[guest.name for guest in GUESTS])
+def test_both_drivers_run_the_same_executions(guest):
+    digests = {}
+    for driver in ("inline", "trio"):
+        seen = digests[driver] = []
+        machine = Machine("cas", host="tso", address_bits=12)
+        options = {"driver": driver, "executions": 3, "failures": None, "seed": 5}
+        keep = [lambda trace, to=seen: to.append(trace.digest) or ()]
+        simaie.explore(guest.program, machine, checkers=keep, **options)
+    assert digests["inline"] == digests["trio"]
+
+
+def test_a_failure_of_an_object_shrinks_and_replays_as_one():
+    machine = Machine("none", address_bits=12)
+    report = simaie.explore(corpus.program("treiber-stack-arm"), machine, checkers=["linearizable-stack"])
+    small, _ = report.failures[0].shrink()
+    assert {finding.kind for finding in simaie.replay(small).findings} == {"linearizability"}
 
 
 def test_a_program_of_the_corpus_is_judged_by_its_own_specification_too():

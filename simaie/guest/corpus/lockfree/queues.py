@@ -107,7 +107,7 @@ def _guest(isa: Idioms) -> Guest:
     return Guest(
         title="the queue of Michael and Scott",
         specification="linearizable as a queue, and nothing is lost",
-        program=program("", (2,), (3, 0)),
+        program=program("", (2,), (0, 3)),  # the queue is empty at first, and who dequeues may have to help
         larger=program("-large", (2, 0), (3, 0), (4, 0)),
         rows=table(isa.isa, *rows),
     )
