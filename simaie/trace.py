@@ -197,6 +197,10 @@ class Trace:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
+    def plot_conflicts(self, *, granule: int = 16) -> Any:
+        """Conflicting accesses by vCPU and granule (in bytes), as a `simaie.show.plots.Plot`."""
+        return plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
+
     @property
     def truncated(self) -> bool:
         """Whether a limit cut the execution short."""

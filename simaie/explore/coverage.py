@@ -23,6 +23,8 @@ MAX_TRACES = 200_000
 #: Random probes of the size of what an exhaustive search has before it, of each kind, and their total length in events.
 PROBES = 1_000
 PROBE_STEPS = 20_000
+#: Points of the growth curve; when there are more, every other one is dropped.
+MAX_POINTS = 128
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -40,6 +42,9 @@ class Coverage(msgspec.Struct, frozen=True):
     preemptions: switches away from an actor that was enabled and not yielding, in all executions together;
     most_preemptions: in one. sizes: for exhaustive schedulers, estimates of how much there is to explore: of
     interleavings (what ``dfs`` without a bound runs) and of traces (what ``dpor`` runs); empty for others.
+
+    growth: pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final one:
+    a curve that flattens as little is left unseen.
     """
 
     traces: int
@@ -50,6 +55,7 @@ class Coverage(msgspec.Struct, frozen=True):
     preemptions: int
     most_preemptions: int
     sizes: tuple[Size, ...] = ()
+    growth: tuple[tuple[int, int], ...] = ()
 
 
 class CoverageCollector:
@@ -64,6 +70,8 @@ class CoverageCollector:
         self._traced = 0
         self._complete = True
         self._preemptions = self._most = 0
+        self._growth: list[tuple[int, int]] = []
+        self._stride = 1
 
     def probes(self, executions: int) -> Iterator[tuple[Probe, int]]:
         """The probing schedulers to run, with the index of each walk; at most `executions` walks of each."""
@@ -91,10 +99,16 @@ class CoverageCollector:
             self._seen[digest] = times + 1
             self._with[times] -= 1
             self._with[times + 1] += 1
+        if self._traced % self._stride == 0:
+            self._growth.append((self._traced, len(self._seen)))
+            if len(self._growth) > MAX_POINTS:
+                self._growth = self._growth[1::2]
+                self._stride *= 2
 
     def summary(self) -> Coverage:
         """The figures so far."""
         _, once, twice, _ = self._with
+        final = self._traced, len(self._seen)
         return Coverage(
             traces=len(self._seen),
             traced=self._traced,
@@ -104,6 +118,7 @@ class CoverageCollector:
             preemptions=self._preemptions,
             most_preemptions=self._most,
             sizes=tuple(probe.size() for probe in self._probes if probe.weights),
+            growth=tuple(dict.fromkeys([*self._growth, final])) if self._traced else (),
         )
 
 

@@ -54,6 +54,14 @@ class Report:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
+    def plot_coverage(self) -> Any:
+        """Distinct traces over executions, as a `simaie.show.plots.Plot`; UsageError without ``coverage=True``."""
+        return plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)
+
+    def plot_outcomes(self) -> Any:
+        """Executions by outcome, as a `simaie.show.plots.Plot`; UsageError if none ran to its end."""
+        return plugins.resolve(plugins.RENDERERS, "outcomes-plot")(self)
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {

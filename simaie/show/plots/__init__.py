@@ -1,0 +1,23 @@
+"""Plots of results: what an exploration covered, how executions ended, where vCPUs contend.
+
+A plot is its rows and how to draw them (`simaie.show.plots.plot`); each module says how its rows come from a result.
+Reports and traces lie below this layer and ask for their plots by name (`simaie.plugins.RENDERERS`).
+"""
+
+from simaie.show.plots.conflicts import conflicts_of, plot_conflicts
+from simaie.show.plots.coverage import plot_coverage
+from simaie.show.plots.outcomes import plot_outcomes
+from simaie.show.plots.plot import Axis, Plot, bars, heat_map, lines, points
+
+__all__ = [
+    "Axis",
+    "Plot",
+    "bars",
+    "conflicts_of",
+    "heat_map",
+    "lines",
+    "plot_conflicts",
+    "plot_coverage",
+    "plot_outcomes",
+    "points",
+]

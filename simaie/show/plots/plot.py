@@ -1,0 +1,185 @@
+"""A plot: rows of data, and how Altair draws them; as text where there is no Altair.
+
+A front end gets a Vega-Lite chart to hover over, an SVG drawing where no front end runs (a notebook looked at on the
+web), and text bars in a terminal. One drawing serves light and dark: nothing behind it, greys that are legible on
+both. Colours are Okabe and Ito's, and no series is told apart by its colour alone. Altair is imported when somebody
+looks, so that results need not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+from simaie.errors import UsageError
+from simaie.show.words import clean
+
+__all__ = ["MISSING", "Axis", "Plot", "bars", "heat_map", "lines", "points"]
+
+MISSING = "charts need Altair: pip install 'simaie[notebook]'"
+
+_PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c"]
+_GREY = "#777777"
+_GRID = "#88888855"
+#: Rows beyond this are left out of the text.
+_MOST_ROWS = 60
+_BAR = 32
+
+Value = str | int | float
+Mark = Literal["bar", "line", "point", "rect"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One channel. field: of a row; title: with its unit; numeric: else names in the order of the rows; log: scale."""
+
+    field: str
+    title: str
+    numeric: bool = False
+    log: bool = False
+
+    @property
+    def channel(self) -> dict[str, Any]:
+        """What every channel of Altair is told of it."""
+        kind = "quantitative" if self.numeric else "nominal"
+        return {"field": self.field, "type": kind, "title": self.title}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Rows and how to draw them.
+
+    mark: bars, lines, points, or the cells of a heat map. x, y: the axes; colour: of a heat map the number in a cell,
+    else what tells series apart. width, height: in pixels; 0 lets the number of names decide.
+    """
+
+    title: str
+    mark: Mark
+    rows: tuple[Mapping[str, Value], ...]
+    x: Axis
+    y: Axis
+    colour: Axis | None = None
+    width: int = 420
+    height: int = 0
+
+    @property
+    def chart(self) -> Any:
+        """The `altair.Chart`, to change or to combine; UsageError if Altair is not installed."""
+        try:
+            import altair
+        except ImportError as error:
+            raise UsageError(MISSING) from error
+        channels: dict[str, Any] = {"x": self._axis(altair.X, self.x), "y": self._axis(altair.Y, self.y)}
+        if self.colour is not None:
+            channels |= self._coloured(altair, self.colour)
+        channels["tooltip"] = [altair.Tooltip(**a.channel) for a in (self.x, self.y, self.colour) if a]
+        # Control characters in a name would abort the whole process in vl-convert.
+        data = {"values": [_clean_row(row) for row in self.rows]}
+        chart = altair.Chart.from_dict({"data": data, "title": clean(self.title), "mark": self.mark})
+        marked = getattr(chart, f"mark_{self.mark}")(**self._look())
+        drawn = marked.encode(**channels).properties(width=self.width, **self._tall())
+        return (
+            drawn.configure(background="transparent", font="system-ui, sans-serif")
+            .configure_view(stroke=None)
+            .configure_axis(
+                labelColor=_GREY, titleColor=_GREY, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelLimit=360
+            )
+            .configure_legend(labelColor=_GREY, titleColor=_GREY, symbolType="circle", labelLimit=300)
+            .configure_title(color=_GREY, anchor="start")
+        )
+
+    def _axis(self, channel: Any, axis: Axis) -> Any:
+        if not axis.numeric:
+            return channel(**axis.channel, sort=None, axis={"labelAngle": 0})
+        scale = {"type": "log"} if axis.log else {"zero": self.mark == "bar"}
+        return channel(**axis.channel, scale=scale)
+
+    def _coloured(self, altair: Any, axis: Axis) -> dict[str, Any]:
+        if axis.numeric:
+            return {"color": altair.Color(**axis.channel, scale={"scheme": "cividis"})}
+        names = list(dict.fromkeys(_clean_row(row)[axis.field] for row in self.rows))
+        scale = {"domain": names, "range": [_PALETTE[i % len(_PALETTE)] for i in range(len(names))]}
+        color = altair.Color(**axis.channel, scale=scale)
+        if self.mark == "bar":
+            return {"color": color}
+        return {"color": color, "shape": altair.Shape(**axis.channel, sort=names)}
+
+    def _look(self) -> dict[str, Any]:
+        looks: dict[str, dict[str, Any]] = {
+            "bar": {"color": _PALETTE[0]},
+            "line": {"point": True, "color": _PALETTE[0]},
+            "point": {"filled": True, "size": 45, "opacity": 0.75, "color": _PALETTE[0]},
+            "rect": {},
+        }
+        return looks[self.mark]
+
+    def _tall(self) -> dict[str, Any]:
+        if self.height:
+            return {"height": self.height}
+        return {"height": 260} if self.y.numeric else {"height": {"step": 24}}
+
+    def __str__(self) -> str:
+        """The rows as text, with bars."""
+        number = self.colour if self.mark == "rect" else self.y if self.y.numeric else self.x
+        assert number is not None, "the cells of a heat map have a number"
+        names = [a for a in (self.colour, self.x, self.y) if a is not None and a is not number]
+        shown = self.rows[:_MOST_ROWS]
+        labels = ["  ".join(clean(str(row[a.field])) for a in names) for row in shown]
+        wide = max(map(len, labels), default=0)
+        most = max((float(row[number.field]) for row in shown), default=0.0) or 1.0
+        body = [
+            f"{label:<{wide}}  {'█' * round(_BAR * float(row[number.field]) / most)} {row[number.field]:g}"
+            for label, row in zip(labels, shown, strict=True)
+        ]
+        rest = [f"... and {len(self.rows) - _MOST_ROWS} more"] if len(self.rows) > _MOST_ROWS else []
+        heading = f"{clean(self.title)}: {clean(number.title)} by {', '.join(clean(a.title) for a in names)}"
+        return "\n".join([heading, *body, *rest])
+
+    __repr__ = __str__
+
+    def to_svg(self) -> str:
+        """The drawing; UsageError if Altair or vl-convert is not installed."""
+        chart = self.chart
+        try:
+            import vl_convert
+        except ImportError as error:
+            raise UsageError(MISSING) from error
+        drawn: str = vl_convert.vegalite_to_svg(chart.to_dict())
+        return drawn
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        try:
+            drawn = {_MIME: self.chart.to_dict(), "image/svg+xml": self.to_svg()}
+        except UsageError as error:
+            return {"text/plain": f"{self}\n({error})", "text/html": f"<pre>{escape(str(self))}</pre><p>{error}</p>"}
+        return {"text/plain": str(self), **drawn}
+
+
+def _clean_row(row: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: clean(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+#: Version 5 is what JupyterLab and VS Code draw of themselves; these charts use nothing that is newer.
+_MIME = "application/vnd.vegalite.v5+json"
+
+
+def bars(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
+    """One bar for each row."""
+    return Plot(title, "bar", tuple(rows), x, y, colour)
+
+
+def lines(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
+    """One line for each series that `colour` tells apart."""
+    return Plot(title, "line", tuple(rows), x, y, colour)
+
+
+def points(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
+    """One point for each row."""
+    return Plot(title, "point", tuple(rows), x, y, colour)
+
+
+def heat_map(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis) -> Plot:
+    """One cell for each row, its number the colour's."""
+    return Plot(title, "rect", tuple(rows), x, y, colour)
