@@ -175,7 +175,7 @@ class HappensBefore:
         near = self.conflicts(place, wrote) & ~past & ~siblings
         found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
         if found is None:
-            found = swappable(self, event, place, wrote, past | siblings)
+            found = swappable(self, event, near, past | siblings)
         self.races += [(earlier, index) for earlier in found]
         while near:
             latest = near.bit_length() - 1

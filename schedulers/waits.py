@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["bits", "stops", "swappable", "waited_for"]
 
 
-def swappable(order: HappensBefore, event: Event, place: int, wrote: bool, past: int) -> list[int]:
-    """The events that `event`, of a kind that never waits, races with. past: of its actor's previous event."""
-    near = order.conflicts(place, wrote) & ~past
+def swappable(order: HappensBefore, event: Event, near: int, past: int) -> list[int]:
+    """The events that `event`, of a kind that never waits, races with. near: those that it conflicts with, and which do
+    not happen before it by its actor alone. past: those that do."""
     found = []
     while near:
         latest = near.bit_length() - 1

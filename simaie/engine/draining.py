@@ -57,4 +57,5 @@ class Draining:
             op = ready.get(key)
             if op is not None:
                 buffer.op = op
-            self._cast.set_enabled(buffer, op is not None)
+            if buffer.enabled is not (op is not None):
+                self._cast.set_enabled(buffer, op is not None)

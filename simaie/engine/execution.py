@@ -241,8 +241,10 @@ class Execution:
 
     def _drain(self, buffer: StoreBuffer) -> None:
         self.events.append(self._draining.drain(buffer))
-        self._waiting.ask(buffer.owner)
-        self._waiting.refresh()
+        if not buffer.owner.enabled:  # a drain takes nothing away from who could go on
+            self._waiting.ask(buffer.owner)
+        if self._busy:
+            self._waiting.refresh()
 
     # -- the ending ---------------------------------------------------------------------------
 
