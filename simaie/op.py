@@ -193,12 +193,13 @@ def waits_for_drain(op: Op) -> bool:
     return op.kind is Kind.LOAD and op.order is Order.SEQ_CST
 
 
+@functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
 def buffer_name(vcpu: str, key: str) -> str:
     """The actor that drains one of a vCPU's store buffers: ``"0~"`` where there is one, ``"0~0x1000"`` by place."""
     return f"{vcpu}~{key}"
 
 
-@functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
+@functools.lru_cache(maxsize=4096)  # as above
 def owner_of(actor: str) -> str:
     """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
     return actor.partition("~")[0]

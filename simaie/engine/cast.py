@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Coroutine
 from functools import partial
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from simaie.engine.actor import Actor
@@ -25,6 +26,7 @@ from simaie.schemes.scheme import Scheme
 
 __all__ = ["ELSEWHERE", "Cast"]
 
+_RANK = attrgetter("rank")
 #: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
 ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
 
@@ -88,7 +90,7 @@ class Cast:
 
     def add(self, actor: Actor | StoreBuffer) -> None:
         """`actor` takes its place among the live ones."""
-        insort(self.live, actor, key=lambda a: a.rank)
+        insort(self.live, actor, key=_RANK)
 
     def exit(self, actor: Actor) -> None:
         """The spawned thread of `actor` is done: who joins it can go on, and its identity can be handed out again."""

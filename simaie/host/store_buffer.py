@@ -20,7 +20,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import SchemeError
@@ -34,7 +36,7 @@ _LOAD, _STORE, _BUFFER = Kind.LOAD, Kind.STORE, Kind.BUFFER  # looked up once, n
 _SEQ_CST = Order.SEQ_CST
 
 
-class Buffered(NamedTuple):
+class Buffered(msgspec.Struct, frozen=True, eq=False):
     """A buffered store. fences: how many store-store fences its vCPU had performed before it."""
 
     op: Op
@@ -133,7 +135,10 @@ class BufferedMemory(ScMemory):
     def _buffer(self, actor: Any, store: Op) -> None:
         if store.order is Order.RELEASE:
             self._fences[actor] = self._fences.get(actor, 0) + 1
-        self._buffers.setdefault(actor, deque()).append(Buffered(store, self._fences.get(actor, 0)))
+        stores = self._buffers.get(actor)
+        if stores is None:
+            stores = self._buffers[actor] = deque()
+        stores.append(Buffered(store, self._fences.get(actor, 0)))
 
     def _await(self, actor: Any, op: Op) -> Any:
         if actor not in self._buffers:
@@ -144,15 +149,16 @@ class BufferedMemory(ScMemory):
 
     def _forwarded(self, actor: Any, op: Op) -> Any:
         """What `actor` finds at the place of `op`: the newest of its own buffered values, else what is there."""
-        overlapping = [entry.op for entry in self._buffers[actor] if entry.overlaps(op)]
-        if not overlapping:
-            return self._peek(op)
-        newest = overlapping[-1]
-        if op.cell is not None:
-            return newest.value
-        if newest.address == op.address and newest.width == op.width:
-            return newest.value & ((1 << 8 * op.width) - 1)
-        return self._merged(op, overlapping)
+        stores = self._buffers[actor]
+        for entry in reversed(stores):
+            if entry.overlaps(op):
+                newest = entry.op
+                if op.cell is not None:
+                    return newest.value
+                if newest.address == op.address and newest.width == op.width:
+                    return newest.value & ((1 << 8 * op.width) - 1)
+                return self._merged(op, [older.op for older in stores if older.overlaps(op)])
+        return self._peek(op)
 
     def _merged(self, op: Op, stores: list[Op]) -> int:
         """The bytes at the place of `op` after `stores`, oldest first, which stay where they are."""

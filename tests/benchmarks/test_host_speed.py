@@ -27,6 +27,7 @@ RATIO = 2.0  # cost of an execution under TSO against one under SC, at most
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "SB": programs.sb,
     "MP": programs.mp,
+    "2+2W": programs.two_plus_two_w,
     "IRIW": programs.iriw,
     "inc(3)": lambda: programs.inc(3),
     "inc(4)": lambda: programs.inc(4),
