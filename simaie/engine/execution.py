@@ -175,14 +175,15 @@ class Execution:
         if not actor.is_device:
             op = actor.op = self.memory.admit(op)
         kind = op.kind
-        if self._busy or (kind >= _PAUSE and kind is not _BUFFER):
+        buffers = kind is _BUFFER
+        if (kind >= _PAUSE and not buffers) or self._waiting.stopper is not None:
             return self._announced_special(actor, op)
-        actor.special = kind is _BUFFER
-        enabled = self.memory.enabled(actor, op)
+        actor.special = buffers
+        enabled = buffers or self.memory.enabled(actor, op)
         if actor.enabled is not enabled:
             actor.enabled = enabled
             self._cast.changed = True
-        return self._decide()
+        return self.proceed() if self._busy else self._decide()
 
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """An announcement that is more than one ordinary operation after another."""
