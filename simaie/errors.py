@@ -21,6 +21,7 @@ __all__ = [
     "InputError",
     "InternalError",
     "NondeterminismError",
+    "ProgramTextError",
     "ReplayError",
     "SchedulerError",
     "SchemeError",
@@ -64,6 +65,19 @@ class UnknownNameError(UsageError):
 
 class InputError(SimaieError):
     """A file that cannot be read as what it should be; the message names the file and the place."""
+
+
+class ProgramTextError(InputError):
+    """A program's text that cannot be read: `file`, `line` and `column` (from 1), `expected`: what may stand there."""
+
+    def __init__(self, file: str, line: int, column: int, problem: str, expected: Iterable[str] = ()) -> None:
+        self.file, self.line, self.column = file, line, column
+        self.problem, self.expected = problem, tuple(expected)
+        hint = f"; allowed here: {', '.join(self.expected)}" if self.expected else ""
+        super().__init__(f"{file}:{line}:{column}: {problem}{hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.line, self.column, self.problem, self.expected)
 
 
 class ReplayError(InputError):

@@ -18,6 +18,7 @@ from simaie.errors import NondeterminismError
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest import corpus
 from simaie.guest.program import Program
+from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.plugins import Spec
 from simaie.replay.checkers import judges, records_of, word_for
 from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
@@ -71,6 +72,8 @@ class Failure:
         """The program as the command line names it."""
         if self.program.name in corpus.names():
             return self.program.name
+        if self.program.defined_in is not None and self.program.defined_in.suffix == SUFFIX:
+            return str(self.program.defined_in)
         variable = variable_of(self.program.whole or self.program)
         return f"{self.program.defined_in}:{variable}" if variable else self.program.name
 
@@ -202,6 +205,7 @@ def _program_record(program: Program, base: Path) -> ProgramRecord:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)
     if source is None or variable is None:
-        return ProgramRecord(program.name, program.digest)
+        text = program_text(program) if is_data(program) else None
+        return ProgramRecord(program.name, program.digest, text=text)
     relative = os.path.relpath(source.resolve(), base.resolve())
     return ProgramRecord(program.name, program.digest, None, relative, variable, source_digest(source))

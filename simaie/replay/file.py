@@ -3,7 +3,8 @@
 JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and
 where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule,
 and for every step who did what and a digest of who could have; then the trace's digest, the findings and which
-checkers made them. It holds no code, and reading it runs none: `load` gives plain values, or one `ReplayError`.
+checkers made them. A program that is data and has no other home stands in it as text. It holds no code, and reading
+it runs none: `load` gives plain values, or one `ReplayError`.
 
 The definition's file is recorded with a digest of its text. It is imported only if that still matches or the caller
 names the program himself, so that opening a stranger's replay file cannot run what the stranger chose.
@@ -29,7 +30,8 @@ MAX_BYTES = 64 << 20
 
 
 class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file).
+    """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file), or its
+    own `text` (see `simaie.guest.text`), where it is data that no file names.
 
     cuts: what of it was left out (see `simaie.guest.cut`); name and digest are those of the whole.
     """
@@ -41,6 +43,7 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variable: str | None = None
     source_digest: str | None = None
     cuts: tuple[Cut, ...] = ()
+    text: str | None = None
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

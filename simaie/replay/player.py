@@ -11,11 +11,12 @@ from simaie import plugins
 from simaie.check import CheckerChoice, judge
 from simaie.check.needs import require_answers
 from simaie.engine.machine import Limits, Machine
-from simaie.errors import ReplayError, SimaieError, UnknownNameError, UsageError
+from simaie.errors import InputError, ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
 from simaie.guest.cut import without
 from simaie.guest.identity import find_program
 from simaie.guest.program import Program
+from simaie.guest.text import parse_program
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler, require_one_of
 from simaie.replay.checkers import choices_of, judges
@@ -138,6 +139,8 @@ def _whole(record: ReplayFile, base: Path) -> Program:
             return _unchanged(corpus.program(wanted.corpus), record, "the corpus")
         except UnknownNameError as error:
             raise ReplayError(str(error)) from None
+    if wanted.text is not None:
+        return _unchanged(_parsed(wanted.text), record, "the replay file")
     if wanted.source is None or wanted.variable is None:
         raise ReplayError(
             f"the program {wanted.name!r} was not the global of any file, so it cannot be found again: "
@@ -152,6 +155,13 @@ def _whole(record: ReplayFile, base: Path) -> Program:
             f"give --program {path}:{wanted.variable}"
         )
     return _unchanged(program_of(path, wanted.variable), record, str(path))
+
+
+def _parsed(text: str) -> Program:
+    try:
+        return parse_program(text, "the replay file's program")
+    except InputError as error:
+        raise ReplayError(str(error)) from None
 
 
 def _unchanged(program: Program, record: ReplayFile, where: str) -> Program:

@@ -1,4 +1,4 @@
-"""Finding a program: by corpus name, or as ``file.py:name``."""
+"""Finding a program: by corpus name, as ``file.py:name``, or in a text file of its own (``file.guest``)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import ModuleType
 from simaie.errors import InputError, SimaieError, UnknownNameError, UsageError
 from simaie.guest import corpus
 from simaie.guest.program import Program
+from simaie.guest.text import SUFFIX, read_program
 
 __all__ = ["find_target", "program_of", "source_digest", "value_of", "variable_of"]
 
@@ -20,6 +21,8 @@ def find_target(target: str) -> Program:
     """The program that `target` names; UnknownNameError, UsageError or InputError if it cannot be had."""
     if target in corpus.names():
         return corpus.program(target)
+    if target.endswith(SUFFIX):
+        return read_program(Path(target))
     path_text, colon, name = target.rpartition(":")
     if not colon:
         if target.endswith(".py"):

@@ -1,0 +1,24 @@
+"""Programs as data in a readable text, one column for each vCPU, as litmus tests have them:
+
+    program "taken back"
+    isa arm
+    init 0x100 = 5
+
+    P0                   | P1
+    r0 = ldrex 0x100     | str_ 0x100, 7
+    r1 = strex 0x100, 6  | str_ 0x100, 5
+
+A cell is one instruction as `simaie.ins` takes it: the register that gets the result, the mnemonic, its operands, then
+its options (``width=2``). A register that is no plain word, and any other text, stands in double quotes, as in JSON. A
+row is no step: vCPUs run as the schedule has it. ``init 0x100 : 8 = 5`` has a width of 8 bytes, ``init 0x100 = bytes
+"00ff"`` gives bytes; ``watch 0x100 : 4`` names what outcomes show if that is not what `init` names, ``watch none``
+nothing; ``check "serializability"`` brings a checker. ``#`` begins a comment.
+
+What is written is read back as the same program, to the digest. Functions (a final check, a device, guest code that is
+no list) are no data and have no text.
+"""
+
+from simaie.guest.text.reading import parse_program, read_program
+from simaie.guest.text.writing import SUFFIX, is_data, program_code, program_text
+
+__all__ = ["SUFFIX", "is_data", "parse_program", "program_code", "program_text", "read_program"]
