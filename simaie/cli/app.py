@@ -272,6 +272,34 @@ def shrink(
     return run_shrink(file, program, driver, out, options, output, everything)
 
 
+@app.command(epilog="Example: simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/")
+@command
+def fuzz(
+    isa: Annotated[str, typer.Option(metavar="NAME", help="The guests' instruction set.")] = "arm",
+    scheme: SchemeName = None,
+    host: HostName = None,
+    host_word: Word = None,
+    examples: Annotated[int, typer.Option(metavar="N", help="Generate so many programs.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same examples.")] = 0,
+    executions: Annotated[int, typer.Option(metavar="N", help="Of each program, at most.")] = 20,
+    vcpus: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 3,
+    instructions: Annotated[int, typer.Option(metavar="N", help="Of a vCPU, at most.")] = 4,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a failure of each kind, shortened, to replay.", file_okay=False),
+    ] = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Generate guest programs and run them: what breaks? (Needs Hypothesis: pip install 'simaie[fuzz]'.)"""
+    from simaie.cli.fuzz import run_fuzz
+    from simaie.cli.machines import MachineOptions
+
+    machine = MachineOptions(scheme=scheme, host=host, host_word=None if host_word is None else int(host_word))
+    limits = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
+              "instructions": instructions}  # fmt: skip
+    return run_fuzz(isa, machine, limits, save, output)
+
+
 @app.command("list")
 @command
 def list_(

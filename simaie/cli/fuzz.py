@@ -1,0 +1,156 @@
+"""What ``simaie fuzz`` does: generated programs under one machine, each explored a little, failures shortened and kept.
+
+Examples come from Hypothesis, in its phase of generation alone: the same seed gives the same examples, on any machine
+with the same version of it. A failure is shortened by `Failure.shrink`; saved, it carries its program as text and
+replays under any version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from simaie.cli.machines import MachineOptions, make_machine
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
+from simaie.cli.status import Status
+from simaie.engine.machine import Machine
+from simaie.errors import InputError, UsageError
+from simaie.explore.explorer import explore
+from simaie.finding import Verdict
+from simaie.guest.program import Program
+from simaie.guest.text import program_text
+from simaie.protocols import require_positive
+from simaie.replay.failure import Failure
+
+__all__ = ["Fuzzing", "fuzz", "run_fuzz"]
+
+_PROGRESS_SECONDS = 0.5
+
+
+@dataclass
+class Fuzzing:
+    """What one run has seen. found: the first failure of each kind. traces: distinct ones within each program."""
+
+    examples: int = 0
+    executions: int = 0
+    traces: int = 0
+    failing: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    found: dict[str, Failure] = field(default_factory=dict)
+    programs: set[str] = field(default_factory=set, repr=False)
+    digests: list[str] = field(default_factory=list, repr=False)  # of the examples, in their order
+
+
+def fuzz(isa: str, machine: Machine, *, examples: int, seed: int, executions: int = 20, vcpus: int = 3,
+         instructions: int = 4) -> Fuzzing:  # fmt: skip
+    """Explore so many generated programs, each for so many executions. Ctrl-C ends it and keeps what it found."""
+    require_positive(examples=examples, executions=executions)
+    from simaie.strategies import programs  # an optional extra, and only this command needs it
+
+    result, began = Fuzzing(), time.perf_counter()
+    try:
+        _drive(programs(isa, vcpus=vcpus, instructions=instructions), machine, examples, seed, executions, result)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _drive(strategy: Any, machine: Machine, examples: int, seed: int, executions: int, result: Fuzzing) -> None:
+    import hypothesis
+
+    shown = time.perf_counter()
+
+    def one(program: Program) -> None:
+        nonlocal shown
+        _try(program, machine, seed, executions, result)
+        if sys.stderr.isatty() and time.perf_counter() - shown > _PROGRESS_SECONDS:
+            shown = time.perf_counter()
+            print(f"\r{result.examples}/{examples} examples, {result.traces} distinct traces, {result.failing} fail",
+                  end="", file=sys.stderr)  # fmt: skip
+
+    settings = hypothesis.settings(
+        max_examples=examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+    seeded: Any = hypothesis.seed(seed)
+    seeded(settings(hypothesis.given(strategy)(one)))()
+
+
+def _try(program: Program, machine: Machine, seed: int, executions: int, result: Fuzzing) -> None:
+    result.examples += 1
+    result.digests.append(program.digest)
+    if program.digest in result.programs:
+        return
+    report = explore(program, machine, scheduler="random-walk", seed=seed, executions=executions, coverage=True)
+    result.programs.add(program.digest)
+    result.executions += report.executions
+    coverage = report.statistics.coverage
+    result.traces += 0 if coverage is None else coverage.traces
+    if report.verdict is Verdict.VIOLATED:
+        result.failing += 1
+        failure = report.failures[0]
+        result.found.setdefault(failure.findings[0].kind, failure)
+
+
+def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, int], folder: Path | None, output: Format) -> Status:
+    """Fuzz, shorten, save and print; violated if anything failed, else inconclusive: it is a sample."""
+    with guest_output_aside():
+        if options.scheme is None:
+            raise UsageError("say which scheme to fuzz: --scheme NAME (simaie list schemes)")
+        result = fuzz(isa, make_machine("", options), **limits)
+        found = {kind: failure.shrink(kind=kind).failure for kind, failure in result.found.items()}
+        saved = {} if folder is None else {kind: _save(folder, kind, failure) for kind, failure in found.items()}
+    if output is Format.JSON:
+        print_json(_document(result, found, saved))
+    else:
+        print_lines(_lines(result, found, saved))
+    if result.failing:
+        return Status.VIOLATED
+    return Status.INTERRUPTED if result.interrupted else Status.INCONCLUSIVE
+
+
+def _save(folder: Path, kind: str, failure: Failure) -> Path:
+    path = folder / f"fuzz-{re.sub(r'[^A-Za-z0-9._=-]+', '_', failure.machine.scheme)[:80]}-{kind}.json"
+    try:
+        return failure.save(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _text(program: Program) -> str:
+    with contextlib.suppress(UsageError):
+        return program_text(program)
+    return repr(program)
+
+
+def _document(result: Fuzzing, found: dict[str, Failure], saved: dict[str, Path]) -> dict[str, Any]:
+    counts = {name: getattr(result, name) for name in ("examples", "executions", "traces", "failing", "interrupted")}
+    failures = [
+        {"kind": kind, "program": _text(failure.program), "schedule": failure.trace.schedule.text,
+         "findings": [str(finding) for finding in failure.findings], "saved": str(saved[kind]) if saved else None}
+        for kind, failure in found.items()
+    ]  # fmt: skip
+    return {**counts, "seconds": result.seconds, "failures": failures}
+
+
+def _lines(result: Fuzzing, found: dict[str, Failure], saved: dict[str, Path]) -> list[Text]:
+    speed = result.examples / result.seconds if result.seconds else 0.0
+    stopped = ", interrupted" if result.interrupted else ""
+    lines = [Text(f"{result.examples} examples ({speed:.0f}/s), {len(result.programs)} distinct programs, "
+                  f"{result.executions} executions, {result.traces} distinct traces, {result.failing} examples "
+                  f"fail{stopped}")]  # fmt: skip
+    for kind, failure in found.items():
+        lines += [Text(), Text(str(failure), "bold"), Text(_text(failure.program).rstrip())]
+        lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
+        if kind in saved:
+            lines.append(Text(f"simaie replay {saved[kind]}"))
+    return lines
