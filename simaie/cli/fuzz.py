@@ -82,7 +82,8 @@ def _drive(strategy: Any, machine: Machine, examples: int, seed: int, executions
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
     seeded: Any = hypothesis.seed(seed)
-    seeded(settings(hypothesis.given(strategy)(one)))()
+    test: Any = hypothesis.given(strategy)
+    seeded(settings(test(one)))()
 
 
 def _try(program: Program, machine: Machine, seed: int, executions: int, result: Fuzzing) -> None:
