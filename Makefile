@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types layers check benchmark clean
+.PHONY: demo test lint types layers check benchmark notebooks clean
 
 demo: $(READY)
 	$(BIN)/simaie audit
@@ -25,6 +25,10 @@ layers: $(READY)
 benchmark: $(READY)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark]'
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+notebooks: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter]'
+	$(BIN)/jupyter lab notebooks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*

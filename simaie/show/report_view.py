@@ -29,9 +29,12 @@ VERDICT_STYLE = {
 }
 
 
-def report_view(report: Report, saved: Mapping[int, Path] | None = None) -> list[Text]:
-    """The lines of `report`. saved: index of an execution -> the replay file that was written for it."""
-    lines = [_verdict(report), *_figures(report)]
+def report_view(report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True) -> list[Text]:
+    """The lines of `report`. saved: index of an execution -> the replay file that was written for it.
+
+    timed: whether to say how fast it went, the only thing that another run of the same differs in.
+    """
+    lines = [_verdict(report), *_figures(report, timed)]
     if report.outcomes:
         lines += [Text(), *_outcomes(report)]
     for failure in report.failures[:MOST_FAILURES]:
@@ -52,9 +55,9 @@ def _verdict(report: Report) -> Text:
     return line.append(f": {clean(report.reason)}")
 
 
-def _figures(report: Report) -> Iterator[Text]:
+def _figures(report: Report, timed: bool) -> Iterator[Text]:
     figures = report.statistics
-    speed = f" ({figures.executions_per_second:,.0f} per second)" if figures.seconds else ""
+    speed = f" ({figures.executions_per_second:,.0f} per second)" if timed and figures.seconds else ""
     steps = f"{_count(figures.steps, 'step')}, at most {figures.longest:,} in one"
     executions = _count(figures.executions, "execution")
     yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {executions}{speed}, {steps}")

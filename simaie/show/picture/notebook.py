@@ -19,7 +19,7 @@ _SCROLLING = '<div style="overflow-x:auto">{}</div>'
 
 
 def notebook_html(given: Report | Failure | Trace) -> str:
-    """Static markup, without script: a notebook may be opened by who does not trust it."""
+    """Static markup, without script: a notebook may be opened by who does not trust it. The same in every run."""
     if isinstance(given, Report):
         return "".join(_report(given))
     if isinstance(given, Failure):
@@ -28,7 +28,7 @@ def notebook_html(given: Report | Failure | Trace) -> str:
 
 
 def _report(report: Report) -> Iterator[str]:
-    lines = "\n".join(line.plain for line in report_view(report))
+    lines = "\n".join(line.plain for line in report_view(report, timed=False))
     yield f'<pre style="white-space:pre-wrap">{escape(lines)}</pre>'
     if report.failures:
         yield _SCROLLING.format(to_svg(report.failures[0]))

@@ -36,6 +36,6 @@ def plot_outcomes(report: Report) -> Plot:
         name,
         rows,
         Axis("executions", "executions", numeric=True),
-        Axis("outcome", "outcome"),
-        Axis("seen", "the outcome was"),
+        Axis("outcome", "final state"),
+        Axis("seen", "judged"),
     )

@@ -122,22 +122,26 @@ class Plot:
 
     def __str__(self) -> str:
         """The rows as text, with bars."""
-        number = self.colour if self.mark == "rect" else self.y if self.y.numeric else self.x
-        assert number is not None, "the cells of a heat map have a number"
-        names = [a for a in (self.colour, self.x, self.y) if a is not None and a is not number]
+        axes = list(dict.fromkeys(axis for axis in (self.colour, self.x, self.y) if axis is not None))
+        number = next((axis for axis in (self.colour, self.y, self.x) if axis is not None and axis.numeric), None)
+        names = [axis for axis in axes if axis is not number]
         shown = self.rows[:_MOST_ROWS]
         labels = ["  ".join(clean(str(row[a.field])) for a in names) for row in shown]
+        if number is None:
+            return "\n".join([clean(self.title), *labels, *self._unshown()])
         wide = max(map(len, labels), default=0)
         most = max((float(row[number.field]) for row in shown), default=0.0) or 1.0
         body = [
             f"{label:<{wide}}  {'█' * round(_BAR * float(row[number.field]) / most)} {row[number.field]:g}"
             for label, row in zip(labels, shown, strict=True)
         ]
-        rest = [f"... and {len(self.rows) - _MOST_ROWS} more"] if len(self.rows) > _MOST_ROWS else []
         heading = f"{clean(self.title)}: {clean(number.title)} by {', '.join(clean(a.title) for a in names)}"
-        return "\n".join([heading, *body, *rest])
+        return "\n".join([heading, *body, *self._unshown()])
 
     __repr__ = __str__
+
+    def _unshown(self) -> list[str]:
+        return [f"... and {len(self.rows) - _MOST_ROWS} more"] if len(self.rows) > _MOST_ROWS else []
 
     def to_svg(self) -> str:
         """The drawing; UsageError if Altair or vl-convert is not installed."""

@@ -1,0 +1,67 @@
+"""Every notebook runs from scratch, and what it says is what is stored in it.
+
+Compared are text and markup, which are the same in every run; drawings and charts of plots are left to the version of
+Altair that made them, and their text form stands for them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra `notebook`")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+pytest.importorskip("altair")
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+COMPARED = ("text/plain", "text/html", "text/markdown")
+#: Where an object has no words of its own, Python names its place in memory.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+
+# Of jupyter_client and the event loop, which this project does not call.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def outputs_of(notebook):
+    """What each cell of code says: (cell, kind of output, text)."""
+    found = []
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                found.append((index, output.name, output.text))
+            found += [(index, kind, output.data[kind]) for kind in COMPARED if kind in output.get("data", {})]
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_scratch_and_says_what_is_stored(path, tmp_path):
+    stored = nbformat.read(path, as_version=4)
+    run = nbformat.from_dict(stored)
+    client = nbclient.NotebookClient(run, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    expected = outputs_of(stored)
+    client.execute()
+    assert outputs_of(run) == expected
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_outputs_are_whole_and_tell_nothing_of_the_machine(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.execution_count is not None
+            assert all(output.output_type != "error" for output in cell.outputs)
+    said = "".join(text for _, _, text in outputs_of(notebook))
+    assert not _ADDRESS.search(said)
+    assert not re.search(r"/tmp/|/home/|per second", said)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
