@@ -81,18 +81,20 @@ class Plot:
         marked = getattr(chart, f"mark_{self.mark}")(**self._look())
         drawn = marked.encode(**channels).properties(width=self.width, **self._tall())
         return (
-            drawn.configure(background="transparent", font="system-ui, sans-serif")
+            drawn.configure(background="transparent", font="sans-serif", padding=self._padding())
             .configure_view(stroke=None)
             .configure_axis(
                 labelColor=_GREY, titleColor=_GREY, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelLimit=360
             )
-            .configure_legend(labelColor=_GREY, titleColor=_GREY, symbolType="circle", labelLimit=300)
+            .configure_legend(labelColor=_GREY, titleColor=_GREY, labelLimit=360)
             .configure_title(color=_GREY, anchor="start")
         )
 
     def _axis(self, channel: Any, axis: Axis) -> Any:
         if not axis.numeric:
-            return channel(**axis.channel, sort=None, axis={"labelAngle": 0})
+            # Beside long names there is no room for a title.
+            title = {"title": None} if axis is self.y else {}
+            return channel(**axis.channel | title, sort=None, axis={"labelAngle": 0})
         scale = {"type": "log"} if axis.log else {"zero": self.mark == "bar"}
         return channel(**axis.channel, scale=scale)
 
@@ -104,7 +106,12 @@ class Plot:
         color = altair.Color(**axis.channel, scale=scale)
         if self.mark == "bar":
             return {"color": color}
-        return {"color": color, "shape": altair.Shape(**axis.channel, sort=names)}
+        return {"color": color, "shape": altair.Shape(**axis.channel, scale={"domain": names})}
+
+    def _padding(self) -> dict[str, int]:
+        """Fonts differ: what is measured with one may need a quarter more room with another."""
+        longest = 0 if self.y.numeric else max((len(str(row[self.y.field])) for row in self.rows), default=0)
+        return {"left": 8 + 2 * longest, "right": 40, "top": 5, "bottom": 5}
 
     def _look(self) -> dict[str, Any]:
         looks: dict[str, dict[str, Any]] = {
