@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from simaie import plugins
 from simaie.errors import UsageError
 from simaie.host.host import Host, SharedCell
 from simaie.op import Order
@@ -52,6 +53,10 @@ class Node:
             cell = self._slots[number] = self._host.cell(f"{self.path}/{number:02x}")
         return cell
 
+    def children(self) -> list[tuple[int, Any]]:
+        """(slot, child) of the slots that are not empty, in order: for who looks from outside, no step."""
+        return [(number, cell.value) for number, cell in sorted(self._slots.items()) if cell.value is not None]
+
 
 class RadixTree(Generic[E]):
     """Index to entry. index_bits: width of an index; make_entry: a fresh entry for an index, not yet shared."""
@@ -64,7 +69,11 @@ class RadixTree(Generic[E]):
         self.index_bits = index_bits
         self.levels = levels_for(index_bits)
         self._shifts = tuple(BITS_PER_LEVEL * level for level in reversed(range(self.levels)))
-        self._root = Node(host, "radix")
+        self.root = Node(host, "radix")
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "radix-tree")(self)
+        return drawn
 
     async def find(self, index: int, *, allocate: bool) -> E | None:
         """The entry of `index`; None if it has none and `allocate` is false.
@@ -76,7 +85,7 @@ class RadixTree(Generic[E]):
             raise UsageError(
                 f"granule {index:#x} does not fit in {self.index_bits} index bits; give the machine more address_bits"
             )
-        child: Any = self._root
+        child: Any = self.root
         for shift in self._shifts:
             slot = child.slot(index >> shift & _SLOT_MASK)
             child = await slot.load(_DEPENDENT)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from simaie import plugins
 from simaie.guest.corpus import Expect
 
 __all__ = ["AuditReport", "AuditRow", "Found"]
@@ -83,6 +84,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether every row was run and is as expected."""
         return not self.interrupted and len(self.rows) == self.planned and all(row.ok for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "audit")(self)
+        return drawn
 
     @property
     def unexpected(self) -> tuple[AuditRow, ...]:

@@ -110,6 +110,10 @@ class Machine:
         mode = "full system" if self.full_system else "user mode"
         return f"<Machine {self.scheme} on {self.host}, {mode}, {self.host_word}-bit host>"
 
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "machine")(self)
+        return drawn
+
     @property
     def arguments(self) -> list[str]:
         """The machine as arguments of the command line, what is usual left out."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from simaie import plugins
 from simaie.errors import UsageError
 from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.identity import fingerprint, remember
@@ -97,6 +98,10 @@ class Program:
     def __repr__(self) -> str:
         cut = f", without {' '.join(map(str, self.cuts))}" if self.cuts else ""
         return f"<Program {self.name!r}: {self.isa}, {len(self.threads)} threads{cut}>"
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "program")(self)
+        return drawn
 
     @functools.cached_property
     def digest(self) -> str:

@@ -1,0 +1,98 @@
+"""What is put in rather than found, at the end of a notebook's cell: guest code in columns, a machine, a radix tree,
+the audit's matrix. Plain HTML tables without styles of their own, so that they look as the notebook does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from typing import Any
+
+from simaie.aie.radix_tree import Node, RadixTree
+from simaie.audit.report import AuditReport
+from simaie.engine.machine import Machine
+from simaie.guest.code import Code
+from simaie.guest.program import Program
+from simaie.show.words import clean
+
+__all__ = ["audit_table", "machine_table", "program_table", "radix_table"]
+
+_CODE = '<pre style="margin:0;text-align:left">{}</pre>'
+_LEFT = ' style="text-align:left;vertical-align:top"'
+
+
+def program_table(program: Program) -> str:
+    """Guest code, a column for each vCPU and device; what memory holds at first below it."""
+    columns = [(f"vCPU {i}", code) for i, code in enumerate(program.threads)]
+    columns += [(f"device {i}", code) for i, code in enumerate(program.devices)]
+    body = [_CODE.format(escape("\n".join(_lines(code)))) for _, code in columns]
+    holds = ", ".join(f"[{a:#x}] = {v.hex() if isinstance(v, bytes) else v}" for a, _, v in program.image)
+    caption = f"<b>{escape(clean(program.name))}</b> ({program.isa})"
+    after = f"<p>at first {escape(holds)}</p>" if holds else ""
+    return f"<p>{caption}</p>{_table([name for name, _ in columns], [body], markup=True)}{after}"
+
+
+def _lines(code: Any) -> Iterator[str]:
+    """A list's instructions, or a function's source where it can be had."""
+    if isinstance(code, Code):
+        yield from (clean(str(item)) for item in code)
+        return
+    try:
+        source = textwrap.dedent(inspect.getsource(code))
+    except (OSError, TypeError):
+        source = f"{getattr(code, '__name__', type(code).__name__)} (source not at hand)"
+    yield from (clean(line) for line in source.rstrip().split("\n"))
+
+
+def machine_table(machine: Machine) -> str:
+    """The machine's parts, a row for each."""
+    rows = [
+        ("scheme", machine.scheme),
+        ("host memory", machine.host),
+        ("mode", "full system" if machine.full_system else "user mode"),
+        ("host word", f"{machine.host_word} bits"),
+        ("guest address", "as wide as the ISA's" if machine.address_bits is None else f"{machine.address_bits} bits"),
+        ("byte order", machine.endian),
+        ("limits", f"{machine.limits.steps:,} steps, {machine.limits.threads:,} vCPUs"),
+    ]
+    return _table(["machine", ""], rows)
+
+
+def audit_table(report: AuditReport) -> str:
+    """The matrix: a row for each program, a column for each scheme; what is not as expected is bold."""
+    schemes = list(dict.fromkeys(row.scheme for row in report.rows))
+    cells: dict[tuple[int, str, str], dict[str, str]] = {}
+    for row in report.rows:
+        word = row.found.value if row.ok else f"{row.found.value}, not {row.expected.value}"
+        shown = escape(clean(word)) if row.ok else f"<b>{escape(clean(word))}</b>"
+        cells.setdefault((row.row, row.title, row.program), {})[row.scheme] = shown
+    rows = [
+        [str(number), escape(clean(title)), f"<code>{escape(clean(name))}</code>", *(f.get(s, "") for s in schemes)]
+        for (number, title, name), f in cells.items()
+    ]
+    return _table(["row", "case", "program", *schemes], rows, markup=True)
+
+
+def radix_table(tree: RadixTree[Any]) -> str:
+    """The tree as it stands: a line for each slot that was named, indented by level."""
+    return _CODE.format(escape("\n".join(_slots("radix", tree.root, 0))))
+
+
+def _slots(name: str, node: Any, level: int) -> Iterator[str]:
+    yield f"{'    ' * level}{clean(name)}"
+    if isinstance(node, Node):
+        for number, child in node.children():
+            entry = "" if isinstance(child, Node) else f" -> {child!r}"
+            yield from _slots(f"{number:02x}{entry}", child, level + 1)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, markup: bool = False) -> str:
+    """markup: whether the cells are HTML already."""
+    head = "".join(f"<th{_LEFT}>{escape(clean(name))}</th>" for name in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td{_LEFT}>{cell if markup else escape(clean(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
