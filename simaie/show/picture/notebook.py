@@ -29,7 +29,7 @@ def notebook_html(given: Report | Failure | Trace) -> str:
 
 def _report(report: Report) -> Iterator[str]:
     lines = "\n".join(line.plain for line in report_view(report, timed=False))
-    yield f'<pre style="white-space:pre-wrap">{escape(lines)}</pre>'
+    yield f'<pre style="white-space:pre-wrap;font-family:monospace">{escape(lines)}</pre>'
     if report.failures:
         yield _SCROLLING.format(to_svg(report.failures[0]))
 

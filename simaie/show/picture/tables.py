@@ -19,7 +19,7 @@ from simaie.show.words import clean
 
 __all__ = ["audit_table", "machine_table", "program_table", "radix_table"]
 
-_CODE = '<pre style="margin:0;text-align:left">{}</pre>'
+_CODE = '<pre style="margin:0;text-align:left;font-family:monospace">{}</pre>'
 _LEFT = ' style="text-align:left;vertical-align:top"'
 
 
