@@ -14,7 +14,7 @@ test: $(READY) lint types layers
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=95
 
 lint: $(READY)
-	$(BIN)/ruff check simaie schedulers tests
+	$(BIN)/ruff check simaie schedulers pytest_simaie tests
 
 types: $(READY)
 	$(BIN)/mypy
