@@ -16,6 +16,7 @@ from simaie.show.picture.subject import Subject
 from simaie.show.trace_end import ending_lines
 from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table
 from simaie.show.words import clean
+from simaie.trace import Ending
 
 __all__ = ["page_document"]
 
@@ -54,6 +55,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
             for f, told_as in told
         ],
         "more": len(subject.findings) - len(told),
+        "over": subject.trace.ending is not Ending.PRUNED,
         "ending": [line.plain for line in ending_lines(subject.trace)],
         "texts": list(texts.numbers),
     }

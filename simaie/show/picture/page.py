@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 from simaie.finding import Finding
 from simaie.replay.failure import Failure
 from simaie.show.picture.document import page_document
+from simaie.show.picture.parts import asset, walk_script
 from simaie.show.picture.subject import subject_of
 from simaie.trace import Trace
 
@@ -34,9 +34,7 @@ _PAGE = """<!doctype html>
 <script id="data" type="application/json">{data}</script>
 <script>
 "use strict";
-(() => {{
-{script}}})();
-</script>
+{script}</script>
 </body>
 </html>
 """
@@ -44,20 +42,17 @@ _PAGE = """<!doctype html>
 #: Nothing is fetched, whatever the page might come to ask for.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
-#: The parts of the script, in the order in which they need each other; they share one scope.
-_SCRIPT = ("data", "table", "panel", "walk")
-
 
 def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
     """The page of a failure, or of a trace with `findings` in it."""
     subject = subject_of(given, findings)
     data = json.dumps(page_document(subject), separators=(",", ":"), ensure_ascii=True)
-    assets = files("simaie.show.picture") / "assets"
+    dark = f"@media (prefers-color-scheme: dark) {{\n{asset('dark.css')}}}\n"
     return _PAGE.format(
         title=escape(subject.title),
         policy=_POLICY,
-        style=(assets / "page.css").read_text("utf-8"),
-        script="\n".join((assets / f"{part}.js").read_text("utf-8") for part in _SCRIPT),
+        style=asset("light.css") + dark + asset("page.css"),
+        script=walk_script() + asset("page.js"),
         data=_inert(data),
     )
 

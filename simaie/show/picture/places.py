@@ -28,6 +28,7 @@ class Group(StrEnum):
     """What kind of place it is."""
 
     MEMORY = "memory"
+    TREE = "radix tree"
     LOCK = "locks"
     SET = "reservations"
     BUFFER = "store buffers"
@@ -125,10 +126,16 @@ class Places:
     def _cell(self, cell: Cell, event: Event) -> Iterator[Change]:
         if cell not in self._cells:
             self._cells[cell] = _before(event)
-            group = Group.SET if cell.name.startswith("set ") else Group.CELL
-            self._add(cell, group, cell.name, _shown(cell, self._cells[cell]))
+            self._add(cell, _group(cell), cell.name, _shown(cell, self._cells[cell]))
         self._cells[cell] = _after(event, self._cells[cell])
         yield from self._set(self._numbers[cell], _shown(cell, self._cells[cell]))
+
+
+def _group(cell: Cell) -> Group:
+    """Of a cell of the emulator's, by the name that the module `simaie.aie` gives it."""
+    if cell.name.startswith("set "):
+        return Group.SET
+    return Group.TREE if cell.name.startswith("radix/") else Group.CELL
 
 
 class _Unknown:

@@ -1,6 +1,7 @@
 // What is to be shown, and the state after any step: had from that after another by the changes in between.
+// The parts of the script are the body of one function: walk(root, data, options). root: an empty element, filled here.
+// options: keys, whose keydown events are heard; start, the first step shown; told, called with each step gone to.
 
-const data = JSON.parse(document.getElementById("data").textContent);
 const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
 const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, HEIGHT = 22, MARGIN = 12;
 const COLOURS = 7; // page.css has them

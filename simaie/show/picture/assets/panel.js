@@ -5,23 +5,45 @@ const caption = make("h2", aside, "");
 const event = make("div", aside, undefined, "event");
 event.setAttribute("aria-live", "polite");
 const lines = [];
-for (const group of ["memory", "locks", "reservations", "store buffers", "emulator"]) {
+const numberOf = new Map(data.places.map((place, i) => [texts[place[1]], i]));
+for (const group of ["memory", "radix tree", "locks", "reservations", "store buffers", "emulator"]) {
   const places = data.places.map((place, i) => [place, i]).filter(([place]) => place[0] === group);
   if (!places.length) continue;
+  const tree = group === "radix tree";
   make("h2", aside, group);
-  const box = make("div", aside, undefined, "places");
+  const box = make("div", aside, undefined, tree ? "places tree" : "places");
   const table = make("table", box);
+  if (tree) places.sort(([a], [b]) => (texts[a[1]] < texts[b[1]] ? -1 : 1));
   for (const [place, i] of places) {
-    const line = make("tr", table);
-    make("td", line, texts[place[1]]);
-    lines[i] = { line, box, value: make("td", line) };
+    const line = make("tr", table), name = texts[place[1]];
+    make("td", line, tree ? branch(name) : name).title = name;
+    lines[i] = { line, box, tree, value: make("td", line) };
+  }
+}
+
+// A slot stands below the slot that leads to it, an entry with its lock and what else is kept for its granule.
+function branch(name) {
+  const path = name.split("/").slice(1);
+  return "   ".repeat(path.length - 1) + "\u2514 " + path[path.length - 1];
+}
+function showSlot(line, value) {
+  line.line.classList.toggle("none", value === "none");
+  line.value.replaceChildren(value.startsWith("node ") ? "\u25be" : value);
+  if (!value.startsWith("entry ")) return;
+  const granule = value.slice("entry ".length);
+  for (const part of ["lock", "set", "bm_set"]) {
+    const beside = numberOf.get(`${part} ${granule}`);
+    if (beside === undefined) continue;
+    const words = make("div", line.value, `${part} `, "beside");
+    make("b", words, texts[values[beside]]);
   }
 }
 function showState() {
   const changed = new Set(at < 0 ? [] : changes[at].map((change) => change[0]));
   lines.forEach((line, i) => {
     const value = texts[values[i]];
-    if (line.value.textContent !== value) line.value.textContent = value;
+    if (line.tree) showSlot(line, value);
+    else if (line.value.textContent !== value) line.value.textContent = value;
     line.line.classList.toggle("changed", changed.has(i));
     if (changed.has(i)) {
       const top = line.line.offsetTop - line.box.offsetTop;
@@ -61,7 +83,7 @@ function prose(into, words) {
   paragraph.append(words.slice(end));
 }
 
-make("h2", aside, data.findings.length ? "what is wrong" : "nothing was found");
+if (data.over || data.findings.length) make("h2", aside, data.findings.length ? "what is wrong" : "nothing was found");
 data.findings.forEach((finding, i) => {
   const box = make("div", aside, undefined, "finding");
   make("strong", box, `>${i + 1} ${finding.kind}`);
@@ -72,7 +94,7 @@ data.findings.forEach((finding, i) => {
   }
 });
 if (data.more > 0) make("p", aside, `... and ${data.more} more findings`);
-make("h2", aside, "how it ended");
+make("h2", aside, data.over ? "how it ended" : "how it stands");
 const ending = make("div", aside, undefined, "ending");
 data.ending.forEach((line) => make("div", ending, line));
 if (data.command) {

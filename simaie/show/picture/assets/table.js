@@ -1,15 +1,16 @@
 // The rows in sight; only they exist as elements. Text from the data is only ever set as text.
 
 // -- the frame ----------------------------------------------------------------------------------------------------
-const head = make("header", document.body);
+root.classList.add("walk");
+const head = make("header", root);
 make("h1", head, data.title);
 const tools = make("div", head, undefined, "tools");
-const trace = make("section", document.body);
+const trace = make("section", root);
 trace.id = "trace";
 trace.tabIndex = 0;
 trace.setAttribute("aria-label", "the execution, one column per vCPU, time downward");
-const aside = make("aside", document.body);
-const tip = make("div", document.body);
+const aside = make("aside", root);
+const tip = make("div", root);
 tip.id = "tip";
 tip.hidden = true;
 

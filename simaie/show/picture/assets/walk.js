@@ -17,9 +17,11 @@ function go(step) {
     if (element) element.classList.toggle("here", mark === current);
   }
   bringIntoSight();
-  count.textContent = current < 0 ? `before step 0 of 0\u2013${last}` : `step ${current} of 0\u2013${last}`;
+  const all = last < 0 ? "no step yet" : `before step 0 of 0\u2013${last}`;
+  count.textContent = current < 0 ? all : `step ${current} of 0\u2013${last}`;
   slider.value = current;
-  document.body.dataset.step = current;
+  root.dataset.step = current;
+  options.told?.(current);
 }
 function bringIntoSight() {
   const top = current < 0 ? 0 : lineOf[rowOf[current]] * HEIGHT, room = trace.clientHeight - names.offsetHeight;
@@ -62,16 +64,23 @@ const act = {
   PageDown: () => go(current + 20), PageUp: () => go(current - 20), Home: () => go(-1), End: () => go(last),
   n: nextGuilty, p: lastGuilty, f: toggleFolds,
 };
-document.addEventListener("keydown", (pressed) => {
+(options.keys ?? root).addEventListener("keydown", (pressed) => {
   if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target === slider) return;
-  if (Object.hasOwn(act, pressed.key)) { act[pressed.key](); pressed.preventDefault(); }
+  if (!Object.hasOwn(act, pressed.key)) return;
+  act[pressed.key]();
+  pressed.preventDefault();
+  pressed.stopPropagation();
 });
 body.addEventListener("click", (pressed) => {
   const row = pressed.target.closest("[data-step]");
   if (row) go(Number(row.dataset.step));
 });
 trace.addEventListener("scroll", () => { hideTip(); draw(); }, { passive: true });
-addEventListener("resize", draw);
+let laidOut = false; // a widget is filled before it stands anywhere
+new ResizeObserver(() => {
+  if (laidOut) draw();
+  else if (trace.clientHeight) { laidOut = true; bringIntoSight(); }
+}).observe(trace);
 
 // -- hovering: the places that a step is about, and what guards them -----------------------------------------------
 function showTip(step, y) {
@@ -91,9 +100,10 @@ function showTip(step, y) {
   moveTo(current);
   tip.hidden = false;
   // Docked where it hides none of the rows around the pointer.
-  const frame = trace.getBoundingClientRect(), low = y > frame.top + frame.height * 0.55;
-  tip.style.left = `${frame.right - tip.offsetWidth - 24}px`;
-  tip.style.top = `${low ? frame.top + names.offsetHeight + 8 : frame.bottom - tip.offsetHeight - 16}px`;
+  const whole = root.getBoundingClientRect(), frame = trace.getBoundingClientRect();
+  const top = frame.top - whole.top, low = y > frame.top + frame.height * 0.55;
+  tip.style.left = `${frame.right - whole.left - tip.offsetWidth - 24}px`;
+  tip.style.top = `${low ? top + names.offsetHeight + 8 : top + frame.height - tip.offsetHeight - 16}px`;
 }
 function tipLine(table, place, before) {
   const line = make("tr", table), name = texts[data.places[place][1]], value = texts[values[place]];
@@ -111,7 +121,6 @@ body.addEventListener("mousemove", (moved) => {
 body.addEventListener("mouseleave", hideTip);
 
 layOut();
-go(guilty.length ? guilty[0] : -1);
-const asked = /^#step=(\d+)$/.exec(location.hash);
-if (asked) go(Number(asked[1]));
-document.body.dataset.ready = String(Math.round(performance.now()));
+go(options.start ?? (guilty.length ? guilty[0] : -1));
+root.dataset.ready = String(Math.round(performance.now()));
+return { go, last, get step() { return current; } };
