@@ -13,6 +13,7 @@ from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import GuestFault, SimaieError, UsageError
 from simaie.explore.explorer import explore
+from simaie.explore.interactive import interactive
 from simaie.explore.report import Report
 from simaie.finding import Finding, Verdict
 from simaie.guest.code import Ins, ins
@@ -47,5 +48,6 @@ __all__ = [
     "Verdict",
     "explore",
     "ins",
+    "interactive",
     "replay",
 ]

@@ -197,6 +197,10 @@ class Trace:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
+    def player(self) -> Any:
+        """A widget to step through it in a notebook, by slider and keys; a picture where the extra is missing."""
+        return plugins.resolve(plugins.RENDERERS, "player")(self)
+
     def plot_conflicts(self, *, granule: int = 16) -> Any:
         """Conflicting accesses by vCPU and granule (in bytes), as a `simaie.show.plots.Plot`."""
         return plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)

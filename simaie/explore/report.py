@@ -54,6 +54,10 @@ class Report:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
+    def player(self) -> Any:
+        """A widget to step through the first failure (see `Failure.player`); UsageError if there is none."""
+        return plugins.resolve(plugins.RENDERERS, "player")(self)
+
     def plot_coverage(self) -> Any:
         """Distinct traces over executions, as a `simaie.show.plots.Plot`; UsageError without ``coverage=True``."""
         return plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)

@@ -123,6 +123,10 @@ class Failure:
         """A timeline as trace-event JSON, which ui.perfetto.dev and chrome://tracing open."""
         return self.render("perfetto")
 
+    def player(self) -> Any:
+        """A widget to step through it in a notebook, by slider and keys; a picture where the extra is missing."""
+        return plugins.resolve(plugins.RENDERERS, "player")(self)
+
     def _repr_html_(self) -> str:
         return self.render("notebook")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from simaie.check.evidence import read, written
 from simaie.op import Kind, Op
@@ -14,7 +14,7 @@ __all__ = ["Memory", "accesses_of"]
 
 
 class Memory:
-    """units: (address, width) of every access there is, sorted."""
+    """units: (address, width) of every access there is, and of what the program begins with, sorted."""
 
     def __init__(self, subject: Subject) -> None:
         self._endian = subject.endian
@@ -32,11 +32,19 @@ class Memory:
             if event.writes_ram:
                 for byte, _ in written(event, self._endian):
                     self._bytes.setdefault(byte, 0)  # written before it was ever read; RAM begins as 0
+        for address, width in self._untouched(subject, units):
+            units.setdefault((address, width))
         self.units = sorted(units)
         self._of_block: dict[int, list[tuple[int, int]]] = {}
         for address, width in self.units:
             for block in range(address >> 3, (address + width - 1 >> 3) + 1):
                 self._of_block.setdefault(block, []).append((address, width))
+
+    def _untouched(self, subject: Subject, units: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The numbers in memory at first that nobody accesses."""
+        touched = {byte for address, width in units for byte in range(address, address + width)}
+        image = () if subject.program is None else subject.program.image
+        return [(a, w) for a, w, value in image if isinstance(value, int) and touched.isdisjoint(range(a, a + w))]
 
     def _put(self, address: int, width: int, value: int | bytes) -> None:
         data = value if isinstance(value, bytes) else (value % (1 << 8 * width)).to_bytes(width, self._endian)

@@ -18,4 +18,4 @@ def asset(name: str) -> str:
 def walk_script() -> str:
     """JavaScript that defines ``walk(root, data, options)``: the walk through an execution, in an element."""
     body = "\n".join(asset(f"{part}.js") for part in _WALK)
-    return f"function walk(root, data, options) {{\n{body}}}\n"
+    return f"{asset('elements.js')}\nfunction walk(root, data, options) {{\n{body}}}\n"

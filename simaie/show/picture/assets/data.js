@@ -8,21 +8,6 @@ const COLOURS = 7; // page.css has them
 const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block" };
 const last = changes.length - 1;
 
-function make(tag, into, words, name) {
-  const element = document.createElement(tag);
-  if (words !== undefined) element.textContent = words;
-  if (name) element.className = name;
-  if (into) into.append(element);
-  return element;
-}
-function button(into, words, label, act) {
-  const made = make("button", into, words);
-  made.title = label;
-  made.setAttribute("aria-label", label);
-  made.addEventListener("click", act);
-  return made;
-}
-
 // -- the state after a step ---------------------------------------------------------------------------------------
 const values = data.places.map((place) => place[2]);
 let at = -1; // the step whose state `values` is

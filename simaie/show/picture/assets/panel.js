@@ -94,7 +94,7 @@ data.findings.forEach((finding, i) => {
   }
 });
 if (data.more > 0) make("p", aside, `... and ${data.more} more findings`);
-make("h2", aside, data.over ? "how it ended" : "how it stands");
+if (data.ending.length) make("h2", aside, data.over ? "how it ended" : "how it stands");
 const ending = make("div", aside, undefined, "ending");
 data.ending.forEach((line) => make("div", ending, line));
 if (data.command) {

@@ -16,7 +16,7 @@ tip.hidden = true;
 
 const widths = data.columns.map((name) => name.length + 4);
 for (const row of rows) {
-  if (row[COLUMN] >= 0) widths[row[COLUMN]] = Math.max(widths[row[COLUMN]], texts[row[TEXT]].length + 4);
+  if (row[COLUMN] >= 0) widths[row[COLUMN]] = Math.max(widths[row[COLUMN]], texts[row[TEXT]].length + 5);
 }
 // A few columns share the room; many are no more than lanes, over which the texts run on to the right.
 const MANY = 8, many = data.columns.length > MANY;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 import simaie
@@ -13,29 +11,17 @@ from simaie.replay.run import run
 from simaie.replay.shrink.turns import InTurns
 from simaie.show.picture import to_html
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path (Debian: chromium)")
-
 X = 0x100
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module", name="browser")
-def fixture_browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(name="show")
-def fixture_show(browser, tmp_path):
+def fixture_show(chromium, tmp_path):
     """Opens a page; at the end nothing must have been complained of, and nothing asked for but the file."""
     troubles, asked, contexts = [], [], []
 
     def show(html: str, **options):
-        context = browser.new_context(offline=True, **options)
+        context = chromium.new_context(offline=True, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))

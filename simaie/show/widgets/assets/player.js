@@ -1,0 +1,20 @@
+
+// The player: the walk in a cell; which step it is at, the kernel knows too.
+function render({ model, el }) {
+  const { whole, leave } = frame(el);
+  let heard = model.get("step");
+  const player = walk(make("div", whole), model.get("document"), {
+    keys: whole,
+    start: heard,
+    told: (step) => {
+      if (step === heard) return;
+      heard = step;
+      model.set("step", step);
+      model.save_changes();
+    },
+  });
+  const follow = () => { heard = model.get("step"); if (heard !== player.step) player.go(heard); };
+  model.on("change:step", follow);
+  return () => { model.off("change:step", follow); leave(); };
+}
+export default { render };

@@ -1,0 +1,31 @@
+"""What widgets have in common: the module that a front end loads, and the bundle that it is shown from.
+
+The module is one text made of the page's script, its style and the widget's own script, so that there is no build
+step, and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from simaie.show.picture.parts import asset, walk_script
+
+__all__ = ["module", "shown"]
+
+
+def module(widget: str) -> str:
+    """The ECMAScript module of the widget whose script is ``assets/WIDGET.js``."""
+    style = asset("light.css") + asset("dark.css") + asset("page.css") + _own("widget.css")
+    return f"const STYLE = {json.dumps(style)};\n{walk_script()}{_own('frame.js')}{_own(f'{widget}.js')}"
+
+
+def _own(name: str) -> str:
+    return (files("simaie.show.widgets") / "assets" / name).read_text("utf-8")
+
+
+def shown(bundle: tuple[dict[str, Any], dict[str, Any]], html: str, text: str) -> Any:
+    """A widget's MIME bundle with what stands for it where no front end runs."""
+    data, metadata = bundle
+    return {**data, "text/plain": text, "text/html": html}, metadata

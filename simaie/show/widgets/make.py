@@ -1,0 +1,66 @@
+"""A widget if there can be one, else a still picture that says what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from simaie.errors import UsageError
+from simaie.explore.interactive import Session
+from simaie.explore.report import Report
+from simaie.finding import Finding
+from simaie.replay.failure import Failure
+from simaie.show.picture import notebook_html
+from simaie.show.picture.subject import subject_of
+from simaie.show.widgets.still import session_html
+from simaie.trace import Trace
+
+__all__ = ["MISSING", "Still", "player", "session_view"]
+
+MISSING = "to {} in a notebook, install the extra: pip install 'simaie[notebook]'"
+
+
+class Still:
+    """What a widget degrades to: a picture, and a sentence."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self._html, self._text = html, text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, str]:
+        return {"text/plain": self._text, "text/html": self._html}
+
+
+def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Any:
+    """A `simaie.show.widgets.player.Player` of a failure, of a trace with `findings`, of a report's first failure.
+
+    A `Still` where anywidget is not installed. Raises UsageError for a report without failures.
+    """
+    if isinstance(given, Report):
+        if not given.failures:
+            raise UsageError(f"there is no failure to step through: the verdict is {given.verdict} ({given.reason})")
+        given = given.failures[0]
+    subject = subject_of(given, findings)
+    html = notebook_html(given)
+    try:
+        from simaie.show.widgets.player import Player
+    except ImportError:
+        return _still(html, subject.title, "step through it")
+    return Player(subject, html)
+
+
+def session_view(session: Session) -> Any:
+    """A `simaie.show.widgets.session.SessionView` of a session; or a `Still`."""
+    try:
+        from simaie.show.widgets.session import SessionView
+    except ImportError:
+        return _still(session_html(session), repr(session), "choose by clicking")
+    return SessionView(session)
+
+
+def _still(html: str, text: str, purpose: str) -> Still:
+    sentence = MISSING.format(purpose)
+    return Still(f"{html}<p>{escape(sentence)}</p>", f"{text}\n({sentence})")

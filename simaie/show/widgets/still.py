@@ -1,0 +1,17 @@
+"""How a session looks where nothing can be clicked: the drawing so far, and how it stands."""
+
+from __future__ import annotations
+
+from html import escape
+
+from simaie.explore.interactive import Session
+from simaie.show.picture import to_svg
+from simaie.show.words import clean
+
+__all__ = ["session_html"]
+
+
+def session_html(session: Session) -> str:
+    """Static markup, without script."""
+    drawn = to_svg(session.failure) if len(session.trace) else ""
+    return f'<div style="overflow-x:auto">{drawn}</div><p>{escape(clean(session.status))}</p>'
