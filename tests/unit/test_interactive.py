@@ -72,7 +72,7 @@ def test_who_waits_for_a_lock_cannot_be_chosen_and_is_told_why():
     program = Program("two", isa="x86", threads=[[ins("lock_inc", X)]] * 2, init={X: 0})
     session = simaie.interactive(program, Machine("global-lock")).step(0)
     assert list(session.enabled) == ["0"]
-    with pytest.raises(UsageError, match="1 cannot step: it waits to lock .*; enabled: 0"):
+    with pytest.raises(UsageError, match=r"1 cannot step: it waits to lock .*; enabled: 0"):
         session.step(1)
     assert len(session.trace) == 1
     with pytest.raises(UsageError, match="there is no such actor"):

@@ -25,7 +25,7 @@ def _own(name: str) -> str:
     return (files("simaie.show.widgets") / "assets" / name).read_text("utf-8")
 
 
-def shown(bundle: tuple[dict[str, Any], dict[str, Any]], html: str, text: str) -> Any:
-    """A widget's MIME bundle with what stands for it where no front end runs."""
+def shown(bundle: Any, html: str, text: str) -> Any:
+    """A widget's MIME bundle, (data, metadata), with what stands for it where no front end runs."""
     data, metadata = bundle
     return {**data, "text/plain": text, "text/html": html}, metadata
