@@ -23,8 +23,8 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 benchmark: $(READY)
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark]'
-	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark,jupyter]'
+	$(BIN)/python -m pytest -m benchmark tests/benchmarks tests/browser -s
 
 notebooks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter]'

@@ -134,6 +134,17 @@ def test_a_step_into_a_fold_opens_it(show, long_page):
     assert page.locator(".row.here").is_visible()
 
 
+def test_folding_the_step_that_is_shown_is_no_trouble(show, long_page):
+    page = show(long_page, viewport={"width": 300, "height": 500})
+    page.keyboard.press("f")
+    for _ in range(40):
+        page.keyboard.press("PageDown")
+    page.keyboard.press("f")
+    assert step(page) > 700
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".row.here").is_visible()
+
+
 def test_light_and_dark_follow_the_reader(show, failure):
     colours = {
         scheme: show(failure.to_html(), color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")

@@ -30,7 +30,7 @@ function bringIntoSight() {
   }
   draw();
   const element = current < 0 ? null : drawn.get(lineOf[rowOf[current]]);
-  if (element && element.scrollWidth > trace.clientWidth) {
+  if (element && "step" in element.dataset && element.scrollWidth > trace.clientWidth) {
     const cell = element.children[1 + rows[rowOf[current]][COLUMN]], gutter = element.firstChild.offsetWidth;
     const left = cell.offsetLeft - gutter, right = cell.offsetLeft + (cell.firstChild ?? cell).offsetWidth + 24;
     if (left < trace.scrollLeft || right > trace.scrollLeft + trace.clientWidth) {
