@@ -50,14 +50,15 @@ def explore(
     driver: Driver = "inline",
     coverage: bool = False,
     check_determinism: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report:
     """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
 
     scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
     limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
     checkers: functions of a trace, names of registered ones (``simaie list checkers``), or ``"FILE.py:NAME"``.
-    driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then.
+    driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then, and at the
+    end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
     ``report.statistics.coverage`` (see `simaie.explore.coverage`), for some half a microsecond a step; for an
@@ -81,7 +82,7 @@ def explore(
         driver=driver,
         coverage=coverage,
         check_determinism=check_determinism,
-        progress=progress,
+        progress=plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None,
     )
     return exploration.run()
 
@@ -166,15 +167,18 @@ class Exploration:
         except KeyboardInterrupt:
             self.interrupted = True
         except SimaieError as error:
-            self._ended = time.perf_counter()
+            self._end()
             error.report = self.report()
             what = "a random probe of" if self._probing else f"execution {self._index} of"
             error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
             raise
+        self._end()
+        return self.report()
+
+    def _end(self) -> None:
         self._ended = time.perf_counter()
         if self._progress is not None:
             self._progress(self)
-        return self.report()
 
     def _run_inline(self, watchdog: Watchdog) -> None:
         for execution, take in self._work():
@@ -257,6 +261,11 @@ class Exploration:
             self._progress(self)
 
     # -- reporting ----------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be run."""
+        return self._ended is not None
 
     @property
     def elapsed(self) -> float:

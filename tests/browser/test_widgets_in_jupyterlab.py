@@ -97,3 +97,16 @@ def test_a_schedule_is_chosen_by_hand_to_the_violation_undone_and_saved(notebook
     page.wait_for_selector(".said:not(:empty)")
     again = simaie.replay(lab[1] / "by-hand.json", program=failure.program)
     assert [f.kind for f in again.findings] == [f.kind for f in failure.findings]
+
+
+def test_an_exploration_shows_how_it_gets_on_and_an_interrupt_keeps_what_it_found(notebook):
+    search = """report = simaie.explore(program, machine, scheduler="random-walk", executions=10**9, failures=None,
+                        progress=True)"""
+    page = notebook("live", PROGRAM, search, "print(report.interrupted, report.failing > 0)")
+    page.wait_for_selector("progress")
+    page.wait_for_selector('.jp-OutputArea-output:has-text("rmw-atomicity")')
+    page.evaluate("void jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+    page.wait_for_selector('.jp-OutputArea-output:has-text("interrupted after")')
+    assert page.locator("progress").count() == 0
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-below')")
+    page.locator(".jp-OutputArea-output pre", has_text="True True").wait_for()
