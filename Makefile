@@ -36,5 +36,5 @@ clean:
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,notebook]'
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,jupyter]'
 	touch $@

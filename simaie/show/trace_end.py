@@ -23,7 +23,7 @@ _ENDINGS = {
     Ending.LIVELOCK: "livelock: nobody will ever change what is waited for",
     Ending.STEP_LIMIT: "cut short by the limit on steps",
     Ending.THREAD_LIMIT: "cut short by the limit on threads",
-    Ending.PRUNED: "given up by the scheduler",
+    Ending.PRUNED: "stopped here by the scheduler",
 }
 
 

@@ -15,9 +15,11 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra `not
 nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 pytest.importorskip("altair")
+pytest.importorskip("anywidget")
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+VIEW = "application/vnd.jupyter.widget-view+json"
 COMPARED = ("text/plain", "text/html", "text/markdown")
 #: Where an object has no words of its own, Python names its place in memory.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
@@ -58,6 +60,8 @@ def test_stored_outputs_are_whole_and_tell_nothing_of_the_machine(path):
         if cell.cell_type == "code":
             assert cell.execution_count is not None
             assert all(output.output_type != "error" for output in cell.outputs)
+            assert not [output for output in cell.outputs if VIEW in output.get("data", {})]  # see store.py
+    assert "widgets" not in notebook.metadata
     said = "".join(text for _, _, text in outputs_of(notebook))
     assert not _ADDRESS.search(said)
     assert not re.search(r"/tmp/|/home/|per second", said)
