@@ -49,7 +49,7 @@ def fixture_failure():
 
 
 def places(page) -> dict[str, str]:
-    cells = page.locator("aside .places tr").all()
+    cells = page.locator("aside .places:not(.tree) tr").all()
     return {line.locator("td").nth(0).inner_text(): line.locator("td").nth(1).inner_text() for line in cells}
 
 

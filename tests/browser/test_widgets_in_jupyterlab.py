@@ -54,7 +54,7 @@ def test_the_player_goes_through_a_counterexample_by_keys_and_slider(notebook, f
     assert memory[-4:] == ["0", "5", "1", "1"]
     assert locks[-4:] == ["vCPU 0", "vCPU 0", "vCPU 0", "free"]
     assert "entry 0x1000" in page.locator("aside .tree").inner_text()
-    assert "lock free" in page.locator("aside .tree").inner_text()
+    assert "lock: free" in page.locator("aside .tree").inner_text()
     page.locator(".tools input").fill("2")
     assert walk.get_attribute("data-step") == "2"
     page.keyboard.press("ArrowLeft")

@@ -16,15 +16,21 @@ for (const group of ["memory", "radix tree", "locks", "reservations", "store buf
   if (tree) places.sort(([a], [b]) => (texts[a[1]] < texts[b[1]] ? -1 : 1));
   for (const [place, i] of places) {
     const line = make("tr", table), name = texts[place[1]];
-    make("td", line, tree ? branch(name) : name).title = name;
-    lines[i] = { line, box, tree, value: make("td", line) };
+    lines[i] = { line, box, value: tree ? branch(line, name) : undefined, tree };
+    if (tree) continue;
+    make("td", line, name);
+    lines[i].value = make("td", line);
   }
 }
 
 // A slot stands below the slot that leads to it, an entry with its lock and what else is kept for its granule.
-function branch(name) {
-  const path = name.split("/").slice(1);
-  return "   ".repeat(path.length - 1) + "\u2514 " + path[path.length - 1];
+function branch(line, name) {
+  const path = name.split("/").slice(1), cell = make("td", line);
+  cell.colSpan = 2;
+  cell.title = name;
+  cell.style.paddingLeft = `${path.length * 0.9 - 0.5}em`;
+  make("span", cell, `\u2514 ${path[path.length - 1]} `);
+  return make("b", cell);
 }
 function showSlot(line, value) {
   line.line.classList.toggle("none", value === "none");
@@ -33,9 +39,7 @@ function showSlot(line, value) {
   const granule = value.slice("entry ".length);
   for (const part of ["lock", "set", "bm_set"]) {
     const beside = numberOf.get(`${part} ${granule}`);
-    if (beside === undefined) continue;
-    const words = make("div", line.value, `${part} `, "beside");
-    make("b", words, texts[values[beside]]);
+    if (beside !== undefined) make("div", line.value, `${part}: ${texts[values[beside]]}`, "beside");
   }
 }
 function showState() {

@@ -7,7 +7,7 @@ function render({ model, el }) {
   whole.classList.add("tall");
   const top = make("div", bar, undefined, "controls");
   const status = make("div", top, "", "status");
-  make("span", top, "keys: the number of a vCPU, u to undo", "hint");
+  const hint = make("span", top, "keys: the number of a vCPU, u to undo", "hint");
   status.setAttribute("role", "status");
   const moves = make("div", bar, undefined, "moves");
   const tools = make("div", bar, undefined, "controls");
@@ -37,7 +37,7 @@ function render({ model, el }) {
     for (const move of session.moves) showMove(move);
     for (const choice of session.choices) showChoice(choice);
     undo.disabled = restart.disabled = !data.changes.length;
-    run.disabled = session.ended;
+    run.disabled = hint.hidden = session.ended;
     const fresh = make("div");
     if (view) view.replaceWith(fresh);
     else whole.append(fresh);
