@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from simaie.errors import NondeterminismError
-from simaie.op import Op
+from simaie.op import Kind, Op
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
-__all__ = ["Decision", "Guided"]
+__all__ = ["Decision", "Guided", "OpenChoice", "choices_of", "decisions_of"]
 
 #: Who takes the step, or as what a local choice is resolved.
 Decision: TypeAlias = str | int
+
+
+class OpenChoice(NamedTuple):
+    """A local choice that came up at `step`, resolved as `value` out of `arity`; `Session.choose` revises it."""
+
+    step: int
+    value: int
+    arity: int
 
 
 class Guided(Scheduler):
@@ -76,3 +84,17 @@ def _differs(step: int, what: str) -> NondeterminismError:
         "set order or state kept between executions",
         step=step,
     )
+
+
+def decisions_of(trace: Trace) -> list[Decision]:
+    """What was decided, event by event: following it gives the same execution."""
+    return [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
+
+
+def choices_of(trace: Trace) -> list[OpenChoice]:
+    """The local choices that had an alternative, in order."""
+    return [
+        OpenChoice(step, event.value, event.op.value)
+        for step, event in enumerate(trace.events)
+        if event.op.kind is Kind.CHOICE and event.op.value > 1
+    ]

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.engine.machine import Machine
 from simaie.errors import InputError, UsageError
 from simaie.explore.explorer import SchedulerChoice, make_scheduler
-from simaie.explore.guided import Decision, Guided
+from simaie.explore.guided import Decision, Guided, OpenChoice, choices_of, decisions_of
+from simaie.explore.session_words import count_words, refusal_words, status_words
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.op import Kind, Op
@@ -28,16 +29,7 @@ from simaie.replay.failure import Failure
 from simaie.replay.run import Driver, run
 from simaie.trace import Ending, Trace
 
-__all__ = ["OpenChoice", "Session", "interactive"]
-
-_ENDED = {
-    Ending.FINISHED: "Finished",
-    Ending.DEADLOCK: "Deadlock: nobody can ever step again",
-    Ending.LIVELOCK: "Livelock: nobody will ever change what is waited for",
-    Ending.STEP_LIMIT: "The machine's limit on steps is reached",
-    Ending.THREAD_LIMIT: "The machine's limit on threads is reached",
-}
-
+__all__ = ["Session", "interactive"]
 
 def interactive(
     program: Program,
@@ -51,14 +43,6 @@ def interactive(
     checkers, driver: as for `simaie.explore`. Raises UsageError if `program` is none.
     """
     return Session(program, machine or Machine(), checkers=checkers, driver=driver)
-
-
-class OpenChoice(NamedTuple):
-    """A local choice that came up at `step`, resolved as `value` out of `arity`; `Session.choose` revises it."""
-
-    step: int
-    value: int
-    arity: int
 
 
 class Session:
@@ -96,8 +80,8 @@ class Session:
         for actor in map(str, actors):
             state = self._after(decisions)
             if actor not in state.enabled:
-                raise UsageError(self._refusal(actor, state))
-            decisions = [*_decisions_of(state.trace), actor]
+                raise UsageError(refusal_words(actor, state))
+            decisions = [*decisions_of(state.trace), actor]
         return self._follow(decisions)
 
     def choose(self, value: int, *, step: int | None = None) -> Session:
@@ -105,10 +89,10 @@ class Session:
 
         Raises UsageError if there is no such choice or no such value.
         """
-        found = [choice for choice in _choices_of(self.trace) if step is None or choice.step == step]
+        found = [choice for choice in choices_of(self.trace) if step is None or choice.step == step]
         if not found:
             where = "so far" if step is None else f"at step {step}"
-            raise UsageError(f"there was no local choice {where}: step a vCPU instead (enabled: {self._names})")
+            raise UsageError(f"there was no local choice {where}: let somebody step instead")
         choice = found[-1]
         if value not in range(choice.arity):
             raise UsageError(f"the choice at step {choice.step} is one of 0 to {choice.arity - 1}, not {value!r}")
@@ -122,7 +106,7 @@ class Session:
         made, _ = make_scheduler(scheduler)
         limit = None if steps is None else len(self.trace) + steps
         guided = self._execute(self._decisions, made, seed=seed, limit=limit)
-        return self._follow(_decisions_of(guided.trace))
+        return self._follow(decisions_of(guided.trace))
 
     # -- and back ----------------------------------------------------------------------------
 
@@ -133,7 +117,8 @@ class Session:
             while decisions and isinstance(decisions[-1], int):
                 decisions.pop()
             if not decisions:
-                raise UsageError(f"nothing to undo beyond {_count(taken, 'step')}" if taken else "nothing to undo yet")
+                beyond = f"beyond {count_words(taken, 'step')}" if taken else "yet"
+                raise UsageError(f"nothing to undo {beyond}")
             decisions.pop()
         return self._follow(decisions)
 
@@ -152,7 +137,7 @@ class Session:
     def open_choices(self) -> list[OpenChoice]:
         """The local choices that came up since the last step, resolved as 0 unless `choose` was asked."""
         found: list[OpenChoice] = []
-        for choice in reversed(_choices_of(self.trace)):
+        for choice in reversed(choices_of(self.trace)):
             if any(event.op.kind is not Kind.CHOICE for event in self.trace.events[choice.step :]):
                 break
             found.insert(0, choice)
@@ -170,12 +155,7 @@ class Session:
     @property
     def status(self) -> str:
         """How it stands, in a sentence, and what can be done."""
-        if not self.ended:
-            return f"{_count(len(self.trace), 'step')} taken. Who goes next? {self._names}"
-        found = _count(len(self.findings), "finding")
-        said = f"{found}: {self.findings[0].message}" if self.findings else "nothing was found"
-        ended = f"{_ENDED[self.trace.ending]} after {_count(len(self.trace), 'step')}"
-        return f"{ended}; {said}. {'Undo to choose otherwise, or save.' if len(self.trace) else ''}".rstrip()
+        return status_words(self.trace, self.enabled, self.findings)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a replay file if something was found; else the schedule, as the scheduler ``scripted`` reads it.
@@ -207,20 +187,9 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    @property
-    def _names(self) -> str:
-        return ", ".join(self.enabled) or "nobody"
-
     def _require_going_on(self) -> None:
         if self.ended:
             raise UsageError(f"it cannot go on. {self.status}")
-
-    def _refusal(self, actor: str, state: Guided) -> str:
-        if not state.enabled:
-            return f"{actor} cannot step, since the execution is over ({state.trace.ending}): undo, or start over"
-        waits = state.trace.waiting.get(actor)
-        why = "there is no such actor now" if waits is None else f"it waits to {waits}"
-        return f"{actor} cannot step: {why}; enabled: {', '.join(state.enabled)}"
 
     def _after(self, decisions: Sequence[Decision]) -> Guided:
         return self._state if decisions is self._decisions else self._execute(decisions)
@@ -235,24 +204,8 @@ class Session:
     def _follow(self, decisions: Sequence[Decision]) -> Session:
         state = self._execute(decisions)
         self._state, self.trace, self.enabled = state, state.trace, state.enabled
-        self._decisions = _decisions_of(state.trace)
+        self._decisions = decisions_of(state.trace)
         self.findings = judge(self.trace, self._checkers) if self.ended else ()
         for watcher in self._watchers:
             watcher()
         return self
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _decisions_of(trace: Trace) -> list[Decision]:
-    return [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
-
-
-def _choices_of(trace: Trace) -> list[OpenChoice]:
-    return [
-        OpenChoice(step, event.value, event.op.value)
-        for step, event in enumerate(trace.events)
-        if event.op.kind is Kind.CHOICE and event.op.value > 1
-    ]

@@ -55,6 +55,13 @@ def test_without_the_extra_there_is_a_picture_and_what_to_install(without_the_ex
             assert "simaie[notebook]" in text
 
 
+def test_without_the_extra_a_session_shows_how_it_stands_each_time(without_the_extra, session):
+    for steps in range(1, 4):
+        shown = session.step(1 if steps == 1 else 0)._repr_mimebundle_()
+        assert f"{steps} step" in shown["text/html"]
+        assert f"{steps} step" in shown["text/plain"]
+
+
 def test_a_report_without_failures_has_nothing_to_play(failure):
     report = simaie.explore(failure.program, Machine("native"), scheduler="dpor")
     with pytest.raises(UsageError, match="no failure to step through: the verdict is holds"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -22,16 +22,16 @@ MISSING = "to {} in a notebook, install the extra: pip install 'simaie[notebook]
 
 
 class Still:
-    """What a widget degrades to: a picture, and a sentence."""
+    """What a widget degrades to: a picture, made when it is looked at, and what to install to do more (`purpose`)."""
 
-    def __init__(self, html: str, text: str) -> None:
-        self._html, self._text = html, text
+    def __init__(self, html: Callable[[], str], text: Callable[[], str], purpose: str) -> None:
+        self._html, self._text, self._sentence = html, text, MISSING.format(purpose)
 
     def __repr__(self) -> str:
-        return self._text
+        return f"{self._text()}\n({self._sentence})"
 
     def _repr_mimebundle_(self, **asked: Any) -> dict[str, str]:
-        return {"text/plain": self._text, "text/html": self._html}
+        return {"text/plain": repr(self), "text/html": f"{self._html()}<p>{escape(self._sentence)}</p>"}
 
 
 def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Any:
@@ -48,7 +48,7 @@ def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) ->
     try:
         from simaie.show.widgets.player import Player
     except ImportError:
-        return _still(html, subject.title, "step through it")
+        return Still(lambda: html, lambda: subject.title, "step through it")
     return Player(subject, html)
 
 
@@ -57,10 +57,5 @@ def session_view(session: Session) -> Any:
     try:
         from simaie.show.widgets.session import SessionView
     except ImportError:
-        return _still(session_html(session), repr(session), "choose by clicking")
+        return Still(lambda: session_html(session), lambda: repr(session), "choose by clicking")
     return SessionView(session)
-
-
-def _still(html: str, text: str, purpose: str) -> Still:
-    sentence = MISSING.format(purpose)
-    return Still(f"{html}<p>{escape(sentence)}</p>", f"{text}\n({sentence})")
