@@ -120,13 +120,15 @@ def _lines(exploration: Exploration) -> Iterator[str]:
         count = exploration.statistics.executions
         yield f"{name}: {how} after {count:,} executions, {exploration.failing:,} failed"
     else:
-        yield f"{name}: {progress_words(exploration)}. To interrupt the kernel ends it and keeps what was found."
+        yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: what was found is kept."
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for failure in exploration.failures:
         for finding in failure.findings:
             firsts.setdefault(finding.kind, f"{finding.message} (execution {failure.index})")
         counts.update({finding.kind for finding in failure.findings})
+    if exploration.failing > len(exploration.failures):
+        yield f"of the first {len(exploration.failures)} failures, which are kept:"
     for kind in list(firsts)[:_MOST_KINDS]:
         yield f"{counts[kind]} \u00d7 {clean(kind)}, first: {clean(firsts[kind])}"
     if len(firsts) > _MOST_KINDS:
