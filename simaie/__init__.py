@@ -5,13 +5,14 @@
 `Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
 independent of each other. See the README for a first walk.
 
-The functions `explore` and `replay` stand here in front of the packages of the same name, whose modules are imported by
+The functions `compare`, `explore` and `replay` stand here in front of the packages of the same name, whose modules are imported by
 their full names. trio is loaded only by what needs it.
 """
 
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import GuestFault, SimaieError, UsageError
+from simaie.explore.compare import Comparison, compare
 from simaie.explore.explorer import explore
 from simaie.explore.interactive import interactive
 from simaie.explore.report import Report
@@ -27,6 +28,7 @@ from simaie.trace import Outcome, Trace
 
 __all__ = [
     "Choice",
+    "Comparison",
     "Failure",
     "FinalState",
     "Finding",
@@ -46,6 +48,7 @@ __all__ = [
     "Trace",
     "UsageError",
     "Verdict",
+    "compare",
     "explore",
     "ins",
     "interactive",

@@ -7,7 +7,10 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Finding", "Verdict", "verdict_of"]
+__all__ = ["FORBIDDEN_OUTCOME", "Finding", "Verdict", "verdict_of"]
+
+#: The kind of an outcome that the guest's architecture does not allow: found by comparing, not by a checker.
+FORBIDDEN_OUTCOME = "forbidden-outcome"
 
 
 class Verdict(StrEnum):

@@ -9,6 +9,7 @@ import typer
 
 from simaie.cli.explore_options import (
     AddressBits,
+    AllowedHost,
     CheckDeterminism,
     CheckerNames,
     Coverage,
@@ -26,6 +27,7 @@ from simaie.cli.explore_options import (
     SchemeName,
     Seconds,
     Seed,
+    SpuriousFailures,
     Steps,
     Target,
     Word,
@@ -62,6 +64,16 @@ simaie explore first-registration-window
 simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/"""
+_COMPARE_EXAMPLES = """Exit status: 0 if all that is possible is allowed, 1 if something is not, 3 if that is not sure.
+
+simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
+
+simaie compare spinlock.py:program --scheme cas --save failures/"""
+_BARRIERS_EXAMPLES = """Exit status: 0 if the answer is sure, 1 if not even all barriers are enough, 3 if not sure.
+
+simaie barriers tests/X86 --host pso
+
+simaie barriers queue.py:program --scheme aie-rfc --host tso"""
 _REPLAY_EXAMPLES = """Examples:
 
 simaie replay failures/spinlock-cas-17.json
@@ -373,3 +385,91 @@ def litmus(
 
     settings = LitmusSettings(scheme, host, unroll, executions, seconds)
     return run_litmus(paths, settings, jobs, output)
+
+
+@app.command(epilog=_COMPARE_EXAMPLES)
+@command
+def compare(
+    target: Target,
+    scheme: SchemeName = None,
+    host: HostName = None,
+    allowed_host: AllowedHost = None,
+    spurious_failures: SpuriousFailures = True,
+    full_system: FullSystem = None,
+    host_word: Word = None,
+    address_bits: AddressBits = None,
+    endian: Endian = None,
+    steps: Steps = None,
+    executions: Executions = None,
+    seconds: Seconds = None,
+    save: Save = None,
+    everything: Everything = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Hold all that the emulator can do against all that the guest's architecture allows."""
+    from simaie.cli.compare import Search, run_compare
+    from simaie.cli.machines import MachineOptions
+
+    machine = MachineOptions(
+        scheme=scheme,
+        host=host,
+        full_system=full_system,
+        host_word=None if host_word is None else int(host_word),
+        address_bits=address_bits,
+        endian=endian,
+        steps=steps,
+    )
+    search = Search(
+        allowed_host=allowed_host, spurious_failures=spurious_failures, executions=executions, seconds=seconds
+    )
+    return run_compare(target, machine, search, save, output, everything)
+
+
+@app.command(epilog=_BARRIERS_EXAMPLES)
+@command
+def barriers(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="Programs (file.py:name, or a name of the corpus), .litmus files, folders of them, or @FILE, a list.",
+            autocompletion=complete_programs,
+        ),
+    ],
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help=f"The host's memory model: {known(HOSTS)}.", autocompletion=completing(HOSTS)
+        ),
+    ],
+    scheme: SchemeName = None,
+    allowed_host: AllowedHost = None,
+    spurious_failures: SpuriousFailures = True,
+    full_system: FullSystem = None,
+    host_word: Word = None,
+    address_bits: AddressBits = None,
+    endian: Endian = None,
+    steps: Steps = None,
+    executions: Executions = None,
+    seconds: Seconds = None,
+    save: Save = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows."""
+    from simaie.cli.barriers import run_barriers
+    from simaie.cli.compare import Search
+    from simaie.cli.machines import MachineOptions
+
+    machine = MachineOptions(
+        scheme=scheme,
+        host=host,
+        full_system=full_system,
+        host_word=None if host_word is None else int(host_word),
+        address_bits=address_bits,
+        endian=endian,
+        steps=steps,
+    )
+    search = Search(
+        allowed_host=allowed_host, spurious_failures=spurious_failures, executions=executions, seconds=seconds
+    )
+    return run_barriers(targets, machine, search, save, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from simaie.replay.failure import Failure
 from simaie.show.report_view import report_view
 from simaie.show.trace_view import trace_view
 
-__all__ = ["Search", "file_name", "run_explore"]
+__all__ = ["Search", "file_name", "make_folder", "run_explore", "save_failures"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def run_explore(
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
         if folder is not None:
-            _make_folder(folder)
+            make_folder(folder)
         report, failed = _explored(program, machine, search)
         saved, unsaved = _save_all(report, folder) if report is not None and folder is not None else ({}, False)
     if report is not None:
@@ -116,7 +116,8 @@ def file_name(failure: Failure) -> str:
     return f"{'-'.join(parts).lstrip('.-')}-{failure.index}.json"
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make it, or say what is in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,11 +126,17 @@ def _make_folder(folder: Path) -> None:
 
 def _save_all(report: Report, folder: Path) -> tuple[Mapping[int, Path], bool]:
     """The files written, by index; and whether some could not be, which has been said then."""
-    saved: dict[int, Path] = {}
-    for failure in report.failures:
+    saved, unsaved = save_failures(report.failures, folder)
+    return {failure.index: path for failure, path in zip(report.failures, saved, strict=False)}, unsaved
+
+
+def save_failures(failures: Iterable[Failure], folder: Path) -> tuple[list[Path], bool]:
+    """The files written, in order up to the first that could not be; and whether there was one, which is said then."""
+    saved: list[Path] = []
+    for failure in failures:
         path = folder / file_name(failure)
         try:
-            saved[failure.index] = failure.save(path)
+            saved.append(failure.save(path))
         except OSError as error:
             complain(f"{path}: cannot be written: {error.strerror}")
             return saved, True

@@ -12,6 +12,7 @@ from simaie.plugins import CHECKERS, HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = [
     "AddressBits",
+    "AllowedHost",
     "CheckDeterminism",
     "CheckerNames",
     "Coverage",
@@ -29,6 +30,7 @@ __all__ = [
     "SchemeName",
     "Seconds",
     "Seed",
+    "SpuriousFailures",
     "Steps",
     "Target",
     "Word",
@@ -40,7 +42,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, or a name of the corpus (simaie list programs).",
+        help="A program: file.py:name, a name of the corpus (simaie list programs), or a .litmus file.",
         autocompletion=complete_programs,
     ),
 ]
@@ -148,6 +150,24 @@ Save = Annotated[
         help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
         file_okay=False,
         rich_help_panel=_OUTPUT,
+    ),
+]
+AllowedHost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The memory that models the guest's architecture. Default: tso for x86, pso for the weak guests.",
+        autocompletion=completing(HOSTS),
+        rich_help_panel=_MACHINE,
+    ),
+]
+SpuriousFailures = Annotated[
+    bool,
+    typer.Option(
+        "--spurious-failures/--no-spurious-failures",
+        help="Whether a store-conditional of the architecture may fail without cause. Programs that try again for ever "
+        "have no end then.",
+        rich_help_panel=_MACHINE,
     ),
 ]
 Everything = Annotated[

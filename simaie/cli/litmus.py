@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simaie.cli.options import LitmusFormat
 from simaie.cli.output import print_json
@@ -135,7 +135,13 @@ def _why(result: LitmusResult) -> str:
 # -- files ------------------------------------------------------------------------------------------
 
 
-def find_files(paths: Iterable[str], tally: _Tally, depth: int = 0) -> Iterator[str]:
+class _Lacking(Protocol):
+    """Who is told of paths that lead nowhere."""
+
+    def lacks(self, path: str, problem: str) -> None: ...
+
+
+def find_files(paths: Iterable[str], tally: _Lacking, depth: int = 0) -> Iterator[str]:
     """The files that `paths` mean: a file itself, the `*.litmus` in a folder, and what an `@list` lists.
 
     A list has a path a line, relative to its own folder; what follows a `#` is a comment. A folder is walked in the
@@ -153,7 +159,7 @@ def find_files(paths: Iterable[str], tally: _Tally, depth: int = 0) -> Iterator[
             yield path
 
 
-def _listed(path: str, tally: _Tally, depth: int) -> Iterator[str]:
+def _listed(path: str, tally: _Lacking, depth: int) -> Iterator[str]:
     name = Path(path[1:])
     if depth >= _LISTS_DEEP:
         tally.lacks(path, f"lists in lists, more than {_LISTS_DEEP} deep")

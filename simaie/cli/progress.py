@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from simaie.explore.explorer import Exploration
     from simaie.replay.shrink import ShrinkProgress
 
-__all__ = ["audit_progress", "exploration_progress", "litmus_progress", "progress_words", "shrink_progress"]
+__all__ = [
+    "audit_progress",
+    "barriers_progress",
+    "comparison_progress",
+    "exploration_progress",
+    "litmus_progress",
+    "progress_words",
+    "shrink_progress",
+]
 
 
 @contextlib.contextmanager
@@ -46,6 +54,30 @@ def litmus_progress(planned: int) -> Iterator[Callable[[int, str], None] | None]
             None
             if draw is None
             else lambda done, file: draw(min(1.0, done / planned), f"{done}/{planned}: {clean(file)}")
+        )
+
+
+@contextlib.contextmanager
+def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None]:
+    """Likewise for a comparison: which set is being explored; its end is not known."""
+    with _bar() as draw:
+        yield (
+            None
+            if draw is None
+            else lambda which, count: draw(
+                0.5 * (which == "possible"), f"{clean(what)}: what is {which}, {count:,} executions"
+            )
+        )
+
+
+@contextlib.contextmanager
+def barriers_progress() -> Iterator[Callable[[int, int, str], None] | None]:
+    """Likewise for barriers: how many programs are done, and the one at hand."""
+    with _bar() as draw:
+        yield (
+            None
+            if draw is None
+            else lambda done, planned, name: draw(done / planned, f"{done}/{planned}: {clean(name)}")
         )
 
 

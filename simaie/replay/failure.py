@@ -25,7 +25,7 @@ from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, Schedul
 from simaie.replay.recording import Recording
 from simaie.replay.run import Driver, run
 from simaie.replay.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
-from simaie.replay.target import source_digest, variable_of
+from simaie.replay.target import source_digest, target_text, variable_of
 from simaie.trace import Trace
 
 __all__ = ["Failure", "Shrunk"]
@@ -72,10 +72,10 @@ class Failure:
         """The program as the command line names it."""
         if self.program.name in corpus.names():
             return self.program.name
-        if self.program.defined_in is not None and self.program.defined_in.suffix == SUFFIX:
-            return str(self.program.defined_in)
-        variable = variable_of(self.program.whole or self.program)
-        return f"{self.program.defined_in}:{variable}" if variable else self.program.name
+        source, variable = self.program.defined_in, variable_of(self.program.whole or self.program)
+        if source is not None and source.suffix == SUFFIX:
+            return str(source)
+        return self.program.name if source is None or variable is None else target_text(source, variable)
 
     def shrink(
         self,

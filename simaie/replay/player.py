@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from simaie.check import CheckerChoice, judge
 from simaie.check.needs import require_answers
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import InputError, ReplayError, SimaieError, UnknownNameError, UsageError
+from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.guest import corpus
 from simaie.guest.cut import without
 from simaie.guest.identity import find_program
@@ -24,7 +25,8 @@ from simaie.replay.failure import Failure
 from simaie.replay.file import ReplayFile, load
 from simaie.replay.recording import Comparing
 from simaie.replay.run import Driver, run
-from simaie.replay.target import find_target, program_of, source_digest
+from simaie.replay.target import find_target, program_of, source_digest, target_text
+from simaie.trace import Trace
 
 __all__ = ["Mode", "replay"]
 
@@ -68,7 +70,7 @@ def replay(
     spec = Spec(info.name, info.options)
     if checkers is not None:
         require_answers(judges(checkers), trace)
-    findings = judge(trace, judges(judging))
+    findings = (*judge(trace, judges(judging)), *_carried(record, trace))
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, info.profile, driver, tuple(judging)
     )
@@ -83,6 +85,12 @@ def _judging(
     if isinstance(source, Failure):
         return source.checkers
     return choices_of(record.checkers, base, trusted=None if given is None else given.defined_in)
+
+
+def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
+    """What no checker can find in a trace alone, since it took a comparison, and what holds of the same execution."""
+    if trace.digest == record.digest:
+        yield from (finding for finding in record.findings if finding.kind == FORBIDDEN_OUTCOME)
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
@@ -152,7 +160,7 @@ def _whole(record: ReplayFile, base: Path) -> Program:
     if source_digest(path) != wanted.source_digest:
         raise ReplayError(
             f"{path} has changed since the recording; to replay against it as it is now, "
-            f"give --program {path}:{wanted.variable}"
+            f"give --program {target_text(path, wanted.variable)}"
         )
     return _unchanged(program_of(path, wanted.variable), record, str(path))
 

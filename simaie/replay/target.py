@@ -1,4 +1,4 @@
-"""Finding a program: by corpus name, as ``file.py:name``, or in a text file of its own (``file.guest``)."""
+"""Finding a program: by corpus name, as ``file.py:name``, in a text of its own (``file.guest``), or a ``.litmus`` file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, read_program
 
-__all__ = ["find_target", "program_of", "source_digest", "value_of", "variable_of"]
+__all__ = ["find_target", "is_litmus", "program_of", "source_digest", "target_text", "value_of", "variable_of"]
 
 
 def find_target(target: str) -> Program:
@@ -23,6 +23,8 @@ def find_target(target: str) -> Program:
         return corpus.program(target)
     if target.endswith(SUFFIX):
         return read_program(Path(target))
+    if is_litmus(Path(target)):
+        return program_of(Path(target), "")
     path_text, colon, name = target.rpartition(":")
     if not colon:
         if target.endswith(".py"):
@@ -32,7 +34,15 @@ def find_target(target: str) -> Program:
 
 
 def program_of(path: Path, name: str) -> Program:
-    """The program that the module at `path` calls `name`: a Program, or a function without arguments that gives one."""
+    """The program that the module at `path` calls `name`: a Program, or a function without arguments that gives one.
+
+    A ``.litmus`` file is one program, whatever the name.
+    """
+    if is_litmus(path):
+        from simaie.guest.litmus import load  # its grammars are only loaded where they are used
+        from simaie.guest.litmus.lowering import lower
+
+        return lower(load(path)).program
     module = _import(path)
     value = getattr(module, name, None)
     if callable(value) and not isinstance(value, Program):
@@ -49,6 +59,16 @@ def value_of(path: Path, name: str) -> object:
     if not hasattr(module, name):
         raise InputError(f"{path}: it defines no {name!r}")
     return getattr(module, name)
+
+
+def is_litmus(path: Path) -> bool:
+    """Whether it is the path of a litmus test."""
+    return path.suffix == ".litmus"
+
+
+def target_text(path: Path, variable: str) -> str:
+    """The program as the command line names it."""
+    return str(path) if is_litmus(path) or path.suffix == SUFFIX else f"{path}:{variable}"
 
 
 def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
@@ -80,7 +100,9 @@ def _import(path: Path) -> ModuleType:
 
 
 def variable_of(program: Program) -> str | None:
-    """The global name under which the program's own file keeps it, if it does."""
+    """The global name under which the program's own file keeps it, if it does; empty for that of a litmus file."""
+    if program.defined_in is not None and is_litmus(program.defined_in):
+        return ""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if file is None or program.defined_in is None or Path(file) != program.defined_in:

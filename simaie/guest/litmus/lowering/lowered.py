@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
 from simaie.guest.litmus.evaluate import Held
@@ -65,6 +67,8 @@ class Lowered:
             watch=watch,
             description=test.doc,
         )
+        path = Path(test.file)
+        self.program.defined_in = path if path.is_file() else None
         self._cut_marks = [f"{number}:{CUT}" for number, code in enumerate(threads) if MARK in code]
 
     # -- the program --------------------------------------------------------------------------

@@ -1,0 +1,68 @@
+"""What ``simaie compare`` does: hold what an emulator can do against what the guest's architecture allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from simaie.cli.explore import make_folder, save_failures
+from simaie.cli.machines import MachineOptions, load_program, make_machine
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.progress import comparison_progress
+from simaie.cli.status import Status, status_of
+from simaie.explore.compare import Comparison, compare
+from simaie.show.comparison_view import comparison_view
+from simaie.show.trace_view import trace_view
+
+__all__ = ["Search", "litmus_or_program", "run_compare"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """The options of the searches as given; None where they were not, and the API's defaults hold."""
+
+    allowed_host: str | None = None
+    spurious_failures: bool = True
+    executions: int | None = None
+    seconds: float | None = None
+
+    def as_options(self) -> dict[str, Any]:
+        """As keyword arguments."""
+        options = {"allowed_host": self.allowed_host, "spurious_failures": self.spurious_failures}
+        limits = {"executions": self.executions, "seconds": self.seconds}
+        return options | {name: value for name, value in limits.items() if value is not None}
+
+
+def litmus_or_program(target: str) -> Any:
+    """The path of a litmus file as it stands, or the program that `target` names."""
+    return target if target.endswith(".litmus") else load_program(target)
+
+
+def run_compare(
+    target: str, machine_options: MachineOptions, search: Search, folder: Path | None, output: Format, everything: bool
+) -> Status:
+    """Compare, save the witnesses, print; the status says the verdict."""
+    with guest_output_aside(), comparison_progress(target) as progress:
+        subject = litmus_or_program(target)
+        machine = make_machine(target, machine_options)
+        if folder is not None:
+            make_folder(folder)
+        comparison = compare(subject, machine=machine, progress=progress, **search.as_options())
+        failures = [each.failure for each in comparison.forbidden]
+        saved, unsaved = save_failures(failures, folder) if folder is not None else ([], False)
+    if output is Format.JSON:
+        print_json({**comparison.as_dict(), "saved": [str(path) for path in saved]})
+    else:
+        _print(comparison, saved, everything)
+    return Status.ERROR if unsaved else status_of(comparison.verdict)
+
+
+def _print(comparison: Comparison, saved: list[Path], everything: bool) -> None:
+    print_lines(comparison_view(comparison, saved))
+    if comparison.forbidden:
+        first = comparison.forbidden[0].failure
+        lines = trace_view(first.trace, first.findings, everything=everything, width=width())
+        print_lines([Text(), Text("the first forbidden outcome, step by step", "bold"), *lines])

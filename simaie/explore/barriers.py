@@ -1,0 +1,262 @@
+"""Which kinds of barrier an emulator must emit so that programs stay within what their guest's architecture allows.
+
+For each program: first with no barriers, then with all, then with all but one; more barriers never add an outcome, so
+most sets need not be asked for. A set is given up at the first outcome that the architecture does not allow, which is
+then the witness that a kind cannot be dropped. Kinds that the host keeps by itself are not needed for anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from simaie.barrier import Barrier
+from simaie.engine.machine import Machine, SchemeChoice
+from simaie.errors import UsageError
+from simaie.explore.architecture import guest_machine, like, model_note
+from simaie.explore.compare import Forbidden, forbidden_dict, forbidden_failure, machine_of
+from simaie.explore.minimal_sets import Questions, combined, kinds_of, minimal_sets
+from simaie.explore.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, outcomes_of
+from simaie.explore.subject import Subject, Target, subject_of
+from simaie.finding import Verdict
+from simaie.guest.litmus import LitmusError
+from simaie.plugins import Spec
+
+__all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
+
+#: Called before each program: its number from 0, how many there are, its name.
+Progress: TypeAlias = Callable[[int, int, str], None]
+
+
+class Need(NamedTuple):
+    """That a kind cannot be dropped: with the barriers `without`, all others that matter, something forbidden happens.
+
+    always: in every minimal set of the program; else only where `minimal` is chosen.
+    """
+
+    program: str
+    kind: Barrier
+    minimal: Barrier
+    without: Barrier
+    always: bool
+    forbidden: Forbidden
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        sets = {"kind": self.kind.text, "minimal": self.minimal.text, "without": self.without.text}
+        return {"program": self.program, **sets, "always": self.always, "witness": forbidden_dict(self.forbidden)}
+
+
+@dataclass(frozen=True)
+class ProgramBarriers:
+    """What one program needs.
+
+    minimal: its minimal sets. remaining: what happens even with all barriers (which is not for barriers to mend), and
+    undecided: why nothing is known; `minimal` is empty with either. executions, seconds: of all searches.
+    """
+
+    name: str
+    minimal: tuple[Barrier, ...]
+    needs: tuple[Need, ...] = field(repr=False)
+    remaining: Forbidden | None = field(repr=False)
+    undecided: str
+    interrupted: bool
+    executions: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "name": self.name,
+            "minimal": [each.text for each in self.minimal],
+            "remaining": None if self.remaining is None else forbidden_dict(self.remaining),
+            "undecided": self.undecided,
+            "executions": self.executions,
+            "seconds": round(self.seconds, 6),
+        }
+
+
+@dataclass(frozen=True)
+class BarriersReport:
+    """The result of `minimal_barriers`.
+
+    minimal: the minimal sets of kinds with which every program (but those that no barrier mends, and the undecided)
+    does only what its architecture allows. model_notes: see `Comparison.model_note`.
+    """
+
+    scheme: str
+    host: str
+    programs: tuple[ProgramBarriers, ...]
+    model_notes: tuple[str, ...]
+    interrupted: bool
+    seconds: float
+
+    @property
+    def minimal(self) -> tuple[Barrier, ...]:
+        """All minimal sets, smallest first."""
+        return combined(program.minimal for program in self.programs if program.minimal)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Why each kind cannot be dropped, program by program."""
+        return tuple(need for program in self.programs for need in program.needs)
+
+    @property
+    def remaining(self) -> tuple[ProgramBarriers, ...]:
+        """The programs that all barriers together do not mend."""
+        return tuple(program for program in self.programs if program.remaining is not None)
+
+    @property
+    def undecided(self) -> tuple[ProgramBarriers, ...]:
+        """The programs of which nothing is known."""
+        return tuple(program for program in self.programs if program.undecided)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Holds if there is an answer for every program; violated if barriers do not mend one."""
+        if self.remaining:
+            return Verdict.VIOLATED
+        return Verdict.INCONCLUSIVE if self.undecided or self.interrupted else Verdict.HOLDS
+
+    def needed_by(self, kind: Barrier) -> tuple[str, ...]:
+        """The programs that cannot do without one kind."""
+        return tuple(dict.fromkeys(need.program for need in self.needs if need.kind == kind and need.always))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "scheme": self.scheme,
+            "host": self.host,
+            "verdict": self.verdict.value,
+            "minimal": [each.text for each in self.minimal],
+            "model_notes": list(self.model_notes),
+            "programs": [program.as_dict() for program in self.programs],
+            "needs": [need.as_dict() for need in self.needs],
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 6),
+        }
+
+
+def minimal_barriers(
+    programs: Iterable[Target],
+    scheme: SchemeChoice | None = None,
+    host: str | None = None,
+    *,
+    machine: Machine | None = None,
+    allowed_host: str | None = None,
+    spurious_failures: bool = True,
+    executions: int = EXECUTIONS,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+    errors: Callable[[LitmusError], None] | None = None,
+) -> BarriersReport:
+    """The minimal sets of barriers, as the scheme's option ``barriers``, that keep `programs` within what is allowed.
+
+    The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each litmus test that
+    cannot be run, which is then left out; by default the first is raised. Ctrl-C keeps the programs that are done.
+
+    Raises UsageError if the scheme or the host is a class: a name is needed to vary the option.
+    """
+    machine = machine_of(scheme, host, machine)
+    if machine.scheme_spec is None or machine.custom_host:
+        raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")
+    targets, began = list(programs), time.perf_counter()
+    done: list[ProgramBarriers] = []
+    notes: dict[str, None] = {}
+    interrupted = False
+    for number, target in enumerate(targets):
+        try:
+            subject = subject_of(target)
+            if progress is not None:
+                progress(number, len(targets), subject.name)
+            ideal = guest_machine(subject.program.isa, machine, host=allowed_host, spurious_failures=spurious_failures)
+            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds)))
+        except LitmusError as error:
+            if errors is None:
+                raise
+            errors(error)
+            continue
+        except KeyboardInterrupt:  # between two searches
+            interrupted = True
+            break
+        notes[model_note(subject.program.isa, ideal)] = None
+        interrupted = done[-1].interrupted
+        if interrupted:
+            break
+    texts = tuple(note for note in notes if note)
+    return BarriersReport(machine.scheme, machine.host, tuple(done), texts, interrupted, time.perf_counter() - began)
+
+
+class _UndecidedError(Exception):
+    """A search ended before its end; of the program nothing can be said."""
+
+    def __init__(self, found: OutcomeSet) -> None:
+        super().__init__(found.reason)
+        self.found = found
+
+
+def _of(subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits) -> ProgramBarriers:
+    began = time.perf_counter()
+    trial = _Trial(subject, machine, limits)
+    minimal: tuple[Barrier, ...] = ()
+    needs: tuple[Need, ...] = ()
+    remaining, undecided, interrupted = None, "", False
+    try:
+        trial.allow(ideal)
+        questions = Questions(trial.sufficient)
+        missing = Barrier.FULL & ~machine.facts(subject.program.isa).host_order
+        minimal = minimal_sets(questions, missing)
+        needs = tuple(trial.needs(minimal, questions))
+        remaining = None if minimal else trial.forbidden[Barrier.FULL]
+    except _UndecidedError as error:
+        undecided, interrupted = str(error), error.found.interrupted
+    elapsed = time.perf_counter() - began
+    return ProgramBarriers(
+        subject.name, minimal, needs, remaining, undecided, interrupted, trial.executions, elapsed
+    )
+
+
+class _Trial:
+    """One program under one set of barriers after another. forbidden: what the sets that do not suffice lead to."""
+
+    def __init__(self, subject: Subject, machine: Machine, limits: SearchLimits) -> None:
+        self._subject, self._machine, self._limits = subject, machine, limits
+        self.forbidden: dict[Barrier, Forbidden] = {}
+        self.executions = 0
+
+    def allow(self, ideal: Machine) -> None:
+        """Explore what is allowed."""
+        self._allowed = outcomes_of(self._subject, ideal, self._limits)
+        self._may = frozenset(self._allowed.states)
+        self.executions += self._allowed.executions
+        if not self._allowed.complete:
+            raise _UndecidedError(self._allowed)
+
+    def sufficient(self, barriers: Barrier) -> bool:
+        """Whether nothing forbidden happens with these barriers."""
+        spec = self._machine.scheme_spec
+        assert spec is not None  # a class has been refused
+        given = like(self._machine, Spec(spec.name, {**spec.options, "barriers": barriers.text}), self._machine.host)
+        found = outcomes_of(
+            self._subject, given, self._limits, wanted=lambda state: state not in self._may, first=True
+        )
+        self.executions += found.executions
+        for state, witness in found.witnesses.items():
+            failure = forbidden_failure(self._subject, state, witness, self._allowed, given)
+            self.forbidden[barriers] = Forbidden(state, failure)
+            return False
+        if not found.complete:
+            raise _UndecidedError(found)
+        return True
+
+    def needs(self, minimal: tuple[Barrier, ...], questions: Questions) -> Iterable[Need]:
+        """Why no kind of any minimal set can be dropped from it."""
+        for chosen in minimal:
+            for kind in kinds_of(chosen):
+                always = all(kind & other for other in minimal)
+                if always and chosen != minimal[0]:
+                    continue
+                without = questions.failing(chosen, kind)
+                yield Need(self._subject.name, kind, chosen, without, always, self.forbidden[without])

@@ -1,0 +1,62 @@
+"""Which barriers are needed, as text: the minimal sets, a table of kinds, and a witness for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from simaie.explore.barriers import BarriersReport, Need
+from simaie.explore.minimal_sets import ORDERS
+from simaie.explore.subject import state_text
+from simaie.show.report_view import VERDICT_STYLE
+from simaie.show.words import clean
+
+__all__ = ["barriers_view"]
+
+#: More programs than this are counted only; the JSON document has them all.
+MOST_PROGRAMS = 6
+
+
+def barriers_view(report: BarriersReport) -> list[Text]:
+    """The lines of `report`."""
+    decided = [program for program in report.programs if program.minimal]
+    heading = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
+    heading.append(f"  {clean(report.scheme)} on {clean(report.host)}, {_count(len(report.programs))}", "bold")
+    lines = [heading]
+    executions = sum(program.executions for program in report.programs)
+    lines.append(Text(f"{executions:,} executions, {report.seconds:.1f} s", "dim"))
+    lines += [Text(f"note: {clean(note)}", "yellow") for note in report.model_notes]
+    if decided:
+        sets = " or ".join(each.text for each in report.minimal)
+        lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]
+        lines += _table(report)
+    for program in report.remaining:
+        assert program.remaining is not None  # that is what makes it one
+        lines.append(Text(f"no barriers mend {clean(program.name)}: it still shows", "red"))
+        lines.append(Text(f"  {clean(state_text(program.remaining.state))}", "red"))
+        lines.append(Text("    again: ").append(clean(program.remaining.failure.command), "cyan"))
+    lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
+    return lines
+
+
+def _table(report: BarriersReport) -> Iterator[Text]:
+    yield Text("kind   needed by", "bold")
+    for kind in ORDERS:
+        names = report.needed_by(kind)
+        shown = ", ".join(names[:MOST_PROGRAMS]) + (", ..." if len(names) > MOST_PROGRAMS else "")
+        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  -")
+        found = sorted((need for need in report.needs if need.kind == kind), key=lambda need: not need.always)
+        if found:
+            yield from _witness(found[0])
+
+
+def _witness(need: Need) -> Iterator[Text]:
+    only = "" if need.always else f", where {need.minimal.text} is chosen"
+    what = f"with {need.without.text}, {clean(need.program)} shows {clean(state_text(need.forbidden.state))}{only}"
+    yield Text("         ").append(what, "red")
+    yield Text("         again: ").append(clean(need.forbidden.failure.command), "cyan")
+
+
+def _count(number: int) -> str:
+    return f"{number:,} program{'' if number == 1 else 's'}"

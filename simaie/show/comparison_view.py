@@ -1,0 +1,66 @@
+"""A comparison with the architecture as text: the verdict, the two sets, and where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from simaie.explore.compare import Comparison
+from simaie.explore.outcomes import OutcomeSet
+from simaie.explore.subject import State, state_text
+from simaie.show.report_view import VERDICT_STYLE
+from simaie.show.words import clean
+
+__all__ = ["comparison_view"]
+
+#: More outcomes than this are counted only; the JSON document has them all.
+MOST_OUTCOMES = 20
+
+
+def comparison_view(comparison: Comparison, saved: Sequence[Path] = ()) -> list[Text]:
+    """The lines of `comparison`. saved: the replay files of the witnesses, in their order."""
+    machine = comparison.possible.machine
+    heading = Text().append(comparison.verdict.value.upper(), VERDICT_STYLE[comparison.verdict])
+    heading.append(f"  {clean(comparison.name)}", "bold")
+    heading.append(f" under {clean(machine.scheme)} on {clean(machine.host)}: {clean(comparison.reason)}")
+    lines = [heading]
+    if comparison.model_note:
+        lines.append(Text(f"note: {clean(comparison.model_note)}", "yellow"))
+    lines += [_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)]
+    if comparison.forbidden:
+        sure = "" if comparison.allowed.complete else ", as far as is known"
+        lines += [Text(), Text(f"forbidden: possible, but not allowed{sure}", "bold red")]
+        lines += _forbidden(comparison, saved)
+    if comparison.unreached:
+        sure = "" if comparison.possible.complete else ", as far as is known"
+        lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
+        lines += _states(comparison.unreached)
+    return lines
+
+
+def _figures(what: str, found: OutcomeSet) -> Text:
+    where = f"{clean(found.machine.scheme)} on {clean(found.machine.host)}"
+    count = f"{len(found.states):,} outcomes in {found.executions:,} executions of {where}"
+    return Text(f"{what}: {count}, {'complete' if found.complete else f'not complete: {clean(found.reason)}'}", "dim")
+
+
+def _forbidden(comparison: Comparison, saved: Sequence[Path]) -> Iterator[Text]:
+    for number, each in enumerate(comparison.forbidden[:MOST_OUTCOMES]):
+        yield Text("  ").append(clean(state_text(each.state)), "red")
+        yield Text("    again: ").append(clean(each.failure.command), "cyan")
+        if number < len(saved):
+            yield Text("    saved: ").append(clean(f"simaie replay {saved[number]}"), "cyan")
+    yield from _others(len(comparison.forbidden))
+
+
+def _states(states: Sequence[State]) -> Iterator[Text]:
+    for state in states[:MOST_OUTCOMES]:
+        yield Text(f"  {clean(state_text(state))}")
+    yield from _others(len(states))
+
+
+def _others(count: int) -> Iterator[Text]:
+    if count > MOST_OUTCOMES:
+        yield Text(f"  ... and {count - MOST_OUTCOMES:,} others", "dim")

@@ -1,0 +1,202 @@
+"""What an emulator can do against what its guest's architecture allows: three sets, their differences, their verdict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simaie import Machine, Program, compare, explore, ins, replay
+from simaie.cli import main
+from simaie.errors import UsageError
+from simaie.finding import FORBIDDEN_OUTCOME, Verdict
+from simaie.guest.corpus.barriers import litmus
+from simaie.guest.litmus import LitmusError
+from simaie.replay.target import find_target
+
+X, Y, Z = 0x100, 0x200, 0x300
+
+#: vCPU 1 brings X from A to B and back while vCPU 0 holds a reservation; Y says that it has begun, Z that it is over.
+HOLDER = [
+    ins("ldrex", X, into="seen"),
+    ins("ldr", Y, into="begun"),
+    ins("ldr", Z, into="over"),
+    ins("strex", X, 9, into="failed"),
+]
+FLIPPER = [
+    ins("str_", Y, 1),
+    ins("ldrex", X),
+    ins("strex", X, 1, into="first"),
+    ins("ldrex", X),
+    ins("strex", X, 0, into="second"),
+    ins("str_", Z, 1),
+]
+aba = Program("a-b-a, told apart", isa="arm", threads=[HOLDER, FLIPPER], init={X: 0, Y: 0, Z: 0})
+
+SB = """X86 SB
+{ }
+ P0          | P1          ;
+ MOV [x],$1  | MOV [y],$1  ;
+ MFENCE      | MFENCE      ;
+ MOV EAX,[y] | MOV EAX,[x] ;
+exists (0:EAX=0 /\\ 1:EAX=0)
+"""
+
+
+@pytest.fixture
+def sb(tmp_path):
+    path = tmp_path / "SB.litmus"
+    path.write_text(SB)
+    return path
+
+
+def machine(scheme, host="sc"):
+    return Machine(scheme, host=host, address_bits=12)
+
+
+def test_a_compare_and_swap_shows_what_a_reservation_forbids_and_its_witness_replays():
+    found = compare(aba, machine=machine("cas"))
+    assert found.verdict is Verdict.VIOLATED
+    assert found.allowed.complete and found.possible.complete
+    states = [dict(each.state) for each in found.forbidden]
+    assert any(s["0:begun"] == 0 and s["0:over"] == 1 and s["0:failed"] == 0 for s in states)
+    for each in found.forbidden:
+        again = replay(each.failure)
+        assert dict(again.trace.outcome.items) == dict(each.state)
+        assert FORBIDDEN_OUTCOME in [finding.kind for finding in again.findings]
+
+
+@pytest.mark.parametrize("scheme", ["native", "aie-rfc"])
+def test_what_tracks_reservations_shows_nothing_forbidden(scheme):
+    found = compare(aba, machine=machine(scheme))
+    assert found.verdict is Verdict.HOLDS
+    assert not found.forbidden
+
+
+def test_the_sets_differ_by_what_is_forbidden_and_what_is_unreached():
+    found = compare(aba, machine=machine("cas"))
+    allowed, possible = set(found.allowed.states), set(found.possible.states)
+    assert {each.state for each in found.forbidden} == possible - allowed
+    assert set(found.unreached) == allowed - possible
+    assert all(dict(state) for state in found.unreached)
+
+
+def test_what_is_possible_is_what_an_exploration_sees():
+    found = compare(aba, machine=machine("cas"))
+    report = explore(aba, machine("cas"), scheduler="dpor", failures=None)
+    assert {tuple(sorted(outcome.items)) for outcome in report.outcomes} == set(found.possible.states)
+
+
+def test_x86_is_held_against_tso_and_needs_no_note():
+    program = litmus("sb", "x86", "nothing", "sb for compare")
+    found = compare(program, host="tso")
+    assert found.allowed.machine.host == "tso"
+    assert found.model_note == ""
+    assert found.verdict is Verdict.HOLDS and not found.unreached
+    assert len(compare(program, host="sc").unreached) == 1
+
+
+def test_a_weak_guest_is_held_against_pso_and_the_note_says_so():
+    found = compare(litmus("mp", "arm", "nothing", "mp for compare"), host="pso")
+    assert found.allowed.machine.host == "pso"
+    assert "pso" in found.model_note
+    assert found.verdict is Verdict.HOLDS
+
+
+def test_the_memory_that_models_the_guest_can_be_chosen():
+    found = compare(litmus("sb", "x86", "nothing", "sb on sc"), host="tso", allowed_host="sc")
+    assert found.verdict is Verdict.VIOLATED
+    assert found.model_note
+
+
+def test_an_incomplete_set_of_what_is_allowed_decides_nothing():
+    found = compare(aba, machine=machine("cas"), executions=1)
+    assert not found.allowed.complete
+    assert found.forbidden
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_incomplete_set_of_what_is_possible_is_no_proof():
+    endless = Program("endless", isa="x86", threads=[_endless], init={X: 0})
+    found = compare(endless, machine=Machine("native"))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.possible.reason and found.allowed.reason
+
+
+async def _endless(cpu):
+    while await cpu.load(X) < 2:
+        await cpu.store(X, 1)
+
+
+def test_a_deadlock_of_the_emulator_is_an_outcome_like_any_other():
+    class Stuck(Machine("native")._scheme_class):
+        """Takes its lock twice."""
+
+        async def atomic_rmw(self, cpu, address, width, function):
+            lock = self.host.mutex("lock")
+            await lock.lock()
+            await lock.lock()
+
+    program = Program("xadd", isa="x86", threads=[[ins("lock_xadd", X, 1)]], init={X: 0})
+    found = compare(program, Stuck)
+    assert [each.state for each in found.forbidden] == [(("ending", "deadlock"),)]
+
+
+def test_the_outcomes_of_a_litmus_test_are_states_of_its_question(sb):
+    assert compare(sb, host="tso").verdict is Verdict.HOLDS
+    found = compare(sb, "native:barriers=none", host="tso")
+    assert [dict(each.state) for each in found.forbidden] == [{"0:EAX": 0, "1:EAX": 0}]
+    assert not found.unreached
+
+
+def test_the_witness_of_a_litmus_test_replays_from_its_file(sb, tmp_path):
+    found = compare(str(sb), "native:barriers=none", host="tso")
+    saved = found.forbidden[0].failure.save(tmp_path / "witness.json")
+    again = replay(saved, program=find_target(str(sb)))
+    assert again.findings == found.forbidden[0].failure.findings
+    assert replay(saved).trace.digest == again.trace.digest
+    assert again.target == str(sb)
+
+
+def test_a_litmus_file_that_has_changed_is_not_replayed_as_if_it_had_not(sb, tmp_path):
+    failure = compare(str(sb), "native:barriers=none", host="tso").forbidden[0].failure
+    record = failure.record(tmp_path)
+    assert (record.program.source, record.program.variable) == ("SB.litmus", "")
+
+
+def test_interruption_keeps_what_was_found():
+    def interrupt(which, count):
+        raise KeyboardInterrupt
+
+    code = [ins("store", X, 1), ins("load", X, into="r"), ins("store", X, 2), ins("load", X, into="s")]
+    found = compare(Program("many", isa="x86", threads=[code] * 2, init={X: 0}), progress=interrupt)
+    assert found.interrupted
+    assert found.allowed.executions >= 64 and found.allowed.states
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_is_no_program_is_refused(tmp_path):
+    with pytest.raises(UsageError):
+        compare(17)
+    with pytest.raises(UsageError):
+        compare(aba, "cas", machine=Machine("cas"))
+    with pytest.raises(LitmusError):
+        compare(tmp_path / "absent.litmus")
+
+
+def test_the_command_saves_witnesses_and_its_status_is_the_verdict(sb, tmp_path, capsys):
+    folder = tmp_path / "failures"
+    arguments = ["compare", str(sb), "--host", "tso", "--format", "json"]
+    assert main([*arguments, "--scheme", "native:barriers=none", "--save", str(folder)]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["forbidden"][0]["outcome"] == {"0:EAX": 0, "1:EAX": 0}
+    assert main(["replay", document["saved"][0], "--format", "json"]) == 1
+    assert main(arguments) == 0
+    assert main([*arguments, "--executions", "1"]) == 3
+    assert main(["compare", str(tmp_path / "absent.litmus")]) == 2
+
+
+def test_the_command_shows_a_comparison_as_text(sb, capsys):
+    assert main(["compare", str(sb), "--host", "tso", "--scheme", "native:barriers=none"]) == 1
+    assert main(["compare", str(sb), "--host", "sc"]) == 0
+    assert "unreached" not in capsys.readouterr().err
