@@ -5,8 +5,8 @@
 `Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
 independent of each other. See the README for a first walk.
 
-The functions `compare`, `explore` and `replay` stand here in front of the packages of the same name, whose modules are imported by
-their full names. trio is loaded only by what needs it.
+The functions `explore` and `replay` stand here in front of the packages of the same name, whose modules are imported
+by their full names. trio is loaded only by what needs it.
 """
 
 from simaie.decision import Choice, Schedule, Switch

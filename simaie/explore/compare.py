@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from simaie import plugins
 from simaie.engine.machine import Machine, SchemeChoice
 from simaie.errors import UsageError
 from simaie.explore.architecture import guest_machine, model_note
@@ -79,6 +80,14 @@ class Comparison:
 
     def __str__(self) -> str:
         return f"{self.name} under {self.possible.machine.scheme}: {self.verdict} ({self.reason})"
+
+    def _repr_html_(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "comparison")(self)
+        return drawn
+
+    def plot(self) -> Any:
+        """Outcomes by set, as a `simaie.show.plots.Plot`; UsageError if there are none."""
+        return plugins.resolve(plugins.RENDERERS, "comparison-plot")(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as JSON values."""

@@ -47,7 +47,10 @@ class Questions:
 
 
 def minimal_sets(sufficient: Questions, useful: Barrier) -> tuple[Barrier, ...]:
-    """All minimal sufficient sets; none if not even the full one is. useful: the kinds that may matter, tried first."""
+    """All minimal sufficient sets; none if not even the full one is.
+
+    useful: the kinds that can matter. Where these together suffice, sets with others are not asked for.
+    """
     if sufficient(Barrier.NONE):
         return (Barrier.NONE,)
     if not sufficient(Barrier.FULL):

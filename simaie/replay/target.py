@@ -1,4 +1,4 @@
-"""Finding a program: by corpus name, as ``file.py:name``, in a text of its own (``file.guest``), or a ``.litmus`` file."""
+"""Finding a program: by corpus name, as ``file.py:name``, or in a file of its own (``.guest``, ``.litmus``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an emulator can do against what its guest's architecture allows: three sets, their differences, their verdict."""
+"""What an emulator can do against what its guest's architecture allows: three sets, their differences, a verdict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from simaie import Machine, Program, compare, explore, ins, replay
+from simaie import Limits, Machine, Program, compare, explore, ins, replay
 from simaie.cli import main
 from simaie.errors import UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Verdict
@@ -57,7 +57,8 @@ def machine(scheme, host="sc"):
 def test_a_compare_and_swap_shows_what_a_reservation_forbids_and_its_witness_replays():
     found = compare(aba, machine=machine("cas"))
     assert found.verdict is Verdict.VIOLATED
-    assert found.allowed.complete and found.possible.complete
+    assert found.allowed.complete
+    assert found.possible.complete
     states = [dict(each.state) for each in found.forbidden]
     assert any(s["0:begun"] == 0 and s["0:over"] == 1 and s["0:failed"] == 0 for s in states)
     for each in found.forbidden:
@@ -92,7 +93,8 @@ def test_x86_is_held_against_tso_and_needs_no_note():
     found = compare(program, host="tso")
     assert found.allowed.machine.host == "tso"
     assert found.model_note == ""
-    assert found.verdict is Verdict.HOLDS and not found.unreached
+    assert found.verdict is Verdict.HOLDS
+    assert not found.unreached
     assert len(compare(program, host="sc").unreached) == 1
 
 
@@ -110,7 +112,7 @@ def test_the_memory_that_models_the_guest_can_be_chosen():
 
 
 def test_an_incomplete_set_of_what_is_allowed_decides_nothing():
-    found = compare(aba, machine=machine("cas"), executions=1)
+    found = compare(aba, machine=machine("cas"), executions=2)
     assert not found.allowed.complete
     assert found.forbidden
     assert found.verdict is Verdict.INCONCLUSIVE
@@ -120,7 +122,8 @@ def test_an_incomplete_set_of_what_is_possible_is_no_proof():
     endless = Program("endless", isa="x86", threads=[_endless], init={X: 0})
     found = compare(endless, machine=Machine("native"))
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.possible.reason and found.allowed.reason
+    assert found.possible.reason
+    assert found.allowed.reason
 
 
 async def _endless(cpu):
@@ -129,7 +132,7 @@ async def _endless(cpu):
 
 
 def test_a_deadlock_of_the_emulator_is_an_outcome_like_any_other():
-    class Stuck(Machine("native")._scheme_class):
+    class Stuck(Machine("native").scheme_class):
         """Takes its lock twice."""
 
         async def atomic_rmw(self, cpu, address, width, function):
@@ -171,7 +174,8 @@ def test_interruption_keeps_what_was_found():
     code = [ins("store", X, 1), ins("load", X, into="r"), ins("store", X, 2), ins("load", X, into="s")]
     found = compare(Program("many", isa="x86", threads=[code] * 2, init={X: 0}), progress=interrupt)
     assert found.interrupted
-    assert found.allowed.executions >= 64 and found.allowed.states
+    assert found.allowed.executions >= 64
+    assert found.allowed.states
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
@@ -200,3 +204,38 @@ def test_the_command_shows_a_comparison_as_text(sb, capsys):
     assert main(["compare", str(sb), "--host", "tso", "--scheme", "native:barriers=none"]) == 1
     assert main(["compare", str(sb), "--host", "sc"]) == 0
     assert "unreached" not in capsys.readouterr().err
+
+
+# -- as a picture -----------------------------------------------------------------------------------
+
+
+def test_the_plot_has_every_outcome_once_in_each_of_its_sets_forbidden_ones_first():
+    found = compare(aba, machine=machine("cas"))
+    rows = found.plot().rows
+    assert len(rows) == len(found.allowed.states) + len(found.possible.states)
+    count = len(found.forbidden)
+    assert all(row["part"] == "forbidden" and row["set"] == "possible" for row in rows[:count])
+    assert {row["part"] for row in rows} == {"forbidden", "unreached", "both"}
+
+
+def test_a_comparison_without_outcomes_has_no_plot():
+    def interrupt(which, count):
+        raise KeyboardInterrupt
+
+    async def endless(cpu):
+        while await cpu.load(X) < 2:
+            await cpu.store(X, 1)
+
+    program = Program("endless, interrupted", isa="x86", threads=[endless], init={X: 0})
+    limited = Machine("native", limits=Limits(steps=50))
+    found = compare(program, machine=limited, progress=interrupt)
+    assert not found.possible.states
+    with pytest.raises(UsageError, match="no outcomes"):
+        found.plot()
+
+
+def test_a_notebook_shows_the_verdict_and_what_differs():
+    found = compare(aba, machine=machine("cas"))
+    shown = found._repr_html_()
+    assert shown.count("possible, not allowed") == min(len(found.forbidden), 20)
+    assert "<script" not in shown

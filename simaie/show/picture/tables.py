@@ -1,5 +1,5 @@
-"""What is put in rather than found, at the end of a notebook's cell: guest code in columns, a machine, a radix tree,
-the audit's matrix. Plain HTML tables without styles of their own, so that they look as the notebook does.
+"""What else a notebook's cell can end with: guest code in columns, a machine, a radix tree, the audit's matrix, a
+comparison. Plain HTML tables without styles of their own, so that they look as the notebook does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from typing import Any
 from simaie.aie.radix_tree import Node, RadixTree
 from simaie.audit.report import AuditReport
 from simaie.engine.machine import Machine
+from simaie.explore.compare import Comparison
+from simaie.explore.subject import state_text
 from simaie.guest.code import Code
 from simaie.guest.program import Program
 from simaie.show.words import clean
 
-__all__ = ["audit_table", "machine_table", "program_table", "radix_table"]
+__all__ = ["audit_table", "comparison_table", "machine_table", "program_table", "radix_table"]
 
 _CODE = '<pre style="margin:0;text-align:left;font-family:monospace">{}</pre>'
+#: More outcomes of one kind than this are counted only.
+_MOST_STATES = 20
 _LEFT = ' style="text-align:left;vertical-align:top"'
 
 
@@ -73,6 +77,22 @@ def audit_table(report: AuditReport) -> str:
         for (number, title, name), f in cells.items()
     ]
     return _table(["row", "case", "program", *schemes], rows, markup=True)
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """The verdict, and a row for each outcome that one set has and the other has not, forbidden ones bold."""
+    allowed, possible = comparison.allowed, comparison.possible
+    head = f"<b>{escape(clean(str(comparison)))}</b>"
+    note = f"<p>{escape(clean(comparison.model_note))}</p>" if comparison.model_note else ""
+    rows = [
+        (f"<b>{escape(clean(state_text(each.state)))}</b>", "<b>forbidden</b>: possible, not allowed")
+        for each in comparison.forbidden[:_MOST_STATES]
+    ]
+    rows += [(escape(clean(state_text(state))), "unreached") for state in comparison.unreached[:_MOST_STATES]]
+    hidden = len(comparison.forbidden) + len(comparison.unreached) - len(rows)
+    rows += [(f"and {hidden:,} others", "")] if hidden else []
+    counts = f"<p>{len(allowed.states):,} outcomes allowed, {len(possible.states):,} possible</p>"
+    return f"<p>{head}</p>{note}{counts}" + (_table(["outcome", ""], rows, markup=True) if rows else "")
 
 
 def radix_table(tree: RadixTree[Any]) -> str:
