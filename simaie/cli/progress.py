@@ -60,7 +60,7 @@ def litmus_progress(planned: int) -> Iterator[Callable[[int, str], None] | None]
 @contextlib.contextmanager
 def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None]:
     """Likewise for a comparison: which set is being explored; its end is not known."""
-    with _bar() as draw:
+    with bar() as draw:
         yield (
             None
             if draw is None
@@ -73,7 +73,7 @@ def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None
 @contextlib.contextmanager
 def barriers_progress() -> Iterator[Callable[[int, int, str], None] | None]:
     """Likewise for barriers: how many programs are done, and the one at hand."""
-    with _bar() as draw:
+    with bar() as draw:
         yield (
             None
             if draw is None
