@@ -14,6 +14,7 @@ from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import barriers_progress
 from simaie.cli.status import Status, complain, status_of
+from simaie.errors import SimaieError
 from simaie.explore.barriers import BarriersReport, minimal_barriers
 from simaie.guest.litmus import LitmusError
 from simaie.replay.failure import Failure
@@ -49,15 +50,20 @@ class _Wrong:
     def __init__(self) -> None:
         self.errors: list[dict[str, Any]] = []
 
-    def take(self, error: LitmusError) -> None:
-        """Note and say what is wrong with a file."""
-        self.errors.append({"file": error.file, "line": error.line, "column": error.column, "problem": str(error)})
-        complain(str(error))
+    def take(self, name: str, error: SimaieError) -> None:
+        """Note and say what is wrong with a program."""
+        if isinstance(error, LitmusError):
+            self._add(error.file, str(error), error.line, error.column)
+        else:
+            self._add(name, f"{name}: {error}")
 
     def lacks(self, path: str, problem: str) -> None:
         """Note and say that a path leads nowhere."""
-        self.errors.append({"file": path, "line": 0, "column": 0, "problem": problem})
-        complain(f"{path}: {problem}")
+        self._add(path, f"{path}: {problem}")
+
+    def _add(self, file: str, problem: str, line: int = 0, column: int = 0) -> None:
+        self.errors.append({"file": file, "line": line, "column": column, "problem": problem})
+        complain(problem)
 
 
 def _programs(targets: Sequence[str], wrong: _Wrong) -> Iterator[Any]:

@@ -64,6 +64,7 @@ class _Tally:
     answers: Counter[str] = field(default_factory=Counter)
     executions: int = 0
     unsure: int = 0
+    partial: int = 0
     broken: int = 0
     unsupported: int = 0
     interrupted: bool = False
@@ -85,6 +86,9 @@ class _Tally:
         if not each.conclusive:
             self.unsure += 1
             complain(f"{each.test.file}: the answer is not sure: {_why(each)}")
+        elif not each.whole:
+            self.partial += 1
+            complain(f"{each.test.file}: the answer is sure, but states may be missing: {_why(each)}")
 
     def lacks(self, path: str, problem: str) -> None:
         """Count and say that a path leads nowhere."""
@@ -114,11 +118,17 @@ class _Tally:
     def __str__(self) -> str:
         parts = [f"{self.answers['Ok']} Ok", f"{self.answers['No']} No"]
         unreadable = len(self.errors) - self.unsupported
-        rest = {"of these not sure": self.unsure, "unsupported": self.unsupported, "unreadable": unreadable}
+        rest = {
+            "of these not sure": self.unsure,
+            "of these sure, but with states missing": self.partial,
+            "unsupported": self.unsupported,
+            "unreadable": unreadable,
+        }
         parts += [f"{count} {what}" for what, count in rest.items() if count]
         end = "; interrupted" if self.interrupted else ""
         elapsed = time.perf_counter() - self.began
-        return f"{self.done} files: {', '.join(parts)}; {self.executions:,} executions, {elapsed:.1f} s{end}"
+        files = f"{self.done} file{'' if self.done == 1 else 's'}"
+        return f"{files}: {', '.join(parts)}; {self.executions:,} executions, {elapsed:.1f} s{end}"
 
 
 def _broken(result: LitmusResult) -> bool:

@@ -132,6 +132,12 @@ class Machine:
             parts += ["--steps", str(self.limits.steps)]
         return parts
 
+    @property
+    def host_order(self) -> Barrier:
+        """Which orders of a vCPU's accesses the host keeps by itself."""
+        order: Barrier = self._memory_class.order
+        return order
+
     def facts(self, isa: str) -> Facts:
         """The facts that a scheme is told, for a guest of `isa`."""
         found = self._facts.get(isa)
@@ -139,7 +145,7 @@ class Machine:
             usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
             bits = self.address_bits or usual.get(isa, 64)
             order = isa_class(isa).memory_order
-            found = Facts(isa, self.full_system, self.host_word, bits, order, self._memory_class.order)
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order)
             self._facts[isa] = found
         return found
 

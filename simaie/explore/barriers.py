@@ -14,20 +14,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 from simaie.barrier import Barrier
 from simaie.engine.machine import Machine, SchemeChoice
-from simaie.errors import UsageError
+from simaie.errors import SimaieError, UsageError
 from simaie.explore.architecture import guest_machine, like, model_note
 from simaie.explore.compare import Forbidden, forbidden_dict, forbidden_failure, machine_of
 from simaie.explore.minimal_sets import Questions, combined, kinds_of, minimal_sets
 from simaie.explore.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, outcomes_of
 from simaie.explore.subject import Subject, Target, subject_of
 from simaie.finding import Verdict
-from simaie.guest.litmus import LitmusError
+from simaie.guest.program import Program
 from simaie.plugins import Spec
 
 __all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
 
 #: Called before each program: its number from 0, how many there are, its name.
 Progress: TypeAlias = Callable[[int, int, str], None]
+#: Called with the name (of a file, its path) of what cannot be read or run, and why.
+Errors: TypeAlias = Callable[[str, SimaieError], None]
 
 
 class Need(NamedTuple):
@@ -83,11 +85,13 @@ class BarriersReport:
     """The result of `minimal_barriers`.
 
     minimal: the minimal sets of kinds with which every program (but those that no barrier mends, and the undecided)
-    does only what its architecture allows. model_notes: see `Comparison.model_note`.
+    does only what its architecture allows. scheme: without its option ``barriers``. kept: the kinds that the host keeps
+    by itself. model_notes: see `Comparison.model_note`.
     """
 
     scheme: str
     host: str
+    kept: Barrier
     programs: tuple[ProgramBarriers, ...]
     model_notes: tuple[str, ...]
     interrupted: bool
@@ -115,10 +119,11 @@ class BarriersReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Holds if there is an answer for every program; violated if barriers do not mend one."""
+        """Holds if there are programs, and an answer for each; violated if barriers do not mend one."""
         if self.remaining:
             return Verdict.VIOLATED
-        return Verdict.INCONCLUSIVE if self.undecided or self.interrupted else Verdict.HOLDS
+        sure = self.programs and not self.undecided and not self.interrupted
+        return Verdict.HOLDS if sure else Verdict.INCONCLUSIVE
 
     def needed_by(self, kind: Barrier) -> tuple[str, ...]:
         """The programs that cannot do without one kind."""
@@ -131,6 +136,7 @@ class BarriersReport:
             "host": self.host,
             "verdict": self.verdict.value,
             "minimal": [each.text for each in self.minimal],
+            "kept": self.kept.text,
             "model_notes": list(self.model_notes),
             "programs": [program.as_dict() for program in self.programs],
             "needs": [need.as_dict() for need in self.needs],
@@ -150,18 +156,21 @@ def minimal_barriers(
     executions: int = EXECUTIONS,
     seconds: float | None = None,
     progress: Progress | None = None,
-    errors: Callable[[LitmusError], None] | None = None,
+    errors: Errors | None = None,
 ) -> BarriersReport:
     """The minimal sets of barriers, as the scheme's option ``barriers``, that keep `programs` within what is allowed.
 
-    The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each litmus test that
-    cannot be run, which is then left out; by default the first is raised. Ctrl-C keeps the programs that are done.
+    The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each program that
+    cannot be read or run, which is then left out; by default the first is raised. Ctrl-C keeps the programs that are
+    done.
 
     Raises UsageError if the scheme or the host is a class: a name is needed to vary the option.
     """
     machine = machine_of(scheme, host, machine)
     if machine.scheme_spec is None or machine.custom_host:
         raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")
+    _with(machine, Barrier.NONE)  # which fails at once if the scheme has no such option
+    SearchLimits(executions, seconds).require()
     targets, began = list(programs), time.perf_counter()
     done: list[ProgramBarriers] = []
     notes: dict[str, None] = {}
@@ -173,10 +182,10 @@ def minimal_barriers(
                 progress(number, len(targets), subject.name)
             ideal = guest_machine(subject.program.isa, machine, host=allowed_host, spurious_failures=spurious_failures)
             done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds)))
-        except LitmusError as error:
+        except SimaieError as error:
             if errors is None:
                 raise
-            errors(error)
+            errors(target.name if isinstance(target, Program) else str(target), error)
             continue
         except KeyboardInterrupt:  # between two searches
             interrupted = True
@@ -186,7 +195,17 @@ def minimal_barriers(
         if interrupted:
             break
     texts = tuple(note for note in notes if note)
-    return BarriersReport(machine.scheme, machine.host, tuple(done), texts, interrupted, time.perf_counter() - began)
+    others = {name: value for name, value in machine.scheme_spec.options.items() if name != "barriers"}
+    scheme = str(Spec(machine.scheme_spec.name, others))
+    kept = machine.host_order
+    return BarriersReport(scheme, machine.host, kept, tuple(done), texts, interrupted, time.perf_counter() - began)
+
+
+def _with(machine: Machine, barriers: Barrier) -> Machine:
+    """The same machine, whose scheme emits exactly these."""
+    spec = machine.scheme_spec
+    assert spec is not None  # a class has been refused
+    return like(machine, Spec(spec.name, {**spec.options, "barriers": barriers.text}), machine.host)
 
 
 class _UndecidedError(Exception):
@@ -206,7 +225,7 @@ def _of(subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits
     try:
         trial.allow(ideal)
         questions = Questions(trial.sufficient)
-        missing = Barrier.FULL & ~machine.facts(subject.program.isa).host_order
+        missing = Barrier.FULL & ~machine.host_order
         minimal = minimal_sets(questions, missing)
         needs = tuple(trial.needs(minimal, questions))
         remaining = None if minimal else trial.forbidden[Barrier.FULL]
@@ -236,9 +255,7 @@ class _Trial:
 
     def sufficient(self, barriers: Barrier) -> bool:
         """Whether nothing forbidden happens with these barriers."""
-        spec = self._machine.scheme_spec
-        assert spec is not None  # a class has been refused
-        given = like(self._machine, Spec(spec.name, {**spec.options, "barriers": barriers.text}), self._machine.host)
+        given = _with(self._machine, barriers)
         found = outcomes_of(
             self._subject, given, self._limits, wanted=lambda state: state not in self._may, first=True
         )

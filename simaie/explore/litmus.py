@@ -20,10 +20,10 @@ from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
 from simaie.errors import GuestError
 from simaie.explore.explorer import make_scheduler
+from simaie.explore.litmus_subject import beyond, require_inside
 from simaie.guest.litmus import (
     Held,
     LitmusTest,
-    Position,
     Quantifier,
     Verdict,
     evaluate,
@@ -32,7 +32,7 @@ from simaie.guest.litmus import (
     state_locations,
     widths,
 )
-from simaie.guest.litmus.lowering import ROUNDS, Lowered, UnsupportedError, lower
+from simaie.guest.litmus.lowering import ROUNDS, Lowered, lower
 from simaie.protocols import require_positive
 from simaie.replay.run import make_execution
 from simaie.trace import Ending, Trace
@@ -66,9 +66,14 @@ class LitmusResult(msgspec.Struct, frozen=True):
     seconds: float
 
     @property
+    def whole(self) -> bool:
+        """Whether there are no other states."""
+        return self.complete and not self.bounded
+
+    @property
     def conclusive(self) -> bool:
         """Whether the answer would stay the same had more been explored: it rests on a witness, or on all there is."""
-        if self.complete and not self.bounded:
+        if self.whole:
             return True
         match self.test.condition.quantifier:
             case Quantifier.EXISTS | Quantifier.NOT_EXISTS:
@@ -130,7 +135,6 @@ class _Search:
         self._scheduler, _ = make_scheduler("dpor")
         self.outcomes: Counter[Any] = Counter()
         self.executions = self.cut = self._truncated = 0
-        self._first, self._end = lowered.layout.span
 
     def run(self, limit: int, deadline: float | None) -> bool:
         """Explore; returns whether that was everything."""
@@ -142,29 +146,18 @@ class _Search:
             try:
                 self._take(run_inline(execution))
             except GuestError as error:
-                raise self._beyond(error.vcpu, str(error)) from error
+                raise beyond(self._lowered, error.vcpu, str(error)) from error
         return scheduler.complete and not self._truncated
 
     def _take(self, trace: Trace) -> None:
         self.executions += 1
-        lowered = self._lowered
-        for fault in trace.faults:
-            raise self._beyond(fault.vcpu, fault.message)
-        for event in trace.events:
-            if event.op.width and not self._first <= event.op.address < self._end:
-                raise self._beyond(event.actor, f"no location of the test is at {event.op.address:#x}")
+        require_inside(self._lowered, trace)
         if trace.truncated:
             self._truncated += 1
-        elif trace.ending is not Ending.FINISHED or lowered.is_cut(trace.outcome):
+        elif trace.ending is not Ending.FINISHED or self._lowered.is_cut(trace.outcome):
             self.cut += 1
         else:
             self.outcomes[trace.outcome] += 1
-
-    def _beyond(self, vcpu: str, what: str) -> UnsupportedError:
-        test = self._lowered.test
-        thread = test.threads[int(vcpu)]
-        position = thread.statements[0].position if thread.statements else Position(1, 1)
-        return UnsupportedError(test.file, position, f"P{thread.id} cannot be run: {what}")
 
     def judged(self) -> tuple[tuple[LitmusState, ...], int, int]:
         """The states, how many executions satisfy the condition, and how many do not."""

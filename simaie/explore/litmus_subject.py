@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from simaie.explore.subject import BLOCKED, State, Subject
 from simaie.guest.litmus import LitmusTest, Position, passes_filter, state_locations
-from simaie.guest.litmus.lowering import UnsupportedError, lower
+from simaie.guest.litmus.lowering import Lowered, UnsupportedError, lower
 from simaie.trace import Ending, Trace
 
-__all__ = ["LitmusSubject"]
+__all__ = ["LitmusSubject", "beyond", "require_inside"]
 
 
 class LitmusSubject(Subject):
@@ -15,7 +15,6 @@ class LitmusSubject(Subject):
 
     def __init__(self, test: LitmusTest) -> None:
         self._lowered = lower(test)
-        self._first, self._end = self._lowered.layout.span
         self._shown = state_locations(test)
         super().__init__(self._lowered.program)
 
@@ -27,7 +26,7 @@ class LitmusSubject(Subject):
 
     def state(self, trace: Trace) -> State | None:
         """As herd7 names it. Raises UnsupportedError for a test that leaves its own locations."""
-        self._check(trace)
+        require_inside(self._lowered, trace)
         if trace.ending in BLOCKED:
             return super().state(trace)
         state = self._lowered.state(trace.outcome)
@@ -35,15 +34,20 @@ class LitmusSubject(Subject):
             return None
         return tuple([(name, state[name]) for name in self._shown])
 
-    def _check(self, trace: Trace) -> None:
-        for fault in trace.faults:
-            raise self._beyond(fault.vcpu, fault.message)
-        for event in trace.events:
-            if event.op.width and not self._first <= event.op.address < self._end:
-                raise self._beyond(event.actor, f"no location of the test is at {event.op.address:#x}")
 
-    def _beyond(self, actor: str, what: str) -> UnsupportedError:
-        test = self._lowered.test
-        thread = test.threads[int(actor.partition("~")[0])]
-        position = thread.statements[0].position if thread.statements else Position(1, 1)
-        return UnsupportedError(test.file, position, f"P{thread.id} cannot be run: {what}")
+def require_inside(lowered: Lowered, trace: Trace) -> None:
+    """Raise UnsupportedError if a thread faulted, or left the locations of its test."""
+    for fault in trace.faults:
+        raise beyond(lowered, fault.vcpu, fault.message)
+    first, end = lowered.layout.span
+    for event in trace.events:
+        if event.op.width and not first <= event.op.address < end:
+            raise beyond(lowered, event.actor, f"no location of the test is at {event.op.address:#x}")
+
+
+def beyond(lowered: Lowered, actor: str, what: str) -> UnsupportedError:
+    """The error for a thread that cannot be run; actor: its vCPU, or a store buffer of that."""
+    test = lowered.test
+    thread = test.threads[int(actor.partition("~")[0])]
+    position = thread.statements[0].position if thread.statements else Position(1, 1)
+    return UnsupportedError(test.file, position, f"P{thread.id} cannot be run: {what}")

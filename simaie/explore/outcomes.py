@@ -38,6 +38,10 @@ class SearchLimits:
     executions: int = EXECUTIONS
     seconds: float | None = None
 
+    def require(self) -> None:
+        """Raise UsageError unless both are positive."""
+        require_positive(executions=self.executions, seconds=self.seconds)
+
 
 @dataclass(frozen=True)
 class Witness:
@@ -94,7 +98,7 @@ def outcomes_of(
     be run, and whatever its guest code raises.
     """
     limits = limits or SearchLimits()
-    require_positive(executions=limits.executions, seconds=limits.seconds)
+    limits.require()
     search = _Search(subject, machine, wanted, first)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         try:

@@ -45,7 +45,8 @@ def _table(report: BarriersReport) -> Iterator[Text]:
     for kind in ORDERS:
         names = report.needed_by(kind)
         shown = ", ".join(names[:MOST_PROGRAMS]) + (", ..." if len(names) > MOST_PROGRAMS else "")
-        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  -")
+        nobody = f"- ({clean(report.host)} keeps it by itself)" if kind & report.kept else "-"
+        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {nobody}")
         found = sorted((need for need in report.needs if need.kind == kind), key=lambda need: not need.always)
         if found:
             yield from _witness(found[0])

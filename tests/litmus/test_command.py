@@ -17,6 +17,14 @@ PROGRAMS = Path(__file__).parent / "programs"
 SURE = PROGRAMS / "x86-sb.litmus"
 PROMISE = PROGRAMS / "x86_64-lost-update.litmus"
 SPIN = "X86 spin\n{}\n P0;\n L: MOV EAX,[x];\n CMP EAX,$1;\n JNE L;\nexists (0:EAX=1)\n"
+WAITING = """X86 waiting
+{}
+ P0             | P1         ;
+ L: MOV EAX,[x] | MOV [x],$1 ;
+ CMP EAX,$1     |            ;
+ JNE L          |            ;
+exists (0:EAX=1)
+"""
 
 
 class Ran(NamedTuple):
@@ -92,6 +100,15 @@ def test_an_answer_that_is_not_sure_is_status_3(run: Run, tmp_path: Path) -> Non
     assert run(SURE, "--executions", 2).status == Status.INCONCLUSIVE
     spin.write_text(SPIN.replace("{}", "{x=1;}"))
     assert run(spin).status == Status.HOLDS
+
+
+def test_states_that_may_be_missing_are_said_even_if_the_answer_is_sure(run: Run, tmp_path: Path) -> None:
+    """A witness is enough for `exists`, but not for the list of states."""
+    spin = tmp_path / "spin.litmus"
+    spin.write_text(WAITING)
+    ran = run(spin)
+    assert ran.status == Status.HOLDS
+    assert ran.err.splitlines()[0].startswith(f"simaie: {spin}: the answer is sure, but states may be missing: ")
 
 
 def test_json_says_the_same(run: Run, tmp_path: Path) -> None:

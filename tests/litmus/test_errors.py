@@ -80,6 +80,13 @@ def test_bad_init(init: str, column: int) -> None:
     assert (caught.value.line, caught.value.column) == (2, column)
 
 
+def test_contradictory_values_say_where_the_other_one_stands() -> None:
+    """So that the reader finds the two."""
+    with pytest.raises(LitmusError) as caught:
+        with_parts(init="y=0; x=1; x=2")
+    assert caught.value.expected == ("the value of line 2, column 7",)
+
+
 @pytest.mark.parametrize(
     ("final", "column"),
     [

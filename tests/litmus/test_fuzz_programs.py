@@ -106,10 +106,10 @@ def refusal(text: str, machine: Machine) -> tuple[str, LitmusError | None]:
 
 def check(seeds: range) -> None:
     """Every kind of end must occur, or the mutations are too tame or too wild."""
-    machine, seen = Machine(HERD_SCHEME), set()
+    machines, seen = [Machine(HERD_SCHEME, host=host) for host in ("sc", "tso", "pso")], set()
     for seed in seeds:
         text = mutated(derive(7, seed))
-        stage, error = refusal(text, machine)
+        stage, error = refusal(text, machines[seed % 3])
         seen.add(stage)
         if error is not None:
             lines = text.split("\n")

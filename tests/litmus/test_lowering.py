@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.explore.litmus import explore_litmus
 from simaie.guest.litmus import parse
@@ -61,6 +62,48 @@ def test_a_question_or_a_beginning_that_is_not_simulated(init: str, final: str, 
     """Registers that nobody keeps, addresses of code, and more memory than there is."""
     error = refused(f"X86_64 t\n{{{init}}}\n P0 ;\n L: nop ;\n{final}\n")
     assert place is None or (error.line, error.column) == place
+
+
+@pytest.mark.parametrize(
+    ("arch", "cell", "name"),
+    [
+        ("X86", "MOV EAX,EQX", "EQX"), ("X86", "MOV EQX,EAX", "EQX"), ("X86", "ADD EAX,EQX", "EQX"),
+        ("X86_64", "xchgq $1,%rax", ""), ("ARM", "MOV R1,R16", "R16"), ("ARM", "LDR R16,[R1]", "R16"),
+        ("AArch64", "MOV W0,W32", "W32"), ("AArch64", "LDR X32,[X0]", "X32"), ("RISCV", "lw x32,0(x1)", "x32"),
+        ("RISCV", "add x1,x2,x32", "x32"), ("PPC", "lwz r32,0(r1)", "r32"), ("MIPS", "li $2,v9", "v9"),
+    ],
+)  # fmt: skip
+def test_an_operand_that_names_nothing_is_refused_with_what_could_stand_there(arch: str, cell: str, name: str) -> None:
+    """A misspelt register is not taken for a location that nothing else names."""
+    error = refused(f"{arch} t\n{{}}\n P0 | P1 ;\n nop | {cell} ;\nexists (x=1)\n")
+    assert (error.file, error.line, error.column) == ("t.litmus", 4, 8)
+    assert repr(name) in error.problem or not name
+    assert "a register" in error.expected
+
+
+def test_a_location_that_the_test_names_is_an_operand_by_itself() -> None:
+    """Its address, as in the tests of herd7 that have it so."""
+    for init, final in (("x=1", "0:EAX=x"), ("", "(0:EAX=x /\\ x=0)")):
+        result = explore_litmus(parse(f"X86 t\n{{{init}}}\n P0;\n MOV EAX,x;\nexists {final}\n"))
+        assert result.verdict.observation == "Always"
+
+
+@pytest.mark.parametrize(
+    ("arch", "cell", "meant"),
+    [("X86", "MVO EAX,[x]", "mov"), ("PPC", "lzw r1,0(r2)", "lwz"), ("ARM", "LDRR R1,[R2]", "ldr")],
+)
+def test_the_nearest_mnemonic_is_suggested(arch: str, cell: str, meant: str) -> None:
+    """Of those that the architecture has here."""
+    assert f"did you mean {meant!r}?" in refused(f"{arch} t\n{{}}\n P0;\n {cell};\n").problem
+
+
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
+def test_a_store_to_where_no_location_is_is_refused_when_it_drains_too(host: str) -> None:
+    """On a host whose store buffers are actors of their own."""
+    stray = parse("X86 t\n{0:EBX=4096;}\n P0;\n MOV [EBX],$1;\nexists (x=0)\n", "t.litmus")
+    with pytest.raises(UnsupportedError, match="P0 cannot be run") as caught:
+        explore_litmus(stray, Machine("native", host=host))
+    assert caught.value.line == 4
 
 
 def test_an_access_to_where_no_location_is_is_refused() -> None:

@@ -10,7 +10,7 @@ from simaie import Machine, Program, explore, ins
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
 from simaie.guest.corpus.barriers import SHAPES, litmus
-from simaie.guest.corpus.common import X, Y
+from simaie.guest.corpus.common import X, Y, Z
 from simaie.op import Kind
 
 ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
@@ -108,6 +108,44 @@ def test_locked_operations_between_carry_the_barrier_of_a_real_host(shape, isa, 
 def test_what_needs_delayed_loads_shows_on_no_host(isa, host):
     for shape in ("lb", "iriw"):
         assert verdict(shape, isa, "nothing", "none:barriers=none", host) == "holds"
+
+
+@pytest.mark.parametrize("scheme", ["native", "none", "aie-rfc", "aie-v2", "cas", "global-lock"])
+@pytest.mark.parametrize("host", ["tso", "pso"])
+def test_a_load_is_never_performed_after_the_atomic_instruction_behind_it(scheme, host):
+    """MPQ, which a weak host shows if nothing stands between: it takes loads that are delayed, as no host here does."""
+    program = Program(
+        "mpq",
+        isa="x86",
+        threads=[
+            [ins("store", X, 1), ins("sfence"), ins("store", Y, 1)],
+            [ins("load", Y, into="r"), ins("lock_cmpxchg", X, 1, 2, into="s")],
+        ],
+        init={X: 0, Y: 0},
+    )
+    machine = Machine((scheme, {"barriers": "guest"}), host=host, address_bits=12)
+    report = explore(program, machine, scheduler="dpor", failures=None)
+    assert report.complete
+    ends = {(outcome["1:r"], outcome["1:s"]) for outcome in report.outcomes}
+    assert ends >= {(0, 0), (0, 1), (1, 1)}
+    assert (1, 0) not in ends
+
+
+@pytest.mark.parametrize("host", ["tso", "pso"])
+@pytest.mark.parametrize(("scheme", "found"), [("cas", "holds"), ("aie-v2", "holds"), ("none", "violated")])
+def test_a_host_atomic_keeps_a_store_before_it_and_a_load_behind_it_apart(scheme, host, found):
+    """SBQ: where a locked instruction is a host atomic or a mutex it is a full fence, where it is plain it is none."""
+    threads = [[ins("store", mine, 1), ins("lock_xadd", own, 1), ins("load", other, into="r")]
+               for mine, own, other in ((X, Z, Y), (Y, Z + 64, X))]  # fmt: skip
+    program = Program(
+        "sbq",
+        isa="x86",
+        threads=threads,
+        init={X: 0, Y: 0, Z: 0, Z + 64: 0},
+        final=lambda state: (state.registers["0:r"], state.registers["1:r"]) != (0, 0),
+    )
+    machine = Machine((scheme, {"barriers": "none"}), host=host, address_bits=12)
+    assert explore(program, machine, scheduler="dpor").verdict == found
 
 
 # -- acquire and release -----------------------------------------------------------------------------

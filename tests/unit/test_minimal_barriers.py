@@ -16,6 +16,7 @@ from simaie.explore.minimal_sets import ORDERS, Questions, combined, minimal_set
 from simaie.finding import Verdict
 from simaie.guest.corpus.barriers import SHAPES
 from simaie.guest.litmus import LitmusError
+from simaie.guest.litmus.lowering import UnsupportedError
 
 NONE, ST_LD, ST_ST = Barrier.NONE, Barrier.ST_LD, Barrier.ST_ST
 STORES = ("mp", "s", "2+2w")
@@ -100,6 +101,7 @@ def test_store_buffering_with_a_fence_needs_it_on_tso(scheme):
     report = found("sb", "x86", "mfence", "tso", scheme)
     assert report.verdict is Verdict.HOLDS
     assert report.minimal == (ST_LD,)
+    assert report.scheme == scheme
     (need,) = report.needs
     assert need.kind == ST_LD
     assert need.without == NONE
@@ -187,11 +189,38 @@ def test_a_litmus_test_that_cannot_be_run_is_told_of_or_raised(tmp_path):
     bad = tmp_path / "bad.litmus"
     bad.write_text("X86 bad\n{ }\n P0 ;\n HLT ;\nexists (x=1)\n")
     told = []
-    report = minimal_barriers([bad, litmus_file(tmp_path, "SB")], "native", "tso", errors=told.append)
-    assert len(told) == 1
+    report = minimal_barriers(
+        [bad, litmus_file(tmp_path, "SB")], "native", "tso", errors=lambda name, error: told.append((name, error))
+    )
+    ((name, error),) = told
+    assert (name, type(error)) == (str(bad), UnsupportedError)
     assert report.minimal == (ST_LD,)
     with pytest.raises(LitmusError):
         minimal_barriers([bad], "native", "tso")
+
+
+def test_a_program_that_the_scheme_does_not_run_leaves_the_others():
+    """aie-v2 has no LL/SC."""
+    exclusive = Program("exclusive", isa="arm", threads=[[ins("ldrex", 0x100)]], init={0x100: 0})
+    told = []
+    report = minimal_barriers(
+        [exclusive, litmus("sb", "x86", "mfence")],
+        "global-lock",
+        "tso",
+        errors=lambda name, error: told.append((name, type(error))),
+    )
+    assert told == [("exclusive", UsageError)]
+    assert report.minimal == (ST_LD,)
+
+
+def test_about_no_programs_nothing_is_claimed():
+    assert minimal_barriers([], "native", "tso").verdict is Verdict.INCONCLUSIVE
+
+
+def test_options_that_cannot_be_are_refused_before_anything_runs():
+    for options in ({"executions": 0}, {"seconds": -1.0}):
+        with pytest.raises(UsageError):
+            minimal_barriers([], "native", "tso", **options)
 
 
 def test_a_scheme_without_a_name_is_refused():
@@ -206,6 +235,7 @@ def test_the_command_answers_for_a_folder_and_saves_witnesses(tmp_path, capsys):
     assert main(arguments) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["minimal"] == ["st-ld+st-st"]
+    assert document["kept"] == "ld-ld+ld-st"
     assert len(document["saved"]) == 2
     assert main(["replay", document["saved"][0], "--format", "json"]) == 1
     capsys.readouterr()

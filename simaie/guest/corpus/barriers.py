@@ -115,7 +115,7 @@ def _cases() -> list[Case]:
                 ("full", must_not, "the guest's fences become the host's"),
             ):
                 found.append(_case(shape, isa, host, barriers, "fences", expect, why))
-        for shape in ("sb", "mp"):
+        for shape in _HOST:
             why = "the mutex of the granule carries the barrier that nobody emits"
             found.append(_case(shape, isa, _HOST[shape], "none", "locked operations", must_not, why))
         for shape in ("lb", "iriw"):

@@ -59,13 +59,21 @@ def _undefined(label: str, thread: int, labels: Mapping[str, Position], position
 
 def _check_init(items: tuple[InitItem, ...]) -> None:
     """Allow a location to be mentioned again (its type first, then its value), but not to be contradicted."""
-    types: dict[Location, CType] = {}
-    values: dict[Location, Value] = {}
+    types: dict[Location, tuple[CType, Position]] = {}
+    values: dict[Location, tuple[Value, Position]] = {}
     for item in items:
-        if item.type is not None and types.setdefault(item.location, item.type) != item.type:
-            raise Fault(item.position, f"{item.location.key} is declared twice, with different types")
-        if item.value is not None and values.setdefault(item.location, item.value) != item.value:
-            raise Fault(item.position, f"{item.location.key} is initialised twice, with different values")
+        if item.type is not None:
+            _agree(types.setdefault(item.location, (item.type, item.position)), item.type, item, "declared", "type")
+        if item.value is not None:
+            first = values.setdefault(item.location, (item.value, item.position))
+            _agree(first, item.value, item, "initialised", "value")
+
+
+def _agree(first: tuple[object, Position], said: object, item: InitItem, verb: str, what: str) -> None:
+    before, place = first
+    if before != said:
+        problem = f"{item.location.key} is {verb} twice, with different {what}s"
+        raise Fault(item.position, problem, [f"the {what} of line {place.line}, column {place.column}"])
 
 
 def _locations(test: LitmusTest) -> Iterator[tuple[Location, Position]]:

@@ -85,7 +85,7 @@ def _otherwise(b: Builder, change: str, value: Value, bits: int) -> Value:
 
 def _condition(b: Builder, operand: Operand, *, inverse: bool = False) -> Value:
     if not isinstance(operand, ConditionCode):
-        raise b.unsupported("an operand that should be a condition")
+        raise b.misplaced(operand, "a condition")
     return flags.condition(b, flags.inverse(b, operand.code) if inverse else operand.code)
 
 

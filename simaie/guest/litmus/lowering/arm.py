@@ -100,7 +100,7 @@ def _multiple(start: int, step: int, *, stores: bool) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         base, listed = operands(b, instruction, 2)
         if not isinstance(listed, RegisterList):
-            raise b.unsupported("an operand that should be a list of registers")
+            raise b.misplaced(listed, "a list of registers")
         chosen, writes_back = _base(b, base)
         origin = b.move(b.read(chosen), b.temporary())
         names = sorted(listed.registers, key=_number)

@@ -35,9 +35,9 @@ def second(b: Builder, operand: Operand, bits: int) -> Value:
         case ShiftedRegister(source, shift):
             return b.wrap(_shifted(b, b.read(source), shift, min(bits, bits_of(b, source))), bits)
         case Symbol():
-            return b.symbol(operand)
+            return b.location(operand)
         case _:
-            raise b.unsupported("its second operand")
+            raise b.misplaced(operand, "a register", "a constant", "a location")
 
 
 def _shifted(b: Builder, value: Value, shift: Shift, bits: int) -> Value:
@@ -75,7 +75,7 @@ def place(b: Builder, operand: Operand) -> Place:
     if isinstance(operand, Register | SymbolicRegister):
         operand = Memory(operand)
     if not isinstance(operand, Memory) or operand.base is None:
-        raise b.unsupported("an operand that should be in memory")
+        raise b.misplaced(operand, "a place in memory")
     base = b.symbol(operand.base) if isinstance(operand.base, Symbol) else b.read(operand.base)
     if operand.writeback == "none":
         return Place(b, _sum(b, base, _offset(b, operand)))

@@ -6,11 +6,21 @@ done here and now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from simaie.guest.code import ALU, Ins, ins
-from simaie.guest.litmus.errors import quoted
-from simaie.guest.litmus.instruction import ConditionCode, Instruction, Memory, Register, Symbol, SymbolicRegister
+from simaie.guest.litmus.errors import nearest, quoted
+from simaie.guest.litmus.instruction import (
+    ConditionCode,
+    Instruction,
+    LabelRef,
+    Memory,
+    Operand,
+    Register,
+    Symbol,
+    SymbolicRegister,
+)
 from simaie.guest.litmus.location import Address
 from simaie.guest.litmus.model import LitmusTest, Statement, Thread
 
@@ -142,6 +152,12 @@ class Builder:
         """The address of a location."""
         return self.layout.address(Address(symbol.name))
 
+    def location(self, symbol: Symbol) -> int:
+        """The address of a location that is an operand by itself; what else the test does not name is a slip."""
+        if symbol.name not in self.layout.declared:
+            raise self.misplaced(symbol, "a register", "a constant", "a location of the test")
+        return self.symbol(symbol)
+
     def address(self, memory: Memory) -> Value:
         """Base + displacement + index * scale, modulo the register width; shifts and write-back are the dialect's."""
         if memory.shift is not None or memory.index_negative or memory.writeback != "none":
@@ -181,14 +197,25 @@ class Builder:
 
     # -- complaints ---------------------------------------------------------------------------
 
-    def unsupported(self, what: str = "") -> UnsupportedError:
-        """The error to raise for the instruction at hand; `what` says which part of it."""
-        assert self.statement is not None
-        instruction = self.statement.instruction
-        assert instruction is not None
-        why = f" ({what})" if what else ""
+    def unsupported(self, what: str = "", known: Iterable[str] = ()) -> UnsupportedError:
+        """The error to raise for the instruction at hand. what: which part of it. known: mnemonics to suggest from."""
+        instruction = self._at_hand
+        why = f" ({what})" if what else nearest(instruction.mnemonic, known)
         problem = f"unsupported instruction {quoted(instruction.written)} of {self.test.arch}{why}"
         return UnsupportedError(self.test.file, instruction.position, problem)
+
+    def misplaced(self, operand: Operand, *expected: str) -> UnsupportedError:
+        """The error to raise for an operand of the instruction at hand that should be something else."""
+        instruction = self._at_hand
+        named = f" {quoted(operand.name)}" if isinstance(operand, Symbol | LabelRef | Register) else ""
+        problem = f"unsupported operand{named} of {quoted(instruction.written)}"
+        return UnsupportedError(self.test.file, instruction.position, problem, expected)
+
+    @property
+    def _at_hand(self) -> Instruction:
+        assert self.statement is not None
+        assert self.statement.instruction is not None
+        return self.statement.instruction
 
     # -- the thread as a whole ----------------------------------------------------------------
 

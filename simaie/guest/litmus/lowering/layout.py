@@ -50,6 +50,8 @@ class Layout:
             if name not in self.addresses:
                 self._place(name, position)
         self._names, self._bases = list(self.addresses), list(self.addresses.values())
+        #: The locations that are named otherwise than by a bare word among operands, which may be a slip.
+        self.declared = frozenset(name for name, _ in _names(test, bare=False))
         self.image: dict[int, int | tuple[int, int] | bytes] = {}
         for item in test.init:
             if isinstance(item.location, Global) and item.value is not None:
@@ -119,15 +121,18 @@ class Layout:
             self.image[address] = number & (1 << 8 * width) - 1, width
 
 
-def _names(test: LitmusTest) -> Iterator[tuple[str, Position]]:
-    """Every location of memory that the test mentions, and where, in the order of the text."""
+def _names(test: LitmusTest, *, bare: bool = True) -> Iterator[tuple[str, Position]]:
+    """Every location of memory that the test mentions, and where, in the order of the text.
+
+    bare: also where it is an operand by itself, `x` and not `[x]`.
+    """
     for item in test.init:
         yield from ((name, item.position) for name in (*_named(item.location), *_pointed(item.value)))
     for thread in test.threads:
         for statement in thread.statements:
             for operand in statement.instruction.operands if statement.instruction else ():
                 symbol = operand.base if isinstance(operand, Memory) else operand
-                if isinstance(symbol, Symbol):
+                if isinstance(symbol, Symbol) and (bare or symbol is not operand):
                     yield symbol.name, statement.position
     for observed in test.locations:
         yield from ((name, observed.position) for name in _named(observed.location))

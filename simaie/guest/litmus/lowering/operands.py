@@ -29,7 +29,7 @@ def dispatch(b: Builder, instruction: Instruction, handlers: dict[str, Handler])
     """Lower an instruction by the handler of its mnemonic."""
     handler = handlers.get(instruction.mnemonic)
     if handler is None:
-        raise b.unsupported()
+        raise b.unsupported(known=handlers)
     handler(b, instruction)
 
 
@@ -45,7 +45,7 @@ def register(b: Builder, operand: Operand) -> AnyRegister:
     """`operand` if it is a register."""
     if isinstance(operand, Register | SymbolicRegister):
         return operand
-    raise b.unsupported("an operand that should be a register")
+    raise b.misplaced(operand, "a register")
 
 
 def bits_of(b: Builder, operand: AnyRegister) -> int:
@@ -57,21 +57,21 @@ def immediate(b: Builder, operand: Operand) -> int:
     """The number that `operand` is, as written."""
     if isinstance(operand, Immediate):
         return operand.value
-    raise b.unsupported("an operand that should be a constant")
+    raise b.misplaced(operand, "a constant")
 
 
 def memory(b: Builder, operand: Operand) -> Memory:
     """`operand` if it is one in memory."""
     if isinstance(operand, Memory):
         return operand
-    raise b.unsupported("an operand that should be in memory")
+    raise b.misplaced(operand, "a place in memory")
 
 
 def label(b: Builder, operand: Operand) -> str:
     """The label that `operand` is."""
     if isinstance(operand, LabelRef):
         return operand.name
-    raise b.unsupported("its target")
+    raise b.misplaced(operand, "a label")
 
 
 def value(b: Builder, operand: Operand) -> Value:
@@ -82,9 +82,9 @@ def value(b: Builder, operand: Operand) -> Value:
         case Immediate(number):
             return number
         case Symbol():
-            return b.symbol(operand)
+            return b.location(operand)
         case _:
-            raise b.unsupported("its operand")
+            raise b.misplaced(operand, "a register", "a constant", "a location")
 
 
 def of_vcpu(method: str) -> Handler:

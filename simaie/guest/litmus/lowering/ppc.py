@@ -75,7 +75,7 @@ def _compare(bits: int, *, signed: bool, immediately: bool) -> Handler:
 def _branch(b: Builder, instruction: Instruction) -> None:
     field, targets = _field(b, operands(b, instruction, 1, 2))
     if len(targets) != 1 or not isinstance(targets[0], LabelRef):
-        raise b.unsupported("its target")
+        raise b.misplaced(instruction.operands[-1], "a label")
     if instruction.condition is None:
         b.branch(label(b, targets[0]))
         return

@@ -35,7 +35,7 @@ def lower_att(builder: Builder, instruction: Instruction) -> None:
 def _lower(b: Builder, instruction: Instruction, operands: Operands) -> None:
     handler = _HANDLERS.get(instruction.mnemonic)
     if handler is None:
-        raise b.unsupported()
+        raise b.unsupported(known=_HANDLERS)
     locked = is_locked(instruction)
     if instruction.prefixes not in ((), ("lock",)):
         raise b.unsupported("its prefix")
@@ -62,7 +62,7 @@ def _bits(b: Builder, instruction: Instruction, operands: Operands) -> int:
 def _jump(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     target = one_operand(b, operands)
     if not isinstance(target, LabelRef):
-        raise b.unsupported("its target")
+        raise b.misplaced(target, "a label")
     if instruction.condition is None:
         b.branch(target.name)
     else:

@@ -54,7 +54,7 @@ def _xchg(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
     if isinstance(other, Memory):
         one, other = other, one
     if not isinstance(other, Register):
-        raise b.unsupported("its operands")
+        raise b.misplaced(other, "a register")
     if isinstance(one, Memory):
         b.write(other, b.call("xchg", b.address(one), b.read(other), width=bits // 8))
     elif isinstance(one, Register):
@@ -62,13 +62,13 @@ def _xchg(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
         b.write(one, b.read(other))
         b.write(other, first)
     else:
-        raise b.unsupported("its operands")
+        raise b.misplaced(one, "a register", "a place in memory")
 
 
 def _xadd(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     target, source = two_operands(b, operands)
     if not isinstance(source, Register):
-        raise b.unsupported("its operands")
+        raise b.misplaced(source, "a register")
     value = b.move(b.read(source), b.temporary())
     if isinstance(target, Memory):
         old: Value = b.call(method_name("xadd", instruction), b.address(target), value, width=bits // 8)
@@ -78,7 +78,7 @@ def _xadd(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
         b.write(source, old)
         b.write(target, b.alu("add", old, value))
     else:
-        raise b.unsupported("its operands")
+        raise b.misplaced(target, "a register", "a place in memory")
     flags.arithmetic(b, "add", old, value, b.wrap(b.alu("add", old, value), bits), bits)
 
 
@@ -91,7 +91,7 @@ def _cmpxchg(b: Builder, instruction: Instruction, operands: Operands, bits: int
     if isinstance(source, Memory):
         target, source = source, target
     if not isinstance(source, Register):
-        raise b.unsupported("its operands")
+        raise b.misplaced(source, "a register")
     accumulator = Register("EAX" if b.register_bits == 32 else "rax", bits)
     expected = b.move(b.read(accumulator), b.temporary())
     if isinstance(target, Memory):
@@ -101,7 +101,7 @@ def _cmpxchg(b: Builder, instruction: Instruction, operands: Operands, bits: int
         old = b.move(b.read(target), b.temporary())
         b.write(target, b.select(b.alu("eq", old, expected), b.read(source), old))
     else:
-        raise b.unsupported("its operands")
+        raise b.misplaced(target, "a register", "a place in memory")
     b.write(accumulator, old)
     flags.arithmetic(b, "sub", expected, old, b.wrap(b.alu("sub", expected, old), bits), bits)
 

@@ -23,11 +23,11 @@ def read(b: Builder, operand: Operand, bits: int) -> Value:
         case Immediate(value):
             return value & mask(bits)
         case Symbol():
-            return b.symbol(operand)
+            return b.location(operand)
         case Memory():
             return b.call("load", b.address(operand), width=bits // 8)
         case _:
-            raise b.unsupported("its operand")
+            raise b.misplaced(operand, "a register", "a constant", "a place in memory")
 
 
 def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
@@ -38,7 +38,7 @@ def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
         case Memory():
             b.emit("store", b.address(operand), b.wrap(value, bits), width=bits // 8)
         case _:
-            raise b.unsupported("its destination")
+            raise b.misplaced(operand, "a register", "a place in memory")
 
 
 def two_operands(b: Builder, operands: Operands) -> tuple[Operand, Operand]:
