@@ -45,13 +45,14 @@ def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output
 
 
 def _run(files: Sequence[str], settings: LitmusSettings, jobs: int, output: LitmusFormat, tally: _Tally) -> None:
-    with litmus_progress(len(files)) as progress:
-        for each in explore_litmus_files(files, settings, jobs=jobs):
+    with litmus_progress(files) as progress:
+        results = explore_litmus_files(files, settings, jobs=jobs, progress=progress if jobs == 1 else None)
+        for number, each in enumerate(results):
             tally.take(each)
             if isinstance(each, LitmusResult) and output is LitmusFormat.HERD:
                 sys.stdout.write(herd_log(each))
-            if progress is not None:
-                progress(tally.done, each.file if isinstance(each, LitmusError) else each.test.file)
+            if progress is not None and jobs > 1:
+                progress(number, 0)
 
 
 @dataclass
@@ -137,6 +138,8 @@ def _broken(result: LitmusResult) -> bool:
 
 
 def _why(result: LitmusResult) -> str:
+    if result.interrupted:
+        return f"the search was interrupted after {result.executions} executions"
     if not result.complete:
         return f"a limit ended the search after {result.executions} executions"
     return "a loop was cut; --unroll N goes round it more often"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simaie.show.live import bar, progress_words, used
@@ -47,13 +47,13 @@ def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
 
 
 @contextlib.contextmanager
-def litmus_progress(planned: int) -> Iterator[Callable[[int, str], None] | None]:
-    """Likewise for litmus tests: how many files are done, and the last of them. Not while results go to a terminal."""
+def litmus_progress(files: Sequence[str]) -> Iterator[Callable[[int, int], None] | None]:
+    """Likewise for litmus tests: which file is at hand, and its executions. Not while results go to a terminal."""
     with contextlib.nullcontext() if sys.stdout.isatty() else bar() as draw:
         yield (
             None
             if draw is None
-            else lambda done, file: draw(min(1.0, done / planned), f"{done}/{planned}: {clean(file)}")
+            else lambda number, count: draw(number / len(files), _at(number, len(files), files[number], count))
         )
 
 
@@ -71,14 +71,18 @@ def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None
 
 
 @contextlib.contextmanager
-def barriers_progress() -> Iterator[Callable[[int, int, str], None] | None]:
-    """Likewise for barriers: how many programs are done, and the one at hand."""
+def barriers_progress() -> Iterator[Callable[[int, int, str, int], None] | None]:
+    """Likewise for barriers: which program is at hand, and how many executions the search that it is at has run."""
     with bar() as draw:
         yield (
             None
             if draw is None
-            else lambda done, planned, name: draw(done / planned, f"{done}/{planned}: {clean(name)}")
+            else lambda number, planned, name, count: draw(number / planned, _at(number, planned, name, count))
         )
+
+
+def _at(number: int, planned: int, name: str, executions: int) -> str:
+    return f"{number + 1}/{planned}: {clean(name)}" + (f", {executions:,} executions" if executions else "")
 
 
 @contextlib.contextmanager

@@ -160,6 +160,11 @@ class Machine:
         result: HostMemory = memory
         return result
 
+    def check_options(self) -> None:
+        """Raise UsageError if the scheme does not know its options, before any program runs."""
+        host = Host()
+        self.make_scheme(host, PageTable(host, {}), self.facts("x86"))
+
     def make_scheme(self, host: Host, pages: PageTable, facts: Facts) -> Scheme:
         """A fresh scheme with its options; UsageError if it does not know them."""
         options = self.scheme_spec.options if self.scheme_spec else {}

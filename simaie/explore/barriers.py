@@ -9,140 +9,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from simaie.barrier import Barrier
 from simaie.engine.machine import Machine, SchemeChoice
 from simaie.errors import SimaieError, UsageError
 from simaie.explore.architecture import guest_machine, like, model_note
-from simaie.explore.compare import Forbidden, forbidden_dict, forbidden_failure, machine_of
-from simaie.explore.minimal_sets import Questions, combined, kinds_of, minimal_sets
-from simaie.explore.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, outcomes_of
+from simaie.explore.barriers_report import BarriersReport, Need, ProgramBarriers
+from simaie.explore.compare import Forbidden, forbidden_failure, machine_of
+from simaie.explore.minimal_sets import Questions, kinds_of, minimal_sets
+from simaie.explore.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, SearchProgress, outcomes_of
 from simaie.explore.subject import Subject, Target, subject_of
-from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.plugins import Spec
 
 __all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
 
-#: Called before each program: its number from 0, how many there are, its name.
-Progress: TypeAlias = Callable[[int, int, str], None]
+#: Called before each program with its number from 0, how many there are, its name and 0; and now and then with how many
+#: executions the search that it is at has run.
+Progress: TypeAlias = Callable[[int, int, str, int], None]
 #: Called with the name (of a file, its path) of what cannot be read or run, and why.
 Errors: TypeAlias = Callable[[str, SimaieError], None]
-
-
-class Need(NamedTuple):
-    """That a kind cannot be dropped: with the barriers `without`, all others that matter, something forbidden happens.
-
-    always: in every minimal set of the program; else only where `minimal` is chosen.
-    """
-
-    program: str
-    kind: Barrier
-    minimal: Barrier
-    without: Barrier
-    always: bool
-    forbidden: Forbidden
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        sets = {"kind": self.kind.text, "minimal": self.minimal.text, "without": self.without.text}
-        return {"program": self.program, **sets, "always": self.always, "witness": forbidden_dict(self.forbidden)}
-
-
-@dataclass(frozen=True)
-class ProgramBarriers:
-    """What one program needs.
-
-    minimal: its minimal sets. remaining: what happens even with all barriers (which is not for barriers to mend), and
-    undecided: why nothing is known; `minimal` is empty with either. executions, seconds: of all searches.
-    """
-
-    name: str
-    minimal: tuple[Barrier, ...]
-    needs: tuple[Need, ...] = field(repr=False)
-    remaining: Forbidden | None = field(repr=False)
-    undecided: str
-    interrupted: bool
-    executions: int
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "name": self.name,
-            "minimal": [each.text for each in self.minimal],
-            "remaining": None if self.remaining is None else forbidden_dict(self.remaining),
-            "undecided": self.undecided,
-            "executions": self.executions,
-            "seconds": round(self.seconds, 6),
-        }
-
-
-@dataclass(frozen=True)
-class BarriersReport:
-    """The result of `minimal_barriers`.
-
-    minimal: the minimal sets of kinds with which every program (but those that no barrier mends, and the undecided)
-    does only what its architecture allows. scheme: without its option ``barriers``. kept: the kinds that the host keeps
-    by itself. model_notes: see `Comparison.model_note`.
-    """
-
-    scheme: str
-    host: str
-    kept: Barrier
-    programs: tuple[ProgramBarriers, ...]
-    model_notes: tuple[str, ...]
-    interrupted: bool
-    seconds: float
-
-    @property
-    def minimal(self) -> tuple[Barrier, ...]:
-        """All minimal sets, smallest first."""
-        return combined(program.minimal for program in self.programs if program.minimal)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """Why each kind cannot be dropped, program by program."""
-        return tuple(need for program in self.programs for need in program.needs)
-
-    @property
-    def remaining(self) -> tuple[ProgramBarriers, ...]:
-        """The programs that all barriers together do not mend."""
-        return tuple(program for program in self.programs if program.remaining is not None)
-
-    @property
-    def undecided(self) -> tuple[ProgramBarriers, ...]:
-        """The programs of which nothing is known."""
-        return tuple(program for program in self.programs if program.undecided)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Holds if there are programs, and an answer for each; violated if barriers do not mend one."""
-        if self.remaining:
-            return Verdict.VIOLATED
-        sure = self.programs and not self.undecided and not self.interrupted
-        return Verdict.HOLDS if sure else Verdict.INCONCLUSIVE
-
-    def needed_by(self, kind: Barrier) -> tuple[str, ...]:
-        """The programs that cannot do without one kind."""
-        return tuple(dict.fromkeys(need.program for need in self.needs if need.kind == kind and need.always))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return {
-            "scheme": self.scheme,
-            "host": self.host,
-            "verdict": self.verdict.value,
-            "minimal": [each.text for each in self.minimal],
-            "kept": self.kept.text,
-            "model_notes": list(self.model_notes),
-            "programs": [program.as_dict() for program in self.programs],
-            "needs": [need.as_dict() for need in self.needs],
-            "interrupted": self.interrupted,
-            "seconds": round(self.seconds, 6),
-        }
 
 
 def minimal_barriers(
@@ -169,7 +57,7 @@ def minimal_barriers(
     machine = machine_of(scheme, host, machine)
     if machine.scheme_spec is None or machine.custom_host:
         raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")
-    _with(machine, Barrier.NONE)  # which fails at once if the scheme has no such option
+    _with(machine, Barrier.NONE).check_options()
     SearchLimits(executions, seconds).require()
     targets, began = list(programs), time.perf_counter()
     done: list[ProgramBarriers] = []
@@ -178,10 +66,11 @@ def minimal_barriers(
     for number, target in enumerate(targets):
         try:
             subject = subject_of(target)
-            if progress is not None:
-                progress(number, len(targets), subject.name)
+            told = None if progress is None else partial(progress, number, len(targets), subject.name)
+            if told is not None:
+                told(0)
             ideal = guest_machine(subject.program.isa, machine, host=allowed_host, spurious_failures=spurious_failures)
-            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds)))
+            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), told))
         except SimaieError as error:
             if errors is None:
                 raise
@@ -216,9 +105,11 @@ class _UndecidedError(Exception):
         self.found = found
 
 
-def _of(subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits) -> ProgramBarriers:
+def _of(
+    subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits, progress: SearchProgress | None
+) -> ProgramBarriers:
     began = time.perf_counter()
-    trial = _Trial(subject, machine, limits)
+    trial = _Trial(subject, machine, limits, progress)
     minimal: tuple[Barrier, ...] = ()
     needs: tuple[Need, ...] = ()
     remaining, undecided, interrupted = None, "", False
@@ -240,14 +131,16 @@ def _of(subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits
 class _Trial:
     """One program under one set of barriers after another. forbidden: what the sets that do not suffice lead to."""
 
-    def __init__(self, subject: Subject, machine: Machine, limits: SearchLimits) -> None:
-        self._subject, self._machine, self._limits = subject, machine, limits
+    def __init__(
+        self, subject: Subject, machine: Machine, limits: SearchLimits, progress: SearchProgress | None
+    ) -> None:
+        self._subject, self._machine, self._limits, self._progress = subject, machine, limits, progress
         self.forbidden: dict[Barrier, Forbidden] = {}
         self.executions = 0
 
     def allow(self, ideal: Machine) -> None:
         """Explore what is allowed."""
-        self._allowed = outcomes_of(self._subject, ideal, self._limits)
+        self._allowed = outcomes_of(self._subject, ideal, self._limits, progress=self._progress)
         self._may = frozenset(self._allowed.states)
         self.executions += self._allowed.executions
         if not self._allowed.complete:
@@ -257,7 +150,12 @@ class _Trial:
         """Whether nothing forbidden happens with these barriers."""
         given = _with(self._machine, barriers)
         found = outcomes_of(
-            self._subject, given, self._limits, wanted=lambda state: state not in self._may, first=True
+            self._subject,
+            given,
+            self._limits,
+            wanted=lambda state: state not in self._may,
+            first=True,
+            progress=self._progress,
         )
         self.executions += found.executions
         for state, witness in found.witnesses.items():

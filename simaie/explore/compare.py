@@ -26,6 +26,8 @@ from simaie.replay.failure import Failure
 
 __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_failure", "machine_of"]
 
+#: Why nothing is known of what is possible, nor of what is not.
+NOT_BEGUN = "the search was not begun"
 #: Called now and then with which set is being explored (``"allowed"`` or ``"possible"``) and how many executions.
 CompareProgress: TypeAlias = Callable[[str, int], None]
 
@@ -42,7 +44,8 @@ class Comparison:
     """The result of `simaie.compare`.
 
     allowed: what the guest's architecture allows. possible: what the emulator can produce. forbidden: possible and not
-    allowed; sure only if `allowed` is complete. unreached: allowed and not possible; sure only if `possible` is.
+    allowed; sure only if `allowed` is complete. unreached: allowed and not possible; sure only if `possible` is, and
+    empty if what is possible was not looked for.
     model_note: how what is called the architecture here differs from the real one. seconds: of everything.
     """
 
@@ -151,7 +154,7 @@ def compare(
     allowed = outcomes_of(subject, ideal, limits, progress=None if progress is None else partial(progress, "allowed"))
     may = frozenset(allowed.states)
     if allowed.interrupted:
-        possible = OutcomeSet(machine, reason="the search was not begun")
+        possible = OutcomeSet(machine, reason=NOT_BEGUN)
     else:
         possible = outcomes_of(
             subject,
@@ -171,7 +174,7 @@ def compare(
             for state in possible.states
             if state not in may
         ),
-        tuple(state for state in allowed.states if state not in can),
+        tuple(state for state in allowed.states if state not in can and possible.reason != NOT_BEGUN),
         model_note(isa, ideal),
         time.perf_counter() - began,
     )

@@ -21,6 +21,7 @@ from simaie.engine.machine import Machine
 from simaie.errors import GuestError
 from simaie.explore.explorer import make_scheduler
 from simaie.explore.litmus_subject import beyond, require_inside
+from simaie.explore.outcomes import PROGRESS_EVERY, SearchProgress
 from simaie.guest.litmus import (
     Held,
     LitmusTest,
@@ -52,7 +53,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
     states: each location that the question names with what it holds; sorted. verdict: the answer and the observation
     as herd7 gives them; its counts are of executions. executions: how many were run, those that the filter
     drops and those that were cut among them. complete: every execution there is was run. bounded: a loop was cut in
-    some execution, which is in no count. seconds: of the search, the reading left out.
+    some execution, which is in no count. seconds: of the search, the reading left out. interrupted: by Ctrl-C.
     """
 
     test: LitmusTest
@@ -64,6 +65,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
     complete: bool
     bounded: bool
     seconds: float
+    interrupted: bool = False
 
     @property
     def whole(self) -> bool:
@@ -98,6 +100,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
             "executions": self.executions,
             "complete": self.complete,
             "bounded": self.bounded,
+            "interrupted": self.interrupted,
             "seconds": round(self.seconds, 6),
         }
 
@@ -109,21 +112,28 @@ def explore_litmus(
     rounds: int = ROUNDS,
     executions: int = EXECUTIONS,
     seconds: float | None = None,
+    progress: SearchProgress | None = None,
 ) -> LitmusResult:
     """Run every execution of `test` on `machine`, by default the ideal architecture on a sequentially consistent host.
 
     rounds: how often a thread may go back to one label. executions, seconds: limits; a result that they cut short is
-    not complete. Raises UnsupportedError, which says where, if the test has something that cannot be run.
+    not complete. Ctrl-C ends the search and keeps what was found.
+
+    Raises UnsupportedError, which says where, if the test has something that cannot be run.
     """
     require_positive(executions=executions, seconds=seconds)
     began = time.perf_counter()
     machine = machine or Machine(HERD_SCHEME)
     search = _Search(lower(test, rounds=rounds), machine)
-    complete = search.run(executions, None if seconds is None else began + seconds)
+    try:
+        complete = search.run(executions, None if seconds is None else began + seconds, progress)
+        interrupted = False
+    except KeyboardInterrupt:
+        complete, interrupted = False, True
     states, positive, negative = search.judged()
     return LitmusResult(
         test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
-        search.executions, complete, search.cut > 0, time.perf_counter() - began,
+        search.executions, complete, search.cut > 0, time.perf_counter() - began, interrupted,
     )  # fmt: skip
 
 
@@ -136,7 +146,7 @@ class _Search:
         self.outcomes: Counter[Any] = Counter()
         self.executions = self.cut = self._truncated = 0
 
-    def run(self, limit: int, deadline: float | None) -> bool:
+    def run(self, limit: int, deadline: float | None, progress: SearchProgress | None) -> bool:
         """Explore; returns whether that was everything."""
         scheduler = self._scheduler
         while not scheduler.exhausted:
@@ -147,6 +157,8 @@ class _Search:
                 self._take(run_inline(execution))
             except GuestError as error:
                 raise beyond(self._lowered, error.vcpu, str(error)) from error
+            if progress is not None and self.executions % PROGRESS_EVERY == 0:
+                progress(self.executions)
         return scheduler.complete and not self._truncated
 
     def _take(self, trace: Trace) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 
 from simaie.engine.machine import Machine
 from simaie.errors import SimaieError, UsageError
 from simaie.explore.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
+from simaie.explore.outcomes import SearchProgress
 from simaie.guest.litmus import LitmusError, Position, load
 from simaie.guest.litmus.lowering import ROUNDS, UnsupportedError
 from simaie.protocols import require_positive
@@ -27,6 +29,10 @@ __all__ = ["LitmusSettings", "explore_litmus_files"]
 #: Files that a worker takes at a time, at most: handing a file over costs a tenth of a small one's work, but a long one
 #: keeps those in its company waiting.
 _CHUNK = 16
+
+
+#: Called with the number of a file and how many executions of it were run.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 class LitmusSettings(msgspec.Struct, frozen=True):
@@ -40,9 +46,13 @@ class LitmusSettings(msgspec.Struct, frozen=True):
 
 
 def explore_litmus_files(
-    paths: Sequence[str], settings: LitmusSettings | None = None, *, jobs: int = 1
+    paths: Sequence[str], settings: LitmusSettings | None = None, *, jobs: int = 1, progress: Progress | None = None
 ) -> Iterator[LitmusResult | LitmusError]:
     """Explore each file; a result or an error for each, in order, as soon as it is there.
+
+    progress: called with the number of a file, from 0, before it is read, and now and then while it is explored with
+    how many executions were run; not if other processes do it. Ctrl-C is raised again after the result that it cut
+    short; what other processes are at when it comes is lost.
 
     Raises UsageError or UnknownNameError at once if the settings cannot be; SimaieError if a worker process dies.
     """
@@ -51,7 +61,9 @@ def explore_litmus_files(
     one = _Explorer(settings)
     if settings.rounds < 0:
         raise UsageError(f"loops must be allowed 0 rounds or more, not {settings.rounds}")
-    return map(one, paths) if jobs == 1 or len(paths) < 2 else _in_processes(one, paths, min(jobs, len(paths)))
+    if jobs == 1 or len(paths) < 2:
+        return _in_turn(one, paths, progress)
+    return _in_processes(one, paths, min(jobs, len(paths)))
 
 
 class _Explorer:
@@ -60,11 +72,12 @@ class _Explorer:
     def __init__(self, settings: LitmusSettings) -> None:
         self._settings = settings
         self._machine = Machine(settings.scheme, host=settings.host)
+        self._machine.check_options()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._settings,)
 
-    def __call__(self, path: str) -> LitmusResult | LitmusError:
+    def __call__(self, path: str, progress: SearchProgress | None = None) -> LitmusResult | LitmusError:
         settings = self._settings
         try:
             return explore_litmus(
@@ -73,11 +86,24 @@ class _Explorer:
                 rounds=settings.rounds,
                 executions=settings.executions,
                 seconds=settings.seconds,
+                progress=progress,
             )
         except LitmusError as error:
             return error.with_traceback(None)
         except UsageError as error:  # a scheme that lacks what the test needs: others may do without it
             return UnsupportedError(path, Position(1, 1), f"cannot be run: {error}")
+
+
+def _in_turn(
+    one: _Explorer, paths: Sequence[str], progress: Progress | None
+) -> Iterator[LitmusResult | LitmusError]:
+    for number, path in enumerate(paths):
+        if progress is not None:
+            progress(number, 0)
+        result = one(path, None if progress is None else partial(progress, number))
+        yield result
+        if isinstance(result, LitmusResult) and result.interrupted:
+            raise KeyboardInterrupt
 
 
 def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[LitmusResult | LitmusError]:

@@ -20,7 +20,10 @@ from simaie.protocols import require_positive
 from simaie.replay.run import make_execution
 from simaie.trace import Ending, Outcome, Trace
 
-__all__ = ["EXECUTIONS", "MAX_STATES", "OutcomeSet", "SearchLimits", "SearchProgress", "Witness", "outcomes_of"]
+__all__ = [
+    "EXECUTIONS", "MAX_STATES", "PROGRESS_EVERY", "OutcomeSet", "SearchLimits", "SearchProgress", "Witness",
+    "outcomes_of",
+]  # fmt: skip
 
 EXECUTIONS = 1_000_000
 #: Distinct states kept; where there are more the set is not complete.
@@ -28,7 +31,7 @@ MAX_STATES = 10_000
 
 #: Called now and then with how many executions were run.
 SearchProgress: TypeAlias = Callable[[int], None]
-_EVERY = 64
+PROGRESS_EVERY = 64
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class _Search:
             watchdog.watch(execution)
             self._take(run_inline(execution))
             self._executions += 1
-            if progress is not None and self._executions % _EVERY == 0:
+            if progress is not None and self._executions % PROGRESS_EVERY == 0:
                 progress(self._executions)
 
     def _done(self, limits: SearchLimits, deadline: float | None) -> bool:

@@ -27,7 +27,7 @@ _NONE = {Quantifier.NONE: "forall"}
 
 
 def herd_log(result: LitmusResult) -> str:
-    """The lines for one test, an empty one at the end; `Loop` before the answer if loops were cut."""
+    """The lines for one test, an empty one at the end; `Loop` before the answer if states may be missing."""
     test, verdict = result.test, result.verdict
     name, counts = test.name, (verdict.positive, verdict.negative)
     witnesses = counts[::-1] if test.condition.quantifier is Quantifier.NOT_EXISTS else counts
@@ -35,7 +35,7 @@ def herd_log(result: LitmusResult) -> str:
         f"Test {name} {_KINDS.get(test.condition.quantifier, 'Required')}",
         f"States {len(result.states)}",
         *_states(result),
-        f"{'Loop ' if result.bounded else ''}{verdict.answer}",
+        f"{'' if result.whole else 'Loop '}{verdict.answer}",
         "Witnesses",
         "Positive: {} Negative: {}".format(*witnesses),
         f"Condition {condition_text(test)}",

@@ -95,6 +95,31 @@ def test_settings_that_cannot_be_are_refused_before_any_file_is_read() -> None:
     for settings in (LitmusSettings(host="nowhere"), LitmusSettings(scheme="nothing")):
         with pytest.raises(UnknownNameError):
             explore_litmus_files([], settings)
+    with pytest.raises(UsageError, match="foo"):
+        explore_litmus_files([], LitmusSettings(scheme="native:foo=1"))
+
+
+def test_an_interrupt_keeps_what_was_found_and_ends_the_run(tmp_path: Path) -> None:
+    """The result that it cut short comes out as far as it got, and no other file is begun."""
+    calls = []
+
+    def interrupt(number: int, executions: int) -> None:
+        calls.append((number, executions))
+        if executions:
+            raise KeyboardInterrupt
+
+    threads = [" MOV [x],$1 ", " MOV [x],$2 ", " MOV [x],$3 ", " MOV [x],$4 ", " MOV [x],$5 "]
+    file = tmp_path / "five.litmus"
+    file.write_text(f"X86 five\n{{}}\n P0|P1|P2|P3|P4;\n{'|'.join(threads)};\nexists x=7\n")
+    results = explore_litmus_files([str(file), str(file)], progress=interrupt)
+    result = next(results)
+    assert isinstance(result, LitmusResult)
+    assert (result.interrupted, result.complete, result.conclusive) == (True, False, False)
+    assert result.executions >= 64
+    assert result.states
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert [number for number, _ in calls] == [0, 0]
 
 
 def test_a_scheme_that_lacks_something_fails_the_file_that_needs_it(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_a_loop_that_was_cut_is_said_before_the_answer() -> None:
     assert lines[6] == "Observation spin Never 0 0"
 
 
+def test_so_is_a_limit_that_ended_the_search() -> None:
+    """Whoever compares logs must not take such a list of states for all there are."""
+    assert "Loop No" in log("exists (10:EAX=0 /\\ 0:EAX=0)", executions=1)
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [

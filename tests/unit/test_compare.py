@@ -177,6 +177,7 @@ def test_interruption_keeps_what_was_found():
     assert found.allowed.executions >= 64
     assert found.allowed.states
     assert found.verdict is Verdict.INCONCLUSIVE
+    assert not found.unreached
 
 
 def test_what_is_no_program_is_refused(tmp_path):

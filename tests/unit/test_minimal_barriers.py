@@ -213,6 +213,27 @@ def test_a_program_that_the_scheme_does_not_run_leaves_the_others():
     assert report.minimal == (ST_LD,)
 
 
+def test_interruption_keeps_the_programs_that_are_done():
+    """And says of the one at hand that nothing is known."""
+    code = [ins("store", 0x100, 1), ins("load", 0x100, into="r"), ins("store", 0x100, 2), ins("load", 0x100, into="s")]
+    many = Program("many", isa="x86", threads=[code] * 2, init={0x100: 0})
+    seen = []
+
+    def interrupt(number, planned, name, executions):
+        seen.append((number, planned, name))
+        if executions:
+            raise KeyboardInterrupt
+
+    programs = [litmus("sb", "x86", "mfence"), many, litmus("mp", "x86", "mfence")]
+    report = minimal_barriers(programs, "native", "tso", progress=interrupt)
+    assert report.interrupted
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert [program.name for program in report.programs] == [programs[0].name, "many"]
+    assert [program.name for program in report.undecided] == ["many"]
+    assert report.minimal == (ST_LD,)
+    assert set(seen) == {(0, 3, programs[0].name), (1, 3, "many")}
+
+
 def test_about_no_programs_nothing_is_claimed():
     assert minimal_barriers([], "native", "tso").verdict is Verdict.INCONCLUSIVE
 
@@ -221,6 +242,8 @@ def test_options_that_cannot_be_are_refused_before_anything_runs():
     for options in ({"executions": 0}, {"seconds": -1.0}):
         with pytest.raises(UsageError):
             minimal_barriers([], "native", "tso", **options)
+    with pytest.raises(UsageError, match="foo"):
+        minimal_barriers([], "native:foo=1", "tso", errors=lambda name, error: None)
 
 
 def test_a_scheme_without_a_name_is_refused():
