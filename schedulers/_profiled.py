@@ -22,6 +22,7 @@ class Profiled(FairScheduler):
     def __init__(self, fair: bool = True) -> None:
         super().__init__(fair)
         self._counts: Counts | None = None  # of the first execution; never changed afterwards
+        self._length = 0  # of the first execution, in events
         self._counting = Counts()
 
     def start(self, info: ExecutionInfo) -> None:
@@ -52,12 +53,14 @@ class Profiled(FairScheduler):
     def finish(self, trace: Trace) -> None:
         """Keep the counts of the first execution."""
         if self._counts is None:
-            self._counts = self._counting
+            self._counts, self._length = self._counting, len(trace)
 
     def profile(self) -> Mapping[str, Any]:
-        """The counts, by group and actor; nothing before the first execution."""
-        return {"counts": self._counts.as_dict()} if self._counts is not None else {}
+        """The counts, by group and actor, and the length; nothing before the first execution."""
+        return {"counts": self._counts.as_dict(), "length": self._length} if self._counts is not None else {}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Take over the counts."""
-        self._counts = Counts(profile["counts"]) if "counts" in profile else None
+        """Take over the counts and the length."""
+        known = "counts" in profile
+        self._counts = Counts(profile["counts"]) if known else None
+        self._length = profile["length"] if known else 0

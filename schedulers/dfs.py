@@ -22,10 +22,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schedulers._arguments import require_count
 from schedulers._tree import Branches, Frontier, Path
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
 from simaie.trace import Ending, Trace
 
 __all__ = ["DepthFirst"]

@@ -34,7 +34,7 @@ from schedulers.exploration_tree import ExplorationTree
 from schedulers.race_reversal import RaceReversal
 from schedulers.wakeup_tree import count
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_positive
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
 from simaie.trace import Ending, Trace
 
 __all__ = ["Dpor"]
@@ -62,7 +62,7 @@ class Dpor(Scheduler):
                     f"dpor cannot be combined with {name}=: a race that the bound forbids to reverse may be the only "
                     f"way to an execution within the bound; use dfs:{name}={given} for a bounded search"
                 )
-        require_positive(memory_limit=memory_limit)
+        require_count(memory_limit=memory_limit)
         self.memory_limit = memory_limit
         self._executions = self._races = self._blocked = self._redundant = self._cut_short = 0
         self._peak_nodes = self._peak_branches = 0

@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_one_of
 from simaie.trace import Trace
 
 __all__ = ["Fair", "FairScheduler", "Fairness"]
@@ -107,6 +107,7 @@ class FairScheduler(Scheduler):
     """What a random scheduler derives from to be fair by default: it defines `pick` instead of `choose`."""
 
     def __init__(self, fair: bool = True) -> None:
+        require_one_of("fair", fair, (True, False))
         self._fair = fair
         self._fairness: Fairness | None = None
 

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schedulers._arguments import require_count
 from simaie.prng import Random
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
 from simaie.trace import Trace
 
 __all__ = ["Pct"]

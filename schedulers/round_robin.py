@@ -6,8 +6,7 @@ passes its turn on; a step that only waits (PAUSE, YIELD, WFE) ends the turn, as
 
 from __future__ import annotations
 
-from schedulers._arguments import require_count
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
 from simaie.trace import Trace
 
 __all__ = ["RoundRobin"]

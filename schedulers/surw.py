@@ -7,6 +7,9 @@ every interleaving is equally likely. SURW does so for the events of a set D onl
 long executions: it holds an *intended* actor, drawn by what is left of D, and lets nobody else execute an event of D
 before it; all other events are interleaved by a plain random walk.
 
+Deviation: who spins, outside D, on what another would do that is held at an event of D, never comes to an event of its
+own. So the intention is given up, and one of those held goes on, after as many steps as the whole profiling run took.
+
 The first execution of an instance counts the events, walking at random; its counts are the profile. D is by default,
 anew in each execution, what touches one place: a chunk (granule of 16 bytes) of guest RAM, its entry and its lock,
 among the places that two or more actors were seen to touch; without any such place the walk is a plain one.
@@ -99,6 +102,7 @@ class SelectiveRandomWalk(Profiled):
         self._free: list[Candidate] = []  # those with a pending event outside D
         self._held: dict[str, Candidate] = {}  # the others: only the intended one may go on
         self._last: Candidate | None = None  # who took the last step
+        self._patience = self._length  # steps that the others may still take until the intended one comes to D
         if self._counts is not None and (places := self._counts.shared()):
             self._place = self._random.choice(places)
             self._weights = Weights(self._counts.of(self._place))
@@ -123,12 +127,14 @@ class SelectiveRandomWalk(Profiled):
         free, due = self._free, self._held.get(self._intended)
         index = self._word() * (len(free) + (due is not None)) >> 32 if free else 0
         chosen: Candidate
-        if index < len(free):
+        if index < len(free) and (due is not None or self._patience > 0 or not self._held):
             chosen = free[index]
+            self._patience -= due is None
         else:
             chosen = due if due is not None else self._draw_held()
             self._weights.ran(chosen.name)
             self._intended = None
+            self._patience = self._length
         if chosen.op.kind is _SPAWN:
             self._spawned(chosen.name)
         self._last = chosen

@@ -132,4 +132,13 @@ def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
         unknown = [name for name in options if name not in known]
         if unknown and known:
             raise UnknownNameError(f"option of {what}:", unknown[0], known) from error
+        if missing := _missing(factory, len(args), options):
+            raise UsageError(f"{what} needs the option {missing[0]!r}") from error
         raise UsageError(f"{what}: {error}") from error
+
+
+def _missing(factory: Any, positional: int, options: Mapping[str, Any]) -> list[str]:
+    """The parameters without a default that neither `positional` arguments nor `options` give."""
+    parameters = inspect.signature(factory).parameters.values()
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [p.name for p in named[positional:] if p.default is p.empty and p.name not in options]

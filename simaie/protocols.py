@@ -287,6 +287,13 @@ def require_positive(**limits: int | float | None) -> None:
             raise UsageError(f"{name} must be a positive number, not {value!r}")
 
 
+def require_count(**counts: object) -> None:
+    """Raise `UsageError` for the first that is not a positive integer; None means "not given"."""
+    for name, value in counts.items():
+        if value is not None and (type(value) is not int or value < 1):
+            raise UsageError(f"{name} must be a positive integer, not {value!r}")
+
+
 def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Raise `UsageError` unless `value` is among `allowed`."""
     if value not in allowed:

@@ -45,6 +45,7 @@ class Execution:
     """Program x machine x scheduler, run once."""
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        scheduler.start(info)  # first: if it raises, there is nothing to close
         self.program = program
         self.machine = machine
         self.scheduler = scheduler
@@ -66,7 +67,6 @@ class Execution:
         self._special_from = 0 if self._buffered else _PAUSE
         self._step_limit = machine.limits.steps
         self._busy = True  # whether anybody must still announce, or waits, or has stopped the world
-        scheduler.start(info)
 
     # -- what the drivers call ----------------------------------------------------------------
 

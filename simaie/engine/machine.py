@@ -16,7 +16,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
-from simaie.protocols import HostMemory, require_one_of, require_positive
+from simaie.protocols import HostMemory, require_count, require_one_of, require_positive
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
@@ -36,7 +36,8 @@ class Limits(msgspec.Struct, frozen=True):
     spin_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        require_positive(steps=self.steps, threads=self.threads, spin_seconds=self.spin_seconds)
+        require_count(steps=self.steps, threads=self.threads)
+        require_positive(spin_seconds=self.spin_seconds)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class Machine:
     ) -> None:
         require_one_of("host_word", host_word, (32, 64))
         require_one_of("endian", endian, ("little", "big"))
-        require_positive(address_bits=address_bits)
+        require_count(address_bits=address_bits)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
         self.host = host if isinstance(host, str) else getattr(host, "__name__", repr(host))

@@ -28,7 +28,7 @@ from simaie.engine.guests import guest_line
 from simaie.errors import GuestError, GuestSpinError
 from simaie.protocols import require_positive
 
-__all__ = ["Spinning", "Watchdog", "spun"]
+__all__ = ["Spinning", "Watchdog", "raise_in", "spun"]
 
 _DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.parking"})
 _DEBUGGERS = frozenset({"bdb", "pdb"})
@@ -93,7 +93,7 @@ class Watchdog:
             # One that has not arrived yet is replaced by one that arrives here. To clear it instead (with NULL) would
             # leave CPython 3.11's evaluation loop signalled for ever, and spinning as soon as it is traced.
             with suppress(Spinning):
-                _raise_in(self._watched, Spinning)
+                raise_in(self._watched, Spinning)
         if isinstance(error, Spinning):
             raise spun(error) from None
 
@@ -126,7 +126,7 @@ class Watchdog:
         where = guest_line(actor, innermost)
         names = {"vcpu": actor.name, "where": where, "seconds": self._seconds}
         self._raised = True
-        _raise_in(self._watched, type("Spinning", (Spinning,), names))
+        raise_in(self._watched, type("Spinning", (Spinning,), names))
 
 
 def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
@@ -143,7 +143,7 @@ def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
     return None
 
 
-def _raise_in(thread: int, exception: type[BaseException]) -> None:
+def raise_in(thread: int, exception: type[BaseException]) -> None:
     """Have `exception` raised in `thread` at its next bytecode, in place of one that has not been raised yet."""
     import ctypes  # needed only when something goes wrong
 

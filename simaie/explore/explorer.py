@@ -12,6 +12,7 @@ from simaie.check.needs import Unanswered
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
+from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
 from simaie.explore.coverage import CoverageCollector
@@ -21,7 +22,7 @@ from simaie.explore.statistics import StatisticsCollector
 from simaie.finding import Verdict, verdict_of
 from simaie.guest.program import Program
 from simaie.plugins import Spec
-from simaie.protocols import Scheduler, require_one_of, require_positive
+from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
 from simaie.replay.checkers import judges
 from simaie.replay.failure import Failure
 from simaie.replay.run import DRIVERS, Driver, make_execution
@@ -29,7 +30,7 @@ from simaie.trace import Ending, Trace
 
 __all__ = ["Exploration", "SchedulerChoice", "explore", "make_scheduler"]
 
-SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Scheduler
+SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Scheduler | type[Scheduler]
 Progress: TypeAlias = Callable[["Exploration"], None]
 
 #: Failures kept with their traces; more are counted but let go, so that memory stays bounded.
@@ -54,11 +55,11 @@ def explore(
 ) -> Report:
     """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
 
-    scheduler: a name, ``"name:option=value"``, ``(name, options)``, or a scheduler object. executions, seconds:
-    limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
-    checkers: functions of a trace, names of registered ones (``simaie list checkers``), or ``"FILE.py:NAME"``.
-    driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and then, and at the
-    end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
+    scheduler: a name, ``"name:option=value"``, ``(name, options)``, a scheduler, or a class of schedulers. executions,
+    seconds: limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None
+    to go on. checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
+    ``"FILE.py:NAME"``. driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and
+    then, and at the end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
     ``report.statistics.coverage`` (see `simaie.explore.coverage`), for some half a microsecond a step; for an
@@ -67,8 +68,8 @@ def explore(
     (`simaie.explore.determinism` says what passing does not prove).
 
     Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
-    Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, whose
-    ``report`` attribute holds what was found before.
+    Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, a
+    scheduler that raises with a SchedulerError; their attribute ``report`` holds what was found before.
     """
     exploration = Exploration(
         program,
@@ -91,6 +92,8 @@ def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
     """The scheduler that `choice` means, and its specification if it has one."""
     if isinstance(choice, Scheduler):
         return choice, None
+    if isinstance(choice, type) and issubclass(choice, Scheduler):
+        return plugins.construct(f"scheduler {choice.__name__}", choice), None
     spec = Spec.of(choice)
     made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
     if not isinstance(made, Scheduler):
@@ -122,7 +125,10 @@ class Exploration:
         check_determinism: bool = False,
         first_index: int = 0,
     ) -> None:
-        require_positive(executions=executions, seconds=seconds, failures=failures)
+        require_count(executions=executions, failures=failures)
+        require_positive(seconds=seconds)
+        if type(seed) is not int:
+            raise UsageError(f"seed must be an integer, not {seed!r}")
         require_one_of("driver", driver, DRIVERS)
         if not isinstance(program, Program):
             raise UsageError(f"explore needs a simaie.Program, not {program!r}")
@@ -167,13 +173,23 @@ class Exploration:
         except KeyboardInterrupt:
             self.interrupted = True
         except SimaieError as error:
-            self._end()
-            error.report = self.report()
-            what = "a random probe of" if self._probing else f"execution {self._index} of"
-            error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
+            self._tell(error)
             raise
+        except Exception as error:
+            blamed = raised_by(self.scheduler, error)
+            if blamed is None:
+                raise
+            self._tell(blamed)
+            raise blamed from error
         self._end()
         return self.report()
+
+    def _tell(self, error: SimaieError) -> None:
+        """Add to an error that ends the exploration what was found before, and where it happened."""
+        self._end()
+        error.report = self.report()
+        what = "a random probe of" if self._probing else f"execution {self._index} of"
+        error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
 
     def _end(self) -> None:
         self._ended = time.perf_counter()
@@ -329,6 +345,8 @@ class Exploration:
             )
         if self.scheduler.exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
+        if self.statistics.pruned == self.statistics.executions:
+            return "the scheduler gave up each of them (its choose returned None)"
         if self._out_of_time():
             return f"the time limit of {self.seconds} s was reached"
         if self.scheduler.exhaustive:

@@ -34,7 +34,7 @@ from simaie.guest.litmus import (
     widths,
 )
 from simaie.guest.litmus.lowering import ROUNDS, Lowered, lower
-from simaie.protocols import require_positive
+from simaie.protocols import require_count, require_positive
 from simaie.replay.run import make_execution
 from simaie.trace import Ending, Trace
 
@@ -121,7 +121,8 @@ def explore_litmus(
 
     Raises UnsupportedError, which says where, if the test has something that cannot be run.
     """
-    require_positive(executions=executions, seconds=seconds)
+    require_count(executions=executions)
+    require_positive(seconds=seconds)
     began = time.perf_counter()
     machine = machine or Machine(HERD_SCHEME)
     search = _Search(lower(test, rounds=rounds), machine)

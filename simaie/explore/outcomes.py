@@ -16,7 +16,7 @@ from simaie.engine.machine import Machine
 from simaie.engine.watchdog import Watchdog
 from simaie.explore.explorer import make_scheduler
 from simaie.explore.subject import State, Subject
-from simaie.protocols import require_positive
+from simaie.protocols import require_count, require_positive
 from simaie.replay.run import make_execution
 from simaie.trace import Ending, Outcome, Trace
 
@@ -43,7 +43,8 @@ class SearchLimits:
 
     def require(self) -> None:
         """Raise UsageError unless both are positive."""
-        require_positive(executions=self.executions, seconds=self.seconds)
+        require_count(executions=self.executions)
+        require_positive(seconds=self.seconds)
 
 
 @dataclass(frozen=True)

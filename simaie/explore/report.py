@@ -82,7 +82,10 @@ class Report:
             "failing": self.failing,
             "failures": [_failure(f) for f in self.failures],
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
-            "statistics": msgspec.to_builtins(self.statistics),
+            "statistics": {
+                **msgspec.to_builtins(self.statistics),
+                "executions_per_second": self.statistics.executions_per_second,
+            },
         }
 
 

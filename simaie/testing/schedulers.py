@@ -1,224 +1,182 @@
 """The conformance suite for schedulers.
 
 To pass proves that the contract of `simaie.protocols` was kept on a few small programs that have waiting, choices,
-spawned threads, yields and store buffers; it proves nothing about how good a scheduler is at finding bugs.
+spawned threads, yields and store buffers. It proves nothing about how good a scheduler is at finding bugs, and it
+cannot see what is the same throughout one process, as the order of a set of strings is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from simaie import plugins
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Limits, Machine
 from simaie.guest.program import Program
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Scheduler, require_count, require_positive
 from simaie.replay.run import make_execution
-from simaie.trace import Ending, Trace
+from simaie.testing.patience import Patience
+from simaie.testing.scheduler_programs import ON_TSO, X, last_store_wins, programs
+from simaie.testing.watched import Watched
+from simaie.trace import Ending, Outcome, Trace
 
 __all__ = ["check_scheduler"]
 
 SchedulerFactory = Callable[[], Scheduler]
 
-_X, _Y = 0x1000, 0x2000
 _SEEDS = (0, 1)
-#: The program that is run on a host whose store buffers are candidates too.
-_ON_TSO = "conformance: store buffers"
 
 
-def check_scheduler(factory: SchedulerFactory, *, executions: int = 40) -> None:
+def check_scheduler(factory: SchedulerFactory, *, executions: int = 40, seconds: float = 10.0) -> None:
     """Check that the schedulers that `factory` makes, a new one at each call, keep the contract of `Scheduler`.
 
-    It picks only what it was offered, changes no offer, and resolves choices within their range; an exhausted one
-    stays so, and has executed something; two of them do the same; each execution repeats alone, in a new
-    instance, from seed, index and profile; and a bug of depth one, an order of two steps, is found within `executions`.
+    It picks only what it was offered, changes neither offer nor trace, and resolves choices within their range; each
+    call returns, within `seconds`; an exhausted one stays so, has executed something, and says that this was complete
+    only if it was; an exhaustive one gets to its end; two of them do the same; each execution repeats alone, in
+    a new instance, from seed, index and profile; and a bug of depth one, an order of two steps, is found within
+    `executions`.
 
-    Raises AssertionError on the first breach.
+    Raises AssertionError on the first breach, UsageError unless both limits are positive.
     """
-    made = factory()
-    assert isinstance(made, Scheduler), f"the factory made {made!r}, which is no simaie.protocols.Scheduler"
-    assert factory() is not made, "the factory must make a new scheduler at each call"
-    for program in _programs():
-        for seed in _SEEDS:
-            originals = _explore(factory, program, seed, executions)
-            again = _explore(factory, program, seed, executions)
-            _check_same(originals, again, program, type(made).__name__)
-            for index, (profile, original) in enumerate(originals):
-                _check_alone(factory, program, seed, index, profile, original)
-    _check_finds_an_order(factory, executions)
-
-
-class _Watched(Scheduler):
-    """Hands everything on to `inner`, and looks at what comes back."""
-
-    def __init__(self, inner: Scheduler) -> None:
-        self.inner = inner
-        self._name = type(inner).__name__
-
-    def start(self, info: ExecutionInfo) -> None:
-        self.inner.start(info)
-
-    def choose(self, offer: Offer) -> Candidate:
-        candidates, running, step = offer.candidates, offer.running, offer.step
-        chosen: Any = self.inner.choose(offer)
-        untouched = offer.candidates is candidates and offer.running is running
-        assert untouched, f"{self._name}.choose changed the offer at step {step}; an offer is for looking only"
-        names = ", ".join(c.name for c in candidates)
-        offered = chosen is None or any(chosen is c for c in candidates)
-        assert offered, f"{self._name}.choose picked {chosen!r} at step {step}, but was offered {names}"
-        return chosen  # type: ignore[no-any-return]  # one of the candidates, or None: checked just above
-
-    def choose_value(self, offer: Offer, arity: int) -> int:
-        value = self.inner.choose_value(offer, arity)
-        fits = type(value) is int and 0 <= value < arity
-        assert fits, f"{self._name}.choose_value gave {value!r}; it was asked for an integer from 0 to {arity - 1}"
-        return value
-
-    def finish(self, trace: Trace) -> None:
-        self.inner.finish(trace)
-
-
-def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace:
-    """One execution; whatever the scheduler raises becomes an AssertionError that says where."""
-    host = "tso" if program.name == _ON_TSO else "sc"
-    machine = Machine("native", host=host, limits=Limits(steps=1_000))
+    require_count(executions=executions)
+    require_positive(seconds=seconds)
+    patience = Patience(seconds)
     try:
-        return run_inline(make_execution(program, machine, _Watched(scheduler), seed=seed, index=index))
-    except AssertionError:
-        raise
-    except Exception as error:
-        name = type(scheduler).__name__
-        message = f"{name} raised {type(error).__name__} in execution {index} of program {program.name!r}: {error}"
-        raise AssertionError(message) from error
+        _Check(factory, executions, patience).run()
+    finally:
+        patience.end()
 
 
-def _explore(factory: SchedulerFactory, program: Program, seed: int, executions: int) -> list[tuple[bytes, Trace]]:
-    """What one instance executes: for each execution the profile before it, as JSON, and its trace."""
-    scheduler = factory()
-    name = type(scheduler).__name__
-    assert not scheduler.exhausted, f"{name} is exhausted before the first execution"
-    done: list[tuple[bytes, Trace]] = []
-    for index in range(executions):
+class _Check:
+    """name: of the schedulers, for messages."""
+
+    def __init__(self, factory: SchedulerFactory, executions: int, patience: Patience) -> None:
+        self._factory, self._executions, self._patience = factory, executions, patience
+        self._name = ""
+
+    def run(self) -> None:
+        made = self._factory()
+        assert isinstance(made, Scheduler), f"the factory made {made!r}, which is no simaie.protocols.Scheduler"
+        assert self._factory() is not made, "the factory must make a new scheduler at each call"
+        self._name = type(made).__name__
+        for program in programs():
+            for seed in _SEEDS:
+                originals = self._explore(program, seed)
+                self._same(originals, self._explore(program, seed), program)
+                for index, (profile, original) in enumerate(originals):
+                    self._alone(program, seed, index, profile, original)
+        self._finds_an_order(last_store_wins())
+
+    def _new(self) -> Watched:
+        return Watched(self._factory(), self._patience)
+
+    # -- one scheduler, from its beginning ------------------------------------------------------------
+
+    def _explore(self, program: Program, seed: int) -> list[tuple[bytes, Trace]]:
+        """What one instance executes: for each execution the profile before it, as JSON, and its trace."""
+        scheduler = self._new()
+        assert not scheduler.exhausted, f"{self._name} is exhausted before the first execution"
+        done: list[tuple[bytes, Trace]] = []
+        for index in range(self._executions):
+            if scheduler.exhausted:
+                break
+            profile = scheduler.profile()
+            encoded = self._as_json(profile)
+            trace = _run(scheduler, program, seed, index)
+            done.append((encoded, trace))
+            assert self._as_json(profile) == encoded, (
+                f"what {self._name}.profile gave before execution {index} of {program.name!r} has changed since; "
+                "return a copy: it is kept, to repeat that execution"
+            )
+        self._check_end(scheduler, program, [trace for _, trace in done])
+        return done
+
+    def _check_end(self, scheduler: Watched, program: Program, traces: list[Trace]) -> None:
         if scheduler.exhausted:
-            break
-        profile = _as_json(scheduler)
-        done.append((profile, _run(scheduler, program, seed, index)))
-    if scheduler.exhausted:
-        assert scheduler.exhausted, f"{name}.exhausted went back to false by itself"
-        assert type(scheduler.complete) is bool, f"{name}.complete is {scheduler.complete!r}, not a bool"
-    assert isinstance(scheduler.bound_note, str), f"{name}.bound_note is {scheduler.bound_note!r}, not text"
-    pruned = all(trace.ending is Ending.PRUNED for _, trace in done)
-    assert not pruned, f"{name} gave up every execution of program {program.name!r} (choose returned None)"
-    return done
+            assert scheduler.exhausted, f"{self._name}.exhausted went back to false by itself"
+            if scheduler.complete:
+                missed = _all_outcomes(program.name) - {(trace.ending, trace.outcome) for trace in traces}
+                assert not missed, (
+                    f"{self._name} says that it is complete after {len(traces)} executions of {program.name!r}, but "
+                    f"never came to {len(missed)} ends, {min(map(_shown, missed))} among them"
+                )
+        assert isinstance(scheduler.bound_note, str), f"{self._name}.bound_note is {scheduler.bound_note!r}, not text"
+        pruned = all(trace.ending is Ending.PRUNED for trace in traces)
+        assert not pruned, f"{self._name} gave up every execution of program {program.name!r} (choose returned None)"
 
+    def _as_json(self, profile: Any) -> bytes:
+        try:
+            encoded = msgspec.json.encode(dict(profile), order="sorted")
+            same = msgspec.json.decode(encoded) == dict(profile)
+        except (TypeError, ValueError) as error:
+            raise AssertionError(f"{self._name}.profile gave {profile!r}, not JSON values: {error}") from error
+        assert same, f"{self._name}.profile gave {profile!r}, which JSON does not hold unchanged"
+        return encoded
 
-def _as_json(scheduler: Scheduler) -> bytes:
-    profile = scheduler.profile()
-    try:
-        encoded = msgspec.json.encode(dict(profile), order="sorted")
-        same = msgspec.json.decode(encoded) == dict(profile)
-    except (TypeError, ValueError) as error:
-        raise AssertionError(
-            f"{type(scheduler).__name__}.profile gave {profile!r}, not JSON values: {error}"
-        ) from error
-    assert same, f"{type(scheduler).__name__}.profile gave {profile!r}, which JSON does not hold unchanged"
-    return encoded
+    # -- compared with another ------------------------------------------------------------------------
 
+    def _same(self, first: list[tuple[bytes, Trace]], second: list[tuple[bytes, Trace]], program: Program) -> None:
+        numbers = f"{len(first)} and {len(second)} executions"
+        same = len(first) == len(second)
+        assert same, f"two new {self._name} schedulers made {numbers} of {program.name!r} from one seed"
+        for index, ((_, one), (_, other)) in enumerate(zip(first, second, strict=True)):
+            assert one.digest == other.digest, (
+                f"two new {self._name} schedulers differ in execution {index} of {program.name!r}, given the same "
+                "seed: draw from ExecutionInfo.seed through simaie.prng only"
+            )
 
-def _check_same(
-    first: list[tuple[bytes, Trace]], second: list[tuple[bytes, Trace]], program: Program, name: str
-) -> None:
-    numbers = f"{len(first)} and {len(second)} executions"
-    assert len(first) == len(second), f"two new {name} schedulers made {numbers} of {program.name!r} from one seed"
-    for index, ((_, one), (_, other)) in enumerate(zip(first, second, strict=True)):
-        same = one.digest == other.digest
-        assert same, (
-            f"two new {name} schedulers differ in execution {index} of {program.name!r}, given the same seed: "
-            "draw from ExecutionInfo.seed through simaie.prng only"
+    def _alone(self, program: Program, seed: int, index: int, profile: bytes, original: Trace) -> None:
+        scheduler = self._new()
+        scheduler.restore(msgspec.json.decode(profile))
+        repeated = _run(scheduler, program, seed, index)
+        assert repeated.digest == original.digest, (
+            f"{self._name} does not repeat execution {index} of {program.name!r} alone from its seed, index and "
+            f"profile {profile.decode()}: what it learns from earlier executions belongs to the profile"
+        )
+
+    def _finds_an_order(self, program: Program) -> None:
+        """Both orders of two stores, one of them a bug; a scheduler of one execution only cannot be asked for both."""
+        done = self._explore(program, 0)
+        missed = {1, 2} - {trace.outcome[f"[{X:#x}]"] for _, trace in done}
+        assert not missed or len(done) == 1, (
+            f"{self._name} never found a bug of depth one in {len(done)} executions: "
+            f"vCPU {missed.pop() - 1} was never the last of two to store"
+        )
+        unending = self._factory().exhaustive and len(done) == self._executions > 2
+        assert not unending, (
+            f"{self._name} is exhaustive, but not exhausted after {len(done)} executions of a program of two "
+            "interleavings: a search must end"
         )
 
 
-def _check_alone(
-    factory: SchedulerFactory, program: Program, seed: int, index: int, profile: bytes, original: Trace
-) -> None:
-    scheduler = factory()
-    scheduler.restore(msgspec.json.decode(profile))
-    repeated = _run(scheduler, program, seed, index)
-    assert repeated.digest == original.digest, (
-        f"{type(scheduler).__name__} does not repeat execution {index} of {program.name!r} alone from its seed, "
-        f"index and profile {profile.decode()}: what it learns from earlier executions belongs to the profile"
-    )
+def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace:
+    """One execution; whatever is raised becomes an AssertionError that says where."""
+    host = "tso" if program.name == ON_TSO else "sc"
+    machine = Machine("native", host=host, limits=Limits(steps=1_000))
+    try:
+        return run_inline(make_execution(program, machine, scheduler, seed=seed, index=index))
+    except AssertionError as error:
+        error.add_note(f"in execution {index} of program {program.name!r}")
+        raise
+    except Exception as error:
+        raise AssertionError(f"execution {index} of program {program.name!r} failed: {error}") from error
 
 
-def _check_finds_an_order(factory: SchedulerFactory, executions: int) -> None:
-    """Both orders of two stores, one of them a bug; a scheduler of one execution only cannot be asked for both."""
-    program = _last_store_wins()
-    outcomes = [trace.outcome[f"[{_X:#x}]"] for _, trace in _explore(factory, program, 0, executions)]
-    missed = {1, 2} - set(outcomes)
-    assert not missed or len(outcomes) == 1, (
-        f"{type(factory()).__name__} never found a bug of depth one in {len(outcomes)} executions: "
-        f"vCPU {missed.pop() - 1} was never the last of two to store"
-    )
+@functools.cache
+def _all_outcomes(name: str) -> frozenset[tuple[Ending, Outcome]]:
+    """How the executions of a program can end, from the plain search of all interleavings."""
+    program = next(each for each in (*programs(), last_store_wins()) if each.name == name)
+    search: Scheduler = plugins.resolve(plugins.SCHEDULERS, "dfs")()
+    found = set()
+    while not search.exhausted:
+        trace = _run(search, program, 0, 0)
+        found.add((trace.ending, trace.outcome))
+    return frozenset(found)
 
 
-# --- the programs -----------------------------------------------------------------------------------
-
-
-def _programs() -> Iterator[Program]:
-    """Small, finite, and between them everything that a scheduler can meet."""
-    yield Program("conformance: increments", isa="arm", threads=[_increment] * 3, init={_X: 0})
-    yield Program("conformance: threads", isa="arm", threads=[_parent, _chooser], init={_X: 0, _Y: 0})
-    yield Program("conformance: waiting", isa="arm", threads=[_waiter, _yielder, _increment], init={_X: 0, _Y: 0})
-    yield Program(_ON_TSO, isa="arm", threads=[_increment, _fenced], init={_X: 0, _Y: 0})
-    yield Program("conformance: alone", isa="arm", threads=[_increment], init={_X: 0})
-
-
-def _last_store_wins() -> Program:
-    async def first(cpu: Any) -> None:
-        await cpu.str_(_X, 1)
-
-    async def second(cpu: Any) -> None:
-        await cpu.str_(_X, 2)
-
-    return Program("conformance: the last store wins", isa="arm", threads=[first, second], init={_X: 0})
-
-
-async def _increment(cpu: Any) -> None:
-    value = await cpu.ldr(_X)
-    cpu.observe("read", value)
-    await cpu.str_(_X, value + 1)
-
-
-async def _fenced(cpu: Any) -> None:
-    await cpu.str_(_Y, 1)
-    await cpu.str_(_X, 1)
-    await cpu.dmb()
-    cpu.observe("read", await cpu.ldr(_X))
-
-
-async def _parent(cpu: Any) -> None:
-    child = await cpu.spawn(_increment)
-    await _increment(cpu)
-    await cpu.join(child)
-    await cpu.ldr(_X)
-
-
-async def _chooser(cpu: Any) -> None:
-    cpu.observe("first", await cpu.choose(3))
-    await cpu.str_(_Y, 1)
-    cpu.observe("second", await cpu.choose(2))
-    await cpu.ldr(_X)
-
-
-async def _waiter(cpu: Any) -> None:
-    await cpu.wait_until(_Y, lambda value: value == 1)
-    await cpu.str_(_X, 5)
-
-
-async def _yielder(cpu: Any) -> None:
-    await cpu.yield_()
-    await cpu.str_(_Y, 1)
-    await cpu.yield_()
-    await cpu.ldr(_X)
+def _shown(end: tuple[Ending, Outcome]) -> str:
+    return f"{end[0]} with {end[1]}"

@@ -10,6 +10,8 @@ from schedulers.fair import Fair
 from schedulers.pct import Pct
 from schedulers.random_walk import RandomWalk
 from simaie import plugins
+from simaie.errors import UsageError
+from simaie.op import Kind, Op
 from simaie.prng import Random
 from simaie.protocols import Scheduler
 from simaie.testing import check_scheduler
@@ -166,6 +168,92 @@ class Raises(Good):
         raise KeyError("oops")
 
 
+class RaisesBetweenExecutions(Good):
+    """In a property."""
+
+    @property
+    def exhausted(self):
+        raise KeyError("oops")
+
+
+class CannotBeRestored(Good):
+    """What it gave itself."""
+
+    def profile(self):
+        return {"known": 1}
+
+    def restore(self, profile):
+        raise KeyError("oops")
+
+
+class ChangesWhatItGave(Good):
+    """The profile that was kept says something else later."""
+
+    def __init__(self):
+        self.known = {"executions": 0}
+
+    def profile(self):
+        return self.known
+
+    def restore(self, profile):
+        self.known = dict(profile)
+
+    def finish(self, trace):
+        self.known["executions"] += 1
+
+
+class ChangesTheTrace(Good):
+    """Nobody would find anything in it."""
+
+    def finish(self, trace):
+        trace.events.clear()
+
+
+class ChangesAnOperation(Good):
+    """The vCPUs perform what they announced."""
+
+    def choose(self, offer):
+        chosen = super().choose(offer)
+        chosen.op = Op(Kind.PAUSE)
+        return chosen
+
+
+class DisablesTheOthers(Good):
+    """Whoever is enabled, the engine says."""
+
+    def choose(self, offer):
+        chosen = super().choose(offer)
+        for candidate in offer.candidates:
+            candidate.enabled = candidate is chosen
+        return chosen
+
+
+class IsCompleteTooSoon(Good):
+    """A proof of nothing: five executions of many."""
+
+    exhaustive = True
+    done = 0
+
+    @property
+    def exhausted(self):
+        return self.done == 5
+
+    def finish(self, trace):
+        self.done += 1
+
+
+class NeverEnds(Good):
+    """A search that is never through."""
+
+    exhaustive = True
+
+
+class SaysNeitherYesNorNo(Good):
+    """To whether it is through."""
+
+    exhausted = 0
+
+
 class NeverSwitches(Good):
     """One of two orders is never seen."""
 
@@ -178,6 +266,23 @@ BROKEN = [c for c in Good.__subclasses__() if c.__module__ == __name__]
 
 def test_a_good_one_conforms():
     check_scheduler(Good)
+
+
+def test_a_scheduler_that_hangs_is_refused():
+    class Hangs(Good):
+        def choose(self, offer):
+            while offer.step == 2:
+                pass
+            return super().choose(offer)
+
+    with pytest.raises(AssertionError, match=r"Hangs\.choose"):
+        check_scheduler(Hangs, seconds=0.2)
+
+
+@pytest.mark.parametrize("limits", [{"executions": 0}, {"executions": 1.5}, {"seconds": 0}])
+def test_limits_are_positive(limits):
+    with pytest.raises(UsageError):
+        check_scheduler(Good, **limits)
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda c: c.__name__)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import simaie
-from simaie import Limits, Machine, Program, Scheduler
+from simaie import Limits, Machine, Program, Scheduler, plugins
 from simaie.errors import GuestError, GuestSpinError, SchedulerError, UnknownNameError, UsageError
 from simaie.explore import explorer, statistics
 from simaie.explore.explorer import Exploration, explore
@@ -152,6 +152,66 @@ def test_a_scheduler_that_breaks_its_contract_is_named_through_whatever_wraps_it
         explore(SAFE, scheduler=Careless(), **options)
 
 
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+@pytest.mark.parametrize("method", ["start", "choose", "choose_value", "finish", "profile"])
+def test_a_scheduler_that_raises_is_named_with_the_line_and_what_was_found_is_kept(method, driver):
+    class Raises(Scheduler):
+        executions = 0
+
+        def do(self, name, result=None):
+            if (name, self.executions) == (method, 2):
+                raise KeyError("oops")
+            return result
+
+        def start(self, info):
+            self.do("start")
+
+        def choose(self, offer):
+            return self.do("choose", offer.candidates[0])
+
+        def choose_value(self, offer, arity):
+            return self.do("choose_value", 0)
+
+        def finish(self, trace):
+            self.do("finish")
+            self.executions += 1
+
+        def profile(self):
+            return self.do("profile", {})
+
+    async def chooses(cpu):
+        await cpu.choose(2)
+        await cpu.load(X)
+
+    program = Program("chooses", isa="x86", threads=[chooses], init={X: 0})
+    with pytest.raises(SchedulerError, match=rf"Raises\.{method} raised KeyError.*{__file__}") as caught:
+        explore(program, scheduler=Raises(), driver=driver)
+    assert caught.value.report.executions == 2
+
+
+def test_a_predicate_that_raises_is_the_schedulers_mistake():
+    with pytest.raises(SchedulerError, match="KeyError"):
+        explore(SAFE, scheduler=("surw", {"interesting": lambda op: {}["oops"]}))
+
+
+def test_a_class_of_schedulers_stands_for_a_new_one():
+    walk = plugins.resolve(plugins.SCHEDULERS, "random-walk")
+    outcomes = [explore(SAFE, scheduler=one, executions=50).outcomes for one in (walk, walk(), "random-walk")]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_a_scheduler_that_gives_up_everything_is_told_so():
+    """The commonest mistake: a `choose` without its `return`."""
+
+    class Forgetful(Scheduler):
+        def choose(self, offer):
+            offer.candidates[0]
+
+    report = explore(SAFE, scheduler=Forgetful, executions=5)
+    assert report.verdict == "inconclusive"
+    assert "None" in report.reason
+
+
 def test_progress_is_told_of_the_exploration_and_at_the_end():
     seen = []
     explore(SAFE, scheduler="dfs", progress=lambda exploration: seen.append(exploration.report().executions))
@@ -163,12 +223,18 @@ def test_progress_is_told_of_the_exploration_and_at_the_end():
     [
         {"executions": 0},
         {"executions": -1},
+        {"executions": 1.5},
+        {"seed": "7"},
         {"seconds": 0},
         {"failures": 0},
         {"driver": "asyncio"},
         {"scheduler": "random-wlak"},
         {"scheduler": "dfs:depth=3"},
         {"scheduler": 3},
+        {"scheduler": object},
+        {"scheduler": "pos:fair=maybe"},
+        {"scheduler": "scripted"},
+        {"scheduler": "dpor:memory_limit=1.5"},
     ],
 )
 def test_impossible_arguments_are_refused(arguments):
@@ -189,6 +255,7 @@ def test_a_report_is_plain_data_too():
     assert sum(item["count"] for item in data["outcomes"]) == 6
     assert len(data["failures"]) == 4
     assert data["statistics"]["longest"] == 4
+    assert data["statistics"]["executions_per_second"] > 0
 
 
 def test_a_scheduler_is_a_name_a_name_with_options_or_an_object():

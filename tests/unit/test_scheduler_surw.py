@@ -175,3 +175,18 @@ def test_any_execution_repeats_alone_from_its_profile(make_scheduler):
 def test_what_is_no_predicate_is_refused():
     with pytest.raises(UsageError):
         SelectiveRandomWalk("X")
+
+
+@pytest.mark.parametrize("make_scheduler", [UniformRandomWalk, SelectiveRandomWalk])
+def test_who_spins_without_yielding_does_not_starve_the_owner_of_the_lock(make_scheduler):
+    """Test-and-set without a hint: the spinner's next event of D may lie behind the lock that the held one owns."""
+
+    async def locked(cpu):
+        while await cpu.swp(Y, 1):
+            pass
+        await cpu.str_(X, 1)
+        await cpu.str_(Y, 0)
+
+    traces = list(run_all(make(locked, locked), make_scheduler(), 300))
+    assert all(t.ending == "finished" for t in traces)
+    assert max(len(t) for t in traces) < 100
