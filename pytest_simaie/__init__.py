@@ -12,6 +12,7 @@ is a package beside `simaie` and not a part of it.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,11 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Around pytest-trio's wrapper, which must see our coroutine function and not we its runner."""
-    if item.get_closest_marker("simaie") is None or not isinstance(item, pytest.Function):
+    marked = item.get_closest_marker("simaie") is not None
+    if not isinstance(item, pytest.Function) or not (marked or "explore" in item.fixturenames):
         return (yield)
-    from pytest_simaie.wrapping import wrapped
+    from pytest_simaie.wrapping import exploring, wrapped
 
-    with wrapped(item):
+    with exploring(item), wrapped(item) if marked else nullcontext():
         return (yield)
 
 
@@ -56,4 +58,4 @@ def explore(request: pytest.FixtureRequest) -> Explore:
     """``explore(program, **options)``: the report; a violation fails the test. Options as for the mark."""
     from pytest_simaie.testing import Explore
 
-    return Explore(request.node)
+    return Explore.of(request.node)

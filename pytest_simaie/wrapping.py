@@ -1,14 +1,14 @@
 """The test's function, wrapped so that the program that it returns or takes is explored.
 
 For Hypothesis' `given` the function inside is what is wrapped, so that each example is explored; a coroutine function
-stays one, for pytest-trio.
+stays one, for pytest-trio. What a file holds of a test whose programs are drawn is run without drawing any.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,22 +17,68 @@ import pytest
 from pytest_simaie.testing import Explore
 from simaie.guest.program import Program
 
-__all__ = ["wrapped"]
+__all__ = ["exploring", "wrapped"]
+
+
+@contextmanager
+def exploring(item: pytest.Function) -> Iterator[None]:
+    """While this lasts, the item may explore: what that found is reported, and not the group that trio makes of it."""
+    failed: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        explore = Explore.used_by(item)
+        failed = error if explore is None else explore.told or error
+    if failed is not None:
+        raise failed
+    if (explore := Explore.used_by(item)) is not None:  # else the fixture `explore` is somebody else's
+        explore.require_replayed()
 
 
 @contextmanager
 def wrapped(item: pytest.Function) -> Iterator[None]:
     """While this lasts, calling the item explores its programs."""
-    explore = Explore(item)
+    explore = Explore.of(item)
     given = getattr(item.obj, "hypothesis", None)
-    owner, name = (item, "obj") if given is None else (given, "inner_test")
+    with _each_drawn(item, given, explore) if given is not None else _replaced(item, "obj", explore):
+        yield
+
+
+@contextmanager
+def _each_drawn(item: pytest.Function, given: Any, explore: Explore) -> Iterator[None]:
+    explore.drawn = True
+    if explore.file is not None:
+        explore.replay_alone()
+        item.obj = _nothing(given.inner_test)
+        yield
+        return
+    explore.retry_alone()
+    try:
+        with _replaced(given, "inner_test", explore):
+            yield
+    except Exception:
+        explore.tell_drawn()
+        raise
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, explore: Explore) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, _wrap(before, explore))
     try:
         yield
-        explore.require_replayed()
     finally:
         setattr(owner, name, before)
+
+
+def _nothing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that does nothing, of the same kind as `function`."""
+
+    async def nothing_async(*args: Any, **kwargs: Any) -> None: ...
+
+    def nothing(*args: Any, **kwargs: Any) -> None: ...
+
+    return nothing_async if inspect.iscoroutinefunction(function) else nothing
 
 
 def _wrap(function: Callable[..., Any], explore: Explore) -> Callable[..., Any]:
@@ -40,21 +86,23 @@ def _wrap(function: Callable[..., Any], explore: Explore) -> Callable[..., Any]:
 
         @functools.wraps(function)
         async def run_async(*args: Any, **kwargs: Any) -> None:
-            _explore(await function(*args, **kwargs), kwargs, explore)
+            explore.begin()
+            _explore(await function(*args, **kwargs), (*args, *kwargs.values()), explore)
 
         return run_async
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        _explore(function(*args, **kwargs), kwargs, explore)
+        explore.begin()
+        _explore(function(*args, **kwargs), (*args, *kwargs.values()), explore)
 
     return run
 
 
-def _explore(result: object, arguments: Mapping[str, object], explore: Explore) -> None:
-    taken = [value for value in arguments.values() if isinstance(value, Program)]
+def _explore(result: object, arguments: tuple[object, ...], explore: Explore) -> None:
+    taken = [value for value in arguments if isinstance(value, Program)]
     programs = [result] if isinstance(result, Program) else taken
-    if not programs and not any(isinstance(value, Explore) and value.used for value in arguments.values()):
-        pytest.fail("a test marked simaie must return a simaie.Program, or take one as an argument", pytrace=False)
+    if not programs and not explore.used:
+        explore.fail("a test marked simaie must return a simaie.Program, or take one as an argument")
     for program in programs:
         explore(program)

@@ -62,10 +62,14 @@ ALU: dict[str, Callable[[int, int], int]] = {
     "sle": lambda a, b: int(_signed(a) <= _signed(b)),
 }
 #: Register instructions: moves, arithmetic, labels and branches. `cbz r label` branches if r is 0, `cbnz` if not;
-#: ``select c, a, b`` gives a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`.
-LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe"})
-_ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1}
-BRANCHES = frozenset({"branch", "cbz", "cbnz"})
+#: ``select c, a, b`` gives a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`;
+#: `spawn label` starts a thread that runs the same list from the label on, with a copy of the registers, as clone()
+#: does; `exit` ends the thread.
+LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe",
+                   "spawn", "exit"})  # fmt: skip
+_ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1, "spawn": 1, "exit": 0}
+#: Those that name a label, their last argument.
+BRANCHES = frozenset({"branch", "cbz", "cbnz", "spawn"})
 
 
 class Ins(msgspec.Struct, frozen=True):
@@ -108,7 +112,7 @@ class Code(Sequence[Ins]):
         for index, item in enumerate(self.instructions):
             if item.name in BRANCHES and item.args[-1] not in self.labels:
                 raise UsageError(f"{where}, item {index}: no label {item.args[-1]!r} to branch to")
-        compiler = _Compiler(self.labels)
+        compiler = _Compiler(self.labels, len(self.instructions))
         self.steps = [compiler.step(item) for item in self.instructions]
         #: What the registers and constants hold in the beginning; the steps name places in it.
         self.registers = compiler.initial
@@ -138,14 +142,14 @@ def _known(cpu_class: Any) -> frozenset[str]:
 
 #: What a step is, its first item. The rest: places of operands, the place of the result (0 if unwanted), and the name
 #: under which the result is observed, if it is.
-_CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING = range(9)
+_CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING, _SPAWN = range(10)
 
 
 class _Compiler:
     """Gives every register and constant its place, and every instruction its step. Place 0 is for what nobody wants."""
 
-    def __init__(self, labels: dict[str, int]) -> None:
-        self._labels = labels
+    def __init__(self, labels: dict[str, int], end: int) -> None:
+        self._labels, self._end = labels, end
         self.initial: list[int] = [0]
         self._places: dict[tuple[Operand, bool], int] = {}
 
@@ -157,8 +161,10 @@ class _Compiler:
             return _CALL, name, [self._place(a, wrapped=False) for a in args], dict(item.options), into, seen
         if name == "label":
             return (_NOTHING,)
-        if name == "branch":
-            return _JUMP, self._labels[str(args[0])]
+        if name in ("branch", "spawn"):
+            return _JUMP if name == "branch" else _SPAWN, self._labels[str(args[0])]
+        if name == "exit":
+            return _JUMP, self._end
         if name in BRANCHES:
             return _IF_ZERO if name == "cbz" else _IF_NOT_ZERO, self._place(args[0]), self._labels[str(args[1])]
         places = [self._place(a) for a in args]
@@ -185,11 +191,22 @@ async def run_code(code: Any, cpu: Any) -> None:
     await _Interpreter(code, cpu).run()
 
 
+class _Child:
+    """What a `spawn` starts: `code` from a label on, with the registers as they are now."""
+
+    def __init__(self, code: Code, position: int, registers: list[int]) -> None:
+        self.name = str(code[position].args[0])  # that of the label, for traces
+        self._code, self._position, self._registers = code, position, registers.copy()
+
+    async def __call__(self, cpu: Any) -> None:
+        await _Interpreter(self._code, cpu, self._position, self._registers).run()
+
+
 class _Interpreter:
-    def __init__(self, code: Code, cpu: Any) -> None:
+    def __init__(self, code: Code, cpu: Any, position: int = 0, registers: list[int] | None = None) -> None:
         self._code, self._cpu = code, cpu
-        self._registers = code.registers.copy()
-        self._position = 0
+        self._registers = (registers or code.registers).copy()
+        self._position = position
 
     def guest_state(self) -> tuple[int, list[int]]:
         """All that what follows depends on: the position behind the instruction in execution, and the registers."""
@@ -202,11 +219,15 @@ class _Interpreter:
 
     async def run(self) -> None:
         cpu, steps, registers = self._cpu, self._code.steps, self._registers
-        position, local_run, end = 0, 0, len(self._code.steps)
+        position, local_run, end = self._position, 0, len(self._code.steps)
         while position < end:
             step = steps[position]
             position += 1
             if step[0] != _CALL:
+                if step[0] == _SPAWN:
+                    self._position, local_run = position, 0
+                    await cpu.spawn(_Child(self._code, step[1], registers))
+                    continue
                 local_run += 1
                 if local_run > _LOCAL_LIMIT:
                     self._endless(position - 1)

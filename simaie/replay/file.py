@@ -108,6 +108,7 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     findings: tuple[Finding, ...]
     checkers: tuple[CheckerRecord, ...] = ()  # none: the usual
     driver: Literal["inline", "trio"] = "inline"
+    test: str | None = None  # whose failure it is, if a test's
 
     @property
     def schedule(self) -> Schedule:

@@ -18,7 +18,17 @@ try:
 except ImportError as error:  # pragma: no cover - it is there wherever this is tested
     raise UsageError("simaie.strategies needs Hypothesis: pip install 'simaie[fuzz]' (or: hypothesis)") from error
 
-from simaie.strategies.examples import GeneratedMachine, GeneratedProgram
+from simaie.strategies.examples import GeneratedFailure, GeneratedMachine, GeneratedProgram
+from simaie.strategies.instructions import kinds_of
 from simaie.strategies.strategies import failures, machines, programs, schedules
 
-__all__ = ["GeneratedMachine", "GeneratedProgram", "failures", "machines", "programs", "schedules"]
+__all__ = [
+    "GeneratedFailure",
+    "GeneratedMachine",
+    "GeneratedProgram",
+    "failures",
+    "kinds_of",
+    "machines",
+    "programs",
+    "schedules",
+]

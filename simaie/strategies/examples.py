@@ -1,12 +1,13 @@
-"""Programs and machines that print as the Python that makes them."""
+"""What is drawn prints as the Python that makes it."""
 
 from __future__ import annotations
 
 from simaie.engine.machine import Machine
 from simaie.guest.program import Program
 from simaie.guest.text import program_code
+from simaie.replay.failure import Failure
 
-__all__ = ["GeneratedMachine", "GeneratedProgram"]
+__all__ = ["GeneratedFailure", "GeneratedMachine", "GeneratedProgram"]
 
 
 class GeneratedProgram(Program):
@@ -20,7 +21,22 @@ class GeneratedMachine(Machine):
     """A machine named by its scheme; its repr can be pasted where `Machine` of simaie is imported."""
 
     def __repr__(self) -> str:
-        parts = [repr(self.scheme)]
-        usual = {"host": "sc", "full_system": False, "host_word": 64, "address_bits": None}
-        parts += [f"{name}={getattr(self, name)!r}" for name, value in usual.items() if getattr(self, name) != value]
-        return f"Machine({', '.join(parts)})"
+        return _machine_code(self)
+
+
+class GeneratedFailure(Failure):
+    """A failure of a program as data; its repr can be pasted where `explore` is imported too, and runs into it."""
+
+    def __repr__(self) -> str:
+        script = {"schedule": self.trace.schedule.text}
+        return (
+            f"explore({program_code(self.program)}, {_machine_code(self.machine)}, "
+            f"scheduler=('scripted', {script!r}), executions=1).failures[0]"
+        )
+
+
+def _machine_code(machine: Machine) -> str:
+    usual = {"host": "sc", "full_system": False, "host_word": 64, "address_bits": None, "endian": "little"}
+    parts = [repr(machine.scheme)]
+    parts += [f"{name}={getattr(machine, name)!r}" for name, value in usual.items() if getattr(machine, name) != value]
+    return f"Machine({', '.join(parts)})"

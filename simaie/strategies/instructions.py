@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from simaie.errors import UnknownNameError, UsageError
+from simaie.errors import UnknownNameError
 from simaie.guest.code import Ins, ins
-from simaie.guest.isa import ISAS
 
-__all__ = ["Form", "forms_of", "kinds_of", "table_of"]
+__all__ = ["SPAWN", "Form", "forms_of", "kinds_of", "table_of", "widths_of"]
+
+#: The kind of what is no row of a table: some of the threads are started by others.
+SPAWN = "spawn"
 
 #: What is stored. 0 and 1 are in it for A-B-A: memory holds 0 at first.
 _VALUES = (1, 0, 2)
@@ -18,86 +20,152 @@ _VALUES = (1, 0, 2)
 class Form(NamedTuple):
     """An instruction: its kind, its mnemonic, operands behind the address, widths in bytes, whether it must be aligned.
 
-    operands: how many values. `width` is an option only where there are several; no widths: it has no address.
+    operands: how many values. `width` is an option of it only where there are several; no widths: it has no address.
     """
 
     kind: str
     mnemonic: str
-    operands: int
+    operands: int = 0
     widths: tuple[int, ...] = ()
     aligned: bool = True
     result: bool = False
 
 
 _ANY = (4, 1, 2, 8)
+
+
+def _load(mnemonic: str, *widths: int, kind: str = "load", aligned: bool = False) -> Form:
+    return Form(kind, mnemonic, 0, widths, aligned, result=True)
+
+
+def _store(mnemonic: str, *widths: int, kind: str = "store", aligned: bool = False) -> Form:
+    return Form(kind, mnemonic, 1, widths, aligned)
+
+
+def _linked(load: str, store: str, *widths: int) -> tuple[Form, Form]:
+    return (
+        Form("load-linked", load, 0, widths, result=True),
+        Form("store-conditional", store, 1, widths, result=True),
+    )
+
+
+def _atomic(mnemonic: str, operands: int, *widths: int, kind: str = "atomic", aligned: bool = True) -> Form:
+    return Form(kind, mnemonic, operands, widths, aligned, result=True)
+
+
 _FORMS: dict[str, tuple[Form, ...]] = {
     "arm": (
-        Form("load", "ldr", 0, _ANY, aligned=False, result=True),
-        Form("store", "str_", 1, _ANY, aligned=False),
-        Form("load-linked", "ldrex", 0, _ANY, result=True),
-        Form("store-conditional", "strex", 1, _ANY, result=True),
-        Form("clear", "clrex", 0),
-        Form("atomic", "swp", 1, (4, 1), result=True),
-        Form("fence", "dmb", 0),
+        _load("ldr", *_ANY),
+        _store("str_", *_ANY),
+        *_linked("ldrex", "strex", *_ANY),
+        Form("clear", "clrex"),
+        _atomic("swp", 1, 4, 1),
+        Form("fence", "dmb"),
     ),
     "aarch64": (
-        Form("load", "ldr", 0, _ANY, aligned=False, result=True),
-        Form("store", "str_", 1, _ANY, aligned=False),
-        Form("load-linked", "ldxr", 0, _ANY, result=True),
-        Form("store-conditional", "stxr", 1, _ANY, result=True),
-        Form("clear", "clrex", 0),
-        Form("atomic", "cas", 2, _ANY, result=True),
-        Form("fence", "dmb", 0),
+        _load("ldr", *_ANY),
+        _store("str_", *_ANY),
+        *_linked("ldxr", "stxr", *_ANY),
+        Form("clear", "clrex"),
+        _atomic("cas", 2, *_ANY),
+        _atomic("swp", 1, *_ANY),
+        _load("ldar", *_ANY, kind="acquire", aligned=True),
+        _store("stlr", *_ANY, kind="release", aligned=True),
+        Form("fence", "dmb"),
     ),
     "x86": (
-        Form("load", "load", 0, _ANY, aligned=False, result=True),
-        Form("store", "store", 1, _ANY, aligned=False),
-        Form("atomic", "lock_xadd", 1, _ANY, aligned=False, result=True),
-        Form("exchange", "xchg", 1, _ANY, aligned=False, result=True),
-        Form("compare", "lock_cmpxchg", 2, _ANY, aligned=False, result=True),
-        Form("plain-rmw", "xadd", 1, _ANY, aligned=False, result=True),
-        Form("fence", "mfence", 0),
+        _load("load", *_ANY),
+        _store("store", *_ANY),
+        _atomic("lock_xadd", 1, *_ANY, aligned=False),
+        _atomic("xchg", 1, *_ANY, kind="exchange", aligned=False),
+        _atomic("lock_cmpxchg", 2, *_ANY, kind="compare", aligned=False),
+        _atomic("cmpxchg16b", 2, 16, kind="compare"),
+        _atomic("xadd", 1, *_ANY, kind="plain-rmw", aligned=False),
+        Form("fence", "mfence"),
+        Form("fence", "sfence"),
+    ),
+    "riscv": (
+        *(_load(mnemonic, width) for mnemonic, width in (("lw", 4), ("lb", 1), ("lh", 2), ("ld", 8))),
+        *(_store(mnemonic, width) for mnemonic, width in (("sw", 4), ("sb", 1), ("sh", 2), ("sd", 8))),
+        *_linked("lr", "sc", 4, 8),
+        _atomic("amoadd", 1, 4, 8),
+        _atomic("amoswap", 1, 4, 8),
+        Form("fence", "fence"),
+        Form("fence", "fence_tso"),
+    ),
+    "mips": (
+        *(_load(mnemonic, width) for mnemonic, width in (("lw", 4), ("lb", 1), ("lh", 2), ("ld", 8))),
+        *(_store(mnemonic, width) for mnemonic, width in (("sw", 4), ("sb", 1), ("sh", 2), ("sd", 8))),
+        *_linked("ll", "sc", 4),
+        *_linked("lld", "scd", 8),
+        Form("fence", "sync"),
+    ),
+    "ppc": (
+        *(_load(mnemonic, width) for mnemonic, width in (("lwz", 4), ("lbz", 1), ("lhz", 2), ("ld", 8))),
+        *(_store(mnemonic, width) for mnemonic, width in (("stw", 4), ("stb", 1), ("sth", 2), ("std", 8))),
+        *_linked("lwarx", "stwcx", 4),
+        *_linked("lbarx", "stbcx", 1),
+        *_linked("lharx", "sthcx", 2),
+        *_linked("ldarx", "stdcx", 8),
+        Form("fence", "sync"),
+        Form("fence", "lwsync"),
     ),
 }
 
 
 def forms_of(isa: str) -> tuple[Form, ...]:
-    """What is drawn from for `isa`; UsageError if nothing is, UnknownNameError if there is no such instruction set."""
-    if isa not in ISAS:
-        raise UnknownNameError("instruction set", isa, ISAS)
+    """What is drawn from for `isa`; UnknownNameError if there is no such instruction set."""
     if isa not in _FORMS:
-        raise UsageError(f"no programs are generated for {isa!r} yet, only for {', '.join(sorted(_FORMS))}")
+        raise UnknownNameError("instruction set", isa, _FORMS)
     return _FORMS[isa]
 
 
 def kinds_of(isa: str) -> tuple[str, ...]:
     """The kinds of instructions that `isa` has, as `table_of` takes them."""
-    return tuple(dict.fromkeys(form.kind for form in forms_of(isa)))
+    return (*dict.fromkeys(form.kind for form in forms_of(isa)), SPAWN)
 
 
-@functools.lru_cache(maxsize=65536)
+def widths_of(isa: str) -> tuple[int, ...]:
+    """The widths that accesses of `isa` have, in bytes."""
+    return tuple(dict.fromkeys(width for form in forms_of(isa) for width in form.widths))
+
+
 def table_of(
-    isa: str, kinds: tuple[str, ...], addresses: tuple[int, ...], widths: tuple[int, ...]
+    isa: str, kinds: Collection[str], addresses: Sequence[int], widths: Collection[int]
 ) -> tuple[tuple[Ins, ...], ...]:
     """What is drawn from, the simplest first: every instruction of these kinds, and LL/SC pairs, which rarely meet."""
-    forms = [form for form in forms_of(isa) if form.kind in kinds]
-    single = [(item,) for form in forms for item in _made(form, addresses, widths)]
-    linked = [item for form in forms if form.kind == "load-linked" for item in _made(form, addresses, widths)]
-    stores = [item for form in forms if form.kind == "store-conditional" for item in _made(form, addresses, widths)]
-    pairs = [(ll, sc) for ll in linked for sc in stores if (ll.args[0], ll.options) == (sc.args[0], sc.options)]
-    return (*single, *pairs)
+    made = [
+        (form.kind, item, address, width)
+        for form in forms_of(isa)
+        if form.kind in kinds
+        for item, address, width in _made(form, addresses, widths)
+    ]
+    pairs = [
+        (linked, stored)
+        for kind, linked, *at in made
+        if kind == "load-linked"
+        for other, stored, *there in made
+        if other == "store-conditional" and at == there
+    ]
+    return (*((item,) for _, item, _, _ in made), *pairs)
 
 
-def _made(form: Form, addresses: tuple[int, ...], widths: tuple[int, ...]) -> list[Ins]:
+def _made(form: Form, addresses: Sequence[int], widths: Collection[int]) -> list[tuple[Ins, int, int]]:
+    """Each with its address and width."""
     if not form.widths:
-        return [ins(form.mnemonic)]
+        return [(ins(form.mnemonic), 0, 0)]
+    several = len(form.widths) > 1
     return [
-        ins(form.mnemonic, address, *operands, into="r" if form.result else None, **({"width": w} if w != 4 else {}))
+        (ins(form.mnemonic, address, *operands, into="r" if form.result else None, **_width(several, w)), address, w)
         for address in addresses
         for w in form.widths
         if w in widths and not (form.aligned and address % w)
         for operands in _operands(form.operands)
     ]
+
+
+def _width(several: bool, width: int) -> dict[str, int]:
+    return {"width": width} if several and width != 4 else {}
 
 
 def _operands(count: int) -> list[tuple[int, ...]]:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
-import msgspec
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from simaie import plugins
 from simaie.decision import Schedule, Switch
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.explore.explorer import explore
-from simaie.guest.code import Ins
+from simaie.guest.code import Code
 from simaie.guest.program import Program
+from simaie.plugins import Spec
 from simaie.protocols import require_positive
 from simaie.replay.failure import Failure
-from simaie.strategies.examples import GeneratedMachine, GeneratedProgram
-from simaie.strategies.instructions import forms_of, kinds_of, table_of
+from simaie.schemes.scheme import Scheme
+from simaie.strategies.drawing import Shape, draw_program
+from simaie.strategies.examples import GeneratedFailure, GeneratedMachine
+from simaie.strategies.instructions import kinds_of, table_of, widths_of
 
-__all__ = ["failures", "machines", "programs", "schedules"]
+__all__ = ["ADDRESSES", "failures", "machines", "programs", "schedules"]
+
+T = TypeVar("T")
 
 #: Two words of a granule of 64 bytes, one place across its end, and a word of the next.
 ADDRESSES = (0x100, 0x104, 0x13E, 0x140)
+#: What machines are drawn from by default.
+SCHEMES = ("native", "aie-rfc", "aie-v2", "cas", "global-lock")
 
 
 def programs(
@@ -32,82 +39,68 @@ def programs(
     vcpus: int = 3,
     instructions: int = 4,
     addresses: Sequence[int] = ADDRESSES,
-    widths: Sequence[int] = (4, 1, 2, 8),
+    widths: Sequence[int] | None = None,
     kinds: Sequence[str] | None = None,
 ) -> st.SearchStrategy[Program]:
-    """Programs as data: at most so many vCPUs, each with at most so many instructions.
+    """Programs as data: at most so many vCPUs, also counting those that others spawn, each of so many instructions.
 
-    addresses: guest addresses in bytes, of which a granule's two words and one across its end are the default; an
-    instruction that must be aligned gets only those that are. widths: in bytes. kinds: of instructions, such as
-    ``["load", "load-linked", "store-conditional"]``; by default all (`simaie.strategies.instructions.kinds_of`).
+    addresses: guest addresses in bytes, of which two words of a granule, one place across its end and a word behind it
+    are the default; an instruction that must be aligned gets only those that are. widths: in bytes; by default all that
+    the instruction set has. kinds: of instructions, such as ``["load", "load-linked", "store-conditional"]``; by
+    default all (`simaie.strategies.kinds_of`). ``spawn`` is one of them: that some threads are started by others.
 
     Raises UsageError for what no program can have: no vCPUs, a width or a kind that the instruction set lacks.
     """
     require_positive(vcpus=vcpus, instructions=instructions)
-    known = kinds_of(isa)
-    wanted = known if kinds is None else tuple(kinds)
-    has = sorted({width for form in forms_of(isa) for width in form.widths})
-    for what, given, there in (("width", widths, has), ("kind of instruction", wanted, known)):
-        for item in given:
-            if item not in there:
-                raise UsageError(f"{isa} has no {what} {item!r}; it has {', '.join(map(str, there))}")
-    places = tuple(dict.fromkeys(addresses))
-    if not table_of(isa, wanted, places, tuple(widths)):
+    _require_some("programs", addresses=addresses, widths=widths, kinds=kinds)
+    shape = Shape(
+        isa,
+        vcpus,
+        instructions,
+        tuple(dict.fromkeys(addresses)),
+        _known(f"{isa} has no width", widths, widths_of(isa)),
+        _known(f"{isa} has no kind of instruction", kinds, kinds_of(isa)),
+    )
+    for address in shape.addresses:
+        if isinstance(address, bool) or not isinstance(address, int) or address < 0:
+            raise UsageError(f"an address is a number of bytes from 0 on, not {address!r}")
+    if not table_of(isa, shape.kinds, shape.addresses, shape.widths):
         raise UsageError(f"no instruction of {isa} fits these kinds, addresses and widths")
-    return _programs(isa, vcpus, instructions, places, tuple(widths), wanted)
-
-
-@st.composite
-def _programs(
-    draw: st.DrawFn,
-    isa: str,
-    vcpus: int,
-    instructions: int,
-    addresses: tuple[int, ...],
-    widths: tuple[int, ...],
-    kinds: tuple[str, ...],
-) -> Program:
-    without = draw(st.integers(0, (1 << len(kinds) + len(addresses)) - 1))
-    kept = tuple(kind for bit, kind in enumerate(kinds) if not without >> bit & 1)
-    places = tuple(a for bit, a in enumerate(addresses, len(kinds)) if not without >> bit & 1)
-    only = draw(st.integers(0, len(widths)))
-    sizes = widths[only - 1 : only] if only else widths
-    # Nothing is left where all kinds are gone, or no address suits those that stay: then all stay.
-    table = table_of(isa, kept, places, sizes) or table_of(isa, kinds, addresses, widths)
-    code = st.lists(st.sampled_from(table), max_size=instructions)
-    threads = [_thread(draw(code), instructions) for _ in range(draw(st.integers(1, vcpus)))]
-    init = {address: 0 for address in addresses if not address % 4}
-    return GeneratedProgram("generated", isa=isa, threads=threads, init=init)
-
-
-def _thread(drawn: list[tuple[Ins, ...]], instructions: int) -> list[Ins]:
-    items = [item for part in drawn for item in part][:instructions]
-    return [_numbered(item, i) for i, item in enumerate(items)]
-
-
-@lru_cache(maxsize=65536)
-def _numbered(item: Ins, index: int) -> Ins:
-    """`item` with a register of its own for its result."""
-    return item if item.into is None else msgspec.structs.replace(item, into=f"r{index}")
+    return draw_program(shape)
 
 
 def machines(
-    schemes: Sequence[str] = ("native", "aie-rfc", "aie-v2", "cas", "global-lock"),
+    schemes: Sequence[str] | None = None,
     *,
+    isa: str | None = None,
     hosts: Sequence[str] = ("sc", "tso", "pso"),
+    granules: Sequence[int] = (16, 64),
     host_words: Sequence[int] = (64, 32),
 ) -> st.SearchStrategy[Machine]:
-    """Machines over schemes (with their options, as in ``"aie-rfc:granule=16"``), host memories and word sizes."""
-    for scheme in schemes:
-        Machine(scheme)
-    for what, given in (("schemes", schemes), ("hosts", hosts), ("host_words", host_words)):
-        if not given:
-            raise UsageError(f"machines need at least one of {what}")
+    """Machines over schemes, host memories, granules and word sizes.
 
-    def made(scheme: str, host: str, word: int) -> Machine:
-        return GeneratedMachine(scheme, host=host, host_word=word)
+    schemes: with their options, as in ``"aie-rfc:barriers=full"``; by default those that promise atomicity and, if
+    `isa` is given, have what its programs need: load-linked, for most. granules: bytes for each lock, of the schemes
+    that have that option and do not name it themselves. host_words: in bits.
 
-    return st.builds(made, st.sampled_from(schemes), st.sampled_from(hosts), st.sampled_from(host_words))
+    Raises UsageError or UnknownNameError for what no machine can have.
+    """
+    if schemes is None:
+        schemes = [name for name in SCHEMES if isa is None or _runs(name, isa)]
+    _require_some("machines", schemes=schemes, hosts=hosts, granules=granules, host_words=host_words)
+    for granule in granules:
+        if not isinstance(granule, int) or granule < 1 or granule & granule - 1:
+            raise UsageError(f"a granule is a power of two, in bytes, not {granule!r}")
+    specs = [spec for scheme in schemes for spec in _with_granules(Spec.of(scheme), granules)]
+    for host in hosts:
+        Machine(host=host)
+    for word in host_words:
+        Machine(host_word=word)
+
+    def made(spec: Spec, host: str, word: int) -> Machine:
+        return GeneratedMachine(spec, host=host, host_word=word)
+
+    return st.builds(made, st.sampled_from(specs), st.sampled_from(hosts), st.sampled_from(host_words))
 
 
 def schedules(program: Program | None = None, *, preemptions: int = 4, steps: int = 60) -> st.SearchStrategy[Schedule]:
@@ -117,10 +110,10 @@ def schedules(program: Program | None = None, *, preemptions: int = 4, steps: in
     a vCPU that cannot step is passed over.
     """
     require_positive(preemptions=preemptions, steps=steps)
-    vcpus = 3 if program is None else len(program.threads)
-    switch = st.tuples(st.integers(0, steps - 1), st.integers(0, vcpus - 1))
+    names = ("0", "1", "2") if program is None else _vcpus_of(program)
+    switch = st.tuples(st.integers(0, steps - 1), st.sampled_from(names))
     lists = st.lists(switch, max_size=preemptions, unique_by=lambda pair: pair[0])
-    return lists.map(lambda pairs: Schedule(tuple(Switch(step, str(actor)) for step, actor in sorted(pairs)), ()))
+    return lists.map(lambda pairs: Schedule(tuple(Switch(step, actor) for step, actor in sorted(pairs)), ()))
 
 
 def failures(
@@ -138,6 +131,54 @@ def failures(
     def found(draw: st.DrawFn) -> Failure:
         report = explore(draw(programs), draw(machines), scheduler=scheduler, executions=executions)
         assume(report.failures and accept(report.failures[0]))
-        return report.failures[0]
+        return GeneratedFailure(**vars(report.failures[0]))
 
     return found()
+
+
+def _require_some(what: str, **given: Sequence[object] | None) -> None:
+    for name, values in given.items():
+        if values is not None and not values:
+            raise UsageError(f"{what} need at least one of {name}")
+
+
+def _known(what: str, given: Iterable[T] | None, known: Sequence[T]) -> tuple[T, ...]:
+    """What is given, each once, or all that is known; UsageError for what is not."""
+    wanted = tuple(dict.fromkeys(known if given is None else given))
+    for item in wanted:
+        if item not in known:
+            raise UsageError(f"{what} {item!r}; it has {', '.join(map(str, known))}")
+    return wanted
+
+
+def _runs(scheme: str, isa: str) -> bool:
+    """Whether the scheme emulates all that is generated for the instruction set."""
+    found: type[Scheme] = plugins.resolve(plugins.SCHEMES, scheme)
+    return "load-linked" not in kinds_of(isa) or found.load_linked is not Scheme.load_linked
+
+
+def _with_granules(spec: Spec, granules: Sequence[int]) -> list[Spec]:
+    known = plugins.options_of(plugins.resolve(plugins.SCHEMES, spec.name))
+    if "granule" not in known or "granule" in spec.options:
+        return [spec]
+    return [Spec(spec.name, {**spec.options, "granule": granule}) for granule in granules]
+
+
+def _vcpus_of(program: Program) -> tuple[str, ...]:
+    """The names of its vCPUs, those that lists of instructions spawn among them, as far as no loop spawns them."""
+    names: list[str] = []
+    for number, thread in enumerate(program.threads):
+        names += [str(number)] if callable(thread) else _run_by(thread, str(number), 0, frozenset())
+    return tuple(names)
+
+
+def _run_by(code: Code, name: str, start: int, known: frozenset[int]) -> list[str]:
+    """The vCPU called `name`, which begins at `start`, and those that it spawns."""
+    names, children = [name], 0
+    for item in code.instructions[start:]:
+        if item.name == "exit":
+            break
+        if item.name == "spawn" and (begin := code.labels[str(item.args[0])]) not in known:
+            names += _run_by(code, f"{name}.{children}", begin, known | {begin})
+            children += 1
+    return names

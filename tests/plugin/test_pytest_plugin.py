@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+import simaie
+from simaie import Machine
 from simaie.replay.file import load
+from simaie.replay.shrink import Size
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-(ABA,) = (
+DRAWN, ABA = (
     block
     for block in re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     if "pytest.mark.simaie" in block
 )
-NAME = "test_a_store_conditional_notices_a_b_a"
 PROGRAM = ABA.split("@pytest")[0] + """
 ABA = Program("a-b-a", isa="arm", threads=[to(7), to(1) + to(0)], init={0x100: 0})
 """
@@ -41,18 +43,35 @@ def test_loading_it_imports_neither_trio_nor_hypothesis_nor_simaie():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_the_readme_test_fails_replays_by_its_line_and_passes_under_another_scheme(pytester):
-    """The line that pytest prints is run as it stands."""
-    path = pytester.makepyfile(test_aba=ABA)
+def replay_line(result):
+    """The arguments of the command that the report gives."""
+    line = next(line for line in result.outlines if line.startswith("replay: "))
+    command, *arguments = shlex.split(line.removeprefix("replay: "))
+    assert command == "pytest"
+    return arguments
+
+
+@pytest.mark.parametrize(("code", "least"), [(ABA, (1, 2, 4, 4)), (DRAWN, (1, 2, 6, 6))], ids=["written", "drawn"])
+def test_the_readme_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, least):
+    """The line that pytest prints is run as it stands; the counterexample is the least there is.
+
+    Of the written program two silent stores are enough. Of drawn ones it is asked that the value changed and came back:
+    LL; LL, SC, LL, SC; SC. Either vCPU may be the one that loses, and where it is the second it deviates once more.
+    """
+    path = pytester.makepyfile(test_aba=code)
     first = run(pytester)
     assert outcomes(first) == {"failed": 1}
     (file,) = kept(pytester)
     assert load(file).findings[0].kind == "llsc-atomicity"
-    line = next(line for line in first.outlines if line.startswith("replay: "))
-    command, *arguments = shlex.split(line.removeprefix("replay: "))
-    assert command == "pytest"
-    assert outcomes(run(pytester, *arguments)) == {"failed": 1}
-    path.write_text(ABA.replace('"cas"', '"aie-rfc"'))
+    size = Size.of(simaie.replay(file, machine=Machine("cas")).trace)
+    assert size in (least, (2, *least[1:]))
+    assert outcomes(run(pytester, *replay_line(first))) == {"failed": 1}
+    few = code.replace("max_examples=2000", "max_examples=20, database=None")  # in which the drawn one finds nothing
+    path.write_text(few)
+    assert outcomes(run(pytester)) == {"failed": 1}, "what is kept is tried first"
+    path.write_text(few.replace('"cas"', '"aie-rfc"'))
+    assert outcomes(run(pytester, *replay_line(first))) == {"passed": 1}
+    assert kept(pytester), "a replay lets nothing go"
     assert outcomes(run(pytester)) == {"passed": 1}
     assert not kept(pytester), "what passes is let go"
 
@@ -81,6 +100,35 @@ def test_failures_are_saved_to_a_folder_of_choice_too(pytester):
     assert [file.name for file in (pytester.path / "out").iterdir()] == [kept(pytester)[0].name]
 
 
+def test_a_fixture_replays_too_and_refuses_the_file_of_another_program(pytester):
+    """The program that is explored before the failing one is not judged in a replay."""
+    path = pytester.makepyfile(PROGRAM + """
+OTHER = Program("other", isa="arm", threads=[to(7), to(1) + to(2)], init={0x100: 0})
+
+def test_fixture(explore):
+    assert explore(OTHER, scheme="aie-rfc", scheduler="dpor") is not None
+    explore(ABA, scheme="cas", scheduler="dpor")
+""")
+    first = run(pytester)
+    assert outcomes(first) == {"failed": 1}
+    again = run(pytester, *replay_line(first))
+    assert outcomes(again) == {"failed": 1}
+    again.stdout.fnmatch_lines(["llsc-atomicity: *"])
+    path.write_text(path.read_text().replace("to(7), to(1) + to(0)", "to(7), to(2) + to(0)"))
+    again = run(pytester, *replay_line(first))
+    assert outcomes(again) == {"failed": 1}
+    again.stdout.fnmatch_lines(["*another program*"])
+
+
+def test_a_report_shows_the_program_the_trace_and_the_explanation(pytester):
+    """As a test of the words: what a reader needs is there, in this order."""
+    pytester.makepyfile(ABA)
+    run(pytester).stdout.fnmatch_lines(
+        ["llsc-atomicity: *", 'program "a-b-a"', "P0 * | P1*", "step * vCPU 0 * vCPU 1", "*may only store if nobody*",
+         "replay: pytest *"]
+    )  # fmt: skip
+
+
 def test_programs_come_as_arguments_and_from_the_fixture(pytester):
     pytester.makepyfile(PROGRAM + """
 @pytest.mark.parametrize("program", [ABA])
@@ -99,7 +147,7 @@ def test_fixture_alone(explore):
 
 
 def test_async_tests_of_pytest_trio_and_given_tests(pytester):
-    pytest.importorskip("pytest_trio")
+    """Each fails, replays by its file, and is refused the other's."""
     pytester.makepyfile(PROGRAM + """
 import trio
 from hypothesis import given, settings, strategies as st
@@ -117,20 +165,46 @@ def test_given(program):
     pass
 """)
     assert outcomes(run(pytester)) == {"failed": 2}
-    assert len(kept(pytester)) == 2
+    files = {load(file).test: file for file in kept(pytester)}
+    assert sorted(test.partition("::")[2] for test in files) == ["test_async", "test_given"]
+    for test, file in files.items():
+        result = run(pytester, test, "--simaie-replay", str(file))
+        assert outcomes(result) == {"failed": 1}
+        result.stdout.fnmatch_lines(["llsc-atomicity: *"])
+        result = run(pytester, *({*files} - {test}), "--simaie-replay", str(file))
+        assert outcomes(result) == {"failed": 1}
+        result.stdout.fnmatch_lines([f"*holds a failure of {test}, not of *"])
+
+
+def test_async_tests_that_take_what_is_drawn(pytester):
+    pytester.makepyfile(PROGRAM + """
+import trio
+from hypothesis import given, settings, strategies as st
+
+@pytest.mark.trio
+@pytest.mark.simaie(scheme="cas", scheduler="dpor")
+@settings(max_examples=10, derandomize=True, deadline=None, database=None)
+@given(program=st.sampled_from([ABA]))
+async def test_both(program):
+    await trio.sleep(0)
+""")
+    first = run(pytester)
+    assert outcomes(first) == {"failed": 1}
+    assert outcomes(run(pytester, *replay_line(first))) == {"failed": 1}
 
 
 def test_xdist_workers_keep_failures_too(pytester):
-    pytest.importorskip("xdist")
-    pytester.makepyfile(ABA)
-    assert outcomes(pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "1")) == {"failed": 1}
-    assert len(kept(pytester)) == 1
+    pytester.makepyfile(ABA + ABA.split("import Program, ins")[1].replace("def test_a", "def test_another_a"))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
+    assert outcomes(result) == {"failed": 2}
+    assert len(kept(pytester)) == 2
+    assert outcomes(run(pytester, *replay_line(result))) == {"failed": 1}
 
 
 @pytest.mark.parametrize(
     ("mark", "said"),
     [
-        ('schema="cas"', "*no option schema*known: scheme*"),
+        ('schema="cas"', "*no option 'schema'*did you mean 'scheme'*known: scheme*"),
         ('"cas"', "*by name*"),
         ('scheme="csa"', "*did you mean 'cas'*"),
         ("executions=0", "*executions*"),
@@ -158,7 +232,7 @@ def test_a_replay_file_of_another_test_or_none_is_refused(pytester):
     pytester.makepyfile(ABA.replace("to(7)", "to(8)"))
     result = run(pytester, "--simaie-replay", str(file))
     assert outcomes(result) == {"failed": 1}
-    result.stdout.fnmatch_lines(["*another test or program*"])
+    result.stdout.fnmatch_lines(["*another program*"])
     result = run(pytester, "--simaie-replay", "gone.json")
     assert outcomes(result) == {"failed": 1}
     result.stdout.fnmatch_lines(["*cannot be read*"])

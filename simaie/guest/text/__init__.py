@@ -12,7 +12,8 @@ A cell is one instruction as `simaie.ins` takes it: the register that gets the r
 its options (``width=2``). A register that is no plain word, and any other text, stands in double quotes, as in JSON. A
 row is no step: vCPUs run as the schedule has it. ``init 0x100 : 8 = 5`` has a width of 8 bytes, ``init 0x100 = bytes
 "00ff"`` gives bytes; ``watch 0x100 : 4`` names what outcomes show if that is not what `init` names, ``watch none``
-nothing; ``check "serializability"`` brings a checker. ``#`` begins a comment.
+nothing; ``check "serializability"`` brings a checker. ``#`` begins a comment. ``spawn L`` starts a thread that runs the
+same column from ``label L`` on, and ``exit`` ends one: what follows it is mostly what such a thread runs.
 
 What is written is read back as the same program, to the digest. Functions (a final check, a device, guest code that is
 no list) are no data and have no text.

@@ -15,6 +15,7 @@ from simaie.check import judge
 from simaie.engine.machine import Machine
 from simaie.errors import GuestSpinError, InternalError, SchedulerError
 from simaie.finding import Finding, Verdict
+from simaie.guest.code import Code
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
 from simaie.protocols import Checker, Scheduler
@@ -123,9 +124,10 @@ class Workbench:
     def offer(self, attempt: Attempt | None, only_if: Callable[[], bool] = lambda: True) -> bool:
         """Take `attempt` as the best if it fails in the wanted way and is smaller; whether it was taken.
 
+        Of two of the same size, that of the shorter program is: instructions may be there that take no step.
         only_if: a condition that costs executions, asked last.
         """
-        if attempt is None or not attempt.has(self.kind) or attempt.size >= self.best.size or not only_if():
+        if attempt is None or not attempt.has(self.kind) or _measure(attempt) >= _measure(self.best) or not only_if():
             return False
         self.best = attempt
         return True
@@ -160,6 +162,10 @@ class Workbench:
             return False
         self._tried.add(key)
         return self.offer(self.execute(program, ToLandmarks(legs, way, choices)), only_if)
+
+
+def _measure(attempt: Attempt) -> tuple[Size, int]:
+    return attempt.size, sum(len(thread) for thread in attempt.program.threads if isinstance(thread, Code))
 
 
 def _identity(program: Program) -> tuple[Cut, ...]:
