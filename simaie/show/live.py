@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from simaie.explore.explorer import Exploration
-from simaie.show.words import clean
+from simaie.show.words import clean, rough
 
 __all__ = ["bar", "live_progress", "progress_words", "used"]
 
@@ -32,11 +32,29 @@ def live_progress() -> Callable[[Exploration], None]:
 
 
 def progress_words(exploration: Exploration) -> str:
-    """Executions, rate, failures, time."""
+    """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
     count, elapsed = exploration.statistics.executions, exploration.elapsed
-    words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed, "
+    words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
+    kinds = dict.fromkeys(finding.kind for failure in exploration.failures for finding in failure.findings)
+    if kinds:
+        words += f" ({', '.join(clean(kind) for kind in list(kinds)[:_MOST_KINDS])})"
     limit = f"/{exploration.seconds:g}" if exploration.seconds is not None else ""
-    return words + f"{elapsed:.0f}{limit} s"
+    return f"{words}, {elapsed:.0f}{limit} s{_estimate(exploration)}"
+
+
+def _estimate(exploration: Exploration) -> str:
+    """How much there is in all, or how likely the next execution shows something new; nothing without coverage."""
+    collector, scheduler = exploration.statistics.coverage, exploration.scheduler
+    if collector is None or exploration.ended:
+        return ""
+    coverage = collector.summary()
+    if coverage.new_trace is not None:
+        return f"; {coverage.traces:,} traces, the next is new with probability {coverage.new_trace.value:.2g}"
+    wanted = "traces" if scheduler.up_to_commutation else "interleavings"
+    totals = [size.total.value for size in coverage.sizes if size.counts == wanted and size.total is not None]
+    if not totals or totals[0] < exploration.statistics.executions:  # an estimate that is known to be too low
+        return ""
+    return f"; about {rough(totals[0])} {wanted} in all"
 
 
 def used(exploration: Exploration) -> float:
@@ -55,8 +73,10 @@ def bar() -> Iterator[_Draw | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
-    words = TextColumn("{task.description}", markup=False)  # what names a program is never markup
+    one_line = Column(no_wrap=True, overflow="ellipsis")
+    words = TextColumn("{task.description}", markup=False, table_column=one_line)  # no name of a program is markup
     drawn = Progress(BarColumn(20), words, console=Console(stderr=True), transient=True, auto_refresh=False)
     with drawn:
         task = drawn.add_task("", total=1.0)

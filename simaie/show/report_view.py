@@ -13,7 +13,7 @@ from simaie.explore.report import Report
 from simaie.finding import Verdict
 from simaie.replay.failure import Failure
 from simaie.show.trace_end import finding_lines
-from simaie.show.words import clean
+from simaie.show.words import clean, rough
 from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]
@@ -84,7 +84,7 @@ def _covered(coverage: Coverage) -> Iterator[str]:
     for size in coverage.sizes:
         if size.total is not None:
             total = size.total
-            yield f"about {total.value:,.0f} {size.counts} in all ({total.low:,.0f} to {total.high:,.0f})"
+            yield f"about {rough(total.value)} {size.counts} in all ({rough(total.low)} to {rough(total.high)})"
 
 
 def _interval(interval: Interval) -> str:

@@ -13,10 +13,21 @@ from typing import Any
 from simaie.op import Kind, Op, owner_of, show
 from simaie.trace import AccessKind, Event, Instruction
 
-__all__ = ["clean", "drain_words", "event_words", "instruction_words", "is_drain", "op_words", "single_words"]
+__all__ = [
+    "clean",
+    "drain_words",
+    "event_words",
+    "instruction_words",
+    "is_drain",
+    "op_words",
+    "rough",
+    "single_words",
+]
 
 #: From here on a number is easier to read in hexadecimal.
 _HEXADECIMAL_FROM = 10_000
+#: And from here on an estimate in powers of ten.
+_ROUGH_FROM = 1_000_000
 
 #: How `simaie.aie.bitmap` names a bit, and the word that it lies in.
 _BIT, _WORD = re.compile(r"bit (\d+)"), re.compile(r"bitmap 0x([0-9a-f]+)")
@@ -30,6 +41,11 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def rough(number: float) -> str:
+    """An estimated number: no more digits than mean anything once it is large."""
+    return f"{number:,.0f}" if number < _ROUGH_FROM else f"{number:.1e}"
 
 
 def value_words(value: Any) -> str:

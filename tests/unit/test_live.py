@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import types
 
@@ -13,6 +14,7 @@ from simaie import Machine, Program
 from simaie.errors import SimaieError
 from simaie.explore import explorer
 from simaie.guest import corpus
+from simaie.show.live import progress_words
 
 MACHINE = Machine("aie-rfc", address_bits=12)
 
@@ -115,6 +117,25 @@ def test_outside_a_notebook_a_terminal_has_a_line_and_nobody_else_anything(monke
     monkeypatch.setattr(sys, "stderr", Stream())
     simaie.explore(race(), MACHINE, scheduler="random-walk", executions=3, failures=None, progress=True)
     assert bool(sys.stderr.getvalue()) is terminal
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "estimate"),
+    [("random-walk", r"\d+ traces, the next is new with probability"), ("dpor", "about .* traces in all")],
+)
+def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left(scheduler, estimate):
+    words = []
+    simaie.explore(
+        race(),
+        Machine("aie-rfc", address_bits=13),
+        scheduler=scheduler,
+        executions=200,
+        failures=None,
+        coverage=True,
+        progress=lambda exploration: words.append(progress_words(exploration)),
+    )
+    assert any(re.search(estimate, said) for said in words)
+    assert "rmw-atomicity" in words[-1]
 
 
 def test_no_progress_is_shown_unless_asked_for(cell):
