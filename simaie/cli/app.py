@@ -30,6 +30,7 @@ from simaie.cli.explore_options import (
     SpuriousFailures,
     Steps,
     Target,
+    Targets,
     Word,
 )
 from simaie.cli.options import (
@@ -68,7 +69,9 @@ _COMPARE_EXAMPLES = """Exit status: 0 if all that is possible is allowed, 1 if s
 
 simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
 
-simaie compare spinlock.py:program --scheme cas --save failures/"""
+simaie compare spinlock.py:program --scheme cas --save failures/
+
+simaie compare tests/ARM --scheme cas"""
 _BARRIERS_EXAMPLES = """Exit status: 0 if the answer is sure, 1 if not even all barriers are enough, 3 if not sure.
 
 simaie barriers tests/X86 --host pso
@@ -390,7 +393,7 @@ def litmus(
 @app.command(epilog=_COMPARE_EXAMPLES)
 @command
 def compare(
-    target: Target,
+    targets: Targets,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -406,9 +409,11 @@ def compare(
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Hold all that the emulator can do against all that the guest's architecture allows."""
+    """Hold all that the emulator can do against all that the guest's architecture allows; of several, a line each."""
     from simaie.cli.compare import Search, run_compare
+    from simaie.cli.comparisons import run_comparisons
     from simaie.cli.machines import MachineOptions
+    from simaie.cli.targets import is_one
 
     machine = MachineOptions(
         scheme=scheme,
@@ -422,20 +427,15 @@ def compare(
     search = Search(
         allowed_host=allowed_host, spurious_failures=spurious_failures, executions=executions, seconds=seconds
     )
-    return run_compare(target, machine, search, save, output, everything)
+    if len(targets) == 1 and is_one(targets[0]):
+        return run_compare(targets[0], machine, search, save, output, everything)
+    return run_comparisons(targets, machine, search, save, output)
 
 
 @app.command(epilog=_BARRIERS_EXAMPLES)
 @command
 def barriers(
-    targets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TARGET...",
-            help="Programs (file.py:name, or a name of the corpus), .litmus files, folders of them, or @FILE, a list.",
-            autocompletion=complete_programs,
-        ),
-    ],
+    targets: Targets,
     host: Annotated[
         str,
         typer.Option(

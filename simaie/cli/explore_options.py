@@ -33,6 +33,7 @@ __all__ = [
     "SpuriousFailures",
     "Steps",
     "Target",
+    "Targets",
     "Word",
 ]
 
@@ -43,6 +44,14 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         help="A program: file.py:name, a name of the corpus (simaie list programs), or a .litmus file.",
+        autocompletion=complete_programs,
+    ),
+]
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...",
+        help="Programs (file.py:name, or a name of the corpus), .litmus files, folders of them, or @FILE, a list.",
         autocompletion=complete_programs,
     ),
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "audit_progress",
     "barriers_progress",
     "comparison_progress",
+    "comparisons_progress",
     "exploration_progress",
     "litmus_progress",
     "progress_words",
@@ -68,6 +69,25 @@ def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None
                 0.5 * (which == "possible"), f"{clean(what)}: what is {which}, {count:,} executions"
             )
         )
+
+
+@contextlib.contextmanager
+def comparisons_progress(names: Sequence[str]) -> Iterator[Callable[[int], Callable[[str, int], None]] | None]:
+    """Likewise for several: gives the callback for the program of a number. Not while results go to a terminal."""
+    with contextlib.nullcontext() if sys.stdout.isatty() else bar() as draw:
+        if draw is None:
+            yield None
+            return
+
+        def of(number: int) -> Callable[[str, int], None]:
+            def told(which: str, count: int) -> None:
+                words = f"{_at(number, len(names), names[number], count)} of what is {which}"
+                draw(number / len(names), words)
+
+            draw(number / len(names), _at(number, len(names), names[number], 0))
+            return told
+
+        yield of
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from rich.text import Text
 from simaie.explore.barriers import BarriersReport, Need
 from simaie.explore.minimal_sets import ORDERS
 from simaie.explore.subject import state_text
+from simaie.show.comparison_view import note_lines
 from simaie.show.report_view import VERDICT_STYLE
 from simaie.show.words import clean
 
@@ -26,7 +27,7 @@ def barriers_view(report: BarriersReport) -> list[Text]:
     lines = [heading]
     executions = sum(program.executions for program in report.programs)
     lines.append(Text(f"{executions:,} executions, {report.seconds:.1f} s", "dim"))
-    lines += [Text(f"note: {clean(note)}", "yellow") for note in report.model_notes]
+    lines += note_lines(report.model_notes)
     if decided:
         sets = " or ".join(each.text for each in report.minimal)
         lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from simaie.explore.compare import Comparison
+from simaie.explore.compare import Comparison, Forbidden
 from simaie.explore.outcomes import OutcomeSet
 from simaie.explore.subject import State, state_text
 from simaie.show.report_view import VERDICT_STYLE
 from simaie.show.words import clean
 
-__all__ = ["comparison_view"]
+__all__ = ["comparison_lines", "comparison_view", "note_lines"]
 
 #: More outcomes than this are counted only; the JSON document has them all.
 MOST_OUTCOMES = 20
@@ -21,13 +21,8 @@ MOST_OUTCOMES = 20
 
 def comparison_view(comparison: Comparison, saved: Sequence[Path] = ()) -> list[Text]:
     """The lines of `comparison`. saved: the replay files of the witnesses, in their order."""
-    machine = comparison.possible.machine
-    heading = Text().append(comparison.verdict.value.upper(), VERDICT_STYLE[comparison.verdict])
-    heading.append(f"  {clean(comparison.name)}", "bold")
-    heading.append(f" under {clean(machine.scheme)} on {clean(machine.host)}: {clean(comparison.reason)}")
-    lines = [heading]
-    if comparison.model_note:
-        lines.append(Text(f"note: {clean(comparison.model_note)}", "yellow"))
+    lines = [_heading(comparison)]
+    lines += note_lines(filter(None, [comparison.model_note]))
     lines += [_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)]
     if comparison.forbidden:
         sure = "" if comparison.allowed.complete else ", as far as is known"
@@ -40,6 +35,23 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path] = ()) -> list[
     return lines
 
 
+def comparison_lines(comparison: Comparison) -> list[Text]:
+    """The heading alone, and the first forbidden outcome: for one program among many."""
+    return [_heading(comparison), *_forbidden_outcome(comparison.forbidden[:1])]
+
+
+def note_lines(notes: Iterable[str]) -> list[Text]:
+    """What is to be known about the models of the guests' architectures."""
+    return [Text(f"note: {clean(note)}", "yellow") for note in notes]
+
+
+def _heading(comparison: Comparison) -> Text:
+    machine = comparison.possible.machine
+    heading = Text().append(comparison.verdict.value.upper(), VERDICT_STYLE[comparison.verdict])
+    heading.append(f"  {clean(comparison.name)}", "bold")
+    return heading.append(f" under {clean(machine.scheme)} on {clean(machine.host)}: {clean(comparison.reason)}")
+
+
 def _figures(what: str, found: OutcomeSet) -> Text:
     where = f"{clean(found.machine.scheme)} on {clean(found.machine.host)}"
     count = f"{len(found.states):,} outcomes in {found.executions:,} executions of {where}"
@@ -48,11 +60,16 @@ def _figures(what: str, found: OutcomeSet) -> Text:
 
 def _forbidden(comparison: Comparison, saved: Sequence[Path]) -> Iterator[Text]:
     for number, each in enumerate(comparison.forbidden[:MOST_OUTCOMES]):
-        yield Text("  ").append(clean(state_text(each.state)), "red")
-        yield Text("    again: ").append(clean(each.failure.command), "cyan")
+        yield from _forbidden_outcome([each])
         if number < len(saved):
             yield Text("    saved: ").append(clean(f"simaie replay {saved[number]}"), "cyan")
     yield from _others(len(comparison.forbidden))
+
+
+def _forbidden_outcome(found: Sequence[Forbidden]) -> Iterator[Text]:
+    for each in found:
+        yield Text("  ").append(clean(state_text(each.state)), "red")
+        yield Text("    again: ").append(clean(each.failure.command), "cyan")
 
 
 def _states(states: Sequence[State]) -> Iterator[Text]:

@@ -207,6 +207,44 @@ def test_the_command_shows_a_comparison_as_text(sb, capsys):
     assert "unreached" not in capsys.readouterr().err
 
 
+def test_the_command_compares_many_and_its_status_is_the_worst(sb, tmp_path, capsys):
+    """A folder, a list and programs of the corpus, each on the machine that is meant for it."""
+    plain = tmp_path / "plain.litmus"
+    plain.write_text(SB.replace("MFENCE", "").replace("X86 SB", "X86 plain"))
+    options = ["--host", "tso", "--scheme", "native:barriers=none", "--format", "json"]
+    assert main(["compare", str(tmp_path), *options, "--save", str(tmp_path / "failures")]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [(each["program"], each["verdict"]) for each in document["comparisons"]] == [
+        ("SB", "violated"),
+        ("plain", "holds"),
+    ]
+    assert len(document["saved"]) == 1
+    assert main(["replay", document["saved"][0], "--format", "json"]) == 1
+    assert main(["compare", str(plain), str(plain), *options]) == 0
+    assert main(["compare", str(tmp_path), *options, "--executions", "1"]) == 3
+    assert main(["compare", str(plain), "torn-store", *options]) == 2
+    (tmp_path / "bad.litmus").write_text("VAX bad")
+    capsys.readouterr()
+    assert main(["compare", str(tmp_path), *options]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["comparisons"]) == 2
+    assert [(error["file"], error["line"]) for error in document["errors"]] == [(str(tmp_path / "bad.litmus"), 1)]
+
+
+def test_a_program_of_the_corpus_is_compared_on_the_machine_that_it_is_meant_for(capsys):
+    names = ["sb-x86-fenced-tso-none", "sb-x86-fenced-tso-guest"]
+    assert main(["compare", *names, "--host", "tso", "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [each["verdict"] for each in document["comparisons"]] == ["violated", "holds"]
+
+
+def test_many_are_shown_as_a_line_each(sb, tmp_path, capsys):
+    assert main(["compare", str(tmp_path), "--host", "tso", "--scheme", "native:barriers=none"]) == 1
+    shown = capsys.readouterr()
+    assert "SB" in shown.out
+    assert "1 violated" in shown.err
+
+
 # -- as a picture -----------------------------------------------------------------------------------
 
 
