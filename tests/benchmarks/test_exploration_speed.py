@@ -5,12 +5,15 @@ DPOR against a random walk of the same programs, per execution; the random sched
 
 from __future__ import annotations
 
+import gc
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
 from exhaustive import programs
 
+from schedulers.dpor import Dpor
 from simaie import Machine, Program
 from simaie.engine.inline import run_inline
 from simaie.explore.explorer import make_scheduler
@@ -61,6 +64,26 @@ def test_an_execution_of_dpor_costs_at_most_five_of_a_random_walk_and_no_more_at
     assert executions == BIG[name]
     assert ratio <= 5
     assert growth <= 1.5
+
+
+@pytest.mark.parametrize("name", BIG)
+def test_the_whole_search_by_dpor_fits_into_four_megabytes(name):
+    """Tree, wake-up trees, and what one execution needs; nothing stays of an execution that is over.
+
+    Most of it are branches that wait: of readers(13), where all races show at once, nearly one for each trace.
+    """
+    program, dpor = program_of(name), make_scheduler("dpor")[0]
+    timed(program, dpor, 10)
+    gc.collect()
+    tracemalloc.start()
+    timed(program, dpor, 1_000_000)
+    peak = tracemalloc.get_traced_memory()[1] / 1024
+    tracemalloc.stop()
+    assert isinstance(dpor, Dpor)
+    counts = dpor.statistics
+    nodes, branches = counts["peak_nodes"], counts["peak_branches"]
+    print(f"\n{name}: peak memory {peak:,.0f} KiB (limit 4,096): {nodes} nodes, {branches} waiting branches at most")
+    assert peak <= 4_096
 
 
 @pytest.mark.parametrize("scheduler", ["pct", "pos", "surw", "urw"])
