@@ -9,7 +9,9 @@ the caller's to mend, `GuestError` the guest program's, `SchedulerError` the sch
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "SimaieError",
     "UnknownNameError",
     "UsageError",
+    "raised",
 ]
+
+_OWN = str(Path(__file__).resolve().parent)
 
 
 class SimaieError(Exception):
@@ -153,3 +158,10 @@ class GuestFault(Exception):
     def __init__(self, cause: str, address: int, message: str) -> None:
         self.cause, self.address = cause, address
         super().__init__(message)
+
+
+def raised(error: BaseException) -> tuple[str, str]:
+    """What code of the user's raised, in words with its place, and the place: ``FILE:LINE``, empty if it is unknown."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN)]
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}" + (f" at {where}" if where else ""), where

@@ -23,7 +23,7 @@ from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
 from simaie.check.locks import lock_leak, locks_per_vcpu
-from simaie.check.named import CheckerChoice, checkers_of, name_of
+from simaie.check.named import CheckerChoice, blame, checkers_of, name_of, require_findings
 from simaie.check.progress import progress
 from simaie.check.races import data_races
 from simaie.check.rmw import rmw_atomicity
@@ -100,10 +100,20 @@ CHECKERS: dict[str, Checker] = {
 
 
 def judge(trace: Trace, checkers: Iterable[Checker] = DEFAULT) -> tuple[Finding, ...]:
-    """All that `checkers` find in `trace`, by first guilty step, then kind; findings without a step come last."""
+    """All that `checkers` find in `trace`, by first guilty step, then kind; findings without a step come last.
+
+    Raises UsageError for a checker of the user's own that raises, or that gives anything but findings.
+    """
     findings: list[Finding] = []
     for checker in checkers:
-        findings.extend(checker(trace))
+        known = len(findings)
+        try:
+            findings.extend(checker(trace))
+        except Exception as error:
+            blame(checker, error)
+            raise
+        if len(findings) > known:
+            require_findings(checker, findings[known:])
     if len(findings) > 1:
         end = len(trace.events)
         findings.sort(key=lambda finding: (finding.steps[0] if finding.steps else end, finding.kind))

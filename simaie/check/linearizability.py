@@ -16,9 +16,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from simaie.check.calls import Timed, history
-from simaie.check.linearization import Linearization, SpecificationLike, linearize, step_of
+from simaie.check.linearization import Linearization, SpecificationLike, linearize, name_of_specification, step_of
 from simaie.check.specifications import counter, mutex, queue, register, set_, stack
-from simaie.errors import UsageError
+from simaie.errors import UsageError, raised
 from simaie.finding import Finding, Verdict
 from simaie.protocols import Checker, require_positive
 from simaie.trace import Trace
@@ -41,13 +41,17 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
     require_positive(limit=limit)
     if not hasattr(specification, "initial") or not callable(getattr(specification, "apply", None)):
         raise UsageError(f"a specification has an `initial` state and `apply(state, name, args)`: {specification!r}")
-    name = str(getattr(specification, "name", None) or getattr(specification, "__name__", type(specification).__name__))
+    name = name_of_specification(specification)
 
     def checker(trace: Trace) -> Iterable[Finding]:
         return _judge(trace, specification, name, limit) if trace.blocks else ()
 
+    def with_limit(*, limit: int = LIMIT) -> Checker:
+        return linearizable(specification, limit=limit)
+
     checker.__name__ = checker.__qualname__ = f"linearizable_{name}"
     checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
+    checker.with_options = with_limit  # type: ignore[attr-defined]  # for "NAME:limit=N" (see `simaie.check.named`)
     checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.needs`)
     checker.judges_time = _judges_time  # type: ignore[attr-defined]  # an explorer looks for it
     return checker
@@ -65,7 +69,10 @@ def _judge(trace: Trace, specification: SpecificationLike, name: str, limit: int
             continue
         of = "" if key is None else f" (key {key!r})"
         if found.misfit is None:
-            message = f"{len(calls)} calls of a {name}{of} were tried {limit} times; an order of them may exist or not"
+            message = (
+                f"an order of {len(calls)} calls of a {name}{of} may exist or not: calls were tried {limit:,} times, "
+                "which is the limit; raise it (limit=N), or give the specification a key"
+            )
             yield Finding(KIND, message, verdict=Verdict.INCONCLUSIVE)
         else:
             yield _finding(specification, f"{name}{of}", calls, found, found.misfit)
@@ -88,7 +95,7 @@ def _key(key: Any, timed: Timed) -> Hashable:
         found: Hashable = key(timed.call.name, timed.call.args)
         hash(found)
     except Exception as error:
-        raise UsageError(f"the specification's key raised {type(error).__name__} for {timed.call}: {error}") from error
+        raise UsageError(f"the specification's key, asked for {timed.call}, raised {raised(error)[0]}") from error
     return found
 
 

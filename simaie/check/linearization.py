@@ -17,10 +17,10 @@ import msgspec
 
 from simaie.block import Call
 from simaie.check.calls import Timed
-from simaie.errors import UsageError
+from simaie.errors import UsageError, raised
 from simaie.finding import Verdict
 
-__all__ = ["Linearization", "SpecificationLike", "linearize", "step_of"]
+__all__ = ["Linearization", "SpecificationLike", "linearize", "name_of_specification", "step_of"]
 
 
 class SpecificationLike(Protocol):
@@ -77,16 +77,23 @@ def linearize(calls: Sequence[Timed], specification: SpecificationLike, limit: i
     return _Search(calls, specification, limit).run()
 
 
+def name_of_specification(specification: SpecificationLike) -> str:
+    """Its own name, or that of the class that it is or belongs to."""
+    named = getattr(specification, "name", None) or getattr(specification, "__name__", type(specification).__name__)
+    return str(named)
+
+
 def step_of(specification: SpecificationLike, state: Any, call: Call) -> tuple[Any, Any] | None:
     """What the specification says of `call` in `state`; UsageError if it raises or says something else."""
-    name = getattr(specification, "name", type(specification).__name__)
     try:
         effect = specification.apply(state, call.name, call.args)
     except Exception as error:
+        name = name_of_specification(specification)
         raise UsageError(
-            f"the specification {name!r} raised {type(error).__name__} for {call} in state {state!r}: {error}"
+            f"the specification {name!r}, asked for {call} in state {state!r}, raised {raised(error)[0]}"
         ) from error
     if effect is not None and not (isinstance(effect, tuple) and len(effect) == 2):
+        name = name_of_specification(specification)
         raise UsageError(f"the specification {name!r} gave {effect!r} for {call}; it must give (state, result) or None")
     return effect
 

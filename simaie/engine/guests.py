@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.errors import ForeignAwaitError, GuestError, SimaieError, UnknownNameError
+from simaie.errors import ForeignAwaitError, GuestError, SimaieError, UnknownNameError, raised
 from simaie.guest.cpu import Cpu
 
 __all__ = ["foreign_await", "guest_line", "guest_raised"]
@@ -23,10 +22,8 @@ def guest_raised(actor: Actor, error: Exception) -> SimaieError:
     if isinstance(error, AttributeError) and isinstance(error.obj, Cpu):
         # Told here and not by a __getattr__ of the vCPU: a class that has one is slow in every attribute.
         return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OWN)]
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    at = f" at {where}" if where else ""
-    message = f"the guest of vCPU {actor.name} raised {type(error).__name__}: {error}{at}; mend the guest program"
+    what, where = raised(error)
+    message = f"the guest of vCPU {actor.name} raised {what}; mend the guest program"
     return GuestError(message, vcpu=actor.name, where=where)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.cast import Cast
+from simaie.errors import GuestError, SimaieError, raised
 from simaie.guest.program import FinalState, Program
 from simaie.protocols import HostMemory
 from simaie.trace import Ending, Event, Fault, Outcome, Trace
@@ -61,3 +62,9 @@ def _accepted(program: Program, memory: HostMemory, registers: dict[str, int]) -
         return bool(program.final(FinalState(memory.read, registers)))
     except AssertionError:
         return False
+    except SimaieError:
+        raise
+    except Exception as error:
+        what, where = raised(error)
+        message = f"the final check of {program.name!r} raised {what}; it must return or assert"
+        raise GuestError(message, where=where) from error

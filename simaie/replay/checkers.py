@@ -41,7 +41,7 @@ def _defined(choice: CheckerChoice) -> CheckerChoice:
     value: Any = value_of(path, variable)
     if hasattr(value, "initial") and callable(getattr(value, "apply", None)):
         return linearizable(value)
-    if not callable(value):
+    if not callable(value) or isinstance(value, type):
         raise UsageError(
             f"{path}: {variable!r} is neither a checker (a function of a trace) nor the specification of an object "
             "(with `initial` and `apply`)"

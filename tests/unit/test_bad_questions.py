@@ -21,6 +21,21 @@ class Raises:
     def apply(state, name, args):
         raise KeyError(name)
 
+class Half:
+    initial = 0
+
+def raises(trace):
+    raise KeyError("boom")
+
+def gives_nothing(trace):
+    return None
+
+def gives_text(trace):
+    return ["bad"]
+
+def of_two(trace, more):
+    return ()
+
 async def called(cpu):
     async with cpu.call("push", 1) as call:
         await cpu.lock_xadd(0x100, 1)
@@ -38,6 +53,7 @@ def program(thread):
     return Program("guest", isa="x86", threads=[thread, thread], init={0x100: 0})
 
 good, without_result, unbalanced = map(program, (called, no_result, never_left))
+refused = Program("refused", isa="x86", threads=[called], init={0x100: 0}, final=lambda memory: 1 // memory[0x200])
 '''
 
 
@@ -52,7 +68,14 @@ def fixture_guest(tmp_path: Path) -> Path:
     ("program", "options", "words"),
     [
         ("good", ["--checker", "{guest}:Raises"], "KeyError"),
+        ("good", ["--checker", "{guest}:Half"], "apply"),
+        ("good", ["--checker", "{guest}:raises"], "boom' at"),
+        ("good", ["--checker", "{guest}:gives_nothing"], "gives-nothing"),
+        ("good", ["--checker", "{guest}:gives_text"], "gave 'bad'"),
+        ("good", ["--checker", "{guest}:of_two"], "takes a trace"),
+        ("refused", [], "guest.py:43"),
         ("good", ["--checker", "linearizable-queue"], "push"),
+        ("good", ["--checker", "linearizable-queue:limits=1"], "did you mean 'limit'"),
         ("good", ["--checker", "atomic-blocks"], "cpu.atomic"),
         ("good", ["--checker", "final-check"], "final"),
         ("without_result", [], "returns"),
@@ -65,6 +88,27 @@ def test_it_is_one_line_and_status_2(guest, capsys, program, options, words):
     captured = capsys.readouterr()
     assert words in captured.err
     assert "Traceback" not in captured.err
+
+
+def test_what_a_checker_of_our_own_raises_stays_what_it_is():
+    def buggy(trace):
+        raise KeyError("ours")
+
+    buggy.__module__ = "simaie.check.buggy"
+    with pytest.raises(KeyError):
+        explore(PLAIN, checkers=[buggy])
+
+
+def test_a_checker_by_name_takes_a_limit():
+    async def called(cpu):
+        async with cpu.call("push", 1) as call:
+            await cpu.lock_xadd(X, 1)
+            call.returns()
+
+    program = Program("two calls", isa="x86", threads=[called] * 2, init={X: 0})
+    report = explore(program, checkers=["linearizable-stack:limit=1"], scheduler="dfs")
+    assert report.verdict == "inconclusive"
+    assert explore(program, checkers=["linearizable-stack:limit=9"], scheduler="dfs").verdict == "holds"
 
 
 PLAIN = Program("plain", isa="x86", threads=[[ins("inc", X)]] * 2, init={X: 0}, final=lambda m: m[X] == 2)
