@@ -15,7 +15,7 @@ from simaie.cli.progress import comparison_progress
 from simaie.cli.status import Status, status_of
 from simaie.explore.compare import Comparison, compare
 from simaie.show.comparison_view import comparison_view
-from simaie.show.trace_view import trace_view
+from simaie.show.failure_view import failure_view
 
 __all__ = ["Search", "litmus_or_program", "run_compare"]
 
@@ -25,15 +25,16 @@ class Search:
     """The options of the searches as given; None where they were not, and the API's defaults hold."""
 
     allowed_host: str | None = None
-    spurious_failures: bool = True
+    spurious_failures: bool | None = None
     executions: int | None = None
     seconds: float | None = None
 
     def as_options(self) -> dict[str, Any]:
         """As keyword arguments."""
-        options = {"allowed_host": self.allowed_host, "spurious_failures": self.spurious_failures}
-        limits = {"executions": self.executions, "seconds": self.seconds}
-        return options | {name: value for name, value in limits.items() if value is not None}
+        given = {
+            "spurious_failures": self.spurious_failures, "executions": self.executions, "seconds": self.seconds
+        }  # fmt: skip
+        return {"allowed_host": self.allowed_host} | {name: it for name, it in given.items() if it is not None}
 
 
 def litmus_or_program(target: str) -> Any:
@@ -64,5 +65,5 @@ def _print(comparison: Comparison, saved: list[Path], everything: bool) -> None:
     print_lines(comparison_view(comparison, saved))
     if comparison.forbidden:
         first = comparison.forbidden[0].failure
-        lines = trace_view(first.trace, first.findings, everything=everything, width=width())
+        lines = failure_view(first, everything=everything, width=width())
         print_lines([Text(), Text("the first forbidden outcome, step by step", "bold"), *lines])

@@ -171,11 +171,11 @@ AllowedHost = Annotated[
     ),
 ]
 SpuriousFailures = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--spurious-failures/--no-spurious-failures",
         help="Whether a store-conditional of the architecture may fail without cause. Programs that try again for ever "
-        "have no end then.",
+        "have no end then. Default: for barriers yes; for compare yes, but for such programs.",
         rich_help_panel=_MACHINE,
     ),
 ]

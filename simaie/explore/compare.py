@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -28,6 +28,10 @@ __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_f
 
 #: Why nothing is known of what is possible, nor of what is not.
 NOT_BEGUN = "the search was not begun"
+#: So many store-conditionals that fail without cause in one execution are those of a loop: each of them doubles how
+#: many executions there are, so that a program without such a loop could not be explored to the end either.
+_ENDLESS = 32
+
 #: Called now and then with which set is being explored (``"allowed"`` or ``"possible"``) and how many executions.
 CompareProgress: TypeAlias = Callable[[str, int], None]
 
@@ -131,7 +135,7 @@ def compare(
     host: str | None = None,
     machine: Machine | None = None,
     allowed_host: str | None = None,
-    spurious_failures: bool = True,
+    spurious_failures: bool | None = None,
     executions: int = EXECUTIONS,
     seconds: float | None = None,
     progress: CompareProgress | None = None,
@@ -141,7 +145,7 @@ def compare(
     target: a program, a litmus test, or the path of a ``.litmus`` file, whose outcomes are herd7's states.
     machine: in place of scheme and host, for more than these. allowed_host: the memory that models the guest;
     None takes ``tso`` for x86 and ``pso`` for the weak guests. spurious_failures: whether a store-conditional of the
-    architecture may fail without cause; a guest that tries again without a limit has no end then.
+    architecture may fail without cause; None for yes, unless the guest tries again in a loop, which has no end then.
     executions, seconds: limits of each of the two searches.
 
     Ctrl-C ends the comparison and keeps what was found.
@@ -150,8 +154,13 @@ def compare(
     machine = machine_of(scheme, host, machine)
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
-    ideal = guest_machine(isa, machine, host=allowed_host, spurious_failures=spurious_failures)
-    allowed = outcomes_of(subject, ideal, limits, progress=None if progress is None else partial(progress, "allowed"))
+    heard = None if progress is None else partial(progress, "allowed")
+    ideal = guest_machine(isa, machine, host=allowed_host, spurious_failures=spurious_failures is not False)
+    bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
+    allowed = outcomes_of(subject, ideal, bounded, progress=heard)
+    if allowed.endless:
+        ideal = guest_machine(isa, machine, host=allowed_host, spurious_failures=False)
+        allowed = outcomes_of(subject, ideal, limits, progress=heard)
     may = frozenset(allowed.states)
     if allowed.interrupted:
         possible = OutcomeSet(machine, reason=NOT_BEGUN)

@@ -36,10 +36,14 @@ PROGRESS_EVERY = 64
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """Of one search. executions: at most so many. seconds: at most so long, None for no limit."""
+    """Of one search. executions: at most so many. seconds: at most so long, None for no limit.
+
+    choices: an execution in which more than so many did not come out as usual ends the search, None for no limit.
+    """
 
     executions: int = EXECUTIONS
     seconds: float | None = None
+    choices: int | None = None
 
     def require(self) -> None:
         """Raise UsageError unless both are positive."""
@@ -60,6 +64,7 @@ class OutcomeSet:
     """What was found on `machine`.
 
     states: distinct and sorted. reason: why there may be others; empty if the set is complete. interrupted: by Ctrl-C.
+    endless: whether the limit on choices ended it.
     witnesses: of those states that one was wanted of.
     """
 
@@ -69,6 +74,7 @@ class OutcomeSet:
     reason: str = ""
     interrupted: bool = False
     witnesses: dict[State, Witness] = field(default_factory=dict, repr=False)
+    endless: bool = False
 
     @property
     def complete(self) -> bool:
@@ -125,6 +131,7 @@ class _Search:
         self._witnesses: dict[State, Witness] = {}
         self._executions = self._cut = 0
         self._too_many = False
+        self._choices = 0  # the most in one execution
         self.interrupted = False
 
     def run(self, limits: SearchLimits, watchdog: Watchdog, progress: SearchProgress | None) -> None:
@@ -140,11 +147,14 @@ class _Search:
     def _done(self, limits: SearchLimits, deadline: float | None) -> bool:
         if self._scheduler.exhausted or self._too_many or (self._first and self._witnesses):
             return True
+        if limits.choices is not None and self._choices > limits.choices:
+            return True
         return self._executions >= limits.executions or (deadline is not None and time.perf_counter() >= deadline)
 
     def _take(self, trace: Trace) -> None:
         if trace.ending is Ending.PRUNED:
             return
+        self._choices = max(self._choices, len(trace.schedule.choices))
         if self._subject.is_cut(trace):
             self._cut += 1
             return
@@ -165,7 +175,10 @@ class _Search:
     def result(self, limits: SearchLimits) -> OutcomeSet:
         states = tuple(sorted(self._states, key=_order))
         reason = self._why_incomplete(limits)
-        return OutcomeSet(self._machine, states, self._executions, reason, self.interrupted, self._witnesses)
+        endless = limits.choices is not None and self._choices > limits.choices
+        return OutcomeSet(
+            self._machine, states, self._executions, reason, self.interrupted, self._witnesses, endless
+        )
 
     def _why_incomplete(self, limits: SearchLimits) -> str:
         if self.interrupted:
@@ -175,6 +188,8 @@ class _Search:
         if not self._scheduler.exhausted:
             if self._first and self._witnesses:
                 return "the search ended with the first that was wanted"
+            if limits.choices is not None and self._choices > limits.choices:
+                return f"in one execution more than {limits.choices} choices did not come out as usual"
             if self._executions >= limits.executions:
                 return f"the limit of {limits.executions} executions was reached"
             return f"the time limit of {limits.seconds} s was reached"

@@ -96,6 +96,19 @@ def test_hovering_shows_memory_entry_and_holder_and_moves_nothing(show, failure)
     assert page.locator("#tip").is_hidden()
 
 
+@pytest.mark.parametrize("height", [250, 1200])
+def test_what_hovering_shows_stands_near_the_pointer_and_hides_neither_its_row_nor_the_next(show, failure, height):
+    page = show(failure.to_html(), viewport={"width": 1000, "height": height})
+    row = page.locator('[data-step="5"]')
+    row.locator(".cell.guilty").hover(position={"x": 40, "y": 10})
+    line, tip = row.bounding_box(), page.locator("#tip").bounding_box()
+    gap = max(tip["y"] - line["y"] - line["height"], line["y"] - tip["y"] - tip["height"])
+    assert gap >= 0
+    assert gap < 3 * line["height"]
+    assert tip["x"] >= 0
+    assert tip["x"] + tip["width"] <= 1000
+
+
 def test_a_guests_names_are_text(show):
     async def thread(cpu):
         cpu.observe(EVIL, await cpu.load(X))

@@ -111,6 +111,28 @@ def test_the_memory_that_models_the_guest_can_be_chosen():
     assert found.model_note
 
 
+async def adds(cpu):
+    while await cpu.strex(X, await cpu.ldrex(X) + 1):
+        pass
+
+
+ADDS = Program("adds", isa="arm", threads=[adds] * 2, init={X: 0})
+
+
+def test_a_guest_that_tries_again_for_ever_is_held_against_store_conditionals_that_fail_with_cause_only():
+    found = compare(ADDS, machine=machine("cas"))
+    assert (found.verdict, found.allowed.complete) == (Verdict.HOLDS, True)
+    assert "no store-conditional fails without cause" in found.model_note
+    assert compare(ADDS, machine=machine("none")).verdict is Verdict.VIOLATED
+
+
+def test_who_insists_on_failures_without_cause_gets_them_as_far_as_the_limit_goes():
+    found = compare(ADDS, machine=machine("cas"), spurious_failures=True, executions=100)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.allowed.executions == 100
+    assert "may fail without cause" in found.model_note
+
+
 def test_an_incomplete_set_of_what_is_allowed_decides_nothing():
     found = compare(aba, machine=machine("cas"), executions=2)
     assert not found.allowed.complete

@@ -89,8 +89,8 @@ def test_store_buffers_are_explained_by_what_overtook_what():
     program = Program("sb", isa="x86", threads=threads, final=lambda m: any(m.registers.values()))
     failure = fail(program, Machine(host="tso"))
     text = explain(failure.trace, failure.findings[0])
-    assert "vCPU 0's store [0x100] went into the store buffer first" in text
-    assert "only after its own later load [0x140]" in text
+    assert "vCPU 1's store [0x140] went into the store buffer first" in text
+    assert "only after its own later load [0x100]" in text
 
 
 def test_stores_that_overtake_stores_are_told():
@@ -162,6 +162,58 @@ def test_a_final_check_that_fails_for_another_finding_points_to_it(window):
     second = next(finding for finding in window.findings if finding.kind == "final-check")
     assert "finding 1" in explain(window.trace, second, around(window))
     assert "finding 1" not in explain(window.trace, second)
+
+
+def test_a_value_that_others_have_built_upon_is_probably_a_consequence():
+    program = Program("built upon", isa="x86", threads=[[ins("inc", X), ins("lock_inc", X)], [ins("lock_inc", X)]],
+                      init={X: 0}, final=lambda m: m[X] == 3)
+    failure = fail(program, Machine("none"), executions=500)
+    (second,) = (finding for finding in failure.findings if finding.kind == "final-check")
+    broken = Finding("rmw-atomicity", "an earlier one", steps=(0,), addresses=(X,))
+    known = dataclasses.replace(around(failure), findings=(broken, second))
+    assert "Probably a consequence of finding 1" in explain(failure.trace, second, known)
+
+
+def test_a_torn_load_is_told_by_what_was_observed_of_it():
+    program = corpus.program("wide-access-on-narrow-host")
+    failure = fail(program, Machine("aie-rfc", address_bits=12, host_word=32)).shrink().failure
+    told = explain(failure.trace, failure.findings[1], around(failure))
+    assert "A consequence of finding 1: 1:r is 1, which is what came of vCPU 1's load [0x100]" in told
+
+
+@pytest.mark.parametrize(
+    ("program", "scheme", "words"),
+    [("first-registration-window", "aie-rfc", "tree of locks"), ("treiber-stack-reuse-arm", "cas", "no reservation"),
+     ("treiber-stack-reuse-x86", "cas", "the program itself allows this outcome")],
+)  # fmt: skip
+def test_a_final_check_that_judges_alone_is_explained_by_the_instruction_that_was_not_atomic_if_any(
+    program, scheme, words
+):
+    machine = Machine(scheme, address_bits=12)
+    failure = fail(corpus.program(program), machine, checkers=["final-check"], executions=20_000)
+    assert words in failure.explain()
+
+
+def test_a_forbidden_outcome_is_explained_like_a_refused_one():
+    sb = corpus.program("sb-x86-fenced-tso-none")
+    failure = simaie.compare(sb, "aie-rfc", host="tso").forbidden[0].failure
+    assert "read 0 (step 6), and did not see it" in failure.explain()
+    assert "went into the store buffer first" in failure.explain()
+
+
+def test_of_overtaken_stores_those_are_told_that_misled_somebody():
+    """Both stores of store buffering wait, but one of them nobody looked for meanwhile."""
+    threads = [[ins("store", X, 1), ins("load", X + 64, into="r")], [ins("store", X + 64, 1), ins("load", X, into="r")]]
+    program = Program("sb", isa="x86", threads=threads, final=lambda m: any(m.registers.values()))
+    text = fail(program, Machine(host="tso")).shrink().failure.explain()
+    assert text.count("went into the store buffer first") == 1
+    assert "vCPU 1's load [0x100] read 0" in text
+
+
+def test_a_late_store_goes_over_one_that_should_have_come_after_it():
+    program = corpus.program("2+2w-x86-fenced-pso-none")
+    text = fail(program, Machine("aie-rfc", host="pso", address_bits=12), executions=5_000).explain()
+    assert "and it went over that" in text
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,32 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from simaie.barrier import Barrier
+from simaie.check.evidence import owner
 from simaie.op import Kind, buffer_name, owner_of
 from simaie.show.explain.around import NOTHING, Around
-from simaie.show.explain.phrases import at, instruction_of
-from simaie.show.words import event_words, is_drain
+from simaie.show.explain.phrases import at, instruction_of, stored_value
+from simaie.show.words import event_words, is_drain, value_words
 from simaie.trace import Event, Trace
 
-__all__ = ["overtaken"]
+__all__ = ["Overtaking", "overtaken"]
 
 
-def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[tuple[str, str]]:
-    """For each store that a later load, or a later store, of its own vCPU has overtaken: what happened, and why."""
+class Overtaking(NamedTuple):
+    """A store that took effect after a later access of its own vCPU.
+
+    told: what happened. why: which barrier was missing. effect: a sentence on whom it misled, or empty.
+    """
+
+    told: str
+    why: str
+    effect: str
+
+
+def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[Overtaking]:
+    """Each store that a later load, or a later store, of its own vCPU has overtaken."""
     if Kind.BUFFER not in trace.kinds:
         return
     waiting: dict[str, deque[int]] = {}
@@ -29,30 +42,44 @@ def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[tuple[str, str
             waiting.setdefault(buffer_name(vcpu, event.op.note), deque()).append(step)
         elif is_drain(event) and waiting.get(event.actor):
             entered = waiting[event.actor].popleft()
-            for text, order in _told(trace, step, entered, loads.get(vcpu, []), drained.get(vcpu, [])):
-                yield f"{text}.", _why(order, around)
+            for ahead, order in _ahead(trace, step, entered, loads.get(vcpu, []), drained.get(vcpu, [])):
+                told = (
+                    f"{instruction_of(event)} went into the store buffer first {at(entered)}, but took effect "
+                    f"{at(step)} only after its own later {event_words(trace.events[ahead])} {at(ahead)}"
+                )
+                yield Overtaking(told, _why(order, around), _effect(trace, ahead, step))
             drained.setdefault(vcpu, []).append((step, entered))
         elif event.reads_ram:
             loads.setdefault(vcpu, []).append(step)
 
 
-def _told(
+def _ahead(
     trace: Trace, step: int, entered: int, loads: list[int], drained: list[tuple[int, int]]
-) -> Iterator[tuple[str, Barrier]]:
-    event = trace.events[step]
-    waited = (
-        f"{instruction_of(event)} went into the store buffer first {at(entered)}, but took effect {at(step)} only after"
-    )
-    later = (load for load in loads[bisect_right(loads, entered) :] if not _overlap(trace.events[load], event))
-    load = next(later, None)
+) -> Iterator[tuple[int, Barrier]]:
+    """The first load, and the latest store, that came after the store of the drain `step` and took effect before it."""
+    late, since_then = trace.events[step], loads[bisect_right(loads, entered) :]
+    load = next((load for load in since_then if not _overlap(trace.events[load], late)), None)
     if load is not None:
-        yield f"{waited} its own later {event_words(trace.events[load])} {at(load)}", Barrier.ST_LD
-    ahead = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
-    if ahead is not None:
-        yield (
-            f"{waited} its own later {event_words(trace.events[ahead])} {at(ahead)}",
-            Barrier.ST_ST,
-        )
+        yield load, Barrier.ST_LD
+    store = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
+    if store is not None:
+        yield store, Barrier.ST_ST
+
+
+def _effect(trace: Trace, ahead: int, step: int) -> str:
+    """Who met the bytes of the drain `step` after what overtook it, and so too early."""
+    late = trace.events[step]
+    for meanwhile in range(ahead + 1, step):
+        event = trace.events[meanwhile]
+        if owner(event) == owner(late) or not event.op.width or not _overlap(event, late):
+            continue
+        if event.reads_ram:
+            read = f"{instruction_of(event)} read {value_words(event.value)} {at(meanwhile)}"
+            return f" Meanwhile {read}, and did not see it."
+        if event.writes_ram:
+            wrote = f"{instruction_of(event)} wrote {stored_value(event)} {at(meanwhile)}"
+            return f" Meanwhile {wrote}, and it went over that."
+    return ""
 
 
 def _why(order: Barrier, around: Around) -> str:

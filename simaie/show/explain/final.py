@@ -1,51 +1,69 @@
-"""A final state that the program refuses: who wrote it, and what in the execution was not one thing after another."""
+"""An outcome that is refused, by the program or by its architecture: what in the execution led there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
 
+from simaie.check import LLSC_ARCHITECTURAL, judge
 from simaie.check.evidence import owner
-from simaie.finding import Finding
+from simaie.check.rmw import rmw_atomicity
+from simaie.check.serializability import serializability
+from simaie.check.single_copy import single_copy_atomicity
+from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.show.explain.around import Around
 from simaie.show.explain.buffers import overtaken
+from simaie.show.explain.consequence import consequence, last_writes
+from simaie.show.explain.helpers import helpers
+from simaie.show.explain.pairs import single_copy
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
-from simaie.show.words import is_drain
+from simaie.show.explain.windows import llsc_atomicity as told_llsc
+from simaie.show.explain.windows import rmw_atomicity as told_rmw
+from simaie.show.words import clean, is_drain
 from simaie.trace import Event, Trace
 
-__all__ = ["final_check"]
+__all__ = ["REFUSALS", "refused"]
 
+#: The kinds of finding that are about the outcome and name no step.
+REFUSALS = ("final-check", FORBIDDEN_OUTCOME)
 #: More evidence than this does not help.
 _MOST = 3
+#: What breaks an instruction, and how that is told, where no other finding says it.
+_CAUSES = (rmw_atomicity, LLSC_ARCHITECTURAL, single_copy_atomicity)
+_TOLD = {"rmw-atomicity": told_rmw, "llsc-atomicity": told_llsc, "single-copy-atomicity": single_copy}
 
 
-def final_check(trace: Trace, finding: Finding, around: Around) -> str:
-    """What led there: another finding, if a guilty step of its wrote the state; else who wrote it, and what was odd."""
-    writers = list(_last_writers(trace))
-    for number, other in enumerate(around.findings, 1):
-        guilty = [said for said, step in writers if step in other.steps]
-        if other is not finding and guilty:
-            return f"A consequence of finding {number}: {guilty[0]}, one of its steps."
-    overtakings = list(islice(overtaken(trace, around), _MOST))
-    reasons = list(dict.fromkeys(why for _, why in overtakings))
-    odd = [text for text, _ in overtakings] + list(islice(_interrupted(trace), _MOST - len(overtakings)))
-    if odd:
-        return " ".join([*odd, *reasons])
-    if not writers:
-        return "Nothing was written to what it looks at."
-    return f"{'; '.join(said for said, _ in writers[:_MOST])}."
+def refused(trace: Trace, finding: Finding, around: Around) -> str:
+    """Which other finding it comes of; else what was not atomic, or out of order; else that nothing was."""
+    others = [(number, other) for number, other in enumerate(around.findings, 1) if other.kind not in REFUSALS]
+    told = consequence(trace, others) or ("" if others else _cause(trace, around))
+    if told:
+        return told
+    odd = _out_of_order(trace, around) + list(islice(_interrupted(trace), _MOST))
+    return " ".join(dict.fromkeys(odd)) or _nothing_odd(trace)
 
 
-def _last_writers(trace: Trace) -> Iterator[tuple[str, int]]:
-    for name, _ in trace.outcome.items:
-        if not name.startswith("[0x"):
-            continue
-        address = int(name[1:-1], 16)
-        for step in reversed(trace.ram_writes.get(address >> 3, ())):
-            event = trace.events[step]
-            if event.op.address <= address < event.op.address + event.op.width:
-                yield f"{name} was last written by {instruction_of(event)}, as {stored_value(event)} {at(step)}", step
-                break
+def _cause(trace: Trace, around: Around) -> str:
+    """The first instruction that was not atomic although its architecture promises it, as the checkers find it."""
+    for cause in judge(trace, _CAUSES)[:1]:
+        told = f"{clean(cause.message)}. {_TOLD[cause.kind](trace, cause)}"
+        return f"It comes of this ({cause.kind}): {told} {helpers(trace, cause, around.scheme)}".strip()
+    return ""
+
+
+def _out_of_order(trace: Trace, around: Around) -> list[str]:
+    """Stores that were overtaken: those alone by which somebody was misled, if there are such."""
+    every = list(overtaken(trace, around))
+    some = [each for each in every if each.effect] or every
+    return [f"{each.told}.{each.effect}" for each in some[:_MOST]] + [each.why for each in some[:_MOST]]
+
+
+def _nothing_odd(trace: Trace) -> str:
+    told = "; ".join(left.told for left in islice(last_writes(trace), _MOST))
+    if any(serializability(trace)):
+        return f"{told}." if told else ""
+    whole = "Each instruction took effect as a whole, one after the other: the program itself allows this outcome."
+    return f"{whole} {told}." if told else whole
 
 
 def _interrupted(trace: Trace) -> Iterator[str]:

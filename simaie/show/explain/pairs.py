@@ -78,7 +78,7 @@ def _pattern(trace: Trace, steps: Sequence[int]) -> str:
             "A-B-A."
         )
     if between.writes_ram and after.writes_ram:
-        return f"{mine} stored over what {other} had written and {mine} had not seen: a lost update."
+        return f"{mine} stored over what {other} had written, without having seen it: a lost update."
     if between.writes_ram and before.writes_ram:
         return f"{mine} did not read back what it had written, but what {other} had."
     if between.writes_ram:
@@ -89,12 +89,18 @@ def _pattern(trace: Trace, steps: Sequence[int]) -> str:
 def unserializable(trace: Trace, finding: Finding) -> str:
     """The operations of the cycle in order, what that means, and which locks were held meanwhile."""
     told = "; ".join(said(trace, step) for step in finding.steps[:8])
-    held = []
-    for step in finding.steps[:8]:
-        event = trace.events[step]
-        locks = held_at(trace, event.actor, step + 1)
-        if locks:
-            held.append(f"{actor_of(event)} held {listed([clean(name) for name in locks])} {at(step)}")
-    locked = f" Locks at that time: {'; '.join(held)}." if held else " No lock was held at any of these steps."
     meaning = f" {_pattern(trace, finding.steps)}" if len(finding.steps) == 3 else ""
-    return f"In order: {told}.{meaning}{locked}"
+    return f"In order: {told}.{meaning} {_locks_held(trace, finding.steps[:8])}"
+
+
+def _locks_held(trace: Trace, steps: Sequence[int]) -> str:
+    """Which locks each vCPU held at its own of `steps`, vCPUs with the same locks in one part."""
+    during: dict[str, dict[str, list[int]]] = {}  # vCPU -> locks, in words -> steps
+    for step in steps:
+        event = trace.events[step]
+        locks = listed([clean(name) for name in held_at(trace, event.actor, step + 1)]) or "no lock"
+        during.setdefault(actor_of(event), {}).setdefault(locks, []).append(step)
+    if all([*locks] == ["no lock"] for locks in during.values()):
+        return "No lock was held at any of these steps."
+    parts = [f"{vcpu} held {locks} {at(*own)}" for vcpu, held in during.items() for locks, own in held.items()]
+    return f"Locks meanwhile: {'; '.join(parts)}."

@@ -10,7 +10,7 @@ from simaie.finding import Finding
 from simaie.replay.failure import Failure
 from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.endings import guest_fault, stuck
-from simaie.show.explain.final import final_check
+from simaie.show.explain.final import REFUSALS, refused
 from simaie.show.explain.helpers import BY_HELPERS, helpers
 from simaie.show.explain.locks import (
     host_operations,
@@ -57,7 +57,7 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
     "data-race": Explanation(data_race, steps=2),
     "guest-fault": Explanation(guest_fault),
     "assertion": Explanation(guest_fault),
-    "final-check": Explanation(lambda trace, finding: final_check(trace, finding, NOTHING)),
+    **dict.fromkeys(REFUSALS, Explanation(lambda trace, finding: refused(trace, finding, NOTHING))),
 })
 
 
@@ -66,8 +66,8 @@ def explain(trace: Trace, finding: Finding, known: Around = NOTHING) -> str:
 
     known: what else is known of the execution. Empty where there is nothing to add.
     """
-    if finding.kind == "final-check":
-        return final_check(trace, finding, known)
+    if finding.kind in REFUSALS:
+        return refused(trace, finding, known)
     explanation = EXPLANATIONS.get(finding.kind)
     steps = [step for step in finding.steps if 0 <= step < len(trace)]
     if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):

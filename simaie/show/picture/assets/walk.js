@@ -83,7 +83,7 @@ new ResizeObserver(() => {
 }).observe(trace);
 
 // -- hovering: the places that a step is about, and what guards them -----------------------------------------------
-function showTip(step, y) {
+function showTip(step, x, y) {
   moveTo(step);
   tip.replaceChildren();
   make("div", tip, `after step ${step}: ${texts[rows[rowOf[step]][TEXT]]}`);
@@ -99,11 +99,13 @@ function showTip(step, y) {
   });
   moveTo(current);
   tip.hidden = false;
-  // Docked where it hides none of the rows around the pointer.
+  // Near the pointer, but clear of its row and the next ones: those are what one reads meanwhile.
   const whole = root.getBoundingClientRect(), frame = trace.getBoundingClientRect();
-  const top = frame.top - whole.top, low = y > frame.top + frame.height * 0.55;
-  tip.style.left = `${frame.right - whole.left - tip.offsetWidth - 24}px`;
-  tip.style.top = `${low ? top + names.offsetHeight + 8 : top + frame.height - tip.offsetHeight - 16}px`;
+  const clear = 2.5 * HEIGHT, below = y + clear + tip.offsetHeight < frame.bottom;
+  const left = Math.min(x + 16, frame.right - tip.offsetWidth - 24);
+  const top = below ? y + clear : Math.max(frame.top + names.offsetHeight, y - clear - tip.offsetHeight);
+  tip.style.left = `${Math.max(frame.left, left) - whole.left}px`;
+  tip.style.top = `${top - whole.top}px`;
 }
 function tipLine(table, place, before) {
   const line = make("tr", table), name = texts[data.places[place][1]], value = texts[values[place]];
@@ -115,7 +117,7 @@ function tipLine(table, place, before) {
 function hideTip() { tip.hidden = true; }
 body.addEventListener("mousemove", (moved) => {
   const row = moved.target.closest("[data-step]");
-  if (row && moved.target.closest(".cell")) showTip(Number(row.dataset.step), moved.clientY);
+  if (row && moved.target.closest(".cell")) showTip(Number(row.dataset.step), moved.clientX, moved.clientY);
   else hideTip();
 });
 body.addEventListener("mouseleave", hideTip);
