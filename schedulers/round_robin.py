@@ -15,6 +15,8 @@ __all__ = ["RoundRobin"]
 class RoundRobin(Scheduler):
     """One execution; `quantum` is the length of a turn in steps. UsageError unless it is positive."""
 
+    independent = False
+
     def __init__(self, quantum: int = 1) -> None:
         require_count(quantum=quantum)
         self._quantum = quantum

@@ -35,6 +35,8 @@ class Scripted(Scheduler):
     Raises UsageError for anything else.
     """
 
+    independent = False
+
     def __init__(
         self,
         schedule: Schedule | Mapping[str, Any] | Sequence[str] | str,

@@ -116,6 +116,9 @@ class Scheduler(ABC):
 
     #: Whether visiting everything until `exhausted` proves a program clean.
     exhaustive: bool = False
+    #: Whether an execution's choices depend on its seed alone, but for lengths and counts, and on no earlier findings:
+    #: else the shares of a sample say nothing about what is not in it.
+    independent: bool = True
     #: Whether of executions that differ only in the order of operations that do not conflict it runs just one.
     up_to_commutation: bool = False
 

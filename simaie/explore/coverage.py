@@ -16,7 +16,7 @@ from simaie.explore.probes import InterleavingProbe, Probe, Size, TraceProbe
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
 
-__all__ = ["Coverage", "CoverageCollector", "PreemptionCounter"]
+__all__ = ["Coverage", "CoverageCollector", "PreemptionCounter", "is_sampling"]
 
 #: Distinct traces kept apart, some 100 bytes each.
 MAX_TRACES = 200_000
@@ -37,7 +37,8 @@ class Coverage(msgspec.Struct, frozen=True):
 
     new_trace: the probability that the next complete execution shows a new trace (Good-Turing). It takes executions as
     independent, each drawn as the others: true of a random walk, nearly true of schedulers that only learn
-    lengths, and of those that rotate; None for exhaustive schedulers, of which it makes no sense.
+    lengths, and of those that rotate; None where that is not so: for schedulers that are exhaustive, guided by what
+    they saw, or run one execution only.
 
     preemptions: switches away from an actor that was enabled and not yielding, in all executions together;
     most_preemptions: in one. sizes: for exhaustive schedulers, estimates of how much there is to explore: of
@@ -58,13 +59,18 @@ class Coverage(msgspec.Struct, frozen=True):
     growth: tuple[tuple[int, int], ...] = ()
 
 
+def is_sampling(scheduler: Scheduler) -> bool:
+    """Whether the scheduler's executions are independent and drawn as one another, so that they speak for all."""
+    return scheduler.independent and not scheduler.exhaustive
+
+
 class CoverageCollector:
     """Adds up traces as they come; all running figures are kept, so that `summary` costs the same at any time."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = PreemptionCounter(scheduler)
-        self._exhaustive = scheduler.exhaustive
-        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if self._exhaustive else []
+        self._sampling = is_sampling(scheduler)
+        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
         self._seen: dict[int, int] = {}  # digest -> how often, up to 3
         self._with = [0, 0, 0, 0]  # how many digests were seen so often
         self._traced = 0
@@ -114,7 +120,7 @@ class CoverageCollector:
             traced=self._traced,
             traces_complete=self._complete,
             once=once,
-            new_trace=None if self._exhaustive else new_probability(once, twice, self._traced),
+            new_trace=new_probability(once, twice, self._traced) if self._sampling else None,
             preemptions=self._preemptions,
             most_preemptions=self._most,
             sizes=tuple(probe.size() for probe in self._probes if probe.weights),

@@ -15,7 +15,7 @@ from simaie.engine.machine import Machine
 from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
-from simaie.explore.coverage import CoverageCollector
+from simaie.explore.coverage import CoverageCollector, is_sampling
 from simaie.explore.determinism import FirstRun, repetition
 from simaie.explore.report import Report
 from simaie.explore.statistics import StatisticsCollector
@@ -136,7 +136,7 @@ class Exploration:
         self.scheduler, self._spec = make_scheduler(scheduler)
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
         self._coverage = CoverageCollector(self.scheduler) if coverage else None
-        self.statistics = StatisticsCollector(sampling=not self.scheduler.exhaustive, coverage=self._coverage)
+        self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.failures: list[Failure] = []
         self.failing = 0
         self.undecided = 0  # executions in which a checker could not tell

@@ -24,9 +24,10 @@ class Statistics(msgspec.Struct, frozen=True):
     execution. steps: events in all. switches: deviations from the default schedule in all. outcomes: distinct ones;
     outcomes_complete: whether all distinct outcomes were kept apart.
 
-    failure_rate: the probability that an execution fails (Wilson's interval); None for an exhaustive scheduler, of
-    which it makes no sense. It takes executions as independent and their number as fixed: an exploration that stopped
-    because it had found a failure overestimates on average. coverage: what was covered; None unless asked for.
+    failure_rate: the probability that an execution fails (Wilson's interval); None for an exhaustive scheduler and for
+    one that is guided by what it saw, of which it makes no sense. It takes executions as independent and their number
+    as fixed: an exploration that stopped because it had found a failure overestimates on average. coverage: what was
+    covered; None unless asked for.
     """
 
     executions: int

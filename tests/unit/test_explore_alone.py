@@ -47,7 +47,9 @@ class Counting(Scheduler):
         return {"seen": self.seen}
 
 
-@pytest.mark.parametrize("name", ["random-walk", "pct", "pos", "urw", "surw", "portfolio", "dfs", "dpor"])
+@pytest.mark.parametrize(
+    "name", ["random-walk", "pct", "pos", "urw", "surw", "portfolio", "coverage-guided", "dfs", "dpor"]
+)
 def test_every_execution_alone_is_the_one_of_the_exploration(name: str) -> None:
     digests: list[str] = []
 

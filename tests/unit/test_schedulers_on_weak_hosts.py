@@ -9,7 +9,7 @@ from simaie import Machine, explore
 from simaie.guest.corpus.barriers import litmus
 from simaie.op import Kind
 
-RANDOM = ["random-walk", "pct:depth=1", "pct:depth=2", "pos", "urw", "surw", "portfolio"]
+RANDOM = ["random-walk", "pct:depth=1", "pct:depth=2", "pos", "urw", "surw", "portfolio", "coverage-guided"]
 MP = litmus("mp", "x86", "nothing", "mp")
 SB = litmus("sb", "x86", "nothing", "sb")
 
