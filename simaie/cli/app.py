@@ -305,7 +305,7 @@ def fuzz(
     ] = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Generate guest programs and run them: what breaks? (Needs Hypothesis: pip install 'simaie[fuzz]'.)"""
+    """Generate guest programs and run them: what breaks? (Needs Hypothesis: pip install 'simaie\\[fuzz]'.)"""
     from simaie.cli.fuzz import run_fuzz
     from simaie.cli.machines import MachineOptions
 
