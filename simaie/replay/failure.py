@@ -69,13 +69,24 @@ class Failure:
 
     @property
     def target(self) -> str:
-        """The program as the command line names it."""
+        """The program as the command line names it; its bare name if the command line cannot."""
+        return self._target or self.program.name
+
+    @property
+    def again(self) -> str:
+        """How to run into this failure again: `command`, or Python where no shell knows the program."""
+        if self._target is not None:
+            return self.command
+        return "failure.save('failure.json'), then simaie.replay('failure.json', program=...)"
+
+    @property
+    def _target(self) -> str | None:
         if self.program.name in corpus.names():
             return self.program.name
         source, variable = self.program.defined_in, variable_of(self.program.whole or self.program)
         if source is not None and source.suffix == SUFFIX:
             return str(source)
-        return self.program.name if source is None or variable is None else target_text(source, variable)
+        return None if source is None or variable is None else target_text(source, variable)
 
     def shrink(
         self,

@@ -69,7 +69,7 @@ def _forbidden(comparison: Comparison, saved: Sequence[Path]) -> Iterator[Text]:
 def _forbidden_outcome(found: Sequence[Forbidden]) -> Iterator[Text]:
     for each in found:
         yield Text("  ").append(clean(state_text(each.state)), "red")
-        yield Text("    again: ").append(clean(each.failure.command), "cyan")
+        yield Text("    again: ").append(clean(each.failure.again), "cyan")
 
 
 def _states(states: Sequence[State]) -> Iterator[Text]:

@@ -114,7 +114,7 @@ def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
     yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
-    yield Text("  again: ").append(clean(failure.command), "cyan")
+    yield Text("  again: ").append(clean(failure.again), "cyan")
     if path is not None:
         yield Text("  saved: ").append(clean(f"simaie replay {path}"), "cyan")
 

@@ -49,7 +49,7 @@ def test_without_the_extra_there_is_a_picture_and_what_to_install(without_the_ex
     for thing, drawn in ((failure.player(), True), (failure.trace.player(), True), (session, False)):
         shown = thing._repr_mimebundle_()
         assert VIEW not in shown
-        assert ("<svg" in shown["text/html"]) is drawn
+        assert ("<img" in shown["text/html"]) is drawn
         for text in shown.values():
             assert "install" in text
             assert "simaie[notebook]" in text
@@ -179,6 +179,6 @@ def test_a_session_shows_itself_by_one_view_and_where_no_front_end_runs_by_a_pic
     first, _ = session.step(1)._repr_mimebundle_()
     second, _ = session.step(0)._repr_mimebundle_()
     assert first[VIEW]["model_id"] == second[VIEW]["model_id"]
-    assert "<svg" in second["text/html"]
+    assert "<img" in second["text/html"]
     assert "2 steps taken" in second["text/html"]
     assert "2 steps taken" in second["text/plain"]

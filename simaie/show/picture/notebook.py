@@ -1,21 +1,28 @@
-"""What a result looks like at the end of a notebook's cell: the verdict, how it was reached, and the first failure."""
+"""How results show themselves in a notebook: the drawing, and for a report its lines first.
+
+The drawing is an image, not markup: of an output that was stored, and that nobody has run, JupyterLab and GitHub show
+images and drop the elements of SVG, which leaves a heap of words.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
 from simaie.explore.report import Report
 from simaie.replay.failure import Failure
+from simaie.show.picture.subject import subject_of
 from simaie.show.picture.svg import to_svg
 from simaie.show.report_view import report_view
 from simaie.show.words import clean
 from simaie.trace import Trace
 
-__all__ = ["notebook_html"]
+__all__ = ["drawing_html", "notebook_html"]
 
-#: Of a report without a failure there is nothing but its lines.
-_SCROLLING = '<div style="overflow-x:auto">{}</div>'
+_IMAGE = (
+    '<div style="overflow-x:auto"><img style="max-width:none" alt="{}" src="data:image/svg+xml;base64,{}"></div>'
+)
 
 
 def notebook_html(given: Report | Failure | Trace) -> str:
@@ -23,15 +30,22 @@ def notebook_html(given: Report | Failure | Trace) -> str:
     if isinstance(given, Report):
         return "".join(_report(given))
     if isinstance(given, Failure):
-        return _SCROLLING.format(to_svg(given)) + _code(given.command)
-    return _SCROLLING.format(to_svg(given))
+        return drawing_html(given) + _code(given.again)
+    return drawing_html(given)
+
+
+def drawing_html(given: Failure | Trace) -> str:
+    """The drawing as an image, with the findings in words for who does not see it."""
+    subject = subject_of(given)
+    words = [subject.title, *(finding.message for finding, _ in subject.told)]
+    return _IMAGE.format(escape(clean(". ".join(words))), b64encode(to_svg(given).encode()).decode())
 
 
 def _report(report: Report) -> Iterator[str]:
     lines = "\n".join(line.plain for line in report_view(report, timed=False))
     yield f'<pre style="white-space:pre-wrap;font-family:monospace">{escape(lines)}</pre>'
     if report.failures:
-        yield _SCROLLING.format(to_svg(report.failures[0]))
+        yield drawing_html(report.failures[0])
 
 
 def _code(command: str) -> str:

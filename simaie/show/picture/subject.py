@@ -45,7 +45,7 @@ def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subj
     if isinstance(given, Failure):
         machine = given.machine
         title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
-        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.command, around(given))
+        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.again, around(given))
     if isinstance(given, Trace):
         return Subject(clean(given.program), given, tuple(findings))
     raise UsageError(f"only a failure or a trace can be drawn, not {given!r}")

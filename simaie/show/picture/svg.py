@@ -79,7 +79,7 @@ class _Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="sim-svg" role="img" {size}>'
             f"<title>{escape(self._subject.title)}</title><style>{_STYLE}</style>"
-            f'<rect class="sim-paper" width="100%" height="100%"/>{"".join(parts)}</svg>'
+            f'<rect class="sim-paper" width="100%" height="100%" rx="6"/>{"".join(parts)}</svg>'
         )
 
     def _head(self) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from simaie.explore.interactive import Session
-from simaie.show.picture import to_svg
+from simaie.show.picture import drawing_html
 from simaie.show.words import clean
 
 __all__ = ["session_html"]
@@ -13,5 +13,5 @@ __all__ = ["session_html"]
 
 def session_html(session: Session) -> str:
     """Static markup, without script."""
-    drawn = to_svg(session.failure) if len(session.trace) else ""
-    return f'<div style="overflow-x:auto">{drawn}</div><p>{escape(clean(session.status))}</p>'
+    drawn = drawing_html(session.failure) if len(session.trace) else ""
+    return f"{drawn}<p>{escape(clean(session.status))}</p>"
