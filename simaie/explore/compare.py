@@ -60,7 +60,7 @@ class Comparison:
     forbidden: tuple[Forbidden, ...] = field(repr=False)
     unreached: tuple[State, ...] = field(repr=False)
     model_note: str
-    seconds: float
+    seconds: float = field(repr=False)
 
     @property
     def interrupted(self) -> bool:

@@ -273,9 +273,10 @@ def test_many_are_shown_as_a_line_each(sb, tmp_path, capsys):
 def test_the_plot_has_every_outcome_once_in_each_of_its_sets_forbidden_ones_first():
     found = compare(aba, machine=machine("cas"))
     rows = found.plot().rows
-    assert len(rows) == len(found.allowed.states) + len(found.possible.states)
-    count = len(found.forbidden)
-    assert all(row["part"] == "forbidden" and row["set"] == "possible" for row in rows[:count])
+    sets = found.allowed.states, found.possible.states, found.forbidden
+    assert len(rows) == sum(map(len, sets))
+    first = [(row["part"], row["set"]) for row in rows[: 2 * len(found.forbidden)]]
+    assert first == [("forbidden", "possible"), ("forbidden", "forbidden")] * len(found.forbidden)
     assert {row["part"] for row in rows} == {"forbidden", "unreached", "both"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from itertools import pairwise
 
 import pytest
@@ -11,8 +12,8 @@ from simaie import Machine, Program, UsageError, explore, ins
 from simaie.explore import coverage
 from simaie.plugins import SCHEDULERS, resolve
 from simaie.replay.run import run
-from simaie.show.plots import Axis, bars, conflicts_of, lines
-from simaie.show.plots.plot import MISSING
+from simaie.show.plots import Axis, bars, conflicts_of, lines, table
+from simaie.show.plots.plot import BAD, MISSING
 
 X = 0x1000
 
@@ -113,7 +114,14 @@ def test_every_kind_of_plot_is_a_valid_chart():
     pytest.importorskip("altair")
     for plot in (report(coverage=True).plot_coverage(), report().plot_outcomes(),
                  trace_of(increments(X, X)).plot_conflicts()):  # fmt: skip
-        assert plot.chart.to_dict()["mark"]
+        assert {"mark", "layer"} & set(plot.chart.to_dict())
+
+
+def test_a_bar_too_short_to_be_seen_has_its_number():
+    pytest.importorskip("altair")
+    rows = [{"n": 100_000, "who": "often"}, {"n": 1, "who": "once"}]
+    drawn = bars("some", rows, AXES[0], AXES[2]).to_svg()
+    assert {">100,000<", ">1<"} <= set(re.findall(">[0-9,]+<", drawn))
 
 
 def test_without_altair_a_plot_is_text_that_says_what_to_install(monkeypatch):
@@ -133,3 +141,37 @@ def test_without_altair_a_plot_is_text_that_says_what_to_install(monkeypatch):
     assert "\x1b" not in bundle["text/plain"]
     with pytest.raises(UsageError, match=r"simaie\[notebook\]"):
         plot.to_svg()
+
+
+def test_a_table_is_aligned_text_and_markup_in_which_words_stay_words():
+    shown = table("figures", [{"who": "<b>", "n": 1_000}, {"who": "violated", "n": 5}], strong=["violated"])
+    assert str(shown).split("\n")[1:] == ["who           n", "<b>       1,000", "violated      5"]
+    assert "<td style=\"text-align:left\">&lt;b&gt;</td><td>1,000</td>" in shown._repr_html_()
+    assert "<b>violated</b>" in shown._repr_html_()
+    assert str(table("nothing", [])) == "nothing\n"
+
+
+def test_what_is_refused_has_the_same_colour_in_every_plot():
+    pytest.importorskip("altair")
+    for wanted in ({"accepted"}, {"accepted", "refused"}):
+        seen = [{"n": 1, "seen": name} for name in sorted(wanted, reverse=True)]
+        scale = bars("some", seen, AXES[0], Axis("seen", "judged"), Axis("seen", "judged"),
+                     meaning={"refused": BAD}).chart.to_dict()["layer"][0]["encoding"]["color"]["scale"]  # fmt: skip
+        colours = dict(zip(scale["domain"], scale["range"], strict=True))
+        assert set(colours) == wanted
+        assert colours.get("refused", BAD) == BAD
+
+
+def test_many_vcpus_stand_in_their_order_and_each_cell_has_its_number():
+    pytest.importorskip("altair")
+    plot = trace_of(increments(*[X] * 12)).plot_conflicts()
+    assert plot.x.names == tuple(str(number) for number in range(12))
+    drawn = re.findall(r">(\d+)</text>", plot.to_svg())
+    assert drawn.count("1") + drawn.count("0") >= 12
+
+
+def test_a_long_plot_as_text_has_rows_of_every_series():
+    rows = [{"n": n, "m": n, "who": who} for who in ("first", "second", "third") for n in range(100)]
+    text = str(lines("some", rows, *AXES))
+    assert all(who in text for who in ("first", "second", "third"))
+    assert text.count("\n") <= 62

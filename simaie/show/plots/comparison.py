@@ -5,14 +5,16 @@ from __future__ import annotations
 from simaie.errors import UsageError
 from simaie.explore.compare import Comparison
 from simaie.explore.subject import State, state_text
-from simaie.show.plots.plot import Axis, Plot, points
+from simaie.show.plots.plot import BAD, GOOD, OTHER, Axis, Plot, points
 from simaie.show.words import clean
 
 __all__ = ["plot_comparison"]
 
 #: More outcomes than this are left out, of those that are in both sets first.
 _MOST = 60
+_SETS = ("allowed", "possible", "forbidden")
 _RANK = {"forbidden": 0, "unreached": 1, "both": 2}
+_MEANING = {"forbidden": BAD, "unreached": OTHER, "both": GOOD}
 
 
 def plot_comparison(comparison: Comparison) -> Plot:
@@ -33,7 +35,9 @@ def plot_comparison(comparison: Comparison) -> Plot:
     rows: list[dict[str, str]] = []
     for state in ranked:
         row = {"outcome": clean(state_text(state)), "part": part(state)}
-        rows += [row | {"set": name} for name, held in (("allowed", allowed), ("possible", possible)) if state in held]
+        held = state in allowed, state in possible, state in possible and state not in allowed
+        rows += [row | {"set": name} for name, there in zip(_SETS, held, strict=True) if there]
     machine = comparison.possible.machine
     title = clean(f"{comparison.name} under {machine.scheme} on {machine.host}")
-    return points(title, rows, Axis("set", "set"), Axis("outcome", "final state"), Axis("part", "in"))
+    axes = Axis("set", "set", names=_SETS), Axis("outcome", "final state"), Axis("part", "in")
+    return points(title, rows, *axes, meaning=_MEANING)

@@ -11,6 +11,7 @@ from collections import Counter
 from simaie.errors import UsageError
 from simaie.op import owner_of
 from simaie.show.plots.plot import Axis, Plot, heat_map
+from simaie.show.trace_table import structural_order
 from simaie.show.words import clean
 from simaie.trace import Event, Trace
 
@@ -39,7 +40,8 @@ def conflicts_of(trace: Trace, granule: int = 16) -> dict[tuple[int, str], tuple
             if before is not None and owner_of(before.actor) != vcpu and (before.writes_ram or event.writes_ram):
                 found[place, vcpu] += 1
                 false[place, vcpu] += not _common(before, event)
-    return {key: (count, false[key]) for key, count in sorted(found.items())}
+    ranked = sorted(found, key=lambda key: (key[0], structural_order(key[1])))
+    return {key: (found[key], false[key]) for key in ranked}
 
 
 def _common(one: Event, other: Event) -> bool:
@@ -53,6 +55,7 @@ def plot_conflicts(trace: Trace, *, granule: int = 16) -> Plot:
     found = conflicts_of(trace, granule)
     if not found:
         raise UsageError("this trace has no access to guest memory: there is no conflict to plot")
+    vcpus = sorted({vcpu for _, vcpu in found}, key=structural_order)
     rows: list[dict[str, str | int]] = [
         {"granule": f"{place:#x}", "vcpu": clean(vcpu), "conflicts": count, "false": false}
         for (place, vcpu), (count, false) in found.items()
@@ -60,7 +63,7 @@ def plot_conflicts(trace: Trace, *, granule: int = 16) -> Plot:
     return heat_map(
         f"{clean(trace.program)}: conflicts per granule of {granule} bytes",
         rows,
-        Axis("vcpu", "vCPU"),
+        Axis("vcpu", "vCPU", names=tuple(clean(vcpu) for vcpu in vcpus)),
         Axis("granule", "granule"),
         Axis("conflicts", "conflicting accesses", numeric=True),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from simaie.errors import UsageError
 from simaie.explore.report import Report
-from simaie.show.plots.plot import Axis, Plot, bars
+from simaie.show.plots.plot import BAD, DOUBTFUL, GOOD, OTHER, Axis, Plot, bars
 from simaie.show.words import clean
 
 __all__ = ["plot_outcomes"]
 
+_MEANING = {"accepted": GOOD, "in a failure": DOUBTFUL, "refused": BAD, "others": OTHER}
 #: More outcomes than this share the last bar.
 _MOST = 30
 
@@ -38,4 +39,5 @@ def plot_outcomes(report: Report) -> Plot:
         Axis("executions", "executions", numeric=True),
         Axis("outcome", "final state"),
         Axis("seen", "judged"),
+        meaning=_MEANING,
     )

@@ -9,23 +9,23 @@ looks, so that results need not have it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
 from simaie.errors import UsageError
+from simaie.show.plots.as_text import plot_text
 from simaie.show.words import clean
 
-__all__ = ["MISSING", "Axis", "Plot", "bars", "heat_map", "lines", "points"]
+__all__ = ["BAD", "DOUBTFUL", "GOOD", "MISSING", "OTHER", "Axis", "Plot", "bars", "heat_map", "lines", "points"]
 
 MISSING = "charts need Altair: pip install 'simaie[notebook]'"
 
+#: Colours with a meaning, the same in every plot.
+GOOD, DOUBTFUL, BAD, OTHER = "#0072b2", "#e69f00", "#d55e00", "#8c8c8c"
 _PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c"]
 _GREY = "#777777"
 _GRID = "#88888855"
-#: Rows beyond this are left out of the text.
-_MOST_ROWS = 60
-_BAR = 32
 
 Value = str | int | float
 Mark = Literal["bar", "line", "point", "rect"]
@@ -33,12 +33,16 @@ Mark = Literal["bar", "line", "point", "rect"]
 
 @dataclass(frozen=True)
 class Axis:
-    """One channel. field: of a row; title: with its unit; numeric: else names in the order of the rows; log: scale."""
+    """One channel. field: of a row; title: with its unit; numeric: else names in the order of the rows; log: scale.
+
+    names: of an axis of names those that are there, whether or not a row has them, in this order.
+    """
 
     field: str
     title: str
     numeric: bool = False
     log: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def channel(self) -> dict[str, Any]:
@@ -52,7 +56,8 @@ class Plot:
     """Rows and how to draw them.
 
     mark: bars, lines, points, or the cells of a heat map. x, y: the axes; colour: of a heat map the number in a cell,
-    else what tells series apart. width, height: in pixels; 0 lets the number of names decide.
+    else what tells series apart. width, height: in pixels; 0 lets the number of names decide. meaning: colours of
+    series by their names; the others get theirs in turn.
     """
 
     title: str
@@ -63,6 +68,7 @@ class Plot:
     colour: Axis | None = None
     width: int = 420
     height: int = 0
+    meaning: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chart(self) -> Any:
@@ -79,22 +85,36 @@ class Plot:
         data = {"values": [_clean_row(row) for row in self.rows]}
         chart = altair.Chart.from_dict({"data": data, "title": clean(self.title), "mark": self.mark})
         marked = getattr(chart, f"mark_{self.mark}")(**self._look())
-        drawn = marked.encode(**channels).properties(width=self.width, **self._tall())
+        drawn = marked.encode(**channels)
+        if self.mark in ("bar", "rect"):
+            drawn = altair.layer(drawn, self._figures(altair, chart, channels))
+        sized = drawn.properties(width=self.width, **self._tall())
         return (
-            drawn.configure(background="transparent", font="sans-serif", padding=self._padding())
+            sized.configure(background="transparent", font="sans-serif", padding=self._padding())
             .configure_view(stroke=None)
             .configure_axis(
                 labelColor=_GREY, titleColor=_GREY, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelLimit=360
             )
-            .configure_legend(labelColor=_GREY, titleColor=_GREY, labelLimit=360)
+            .configure_legend(labelColor=_GREY, titleColor=_GREY, labelLimit=360, offset=self._beside())
             .configure_title(color=_GREY, anchor="start")
         )
+
+    def _figures(self, altair: Any, chart: Any, channels: dict[str, Any]) -> Any:
+        """The number at the end of each bar, since one in a thousand is too short to be seen; or in each cell."""
+        axis = self.colour if self.mark == "rect" and self.colour else self.x
+        place = {"x": channels["x"], "y": channels["y"], "text": altair.Text(**axis.channel, format=",")}
+        if axis is self.x:
+            return chart.mark_text(align="left", dx=4, color=_GREY).encode(**place)
+        middle = max((float(row[axis.field]) for row in self.rows), default=0.0) / 2
+        light = altair.condition(f"datum[{axis.field!r}] > {middle}", altair.value("#000"), altair.value("#fff"))
+        return chart.mark_text().encode(**place, color=light)
 
     def _axis(self, channel: Any, axis: Axis) -> Any:
         if not axis.numeric:
             # Beside long names there is no room for a title.
             title = {"title": None} if axis is self.y else {}
-            return channel(**axis.channel | title, sort=None, axis={"labelAngle": 0})
+            order = {"scale": {"domain": list(axis.names)}} if axis.names else {}
+            return channel(**axis.channel | title, **order, sort=None, axis={"labelAngle": 0})
         scale = {"type": "log"} if axis.log else {"zero": self.mark == "bar"}
         return channel(**axis.channel, scale=scale)
 
@@ -102,11 +122,16 @@ class Plot:
         if axis.numeric:
             return {"color": altair.Color(**axis.channel, scale={"scheme": "cividis"})}
         names = list(dict.fromkeys(_clean_row(row)[axis.field] for row in self.rows))
-        scale = {"domain": names, "range": [_PALETTE[i % len(_PALETTE)] for i in range(len(names))]}
+        colours = [self.meaning.get(str(name), _PALETTE[i % len(_PALETTE)]) for i, name in enumerate(names)]
+        scale = {"domain": names, "range": colours}
         color = altair.Color(**axis.channel, scale=scale)
         if self.mark == "bar":
             return {"color": color}
         return {"color": color, "shape": altair.Shape(**axis.channel, scale={"domain": names})}
+
+    def _beside(self) -> int:
+        """Pixels to the legend: the figures of bars need some."""
+        return 50 if self.mark == "bar" else 18
 
     def _padding(self) -> dict[str, int]:
         """Fonts differ: what is measured with one may need a quarter more room with another."""
@@ -129,26 +154,9 @@ class Plot:
 
     def __str__(self) -> str:
         """The rows as text, with bars."""
-        axes = list(dict.fromkeys(axis for axis in (self.colour, self.x, self.y) if axis is not None))
-        number = next((axis for axis in (self.colour, self.y, self.x) if axis is not None and axis.numeric), None)
-        names = [axis for axis in axes if axis is not number]
-        shown = self.rows[:_MOST_ROWS]
-        labels = ["  ".join(clean(str(row[a.field])) for a in names) for row in shown]
-        if number is None:
-            return "\n".join([clean(self.title), *labels, *self._unshown()])
-        wide = max(map(len, labels), default=0)
-        most = max((float(row[number.field]) for row in shown), default=0.0) or 1.0
-        body = [
-            f"{label:<{wide}}  {'█' * round(_BAR * float(row[number.field]) / most)} {row[number.field]:g}"
-            for label, row in zip(labels, shown, strict=True)
-        ]
-        heading = f"{clean(self.title)}: {clean(number.title)} by {', '.join(clean(a.title) for a in names)}"
-        return "\n".join([heading, *body, *self._unshown()])
+        return plot_text(self)
 
     __repr__ = __str__
-
-    def _unshown(self) -> list[str]:
-        return [f"... and {len(self.rows) - _MOST_ROWS} more"] if len(self.rows) > _MOST_ROWS else []
 
     def to_svg(self) -> str:
         """The drawing; UsageError if Altair or vl-convert is not installed."""
@@ -176,9 +184,11 @@ def _clean_row(row: Mapping[str, Value]) -> dict[str, Value]:
 _MIME = "application/vnd.vegalite.v5+json"
 
 
-def bars(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
-    """One bar for each row."""
-    return Plot(title, "bar", tuple(rows), x, y, colour)
+def bars(
+    title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None, **look: Any
+) -> Plot:
+    """One bar for each row, with its number; x is numeric. look: what else `Plot` has."""
+    return Plot(title, "bar", tuple(rows), x, y, colour, **look)
 
 
 def lines(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
@@ -186,9 +196,11 @@ def lines(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, col
     return Plot(title, "line", tuple(rows), x, y, colour)
 
 
-def points(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
+def points(
+    title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None, **look: Any
+) -> Plot:
     """One point for each row."""
-    return Plot(title, "point", tuple(rows), x, y, colour)
+    return Plot(title, "point", tuple(rows), x, y, colour, **look)
 
 
 def heat_map(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis) -> Plot:
