@@ -47,7 +47,7 @@ class ProgramBarriers:
     undecided: str
     interrupted: bool
     executions: int
-    seconds: float
+    seconds: float = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -76,7 +76,7 @@ class BarriersReport:
     programs: tuple[ProgramBarriers, ...]
     model_notes: tuple[str, ...]
     interrupted: bool
-    seconds: float
+    seconds: float = field(repr=False)
 
     @property
     def minimal(self) -> tuple[Barrier, ...]:
