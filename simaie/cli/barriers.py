@@ -35,7 +35,7 @@ def run_barriers(
         saved, unsaved = save_failures(_failures(report), folder) if folder is not None else ([], False)
     if output is Format.JSON:
         print_json({**report.as_dict(), "errors": wrong.errors, "saved": [str(path) for path in saved]})
-    else:
+    elif report.programs or not wrong.errors:
         print_lines(barriers_view(report))
     return Status.ERROR if unsaved or wrong.errors else status_of(report.verdict)
 

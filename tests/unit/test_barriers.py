@@ -104,6 +104,19 @@ def test_locked_operations_between_carry_the_barrier_of_a_real_host(shape, isa, 
     assert verdict(shape, isa, "locked operations", f"{scheme}:barriers=none", "pso") == "holds"
 
 
+@pytest.mark.parametrize(("scheme", "host"), [*itertools.product(["aie-rfc", "aie-v2"], ["tso", "pso"])])
+def test_looking_up_whether_a_granule_is_registered_carries_no_barrier_and_its_mutex_does(scheme, host):
+    """A plain store passes a few plain loads (of the tree, or the bitmap) and is delayed; where its granule has been
+    used atomically it takes the mutex, which it releases only after it has drained."""
+    assert verdict("sb", "x86", "nothing", f"{scheme}:barriers=none", host) == "violated"
+    registered = [[ins("lock_inc", Y), ins("lock_inc", X), ins("store", mine, 5), ins("load", other, into="r")]
+                  for mine, other in ((X, Y), (Y, X))]  # fmt: skip
+    program = Program("sb of registered granules", isa="x86", threads=registered, init={X: 0, Y: 0})
+    report = explore(program, Machine(scheme, host=host, address_bits=12), scheduler="pos", executions=100, seed=1)
+    assert not report.failures
+    assert all(max(outcome["0:r"], outcome["1:r"]) >= 5 for outcome in report.outcomes)
+
+
 @pytest.mark.parametrize(("isa", "host"), [*itertools.product(["x86", "arm"], ["tso", "pso"])])
 def test_what_needs_delayed_loads_shows_on_no_host(isa, host):
     for shape in ("lb", "iriw"):
