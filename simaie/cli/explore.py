@@ -17,6 +17,7 @@ from simaie.cli.status import Status, complain, status_of
 from simaie.engine.machine import Machine
 from simaie.errors import InputError, SimaieError, UsageError
 from simaie.explore.alone import execution_alone
+from simaie.explore.elsewhere import check_elsewhere
 from simaie.explore.explorer import explore
 from simaie.explore.report import Report
 from simaie.guest.cut import Cut, without
@@ -87,11 +88,24 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
                 options["executions"] = search.executions
             if search.failures is not None:
                 options["failures"] = _failure_limit(search.failures)
-            return explore(program, machine, progress=progress, coverage=search.coverage, **options), None
+            report = explore(program, machine, progress=progress, coverage=search.coverage, **options)
+            if search.check_determinism and not report.interrupted:
+                _check_elsewhere(report, options)
+            return report, None
         except SimaieError as error:
             if error.report is None or not error.report.failures:
                 raise
             return error.report, error
+
+
+def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> None:
+    """The determinism check's other half; its error brings the report along."""
+    named = {name: options[name] for name in ("scheduler", "seed", "driver") if name in options}
+    try:
+        check_elsewhere(report.program, report.machine, **named)
+    except SimaieError as error:
+        error.report = report
+        raise
 
 
 def _refuse_limits(search: Search) -> None:

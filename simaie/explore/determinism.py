@@ -5,8 +5,9 @@ A guest that looks at a clock, at random numbers, at the order of a set or at so
 before shows by a difference, if the two runs happen to differ in it.
 
 What passing does not prove: both runs are in one process, one after the other. A guest whose order of a set is the same
-throughout a process (strings, under one PYTHONHASHSEED), that reads the date, an environment variable or a file,
-or whose random numbers happen to agree, passes. And it says nothing of schedules that were not run.
+throughout a process (strings, under one PYTHONHASHSEED: see `simaie.explore.elsewhere`), that reads the date, an
+environment variable or a file, or whose random numbers happen to agree, passes. And it says nothing of schedules that
+were not run.
 """
 
 from __future__ import annotations

@@ -210,6 +210,19 @@ def test_a_guest_that_keeps_state_fails_the_determinism_check(run: Run, tmp_path
     assert_one_line(run("explore", f"{guest}:program", "--index", 1, "--check-determinism"))
 
 
+def test_so_does_one_that_differs_in_another_process_only(run: Run, tmp_path: Path) -> None:
+    guest = tmp_path / "unordered.py"
+    guest.write_text(
+        "import simaie\n"
+        "async def store(cpu):\n"
+        "    for name in {'a', 'b', 'c', 'd', 'e', 'f'}:\n        await cpu.store(0x10 * ord(name), 1)\n"
+        "program = simaie.Program('unordered', isa='x86', threads=[store])\n"
+    )
+    args = ("explore", f"{guest}:program", "--executions", 3)
+    assert run(*args).status == Status.INCONCLUSIVE
+    assert_one_line(run(*args, "--check-determinism"))
+
+
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "pos", "surw", "portfolio"])
 def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
     run: Run, source: Path, scheduler: str
