@@ -124,9 +124,10 @@ class Branches:
 
 
 class Frontier:
-    """The branches that wait for the round of their cost. beyond: whether any costs more than `limit`."""
+    """The branches that wait for the round of their cost. kept: how many. beyond: if any costs more than `limit`."""
 
     def __init__(self, limit: int) -> None:
+        self.kept = 0
         self.beyond = False
         self._limit = limit
         self._round = 0
@@ -138,6 +139,7 @@ class Frontier:
             self.beyond = True
             return
         branches.by_cost.setdefault(cost, array("I")).extend((position, alternative, seen))
+        self.kept += 1
 
     def keep(self, branches: Branches) -> None:
         """All branches of one execution have been added."""
@@ -158,6 +160,7 @@ class Frontier:
             return None
         branches, flat = waiting[0]
         seen, alternative, position = flat.pop(), flat.pop(), flat.pop()
+        self.kept -= 1
         if not flat:
             waiting.popleft()
         return branches.path(position, alternative), seen

@@ -35,23 +35,29 @@ _CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.PRUNED})
 class DepthFirst(Scheduler):
     """All interleavings; of those with at most so many `preemptions`, or `delays`, if one is given.
 
+    memory_limit: of a bounded search, how many branches may wait for later rounds; where there are more, it ends.
     per_bound: after each round, the number of executions so far (the last entry counts an unfinished round).
-    Raises UsageError for a bound that is no positive integer, or for both.
+    Raises UsageError for a bound or limit that is no positive integer, for both bounds, or for a limit without a bound.
     """
 
     exhaustive = True
 
-    def __init__(self, preemptions: int | None = None, delays: int | None = None) -> None:
-        require_count(preemptions=preemptions, delays=delays)
+    def __init__(
+        self, preemptions: int | None = None, delays: int | None = None, memory_limit: int | None = None
+    ) -> None:
+        require_count(preemptions=preemptions, delays=delays, memory_limit=memory_limit)
         if preemptions is not None and delays is not None:
             raise UsageError("dfs takes a bound on preemptions or on delays, not both")
+        if memory_limit is not None and preemptions is delays:
+            raise UsageError("dfs without a bound keeps one path only: memory_limit goes with preemptions or delays")
+        self._memory_limit = memory_limit
         self._by_delays = delays is not None
         self._limit = preemptions if delays is None else delays
         self._unit = "delays" if self._by_delays else "preemptions"
         self.per_bound: list[int] = [0]
         self._path = Path()
         self._frontier = Frontier(self._limit or 0)
-        self._exhausted = False
+        self._exhausted = self._over_limit = False
         self._restored = False  # there is one path to repeat, nothing to search
         self._cut_short = 0  # executions that ended at a limit
 
@@ -65,13 +71,15 @@ class DepthFirst(Scheduler):
     @property
     def complete(self) -> bool:
         """Whether the bound cut nothing, and no execution ended at a limit."""
-        cut = self._frontier.beyond or self._cut_short or self._restored
+        cut = self._frontier.beyond or self._cut_short or self._restored or self._over_limit
         return self._exhausted and not cut
 
     @property
     def bound_note(self) -> str:
         """What was left out."""
         notes = []
+        if self._over_limit:
+            notes.append(f"the search ended at its memory limit of {self._memory_limit} waiting branches")
         if self._frontier.beyond:
             notes.append(f"interleavings with more than {self._limit} {self._unit} were left out")
         if self._cut_short:
@@ -123,6 +131,10 @@ class DepthFirst(Scheduler):
             return
         if self._limit is not None:
             self._leave_behind()
+            self._over_limit = self._memory_limit is not None and self._frontier.kept > self._memory_limit
+            if self._over_limit:
+                self._exhausted = True
+                return
         if self._path.backtrack():
             return
         found = self._frontier.next()

@@ -80,6 +80,23 @@ def test_a_bound_that_cuts_something_says_so_and_is_not_complete():
     assert scheduler.bound_note
 
 
+def test_the_memory_limit_ends_a_bounded_search_and_says_so():
+    """One branch waits for the next round at each step that has another candidate beside the running one."""
+    scheduler = DepthFirst(preemptions=2, memory_limit=10)
+    done = list(run_all(increments(3), scheduler))
+    assert 1 <= len(done) < 60
+    assert scheduler.exhausted
+    assert not scheduler.complete
+    assert "10" in scheduler.bound_note
+
+
+def test_a_sufficient_memory_limit_changes_nothing():
+    scheduler = DepthFirst(preemptions=20, memory_limit=1_000)
+    assert sum(1 for _ in run_all(increments(3), scheduler)) == 90
+    assert scheduler.complete
+    assert scheduler._frontier.kept == 0
+
+
 def test_one_round_is_left_unfinished_when_the_explorer_stops_early():
     scheduler = DepthFirst(preemptions=2)
     list(run_all(increments(3), scheduler, limit=10))
@@ -204,7 +221,15 @@ def test_a_guest_that_ends_early_on_the_second_run_is_detected():
 
 @pytest.mark.parametrize(
     "options",
-    [{"preemptions": 0}, {"preemptions": -1}, {"delays": 0}, {"delays": 1.5}, {"preemptions": 1, "delays": 1}],
+    [
+        {"preemptions": 0},
+        {"preemptions": -1},
+        {"delays": 0},
+        {"delays": 1.5},
+        {"preemptions": 1, "delays": 1},
+        {"memory_limit": 5},
+        {"preemptions": 1, "memory_limit": 0},
+    ],
 )
 def test_a_bound_is_one_positive_integer(options):
     with pytest.raises(UsageError):
