@@ -22,6 +22,26 @@ FULL_SHALLOW = Needs(address_bits=13, full_system=True, options={"granule": 32})
 WIDE = (1 << 32) + 1
 
 
+def _wide_case(isa: str) -> Case:
+    name = "wide-access-on-narrow-host" + ("" if isa == "x86" else f"-{isa}")
+    store, load = ("store", "load") if isa == "x86" else ("str_", "ldr")
+    return Case(
+        row=26,
+        title="64-bit accesses on a 32-bit host tear",
+        why="The host makes two accesses of one, and the load's two may stand between the store's two.",
+        program=Program(
+            name,
+            isa=isa,
+            threads=[[ins(store, X, WIDE, width=8)], [ins(load, X, width=8, into="r")]],
+            init={X: (0, 8)},
+            final=lambda s: s.registers.get("1:r") in (0, WIDE),
+        ),
+        kinds=frozenset({"final-check"}),
+        needs=Needs(host_word=32),
+        expected=X86(Expect.FINDABLE) if isa == "x86" else ARM(Expect.FINDABLE),
+    )
+
+
 def _aliased_increments(name: str, vcpus: int, times: int) -> Program:
     """Half of the vCPUs increment X by its one name, half by the other."""
     threads = [[ins("lock_inc", X + ALIAS * (number % 2))] * times for number in range(vcpus)]
@@ -122,19 +142,5 @@ CASES = (
         kinds=TORN_LLSC,
         expected=ARM(Expect.FINDABLE),
     ),
-    Case(
-        row=26,
-        title="64-bit accesses on a 32-bit host tear",
-        why="The host makes two accesses of one, and the load's two may stand between the store's two.",
-        program=Program(
-            "wide-access-on-narrow-host",
-            isa="x86",
-            threads=[[ins("store", X, WIDE, width=8)], [ins("load", X, width=8, into="r")]],
-            init={X: (0, 8)},
-            final=lambda s: s.registers.get("1:r") in (0, WIDE),
-        ),
-        kinds=frozenset({"final-check"}),
-        needs=Needs(host_word=32),
-        expected=X86(Expect.FINDABLE),
-    ),
+    *map(_wide_case, ("x86", "arm")),
 )
