@@ -13,7 +13,7 @@ that never completed may have stored half: who reads both halves has seen a tear
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import instruction_at
@@ -58,66 +58,81 @@ def _any_split(trace: Trace) -> bool:
 class _Parts:
     """The reads, and the writes, of one instruction: for each byte the step of the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, instruction: Instruction, accesses: list[Access], never: int) -> None:
         self.reads: dict[int, int] = {}
         self.writes: dict[int, int] = {}
-        self.first = self.last = -1
-
-    def add(self, access: Access) -> None:
-        if self.first < 0:
-            self.first = access.step
-        self.last = access.step
-        span = range(access.address, access.address + access.width)
-        if access.reads:
-            self.reads.update(dict.fromkeys(span, access.step))
-        if access.writes:
-            self.writes.update(dict.fromkeys(span, access.step))
-
-    def cut_short(self, width: int, never: int) -> None:
-        """The instruction did not complete: what it had still to write comes at `never`. Lowest addresses go first."""
-        if self.writes:
+        for access in accesses:
+            span = range(access.address, access.address + access.width)
+            if access.reads:
+                self.reads.update(dict.fromkeys(span, access.step))
+            if access.writes:
+                self.writes.update(dict.fromkeys(span, access.step))
+        if self.writes and not instruction.completed:  # what it had still to write: lowest addresses go first
             low = min(self.writes)
-            self.writes = dict.fromkeys(range(low, low + width), never) | self.writes
+            self.writes = dict.fromkeys(range(low, low + instruction.width), never) | self.writes
 
 
 def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
-    accesses = [a for a in ram_accesses(trace) if a.event.instruction is not None]
-    parts: dict[Instruction, _Parts] = {}
-    blocks: dict[int, list[Access]] = {}  # by 8-byte block
-    for access in accesses:
-        instruction = access.event.instruction
-        if instruction is not None and guarantee.covers(instruction):
-            parts.setdefault(instruction, _Parts()).add(access)
-            for block in range(access.address >> 3, (access.address + access.width - 1 >> 3) + 1):
-                blocks.setdefault(block, []).append(access)
-    never = len(trace.events)
-    for mine, own in parts.items():
-        if not mine.completed:
-            own.cut_short(mine.width, never)
+    found = _Found(trace, guarantee)
+    parts: dict[Instruction, _Parts] = {}  # of those few that another one meets while it is under way
     reported: set[tuple[Instruction, Instruction]] = set()
-    for mine, own in parts.items():
-        if own.first == own.last and mine.completed:
-            continue
-        for other in _within(mine, own, blocks, own.last if mine.completed else never):
-            for load, store in ((mine, other), (other, mine)):
-                steps = _torn(parts[load], parts[store])
-                if steps is not None and (load, store) not in reported:
-                    reported.add((load, store))
-                    yield _finding(trace, load, store, steps)
+    for mine, other in found.meetings():
+        for each in (mine, other):
+            if each not in parts:
+                parts[each] = _Parts(each, found.accesses[each], found.never)
+        for load, store in ((mine, other), (other, mine)):
+            steps = _torn(parts[load], parts[store])
+            if steps is not None and (load, store) not in reported:
+                reported.add((load, store))
+                yield _finding(trace, load, store, steps)
 
 
-def _within(mine: Instruction, own: _Parts, blocks: dict[int, list[Access]], end: int) -> Iterator[Instruction]:
-    """Other vCPUs' instructions with an access to the same blocks while `mine` is in progress."""
-    seen = {mine}
-    for block in sorted({byte >> 3 for byte in (*own.reads, *own.writes)}):
-        there = blocks.get(block, [])
-        low = bisect_right(there, own.first, key=lambda a: a.step)
-        high = bisect_left(there, end, key=lambda a: a.step)
-        for access in there[low:high]:
+class _Found:
+    """accesses: of each instruction that is covered. never: a step after the last."""
+
+    def __init__(self, trace: Trace, guarantee: Guarantee) -> None:
+        self.accesses: dict[Instruction, list[Access]] = {}
+        self.never = len(trace.events)
+        self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # of 8 bytes: steps, and whose they are
+        uncovered: set[Instruction] = set()
+        for access in ram_accesses(trace):
             instruction = access.event.instruction
-            if instruction is not None and instruction not in seen and instruction.vcpu != mine.vcpu:
-                seen.add(instruction)
-                yield instruction
+            if instruction is None or instruction in uncovered:
+                continue
+            own = self.accesses.get(instruction)
+            if own is not None:
+                own.append(access)
+            elif guarantee.covers(instruction):
+                self.accesses[instruction] = [access]
+            else:
+                uncovered.add(instruction)
+                continue
+            for block in _blocks_of(access):
+                there = self._blocks.get(block)
+                if there is None:
+                    there = self._blocks[block] = ([], [])
+                there[0].append(access.step)
+                there[1].append(instruction)
+
+    def meetings(self) -> Iterator[tuple[Instruction, Instruction]]:
+        """Each split instruction with each of another vCPU that accesses the same blocks while it is under way."""
+        for mine, own in self.accesses.items():
+            first, last = own[0].step, own[-1].step
+            if mine.completed and last - first < len(own):
+                continue  # nothing came in between
+            end = last if mine.completed else self.never
+            seen = {mine}
+            for block in sorted({block for access in own for block in _blocks_of(access)}):
+                steps, whose = self._blocks[block]
+                for other in whose[bisect_right(steps, first) : bisect_left(steps, end)]:
+                    if other not in seen and other.vcpu != mine.vcpu:
+                        seen.add(other)
+                        yield mine, other
+
+
+def _blocks_of(access: Access) -> Sequence[int]:
+    first, last = access.address >> 3, (access.address + access.width - 1) >> 3
+    return (first,) if first == last else range(first, last + 1)
 
 
 def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:

@@ -24,13 +24,14 @@ X = 0x1000
 ROUNDS = 7
 
 
-def execute(rounds: int, scheme: str, isa: str = "x86", vcpus: int = 2) -> Trace:
-    """Two accesses to each of eight words a round, plain and locked ones, or LL/SC."""
+def execute(rounds: int, scheme: str, isa: str = "x86", vcpus: int = 2, host_word: int = 64) -> Trace:
+    """Two accesses to each of eight places a round, plain and locked ones, or LL/SC; of 8 bytes on a host of 4."""
+    width = 8 if host_word == 32 else 4
 
     async def x86(cpu: Any) -> None:
         for number in range(rounds):
-            await cpu.lock_add(X + 64 * (number % 8), 1)
-            await cpu.add(X + 64 * (number % 8), 1)
+            await cpu.lock_add(X + 64 * (number % 8), 1, width=width)
+            await cpu.add(X + 64 * (number % 8), 1, width=width)
 
     async def arm(cpu: Any) -> None:
         for number in range(rounds):
@@ -39,7 +40,7 @@ def execute(rounds: int, scheme: str, isa: str = "x86", vcpus: int = 2) -> Trace
 
     guest = x86 if isa == "x86" else arm
     program = Program("judged", isa=isa, threads=[guest] * vcpus, init={X: 0})
-    machine = Machine(scheme, limits=Limits(steps=200_000))
+    machine = Machine(scheme, host_word=host_word, limits=Limits(steps=200_000))
     return run_inline(Execution(program, machine, make_scheduler("random-walk")[0], ExecutionInfo(derive(0, 1), 1, 2)))
 
 
@@ -79,13 +80,18 @@ def test_the_cost_per_event_does_not_grow_with_the_trace(name):
     assert most <= 1.5 * costs[10]
 
 
-@pytest.mark.parametrize(("scheme", "isa"), [("native", "x86"), ("aie-v2", "x86"), ("aie-rfc", "arm")])
-def test_the_default_checkers_together_cost_at_most_the_execution_that_they_judge(scheme, isa):
+@pytest.mark.parametrize(
+    ("scheme", "isa", "host_word"),
+    [("native", "x86", 64), ("aie-v2", "x86", 64), ("aie-rfc", "arm", 64), ("none", "arm", 64), ("none", "x86", 32)],
+)
+def test_the_default_checkers_together_cost_at_most_the_execution_that_they_judge(scheme, isa, host_word):
+    """Also where they find one thing after another."""
+
     def run() -> None:
-        execute(100, scheme, isa)
+        execute(100, scheme, isa, host_word=host_word)
 
     def run_and_judge() -> None:
-        judge(execute(100, scheme, isa))
+        judge(execute(100, scheme, isa, host_word=host_word))
 
     alone, both = best(run, 3), best(run_and_judge, 3)
     print(f"\n{scheme}: judging costs {(both - alone) / alone:.2f}x of the execution (limit 1x)")
