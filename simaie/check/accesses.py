@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import NamedTuple
+
+import msgspec
 
 from simaie.check.evidence import owner
 from simaie.op import Kind, Op, writes
@@ -29,7 +30,7 @@ _Range = tuple[int, int]  # address and width
 _LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
 
 
-class Access(NamedTuple):
+class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One access of an event to RAM. reads, writes: at least one of them holds."""
 
     step: int

@@ -69,7 +69,7 @@ def _interrupted(events: list[Event]) -> list[tuple[Instruction, list[int]]]:
 
 def _window(events: list[Event], steps: list[int]) -> _Window | None:
     """The window of an instruction whose RAM accesses are at `steps`; None if it wrote nothing."""
-    last_read: dict[int, int] = {}
+    last_read: dict[int, int] = {}  # by byte
     begin, end = len(events), -1
     written: dict[tuple[int, int], None] = {}
     for step in steps:
@@ -78,7 +78,7 @@ def _window(events: list[Event], steps: list[int]) -> _Window | None:
         span = range(op.address, op.address + op.width)
         if event.writes_ram:
             # Only a plain store rests on an earlier read; every other write compares or reads by itself.
-            rests_on = min(last_read.get(byte, step) for byte in span) if op.kind is _STORE else step
+            rests_on = min([last_read.get(byte, step) for byte in span]) if op.kind is _STORE else step
             begin, end = min(begin, rests_on), step
             written[op.address, op.width] = None
         elif event.reads_ram:
