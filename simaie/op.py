@@ -20,6 +20,7 @@ from simaie.barrier import Barrier, parse_barrier
 __all__ = [
     "BLOCKING",
     "FIRST_SPECIAL",
+    "UNTIL",
     "Cell",
     "Function",
     "Kind",
@@ -94,6 +95,10 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+#: The name of a predicate that has none: what a guest waits for, in its own code.
+UNTIL = "until"
 
 
 class Function(msgspec.Struct, frozen=True, eq=False, gc=False):

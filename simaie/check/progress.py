@@ -14,7 +14,7 @@ import msgspec
 
 from simaie.check.evidence import writes_to
 from simaie.finding import Finding
-from simaie.op import Cell, Kind, Op
+from simaie.op import UNTIL, Cell, Kind, Op
 from simaie.trace import Ending, Trace
 
 __all__ = ["Wait", "progress", "waits"]
@@ -88,7 +88,7 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
         holder = held.get(op.cell)
         return Wait(vcpu, op.location, (holder[0],), holder[1]) if holder else Wait(vcpu, op.location)
     if op.kind is Kind.AWAIT:
-        until = op.function.name if op.function is not None else "a change"
+        until = op.function.name if op.function is not None and op.function.name != UNTIL else "another value"
         where = f", in a {op.note}" if op.note else ""
         return Wait(vcpu, f"{op.location} ({until}{where})", (), _last_write(trace, op))
     if op.kind is Kind.JOIN:

@@ -15,7 +15,7 @@ from simaie.block import Block, Call
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.host.pages import Page
-from simaie.op import Function, Kind, Op
+from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
 from simaie.trace import AccessKind, Instruction
 
@@ -85,7 +85,7 @@ class Cpu:
         self, address: int, predicate: Callable[[int], bool], *, width: int = 4
     ) -> Coroutine[Any, Any, int]:
         """Wait until ``predicate(value)`` holds of the location; returns the value. It never spins."""
-        body = self._scheme.wait(self, address, width, Function("until", predicate))
+        body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
         return self._access("wait", AccessKind.LOAD, address, width, body)
 
     def choose(self, arity: int, what: str = "") -> Coroutine[Any, Any, int]:

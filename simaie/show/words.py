@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simaie.op import Kind, Op, owner_of, show
+from simaie.op import UNTIL, Kind, Op, owner_of, show
 from simaie.trace import AccessKind, Event, Instruction
 
 __all__ = [
@@ -65,7 +65,7 @@ def op_words(op: Op) -> str:
     elif op.kind is Kind.FETCH and op.function is not None:
         words = f"fetch-{clean(op.function.name)} on {clean(op.location)}"
     elif op.function is not None:
-        words += f" {clean(op.function.name)}"
+        words += f" {clean(op.function.name)}" if op.function.name != UNTIL else ""
     elif op.kind is Kind.CHOICE:
         words += f" of {op.value}"
     elif op.kind is Kind.BUFFER:

@@ -194,6 +194,28 @@ def test_a_final_check_that_judges_alone_is_explained_by_the_instruction_that_wa
     assert words in failure.explain()
 
 
+def test_calls_that_fit_no_order_come_of_an_instruction_that_was_not_atomic_where_no_other_finding_says_so():
+    program = corpus.program("treiber-stack-arm")
+    alone = fail(program, Machine("none", address_bits=12), checkers=["linearizable-stack"]).explain()
+    assert "It comes of this (llsc-atomicity)" in alone
+    assert "Nothing ties a load-linked" in alone
+
+
+def test_a_wait_without_a_name_is_for_another_value():
+    async def waits(cpu):
+        await cpu.wait_until(X, bool)
+
+    failure = fail(Program("waits", isa="x86", threads=[waits], init={X: 0}), Machine())
+    assert failure.findings[0].message == "vCPU 0 waits for [0x100]/4 (another value)"
+
+
+def test_a_store_that_several_accesses_have_overtaken_is_told_once():
+    program = corpus.program("spsc-ring-arm")
+    failure = fail(program, Machine("aie-rfc", host="pso", address_bits=12)).shrink().failure
+    told = failure.explain()
+    assert told.count("vCPU 0's store [0x200] went into the store buffer first") <= 1
+
+
 def test_a_forbidden_outcome_is_explained_like_a_refused_one():
     sb = corpus.program("sb-x86-fenced-tso-none")
     failure = simaie.compare(sb, "aie-rfc", host="tso").forbidden[0].failure
@@ -232,7 +254,7 @@ def test_a_late_store_goes_over_one_that_should_have_come_after_it():
          "not even for a fence"),
         ("aie-rfc:barriers=guest", "tso", [[ins("store", X, 1), ins("load", X + 64, into="r")],
                             [ins("store", X + 64, 1), ins("load", X, into="s")]],
-         "where the guest has a fence"),
+         "the guest has none there that keeps a store before a later load (st-ld)"),
     ],
 )  # fmt: skip
 def test_a_barrier_that_is_missing_is_told_with_who_should_have_emitted_it(scheme, host, threads, words):

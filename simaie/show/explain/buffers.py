@@ -42,28 +42,35 @@ def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[Overtaking]:
             waiting.setdefault(buffer_name(vcpu, event.op.note), deque()).append(step)
         elif is_drain(event) and waiting.get(event.actor):
             entered = waiting[event.actor].popleft()
-            for ahead, order in _ahead(trace, step, entered, loads.get(vcpu, []), drained.get(vcpu, [])):
-                told = (
-                    f"{instruction_of(event)} went into the store buffer first {at(entered)}, but took effect "
-                    f"{at(step)} only after its own later {event_words(trace.events[ahead])} {at(ahead)}"
-                )
-                yield Overtaking(told, _why(order, around), _effect(trace, ahead, step))
+            every = [
+                _overtaking(trace, entered, step, ahead, _why(order, around))
+                for ahead, order in _ahead(trace, step, entered, loads.get(vcpu, []), drained.get(vcpu, []))
+            ]
+            yield from [each for each in every if each.effect][:1] or every[:1]
             drained.setdefault(vcpu, []).append((step, entered))
         elif event.reads_ram:
             loads.setdefault(vcpu, []).append(step)
 
 
+def _overtaking(trace: Trace, entered: int, step: int, ahead: int, why: str) -> Overtaking:
+    told = (
+        f"{instruction_of(trace.events[step])} went into the store buffer first {at(entered)}, but took effect "
+        f"{at(step)} only after its own later {event_words(trace.events[ahead])} {at(ahead)}"
+    )
+    return Overtaking(told, why, _effect(trace, ahead, step))
+
+
 def _ahead(
     trace: Trace, step: int, entered: int, loads: list[int], drained: list[tuple[int, int]]
 ) -> Iterator[tuple[int, Barrier]]:
-    """The first load, and the latest store, that came after the store of the drain `step` and took effect before it."""
+    """The latest store, and the first load, that came after the store of the drain `step` and took effect before it."""
+    store = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
+    if store is not None:
+        yield store, Barrier.ST_ST
     late, since_then = trace.events[step], loads[bisect_right(loads, entered) :]
     load = next((load for load in since_then if not _overlap(trace.events[load], late)), None)
     if load is not None:
         yield load, Barrier.ST_LD
-    store = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
-    if store is not None:
-        yield store, Barrier.ST_ST
 
 
 def _effect(trace: Trace, ahead: int, step: int) -> str:
@@ -94,7 +101,11 @@ def _why(order: Barrier, around: Around) -> str:
     if around.barriers == "none":
         return f"{text}: the scheme emits none, not even for a fence of the guest's own (barriers=none)."
     if around.barriers == "guest":
-        return f"{text}: the scheme emits one where the guest has a fence, which orders {order.text} nowhere there."
+        kept = "a store before a later load" if order is Barrier.ST_LD else "a store before a later store"
+        return (
+            f"{text}: the scheme emits barriers for the guest's own fences only (barriers=guest), and the guest has "
+            f"none there that keeps {kept} ({order.text})."
+        )
     return f"{text}."
 
 

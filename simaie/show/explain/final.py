@@ -22,7 +22,7 @@ from simaie.show.explain.windows import rmw_atomicity as told_rmw
 from simaie.show.words import clean, is_drain
 from simaie.trace import Event, Trace
 
-__all__ = ["REFUSALS", "refused"]
+__all__ = ["REFUSALS", "cause", "refused"]
 
 #: The kinds of finding that are about the outcome and name no step.
 REFUSALS = ("final-check", FORBIDDEN_OUTCOME)
@@ -36,18 +36,18 @@ _TOLD = {"rmw-atomicity": told_rmw, "llsc-atomicity": told_llsc, "single-copy-at
 def refused(trace: Trace, finding: Finding, around: Around) -> str:
     """Which other finding it comes of; else what was not atomic, or out of order; else that nothing was."""
     others = [(number, other) for number, other in enumerate(around.findings, 1) if other.kind not in REFUSALS]
-    told = consequence(trace, others) or ("" if others else _cause(trace, around))
+    told = consequence(trace, others) or ("" if others else cause(trace, around))
     if told:
         return told
     odd = _out_of_order(trace, around) + list(islice(_interrupted(trace), _MOST))
     return " ".join(dict.fromkeys(odd)) or _nothing_odd(trace)
 
 
-def _cause(trace: Trace, around: Around) -> str:
+def cause(trace: Trace, around: Around) -> str:
     """The first instruction that was not atomic although its architecture promises it, as the checkers find it."""
-    for cause in judge(trace, _CAUSES)[:1]:
-        told = f"{clean(cause.message)}. {_TOLD[cause.kind](trace, cause)}"
-        return f"It comes of this ({cause.kind}): {told} {helpers(trace, cause, around.scheme)}".strip()
+    for first in judge(trace, _CAUSES)[:1]:
+        told = f"{clean(first.message)}. {_TOLD[first.kind](trace, first)}"
+        return f"It comes of this ({first.kind}): {told} {helpers(trace, first, around.scheme)}".strip()
     return ""
 
 

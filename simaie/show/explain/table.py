@@ -10,7 +10,7 @@ from simaie.finding import Finding
 from simaie.replay.failure import Failure
 from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.endings import guest_fault, stuck
-from simaie.show.explain.final import REFUSALS, refused
+from simaie.show.explain.final import REFUSALS, cause, refused
 from simaie.show.explain.helpers import BY_HELPERS, helpers
 from simaie.show.explain.locks import (
     host_operations,
@@ -74,6 +74,8 @@ def explain(trace: Trace, finding: Finding, known: Around = NOTHING) -> str:
         return _in_its_own_words(trace, finding, steps)
     told = explanation.tell(trace, finding)
     where = helpers(trace, finding, known.scheme) if finding.kind in BY_HELPERS else ""
+    if finding.kind == "linearizability" and all(other.kind == finding.kind for other in known.findings):
+        where = cause(trace, known)  # no other finding tells it
     return f"{told} {where}".strip()
 
 
