@@ -14,8 +14,9 @@ from typing import Any
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.explore.explorer import Exploration, Progress, SchedulerChoice, make_scheduler
+from simaie.explore.explorer import Exploration, Progress
 from simaie.explore.report import Report
+from simaie.explore.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
 from simaie.protocols import Scheduler
 from simaie.replay.run import Driver

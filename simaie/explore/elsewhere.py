@@ -22,7 +22,7 @@ import msgspec
 
 from simaie.engine.machine import Machine
 from simaie.errors import InternalError, NondeterminismError, SimaieError
-from simaie.explore.explorer import SchedulerChoice, make_scheduler
+from simaie.explore.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
 from simaie.guest.text import is_data
 from simaie.replay.failure import Failure

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from simaie import plugins
-from simaie.check import DEFAULT, CheckerChoice, judge, name_of
-from simaie.check.needs import Unanswered
+from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
@@ -17,20 +16,19 @@ from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
 from simaie.explore.coverage import CoverageCollector, is_sampling
 from simaie.explore.determinism import FirstRun, repetition
+from simaie.explore.jury import Jury
 from simaie.explore.report import Report
+from simaie.explore.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.explore.statistics import StatisticsCollector
-from simaie.finding import Verdict, verdict_of
+from simaie.finding import Verdict
 from simaie.guest.program import Program
-from simaie.plugins import Spec
 from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
-from simaie.replay.checkers import judges
 from simaie.replay.failure import Failure
 from simaie.replay.run import DRIVERS, Driver, make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["Exploration", "SchedulerChoice", "explore", "make_scheduler"]
+__all__ = ["Exploration", "Progress", "explore"]
 
-SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Scheduler | type[Scheduler]
 Progress: TypeAlias = Callable[["Exploration"], None]
 
 #: Failures kept with their traces; more are counted but let go, so that memory stays bounded.
@@ -88,19 +86,6 @@ def explore(
     return exploration.run()
 
 
-def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
-    """The scheduler that `choice` means, and its specification if it has one."""
-    if isinstance(choice, Scheduler):
-        return choice, None
-    if isinstance(choice, type) and issubclass(choice, Scheduler):
-        return plugins.construct(f"scheduler {choice.__name__}", choice), None
-    spec = Spec.of(choice)
-    made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
-    if not isinstance(made, Scheduler):
-        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} gave {made!r}")
-    return made, spec
-
-
 def _leave(trace: Trace) -> None:
     """Its scheduler has seen it, and nobody else wants to."""
 
@@ -138,16 +123,9 @@ class Exploration:
         self._coverage = CoverageCollector(self.scheduler) if coverage else None
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.failures: list[Failure] = []
-        self.failing = 0
-        self.undecided = 0  # executions in which a checker could not tell
-        self._undecided_because = ""
         self.interrupted = False
-        # A program's own checkers go with the usual ones, not with those that are asked for.
-        self._choices = (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
-        self._failure_limit, self._checkers, self._driver = failures, judges(self._choices), driver
-        self._unanswered = Unanswered(() if checkers is DEFAULT else self._checkers)
-        self._timekeepers = [c for c in self._checkers if getattr(c, "judges_time", False)]
-        self._time_judged_by = ""  # what judged an order that the scheduler takes for the same as others
+        self._jury = Jury(checkers, program, self.scheduler)
+        self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
@@ -169,7 +147,7 @@ class Exploration:
 
                     in_trio(self._run_trio, watchdog)
             if not self.failing and self.statistics.executions:
-                self._unanswered.complain(self.program.name)
+                self._jury.require_answers()
         except KeyboardInterrupt:
             self.interrupted = True
         except SimaieError as error:
@@ -253,30 +231,25 @@ class Exploration:
     def _take(self, trace: Trace) -> None:
         """Judge and count one finished execution."""
         self.statistics.add(trace)
-        if self._unanswered:
-            self._unanswered.hear(trace)
-        if self._timekeepers:
-            self._note_unseen_orders(trace)
-        findings = judge(trace, self._checkers)
-        verdict = verdict_of(findings) if findings else Verdict.HOLDS
-        if verdict is Verdict.INCONCLUSIVE:
-            self.undecided += 1
-            self._undecided_because = self._undecided_because or findings[0].message
-        elif verdict is Verdict.VIOLATED:
-            self.failing += 1
-            if len(self.failures) < MAX_KEPT:
-                self.failures.append(
-                    Failure(
-                        self.program, self.machine, self._spec, self.seed, self._index,
-                        trace, findings, self._profile, self._driver, self._choices,
-                    )
+        findings = self._jury.judge(trace)
+        if findings and len(self.failures) < MAX_KEPT:
+            self.failures.append(
+                Failure(
+                    self.program, self.machine, self._spec, self.seed, self._index,
+                    trace, findings, self._profile, self._driver, self._jury.choices,
                 )
+            )  # fmt: skip
         self._index += 1
         if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
             self._shown = time.perf_counter()
             self._progress(self)
 
     # -- reporting ----------------------------------------------------------------------------
+
+    @property
+    def failing(self) -> int:
+        """How many executions failed so far."""
+        return self._jury.failing
 
     @property
     def ended(self) -> bool:
@@ -309,18 +282,8 @@ class Exploration:
 
     def _complete(self) -> bool:
         scheduler = self.scheduler
-        cut_short = self.statistics.truncated or self.undecided or self.interrupted
-        return scheduler.exhausted and scheduler.complete and not cut_short and not self._time_judged_by
-
-    def _note_unseen_orders(self, trace: Trace) -> None:
-        """Note which checker judged what the scheduler takes for the same, if one did."""
-        if self._time_judged_by or not self.scheduler.up_to_commutation:
-            return
-        for checker in self._timekeepers:
-            judged = checker.judges_time  # type: ignore[attr-defined]  # or it would not be one of them
-            if judged is True or judged(trace):
-                self._time_judged_by = name_of(checker)
-                return
+        everything = scheduler.exhausted and scheduler.complete and not self.statistics.truncated
+        return everything and not self.interrupted and not self._jury.doubt
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -333,17 +296,13 @@ class Exploration:
     def _why_incomplete(self) -> str:
         if self.interrupted:
             return "the exploration was interrupted"
+        jury, exhausted = self._jury, self.scheduler.exhausted
         if self.statistics.truncated:
-            why = f" ({self._undecided_because})" if self._undecided_because else ""
+            why = f" ({jury.undecided_because})" if jury.undecided_because else ""
             return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
-        if self.undecided:
-            return f"{self.undecided} could not be judged: {self._undecided_because}"
-        if self.scheduler.exhausted and self._time_judged_by:
-            return (
-                f"{self._time_judged_by} judges the order of operations that do not conflict as well, of which the "
-                "scheduler runs one only: use dfs, or ordered calls"
-            )
-        if self.scheduler.exhausted:
+        if jury.undecided or (exhausted and jury.doubt):
+            return jury.doubt
+        if exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
         if self.statistics.pruned == self.statistics.executions:
             return "the scheduler gave up each of them (its choose returned None)"

@@ -16,15 +16,15 @@ from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.engine.machine import Machine
 from simaie.errors import InputError, UsageError
-from simaie.explore.explorer import SchedulerChoice, make_scheduler
 from simaie.explore.guided import Decision, Guided, OpenChoice, choices_of, decisions_of
+from simaie.explore.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.explore.session_words import count_words, refusal_words, status_words
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.op import Kind, Op
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler
-from simaie.replay.checkers import judges
+from simaie.replay.checkers import judges, with_its_own
 from simaie.replay.failure import Failure
 from simaie.replay.run import Driver, run
 from simaie.trace import Ending, Trace
@@ -63,7 +63,7 @@ class Session:
         if not isinstance(program, Program):
             raise UsageError(f"interactive needs a simaie.Program, not {program!r}")
         self.program, self.machine = program, machine
-        self._choices = (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
+        self._choices = with_its_own(checkers, program)
         self._checkers, self._driver = judges(self._choices), driver
         self._watchers: list[Callable[[], None]] = []
         self._view: Any = None

@@ -19,9 +19,9 @@ import msgspec
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
 from simaie.errors import GuestError
-from simaie.explore.explorer import make_scheduler
 from simaie.explore.litmus_subject import beyond, require_inside
 from simaie.explore.outcomes import PROGRESS_EVERY, SearchProgress
+from simaie.explore.scheduler_choice import make_scheduler
 from simaie.guest.litmus import (
     Held,
     LitmusTest,

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
 from simaie.engine.watchdog import Watchdog
-from simaie.explore.explorer import make_scheduler
+from simaie.explore.scheduler_choice import make_scheduler
 from simaie.explore.subject import State, Subject
 from simaie.protocols import require_count, require_positive
 from simaie.replay.run import make_execution

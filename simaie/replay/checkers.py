@@ -15,11 +15,17 @@ from typing import Any
 
 from simaie.check import CHECKERS, DEFAULT, CheckerChoice, checkers_of, linearizable, name_of
 from simaie.errors import ReplayError, UsageError
+from simaie.guest.program import Program
 from simaie.protocols import Checker
 from simaie.replay.file import CheckerRecord
 from simaie.replay.target import source_digest, value_of
 
-__all__ = ["choices_of", "judges", "records_of", "word_for"]
+__all__ = ["choices_of", "judges", "records_of", "with_its_own", "word_for"]
+
+
+def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[CheckerChoice, ...]:
+    """`checkers`, and those that `program` brings: they go with the usual ones, not with those that are asked for."""
+    return (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
 
 
 def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:

@@ -34,7 +34,7 @@ from exhaustive import programs
 
 from simaie import Machine, Program
 from simaie.engine.inline import run_inline
-from simaie.explore.explorer import make_scheduler
+from simaie.explore.scheduler_choice import make_scheduler
 from simaie.replay.run import make_execution
 
 frontrun = pytest.importorskip("frontrun", reason="the peer is optional: pip install 'simaie[benchmark]'")

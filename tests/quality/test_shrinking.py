@@ -9,7 +9,7 @@ import pytest
 
 from simaie import Machine, Program, explore, ins
 from simaie.check import judge
-from simaie.explore.explorer import make_scheduler
+from simaie.explore.scheduler_choice import make_scheduler
 from simaie.guest import corpus
 from simaie.replay.run import run
 from simaie.replay.shrink import Size

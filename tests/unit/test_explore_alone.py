@@ -10,7 +10,8 @@ import pytest
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.explore.alone import execution_alone, learns
-from simaie.explore.explorer import explore, make_scheduler
+from simaie.explore.explorer import explore
+from simaie.explore.scheduler_choice import make_scheduler
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.protocols import Candidate, Offer, Scheduler

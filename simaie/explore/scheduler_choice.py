@@ -1,0 +1,28 @@
+"""Which scheduler is meant: by name, by name and options, by class, or the object itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from simaie import plugins
+from simaie.errors import UsageError
+from simaie.plugins import Spec
+from simaie.protocols import Scheduler
+
+__all__ = ["SchedulerChoice", "make_scheduler"]
+
+SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Scheduler | type[Scheduler]
+
+
+def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
+    """The scheduler that `choice` means, and its specification if it has one."""
+    if isinstance(choice, Scheduler):
+        return choice, None
+    if isinstance(choice, type) and issubclass(choice, Scheduler):
+        return plugins.construct(f"scheduler {choice.__name__}", choice), None
+    spec = Spec.of(choice)
+    made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
+    if not isinstance(made, Scheduler):
+        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} gave {made!r}")
+    return made, spec
