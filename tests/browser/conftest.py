@@ -93,13 +93,14 @@ def fixture_notebook(chromium, lab):
     address, folder, settings = lab
     contexts, troubles = [], []
 
-    def open_notebook(name: str, *cells: str, theme: str = "JupyterLab Light"):
+    def open_notebook(name: str, *cells: str, stored: Path | None = None, theme: str = "JupyterLab Light"):
+        """stored: a notebook that is opened as it is, in place of one of these cells, which are run."""
         setting(settings, "themes", {"theme": theme})
         code = [{"cell_type": "code", "id": f"c{i}", "metadata": {}, "execution_count": None, "outputs": [],
                  "source": source} for i, source in enumerate(cells)]  # fmt: skip
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         text = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": code})
-        (folder / f"{name}.ipynb").write_text(text, "utf-8")
+        (folder / f"{name}.ipynb").write_text(stored.read_text("utf-8") if stored else text, "utf-8")
         context = chromium.new_context(viewport={"width": 1250, "height": 950})
         contexts.append(context)
         page = context.new_page()
@@ -107,6 +108,8 @@ def fixture_notebook(chromium, lab):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(f"{address}/lab/workspaces/{name}/tree/{name}.ipynb")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        if stored:
+            return page
         # Until the kernel is there, running does nothing.
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import simaie
@@ -110,3 +112,15 @@ def test_an_exploration_shows_how_it_gets_on_and_an_interrupt_keeps_what_it_foun
     assert page.locator("progress").count() == 0
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-below')")
     page.locator(".jp-OutputArea-output pre", has_text="True True").wait_for()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_of_a_notebook_that_nobody_has_run_or_trusted_the_pictures_are_there(notebook, theme):
+    """Markup of SVG would be dropped, and its words be left; stored widgets would be looked for in vain."""
+    path = Path(__file__).parents[2] / "notebooks" / "01_first_race.ipynb"
+    page = notebook(f"stored{theme}", stored=path, theme=f"JupyterLab {theme}")
+    drawn = page.locator(".jp-RenderedHTMLCommon img").first
+    drawn.wait_for()
+    assert drawn.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    assert "rmw-atomicity" not in page.locator(".jp-Notebook").inner_text()
+    assert "the instruction was not atomic" in drawn.get_attribute("alt")

@@ -116,7 +116,8 @@ class Plot:
             order = {"scale": {"domain": list(axis.names)}} if axis.names else {}
             return channel(**axis.channel | title, **order, sort=None, axis={"labelAngle": 0})
         scale = {"type": "log"} if axis.log else {"zero": self.mark == "bar"}
-        return channel(**axis.channel, scale=scale)
+        whole = all(isinstance(row[axis.field], int) for row in self.rows)
+        return channel(**axis.channel, scale=scale, axis={"tickMinStep": 1} if whole and not axis.log else {})
 
     def _coloured(self, altair: Any, axis: Axis) -> dict[str, Any]:
         if axis.numeric:

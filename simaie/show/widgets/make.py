@@ -41,7 +41,10 @@ def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) ->
     """
     if isinstance(given, Report):
         if not given.failures:
-            raise UsageError(f"there is no failure to step through: the verdict is {given.verdict} ({given.reason})")
+            raise UsageError(
+                f"there is no failure to step through: the verdict is {given.verdict} ({given.reason}); "
+                "for an execution of your own choice take simaie.interactive(program, machine)"
+            )
         given = given.failures[0]
     subject = subject_of(given, findings)
     html = notebook_html(given)
