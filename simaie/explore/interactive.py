@@ -101,8 +101,8 @@ class Session:
     def run(self, scheduler: SchedulerChoice = "random-walk", *, seed: int = 0, steps: int | None = None) -> Session:
         """Go on by a scheduler, as `simaie.explore` takes it, to the end or for so many `steps`."""
         self._require_going_on()
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-            raise UsageError(f"steps must be a positive number, not {steps!r}")
+        if steps is not None:
+            _require_number("steps", steps)
         made, _ = make_scheduler(scheduler)
         limit = None if steps is None else len(self.trace) + steps
         guided = self._execute(self._decisions, made, seed=seed, limit=limit)
@@ -112,6 +112,7 @@ class Session:
 
     def undo(self, steps: int = 1) -> Session:
         """Take back the last step, or so many; UsageError if there are not that many."""
+        _require_number("steps", steps)
         decisions = list(self._decisions)
         for taken in range(steps):
             while decisions and isinstance(decisions[-1], int):
@@ -209,3 +210,8 @@ class Session:
         for watcher in self._watchers:
             watcher()
         return self
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name} must be a positive number, not {value!r}")

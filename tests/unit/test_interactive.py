@@ -59,6 +59,14 @@ def test_undo_is_exact(session):
     assert len(session.restart().trace) == 0
 
 
+@pytest.mark.parametrize("steps", [0, -1, True, "all"])
+def test_undo_takes_a_number_of_steps(session, steps):
+    session.step(1)
+    with pytest.raises(UsageError, match="steps must be a positive number"):
+        session.undo(steps)
+    assert len(session.trace) == 1
+
+
 def test_undo_beyond_the_start_is_refused_and_changes_nothing(session):
     session.step(1)
     with pytest.raises(UsageError, match="nothing to undo beyond 1 step"):

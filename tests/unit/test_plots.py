@@ -175,3 +175,10 @@ def test_a_long_plot_as_text_has_rows_of_every_series():
     text = str(lines("some", rows, *AXES))
     assert all(who in text for who in ("first", "second", "third"))
     assert text.count("\n") <= 62
+
+
+def test_rows_that_lack_a_field_are_a_clear_error():
+    with pytest.raises(UsageError, match="row 1 has no field 'm'; it has 'n'"):
+        lines("some", [{"n": 1, "m": 2}, {"n": 1}], *AXES[:2])
+    with pytest.raises(UsageError, match="row 1 has no field 'n'; it has none"):
+        table("some", [{"n": 1}, {}])

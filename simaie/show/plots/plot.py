@@ -8,7 +8,7 @@ looks, so that results need not have it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
@@ -17,7 +17,21 @@ from simaie.errors import UsageError
 from simaie.show.plots.as_text import plot_text
 from simaie.show.words import clean
 
-__all__ = ["BAD", "DOUBTFUL", "GOOD", "MISSING", "OTHER", "Axis", "Plot", "bars", "heat_map", "lines", "points"]
+__all__ = [
+    "BAD",
+    "DOUBTFUL",
+    "GOOD",
+    "MISSING",
+    "OTHER",
+    "Axis",
+    "Plot",
+    "Value",
+    "bars",
+    "heat_map",
+    "lines",
+    "points",
+    "require_fields",
+]
 
 MISSING = "charts need Altair: pip install 'simaie[notebook]'"
 
@@ -57,7 +71,7 @@ class Plot:
 
     mark: bars, lines, points, or the cells of a heat map. x, y: the axes; colour: of a heat map the number in a cell,
     else what tells series apart. width, height: in pixels; 0 lets the number of names decide. meaning: colours of
-    series by their names; the others get theirs in turn.
+    series by their names; the others get theirs in turn. Raises UsageError if a row lacks a field of an axis.
     """
 
     title: str
@@ -69,6 +83,9 @@ class Plot:
     width: int = 420
     height: int = 0
     meaning: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_fields(self.rows, [axis.field for axis in (self.x, self.y, self.colour) if axis])
 
     @property
     def chart(self) -> Any:
@@ -175,6 +192,14 @@ class Plot:
         except UsageError as error:
             return {"text/plain": f"{self}\n({error})", "text/html": f"<pre>{escape(str(self))}</pre><p>{error}</p>"}
         return {"text/plain": str(self), **drawn}
+
+
+def require_fields(rows: Sequence[Mapping[str, Value]], fields: Iterable[str]) -> None:
+    """UsageError, which names the row, unless all rows have all of these fields."""
+    for number, row in enumerate(rows):
+        for name in fields:
+            if name not in row:
+                raise UsageError(f"row {number} has no field {name!r}; it has {', '.join(map(repr, row)) or 'none'}")
 
 
 def _clean_row(row: Mapping[str, Value]) -> dict[str, Value]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from simaie.show.plots.plot import Value
+from simaie.show.plots.plot import Value, require_fields
 from simaie.show.words import clean
 
 __all__ = ["Table", "table"]
@@ -15,12 +15,15 @@ __all__ = ["Table", "table"]
 @dataclass(frozen=True)
 class Table:
     """rows: each a value for each column, by its heading; the first row says which columns there are. strong: cells
-    with these words stand out.
+    with these words stand out. Raises UsageError if a row lacks a column.
     """
 
     title: str
     rows: tuple[Mapping[str, Value], ...]
     strong: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        require_fields(self.rows, self.columns)
 
     @property
     def columns(self) -> list[str]:

@@ -25,7 +25,11 @@ def _own(name: str) -> str:
     return (files("simaie.show.widgets") / "assets" / name).read_text("utf-8")
 
 
-def shown(bundle: Any, html: str, text: str) -> Any:
-    """A widget's MIME bundle, (data, metadata), with what stands for it where no front end runs."""
+def shown(bundle: Any, html: str, text: str, purpose: str) -> Any:
+    """A widget's MIME bundle, (data, metadata), with what stands for it where no front end runs.
+
+    purpose: what a front end is needed for; those who have none are told so.
+    """
     data, metadata = bundle
-    return {**data, "text/plain": text, "text/html": html}, metadata
+    sentence = f"to {purpose}, run the cell in JupyterLab or VS Code"
+    return {**data, "text/plain": f"{text}\n({sentence})", "text/html": f"{html}<p>({sentence})</p>"}, metadata

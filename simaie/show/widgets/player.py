@@ -35,7 +35,7 @@ class Player(anywidget.AnyWidget):
         return step
 
     def __repr__(self) -> str:
-        return f"<player: {self._title}, {self._last + 1} steps>"
+        return f"<player: {self._title}, {self._last + 1} steps; failure.to_html() is the same as a page>"
 
     def _repr_mimebundle_(self, **asked: Any) -> Any:
-        return shown(super()._repr_mimebundle_(**asked), self._html, repr(self))
+        return shown(super()._repr_mimebundle_(**asked), self._html, repr(self), "step through it")

@@ -69,7 +69,7 @@ class SessionView(anywidget.AnyWidget):
         return repr(self._session)
 
     def _repr_mimebundle_(self, **asked: Any) -> Any:
-        return shown(super()._repr_mimebundle_(**asked), session_html(self._session), repr(self))
+        return shown(super()._repr_mimebundle_(**asked), session_html(self._session), repr(self), "choose by clicking")
 
 
 def session_document(session: Session) -> dict[str, Any]:
