@@ -36,6 +36,11 @@ class Intruder(StrEnum):
     DEVICE = "device write (DMA)"
     OTHER = "write"
 
+    @property
+    def with_article(self) -> str:
+        """``a plain store``, ``an atomic read-modify-write``."""
+        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.value}"
+
 
 _BY_ACCESS = {
     AccessKind.STORE: Intruder.PLAIN_STORE,

@@ -111,7 +111,7 @@ def _finding(trace: Trace, attempt: Attempt, reservation: Reservation, foreign: 
     at_read = min(step for (low, width), step in parts if low < after and first < low + width)
     message = (
         f"{instruction_at(attempt.instruction, trace.events[write].op.address)} succeeded although "
-        f"{describe(guilty)}, a {intruder(guilty)}, wrote to the reserved bytes after its "
+        f"{describe(guilty)}, {intruder(guilty).with_article}, wrote to the reserved bytes after its "
         f"{reservation.instruction.mnemonic}"
     )
     steps = (at_read, foreign, write)

@@ -36,8 +36,7 @@ def at(*steps: int) -> str:
 
 def a_kind_of(event: Event) -> str:
     """``a plain store``, ``an atomic read-modify-write``: what kind of guest access a write came from."""
-    kind = intruder(event).value
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return intruder(event).with_article
 
 
 def said(trace: Trace, step: int) -> str:
