@@ -1,12 +1,14 @@
 """What a host with store buffers costs an optimal search, beside a sequentially consistent one.
 
 The same programs, explored to the end by DPOR on both hosts, in turns of one run. Under TSO each store is two steps,
-into the buffer and out of it, so an execution is longer: how much is printed beside what it costs (1.3 to 2.0 times
-as much, for 1.1 to 2.0 times the steps).
+into the buffer and out of it, so an execution is longer: how much is printed beside what it costs (1.2 to 1.9 times
+as much, for 1.1 to 2.0 times the steps). The median of the ratios of neighbouring turns, since whatever else the
+machine does slows both of them down.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,7 +26,6 @@ pytestmark = pytest.mark.benchmark
 TURNS = 15
 TURN = 0.04  # seconds; at least one exploration
 RATIO = 2.0  # cost of an execution under TSO against one under SC, at most
-STEPS = 1.05  # and where nothing but stores makes it twice as long (2+2W), at most so much more than it is longer
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "SB": programs.sb,
@@ -68,12 +69,11 @@ def turn(program: Program, machine: Machine) -> Cost:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_an_execution_under_tso_costs_at_most_twice_one_under_sc(name: str) -> None:
-    """The best turns against each other."""
+    """Turn by turn; in the middle of all."""
     program, sc, tso = PROGRAMS[name](), Machine(host="sc"), Machine(host="tso")
     turns = [(turn(program, sc), turn(program, tso)) for _ in range(TURNS)]
     on_sc, on_tso = (min(costs) for costs in zip(*turns, strict=True))
-    ratio = on_tso.seconds / on_sc.seconds
+    ratio = statistics.median(under_tso.seconds / under_sc.seconds for under_sc, under_tso in turns)
     print(f"\n{name}: sc {on_sc.seconds * 1e6:.1f} us and {on_sc.steps:.1f} steps an execution")
-    limit = max(RATIO, STEPS * on_tso.steps / on_sc.steps)
-    print(f"tso {on_tso.seconds * 1e6:.1f} us and {on_tso.steps:.1f} steps: {ratio:.2f}x (limit {limit:.1f}x)")
-    assert ratio <= limit
+    print(f"tso {on_tso.seconds * 1e6:.1f} us and {on_tso.steps:.1f} steps: {ratio:.2f}x (limit {RATIO:.1f}x)")
+    assert ratio <= RATIO
