@@ -7,7 +7,7 @@ hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
@@ -152,7 +152,12 @@ class Scheme:
 
     async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
         if before:
-            await self.host.fence(before.text)
+            try:
+                await self.host.fence(before.text)
+            except BaseException:  # the execution ends here
+                if isinstance(body, Coroutine):
+                    body.close()  # never started: Python would warn about it
+                raise
         result = await body
         if after:
             await self.host.fence(after.text)

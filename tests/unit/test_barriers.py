@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import pytest
 
-from simaie import Machine, Program, explore, ins
+from simaie import Machine, Program, Scheduler, explore, ins
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
 from simaie.guest.corpus.barriers import SHAPES, litmus
@@ -189,3 +190,15 @@ def test_nothing_stands_between_a_release_and_the_acquire_after_it(scheme, sb, m
     machine = Machine(scheme, host="pso")
     assert explore(released("sb"), machine, scheduler="dpor").verdict == sb
     assert explore(released("mp"), machine, scheduler="dpor").verdict == mp
+
+
+def test_an_execution_that_is_given_up_before_a_fence_leaves_nothing_that_python_warns_about():
+    class GivesUp(Scheduler):
+        def choose(self, offer):
+            return None
+
+    program = litmus("mp", "x86", "nothing", "given up")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        explore(program, Machine("aie-rfc:barriers=full", host="pso"), scheduler=GivesUp, executions=3)
+    assert not warned
