@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -86,6 +88,13 @@ def explore(
     return exploration.run()
 
 
+def _drop(interrupt: KeyboardInterrupt) -> None:
+    """Let go of the execution that was about to begin, without Python's warning of guests that were never awaited."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        traceback.clear_frames(interrupt.__traceback__)
+
+
 def _leave(trace: Trace) -> None:
     """Its scheduler has seen it, and nobody else wants to."""
 
@@ -148,8 +157,9 @@ class Exploration:
                     in_trio(self._run_trio, watchdog)
             if not self.failing and self.statistics.executions:
                 self._jury.require_answers()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             self.interrupted = True
+            _drop(interrupt)
         except SimaieError as error:
             self._tell(error)
             raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import warnings
 
 import pytest
 
@@ -12,6 +14,7 @@ from simaie.errors import GuestError, GuestSpinError, SchedulerError, UnknownNam
 from simaie.explore import explorer, statistics
 from simaie.explore.explorer import Exploration, explore
 from simaie.finding import Verdict
+from simaie.host.sc import ScMemory
 from simaie.plugins import Spec
 
 X = 0x1000
@@ -187,6 +190,22 @@ def test_a_scheduler_that_raises_is_named_with_the_line_and_what_was_found_is_ke
     with pytest.raises(SchedulerError, match=rf"Raises\.{method} raised KeyError.*{__file__}") as caught:
         explore(program, scheduler=Raises(), driver=driver)
     assert caught.value.report.executions == 2
+
+
+def test_an_interrupt_while_an_execution_is_being_made_leaves_nothing_that_python_warns_about():
+    """The guests' coroutines are there when the memory is asked, and have not begun."""
+
+    class Impatient(ScMemory):
+        @property
+        def buffers_stores(self):
+            raise KeyboardInterrupt
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        report = explore(RACY, Machine(host=Impatient))
+        gc.collect()
+    assert report.interrupted
+    assert not warned
 
 
 def test_a_predicate_that_raises_is_the_schedulers_mistake():
