@@ -216,6 +216,12 @@ def test_a_store_that_several_accesses_have_overtaken_is_told_once():
     assert told.count("vCPU 0's store [0x200] went into the store buffer first") <= 1
 
 
+def test_what_one_instruction_did_in_the_middle_of_another_is_told_at_once():
+    program = corpus.program("wide-access-on-narrow-host-arm")
+    failure = fail(program, Machine("aie-rfc", address_bits=12, host_word=32)).shrink().failure
+    assert "in the middle vCPU 1's ldrd [0x100] read the same bytes (steps 2 and 3)." in failure.explain()
+
+
 def test_a_forbidden_outcome_is_explained_like_a_refused_one():
     sb = corpus.program("sb-x86-fenced-tso-none")
     failure = simaie.compare(sb, "aie-rfc", host="tso").forbidden[0].failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from simaie.check import LLSC_ARCHITECTURAL, judge
@@ -81,13 +81,20 @@ def _interrupted(trace: Trace) -> Iterator[str]:
         writes = [step for step in others if trace.events[step].writes_ram]
         if others:
             made = f"{instruction_of(events[0])} was made in {len(accesses)} accesses {at(*accesses)}; in the middle"
-            yield f"{made} {listed([_did(trace, step) for step in (writes or others)[:_MOST]])}."
+            yield f"{made} {listed(_did(trace, (writes or others)[:_MOST]))}."
 
 
-def _did(trace: Trace, step: int) -> str:
-    event = trace.events[step]
-    what = f"wrote {stored_value(event)} to" if event.writes_ram else "read"
-    return f"{instruction_of(event)} {what} the same bytes {at(step)}"
+def _did(trace: Trace, steps: Sequence[int]) -> list[str]:
+    """What each instruction did at those of `steps` that are its own."""
+    together: dict[str, list[int]] = {}
+    for step in steps:
+        together.setdefault(instruction_of(trace.events[step]), []).append(step)
+    return [f"{who} {_what([trace.events[step] for step in own])} {at(*own)}" for who, own in together.items()]
+
+
+def _what(events: Sequence[Event]) -> str:
+    values = [stored_value(event) for event in events if event.writes_ram]
+    return f"wrote {listed(values)} to the same bytes" if values else "read the same bytes"
 
 
 def _conflict(a: Event, b: Event) -> bool:
