@@ -6,6 +6,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from simaie import plugins
@@ -175,7 +176,8 @@ class Exploration:
     def _tell(self, error: SimaieError) -> None:
         """Add to an error that ends the exploration what was found before, and where it happened."""
         self._end()
-        error.report = self.report()
+        with suppress(Exception):  # a scheduler that raises may do so again when it is asked how complete it was
+            error.report = self.report()
         what = "a random probe of" if self._probing else f"execution {self._index} of"
         error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
 

@@ -208,6 +208,19 @@ def test_an_interrupt_while_an_execution_is_being_made_leaves_nothing_that_pytho
     assert not warned
 
 
+def test_a_scheduler_that_cannot_say_whether_it_is_through_is_named_too():
+    class Undecided(Scheduler):
+        @property
+        def exhausted(self):
+            raise KeyError("oops")
+
+        def choose(self, offer):
+            return offer.default
+
+    with pytest.raises(SchedulerError, match=r"Undecided\.exhausted"):
+        explore(SAFE, scheduler=Undecided)
+
+
 def test_a_predicate_that_raises_is_the_schedulers_mistake():
     with pytest.raises(SchedulerError, match="KeyError"):
         explore(SAFE, scheduler=("surw", {"interesting": lambda op: {}["oops"]}))
