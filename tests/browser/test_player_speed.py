@@ -36,7 +36,9 @@ ANSWERS = """async (keys) => {
 }"""
 
 KEYS = ["Home", *["ArrowRight"] * 60, "PageDown", "PageDown", "f", "End", "Home", "PageDown", "PageUp",
-        *["ArrowLeft"] * 30, "End", *["ArrowLeft"] * 20]  # fmt: skip
+        *["ArrowLeft"] * 30, "End", *["ArrowLeft"] * 20, "f"]  # fmt: skip
+#: The same keys so many times; of each the quickest answer counts, since a busy machine holds up any of them.
+PASSES = 5
 
 
 def test_the_player_of_a_thousand_steps_answers_a_key_in_less_than_50_ms(notebook):
@@ -46,7 +48,8 @@ def test_the_player_of_a_thousand_steps_answers_a_key_in_less_than_50_ms(noteboo
         page = notebook(f"speed{rounds}", TRACE.replace("ROUNDS", str(rounds)))
         page.locator(".walk").wait_for()
         steps = int(page.locator("input[type=range]").last.get_attribute("max")) + 1
-        taken = sorted(page.evaluate(ANSWERS, KEYS))
+        passes = [page.evaluate(ANSWERS, KEYS) for _ in range(PASSES)]
+        taken = sorted(map(min, zip(*passes, strict=True)))
         slowest[steps] = taken[-1]
         print(f"\n{steps:,} steps: median {taken[len(taken) // 2]:.1f} ms, slowest {taken[-1]:.1f} ms")
     short, long = sorted(slowest)
