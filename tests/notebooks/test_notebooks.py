@@ -1,7 +1,8 @@
 """Every notebook runs from scratch, and what it says is what is stored in it.
 
 Compared are text and markup, which are the same in every run; drawings and charts of plots are left to the version of
-Altair that made them, and their text form stands for them.
+Altair that made them, and their text form stands for them. (nbmake runs notebooks by the same nbclient, but compares
+nothing.)
 """
 
 from __future__ import annotations
