@@ -26,7 +26,7 @@ function go(step) {
 function bringIntoSight() {
   const top = current < 0 ? 0 : lineOf[rowOf[current]] * HEIGHT, room = trace.clientHeight - names.offsetHeight;
   if (top < trace.scrollTop + HEIGHT || top > trace.scrollTop + room - 3 * HEIGHT) {
-    trace.scrollTop = Math.max(0, top - room / 3);
+    trace.scrollTop = HEIGHT * Math.max(0, Math.floor((top - room / 3) / HEIGHT));
   }
   draw();
   const element = current < 0 ? null : drawn.get(lineOf[rowOf[current]]);
