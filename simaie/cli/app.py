@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -299,6 +299,14 @@ def fuzz(
     executions: Annotated[int, typer.Option(metavar="N", help="Of each program, at most.")] = 20,
     vcpus: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 3,
     instructions: Annotated[int, typer.Option(metavar="N", help="Of a vCPU, at most.")] = 4,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Draw only this kind of instruction (load, atomic, ...); repeatable."),
+    ] = None,
+    checker: CheckerNames = None,
+    failures: Annotated[
+        int | None, typer.Option(metavar="N", help="Stop after so many failing examples; by default go on.")
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write a failure of each kind, shortened, to replay.", file_okay=False),
@@ -310,8 +318,10 @@ def fuzz(
     from simaie.cli.machines import MachineOptions
 
     machine = MachineOptions(scheme=scheme, host=host, host_word=None if host_word is None else int(host_word))
-    limits = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
-              "instructions": instructions}  # fmt: skip
+    limits: dict[str, Any] = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
+              "instructions": instructions, "kinds": kind or None, "failures": failures}  # fmt: skip
+    if checker:
+        limits["checkers"] = tuple(checker)
     return run_fuzz(isa, machine, limits, save, output)
 
 

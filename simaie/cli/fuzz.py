@@ -11,27 +11,34 @@ import contextlib
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from simaie.check import DEFAULT, CheckerChoice
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.status import Status
 from simaie.engine.machine import Machine
-from simaie.errors import InputError, UsageError
+from simaie.errors import InputError, SimaieError, UsageError
 from simaie.explore.explorer import explore
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
 from simaie.protocols import require_positive
+from simaie.replay.checkers import judges
 from simaie.replay.failure import Failure
 
 __all__ = ["Fuzzing", "fuzz", "run_fuzz"]
 
 _PROGRESS_SECONDS = 0.5
+
+
+class _Stopped(BaseException):
+    """Enough failed; or, with an error, the question is wrong, not the example. Hypothesis lets it through as it is."""
 
 
 @dataclass
@@ -49,29 +56,54 @@ class Fuzzing:
     digests: list[str] = field(default_factory=list, repr=False)  # of the examples, in their order
 
 
-def fuzz(isa: str, machine: Machine, *, examples: int, seed: int, executions: int = 20, vcpus: int = 3,
-         instructions: int = 4) -> Fuzzing:  # fmt: skip
-    """Explore so many generated programs, each for so many executions. Ctrl-C ends it and keeps what it found."""
-    require_positive(examples=examples, executions=executions)
+def fuzz(
+    isa: str,
+    machine: Machine,
+    *,
+    examples: int,
+    seed: int,
+    executions: int = 20,
+    vcpus: int = 3,
+    instructions: int = 4,
+    kinds: Sequence[str] | None = None,
+    checkers: Sequence[CheckerChoice] = DEFAULT,
+    failures: int | None = None,
+) -> Fuzzing:
+    """Explore so many generated programs, each for so many executions. Ctrl-C ends it and keeps what it found.
+
+    vcpus, instructions, kinds: as for `simaie.strategies.programs`; checkers: as for `simaie.explore`. failures: stop
+    after so many failing examples, None to go on.
+    """
+    require_positive(examples=examples, executions=executions, failures=failures)
+    judges(checkers)
     from simaie.strategies import programs  # an optional extra, and only this command needs it
 
+    strategy = programs(isa, vcpus=vcpus, instructions=instructions, kinds=kinds)
+    search = {"seed": seed, "executions": executions, "checkers": checkers}
     result, began = Fuzzing(), time.perf_counter()
     try:
-        _drive(programs(isa, vcpus=vcpus, instructions=instructions), machine, examples, seed, executions, result)
+        _drive(strategy, machine, examples, failures, search, result)
     except KeyboardInterrupt:
         result.interrupted = True
     result.seconds = time.perf_counter() - began
     return result
 
 
-def _drive(strategy: Any, machine: Machine, examples: int, seed: int, executions: int, result: Fuzzing) -> None:
+def _drive(
+    strategy: Any, machine: Machine, examples: int, failures: int | None, search: dict[str, Any], result: Fuzzing
+) -> None:
     import hypothesis
 
     shown = time.perf_counter()
 
     def one(program: Program) -> None:
         nonlocal shown
-        _try(program, machine, seed, executions, result)
+        try:
+            _try(program, machine, search, result)
+        except SimaieError as error:
+            raise _Stopped(error) from error
+        if result.failing == failures:
+            raise _Stopped
         if sys.stderr.isatty() and time.perf_counter() - shown > _PROGRESS_SECONDS:
             shown = time.perf_counter()
             print(f"\r{result.examples}/{examples} examples, {result.traces} distinct traces, {result.failing} fail",
@@ -81,17 +113,21 @@ def _drive(strategy: Any, machine: Machine, examples: int, seed: int, executions
         max_examples=examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    seeded: Any = hypothesis.seed(seed)
+    seeded: Any = hypothesis.seed(search["seed"])
     test: Any = hypothesis.given(strategy)
-    seeded(settings(test(one)))()
+    try:
+        seeded(settings(test(one)))()
+    except _Stopped as stopped:
+        if stopped.args:
+            raise stopped.args[0] from None
 
 
-def _try(program: Program, machine: Machine, seed: int, executions: int, result: Fuzzing) -> None:
+def _try(program: Program, machine: Machine, search: dict[str, Any], result: Fuzzing) -> None:
     result.examples += 1
     result.digests.append(program.digest)
     if program.digest in result.programs:
         return
-    report = explore(program, machine, scheduler="random-walk", seed=seed, executions=executions, coverage=True)
+    report = explore(program, machine, scheduler="random-walk", coverage=True, **search)
     result.programs.add(program.digest)
     result.executions += report.executions
     coverage = report.statistics.coverage
@@ -102,7 +138,7 @@ def _try(program: Program, machine: Machine, seed: int, executions: int, result:
         result.found.setdefault(failure.findings[0].kind, failure)
 
 
-def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, int], folder: Path | None, output: Format) -> Status:
+def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: Path | None, output: Format) -> Status:
     """Fuzz, shorten, save and print; violated if anything failed, else inconclusive: it is a sample."""
     with guest_output_aside():
         if options.scheme is None:

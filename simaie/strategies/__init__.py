@@ -20,13 +20,16 @@ except ImportError as error:  # pragma: no cover - it is there wherever this is 
 
 from simaie.strategies.examples import GeneratedFailure, GeneratedMachine, GeneratedProgram
 from simaie.strategies.instructions import kinds_of
+from simaie.strategies.stateful import GuestMachine, guest_machine
 from simaie.strategies.strategies import failures, machines, programs, schedules
 
 __all__ = [
     "GeneratedFailure",
     "GeneratedMachine",
     "GeneratedProgram",
+    "GuestMachine",
     "failures",
+    "guest_machine",
     "kinds_of",
     "machines",
     "programs",

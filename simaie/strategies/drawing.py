@@ -51,9 +51,10 @@ class _Thread(NamedTuple):
 def draw_program(draw: st.DrawFn, shape: Shape) -> Program:
     """A program of this shape."""
     kinds, places, sizes = _swarm(draw, shape)
-    code = _code(shape.isa, kinds, places, sizes, shape.instructions)
+    least = draw(st.integers(0, shape.instructions))  # short programs and full ones are equally worth a try
+    code = _code(shape.isa, kinds, places, sizes, least, shape.instructions)
     if code is None:  # no address suits the kinds that stay: then all stay
-        code = _code(shape.isa, shape.kinds, shape.addresses, shape.widths, shape.instructions)
+        code = _code(shape.isa, shape.kinds, shape.addresses, shape.widths, least, shape.instructions)
         assert code is not None  # or the shape would have been refused
     threads: list[_Thread] = []
     for number in range(draw(st.integers(1, shape.vcpus))):
@@ -80,12 +81,12 @@ def _swarm(draw: st.DrawFn, shape: Shape) -> tuple[tuple[str, ...], tuple[int, .
 
 @lru_cache(maxsize=65536)
 def _code(
-    isa: str, kinds: tuple[str, ...], addresses: tuple[int, ...], widths: tuple[int, ...], instructions: int
+    isa: str, kinds: tuple[str, ...], addresses: tuple[int, ...], widths: tuple[int, ...], least: int, most: int
 ) -> st.SearchStrategy[list[Drawn]] | None:
     """What a thread's code is drawn by; None if there is no such instruction."""
     table = table_of(isa, kinds, addresses, widths)
     parts = [st.sampled_from(table[i : i + MOST]) for i in range(0, len(table), MOST)]
-    return st.lists(st.one_of(parts), max_size=instructions) if parts else None
+    return st.lists(st.one_of(parts), min_size=least, max_size=most) if parts else None
 
 
 def _flat(drawn: list[Drawn], instructions: int) -> list[Ins]:

@@ -51,6 +51,18 @@ def programs(
 
     Raises UsageError for what no program can have: no vCPUs, a width or a kind that the instruction set lacks.
     """
+    return draw_program(shape_of(isa, vcpus, instructions, addresses, widths, kinds))
+
+
+def shape_of(
+    isa: str,
+    vcpus: int,
+    instructions: int,
+    addresses: Sequence[int],
+    widths: Sequence[int] | None,
+    kinds: Sequence[str] | None,
+) -> Shape:
+    """What `programs` of these are drawn from; UsageError for what no program can have."""
     require_positive(vcpus=vcpus, instructions=instructions)
     _require_some("programs", addresses=addresses, widths=widths, kinds=kinds)
     shape = Shape(
@@ -66,7 +78,7 @@ def programs(
             raise UsageError(f"an address is a number of bytes from 0 on, not {address!r}")
     if not table_of(isa, shape.kinds, shape.addresses, shape.widths):
         raise UsageError(f"no instruction of {isa} fits these kinds, addresses and widths")
-    return draw_program(shape)
+    return shape
 
 
 def machines(

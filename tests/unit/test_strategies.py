@@ -9,7 +9,6 @@ import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import simaie
 from simaie import Machine, Program, Schedule, Switch, explore, guest, ins
@@ -153,7 +152,7 @@ sys.path.insert(0, {folder!r})
 import many_constants
 from simaie import Machine
 from simaie.cli.fuzz import fuzz
-print(*(digest for isa in ("arm", "x86") for digest in fuzz(isa, Machine(), examples=100, seed=5).digests))
+print(*(digest for isa in ("arm", "x86") for digest in fuzz(isa, Machine(), examples=60, seed=5, executions=1).digests))
 """
 
 
@@ -168,45 +167,7 @@ def test_the_same_seed_gives_the_same_examples_in_any_process(tmp_path):
         script = DIGESTS.format(folder=str(folder))
         seen.append(subprocess.check_output([sys.executable, "-c", script], text=True, env=environment, cwd=folder))
     assert seen[0] == seen[1]
-    assert len(set(seen[0].split())) > 100
-
-
-def followed(program, machine, schedule, driver="inline"):
-    return run(program, machine, make_scheduler(("scripted", {"schedule": schedule.text, "strict": False}))[0],
-               driver=driver)  # fmt: skip
-
-
-@FEW
-@given(st.data())
-def test_both_drivers_agree_on_any_program_and_schedule(data):
-    program = data.draw(programs("x86", vcpus=2, instructions=3))
-    schedule = data.draw(schedules(program))
-    assert len({followed(program, Machine("aie-rfc"), schedule, driver).digest for driver in ("inline", "trio")}) == 1
-
-
-@pytest.mark.parametrize("scheme", ["global-lock"])
-@pytest.mark.parametrize("isa", ["x86"])
-def test_no_scheduler_reaches_an_outcome_that_dpor_does_not(isa, scheme):
-    @settings(FEW, max_examples=15)
-    @given(programs(isa, vcpus=2, instructions=2))
-    def check(program):
-        every = explore(program, Machine(scheme), scheduler="dpor", failures=None)
-        assert every.complete
-        for name in ("random-walk", "pct", "pos"):
-            some = explore(program, Machine(scheme), scheduler=name, executions=20, failures=None)
-            assert {*some.outcomes} <= {*every.outcomes}
-
-    check()
-
-
-@settings(FEW, max_examples=5)
-@given(failures(programs("arm", vcpus=2), machines(["cas", "none"], hosts=["sc"], host_words=[64])))
-def test_a_failure_replays_with_its_digest_and_shrinking_keeps_its_finding(tmp_path_factory, failure):
-    path = failure.save(tmp_path_factory.mktemp("failures") / "failure.json")
-    assert simaie.replay(path).trace.digest == failure.trace.digest
-    kind = failure.findings[0].kind
-    small = failure.shrink(executions=100).failure
-    assert kind in {finding.kind for finding in small.findings}
+    assert len(set(seen[0].split())) > 60
 
 
 @pytest.mark.parametrize(
@@ -261,8 +222,15 @@ def test_fuzz_finds_saves_and_the_saved_failure_replays(tmp_path, capsys):
 def test_bad_usage_of_fuzz_is_one_line(capsys):
     assert main(["fuzz", "--isa", "arm"]) == 2
     assert main(["fuzz", "--isa", "z80", "--scheme", "cas"]) == 2
-    assert main(["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "0"]) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    cas = ["fuzz", "--isa", "arm", "--scheme", "cas"]
+    assert main([*cas, "--examples", "0"]) == 2
+    assert main([*cas, "--vcpus", "0"]) == 2
+    assert main([*cas, "--kind", "lock"]) == 2
+    assert main([*cas, "--checker", "nonsense"]) == 2
+    assert main([*cas, "--checker", "linearizable-stack", "--examples", "9"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 7
+    assert all(line.startswith("simaie: ") for line in said)
 
 
 def test_ctrl_c_keeps_what_was_found(monkeypatch):
