@@ -13,8 +13,8 @@ __all__ = ["SPAWN", "Form", "forms_of", "kinds_of", "table_of", "widths_of"]
 #: The kind of what is no row of a table: some of the threads are started by others.
 SPAWN = "spawn"
 
-#: What is stored. 0 and 1 are in it for A-B-A: memory holds 0 at first.
-_VALUES = (1, 0, 2)
+#: What is stored. Memory holds 0 at first, so that what comes back to it (A-B-A) comes down to that.
+_VALUES = (0, 1, 2)
 
 
 class Form(NamedTuple):
