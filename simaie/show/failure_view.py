@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from simaie.replay.failure import Failure
-from simaie.show.explain import around, explain
+from simaie.show.explain import around, explain, guilty
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines
 from simaie.show.trace_view import trace_view
 
@@ -20,7 +20,7 @@ _PROSE = 100
 
 def failure_view(failure: Failure, *, everything: bool = False, width: int | None = None) -> list[Text]:
     """The lines of a failure. everything: fold nothing; width: what they may take, in characters."""
-    trace, findings = failure.trace, failure.findings
+    trace, findings = failure.trace, guilty(failure.trace, failure.findings)
     lines = trace_view(trace, findings, everything=everything, width=width, findings_below=False)
     told, known = finding_lines(findings), around(failure)
     room = min(width or _PROSE, _PROSE) - len(_INDENT)

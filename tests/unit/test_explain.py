@@ -14,7 +14,7 @@ from simaie.audit import audit, counterexamples
 from simaie.check import CHECKERS, judge
 from simaie.guest import corpus
 from simaie.schemes.scheme import Scheme
-from simaie.show.explain import EXPLANATIONS, around, explain, explain_failure
+from simaie.show.explain import EXPLANATIONS, around, explain, explain_failure, guilty
 from simaie.show.failure_view import failure_view
 
 X = 0x100
@@ -220,6 +220,16 @@ def test_what_one_instruction_did_in_the_middle_of_another_is_told_at_once():
     program = corpus.program("wide-access-on-narrow-host-arm")
     failure = fail(program, Machine("aie-rfc", address_bits=12, host_word=32)).shrink().failure
     assert "in the middle vCPU 1's ldrd [0x100] read the same bytes (steps 2 and 3)." in failure.explain()
+
+
+def test_what_an_outcome_comes_of_is_marked_in_the_table():
+    """The store, what overtook it, who did not see it, and when it took effect."""
+    failure = simaie.compare(corpus.program("sb-x86-fenced-tso-none"), "aie-rfc", host="tso").forbidden[0].failure
+    assert guilty(failure.trace, failure.findings)[0].steps == (1, 2, 6, 7)
+    window = fail(corpus.program("first-registration-window"), Machine("aie-rfc"), checkers=["final-check"],
+                  executions=20_000)  # fmt: skip
+    assert len(guilty(window.trace, window.findings)[0].steps) == 3
+    assert guilty(window.trace, judge(window.trace)) == judge(window.trace)
 
 
 def test_a_forbidden_outcome_is_explained_like_a_refused_one():

@@ -6,6 +6,7 @@ is not in it gets the finding's own message and its steps in words.
 """
 
 from simaie.show.explain.around import NOTHING, Around, around
+from simaie.show.explain.final import guilty
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
-__all__ = ["EXPLANATIONS", "NOTHING", "Around", "around", "explain", "explain_failure"]
+__all__ = ["EXPLANATIONS", "NOTHING", "Around", "around", "explain", "explain_failure", "guilty"]

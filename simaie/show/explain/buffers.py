@@ -21,12 +21,14 @@ __all__ = ["Overtaking", "overtaken"]
 class Overtaking(NamedTuple):
     """A store that took effect after a later access of its own vCPU.
 
-    told: what happened. why: which barrier was missing. effect: a sentence on whom it misled, or empty.
+    told: what happened. why: which barrier was missing. effect: a sentence on whom it misled, or empty. steps: of all
+    this, in order.
     """
 
     told: str
     why: str
     effect: str
+    steps: tuple[int, ...]
 
 
 def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[Overtaking]:
@@ -57,7 +59,9 @@ def _overtaking(trace: Trace, entered: int, step: int, ahead: int, why: str) -> 
         f"{instruction_of(trace.events[step])} went into the store buffer first {at(entered)}, but took effect "
         f"{at(step)} only after its own later {event_words(trace.events[ahead])} {at(ahead)}"
     )
-    return Overtaking(told, why, _effect(trace, ahead, step))
+    met = _met(trace, ahead, step)
+    effect = "" if met is None else _effect(trace, met)
+    return Overtaking(told, why, effect, (entered, ahead, *([] if met is None else [met]), step))
 
 
 def _ahead(
@@ -73,20 +77,23 @@ def _ahead(
         yield load, Barrier.ST_LD
 
 
-def _effect(trace: Trace, ahead: int, step: int) -> str:
-    """Who met the bytes of the drain `step` after what overtook it, and so too early."""
+def _met(trace: Trace, ahead: int, step: int) -> int | None:
+    """The first access of another's to the bytes of the drain `step` after what overtook it, and so too early."""
     late = trace.events[step]
     for meanwhile in range(ahead + 1, step):
         event = trace.events[meanwhile]
-        if owner(event) == owner(late) or not event.op.width or not _overlap(event, late):
-            continue
-        if event.reads_ram:
-            read = f"{instruction_of(event)} read {value_words(event.value)} {at(meanwhile)}"
-            return f" Meanwhile {read}, and did not see it."
-        if event.writes_ram:
-            wrote = f"{instruction_of(event)} wrote {stored_value(event)} {at(meanwhile)}"
-            return f" Meanwhile {wrote}, and it went over that."
-    return ""
+        touches = (event.reads_ram or event.writes_ram) and _overlap(event, late)
+        if touches and owner(event) != owner(late):
+            return meanwhile
+    return None
+
+
+def _effect(trace: Trace, met: int) -> str:
+    event = trace.events[met]
+    if event.reads_ram:
+        read = f"{instruction_of(event)} read {value_words(event.value)} {at(met)}"
+        return f" Meanwhile {read}, and did not see it."
+    return f" Meanwhile {instruction_of(event)} wrote {stored_value(event)} {at(met)}, and it went over that."
 
 
 def _why(order: Barrier, around: Around) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import msgspec
+
 from simaie.check import LLSC_ARCHITECTURAL, judge
 from simaie.check.evidence import owner
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import serializability
 from simaie.check.single_copy import single_copy_atomicity
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
-from simaie.show.explain.around import Around
-from simaie.show.explain.buffers import overtaken
+from simaie.show.explain.around import NOTHING, Around
+from simaie.show.explain.buffers import Overtaking, overtaken
 from simaie.show.explain.consequence import consequence, last_writes
 from simaie.show.explain.helpers import helpers
 from simaie.show.explain.pairs import single_copy
@@ -22,7 +24,7 @@ from simaie.show.explain.windows import rmw_atomicity as told_rmw
 from simaie.show.words import clean, is_drain
 from simaie.trace import Event, Trace
 
-__all__ = ["REFUSALS", "cause", "refused"]
+__all__ = ["REFUSALS", "cause", "guilty", "refused"]
 
 #: The kinds of finding that are about the outcome and name no step.
 REFUSALS = ("final-check", FORBIDDEN_OUTCOME)
@@ -53,9 +55,22 @@ def cause(trace: Trace, around: Around) -> str:
 
 def _out_of_order(trace: Trace, around: Around) -> list[str]:
     """Stores that were overtaken: those alone by which somebody was misled, if there are such."""
+    some = _overtakings(trace, around)
+    return [f"{each.told}.{each.effect}" for each in some] + [each.why for each in some]
+
+
+def _overtakings(trace: Trace, around: Around = NOTHING) -> list[Overtaking]:
     every = list(overtaken(trace, around))
-    some = [each for each in every if each.effect] or every
-    return [f"{each.told}.{each.effect}" for each in some[:_MOST]] + [each.why for each in some[:_MOST]]
+    return ([each for each in every if each.effect] or every)[:_MOST]
+
+
+def guilty(trace: Trace, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """`findings`, those about the outcome with the steps that it comes of, where they are all that was found."""
+    if any(finding.kind not in REFUSALS for finding in findings):
+        return tuple(findings)
+    broken = [first.steps for first in judge(trace, _CAUSES)[:1]] or [each.steps for each in _overtakings(trace)]
+    steps = tuple(sorted({step for some in broken for step in some}))
+    return tuple(msgspec.structs.replace(finding, steps=finding.steps or steps) for finding in findings)
 
 
 def _nothing_odd(trace: Trace) -> str:

@@ -10,7 +10,7 @@ from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.replay.failure import Failure
-from simaie.show.explain import NOTHING, Around, around, explain
+from simaie.show.explain import NOTHING, Around, around, explain, guilty
 from simaie.show.trace_end import MOST_FINDINGS
 from simaie.show.words import clean
 from simaie.trace import Trace
@@ -45,7 +45,8 @@ def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subj
     if isinstance(given, Failure):
         machine = given.machine
         title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
-        return Subject(title, given.trace, given.findings, given.program, machine.endian, given.again, around(given))
+        findings = guilty(given.trace, given.findings)
+        return Subject(title, given.trace, findings, given.program, machine.endian, given.again, around(given))
     if isinstance(given, Trace):
         return Subject(clean(given.program), given, tuple(findings))
     raise UsageError(f"only a failure or a trace can be drawn, not {given!r}")
