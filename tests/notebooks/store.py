@@ -2,6 +2,8 @@
 
 Widgets are stored as what stands for them where no front end runs. A stored view would name, by a random number, a
 model that is gone with its kernel, and a front end would show that it is missing instead of the picture.
+
+A notebook whose metadata name a version of Hypothesis shows what that version found.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import copy
 import sys
 
+import hypothesis
 import nbclient
 import nbformat
 
@@ -24,6 +27,8 @@ def store(path: str) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop(VIEW, None)
+    if "hypothesis" in metadata:
+        metadata.hypothesis = hypothesis.__version__
     notebook.metadata = metadata
     nbformat.write(notebook, path)
 

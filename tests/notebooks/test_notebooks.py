@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra `notebook`")
@@ -51,7 +52,11 @@ def test_a_notebook_runs_from_scratch_and_says_what_is_stored(path, tmp_path):
     client = nbclient.NotebookClient(run, timeout=HANGS_SECONDS, resources={"metadata": {"path": str(tmp_path)}})
     expected = outputs_of(stored)
     client.execute()
-    assert outputs_of(run) == expected
+    said = outputs_of(run)
+    if stored.metadata.get("hypothesis", hypothesis.__version__) != hypothesis.__version__:
+        # The same examples are only promised under the same version: another may find another smallest program.
+        said, expected = [output[:2] for output in said], [output[:2] for output in expected]
+    assert said == expected
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
