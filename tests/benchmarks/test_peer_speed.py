@@ -15,7 +15,7 @@ are of the clock: frontrun's threads hand over at every event, and what that cos
 Whatever else runs on the machine holds them up more than simaie's single thread, so that a busy machine flatters the
 ratio (up to 56 was seen); an idle one is what the floors are for.
 
-Each execution of simaie stands for a Mazurkiewicz trace of its own. frontrun performs up to eight times as many, so that
+Each execution of simaie stands for a Mazurkiewicz trace of its own. frontrun performs several times as many, so that
 to have explored a program costs it more yet than the executions per second say. Of the large programs it is given the
 first thousand executions only. Twenty times its rate was the aim; on idle machines 9 to 23 times were measured (last:
 inc(2) 13, fib_bench 15, inc(3) 17, lastzero(3) 18, readers(4) and inc(5) 19, inc(4) and readers(6) 20, readers(13) 21,
