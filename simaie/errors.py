@@ -52,19 +52,26 @@ class UsageError(SimaieError):
 class UnknownNameError(UsageError):
     """A scheme, scheduler, program, host or instruction that does not exist.
 
-    The message names the nearest that does exist, and some or all of them; `known` has all.
+    The message names the nearest that do exist, and all or some of the others; `known` has all. advice: what to do, in
+    place of the others where there are many.
     """
 
     #: More names than these would bury the message.
     SHOWN = 12
+    #: So many may be meant.
+    NEAR = 5
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
         self.what, self.name, self.known = what, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        more = len(self.known) - self.SHOWN
+        longer = sorted((one for one in self.known if name and name in one), key=len)[: self.NEAR]
+        near = longer or difflib.get_close_matches(name, self.known, n=self.NEAR if advice else 1, cutoff=0.5)
+        many = len(self.known) > self.SHOWN
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        if many and advice:
+            super().__init__(f"unknown {what} {name!r}{hint} ({advice})")
+            return
+        rest = f" and {len(self.known) - self.SHOWN} more" if many else ""
         shown = ", ".join(self.known[: self.SHOWN]) or "none"
-        rest = f" and {more} more" if more > 0 else ""
         super().__init__(f"unknown {what} {name!r}{hint} (known: {shown}{rest})")
 
 

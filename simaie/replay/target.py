@@ -16,6 +16,8 @@ from simaie.guest.text import SUFFIX, read_program
 
 __all__ = ["find_target", "is_litmus", "program_of", "source_digest", "target_text", "value_of", "variable_of"]
 
+_WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
+
 
 def find_target(target: str) -> Program:
     """The program that `target` names; UnknownNameError, UsageError or InputError if it cannot be had."""
@@ -29,7 +31,7 @@ def find_target(target: str) -> Program:
     if not colon:
         if target.endswith(".py"):
             raise UsageError(f"{target}: say which program of the file: {target}:NAME")
-        raise UnknownNameError("program", target, corpus.names())
+        raise UnknownNameError("program", target, corpus.names(), _WHERE)
     return program_of(Path(path_text), name)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from simaie import Limits, Machine, Program, explore, ins, replay
 from simaie.cli import main
-from simaie.errors import UsageError
+from simaie.errors import UnknownNameError, UsageError
 
 X = 0x100
 GUEST = '''
@@ -156,3 +156,15 @@ def test_calls_that_only_some_executions_make_are_enough():
 def test_an_execution_that_a_limit_cut_short_may_not_have_come_to_it():
     machine = Machine(limits=Limits(steps=1))
     assert explore(PLAIN, machine, checkers=["linearizable-stack"], executions=3).verdict == "inconclusive"
+
+
+def test_an_unknown_name_is_answered_by_those_that_have_it_in_them_or_else_by_the_nearest():
+    assert "did you mean 'aie-v2' or 'aie-rfc'?" in str(UnknownNameError("scheme", "aie", ["aie-rfc", "aie-v2", "cas"]))
+    assert "did you mean 'cas'?" in str(UnknownNameError("scheme", "cass", ["aie-rfc", "aie-v2", "cas"]))
+    assert "did you mean" not in str(UnknownNameError("scheme", "qemu", ["aie-rfc", "aie-v2", "cas"]))
+
+
+def test_where_many_names_are_known_advice_stands_in_for_the_list():
+    names = [f"program-{letter}" for letter in "abcdefghijklmnopq"]
+    assert str(UnknownNameError("program", "zz", names, "list them")) == "unknown program 'zz' (list them)"
+    assert "and 5 more" in str(UnknownNameError("program", "zz", names))
