@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "OWN_CODE",
     "DivergenceError",
     "ForeignAwaitError",
     "GuestError",
@@ -33,7 +34,8 @@ __all__ = [
     "raised",
 ]
 
-_OWN = str(Path(__file__).resolve().parent)
+#: Where simaie's own code is: whatever else is on a stack belongs to the user.
+OWN_CODE = str(Path(__file__).resolve().parent)
 
 
 class SimaieError(Exception):
@@ -169,6 +171,6 @@ class GuestFault(Exception):
 
 def raised(error: BaseException) -> tuple[str, str]:
     """What code of the user's raised, in words with its place, and the place: ``FILE:LINE``, empty if it is unknown."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}" + (f" at {where}" if where else ""), where

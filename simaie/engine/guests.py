@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.errors import ForeignAwaitError, GuestError, SimaieError, UnknownNameError, raised
+from simaie.errors import OWN_CODE, ForeignAwaitError, GuestError, SimaieError, UnknownNameError, raised
 from simaie.guest.cpu import Cpu
 
 __all__ = ["foreign_await", "guest_line", "guest_raised"]
-
-_OWN = str(Path(__file__).resolve().parent.parent)
 
 
 def guest_raised(actor: Actor, error: Exception) -> SimaieError:
@@ -42,14 +39,14 @@ def guest_line(actor: Actor, frame: FrameType | None = None) -> str:
     found = ""
     if frame is not None:
         while frame is not None and not found:
-            if not frame.f_code.co_filename.startswith(_OWN):
+            if not frame.f_code.co_filename.startswith(OWN_CODE):
                 found = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             frame = frame.f_back
         return found
     awaited: Any = actor.coroutine
     while awaited is not None:
         inner = getattr(awaited, "cr_frame", None)
-        if inner is not None and not inner.f_code.co_filename.startswith(_OWN):
+        if inner is not None and not inner.f_code.co_filename.startswith(OWN_CODE):
             found = f"{inner.f_code.co_filename}:{inner.f_lineno}"
         awaited = getattr(awaited, "cr_await", None)
     return found

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
+from simaie.errors import OWN_CODE
 from simaie.guest.cpu import Cpu
 from simaie.op import Op
 
@@ -38,7 +39,6 @@ _OPAQUE = (type, FunctionType, ModuleType, Enum)
 #: Values to look at in one snapshot, and how deep inside each other: state beyond it is none to wait with.
 _BUDGET = 2_000
 _DEPTH = 6
-_OWN = str(Path(__file__).resolve().parent.parent)
 
 
 class Snapshot(NamedTuple):
@@ -75,7 +75,7 @@ def _where(frame: FrameType) -> str:
     if hasattr(type(interpreter), "guest_state"):
         return str(interpreter.where)
     path = Path(frame.f_code.co_filename)
-    foreign = not frame.f_code.co_filename.startswith(_OWN) or path.parent.name == "corpus"
+    foreign = not frame.f_code.co_filename.startswith(OWN_CODE) or path.parent.name == "corpus"
     return f"{path.name}:{frame.f_lineno}" if foreign else ""
 
 
