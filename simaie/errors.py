@@ -133,7 +133,7 @@ class GuestSpinError(GuestError):
 
 
 class SchemeError(SimaieError):
-    """A scheme broke its contract: a lock released that was not held, a foreign object awaited."""
+    """A scheme broke its contract: it raised, released a lock that it did not hold, awaited a foreign object."""
 
 
 class SchedulerError(SimaieError):
@@ -170,7 +170,13 @@ class GuestFault(Exception):
 
 
 def raised(error: BaseException) -> tuple[str, str]:
-    """What code of the user's raised, in words with its place, and the place: ``FILE:LINE``, empty if it is unknown."""
+    """What the user's code raised, in words, and where: ``FILE:LINE``, empty if that is unknown.
+
+    Of a group the words name each exception in it, and the place is that of the first.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        members = sorted(raised(member) for member in error.exceptions)  # trio gathers them in no fixed order
+        return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}" + (f" at {where}" if where else ""), where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simaie.engine.execution import Execution
-from simaie.engine.guests import foreign_await, guest_raised
+from simaie.engine.guests import foreign_await, guest_raised, trio_outside_trio
 from simaie.errors import GuestFault
 from simaie.op import Op
 from simaie.trace import Trace
@@ -24,7 +24,7 @@ def run_inline(execution: Execution) -> Trace:
             except (GuestFault, AssertionError) as fault:
                 actor = execution.faulted(actor, fault)
             except Exception as error:
-                raise guest_raised(actor, error) from error
+                raise trio_outside_trio(actor, error) or guest_raised(actor, error) from error
             else:
                 if type(op) is not Op:
                     raise foreign_await(actor, op)

@@ -10,6 +10,8 @@ from rich.text import Text
 from simaie.explore.compare import Comparison, Forbidden
 from simaie.explore.outcomes import OutcomeSet
 from simaie.explore.subject import State, state_text
+from simaie.finding import Verdict
+from simaie.show.explain import OUTCOMES_ONLY
 from simaie.show.report_view import VERDICT_STYLE
 from simaie.show.words import clean
 
@@ -32,6 +34,8 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path] = ()) -> list[
         sure = "" if comparison.possible.complete else ", as far as is known"
         lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
         lines += _states(comparison.unreached)
+    if comparison.verdict is Verdict.HOLDS:
+        lines.append(Text(OUTCOMES_ONLY, "dim"))
     return lines
 
 

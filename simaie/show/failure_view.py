@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from simaie.replay.failure import Failure
-from simaie.show.explain import around, explain, guilty
+from simaie.show.explain import around, beside_compare, explain, guilty
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines
 from simaie.show.trace_view import trace_view
 
@@ -29,4 +29,5 @@ def failure_view(failure: Failure, *, everything: bool = False, width: int | Non
         if number < min(len(findings), MOST_FINDINGS):
             prose = explain(trace, findings[number], known)
             lines += [Text(_INDENT + row) for row in textwrap.wrap(prose, room, break_on_hyphens=False)]
+    lines += [Text(row, "dim") for row in textwrap.wrap(beside_compare(findings), width or _PROSE)]
     return lines

@@ -7,6 +7,10 @@ is not in it gets the finding's own message and its steps in words.
 
 from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.final import guilty
+from simaie.show.explain.scope import OUTCOMES_ONLY, beside_compare
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
-__all__ = ["EXPLANATIONS", "NOTHING", "Around", "around", "explain", "explain_failure", "guilty"]
+__all__ = [
+    "EXPLANATIONS", "NOTHING", "OUTCOMES_ONLY", "Around", "around", "beside_compare", "explain", "explain_failure",
+    "guilty",
+]  # fmt: skip

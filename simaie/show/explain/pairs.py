@@ -10,8 +10,8 @@ from simaie.check.evidence import owner
 from simaie.check.serializability import atomic_blocks
 from simaie.finding import Finding
 from simaie.op import Kind
-from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
-from simaie.show.explain.protection import held_at
+from simaie.show.explain.phrases import actor_of, at, instruction_of, said
+from simaie.show.explain.protection import held_at, holding
 from simaie.show.words import clean, value_words
 from simaie.trace import Trace
 
@@ -94,13 +94,17 @@ def unserializable(trace: Trace, finding: Finding) -> str:
 
 
 def _locks_held(trace: Trace, steps: Sequence[int]) -> str:
-    """Which locks each vCPU held at its own of `steps`, vCPUs with the same locks in one part."""
-    during: dict[str, dict[str, list[int]]] = {}  # vCPU -> locks, in words -> steps
+    """Which locks each vCPU held at its own of `steps`; steps under one lock are told together if it kept it."""
+    during: dict[str, dict[tuple[tuple[str, int], ...], list[int]]] = {}  # vCPU -> locks and since when -> steps
     for step in steps:
         event = trace.events[step]
-        locks = listed([clean(name) for name in held_at(trace, event.actor, step + 1)]) or "no lock"
-        during.setdefault(actor_of(event), {}).setdefault(locks, []).append(step)
-    if all([*locks] == ["no lock"] for locks in during.values()):
+        held = tuple(held_at(trace, owner(event), step + 1).items())
+        during.setdefault(actor_of(event), {}).setdefault(held, []).append(step)
+    if not any(any(locks) for locks in during.values()):
         return "No lock was held at any of these steps."
-    parts = [f"{vcpu} held {locks} {at(*own)}" for vcpu, held in during.items() for locks, own in held.items()]
+    parts = [
+        f"{vcpu} {holding(dict(locks)) if locks else 'held no lock'} {at(*own)}"
+        for vcpu, held in during.items()
+        for locks, own in held.items()
+    ]
     return f"Locks meanwhile: {'; '.join(parts)}."

@@ -1,8 +1,9 @@
-"""Which protection was missing: locks held, checks made too early, two locks for the same bytes, no check at all."""
+"""Which protection was missing: no lock, one released too early or taken too late, two locks, an outdated check."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.op import Kind
@@ -10,7 +11,7 @@ from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of,
 from simaie.show.words import clean, event_words
 from simaie.trace import Event, Trace
 
-__all__ = ["held_at", "missing_protection"]
+__all__ = ["held_at", "holding", "missing_protection"]
 
 #: What a place of the emulator's own is called in a sentence, by how its name begins.
 _ROLES = {
@@ -20,6 +21,10 @@ _ROLES = {
     "set ": "the set of reservations",
 }
 _LOOKS = (Kind.LOAD, Kind.CAS, Kind.UPDATE)
+_TAKING = (Kind.LOCK, Kind.BEGIN_EXCLUSIVE)
+_RELEASING = (Kind.UNLOCK, Kind.END_EXCLUSIVE)
+#: What a stopped world is called among the locks that a vCPU holds.
+_WORLD = "the stopped world"
 
 
 def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
@@ -31,10 +36,10 @@ def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
     for index, event in enumerate(trace.events[:step]):
         if event.actor != vcpu:
             continue
-        name = event.op.location or "the stopped world"
-        if event.op.kind in (Kind.LOCK, Kind.BEGIN_EXCLUSIVE):
+        name = event.op.location or _WORLD
+        if event.op.kind in _TAKING:
             held[name] = index
-        elif event.op.kind in (Kind.UNLOCK, Kind.END_EXCLUSIVE):
+        elif event.op.kind in _RELEASING:
             held.pop(name, None)
     return held
 
@@ -42,27 +47,70 @@ def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
 def missing_protection(trace: Trace, victim: int, foreign: int) -> str:
     """Why the write at step `foreign` was not kept out while the instruction of step `victim` was under way."""
     event, hurt = trace.events[foreign], trace.events[victim]
-    mine, theirs = held_at(trace, owner(hurt), victim + 1), held_at(trace, owner(event), foreign + 1)
+    at_first, theirs = held_at(trace, owner(hurt), victim + 1), held_at(trace, owner(event), foreign + 1)
+    mine = _still_held(trace, owner(hurt), at_first, foreign)
     if intruder(event) is Intruder.DEVICE:
         return f"A device writes past the emulator's helpers: it asks for no lock{_although(mine)}."
     if mine and theirs and not mine.keys() & theirs.keys():
         return _two_locks(hurt, event, mine, theirs)
-    if not mine:
-        return (
-            f"Nothing kept others out: {actor_of(hurt)} held no lock at that time, and the parts of "
-            f"{instruction_of(hurt)} are separate operations of the host."
-        )
     looks = list(_looks(trace, event, foreign))
+    if not mine:
+        stale = _stale_look(trace, event, foreign, looks)
+        return f"{_unprotected(trace, victim, foreign, at_first)} {stale}".rstrip()
     if looks:
         return _looked_too_early(trace, hurt, event, foreign, looks, mine)
     return (
-        f"{actor_of(hurt)} held {_locks(mine)}, but {instruction_of(event)} does not ask for it: "
+        f"{actor_of(hurt)} {holding(mine)}, but {instruction_of(event)} does not ask for it: "
         f"the scheme lets {a_kind_of(event)} go straight to memory."
     )
 
 
+def _still_held(trace: Trace, vcpu: str, held: dict[str, int], step: int) -> dict[str, int]:
+    """Those of the locks `held` that `vcpu` has not released before `step`, not even to take them again."""
+    now = held_at(trace, vcpu, step + 1)
+    return {name: since for name, since in held.items() if now.get(name) == since}
+
+
+def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, int]) -> str:
+    """That no lock covered the instruction of step `victim`: it was released too early, taken too late, or never."""
+    hurt = trace.events[victim]
+    who, what = actor_of(hurt), instruction_of(hurt)
+    if at_first:
+        released = _first_of(trace, victim, _RELEASING)
+        return (
+            f"{who} {holding(at_first)} when it read {at(victim)}, but let go {at(*released)} before {what} was over: "
+            "nothing holds its parts together."
+        )
+    taken = _first_of(trace, victim, _TAKING)
+    if taken:
+        locked = trace.events[taken[0]]
+        act = "stopped the world" if locked.op.kind is Kind.BEGIN_EXCLUSIVE else f"took {clean(locked.op.location)}"
+        return f"{who} {act} {at(*taken)} only after {what} had read {at(victim)}: the read is not protected."
+    return (
+        f"Nothing kept others out: {who} held no lock at that time, and the parts of {what} are separate operations "
+        "of the host."
+    )
+
+
+def _first_of(trace: Trace, victim: int, kinds: tuple[Kind, ...]) -> tuple[int, ...]:
+    """The first step after `victim` at which its own instruction performs an operation of one of `kinds`, if any."""
+    instruction = trace.events[victim].instruction
+    later = range(victim + 1, len(trace))
+    steps = (s for s in later if trace.events[s].instruction is instruction and trace.events[s].op.kind in kinds)
+    return tuple(islice(steps, 1))
+
+
 def _although(mine: dict[str, int]) -> str:
-    return f", not even for {_locks(mine)}, which was held" if mine else ""
+    return f", although one was held: {_locks(mine)}" if mine else ""
+
+
+def holding(held: dict[str, int]) -> str:
+    """``held big lock (since step 0)``, ``had stopped the world (since step 3)``, or both."""
+    locks = {name: since for name, since in held.items() if name != _WORLD}
+    parts = [f"held {_locks(locks)}"] if locks else []
+    if _WORLD in held:
+        parts.append(f"had stopped the world (since step {held[_WORLD]})")
+    return listed(parts)
 
 
 def _locks(held: dict[str, int]) -> str:
@@ -71,8 +119,8 @@ def _locks(held: dict[str, int]) -> str:
 
 def _two_locks(hurt: Event, event: Event, mine: dict[str, int], theirs: dict[str, int]) -> str:
     text = (
-        f"Each held a lock, but not the same one: {actor_of(hurt)} {_locks(mine)}, {actor_of(event)} {_locks(theirs)}; "
-        "so neither waited for the other."
+        f"Each was protected, but not by the same lock: {actor_of(hurt)} {holding(mine)}, {actor_of(event)} "
+        f"{holding(theirs)}; so neither waited for the other."
     )
     a, b = hurt.instruction, event.instruction
     if a is None or b is None:
@@ -101,17 +149,10 @@ def _looks(trace: Trace, event: Event, before: int) -> Iterator[int]:
 def _looked_too_early(
     trace: Trace, hurt: Event, event: Event, foreign: int, looks: list[int], mine: dict[str, int]
 ) -> str:
-    text = f"{actor_of(trace.events[_first(mine)])} held {_locks(mine)}. "
-    for look in looks:
-        seen = trace.events[look]
-        change = _changed(trace, seen, look, foreign)
-        if change is not None:
-            return text + (
-                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {event_words(seen)} {at(look)}. "
-                f"That was out of date when it stored {at(foreign)}: in between {actor_of(trace.events[change])} "
-                f"changed it, {event_words(trace.events[change])} {at(change)}. The look and the store are two steps "
-                "with nothing that holds them together."
-            )
+    text = f"{actor_of(trace.events[_first(mine)])} {holding(mine)}. "
+    stale = _stale_look(trace, event, foreign, looks)
+    if stale:
+        return text + stale
     seen = trace.events[looks[-1]]
     text += (
         f"{instruction_of(event)} looked at {_role(seen)}, {event_words(seen)} {at(looks[-1])}, and found no reason to "
@@ -122,12 +163,27 @@ def _looked_too_early(
     return text
 
 
+def _stale_look(trace: Trace, event: Event, foreign: int, looks: list[int]) -> str:
+    """What the instruction of `event` had looked at and another vCPU changed before it wrote; empty if nothing."""
+    for look in looks:
+        seen = trace.events[look]
+        change = _changed(trace, seen, look, foreign)
+        if change is not None:
+            return (
+                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {event_words(seen)} {at(look)}. "
+                f"That was out of date when it stored {at(foreign)}: in between {actor_of(trace.events[change])} "
+                f"changed it, {event_words(trace.events[change])} {at(change)}. The look and the store are two steps "
+                "with nothing that holds them together."
+            )
+    return ""
+
+
 def _first(held: dict[str, int]) -> int:
     return min(held.values())
 
 
 def _changed(trace: Trace, seen: Event, look: int, before: int) -> int | None:
-    """The first write by somebody else, after `look`, to the place that was looked at."""
+    """The first write of another actor, after `look`, to the place that was looked at."""
     for step in range(look + 1, before):
         event = trace.events[step]
         if event.op.cell is seen.op.cell and event.wrote and event.actor != seen.actor:

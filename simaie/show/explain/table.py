@@ -22,6 +22,7 @@ from simaie.show.explain.locks import (
 )
 from simaie.show.explain.pairs import data_race, linearizability, single_copy, unserializable
 from simaie.show.explain.phrases import said
+from simaie.show.explain.scope import beside_compare
 from simaie.show.explain.windows import llsc_atomicity, rmw_atomicity
 from simaie.show.words import clean
 from simaie.trace import Trace
@@ -87,7 +88,8 @@ def explain_failure(failure: Failure) -> str:
         return f"{head}: no checker finds anything in this execution."
     known = around(failure)
     parts = [f"{clean(str(f))}\n{explain(failure.trace, f, known)}".rstrip() for f in failure.findings]
-    return "\n\n".join([head, *parts])
+    scope = beside_compare(failure.findings)
+    return "\n\n".join([head, *parts, *([scope] if scope else [])])
 
 
 def _in_its_own_words(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simaie.check.evidence import Intruder, intruder, owner
+from simaie.check.evidence import Intruder, intruder, owner, read, written
 from simaie.finding import Finding
 from simaie.op import Kind
+from simaie.show.explain.data_flow import what_it_tested
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, stored_value
 from simaie.show.explain.protection import missing_protection
 from simaie.show.words import event_words, value_words
@@ -20,14 +21,14 @@ _EXCHANGES = ("xchg", "swp", "amoswap")
 
 def rmw_atomicity(trace: Trace, finding: Finding) -> str:
     """Read, foreign write, write: the store of the third rests on a value that the second had replaced."""
-    read, foreign, write = finding.steps[0], finding.steps[1], finding.steps[-1]
-    first, guilty, last = (trace.events[step] for step in (read, foreign, write))
+    loaded, foreign, write = finding.steps[0], finding.steps[1], finding.steps[-1]
+    first, guilty, last = (trace.events[step] for step in (loaded, foreign, write))
     return " ".join((
-        f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(read)}"
+        f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(loaded)}"
         f"{_wrote(first, last)} {at(write)}.",
         f"In between {instruction_of(guilty)} wrote {stored_value(guilty)} {at(foreign)}.",
-        _cost(trace, guilty, last, write),
-        missing_protection(trace, read, foreign),
+        _cost(trace, loaded, foreign, write),
+        missing_protection(trace, loaded, foreign),
     ))
 
 
@@ -44,8 +45,11 @@ def _read_value(event: Event) -> str:
     return value_words(event.value)
 
 
-def _cost(trace: Trace, guilty: Event, last: Event, write: int) -> str:
+def _cost(trace: Trace, loaded: int, foreign: int, write: int) -> str:
     """What became of the value that came in between."""
+    guilty, last = trace.events[foreign], trace.events[write]
+    if _preserves_value(trace, loaded, foreign):
+        return f"{actor_of(guilty)}'s write is value-preserving: {stored_value(guilty)} was there before."
     theirs = range(guilty.op.address, guilty.op.address + guilty.op.width)
     mine = {
         byte
@@ -67,18 +71,29 @@ def _cost(trace: Trace, guilty: Event, last: Event, write: int) -> str:
     )
 
 
+def _preserves_value(trace: Trace, loaded: int, foreign: int) -> bool:
+    """Whether the write at step `foreign` left each byte as it was, as far as the read before it tells."""
+    if not (trace.events[loaded].reads_ram and trace.events[foreign].writes_ram):
+        return False
+    held = dict(read(trace.events[loaded], "little"))
+    for step in range(loaded + 1, foreign):
+        if trace.events[step].writes_ram:
+            held.update(written(trace.events[step], "little"))
+    return all(held.get(address) == byte for address, byte in written(trace.events[foreign], "little"))
+
+
 def llsc_atomicity(trace: Trace, finding: Finding) -> str:
     """A store-conditional that stored on a reservation that was none any more, or never was."""
     if len(finding.steps) < 3:
         return _without(trace, finding)
-    read, foreign, write = finding.steps[:3]
-    first, guilty, last = (trace.events[step] for step in (read, foreign, write))
+    loaded, foreign, write = finding.steps[:3]
+    first, guilty, last = (trace.events[step] for step in (loaded, foreign, write))
     return " ".join((
         f"{instruction_of(last)} may only store if nobody wrote to the reserved bytes since the load-linked. "
-        f"{instruction_of(first)} read {_read_value(first)} {at(read)}; then {instruction_of(guilty)} wrote "
+        f"{instruction_of(first)} read {_read_value(first)} {at(loaded)}; then {instruction_of(guilty)} wrote "
         f"{stored_value(guilty)} {at(foreign)}; and yet the store-conditional stored {stored_value(last)} {at(write)}.",
-        _cost(trace, guilty, last, write),
-        _why_not_noticed(trace, read, foreign, write),
+        _cost(trace, loaded, foreign, write),
+        _why_not_noticed(trace, loaded, foreign, write),
     ))
 
 
@@ -101,7 +116,7 @@ def _without(trace: Trace, finding: Finding) -> str:
     )
 
 
-def _why_not_noticed(trace: Trace, read: int, foreign: int, write: int) -> str:
+def _why_not_noticed(trace: Trace, loaded: int, foreign: int, write: int) -> str:
     """How the scheme keeps the reservation, as the trace shows it, and why the foreign write did not end it."""
     last, guilty = trace.events[write], trace.events[foreign]
     if last.op.kind is Kind.CAS:
@@ -114,7 +129,7 @@ def _why_not_noticed(trace: Trace, read: int, foreign: int, write: int) -> str:
     if sets:
         test = trace.events[sets[-1]]
         text = f"The reservation was still in {test.op.location} when the store-conditional looked {at(sets[-1])}: "
-        by = [step for step in touched if trace.events[step].instruction is guilty.instruction and step > read]
+        by = [step for step in touched if trace.events[step].instruction is guilty.instruction and step > loaded]
         if by and trace.events[by[-1]].op.cell is not test.op.cell:
             return text + (
                 f"{instruction_of(guilty)} goes by another set, {trace.events[by[-1]].op.location} {at(by[-1])}, since "
@@ -123,9 +138,12 @@ def _why_not_noticed(trace: Trace, read: int, foreign: int, write: int) -> str:
         if intruder(guilty) is Intruder.DEVICE:
             return f"{text}a device writes past the emulator's helpers and takes nobody out of it."
         return f"{text}{a_kind_of(guilty)} takes nobody out of it."
+    tested = what_it_tested(trace, foreign, write)
+    if tested:
+        return tested
     if guilty.instruction is not None and guilty.instruction.access is AccessKind.STORE_CONDITIONAL:
         return "Nothing ties a load-linked to its store-conditional here: each stores, whoever stored before."
-    return missing_protection(trace, read, foreign)
+    return missing_protection(trace, loaded, foreign)
 
 
 def _on_sets(trace: Trace, before: int) -> Iterator[int]:
