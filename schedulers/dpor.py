@@ -5,9 +5,9 @@ P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Source sets: a foundation for op
 equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, on what the operations *did*)
 turns one into the other; all of a class have the same values, outcome and findings, so one of them is enough.
 
-**Guarantee.** When `complete`, one execution of each class was run, none twice, and none was cut by a sleep set,
-provided that what `schedulers.partial_state` has to know was seen. Otherwise a few runs may be redundant or lead
-nowhere, and are counted; no class is ever missing. Deadlocks are classes too.
+**Guarantee.** When `complete`, no class is missing. One execution of each class was run, none twice, and none was cut
+by a sleep set, where `schedulers.partial_state` is exact, that is nearly everywhere. Where it is in doubt a few runs
+may be redundant or lead nowhere, and are counted. Deadlocks are classes too.
 
 An execution repeats the path up to a node that has a branch left, follows the wake-up tree from there as far as it
 reaches, and then the default (go on with whoever runs). When it has ended, every race of it is reversed: the events
@@ -16,7 +16,9 @@ before the first half, unless somebody who sleeps there makes that redundant.
 
 **Deviations.** Locks as in JACM section 7; waits (AWAIT), joins and stop-the-world sections by the rules of
 `schedulers.waits`. The values of a local choice are branches that complete executions ask for, as races are.
-The effect of an operation in a reversed race is computed, so that a failed compare-and-swap is a read there too.
+The effect of an operation in a reversed race is computed, so that a failed compare-and-swap is a read there too: from
+what memory held at the start (`ExecutionInfo.beginning`, `Cell.initial`) and what the events wrote. One that cannot be
+computed counts as a write even when it turns out to be a read.
 Bounds on preemptions or delays are refused: the reduction is unsound under them (K. Coons, M. Musuvathi, K. McKinley,
 OOPSLA 2013).
 
@@ -46,8 +48,9 @@ class Dpor(Scheduler):
     """Explores all Mazurkiewicz traces, each once. memory_limit: most nodes and branches to keep; None for no limit.
 
     `statistics` counts executions, races seen, branches inserted, executions that a sleep set cut or that turned out
-    redundant (0 where the guarantee holds), wake-up sequences that led nowhere (infeasible), executions that a limit of
-    the machine cut short, and the peak numbers of nodes and of waiting branches.
+    redundant (0 where all effects can be computed), wake-up sequences that led nowhere (infeasible), operations that
+    had another effect than was computed (unforeseen: then the search is not complete), executions that a limit of the
+    machine cut short, and the peak numbers of nodes and of waiting branches.
 
     Raises UsageError for ``preemptions=`` and ``delays=``.
     """
@@ -85,11 +88,18 @@ class Dpor(Scheduler):
 
     @property
     def bound_note(self) -> str:
-        """Which limit left something out."""
+        """Which limit left something out, or why something may be missing."""
         if self._over_limit:
             return f"the search ended at its memory limit of {self.memory_limit} nodes"
-        cut = self._cut_short
-        return f"a limit of the machine cut {cut} executions short" if cut else ""
+        notes = []
+        if self._cut_short:
+            notes.append(f"a limit of the machine cut {self._cut_short} executions short")
+        if self._tree.unforeseen:
+            notes.append(
+                f"{self._tree.unforeseen} compare-and-swaps or store-conditionals had another effect than memory said; "
+                "use dfs for a host memory in which they may"
+            )
+        return "; ".join(notes)
 
     @property
     def statistics(self) -> dict[str, int]:
@@ -101,6 +111,7 @@ class Dpor(Scheduler):
             "sleep_set_blocked": self._blocked,
             "redundant": self._redundant,
             "infeasible": self._tree.infeasible,
+            "unforeseen": self._tree.unforeseen,
             "cut_short": self._cut_short,
             "peak_nodes": self._peak_nodes,
             "peak_branches": self._peak_branches,
@@ -123,6 +134,7 @@ class Dpor(Scheduler):
 
     def start(self, info: ExecutionInfo) -> None:
         """Nothing of the last run is known of this one."""
+        self._reversal.begin(info.beginning)
         self._run = Run(self._tree)
 
     def choose(self, offer: Offer) -> Candidate:

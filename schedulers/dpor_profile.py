@@ -28,7 +28,7 @@ def save(
         parent, branch = left.pop()
         arity = branch.op.value if branch.value is not None and branch.op is not None else 0
         place = _key(locations, branch.place)
-        tree.append([parent, branch.actor, branch.value, arity, place, branch.wrote, branch.doubtful])
+        tree.append([parent, branch.actor, branch.value, arity, place, branch.wrote, branch.doubtful, branch.presumed])
         left += [(len(tree) - 1, child) for child in reversed(branch.children)]
     return {
         "prefix": [[branch.actor, branch.value] for branch in path],
@@ -42,10 +42,12 @@ def load(locations: Locations, profile: Mapping[str, Any]) -> tuple[list[Branch]
     try:
         roots: list[Branch] = []
         branches: list[Branch] = []
-        for parent, actor, value, arity, key, wrote, doubtful in profile.get("tree", ()):
+        for parent, actor, value, arity, key, wrote, doubtful, *presumed in profile.get("tree", ()):
             op = Op(Kind.CHOICE, value=arity) if arity else None
             branch = Branch(str(actor), value, op, locations.number(_known_key(locations, key)), bool(wrote))
             branch.doubtful = bool(doubtful)
+            branch.presumed = branch.wrote and any(presumed)
+            branch.foreseen = True if branch.presumed else None
             (branches[parent].children if parent >= 0 else roots).append(branch)
             branches.append(branch)
         for actor, value in reversed(profile.get("prefix", ())):

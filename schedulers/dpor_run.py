@@ -13,14 +13,13 @@ from __future__ import annotations
 from typing import Any
 
 from schedulers.exploration_tree import Claim, ExplorationTree, Node
+from schedulers.frozen import frozen
 from schedulers.wakeup_tree import Branch, count
 from simaie.errors import NondeterminismError
-from simaie.op import Kind, Op, owner_of
+from simaie.op import Kind, Op
 from simaie.protocols import Candidate, Offer
 
 __all__ = ["Run"]
-
-_BEGIN = Kind.BEGIN_EXCLUSIVE
 
 
 class Run:
@@ -34,7 +33,6 @@ class Run:
         self._tree = tree
         self._seen: tuple[Any, ...] = ()
         self._names: tuple[str, ...] = ()
-        self._stopper: str | None = None  # who has stopped the world
         self.led_nowhere = False
         self.lost: NondeterminismError | None = None
 
@@ -68,8 +66,8 @@ class Run:
                 if chosen is None:
                     return None
             self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), []))
-        if self._stopper is not None or chosen.op.kind is _BEGIN:
-            self._watch_world(chosen)
+        if chosen.op.function is not None and step >= tree.known - 1:
+            tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # it was just visited
         return chosen
 
     def choose_value(self, step: int, arity: int) -> int:
@@ -143,15 +141,6 @@ class Run:
         might_write = chosen.op.kind is not Kind.LOAD
         tree.asleep = tree.still_asleep(tree.asleep, chosen.name, tree.locations.of(chosen.op), might_write)
         return chosen
-
-    def _watch_world(self, chosen: Candidate) -> None:
-        """Who is offered in a stopped world, beside its owner and its store buffer, is a device: nothing stops it."""
-        if self._stopper is None:
-            self._stopper = chosen.name
-            return
-        self._tree.order.unstoppable.update(name for name in self._names if owner_of(name) != self._stopper)
-        if chosen.op.kind is Kind.END_EXCLUSIVE and chosen.name == self._stopper:
-            self._stopper = None
 
 
 def _may_mean(branch: Branch, arity: int) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schedulers.frozen import Apply
 from schedulers.happens_before import HappensBefore
 from schedulers.locations import WORLD, Locations
 from schedulers.wakeup_tree import Branch, Sleeper, count
@@ -26,7 +27,8 @@ class Node(msgspec.Struct, eq=False):
 
     names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
     exploration. waiting: the branches still to come, in order. sleep: who slept on arrival. done: who was put to
-    sleep here. values: of a choice, those explored.
+    sleep here. values: of a choice, those explored. apply: the function that the operation taken applies, as it was
+    then; None if it has none, or if it cannot be kept.
     """
 
     names: tuple[str, ...] | None
@@ -36,6 +38,7 @@ class Node(msgspec.Struct, eq=False):
     sleep: list[Sleeper] = []
     done: list[Sleeper] = []
     values: list[int] = []
+    apply: Apply | None = None
 
 
 class Claim(NamedTuple):
@@ -54,7 +57,7 @@ class ExplorationTree:
 
     known: so many steps of the next execution repeat the path. guide: the wake-up tree that it follows then. asleep:
     who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how
-    many could not be taken.
+    many could not be taken. unforeseen: how many operations had another effect than was computed.
     """
 
     def __init__(self) -> None:
@@ -67,6 +70,7 @@ class ExplorationTree:
         self.branches = 0
         self.inserted = 0
         self.infeasible = 0
+        self.unforeseen = 0
         self.claims: list[Claim] = []  # of this run
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
@@ -133,6 +137,11 @@ class ExplorationTree:
             if node.names is None:
                 continue
             place, wrote = places[index], effects[index]
+            if taken.foreseen is not None and taken.foreseen is not wrote:
+                if taken.presumed:
+                    wrote = True
+                else:
+                    self.unforeseen += 1
             taken.place, taken.wrote = place, wrote
             if sleep:
                 if actor in [name for name, _, _ in sleep]:

@@ -20,11 +20,12 @@ from schedulers.waits import swappable, waited_for
 from simaie.op import Kind, Op, Order, writes
 from simaie.trace import Event, Instruction
 
-__all__ = ["HappensBefore"]
+__all__ = ["WRITES", "HappensBefore"]
 
 _LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
-_WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
+#: By kind, whether it always writes.
+WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
 _SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
 
 
@@ -93,7 +94,7 @@ class HappensBefore:
             if _SPECIAL[kind] or self.world or (buffered and (kind is not _LOAD or op.order is _SEQ_CST)):
                 place, wrote, edges, past = self._special(index, event, place, previous, past)
             else:
-                wrote = _WRITES[kind]
+                wrote = WRITES[kind]
                 near = stores[place] | reads[place] if wrote else stores[place]
                 if len(overlaps[place]) > 1:
                     near = self.conflicts(place, wrote)
@@ -171,7 +172,7 @@ class HappensBefore:
             place = self._reservation(event.actor, place)
         elif kind is Kind.SPAWN:
             self.spawned[event.value.name] = index
-        wrote = writes(op, event.value) if kind in _UNSURE else _WRITES[kind]
+        wrote = writes(op, event.value) if kind in _UNSURE else WRITES[kind]
         near = self.conflicts(place, wrote) & ~past & ~siblings
         found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
         if found is None:
@@ -208,16 +209,31 @@ class HappensBefore:
             mask ^= 1 << latest
         return -1
 
-    def _reservation(self, actor: str, place: int) -> int:
-        """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores."""
-        mask = self.actors.get(actor, 0)
+    # -- the ideal monitor --------------------------------------------------------------------
+
+    def place_of(self, actor: str, op: Op) -> int:
+        """The place of an operation that `actor` has not performed yet."""
+        place = self.locations.of(op)
+        return self._reservation(actor, place) if op.kind is Kind.STORE_CONDITIONAL else place
+
+    def linked(self, actor: str, mask: int) -> int | None:
+        """The load-linked of `actor` whose reservation is its own after the events of `mask`, foreign writes aside."""
+        mask &= self.actors.get(actor, 0)
         while mask:
             latest = mask.bit_length() - 1
             kind = self.events[latest].op.kind
             if kind is Kind.LOAD_LINKED:
-                reserved = self.place[latest]
-                return reserved if self.locations.contains(reserved, place) else place
+                return latest
             if kind in (Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION):
                 break
             mask ^= 1 << latest
-        return place
+        return None
+
+    def _reservation(self, actor: str, place: int) -> int:
+        """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores.
+
+        One that stores other bytes than those reserved fails whatever is written there.
+        """
+        linked = self.linked(actor, -1)
+        reserved = place if linked is None else self.place[linked]
+        return reserved if self.locations.contains(reserved, place) else place

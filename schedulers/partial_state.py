@@ -4,170 +4,123 @@ To reverse a race, the later operation is to be performed in a state that no exe
 of a mask, which leave out the earlier half of the race and all that happens after it. Two things must be known there.
 Whether a compare-and-swap or a store-conditional *would write*, because the dependences that decide what is redundant
 are those of the effect; and whether an operation that blocks *would be enabled*, because a wake-up sequence that
-cannot be followed leads nowhere. Both follow from the values that the events of the execution returned, except where
-the initial value of a location was never seen or accesses of several widths overlap. Then it is taken to write, which
-is safe, and to be perhaps enabled, which is tried.
+cannot be followed leads nowhere.
+
+**Why a guess loses executions.** Say a compare-and-swap is taken to write, and goes into the wake-up tree so. It is a
+leaf there: every other sequence that may begin with it counts as covered, since from a leaf on everything is explored.
+That holds if all who sleep have been woken on the way. If the compare-and-swap then fails, and so is a read, a load of
+the same place sleeps on, and what was covered is cut.
+
+**Exact** are, as the events of the mask return there what they returned in the execution:
+
+* CAS: the value at its place is computed (`schedulers.values`), and compared as the host does;
+* STORE_CONDITIONAL: the vCPU's load-linked, what cleared its reservation, and the foreign writes in between are events;
+* LOCK: the last LOCK or UNLOCK of the mutex tells whether it is free;
+* AWAIT: the value (or values, or the vCPU's own buffered stores) is computed, and the predicate asked;
+* JOIN: the exit is among the events, or is not;
+* BEGIN_EXCLUSIVE: whether another vCPU is inside an instruction, or has stores in a buffer, is in the order of its own
+  events and in what it has announced; devices do not count, and their names are known from the start;
+* everything, in a world that is stopped: the last BEGIN_EXCLUSIVE or END_EXCLUSIVE tells, and whose it is;
+* all other kinds are always enabled, and write always or never. What waits for its own vCPU's store buffers has those
+  drains in its past.
+
+**In doubt** is what depends on a value that is unknown (`schedulers.values` says when). Then the compare-and-swap is
+*presumed* to write and stays a write for the wake-up tree and the sleep sets, whatever it turns out to be: so fewer
+sleep, more is explored, nothing is lost, and `redundant` counts the executions in vain. And the AWAIT is *doubtful*: it
+is tried, no other sequence relies on it, and `infeasible` counts the trials in vain.
+
+A host memory that does something else than this with a compare-and-swap or a store-conditional is found out by
+`schedulers.exploration_tree`, which compares the effect with what was foreseen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
-
+from schedulers.frozen import Apply
 from schedulers.happens_before import HappensBefore
-from simaie.op import Kind, Op, owner_of
-
-if TYPE_CHECKING:
-    from schedulers.exploration_tree import Node
+from schedulers.values import UNKNOWN, Values
+from schedulers.waits import bits
+from simaie.op import Kind, Op, conflict, owner_of
 
 __all__ = ["PartialState"]
-
-_READING = (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT)
-
-
-class _Unknown:
-    """A value that the executions so far do not tell."""
-
-
-_UNKNOWN: Final = _Unknown()
 
 
 class PartialState:
     """Answers about states inside the current execution of `order`.
 
-    pending: what each actor that is stuck at the end has announced. path: the decisions, which know who was enabled.
+    pending: what each actor that is stuck at the end has announced.
     """
 
     def __init__(self, order: HappensBefore) -> None:
         self.order = order
+        self.values = Values(order)
         self.pending: dict[str, Op] = {}
-        self.path: Sequence[Node | None] = ()
-        self._initial: dict[int, Any] = {}
 
     # -- effects ------------------------------------------------------------------------------
 
-    def would_write(self, actor: str, op: Op, place: int, mask: int) -> bool:
-        """Whether `op`, performed after the events of `mask`, changes shared state (or might)."""
+    def would_write(self, actor: str, op: Op, mask: int) -> bool | None:
+        """Whether `op`, performed after the events of `mask`, changes shared state; None if that cannot be told."""
         if op.kind is Kind.CAS:
-            value = self.value_at(place, mask)
-            return value is _UNKNOWN or bool(value == op.expected)
+            value = self.values.at(op, mask)
+            return None if value is UNKNOWN else bool(value == op.expected)
         if op.kind is Kind.STORE_CONDITIONAL:
-            return self._reservation_holds(actor, place, mask)
+            return self._reservation_holds(actor, op, mask)
         return True
 
-    def _reservation_holds(self, actor: str, place: int, mask: int) -> bool:
+    def _reservation_holds(self, actor: str, op: Op, mask: int) -> bool:
         order = self.order
-        own = order.actors.get(actor, 0) & mask
-        while own:
-            latest = own.bit_length() - 1
-            kind = order.events[latest].op.kind
-            if kind is Kind.LOAD_LINKED:
-                foreign = mask & ~order.actors[actor] & ~order.buffers.siblings(actor)
-                stores = order.conflicts(order.place[latest], False) & foreign
-                return stores >> latest == 0
-            if kind in (Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION):
-                return False
-            own ^= 1 << latest
-        return False
-
-    def value_at(self, place: int, mask: int) -> Any:
-        """What `place` holds after the events of `mask`; _UNKNOWN if that cannot be told."""
-        order = self.order
-        writers = order.conflicts(place, False) & ~order.world & mask
-        if not writers:
-            return self._initial_value(place)
-        latest = writers.bit_length() - 1
-        if order.place[latest] != place:
-            return _UNKNOWN
-        return self._left_by(latest)
-
-    def _left_by(self, index: int) -> Any:
-        event = self.order.events[index]
-        op = event.op
-        if op.kind is Kind.FETCH and op.function is not None:
-            return op.function.apply(event.value)
-        if op.kind in (Kind.STORE, Kind.EXCHANGE, Kind.CAS):
-            return op.value & ((1 << 8 * op.width) - 1) if op.width else op.value
-        return _UNKNOWN
-
-    def _initial_value(self, place: int) -> Any:
-        if place not in self._initial:
-            value = self._first_read(place)
-            if value is _UNKNOWN:
-                return value
-            self._initial[place] = value
-        return self._initial[place]
-
-    def _first_read(self, place: int) -> Any:
-        """The value returned by an access that saw what was there at the start."""
-        order = self.order
-        touching = order.conflicts(place, True) & ~order.world
-        while touching:
-            lowest = touching & -touching
-            touching ^= lowest
-            index = lowest.bit_length() - 1
-            event = order.events[index]
-            if order.place[index] == place and event.op.kind in _READING:
-                if order.buffers.entered and order.buffers.newest(event.actor, place, lowest - 1) is not None:
-                    continue  # it read its own buffered store
-                return event.value
-            if order.wrote[index]:
-                break
-        return _UNKNOWN
+        linked = order.linked(actor, mask)
+        if linked is None:
+            return False
+        reserved, locations = order.events[linked].op, order.locations
+        if not locations.contains(locations.of(reserved), locations.of(op)):
+            return False
+        own = order.actors[actor] | order.buffers.siblings(actor) | order.world
+        since = order.conflicts(locations.of(reserved), False) & mask & ~own & -1 << linked
+        # The place of a store-conditional is all that was reserved, which is more than it may have written.
+        return not any(conflict(order.events[index].op, True, reserved, False) for index in bits(since))
 
     # -- enabledness --------------------------------------------------------------------------
 
-    def would_be_enabled(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
-        """Whether `op` could be performed after the events of `mask`; None if that cannot be told."""
+    def would_be_enabled(self, actor: str, op: Op, apply: Apply | None, mask: int) -> bool | None:
+        """Whether `op` could be performed after the events of `mask`; None if that cannot be told.
+
+        apply: of an AWAIT its predicate, None if that is not known any more.
+        """
         order, kind = self.order, op.kind
         if order.world and self._is_stopped(actor, mask):
             return False
         if kind is Kind.LOCK:
-            users = order.conflicts(place, False) & ~order.world & mask
-            return not users or order.events[users.bit_length() - 1].op.kind is not Kind.LOCK
+            return self._is_free(op, mask)
         if kind is Kind.AWAIT:
-            return self._condition_holds(actor, op, place, mask)
+            return self._condition_holds(actor, op, apply, mask)
         if kind is Kind.JOIN:
             last = order.actors.get(op.value.name, 0).bit_length() - 1
             return last >= 0 and mask >> last & 1 == 1 and order.events[last].op.kind is Kind.EXIT
         if kind is Kind.BEGIN_EXCLUSIVE:
-            return not any(self._is_inside(other, mask) for other in order.actors if other != actor)
+            vcpus = any(self._is_inside(other, mask) for other in order.actors if other != actor)
+            return not vcpus and not any(order.buffers.is_pending(buffer, mask) for buffer in order.buffers.entered)
         return True
 
-    def _condition_holds(self, actor: str, op: Op, place: int, mask: int) -> bool | None:
-        if op.value is None:
-            value = self._seen_by(actor, place, mask)
-        else:
-            values = tuple([self._seen_by(actor, self.order.locations.of(part), mask) for part in op.places])
-            value = _UNKNOWN if _UNKNOWN in values else values
-        if value is not _UNKNOWN and op.function is not None:
-            return bool(op.function.apply(value))
-        if self.order.buffers.entered:
-            return None  # what was offered in the execution depended on the buffers too
-        # The execution itself may have shown whether the wait was over, when the location held what it holds here.
+    def _is_free(self, op: Op, mask: int) -> bool | None:
         order = self.order
-        writers = order.conflicts(place, False) & ~order.world
-        seen, following = writers & mask, writers & ~mask
-        own = order.actors.get(actor, 0) & mask
-        begin = max(own.bit_length(), seen.bit_length(), order.spawned.get(actor, -1) + 1)
-        end = (following & -following).bit_length() if following else len(self.path)
-        for index in range(begin, end):
-            node = self.path[index]
-            names = None if node is None else node.names
-            if names is not None and not self._is_stopped(actor, (1 << index) - 1):
-                return actor in names
-        return None
+        users = order.conflicts(order.locations.of(op), False) & ~order.world & mask
+        if not users:
+            return op.cell is not None and op.cell.initial is None
+        kind = order.events[users.bit_length() - 1].op.kind
+        if kind in (Kind.LOCK, Kind.UNLOCK):
+            return kind is Kind.UNLOCK
+        value = self.values.at(op, mask)
+        return None if value is UNKNOWN else value is None
 
-    def _seen_by(self, actor: str, place: int, mask: int) -> Any:
-        """What `actor` finds at `place`: its own buffered store, if there is one."""
-        buffers = self.order.buffers
-        entry = buffers.newest(actor, place, mask) if buffers.entered else None
-        if entry is None:
-            return self.value_at(place, mask)
-        store = self.order.events[entry].op.value
-        if self.order.locations.of(store) != place:
-            return _UNKNOWN
-        return store.value & ((1 << 8 * store.width) - 1) if store.width else store.value
+    def _condition_holds(self, actor: str, op: Op, apply: Apply | None, mask: int) -> bool | None:
+        seen_by = self.values.seen_by
+        values = tuple([seen_by(actor, part, mask) for part in op.places])
+        if apply is None or any(value is UNKNOWN for value in values):
+            return None
+        try:
+            return bool(apply(values[0] if op.value is None else values))
+        except Exception:  # a predicate of the guest that cannot judge this value: let the execution show it
+            return None
 
     def _is_stopped(self, actor: str, mask: int) -> bool:
         order = self.order
@@ -180,10 +133,8 @@ class PartialState:
     def _is_inside(self, actor: str, mask: int) -> bool:
         """Whether the actor has performed a part of a guest instruction, and not its end."""
         order = self.order
-        if actor in order.unstoppable:
+        if actor in order.unstoppable or owner_of(actor) != actor:
             return False
-        if owner_of(actor) != actor:
-            return order.buffers.is_pending(actor, mask)
         own = order.actors[actor]
         last = order.last_step(own & mask)
         instruction = order.instruction(last)

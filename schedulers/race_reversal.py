@@ -8,10 +8,14 @@ is a weak initial of it, for then it is explored already, or cannot be performed
 from __future__ import annotations
 
 from schedulers.exploration_tree import ExplorationTree, Node
+from schedulers.frozen import Apply, frozen
+from schedulers.happens_before import WRITES
 from schedulers.partial_state import PartialState
 from schedulers.waits import bits, stops, waited_for
 from schedulers.wakeup_tree import Branch, Last, chain, insert, is_weak_initial
+from simaie.errors import UsageError
 from simaie.op import Kind, Op
+from simaie.protocols import Beginning
 from simaie.trace import Ending, Trace
 
 __all__ = ["RaceReversal"]
@@ -29,20 +33,32 @@ class RaceReversal:
         self._tree = tree
         self._order = tree.order
         self._state = PartialState(tree.order)
+        self._values = self._state.values
         self._after: list[int] = []  # by event: what happens after it
         self._forced = 0  # the events without a node: choices of one alternative
+
+    def begin(self, beginning: Beginning | None) -> None:
+        """Take in what every execution begins with; UsageError if that is not told."""
+        if beginning is None:
+            raise UsageError(
+                "dpor was not told what the execution begins with; a scheduler that wraps it must hand on the "
+                "ExecutionInfo that it gets, or a copy with its `beginning`"
+            )
+        if self._values.beginning is None:
+            self._values.beginning = beginning
+            self._order.unstoppable.update(beginning.devices)
 
     def reverse(self, trace: Trace) -> int:
         """Put the reversal of every race, and the other values of every choice, into the tree; returns the races."""
         order = self._order
         self._after = order.futures()
         self._forced = sum([1 << index for index in bits(order.choices) if self._tree.path[index] is None])
-        self._state.path = self._tree.path
+        self._values.path = self._tree.path
         self._state.pending = trace.waiting
         events = order.events
         for earlier, later in order.races:
             event = events[later]
-            self._reverse(earlier, event.actor, event.op, order.place[later], order.wrote[later])
+            self._reverse(earlier, event.actor, event.op, order.place[later], later)
         races = len(order.races)
         if trace.ending in _STUCK:
             races += self._reverse_waits(trace)
@@ -53,32 +69,43 @@ class RaceReversal:
         return races
 
     def _reverse_waits(self, trace: Trace) -> int:
-        """Whoever is stuck for ever might have gone on earlier."""
+        """An actor that is stuck for ever might have gone on earlier."""
         order, races = self._order, 0
         for actor, op in trace.waiting.items():
-            place, wrote, past = self._order.locations.of(op), op.kind is not Kind.AWAIT, order.past_of(actor)
+            place, past = order.place_of(actor, op), order.past_of(actor)
             found = waited_for(order, actor, op, place, past)
             for earlier in stops(order, actor, past) if found is None else found:
                 races += 1
-                self._reverse(earlier, actor, op, place, wrote)
+                self._reverse(earlier, actor, op, place, None)
         return races
 
-    def _reverse(self, earlier: int, actor: str, op: Op, place: int, wrote: bool) -> None:
-        """Put into the tree: the events that do not happen after `earlier`, then `op`."""
+    def _reverse(self, earlier: int, actor: str, op: Op, place: int, later: int | None) -> None:
+        """Put into the tree: the events that do not happen after `earlier`, then `op` (event `later`, if performed)."""
         sequence = self._unrelated(earlier)
         kind = op.kind
+        wrote: bool | None = WRITES[kind]
         enabled: bool | None = True
         if kind > _PLAIN or self._order.world:
             state = (1 << earlier) - 1 | sequence
             if kind in _UNSURE:
-                wrote = self._state.would_write(actor, op, place, state)
+                wrote = self._state.would_write(actor, op, state)
             if kind in _BLOCKING or self._order.world:
-                enabled = self._state.would_be_enabled(actor, op, place, state)
+                enabled = self._state.would_be_enabled(actor, op, self._predicate(op, later), state)
             if enabled is False:
                 return
         node = self._tree.path[earlier]
         assert node is not None, "a local choice races with nobody"
-        self._insert(node, sequence & ~self._forced, (actor, op, place, wrote, enabled is None))
+        last = Last(actor, op, place, wrote is not False, wrote is None, enabled is None)
+        self._insert(node, sequence & ~self._forced, last)
+
+    def _predicate(self, op: Op, later: int | None) -> Apply | None:
+        """What an AWAIT waits for; None if it is none, or if that is not known any more."""
+        if op.kind is not Kind.AWAIT:
+            return None
+        if later is None:
+            return None if op.function is None else frozen(op.function.apply)
+        node = self._tree.path[later]
+        return None if node is None else node.apply
 
     def _unrelated(self, index: int) -> int:
         """The events after `index` that do not happen after it."""

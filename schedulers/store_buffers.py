@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simaie.barrier import Barrier, parse_barrier
-from simaie.op import Kind, Order, buffer_name, owner_of, waits_for_drain
+from simaie.op import Kind, Op, Order, buffer_name, conflict, owner_of, waits_for_drain
 from simaie.trace import Event
 
 if TYPE_CHECKING:
@@ -94,19 +94,19 @@ class StoreBuffers:
         entered = sum(mask >> index & 1 for index in self.entered.get(buffer, ()))
         return entered > sum(mask >> index & 1 for index in self.left.get(buffer, ()))
 
-    def newest(self, vcpu: str, place: int, mask: int) -> int | None:
-        """The last store to a part of `place` that, after the events of `mask`, waits in a buffer of `vcpu`."""
-        overlaps, of = self._order.locations.overlaps, self._order.locations.of
-        found = None
+    def pending(self, vcpu: str, op: Op, mask: int) -> list[int]:
+        """The entries of stores to a part of the place of `op` that, after the events of `mask`, wait in buffers of
+        `vcpu`; the newest first."""
+        events, found = self._order.events, []
         for buffer, entries in self.entered.items():
             if owner_of(buffer) != vcpu:
                 continue
             left = self.left.get(buffer, [])
             for number, index in enumerate(entries):
                 drained = number < len(left) and mask >> left[number] & 1
-                if mask >> index & 1 and not drained and of(self._order.events[index].op.value) in overlaps[place]:
-                    found = max(index, -1 if found is None else found)
-        return found
+                if mask >> index & 1 and not drained and conflict(events[index].op.value, True, op, True):
+                    found.append(index)
+        return sorted(found, reverse=True)
 
     def _drains_of_entries_before(self, vcpu: str, fence: int) -> int:
         """The drains of what entered the buffers of `vcpu` before the event `fence`."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,15 +28,29 @@ __all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_weak_ini
 
 #: An actor asleep: its next operation is known to be explored from here. (name, place, whether it writes)
 Sleeper = tuple[str, int, bool]
-#: The operation at the end of a sequence: (actor, operation, place, whether it writes there, whether it is doubtful)
-Last = tuple[str, Op, int, bool, bool]
+
+
+class Last(NamedTuple):
+    """The operation at the end of a sequence, the second half of a race, in a state that was never seen.
+
+    wrote: whether it will write, as far as can be told. presumed, doubtful: see `Branch`.
+    """
+
+    actor: str
+    op: Op
+    place: int
+    wrote: bool
+    presumed: bool
+    doubtful: bool
 
 
 class Branch(msgspec.Struct, eq=False):
     """An edge of the tree and all below it. value: of a local choice; None for an operation.
 
-    op: None if it is not known (after a restored profile): then place and wrote mean nothing. doubtful: it may turn out
-    to be disabled, so that no other sequence may rely on it.
+    op: None if it is not known (after a restored profile): then place and wrote mean nothing. foreseen: of the second
+    half of a race, whether it will write; None where that was seen. presumed: it is not known whether it will, and it
+    counts as a write even if it turns out to be a read. doubtful: it may turn out to be disabled, so that no other
+    sequence may rely on it.
     """
 
     actor: str
@@ -44,6 +59,8 @@ class Branch(msgspec.Struct, eq=False):
     place: int
     wrote: bool
     doubtful: bool = False
+    presumed: bool = False
+    foreseen: bool | None = None
     children: list[Branch] = []
 
 
@@ -65,8 +82,8 @@ def is_weak_initial(order: HappensBefore, sleeper: Sleeper, sequence: int, last:
 
 def _disturbs(order: HappensBefore, sleeper: Sleeper, last: Last) -> bool:
     """Whether the two conflict; a vCPU and its store buffer never do."""
-    dependent = order.locations.dependent(sleeper[1], sleeper[2], last[2], last[3])
-    return dependent and owner_of(last[0]) != owner_of(sleeper[0])
+    dependent = order.locations.dependent(sleeper[1], sleeper[2], last.place, last.wrote)
+    return dependent and owner_of(last.actor) != owner_of(sleeper[0])
 
 
 def insert(order: HappensBefore, children: list[Branch], sequence: int, last: Last | None) -> int:
@@ -87,7 +104,7 @@ def insert(order: HappensBefore, children: list[Branch], sequence: int, last: La
                 own = sequence & order.actors.get(child.actor, 0)
                 if child.value is not None:
                     own &= -own if _first_is_choice(order, own) else 0
-                elif not own and last is not None and last[0] == child.actor:
+                elif not own and last is not None and last.actor == child.actor:
                     last = None
                 sequence ^= own & -own
                 children = child.children
@@ -99,7 +116,7 @@ def insert(order: HappensBefore, children: list[Branch], sequence: int, last: La
 
 def _ends_with(order: HappensBefore, child: Branch, sequence: int, last: Last | None) -> bool:
     """Whether `last` is the actor's only operation in the sequence: if it cannot be taken here, then it never can."""
-    return last is not None and last[0] == child.actor and not sequence & order.actors.get(child.actor, 0)
+    return last is not None and last.actor == child.actor and not sequence & order.actors.get(child.actor, 0)
 
 
 def _first_is_choice(order: HappensBefore, own: int) -> bool:
@@ -132,9 +149,8 @@ def chain(order: HappensBefore, sequence: int, last: Last | None) -> list[Branch
         value = event.value if event.op.kind is Kind.CHOICE else None
         branches.append(Branch(event.actor, value, event.op, order.place[index], order.wrote[index]))
     if last is not None:
-        actor, op, place, wrote, doubtful = last
-        branches.append(Branch(actor, None, op, place, wrote))
-        branches[-1].doubtful = doubtful
+        actor, op, place, wrote, presumed, doubtful = last
+        branches.append(Branch(actor, None, op, place, wrote, doubtful, presumed, wrote))
     for parent, child in itertools.pairwise(branches):
         parent.children.append(child)
     return branches

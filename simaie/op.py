@@ -85,13 +85,15 @@ class Order(IntEnum):
 class Cell:
     """A named piece of the emulator's own shared state; `name` is structural, the same in every execution.
 
-    Only a host memory reads or writes `value`. `guard` names the mutex that must be held for an `UPDATE`.
+    Only a host memory reads or writes `value`; `initial` is the value that it was made with. `guard` names the mutex
+    that must be held for an `UPDATE`.
     """
 
-    __slots__ = ("guard", "name", "value")
+    __slots__ = ("guard", "initial", "name", "value")
 
     def __init__(self, name: str, value: Any = None, guard: Cell | None = None) -> None:
-        self.name, self.value, self.guard = name, value, guard
+        self.name, self.guard = name, guard
+        self.value = self.initial = value
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

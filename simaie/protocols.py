@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from simaie.op import Function, Op
 from simaie.trace import Trace
 
 __all__ = [
+    "Beginning",
     "Candidate",
     "Checker",
     "ExecutionInfo",
@@ -97,12 +98,33 @@ class Offer:
         return self.running in self.candidates
 
 
+class Beginning(Protocol):
+    """What every execution of one program on one machine begins with.
+
+    endian: the byte order of guest RAM. devices: the names of the actors that go on while the world is stopped.
+    """
+
+    @property
+    def endian(self) -> Literal["little", "big"]: ...  # noqa: D102 - the class says it
+
+    @property
+    def devices(self) -> tuple[str, ...]: ...  # noqa: D102 - the class says it
+
+    def read(self, address: int, width: int) -> int:
+        """What the `width` bytes of RAM at `address` hold before the first step."""
+
+
 class ExecutionInfo(msgspec.Struct, frozen=True):
-    """What a scheduler is told at the start. seed: 64 bits of this execution's own; index: its number, from 0."""
+    """What a scheduler is told at the start.
+
+    seed: 64 bits of this execution's own; index: its number, from 0. beginning: filled in by the execution itself; a
+    scheduler that wraps another hands it on.
+    """
 
     seed: int
     index: int
     threads: int
+    beginning: Beginning | None = None
 
 
 class Scheduler(ABC):

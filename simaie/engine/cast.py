@@ -24,11 +24,16 @@ from simaie.guest.program import GuestFunction, Program
 from simaie.op import Kind, Op
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["ELSEWHERE", "Cast"]
+__all__ = ["ELSEWHERE", "Cast", "device_name"]
 
 _RANK = attrgetter("rank")
 #: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
 ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
+
+
+def device_name(number: int) -> str:
+    """The name of a program's device number `number`."""
+    return f"dma{number}"
 
 
 class Cast:
@@ -67,7 +72,7 @@ class Cast:
             code = thread if callable(thread) else partial(program.start, thread)
             self.live.append(self._make(str(number), (number,), self._cpu_class, code))
         for number, code in enumerate(program.devices):
-            actor = self._make(f"dma{number}", (len(program.threads) + number,), Device, code)
+            actor = self._make(device_name(number), (len(program.threads) + number,), Device, code)
             actor.is_device = True
             self.live.append(actor)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from simaie.decision import Choice
 from simaie.engine.actor import Actor
+from simaie.engine.beginning import Beginning
 from simaie.engine.cast import ELSEWHERE, Cast
 from simaie.engine.draining import Draining
 from simaie.engine.machine import Machine
@@ -45,7 +46,9 @@ class Execution:
     """Program x machine x scheduler, run once."""
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
-        scheduler.start(info)  # first: if it raises, there is nothing to close
+        beginning = Beginning(program, machine)
+        # First: if it raises, there is nothing to close.
+        scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, beginning))
         self.program = program
         self.machine = machine
         self.scheduler = scheduler

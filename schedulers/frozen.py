@@ -1,0 +1,70 @@
+"""Functions of guests and schemes as they are when an operation that applies them is performed.
+
+A search asks after an execution what an AWAIT or a FETCH would have done elsewhere in it. The function may be a closure
+over variables that have changed since: ``for i in range(2): await cpu.wait_until(X, lambda value: value == i)`` leaves
+two predicates that both compare with 1. So the search keeps a copy with the values of that moment. Where they are
+objects that may change themselves, there is no such copy, and what the function would say counts as unknown.
+
+Functions of simaie itself never depend on what changes later; they are taken as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import BuiltinFunctionType, CellType, FunctionType
+from typing import Any, TypeAlias
+
+from simaie.errors import OWN_CODE
+
+__all__ = ["Apply", "frozen"]
+
+Apply: TypeAlias = Callable[[Any], Any]
+
+_CORPUS = str(Path(OWN_CODE) / "guest" / "corpus")
+_PLAIN = (int, str, bytes, float, type(None), type, BuiltinFunctionType)
+#: So deep may functions and tuples lie in closures of functions.
+_DEPTH = 4
+
+
+def frozen(apply: Apply) -> Apply | None:
+    """`apply` as it is now, whatever becomes of the variables that it uses; None if that cannot be had."""
+    if isinstance(apply, FunctionType):
+        file = apply.__code__.co_filename
+        if file.startswith(OWN_CODE) and not file.startswith(_CORPUS):
+            return apply
+    try:
+        copy: Apply = _frozen(apply, _DEPTH)
+    except _CannotFreeze:
+        return None
+    return copy
+
+
+class _CannotFreeze(Exception):
+    """A value may change later."""
+
+
+def _frozen(value: Any, depth: int) -> Any:
+    if type(value) is bool or isinstance(value, _PLAIN):
+        return value
+    if depth == 0:
+        raise _CannotFreeze
+    if type(value) in (tuple, frozenset):
+        return type(value)([_frozen(part, depth - 1) for part in value])
+    if not isinstance(value, FunctionType):
+        raise _CannotFreeze
+    defaults = _frozen(value.__defaults__ or (), depth)
+    keywords = {name: _frozen(part, depth - 1) for name, part in (value.__kwdefaults__ or {}).items()}
+    if not value.__closure__:
+        return value
+    cells = tuple([CellType(_frozen(_contents(cell), depth - 1)) for cell in value.__closure__])
+    copy = FunctionType(value.__code__, value.__globals__, value.__name__, defaults, cells)
+    copy.__kwdefaults__ = keywords
+    return copy
+
+
+def _contents(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a variable without a value yet
+        raise _CannotFreeze from None
