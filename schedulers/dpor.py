@@ -48,9 +48,10 @@ class Dpor(Scheduler):
     """Explores all Mazurkiewicz traces, each once. memory_limit: most nodes and branches to keep; None for no limit.
 
     `statistics` counts executions, races seen, branches inserted, executions that a sleep set cut or that turned out
-    redundant (0 where all effects can be computed), wake-up sequences that led nowhere (infeasible), operations that
-    had another effect than was computed (unforeseen: then the search is not complete), executions that a limit of the
-    machine cut short, and the peak numbers of nodes and of waiting branches.
+    redundant (0 where all effects can be computed), executions that may repeat a class because an operation that could
+    not be computed was presumed to write, and did not (presumed), wake-up sequences that led nowhere (infeasible),
+    operations that had another effect than was computed (unforeseen: then the search is not complete), executions that
+    a limit of the machine cut short, and the peak numbers of nodes and of waiting branches.
 
     Raises UsageError for ``preemptions=`` and ``delays=``.
     """
@@ -67,7 +68,7 @@ class Dpor(Scheduler):
                 )
         require_count(memory_limit=memory_limit)
         self.memory_limit = memory_limit
-        self._executions = self._races = self._blocked = self._redundant = self._cut_short = 0
+        self._executions = self._races = self._blocked = self._redundant = self._cut_short = self._presumed = 0
         self._peak_nodes = self._peak_branches = 0
         self._tree = ExplorationTree()
         self._reversal = RaceReversal(self._tree)
@@ -110,6 +111,7 @@ class Dpor(Scheduler):
             "branches": self._tree.inserted,
             "sleep_set_blocked": self._blocked,
             "redundant": self._redundant,
+            "presumed": self._presumed,
             "infeasible": self._tree.infeasible,
             "unforeseen": self._tree.unforeseen,
             "cut_short": self._cut_short,
@@ -157,6 +159,7 @@ class Dpor(Scheduler):
         if self._run.lost is not None:
             raise self._run.lost
         asleep_at = tree.take_in(trace)
+        self._presumed += tree.is_overcautious
         ending = trace.ending
         if ending is Ending.PRUNED:
             self._blocked += not self._run.led_nowhere

@@ -27,7 +27,8 @@ class Node(msgspec.Struct, eq=False):
 
     names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
     exploration. waiting: the branches still to come, in order. sleep: who slept on arrival. done: who was put to
-    sleep here. values: of a choice, those explored. apply: the function that the operation taken applies, as it was
+    sleep here. values: of a choice, those explored. overcautious: whether an operation that was presumed to write here
+    did not. apply: the function that the operation taken applies, as it was
     then; None if it has none, or if it cannot be kept.
     """
 
@@ -38,6 +39,7 @@ class Node(msgspec.Struct, eq=False):
     sleep: list[Sleeper] = []
     done: list[Sleeper] = []
     values: list[int] = []
+    overcautious: bool = False
     apply: Apply | None = None
 
 
@@ -57,7 +59,8 @@ class ExplorationTree:
 
     known: so many steps of the next execution repeat the path. guide: the wake-up tree that it follows then. asleep:
     who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how
-    many could not be taken. unforeseen: how many operations had another effect than was computed.
+    many could not be taken. unforeseen: how many operations had another effect than was computed. was_overcautious:
+    whether one that was presumed to write ever did not.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,7 @@ class ExplorationTree:
         self.inserted = 0
         self.infeasible = 0
         self.unforeseen = 0
+        self.was_overcautious = False
         self.claims: list[Claim] = []  # of this run
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
@@ -139,7 +143,7 @@ class ExplorationTree:
             place, wrote = places[index], effects[index]
             if taken.foreseen is not None and taken.foreseen is not wrote:
                 if taken.presumed:
-                    wrote = True
+                    wrote = node.overcautious = self.was_overcautious = True
                 else:
                     self.unforeseen += 1
             taken.place, taken.wrote = place, wrote
@@ -150,6 +154,11 @@ class ExplorationTree:
             if node.done:
                 sleep = sleep + self.still_asleep(node.done, actor, place, wrote)
         return None
+
+    @property
+    def is_overcautious(self) -> bool:
+        """Whether an operation counts as a write on the current path, or beside it, that was none."""
+        return self.was_overcautious and any(node is not None and node.overcautious for node in self.path)
 
     def grow(self, branches: int) -> None:
         """So many branches were inserted."""

@@ -5,12 +5,15 @@ over variables that have changed since: ``for i in range(2): await cpu.wait_unti
 two predicates that both compare with 1. So the search keeps a copy with the values of that moment. Where they are
 objects that may change themselves, there is no such copy, and what the function would say counts as unknown.
 
-Functions of simaie itself never depend on what changes later; they are taken as they are.
+Functions of simaie itself never depend on what changes later; they are taken as they are. Global variables count as
+constants: a guest that changes them keeps state from one execution to the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
+from operator import is_
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any, TypeAlias
@@ -22,7 +25,7 @@ __all__ = ["Apply", "frozen"]
 Apply: TypeAlias = Callable[[Any], Any]
 
 _CORPUS = str(Path(OWN_CODE) / "guest" / "corpus")
-_PLAIN = (int, str, bytes, float, type(None), type, BuiltinFunctionType)
+_PLAIN = (int, str, bytes, float, type(None), Enum, BuiltinFunctionType)
 #: So deep may functions and tuples lie in closures of functions.
 _DEPTH = 4
 
@@ -45,12 +48,16 @@ class _CannotFreeze(Exception):
 
 
 def _frozen(value: Any, depth: int) -> Any:
-    if type(value) is bool or isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN) or (isinstance(value, type) and value.__module__ == "builtins"):
         return value
     if depth == 0:
         raise _CannotFreeze
-    if type(value) in (tuple, frozenset):
-        return type(value)([_frozen(part, depth - 1) for part in value])
+    if isinstance(value, tuple | frozenset):
+        parts = [_frozen(part, depth - 1) for part in value]
+        if all(map(is_, parts, value)) and not getattr(value, "__dict__", None):
+            return value
+    if type(value) is tuple:
+        return tuple(parts)
     if not isinstance(value, FunctionType):
         raise _CannotFreeze
     defaults = _frozen(value.__defaults__ or (), depth)

@@ -26,8 +26,8 @@ the same place sleeps on, and what was covered is cut.
 
 **In doubt** is what depends on a value that is unknown (`schedulers.values` says when). Then the compare-and-swap is
 *presumed* to write and stays a write for the wake-up tree and the sleep sets, whatever it turns out to be: so fewer
-sleep, more is explored, nothing is lost, and `redundant` counts the executions in vain. And the AWAIT is *doubtful*: it
-is tried, no other sequence relies on it, and `infeasible` counts the trials in vain.
+sleep, more is explored, nothing is lost, and `presumed` counts the executions that may be in vain. And the AWAIT is
+*doubtful*: it is tried, no other sequence relies on it, and `infeasible` counts the trials in vain.
 
 A host memory that does something else than this with a compare-and-swap or a store-conditional is found out by
 `schedulers.exploration_tree`, which compares the effect with what was foreseen.

@@ -6,7 +6,7 @@ JACM 64(4) section 7 treats locks; the rest is ours:
 * an AWAIT may go before any earlier write, provided that it is enabled there;
 * a JOIN never goes before the exit that it waits for;
 * nobody but a device moves into a stopped world, only before the world was stopped; and the world is stopped only
-  before the first operation of an instruction of somebody else.
+  before the first operation of an instruction of another vCPU, or before any step of a device.
 
 An operation that waits may have waited for several things at once, and be enabled only before all of them. So every
 place is named before which it might have gone; whether it would have been enabled there is asked later, when it
@@ -66,7 +66,7 @@ def stops(order: HappensBefore, actor: str, past: int) -> list[int]:
 
 
 def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int]:
-    """The first steps of everybody else's instructions: before one of them the world may be stopped."""
+    """The first steps of the instructions of other vCPUs, and all steps of devices: the world may be stopped before."""
     events, found = order.events, []
     drains = 0
     for mask in order.buffers.drains.values():
@@ -77,6 +77,7 @@ def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int
             before = order.previous(before)
         instruction = events[index].instruction
         within = instruction is not None and before >= 0 and events[before].instruction is instruction
+        within = within and events[index].actor not in order.unstoppable  # which never keeps the world from stopping
         if not within and events[index].op.kind not in (Kind.CHOICE, Kind.BEGIN_EXCLUSIVE):
             found.append(index)
     return found

@@ -41,6 +41,8 @@ FAMILIES: dict[str, tuple[str, list[str]]] = {
     "world": ("x86", ["stopped", "plain add", "store", "load"]),
     "world and locks": ("x86", ["stopped", "locked", "plain add", "stop inside"]),
     "world and waits": ("x86", ["stopped", "wait", "store", "plain add"]),
+    "exclusives and world": ("arm", ["ldrex", "strex", "stop", "store", "ldrex", "strex"]),
+    "atomics beside a stopped world": ("x86", ["cas", "cas", "stop locked", "load", "store", "locked"]),
 }
 
 
@@ -153,6 +155,14 @@ async def _critical(cpu: Any, kind: str, address: int, value: int, which: int) -
         await cpu.exception(f"lock {1 - which}")
         await cpu.exception(f"unlock {which}")
         await cpu.exception(f"unlock {1 - which}")
+    elif kind == "stop":
+        await cpu.exception("stop")
+        await cpu.exception("go")
+    elif kind == "stop locked":
+        await cpu.exception("stop")
+        await cpu.exception(f"lock {which}")
+        await cpu.exception("go")
+        await cpu.exception(f"unlock {which}")
     elif kind == "stop inside":
         await cpu.exception("lock 0")
         await cpu.exception("stop")
