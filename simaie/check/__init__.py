@@ -28,7 +28,7 @@ from simaie.check.progress import progress
 from simaie.check.races import data_races
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
-from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae
+from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae, single_copy_lse2
 from simaie.check.starvation import starvation, store_conditional_within
 from simaie.finding import Finding
 from simaie.protocols import Checker
@@ -88,6 +88,7 @@ CHECKERS: dict[str, Checker] = {
     "data-races": data_races,
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
+    "single-copy-atomicity-lse2": single_copy_lse2,
     "linearizable-counter": COUNTER,
     "linearizable-mutex": MUTEX,
     "linearizable-queue": QUEUE,

@@ -3,7 +3,8 @@
 Judged are pairs of accesses that the guest's architecture guarantees (`simaie.check.guarantees`), and that an emulator
 may have split: a 64-bit access on a 32-bit host, 16 bytes as two halves. A load is torn if it read one byte
 before the store wrote it and another after (Arm ARM, DDI 0406C, A3.5.3; the x86 manual says the same of a
-"guaranteed atomic" operation). It is judged by who wrote, not by the value: a tear that happens to show a value
+"guaranteed atomic" operation). Where the promise holds of the parts of an access, as of the two words of an LDRD,
+each part is judged by itself. It is judged by who wrote, not by the value: a tear that happens to show a value
 that some whole store could have left is one nevertheless.
 
 Of an instruction that reads a byte again (a compare-and-swap that is tried again) the last time counts. An instruction
@@ -17,12 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import instruction_at
-from simaie.check.guarantees import ARM_LPAE, GUARANTEES, Guarantee
+from simaie.check.guarantees import ARM_LPAE, ARM_LSE2, GUARANTEES, Guarantee
 from simaie.finding import Finding
+from simaie.host.pages import PAGE_SIZE
 from simaie.protocols import Checker
 from simaie.trace import Instruction, Trace
 
-__all__ = ["single_copy", "single_copy_atomicity", "single_copy_lpae"]
+__all__ = ["single_copy", "single_copy_atomicity", "single_copy_lpae", "single_copy_lse2"]
 
 KIND = "single-copy-atomicity"
 
@@ -43,6 +45,7 @@ def single_copy(guarantee: Guarantee | None = None) -> Checker:
 
 single_copy_atomicity = single_copy()
 single_copy_lpae = single_copy(ARM_LPAE)
+single_copy_lse2 = single_copy(ARM_LSE2)
 
 
 def _any_split(trace: Trace) -> bool:
@@ -56,9 +59,14 @@ def _any_split(trace: Trace) -> bool:
 
 
 class _Parts:
-    """The reads, and the writes, of one instruction: for each byte the step of the last."""
+    """The reads, and the writes, of one instruction: for each byte the step of the last.
 
-    def __init__(self, instruction: Instruction, accesses: list[Access], never: int) -> None:
+    of: the number of the indivisible part that each byte is in, by its distance from the instruction's address.
+    """
+
+    def __init__(self, instruction: Instruction, accesses: list[Access], widths: Sequence[int], never: int) -> None:
+        self._address = instruction.address
+        self.of = [number for number, width in enumerate(widths) for _ in range(width)]
         self.reads: dict[int, int] = {}
         self.writes: dict[int, int] = {}
         for access in accesses:
@@ -71,6 +79,10 @@ class _Parts:
             low = min(self.writes)
             self.writes = dict.fromkeys(range(low, low + instruction.width), never) | self.writes
 
+    def part(self, byte: int) -> int:
+        """The number of the part that a byte of RAM is in; translation keeps the place in the page."""
+        return self.of[(byte - self._address) % PAGE_SIZE % len(self.of)]
+
 
 def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
     found = _Found(trace, guarantee)
@@ -79,7 +91,7 @@ def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
     for mine, other in found.meetings():
         for each in (mine, other):
             if each not in parts:
-                parts[each] = _Parts(each, found.accesses[each], found.never)
+                parts[each] = _Parts(each, found.accesses[each], found.widths[each], found.never)
         for load, store in ((mine, other), (other, mine)):
             steps = _torn(parts[load], parts[store])
             if steps is not None and (load, store) not in reported:
@@ -88,10 +100,11 @@ def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
 
 
 class _Found:
-    """accesses: of each instruction that is covered. never: a step after the last."""
+    """accesses: of each instruction that is judged; widths: of its indivisible parts. never: a step after the last."""
 
     def __init__(self, trace: Trace, guarantee: Guarantee) -> None:
         self.accesses: dict[Instruction, list[Access]] = {}
+        self.widths: dict[Instruction, tuple[int, ...]] = {}
         self.never = len(trace.events)
         self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # of 8 bytes: steps, and whose they are
         uncovered: set[Instruction] = set()
@@ -102,8 +115,9 @@ class _Found:
             own = self.accesses.get(instruction)
             if own is not None:
                 own.append(access)
-            elif guarantee.covers(instruction):
+            elif max(widths := _parts_of(instruction, guarantee), default=0) > 1:
                 self.accesses[instruction] = [access]
+                self.widths[instruction] = widths
             else:
                 uncovered.add(instruction)
                 continue
@@ -130,6 +144,10 @@ class _Found:
                         yield mine, other
 
 
+def _parts_of(instruction: Instruction, guarantee: Guarantee) -> tuple[int, ...]:
+    return guarantee.parts(instruction.access, instruction.address, instruction.width)
+
+
 def _blocks_of(access: Access) -> Sequence[int]:
     first, last = access.address >> 3, (access.address + access.width - 1) >> 3
     return (first,) if first == last else range(first, last + 1)
@@ -137,12 +155,15 @@ def _blocks_of(access: Access) -> Sequence[int]:
 
 def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:
     """The steps of a read before and of one after the store's writes, with those writes; None if it is whole."""
-    shared = sorted(load.reads.keys() & store.writes.keys())
-    before = next((byte for byte in shared if load.reads[byte] < store.writes[byte]), None)
-    after = next((byte for byte in shared if load.reads[byte] > store.writes[byte]), None)
-    if before is None or after is None:
-        return None
-    return load.reads[before], store.writes[before], store.writes[after], load.reads[after]
+    shared: dict[tuple[int, int], list[int]] = {}
+    for byte in sorted(load.reads.keys() & store.writes.keys()):
+        shared.setdefault((load.part(byte), store.part(byte)), []).append(byte)
+    for together in shared.values():
+        before = next((byte for byte in together if load.reads[byte] < store.writes[byte]), None)
+        after = next((byte for byte in together if load.reads[byte] > store.writes[byte]), None)
+        if before is not None and after is not None:
+            return load.reads[before], store.writes[before], store.writes[after], load.reads[after]
+    return None
 
 
 def _finding(trace: Trace, load: Instruction, store: Instruction, steps: tuple[int, ...]) -> Finding:

@@ -27,6 +27,7 @@ from simaie.cli.explore_options import (
     SchemeName,
     Seconds,
     Seed,
+    SingleCopy,
     SpuriousFailures,
     Steps,
     Target,
@@ -408,6 +409,7 @@ def compare(
     host: HostName = None,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
+    single_copy: SingleCopy = None,
     full_system: FullSystem = None,
     host_word: Word = None,
     address_bits: AddressBits = None,
@@ -435,7 +437,8 @@ def compare(
         steps=steps,
     )
     search = Search(
-        allowed_host=allowed_host, spurious_failures=spurious_failures, executions=executions, seconds=seconds
+        allowed_host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy,
+        executions=executions, seconds=seconds,
     )
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything)
@@ -455,6 +458,7 @@ def barriers(
     scheme: SchemeName = None,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
+    single_copy: SingleCopy = None,
     full_system: FullSystem = None,
     host_word: Word = None,
     address_bits: AddressBits = None,
@@ -480,6 +484,7 @@ def barriers(
         steps=steps,
     )
     search = Search(
-        allowed_host=allowed_host, spurious_failures=spurious_failures, executions=executions, seconds=seconds
+        allowed_host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy,
+        executions=executions, seconds=seconds,
     )
     return run_barriers(targets, machine, search, save, output)

@@ -26,13 +26,15 @@ class Search:
 
     allowed_host: str | None = None
     spurious_failures: bool | None = None
+    single_copy: str | None = None
     executions: int | None = None
     seconds: float | None = None
 
     def as_options(self) -> dict[str, Any]:
         """As keyword arguments."""
         given = {
-            "spurious_failures": self.spurious_failures, "executions": self.executions, "seconds": self.seconds
+            "spurious_failures": self.spurious_failures, "single_copy": self.single_copy,
+            "executions": self.executions, "seconds": self.seconds,
         }  # fmt: skip
         return {"allowed_host": self.allowed_host} | {name: it for name, it in given.items() if it is not None}
 

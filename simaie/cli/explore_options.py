@@ -30,6 +30,7 @@ __all__ = [
     "SchemeName",
     "Seconds",
     "Seed",
+    "SingleCopy",
     "SpuriousFailures",
     "Steps",
     "Target",
@@ -159,6 +160,15 @@ Save = Annotated[
         help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
         file_okay=False,
         rich_help_panel=_OUTPUT,
+    ),
+]
+SingleCopy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which accesses the guest's architecture promises to be indivisible: those of its base (isa, the "
+        "default), or of an extension (lpae of Arm, lse2 of AArch64).",
+        rich_help_panel=_MACHINE,
     ),
 ]
 AllowedHost = Annotated[

@@ -7,6 +7,8 @@ such an architecture may still allow.
 
 from __future__ import annotations
 
+from typing import Any
+
 from simaie.barrier import Barrier
 from simaie.engine.machine import Machine
 from simaie.guest.isa import isa_class
@@ -17,14 +19,18 @@ __all__ = ["guest_machine", "like", "model_note"]
 _TSO = Barrier.FULL & ~Barrier.ST_LD
 
 
-def guest_machine(isa: str, machine: Machine, *, host: str | None = None, spurious_failures: bool = True) -> Machine:
+def guest_machine(
+    isa: str, machine: Machine, *, host: str | None = None, spurious_failures: bool = True, single_copy: str = "isa"
+) -> Machine:
     """What models the guest, with the mode, sizes and limits of `machine`.
 
     host: the memory to take in place of the guest's own. spurious_failures: whether a store-conditional may fail
-    without cause, as on every real architecture that has one.
+    without cause, as on every real architecture that has one. single_copy: see `simaie.schemes.native`.
     """
     strong = isa_class(isa).memory_order == _TSO
-    options = {"spurious_failures": True} if spurious_failures and not strong else {}
+    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and not strong else {}
+    if single_copy != "isa":
+        options["single_copy"] = single_copy
     return like(machine, Spec("native", options), host or ("tso" if strong else "pso"), host_word=64)
 
 

@@ -41,6 +41,7 @@ def minimal_barriers(
     machine: Machine | None = None,
     allowed_host: str | None = None,
     spurious_failures: bool = True,
+    single_copy: str = "isa",
     executions: int = EXECUTIONS,
     seconds: float | None = None,
     progress: Progress | None = None,
@@ -59,6 +60,7 @@ def minimal_barriers(
         raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")
     _with(machine, Barrier.NONE).check_options()
     SearchLimits(executions, seconds).require()
+    model = partial(guest_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
     targets, began = list(programs), time.perf_counter()
     done: list[ProgramBarriers] = []
     notes: dict[str, None] = {}
@@ -69,7 +71,7 @@ def minimal_barriers(
             told = None if progress is None else partial(progress, number, len(targets), subject.name)
             if told is not None:
                 told(0)
-            ideal = guest_machine(subject.program.isa, machine, host=allowed_host, spurious_failures=spurious_failures)
+            ideal = model(subject.program.isa, machine)
             done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), told))
         except SimaieError as error:
             if errors is None:

@@ -136,6 +136,7 @@ def compare(
     machine: Machine | None = None,
     allowed_host: str | None = None,
     spurious_failures: bool | None = None,
+    single_copy: str = "isa",
     executions: int = EXECUTIONS,
     seconds: float | None = None,
     progress: CompareProgress | None = None,
@@ -146,6 +147,8 @@ def compare(
     machine: in place of scheme and host, for more than these. allowed_host: the memory that models the guest;
     None takes ``tso`` for x86 and ``pso`` for the weak guests. spurious_failures: whether a store-conditional of the
     architecture may fail without cause; None for yes, unless the guest tries again in a loop, which has no end then.
+    single_copy: which accesses the architecture promises to be indivisible, ``"isa"`` for those of its base, or the
+    name of an extension that promises more: ``"lpae"`` of Arm, ``"lse2"`` of AArch64.
     executions, seconds: limits of each of the two searches.
 
     Ctrl-C ends the comparison and keeps what was found.
@@ -155,11 +158,12 @@ def compare(
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
     heard = None if progress is None else partial(progress, "allowed")
-    ideal = guest_machine(isa, machine, host=allowed_host, spurious_failures=spurious_failures is not False)
+    model = partial(guest_machine, isa, machine, host=allowed_host, single_copy=single_copy)
+    ideal = model(spurious_failures=spurious_failures is not False)
     bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
     allowed = outcomes_of(subject, ideal, bounded, progress=heard)
     if allowed.endless:
-        ideal = guest_machine(isa, machine, host=allowed_host, spurious_failures=False)
+        ideal = model(spurious_failures=False)
         allowed = outcomes_of(subject, ideal, limits, progress=heard)
     may = frozenset(allowed.states)
     if allowed.interrupted:

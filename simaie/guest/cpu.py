@@ -7,13 +7,15 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import CoroutineType
 from typing import Any, ClassVar, NoReturn
 
 from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
+from simaie.guest.guarantee import Guarantee
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
@@ -45,6 +47,8 @@ class Cpu:
     isa: ClassVar[str] = "generic"
     #: Which orders of plain accesses the architecture promises without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
+    #: Which accesses are single-copy atomic: of the base architecture under ``""``, and by the name of an extension.
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {}
     #: All blocks of this vCPU in the order of their beginnings, and those that are open; made with the first one.
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
@@ -168,8 +172,7 @@ class Cpu:
         return result
 
     def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
-        if isinstance(body, Coroutine):
-            body.close()  # never started: Python would warn about it
+        _close(body)
         if address % alignment:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
@@ -183,6 +186,15 @@ class Cpu:
 
 def _count(ended: int) -> tuple[int, None]:
     return ended + 1, None
+
+
+def _close(body: object) -> None:
+    """Close a coroutine that never started, and those that it was made with: Python would warn about them."""
+    if isinstance(body, CoroutineType) and body.cr_frame is not None:
+        handed = list(body.cr_frame.f_locals.values())
+        body.close()
+        for each in handed:
+            _close(each)
 
 
 def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:

@@ -6,14 +6,18 @@ Nothing here touches shared state: a method only describes an operation, and the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate
+from typing import Any, TypeAlias
 
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
 from simaie.op import Cell, Function, Kind, Op, Order
 
-__all__ = ["Host", "Mutex", "SharedCell"]
+__all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
+
+#: Where an access is in RAM: (physical address, width) of each part, in the order of the guest's addresses.
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 _LOAD, _STORE, _RELAXED = Kind.LOAD, Kind.STORE, Order.RELAXED  # looked up once, not per access
 
@@ -104,15 +108,36 @@ class Host:
 
     async def _load_words(self, address: int, width: int) -> int:
         self._check_wide(address, width)
-        word = self.word
-        parts = [await Op(_LOAD, None, address + i, word) for i in range(0, width, word)]
-        return join_words(parts, word, self.endian)
+        widths = word_widths(width, self.word)
+        parts = [await Op(_LOAD, None, address + i * self.word, each) for i, each in enumerate(widths)]
+        return join_parts(parts, widths, self.endian)
 
     async def _store_words(self, address: int, width: int, value: int) -> None:
         self._check_wide(address, width)
-        word = self.word
-        for i, part in enumerate(split_words(value, width, word, self.endian)):
-            await Op(_STORE, None, address + i * word, word, part)
+        widths = word_widths(width, self.word)
+        for i, part in enumerate(split_parts(value, widths, self.endian)):
+            await Op(_STORE, None, address + i * self.word, widths[i], part)
+
+    def load_ranges(self, ranges: Ranges) -> Awaitable[int]:
+        """Read an access that may lie in several places of RAM, each part by `load`, in their order."""
+        if len(ranges) == 1:
+            return self.load(*ranges[0])
+        return self._load_parts(ranges)
+
+    def store_ranges(self, ranges: Ranges, value: int) -> Awaitable[None]:
+        """Write an access that may lie in several places of RAM, each part by `store`, in their order."""
+        if len(ranges) == 1:
+            return self.store(*ranges[0], value)
+        return self._store_parts(ranges, value)
+
+    async def _load_parts(self, ranges: Ranges) -> int:
+        parts = [await self.load(address, width) for address, width in ranges]
+        return join_parts(parts, [width for _, width in ranges], self.endian)
+
+    async def _store_parts(self, ranges: Ranges, value: int) -> None:
+        parts = split_parts(value, [width for _, width in ranges], self.endian)
+        for (address, width), part in zip(ranges, parts, strict=True):
+            await self.store(address, width, part)
 
     def _check_wide(self, address: int, width: int) -> None:
         if self.refuses_wide:
@@ -150,10 +175,27 @@ class Host:
 
 def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
     """`value`, `width` bytes wide, as its words of `word` bytes in the order of their addresses."""
-    data = (value & ((1 << 8 * width) - 1)).to_bytes(width, endian)
-    return [int.from_bytes(data[i : i + word], endian) for i in range(0, width, word)]
+    return split_parts(value, word_widths(width, word), endian)
 
 
 def join_words(parts: list[int], word: int, endian: Endian) -> int:
     """The inverse of `split_words`."""
-    return int.from_bytes(b"".join(part.to_bytes(word, endian) for part in parts), endian)
+    return join_parts(parts, [word] * len(parts), endian)
+
+
+def word_widths(width: int, word: int) -> list[int]:
+    """The widths of the words of `word` bytes that make up an access; the last may be narrower."""
+    return [min(word, width - done) for done in range(0, width, word)]
+
+
+def split_parts(value: int, widths: Sequence[int], endian: Endian) -> list[int]:
+    """`value` as parts of these widths, in the order of their addresses."""
+    data = (value & ((1 << 8 * sum(widths)) - 1)).to_bytes(sum(widths), endian)
+    ends = accumulate(widths)
+    return [int.from_bytes(data[end - width : end], endian) for end, width in zip(ends, widths, strict=True)]
+
+
+def join_parts(parts: Sequence[int], widths: Sequence[int], endian: Endian) -> int:
+    """The inverse of `split_parts`."""
+    data = b"".join(part.to_bytes(width, endian) for part, width in zip(parts, widths, strict=True))
+    return int.from_bytes(data, endian)

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Mapping
 import msgspec
 
 from simaie.errors import GuestFault
-from simaie.host.host import Host, SharedCell
+from simaie.host.host import Host, Ranges, SharedCell
 
-__all__ = ["PAGE_SIZE", "Page", "PageTable"]
+__all__ = ["PAGE_SIZE", "Page", "PageTable", "crosses_page"]
 
 PAGE_SIZE = 4096
 
@@ -58,8 +58,8 @@ class PageTable:
     async def translate(self, address: int, *, write: bool) -> int:
         """The physical address of a guest-virtual one, by one look at the entry.
 
-        Raises GuestFault if the page is absent, or read-only and `write` is asked. An access that crosses a page
-        is translated by its first byte.
+        Raises GuestFault if the page is absent, or read-only and `write` is asked. This is the place of one byte, and
+        of what follows on the same page: for an access that may cross a page there is `translate_ranges`.
         """
         page: Page = await self.entry(address).load()
         if not page.present:
@@ -67,6 +67,14 @@ class PageTable:
         if write and not page.writable:
             raise GuestFault("permission", address, f"the page at {address:#x} is read-only")
         return page.frame + address % PAGE_SIZE
+
+    async def translate_ranges(self, address: int, width: int, *, write: bool) -> Ranges:
+        """Where in RAM an access is, by one look at the entry of each page; it may fault as `translate`.
+
+        All pages are looked up before any part of the access is made, so a fault leaves nothing half done.
+        """
+        ranges = [(await self.translate(at, write=write), size) for at, size in _by_page(address, width)]
+        return _joined(ranges)
 
     def set(self, address: int, page: Page) -> Awaitable[None]:
         """Replace the entry of `address`: one step."""
@@ -79,3 +87,32 @@ class PageTable:
             return address
         page: Page = cell.value
         return page.frame + address % PAGE_SIZE
+
+    def resolve_ranges(self, address: int, width: int) -> Ranges:
+        """Where the host's own mapping puts an access, with no step (user mode)."""
+        return _joined([(self.resolve(at), size) for at, size in _by_page(address, width)])
+
+
+def crosses_page(address: int, width: int) -> bool:
+    """Whether an access touches two pages."""
+    return address % PAGE_SIZE + width > PAGE_SIZE
+
+
+def _by_page(address: int, width: int) -> Ranges:
+    """The guest addresses of an access, page by page."""
+    if not crosses_page(address, width):
+        return ((address, width),)
+    first = PAGE_SIZE - address % PAGE_SIZE
+    return ((address, first), *_by_page(address + first, width - first))
+
+
+def _joined(ranges: list[tuple[int, int]]) -> Ranges:
+    """The same places, with neighbours made one: pages whose frames follow each other are no boundary in RAM."""
+    found = ranges[:1]
+    for address, width in ranges[1:]:
+        last, size = found[-1]
+        if last + size == address:
+            found[-1] = last, size + width
+        else:
+            found.append((address, width))
+    return tuple(found)

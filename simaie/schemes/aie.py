@@ -3,8 +3,9 @@
 An access is bracketed: *pre-load* before a load under LOCK, *pre-store* and *post-store* around every store, *lock
 enable* and *lock disable* at the two ends of a locked instruction. A locked instruction takes the lock of the granule
 that its first access touches and keeps it to its end; a later access of the same instruction is **not** checked again,
-even if it lies in another granule. A plain store takes the lock only if the granule was used atomically before. A vCPU
-holds at most one lock at a time, so no order of locks is needed.
+even if it lies in another granule. Of an access that crosses a granule, or a page, only the first granule is locked or
+tested, though each page is translated. A plain store takes the lock only if the granule was used atomically before.
+A vCPU holds at most one lock at a time, so no order of locks is needed.
 
 The key of a lock is the guest-virtual address in user mode, the physical one in full-system mode.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from simaie.aie.entry import Entry, OwnedEntry
-from simaie.host.host import join_words, split_words
+from simaie.host.host import Ranges, join_words, split_words
 from simaie.op import Function
 from simaie.protocols import Promise, VCpu
 from simaie.schemes.scheme import Scheme
@@ -67,10 +68,10 @@ class AieScheme(Scheme):
 
     # -- the helpers --------------------------------------------------------------------------
 
-    async def reach(self, address: int, *, write: bool) -> tuple[int, int]:
-        """The key of the lock and the place in RAM of a guest address; the translation may fault."""
-        at = await self.physical(address, write=write)
-        return (at if self.machine.full_system else address), at
+    async def reach(self, address: int, width: int, *, write: bool) -> tuple[int, Ranges]:
+        """The key of the lock and the places in RAM of an access; the translation may fault."""
+        ranges = await self.ranges(address, width, write=write)
+        return (ranges[0][0] if self.machine.full_system else address), ranges
 
     def lock_enable(self, cpu: VCpu) -> None:
         """A locked instruction begins; local, so no step."""
@@ -81,21 +82,21 @@ class AieScheme(Scheme):
         await self.release(cpu)
         cpu.local.lock_enabled = False
 
-    async def pre_load(self, cpu: VCpu, address: int) -> int:
-        """Before a load under LOCK: lock, unless something is locked already. Returns the place in RAM."""
-        key, at = await self.reach(address, write=False)
+    async def pre_load(self, cpu: VCpu, address: int, width: int) -> Ranges:
+        """Before a load under LOCK: lock, unless something is locked already. Returns the places in RAM."""
+        key, ranges = await self.reach(address, width, write=False)
         if cpu.local.held is None:
             await self.get_lock(cpu, key)
-        return at
+        return ranges
 
-    async def pre_store(self, cpu: VCpu, address: int) -> int:
-        """Before any store: lock under LOCK, unless locked already; else check. Returns the place in RAM."""
-        key, at = await self.reach(address, write=True)
+    async def pre_store(self, cpu: VCpu, address: int, width: int) -> Ranges:
+        """Before any store: lock under LOCK, unless locked already; else check. Returns the places in RAM."""
+        key, ranges = await self.reach(address, width, write=True)
         if not cpu.local.lock_enabled:
             await self.check(cpu, key)
         elif cpu.local.held is None:
             await self.get_lock(cpu, key)
-        return at
+        return ranges
 
     async def post_store(self, cpu: VCpu) -> None:
         """After any store: a plain one lets go of its lock."""
@@ -113,8 +114,8 @@ class AieScheme(Scheme):
 
     async def store(self, cpu: VCpu, address: int, width: int, value: int) -> None:
         """A store between its two helpers."""
-        at = await self.pre_store(cpu, address)
-        await self.host.store(at, width, value)
+        ranges = await self.pre_store(cpu, address, width)
+        await self.host.store_ranges(ranges, value)
         await self.post_store(cpu)
 
     async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
@@ -127,8 +128,8 @@ class AieScheme(Scheme):
 
     async def load_locked(self, cpu: VCpu, address: int, width: int) -> int:
         """A load of a locked instruction, at most 8 bytes wide."""
-        at = await self.pre_load(cpu, address)
-        return await self.host.load(at, width)
+        ranges = await self.pre_load(cpu, address, width)
+        return await self.host.load_ranges(ranges)
 
     async def _load_parts(self, cpu: VCpu, address: int, width: int) -> int:
         if width <= _WIDEST:
@@ -139,6 +140,7 @@ class AieScheme(Scheme):
     async def _store_parts(self, cpu: VCpu, address: int, width: int, value: int) -> None:
         if width <= _WIDEST:
             return await self.store(cpu, address, width, value)
+        await self.check_pages(address, width, write=True)
         for i, part in enumerate(split_words(value, width, _WIDEST, self.host.endian)):
             await self.store(cpu, address + i * _WIDEST, _WIDEST, part)
         return None

@@ -21,7 +21,7 @@ from simaie.aie.entry import Entry, OwnedEntry
 from simaie.aie.radix_tree import RadixTree
 from simaie.aie.registry import Registry
 from simaie.errors import UsageError
-from simaie.host.host import Host
+from simaie.host.host import Host, Ranges
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
@@ -116,11 +116,11 @@ class AieRfc(AieScheme):
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load and join the set, under the lock."""
-        key, at = await self.reach(address, write=False)
+        key, ranges = await self.reach(address, width, write=False)
         if self.drop_first_reservation:
             await self._abandon(cpu, unless=key)
         await self.get_lock(cpu, key)
-        value = await self.host.load(at, width)
+        value = await self.host.load_ranges(ranges)
         entry = cpu.local.held
         await entry.owners.insert(cpu.identity)
         await self.release(cpu)
@@ -129,15 +129,15 @@ class AieRfc(AieScheme):
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
         """Store and empty the set if a member of it, under the lock; the vCPU's reservation ends in any case."""
-        key, at = await self.reach(address, write=True)
+        key, ranges = await self.reach(address, width, write=True)
         entry = await self.registry.look_up(key)
         stored = False
         if entry is not None:
             await self._lock(cpu, entry)
             if await entry.owners.contains(cpu.identity):
-                stored = await self._still_matches(cpu, address, at, width)
+                stored = await self._still_matches(cpu, address, width, ranges)
                 if stored:
-                    await self.host.store(at, width, value)
+                    await self.host.store_ranges(ranges, value)
                     await self.end_reservations(entry)
                 else:
                     await entry.owners.remove(cpu.identity)
@@ -150,7 +150,7 @@ class AieRfc(AieScheme):
         """A store-conditional has stored: nobody has a reservation on the granule any more."""
         await entry.owners.clear()
 
-    async def _still_matches(self, cpu: VCpu, address: int, at: int, width: int) -> bool:
+    async def _still_matches(self, cpu: VCpu, address: int, width: int, ranges: Ranges) -> bool:
         """What the options `match` and `compare_value` ask beyond membership."""
         linked = cpu.local.reservation
         if self.match == "granule" and not self.compare_value:
@@ -159,7 +159,7 @@ class AieRfc(AieScheme):
             return False
         if not self.compare_value:
             return True
-        return bool(linked.width == width and await self.host.load(at, width) == linked.value)
+        return bool(linked.width == width and await self.host.load_ranges(ranges) == linked.value)
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
         """Leave the set that the last load-linked joined."""

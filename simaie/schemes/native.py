@@ -1,6 +1,15 @@
-"""The ideal guest architecture: every guest instruction is one indivisible operation.
+"""The ideal guest architecture: every access that the architecture promises to be indivisible is one operation.
 
-What no emulator achieves and every emulator is measured against. LL/SC has an ideal monitor: a reservation covers
+What no emulator achieves and every emulator is measured against. An access without the promise (`Cpu.guarantees`) is
+several operations, which go up or down through memory. So a pair of two X registers is loaded exclusively as two
+doublewords, on an AArch64 without FEAT_LSE2: the monitor covers both from the first on, so that a store-conditional
+succeeds only if the pair was whole. A locked instruction of x86 is indivisible at any address (SDM 3A, 9.1.2); the
+exclusives and atomics of the other architectures fault if they are misaligned.
+
+Deviations: the parts of an access go up or down, in no other order. A locked instruction across two pages whose frames
+are apart stops the world, so on a host with store buffers it also waits for those of other vCPUs.
+
+LL/SC has an ideal monitor: a reservation covers
 exactly the bytes that were loaded and falls to any foreign store to them, to the vCPU's next store-conditional and
 to CLREX or an exception. With ``spurious_failures=True`` a store-conditional may also fail without cause, as every real
 architecture allows.
@@ -8,15 +17,18 @@ architecture allows.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier
-from simaie.host.host import Host
+from simaie.guest.guarantee import Guarantee
+from simaie.guest.isa import ISAS, isa_class
+from simaie.host.host import Host, Ranges, join_parts, split_parts
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
-from simaie.protocols import MachineFacts, VCpu
+from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.scheme import Scheme
+from simaie.trace import AccessKind
 
 __all__ = ["Native"]
 
@@ -36,10 +48,17 @@ _AFTER = {
 }
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
+#: What the option ``single_copy`` is called where every access is indivisible, whatever its width and address.
+_EVERYTHING = "any"
 
 
 class Native(Scheme):
-    """One operation per guest instruction, whatever its width (and one translation before it in full-system mode)."""
+    """One operation for each access that the architecture promises to be indivisible, several for the others.
+
+    single_copy: whose promise, ``"isa"`` for that of the base architecture, the name of an extension that promises
+    more (``"lpae"`` of Arm, ``"lse2"`` of AArch64; other architectures are as without it), or ``"any"`` if every access
+    is to be indivisible.
+    """
 
     name: ClassVar[str] = "native"
 
@@ -50,26 +69,81 @@ class Native(Scheme):
         machine: MachineFacts,
         *,
         spurious_failures: bool = False,
+        single_copy: str = "isa",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         self.spurious_failures = spurious_failures
+        self._guarantee = _guarantee(machine.isa, single_copy)
+        #: An aligned access so wide is one operation in any case.
+        self._widest = 16 if self._guarantee is None else self._guarantee.plain
+
+    # -- plain accesses -----------------------------------------------------------------------
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """One load."""
-        if self.flat:
+        """One load, or one for each part."""
+        if self.flat and width <= self._widest and not address & width - 1:
             return Op(_LOAD, None, address, width)
-        return self.on_ram(address, False, lambda at: Op(_LOAD, None, at, width))
+        return self._load_parts(address, width)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
-        """One store."""
-        if self.flat:
+        """One store, or one for each part."""
+        if self.flat and width <= self._widest and not address & width - 1:
             return Op(_STORE, None, address, width, value)
-        return self.on_ram(address, True, lambda at: Op(_STORE, None, at, width, value))
+        return self._store_parts(address, width, value)
+
+    async def _load_parts(self, address: int, width: int) -> int:
+        parts = self._cut(address, await self.ranges(address, width, write=False))
+        values: dict[int, int] = {}
+        for number in await self._direction(parts):
+            values[number] = await Op(_LOAD, None, *parts[number])
+        return join_parts([values[i] for i in range(len(parts))], [each for _, each in parts], self.host.endian)
+
+    async def _store_parts(self, address: int, width: int, value: int) -> None:
+        parts = self._cut(address, await self.ranges(address, width, write=True))
+        values = split_parts(value, [each for _, each in parts], self.host.endian)
+        for number in await self._direction(parts):
+            await Op(_STORE, None, *parts[number], values[number])
+
+    def _cut(self, address: int, ranges: Ranges, access: AccessKind = AccessKind.LOAD) -> Ranges:
+        """The places of an access at the guest's `address`, cut into parts that are indivisible."""
+        if self._guarantee is None:
+            return ranges
+        widths = iter(self._guarantee.parts(access, address, sum(width for _, width in ranges)))
+        parts: list[tuple[int, int]] = []
+        for at, size in ranges:
+            end = at + size
+            while at < end:  # an indivisible access touches one page only, so a part ends where its range does
+                parts.append((at, next(widths)))
+                at += parts[-1][1]
+        return tuple(parts)
+
+    async def _direction(self, parts: Ranges) -> Sequence[int]:
+        """The numbers of the parts in the order in which they are accessed: no architecture says which is first."""
+        numbers = range(len(parts))
+        if len(parts) > 1 and await self.host.choose(2, "the parts of the access go down through memory"):
+            return numbers[::-1]
+        return numbers
+
+    # -- LL/SC --------------------------------------------------------------------------------
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """One load that sets the ideal monitor."""
-        return self.on_ram(address, False, lambda at: Op(Kind.LOAD_LINKED, None, at, width))
+        """One load that sets the ideal monitor; of a pair, another one of the half that is not read with it."""
+        return self.on_ram(address, False, lambda at: self._linked(at, width))
+
+    def _linked(self, at: int, width: int) -> Awaitable[int]:
+        parts = self._cut(at, ((at, width),), AccessKind.LOAD_LINKED)
+        linked = Op(Kind.LOAD_LINKED, None, at, width)
+        return linked if len(parts) == 1 else self._linked_parts(linked, parts)
+
+    async def _linked_parts(self, linked: Op, parts: Ranges) -> int:
+        """The monitor covers all parts from the first access on, which says what the first part holds."""
+        widths = [width for _, width in parts]
+        _, *others = await self._direction(parts)
+        values = split_parts(await linked, widths, self.host.endian)
+        for number in others:
+            values[number] = await Op(_LOAD, None, *parts[number])
+        return join_parts(values, widths, self.host.endian)
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
         """One store, if the monitor still stands."""
@@ -83,13 +157,32 @@ class Native(Scheme):
         """Clear the vCPU's own monitor."""
         await Op(Kind.CLEAR_RESERVATION)
 
+    # -- locked instructions ------------------------------------------------------------------
+
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """One fetch-and-apply."""
+        if self.crosses(address, width):
+            return self._alone(address, width, function.apply)
         return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """One compare-and-swap; a failing one is a read."""
+        if self.crosses(address, width):
+            return self._alone(address, width, lambda old: new if old == expected else None)
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+
+    async def _alone(self, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
+        """Load, and store what ``new_value(old)`` gives unless that is None, on two pages, with the world stopped."""
+        ranges = await self.ranges(address, width, write=True)
+        await self.host.begin_exclusive()
+        widths, endian = [size for _, size in ranges], self.host.endian
+        old = join_parts([await Op(_LOAD, None, *each) for each in ranges], widths, endian)
+        new = new_value(old)
+        if new is not None:
+            for (at, size), part in zip(ranges, split_parts(new, widths, endian), strict=True):
+                await Op(_STORE, None, at, size, part)
+        await self.host.end_exclusive()
+        return old
 
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """What the architecture asks for, and no more; but an LDAR waits for all stores before it, not just STLRs."""
@@ -98,3 +191,16 @@ class Native(Scheme):
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """An exception clears the monitor, as on AArch64 and on exception return elsewhere."""
         await Op(Kind.CLEAR_RESERVATION)
+
+
+def _guarantee(isa: str, single_copy: str) -> Guarantee | None:
+    """The promise that the option ``single_copy`` names for an instruction set; None if everything is indivisible.
+
+    UsageError if no instruction set has an extension of that name.
+    """
+    names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
+    require_one_of("single_copy", single_copy, sorted(names))
+    known = isa_class(isa).guarantees
+    if single_copy == _EVERYTHING:
+        return None
+    return known.get(single_copy, known.get(""))

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
-from simaie.host.host import Host
-from simaie.host.pages import PageTable
+from simaie.host.host import Host, Ranges, join_parts
+from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
@@ -73,13 +73,38 @@ class Scheme:
     # -- addresses ----------------------------------------------------------------------------
 
     async def physical(self, address: int, *, write: bool) -> int:
-        """Where in RAM a guest-virtual address is: a step in full-system mode, none in user mode."""
+        """Where in RAM a guest-virtual address is: a step in full-system mode, none in user mode.
+
+        It is the place of one byte, and of what follows on its page; an access that may cross a page has `ranges`.
+        """
         if self._full_system:
             return await self.pages.translate(address, write=write)
         return self.pages.resolve(address)
 
+    async def ranges(self, address: int, width: int, *, write: bool) -> Ranges:
+        """Where in RAM an access is: one range, or two if it crosses into a page whose frame does not follow.
+
+        In full-system mode this is a step for each page. A page that is absent, or read-only for a write, faults here,
+        before any part of the access is made.
+        """
+        if self._full_system:
+            return await self.pages.translate_ranges(address, width, write=write)
+        return self.pages.resolve_ranges(address, width)
+
+    def crosses(self, address: int, width: int) -> bool:
+        """Whether an access touches two pages, so that it may lie in two places of RAM."""
+        return not self.flat and crosses_page(address, width)
+
+    async def check_pages(self, address: int, width: int, *, write: bool) -> None:
+        """Fault now if an access made of several smaller ones would fault at any of them: before the first is made.
+
+        Only one that crosses a page needs it: of the others the first part faults.
+        """
+        if self._full_system and crosses_page(address, width):
+            await self.pages.translate_ranges(address, width, write=write)
+
     def on_ram(self, address: int, write: bool, access: Callable[[int], Awaitable[T]]) -> Awaitable[T]:
-        """``access(physical address)``, after the translation that the mode asks for."""
+        """``access(physical address)``, after the translation that the mode asks for; for accesses within a page."""
         if self._full_system:
             return self._translated(address, write, access)
         return access(self.pages.resolve(address))
@@ -93,17 +118,35 @@ class Scheme:
         """A plain load."""
         if self.flat:
             return self.host.load(address, width)
-        return self.on_ram(address, False, lambda at: self.host.load(at, width))
+        return self._load_mapped(address, width)
+
+    async def _load_mapped(self, address: int, width: int) -> int:
+        return await self.host.load_ranges(await self.ranges(address, width, write=False))
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
         """A plain store."""
         if self.flat:
             return self.host.store(address, width, value)
-        return self.on_ram(address, True, lambda at: self.host.store(at, width, value))
+        return self._store_mapped(address, width, value)
+
+    async def _store_mapped(self, address: int, width: int, value: int) -> None:
+        await self.host.store_ranges(await self.ranges(address, width, write=True), value)
 
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Wait until `function` holds of a location."""
+        if self.crosses(address, width):
+            return self._wait_across(address, width, function)
         return self.on_ram(address, False, lambda at: Op(Kind.AWAIT, None, at, width, function=function))
+
+    async def _wait_across(self, address: int, width: int, function: Function) -> int:
+        """One wait for the parts of a location on two pages."""
+        ranges = await self.ranges(address, width, write=False)
+        widths, endian = [size for _, size in ranges], self.host.endian
+        if len(ranges) == 1:
+            return int(await Op(Kind.AWAIT, None, *ranges[0], function=function))
+        both = Function(function.name, lambda parts: function.apply(join_parts(parts, widths, endian)))
+        loads = tuple(Op(Kind.LOAD, None, *each) for each in ranges)
+        return join_parts(await Op(Kind.AWAIT, value=loads, function=both), widths, endian)
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """LDREX and its kin."""

@@ -9,7 +9,7 @@ import simaie
 from simaie import Machine, Program
 from simaie.check import single_copy, single_copy_atomicity
 from simaie.check.guarantees import ARM_LPAE, GUARANTEES
-from simaie.trace import AccessKind, Ending, Instruction
+from simaie.trace import AccessKind, Ending
 
 LOAD, STORE, ATOMIC = AccessKind.LOAD, AccessKind.STORE, AccessKind.ATOMIC
 LOW, HIGH = X, X + 4
@@ -123,7 +123,7 @@ def test_a_vcpu_does_not_tear_its_own_accesses():
     ],
 )
 def test_what_each_architecture_guarantees(isa, access, address, width, covered):
-    assert GUARANTEES[isa].covers(Instruction("0", 0, "access", access, address, width)) is covered
+    assert GUARANTEES[isa].covers(access, address, width) is covered
 
 
 def test_eight_bytes_on_arm_are_promised_to_exclusives_and_with_lpae_to_all():

@@ -7,10 +7,11 @@ its first register the low half. STXR and its kin return 0 when they stored and 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.guest.cpu import check_width
+from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
 from simaie.guest.isa.arm_barriers import ordered_by
 from simaie.op import Order
@@ -26,6 +27,8 @@ class AArch64Cpu(LargeSystemExtensions):
     """A vCPU of an Armv8-A guest in AArch64 state."""
 
     isa: ClassVar[str] = "aarch64"
+    #: A pair of two X registers is loaded exclusively as two doublewords, unless FEAT_LSE2 is there.
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16), "lse2": Guarantee(16, 16, 16, line=16)}
 
     # -- plain accesses -----------------------------------------------------------------------
 

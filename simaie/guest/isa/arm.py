@@ -6,11 +6,12 @@ STREX returns 0 when it stored and 1 when it did not, as the instruction does.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
+from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.arm_barriers import ordered_by
 from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.trace import AccessKind
@@ -25,6 +26,7 @@ class ArmCpu(LoadStoreCpu):
     """A vCPU of an ARMv7-A guest."""
 
     isa: ClassVar[str] = "arm"
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 8, 8), "lpae": Guarantee(8, 8, 8)}
 
     def ldr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """LDR, LDRB, LDRH, LDRD by width."""

@@ -6,9 +6,10 @@ as the instruction does. What is loaded into a register is sign extended to its 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
 
 __all__ = ["SYNC_TYPES", "MipsCpu"]
@@ -31,6 +32,7 @@ class MipsCpu(LoadStoreCpu):
     """A vCPU of a MIPS64 guest."""
 
     isa: ClassVar[str] = "mips"
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
 
     def lb(self, address: int) -> Loaded:
         """LB: a byte, signed."""

@@ -6,9 +6,10 @@ not: what it puts in CR0.EQ. The machine says in which order the bytes lie; plai
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu
 
 __all__ = ["PpcCpu"]
@@ -21,6 +22,7 @@ class PpcCpu(LoadStoreCpu):
     """A vCPU of a POWER guest."""
 
     isa: ClassVar[str] = "ppc"
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
 
     def lbz(self, address: int) -> Loaded:
         """LBZ: a byte."""

@@ -7,12 +7,13 @@ extended to its 8 bytes, but for LBU, LHU and LWU. Fences order main memory only
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
 from simaie.errors import UsageError
 from simaie.guest.cpu import check_width
+from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
 from simaie.op import Order
 
@@ -36,6 +37,7 @@ class RiscvCpu(LoadStoreCpu):
     """A vCPU (a hart) of an RV64 guest."""
 
     isa: ClassVar[str] = "riscv"
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
 
     # -- loads and stores ---------------------------------------------------------------------
 

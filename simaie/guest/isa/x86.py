@@ -8,12 +8,13 @@ which the flags derive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
 from simaie.guest.cpu import Cpu
 from simaie.guest.function import rmw
+from simaie.guest.guarantee import Guarantee
 from simaie.op import Function, Kind, Op
 from simaie.trace import AccessKind
 
@@ -35,6 +36,9 @@ class X86Cpu(Cpu):
 
     isa: ClassVar[str] = "x86"
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {
+        "": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False)
+    }
 
     # -- exchanges ----------------------------------------------------------------------------
 
@@ -224,6 +228,7 @@ class X86Cpu(Cpu):
         return self._access("movups", AccessKind.STORE, address, 16, body)
 
     async def _two_halves(self, address: int, value: int) -> None:
+        await self._scheme.check_pages(address, 16, write=True)
         await self._scheme.store(self, address, 8, value & (1 << 64) - 1)
         await self._scheme.store(self, address + 8, 8, value >> 64)
 

@@ -1,0 +1,64 @@
+"""Which accesses an architecture promises to be single-copy atomic, and what an access without the promise may become.
+
+Each vCPU class has its own row, ``Cpu.guarantees``: the base architecture under the name ``""``, and one more for each
+extension that promises more. The `native` scheme splits accesses by it, and the single-copy checker judges by it.
+
+An access without the promise is a sequence of smaller ones in any order. An access that is wider than the widest
+promised one is cut into parts of that width, and the promise holds of each part: the LDRD of Armv7 is two words. A
+misaligned part is single bytes: Arm says so (DDI 0487, B2.2.1), RISC-V allows "any granularity" (RVWMO, appendix A),
+POWER leaves number and alignment to the implementation (book II, 1.4), and x86 promises nothing beyond a byte for an
+access across two cache lines, nor for a vector (SDM 3A, 9.1.1).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from simaie.trace import AccessKind
+
+__all__ = ["Guarantee"]
+
+_PLAIN = frozenset({AccessKind.LOAD, AccessKind.STORE, AccessKind.PLAIN_RMW})
+_ATOMIC = frozenset({AccessKind.ATOMIC, AccessKind.STORE_CONDITIONAL})
+
+
+class Guarantee(msgspec.Struct, frozen=True):
+    """The widest accesses, in bytes, that are single-copy atomic: plain ones, load-linked, and atomics with SC.
+
+    Attributes:
+        plain: The widest plain load or store.
+        linked: The widest load-linked.
+        atomic: The widest read-modify-write or store-conditional.
+        line: An unaligned plain access within so many aligned bytes counts as aligned; 1 if it must be aligned.
+        split_locks: Whether atomic instructions are atomic at any address.
+        parts_too: Whether a wider plain access keeps the promise for each of its parts.
+    """
+
+    plain: int
+    linked: int
+    atomic: int
+    line: int = 1
+    split_locks: bool = False
+    parts_too: bool = True
+
+    def covers(self, access: AccessKind, address: int, width: int) -> bool:
+        """Return whether each load and store of such an instruction is promised to be single-copy atomic."""
+        if access in _PLAIN:
+            if width > self.plain:
+                return False
+            return address % width == 0 or address // self.line == (address + width - 1) // self.line
+        if access is AccessKind.LOAD_LINKED:
+            return width <= self.linked and address % width == 0
+        if access in _ATOMIC:
+            return width <= self.atomic and (self.split_locks or address % width == 0)
+        return False
+
+    def parts(self, access: AccessKind, address: int, width: int) -> tuple[int, ...]:
+        """Return the widths of the smaller accesses that a load or store may become, in the order of addresses."""
+        if self.covers(access, address, width):
+            return (width,)
+        widest = self.linked if access is AccessKind.LOAD_LINKED else self.plain
+        if width <= widest or not self.parts_too:
+            return (1,) * width
+        first = self.parts(access, address, widest)
+        return first + self.parts(access, address + widest, width - widest)
