@@ -7,12 +7,13 @@ from handmade import Tape, X, Y, kinds
 
 import simaie
 from simaie import Machine, Program
-from simaie.check import single_copy, single_copy_atomicity
+from simaie.check import CHECKERS, single_copy, single_copy_atomicity
 from simaie.check.guarantees import ARM_LPAE, GUARANTEES
 from simaie.trace import AccessKind, Ending
 
 LOAD, STORE, ATOMIC = AccessKind.LOAD, AccessKind.STORE, AccessKind.ATOMIC
 LOW, HIGH = X, X + 4
+single_copy_lse2 = CHECKERS["single-copy-atomicity-lse2"]
 
 
 def halves(tape, vcpu, write, *, width=8, access=None, cut=False):
@@ -130,6 +131,35 @@ def test_eight_bytes_on_arm_are_promised_to_exclusives_and_with_lpae_to_all():
     torn = "0110"
     assert not list(single_copy_atomicity(order(torn, isa="arm")))
     assert list(single_copy(ARM_LPAE)(order(torn, isa="arm")))
+
+
+def quarters(picks, isa, access):
+    """A load "0" of 16 bytes and a store "1", both in words, in the order of `picks`."""
+    tape = Tape().begin("0", access, width=16).begin("1", AccessKind.ATOMIC if access is not LOAD else STORE, width=16)
+    left = {"0": [X, X + 4, X + 8, X + 12], "1": [X, X + 4, X + 8, X + 12]}
+    for vcpu in picks:
+        (tape.load if vcpu == "0" else tape.store)(vcpu, address=left[vcpu].pop(0), width=4)
+    return tape.trace(isa=isa)
+
+
+def test_of_a_pair_each_doubleword_is_judged_by_itself():
+    """Torn between the doublewords, LDXP is what AArch64 allows; torn within one it is not; with LSE2 neither is."""
+    linked = AccessKind.LOAD_LINKED
+    between, within = "00111100", "01111000"
+    assert not list(single_copy_atomicity(quarters(between, "aarch64", linked)))
+    assert kinds(single_copy_atomicity(quarters(within, "aarch64", linked))) == ["single-copy-atomicity"]
+    assert list(single_copy_lse2(quarters(between, "aarch64", linked)))
+
+
+def test_a_plain_access_of_two_words_is_judged_word_by_word_on_armv7():
+    """In bytes, each word has to be whole."""
+    tape = Tape().begin("0", LOAD, width=8).begin("1", STORE, width=8)
+    tape.load("0", width=2).store("1", width=8).load("0", address=X + 2, width=2).load("0", address=HIGH, width=4)
+    assert kinds(single_copy_atomicity(tape.trace(isa="arm"))) == ["single-copy-atomicity"]
+
+
+def test_a_vector_access_of_x86_is_not_judged_at_all():
+    assert not list(single_copy_atomicity(quarters("01111000", "x86", LOAD)))
 
 
 def test_an_unknown_instruction_set_is_not_judged():

@@ -90,8 +90,7 @@ def test_every_access_is_indivisible_if_that_is_asked():
 @pytest.mark.parametrize(("one", "other"), [(0x3F, 0x40), (0x40, 0x3F)])
 def test_the_parts_go_in_either_direction(one, other):
     """Either byte of a store across two lines may be seen without the other, by loads in either order."""
-    both = [ins("load", one, width=1, into="a"), ins("load", other, width=1, into="b"),
-           ]
+    both = [ins("load", one, width=1, into="a"), ins("load", other, width=1, into="b")]
     prog = program("x86", store("x86", 0x3F, 2), both, address=0x3F, width=2)
     found = outcomes_of(subject_of(prog), guest_machine("x86", Machine()), SearchLimits())
     assert {(dict(s)["1:a"], dict(s)["1:b"]) for s in found.states} == {(0, 0), (0, 255), (255, 0), (255, 255)}
