@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
-from simaie.guest.isa.arm_barriers import ordered_by
+from simaie.guest.isa.arm_barriers import completed_by, ordered_by
 from simaie.op import Order
 
 __all__ = ["AArch64Cpu"]
@@ -111,8 +111,8 @@ class AArch64Cpu(LargeSystemExtensions):
         return self._fence("dmb", ordered_by(option))
 
     def dsb(self, option: str = "sy") -> Coroutine[Any, Any, None]:
-        """DSB: for data accesses the same as DMB."""
-        return self._fence("dsb", ordered_by(option))
+        """DSB: what `option` names, before everything after it; ``"st"`` also keeps stores before later loads."""
+        return self._fence("dsb", completed_by(option))
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """ISB: an instruction barrier, which by itself orders no data."""
