@@ -18,6 +18,8 @@ __all__ = ["one_entry_per_granule", "registered_by_atomics"]
 
 ONE_ENTRY, REGISTERED = "one-entry-per-granule", "registered-by-atomics"
 _REGISTERING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
+#: Without LOCK they promise nothing, and the module's x86 revision locks them nevertheless.
+_LOCKED_ANYWAY = frozenset({"cmpxchg8b", "cmpxchg16b"})
 _PUBLISHING = frozenset({Kind.CAS, Kind.STORE, Kind.EXCHANGE})
 _LOCK, _FETCH, _LOAD = Kind.LOCK, Kind.FETCH, Kind.LOAD
 #: Translation keeps the offset in the page: all of an address that is the same, virtual and physical.
@@ -67,7 +69,7 @@ def _strays(trace: Trace) -> Iterator[Finding]:
         op, instruction = event.op, event.instruction
         if op.cell is None:
             continue
-        atomic = instruction is not None and instruction.access in _REGISTERING
+        atomic = instruction is not None and _uses_atomically(instruction)
         if op.note and op.cell.name.startswith("bitmap "):
             if op.kind is _FETCH and atomic:
                 announced.add(op.note)
@@ -77,6 +79,10 @@ def _strays(trace: Trace) -> Iterator[Finding]:
             granule = _granule(op.cell.name, address)
             if not (atomic and _touches(instruction, address, granule)) and instruction not in excused:
                 yield _stray(event, step, address)
+
+
+def _uses_atomically(instruction: Instruction) -> bool:
+    return instruction.access in _REGISTERING or instruction.mnemonic in _LOCKED_ANYWAY
 
 
 def _entry_address(value: object) -> int | None:

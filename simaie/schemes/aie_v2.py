@@ -11,6 +11,7 @@ that nobody needs: `simaie.aie.bitmap` says how a trace shows this.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 from simaie.aie.entry import RegisteredEntry
@@ -51,6 +52,10 @@ class AieV2(AieScheme):
             bitmap_bits=bitmap_bits,
             tree_class=self.tree_class,
         )
+
+    def cmpxchg_unlocked(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        """CMPXCHG8B and CMPXCHG16B lock, with the prefix or without."""
+        return self.cmpxchg(cpu, address, width, expected, new)
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
         """Find or make the entry, lock it, announce it in the bitmap."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import UsageError
-from simaie.host.host import Host, Ranges, join_parts
+from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
@@ -27,6 +27,9 @@ _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
 _RELEASING = (Order.RELEASE, Order.ACQ_REL)
 _ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
+
+#: In bytes: what an unlocked instruction of x86 reads and writes at once.
+_HALF = 8
 
 T = TypeVar("T")
 
@@ -167,6 +170,18 @@ class Scheme:
         """A locked compare-and-exchange; by default a read-modify-write that may write the old value back."""
         function = Function(f"cmpxchg {expected} -> {new}", lambda old: new if old == expected else old)
         return self.atomic_rmw(cpu, address, width, function)
+
+    def cmpxchg_unlocked(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        """CMPXCHG8B or CMPXCHG16B of x86 without LOCK: loads, then stores, of 8 bytes each; it always writes."""
+        return self._compare_and_write(cpu, address, width, expected, new)
+
+    async def _compare_and_write(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> int:
+        offsets, endian = range(0, width, _HALF), self.host.endian
+        old = join_words([await self.load(cpu, address + i, _HALF) for i in offsets], _HALF, endian)
+        parts = split_words(new if old == expected else old, width, _HALF, endian)
+        for i, part in zip(offsets, parts, strict=True):
+            await self.store(cpu, address + i, _HALF, part)
+        return old
 
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """A guest barrier becomes the same barrier of the host, or nothing with ``barriers="none"``.

@@ -79,7 +79,7 @@ _FORMS: dict[str, tuple[Form, ...]] = {
         _atomic("lock_xadd", 1, *_ANY, aligned=False),
         _atomic("xchg", 1, *_ANY, kind="exchange", aligned=False),
         _atomic("lock_cmpxchg", 2, *_ANY, kind="compare", aligned=False),
-        _atomic("cmpxchg16b", 2, 16, kind="compare"),
+        _atomic("lock_cmpxchg16b", 2, 16, kind="compare"),
         _atomic("xadd", 1, *_ANY, kind="plain-rmw", aligned=False),
         Form("fence", "mfence"),
         Form("fence", "sfence"),

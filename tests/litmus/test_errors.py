@@ -26,6 +26,11 @@ from .samples import with_parts
         ("PPC t\nKey=1\n", 3, 1),
         ("PPC t\n{ x=1;\n", 2, 1),
         ("PPC t\n{}\n (* P0;\n", 3, 2),
+        ("PPC t\n{ x=1; (* }\nP0;\n", 2, 8),
+        ("PPC t\n{}\nP0;\nnop;\nexists (x=1) (* why", 5, 14),
+        ("PPC t\n{}\nP0;\nnop; (* one (* two *)\n", 4, 6),
+        ("PPC t\n(* see {x}\n{ x=1; }\nP0;\nnop;\n", 2, 1),
+        ("PPC t\nKey=1\n  (* a set { of words *)\n{}\nP0;\nnop;\n", 3, 3),
         ("PPC t\n{}\n", 3, 1),
         ("PPC t\n{}\nQ0;\n", 3, 1),
         ("PPC t\n{}\nP0 | P0;\n", 3, 6),
@@ -166,3 +171,16 @@ def test_error_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     assert again.line == caught.value.line
+
+
+def test_an_open_comment_is_named_where_it_begins() -> None:
+    """Also where herd7's rule, that the first `{` ends the header, makes nonsense of what follows."""
+    with pytest.raises(LitmusError, match="comment is not closed before"):
+        parse("PPC t\n(* see {x}\n{ x=1; }\nP0;\nnop;\n")
+    with pytest.raises(LitmusError, match="comment is never closed"):
+        parse("PPC t\n{ x=1; }\nP0;\nnop; (*\n")
+
+
+def test_a_comment_may_be_open_in_the_foreign_text_at_the_end() -> None:
+    """What follows `<<` is no part of the test."""
+    assert parse("PPC t\n{}\nP0;\nnop;\nexists (true)\n<< log (* of something\n").threads

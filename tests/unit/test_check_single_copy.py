@@ -185,7 +185,7 @@ async def loads(cpu):
 
 
 async def swaps(cpu):
-    await cpu.cmpxchg16b(Y, 0, (1 << 128) - 1)
+    await cpu.lock_cmpxchg16b(Y, 0, (1 << 128) - 1)
 
 
 async def exclusive(cpu):

@@ -91,9 +91,9 @@ def test_x86_add_and_subtract_with_carry():
 def test_x86_exchanges_that_lock_by_themselves():
     assert result_of("xchg", 9, init=4) == (4, 9)
     wide = (1 << 64) + 2
-    assert result_of("cmpxchg8b", 5, 7, init=(5, 8)) == (5, 7)
-    assert result_of("cmpxchg16b", wide, 3, init=(wide, 16)) == (wide, 3)
-    assert result_of("cmpxchg16b", 0, 3, init=(wide, 16)) == (wide, wide)
+    assert result_of("lock_cmpxchg8b", 5, 7, init=(5, 8)) == (5, 7)
+    assert result_of("lock_cmpxchg16b", wide, 3, init=(wide, 16)) == (wide, 3)
+    assert result_of("lock_cmpxchg16b", 0, 3, init=(wide, 16)) == (wide, wide)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
@@ -118,7 +118,7 @@ def test_native_performs_every_locked_instruction_as_one_operation():
     async def guest(cpu):
         await cpu.lock_add(X, 1)
         await cpu.lock_cmpxchg(X, 1, 2)
-        await cpu.cmpxchg16b(X, 2, 3)
+        await cpu.lock_cmpxchg16b(X, 2, 3)
         await cpu.add(X, 1)
         await cpu.mfence()
         await cpu.pause()

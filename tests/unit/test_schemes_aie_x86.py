@@ -75,8 +75,8 @@ def test_plain_loads_and_unlocked_read_modify_writes_never_lock_on_an_unregister
 def test_a_16_byte_compare_exchange_is_two_loads_and_two_stores_under_one_lock(scheme):
     async def thread(cpu):
         await register(cpu)
-        cpu.observe("old", await cpu.cmpxchg16b(X, 7, 0) >> 64)
-        cpu.observe("low", await cpu.cmpxchg16b(X, 5 << 64 | 7, 1 << 64 | 2) & 0xFF)
+        cpu.observe("old", await cpu.lock_cmpxchg16b(X, 7, 0) >> 64)
+        cpu.observe("low", await cpu.lock_cmpxchg16b(X, 5 << 64 | 7, 1 << 64 | 2) & 0xFF)
 
     prog = program("x86", thread, init={X: (5 << 64 | 7, 16)}, watch={X: 16})
     for endian in ("little", "big"):

@@ -97,7 +97,7 @@ def test_a_locked_instruction_is_one_host_atomic_if_the_host_has_it(host_word, w
 def test_cmpxchg_is_a_host_compare_and_swap_and_cmpxchg16b_runs_alone():
     async def thread(cpu):
         await cpu.lock_cmpxchg(X, 0, 1)
-        await cpu.cmpxchg16b(X, 1, 1 << 100 | 3)
+        await cpu.lock_cmpxchg16b(X, 1, 1 << 100 | 3)
 
     trace = execute(program("x86", thread, watch={X: 16}), small("cas"))
     assert steps(trace)[0] == "cas [0x40]/4"

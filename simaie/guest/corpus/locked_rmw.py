@@ -35,7 +35,7 @@ def _mixed_sizes(name: str, vcpus: int, times: int) -> Program:
 
 def _wide_against_narrow(name: str, adders: int) -> Program:
     """CMPXCHG16B from 0 to ONES against increments of its upper half, which it must see wholly or not at all."""
-    threads = [[ins("cmpxchg16b", X, 0, ONES)]] + [[ins("lock_inc", X + 8, width=8)]] * adders
+    threads = [[ins("lock_cmpxchg16b", X, 0, ONES)]] + [[ins("lock_inc", X + 8, width=8)]] * adders
 
     def final(state: FinalState) -> bool:
         halves = state.read(X, width=8), state.read(X + 8, width=8)
@@ -155,7 +155,7 @@ CASES = (
             "wide-loads-tear",
             isa="x86",
             threads=[
-                [ins("cmpxchg16b", X, 0, ONES)],
+                [ins("lock_cmpxchg16b", X, 0, ONES)],
                 [ins("load", X, width=8, into="low"), ins("load", X + 8, width=8, into="high")],
             ],
             init={X: (0, 16)},

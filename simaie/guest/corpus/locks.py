@@ -43,7 +43,7 @@ def _faulting(name: str, vcpus: int, times: int) -> Program:
 
 def _every_shape(name: str, times: int) -> Program:
     """Two loads and two stores under one lock, against two checked stores in two granules, the first registered."""
-    wide = [ins("cmpxchg16b", X, 0, ONES)] * times
+    wide = [ins("lock_cmpxchg16b", X, 0, ONES)] * times
     halves = [ins("lock_inc", X + 8, width=8), *[ins("movups", X + 8, ONES)] * times]
     return Program(name, isa="x86", threads=[wide, halves], init={X: (0, 16), X + 16: (0, 8)})
 
@@ -52,7 +52,7 @@ def _every_shape_large(name: str) -> Program:
     """More shapes and vCPUs; each begins with an RMW in each granule, so that its stores are checked."""
     first = [ins("lock_inc", X, width=8), ins("lock_inc", X + 16, width=8)]
     shapes: list[list[Ins]] = [
-        [ins("cmpxchg16b", X, 0, ONES), ins("xchg", X + 4, 1)],
+        [ins("lock_cmpxchg16b", X, 0, ONES), ins("xchg", X + 4, 1)],
         [ins("movups", X + 8, ONES), ins("lock_bts", X, 3)],
         [ins("lock_cmpxchg", X + 16, 0, 1), ins("movups", X, ONES)],
         [ins("store", X + 8, 1, width=8), ins("lock_neg", X + 16)],
@@ -62,7 +62,7 @@ def _every_shape_large(name: str) -> Program:
 
 def _wide_atomics(name: str, vcpus: int) -> Program:
     """The widest atomics that x86 has: what tempts an emulator to use a wide host compare-and-swap."""
-    shapes = ([ins("cmpxchg16b", X, 0, ONES)], [ins("cmpxchg8b", X, 0, 1), ins("xchg", X, 2, width=8)])
+    shapes = ([ins("lock_cmpxchg16b", X, 0, ONES)], [ins("lock_cmpxchg8b", X, 0, 1), ins("xchg", X, 2, width=8)])
     return Program(name, isa="x86", threads=[shapes[n % 2] for n in range(vcpus)], init={X: (0, 16)})
 
 

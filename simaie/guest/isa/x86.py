@@ -1,9 +1,13 @@
 """The x86 guest (Intel SDM, volume 3A, 8.1 "Locked atomic operations"): locked and unlocked read-modify-writes.
 
 A method named after the instruction is the plain form, which reads and then writes and promises nothing;
-``lock_...`` is the form with the LOCK prefix. XCHG, CMPXCHG8B and CMPXCHG16B always lock. Results: XADD, XCHG and
-the CMPXCHG family return the old value; BTS, BTR and BTC the old bit; the arithmetic instructions the new value, from
-which the flags derive.
+``lock_...`` is the form with the LOCK prefix. XCHG with memory locks by itself, and nothing else does. Results: XADD,
+XCHG and the CMPXCHG family return the old value; BT, BTS, BTR and BTC the old bit; the arithmetic instructions the new
+value, from which the flags derive.
+
+The bit offset of BT and its kin is a register by default: a signed number of bits from the address on, so that it may
+name a bit of another word (SDM 2A, "BT"). With ``immediate=True`` it is a constant, of which only what lies within the
+operand counts.
 """
 
 from __future__ import annotations
@@ -12,13 +16,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
-from simaie.guest.cpu import Cpu
+from simaie.guest.cpu import Cpu, check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.op import Function, Kind, Op
 from simaie.trace import AccessKind
 
 __all__ = ["X86Cpu"]
+
+#: The widths in which BT and its kin exist.
+_BIT_STRINGS = (2, 4, 8)
 
 Result = Callable[[int, int], int]  # (old, new) -> what the instruction returns
 
@@ -67,12 +74,27 @@ class X86Cpu(Cpu):
         return self._compare("lock cmpxchg", address, expected, new, width, 1)
 
     def cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """CMPXCHG8B: 8 bytes, locks by itself; returns the old value."""
-        return self._compare("cmpxchg8b", address, expected, new, 8, 1)
+        """CMPXCHG8B without LOCK: 8 bytes, always writes; returns the old value."""
+        return self._compare_unlocked("cmpxchg8b", address, expected, new, 8, 1)
+
+    def lock_cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
+        """LOCK CMPXCHG8B: 8 bytes; returns the old value."""
+        return self._compare("lock cmpxchg8b", address, expected, new, 8, 1)
 
     def cmpxchg16b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """CMPXCHG16B: 16 bytes, aligned or it faults, locks by itself; returns the old value."""
-        return self._compare("cmpxchg16b", address, expected, new, 16, 16)
+        """CMPXCHG16B without LOCK: 16 bytes, aligned or it faults; always writes; returns the old value."""
+        return self._compare_unlocked("cmpxchg16b", address, expected, new, 16, 16)
+
+    def lock_cmpxchg16b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
+        """LOCK CMPXCHG16B: 16 bytes, aligned or it faults; returns the old value."""
+        return self._compare("lock cmpxchg16b", address, expected, new, 16, 16)
+
+    def _compare_unlocked(
+        self, name: str, address: int, expected: int, new: int, width: int, alignment: int
+    ) -> Coroutine[Any, Any, int]:
+        mask = (1 << 8 * width) - 1
+        body = self._scheme.cmpxchg_unlocked(self, address, width, expected & mask, new & mask)
+        return self._access(name, AccessKind.PLAIN_RMW, address, width, body, alignment)
 
     def _compare(
         self, name: str, address: int, expected: int, new: int, width: int, alignment: int
@@ -175,34 +197,55 @@ class X86Cpu(Cpu):
 
     # -- bits ---------------------------------------------------------------------------------
 
-    def bts(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """BTS: set bit number `bit`, modulo the width; returns the old bit."""
-        return self._bit("bts", address, bit, width, locked=False)
+    async def bt(self, address: int, bit: int, *, width: int = 4, immediate: bool = False) -> int:
+        """BT: read a bit."""
+        at, number = _bit_place(address, bit, width, immediate)
+        body = self._scheme.load(self, at, width)
+        value: int = await self._access("bt", AccessKind.LOAD, at, width, body)
+        return value >> number & 1
 
-    def lock_bts(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+    def bts(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
+        """BTS: set a bit; returns the old bit."""
+        return self._bit("bts", address, bit, width, immediate, locked=False)
+
+    def lock_bts(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
         """LOCK BTS."""
-        return self._bit("bts", address, bit, width, locked=True)
+        return self._bit("bts", address, bit, width, immediate, locked=True)
 
-    def btr(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """BTR: clear bit number `bit`, modulo the width; returns the old bit."""
-        return self._bit("btr", address, bit, width, locked=False)
+    def btr(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
+        """BTR: clear a bit; returns the old bit."""
+        return self._bit("btr", address, bit, width, immediate, locked=False)
 
-    def lock_btr(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+    def lock_btr(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
         """LOCK BTR."""
-        return self._bit("btr", address, bit, width, locked=True)
+        return self._bit("btr", address, bit, width, immediate, locked=True)
 
-    def btc(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """BTC: flip bit number `bit`, modulo the width; returns the old bit."""
-        return self._bit("btc", address, bit, width, locked=False)
+    def btc(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
+        """BTC: flip a bit; returns the old bit."""
+        return self._bit("btc", address, bit, width, immediate, locked=False)
 
-    def lock_btc(self, address: int, bit: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+    def lock_btc(
+        self, address: int, bit: int, *, width: int = 4, immediate: bool = False
+    ) -> Coroutine[Any, Any, int]:
         """LOCK BTC."""
-        return self._bit("btc", address, bit, width, locked=True)
+        return self._bit("btc", address, bit, width, immediate, locked=True)
 
-    def _bit(self, name: str, address: int, bit: int, width: int, *, locked: bool) -> Coroutine[Any, Any, int]:
-        number = bit % (8 * width)
+    def _bit(
+        self, name: str, address: int, bit: int, width: int, immediate: bool, *, locked: bool
+    ) -> Coroutine[Any, Any, int]:
+        at, number = _bit_place(address, bit, width, immediate)
         form = self._locked if locked else self._plain
-        return form(name, name, address, number, width, lambda old, new: old >> number & 1)
+        return form(name, name, at, number, width, lambda old, new: old >> number & 1)
 
     # -- the rest -----------------------------------------------------------------------------
 
@@ -254,3 +297,16 @@ class X86Cpu(Cpu):
         old: int = await self._scheme.load(self, address, width)
         await self._scheme.store(self, address, width, function.apply(old))
         return old
+
+
+def _bit_place(address: int, bit: int, width: int, immediate: bool) -> tuple[int, int]:
+    """The address of the word that a bit offset names, and the number of the bit in it.
+
+    A register holds a signed offset of the width of the operand, and reaches other words than the one at `address`.
+    """
+    check_width(width, _BIT_STRINGS)
+    bits = 8 * width
+    if not immediate:
+        bit = (bit + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+        address += bit // bits * width
+    return address, bit % bits

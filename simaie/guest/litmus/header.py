@@ -9,7 +9,7 @@ import msgspec
 
 from .errors import Fault, nearest, quoted
 from .model import Arch
-from .source import Source
+from .source import Source, without_comments
 
 __all__ = ["Header", "read_header"]
 
@@ -19,13 +19,19 @@ _KNOWN = [str(arch) for arch in Arch]
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What the header says; `end` is the offset of the `{` that ends it."""
+    """What the header says.
+
+    Attributes:
+        end: The offset of the `{` that ends it.
+        open_comment: The offset of a comment that the header does not close, None if it closes all.
+    """
 
     arch: Arch
     name: str
     doc: str
     metadata: tuple[tuple[str, str], ...]
     end: int
+    open_comment: int | None = None
 
 
 def read_header(source: Source) -> Header:
@@ -39,7 +45,8 @@ def read_header(source: Source) -> Header:
     name = _checked_name(source, name_start, text[name_start:name_end])
     doc, after = _doc(source, name_end)
     metadata, end = _metadata(source, after)
-    return Header(arch, name, doc, metadata, end)
+    _, open_comment = without_comments(text[:end], after)
+    return Header(arch, name, doc, metadata, end, open_comment)
 
 
 def _architecture(source: Source, at: int, word: str) -> Arch:

@@ -11,6 +11,7 @@ from lark import Lark
 
 from .checks import check
 from .errors import Fault, LitmusError
+from .header import Header, read_header
 from .limits import FILE_BYTES
 from .model import Arch, InitItem, LitmusTest
 from .parsing import build, run
@@ -78,8 +79,20 @@ def _check_text(text: str) -> None:
 
 
 def _read(text: str, file: str) -> LitmusTest:
-    sections = cut(Source(text))
-    header = sections.header
+    source = Source(text)
+    header = read_header(source)
+    try:
+        return _read_after(header, source, file)
+    except Fault as fault:
+        if header.open_comment is None:
+            raise
+        # The `{` that ended the header was meant as a part of the comment, or the mark that closes it is missing.
+        problem = f"the comment is not closed before the first '{{', and what follows cannot be read: {fault.problem}"
+        raise Fault(source.position(header.open_comment), problem, ["'*)'"]) from None
+
+
+def _read_after(header: Header, source: Source, file: str) -> LitmusTest:
+    sections = cut(header, source)
     init = _init(sections)
     threads = read_table(header.arch, sections.source, sections.rows, sections.condition[0])
     final = _final(sections)

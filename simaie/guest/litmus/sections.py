@@ -3,7 +3,7 @@
 Where the sections meet is a matter of characters, not of grammar: the header ends at the first `{` (even
 inside a comment that is never closed: herd7 does so and tests depend on it), the initial state at the brace
 that matches, and the program before the first row that begins like a condition. A `<<` ends the file: some
-old tests have foreign text after.
+old tests have foreign text after, in which a comment may be open.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from .errors import Fault
-from .header import Header, read_header
+from .header import Header
 from .source import Source, without_comments
 
 __all__ = ["Sections", "cut"]
@@ -30,12 +30,11 @@ class Sections(msgspec.Struct, frozen=True):
     condition: tuple[int, int]
 
 
-def cut(source: Source) -> Sections:
-    """Cut a file into sections."""
-    header = read_header(source)
+def cut(header: Header, source: Source) -> Sections:
+    """Cut a file into sections, after its header."""
     text, unclosed = without_comments(source.text, header.end)
     clean = Source(text)
-    if unclosed is not None:
+    if unclosed is not None and text.find("<<", header.end, unclosed) < 0:
         raise Fault(clean.position(unclosed), "comment is never closed", ["'*)'"])
     init_end = _closing_brace(clean, header.end)
     rows, condition_start = _rows(clean, init_end + 1)

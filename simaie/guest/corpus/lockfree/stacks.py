@@ -67,7 +67,7 @@ _ONE = 1 << 32
 
 
 async def _swing_x86(cpu: Any, old: int, node: int) -> bool:
-    return bool(await cpu.cmpxchg8b(TOP, old, (old & ~_LOW) + _ONE | node) == old)
+    return bool(await cpu.lock_cmpxchg8b(TOP, old, (old & ~_LOW) + _ONE | node) == old)
 
 
 async def _swing_arm(cpu: Any, old: int, node: int) -> bool:

@@ -42,9 +42,9 @@ def _wide(b: Builder, operand: Operand) -> tuple[int, int]:
             pass
         case _:
             raise b.unsupported("its constant")
-    if not 0 <= number < 1 << 16 or shift % 16:
-        raise b.unsupported("its constant")
-    return number, shift
+    if shift % 16 or not 0 <= shift < 64:
+        raise b.out_of_range(shift, "a shift by 0, 16, 32 or 48")
+    return b.within(number, 0, mask(16)), shift
 
 
 def _move_wide(*, inverted: bool) -> Handler:
@@ -131,9 +131,7 @@ def _branch_on_bit(*, negated: bool) -> Handler:
 
     def lower(b: Builder, instruction: Instruction) -> None:
         tested, number, target = operands(b, instruction, 3)
-        bit = immediate(b, number)
-        if not 0 <= bit < bits_of(b, register(b, tested)):
-            raise b.unsupported("the number of its bit")
+        bit = immediate(b, number, 0, bits_of(b, register(b, tested)) - 1)
         value = b.alu("and", b.alu("shr", b.read(register(b, tested)), bit), 1)
         (b.branch_if if negated else b.branch_unless)(value, label(b, target))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simaie.guest.isa.aarch64_lse import ATOMICS, ORDERS
 from simaie.guest.litmus.instruction import Instruction
 
-from .arm_operands import place
+from .arm_operands import NO_OFFSET, Offsets, offsets, place
 from .builder import Builder, Value
 from .operands import Handler, bits_of, operands, register
 
@@ -13,13 +13,30 @@ __all__ = ["MEMORY"]
 
 #: Suffix -> width in bytes; None is that of the register.
 _WIDTHS: dict[str, int | None] = {"": None, "b": 1, "h": 2}
+_SIGNED_WIDTHS = {"ldrsb": 1, "ldrsh": 2, "ldrsw": 4}
+
+
+def _offsets(instruction: Instruction, width: int) -> Offsets:
+    """LDR and STR have a scaled offset or a small one, LDUR and STUR the small one, all others none."""
+    small = range(-256, 256)
+    if instruction.mnemonic.startswith(("ldur", "stur")):
+        return offsets([small])
+    if instruction.mnemonic.startswith(("ldr", "str")):
+        return offsets([small, range(0, 4096 * width, width)], [small])
+    return NO_OFFSET
+
+
+def _pair_offsets(width: int) -> Offsets:
+    return offsets([range(-64 * width, 64 * width, width)])
 
 
 def _load(method: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        chosen, at = register(b, target), place(b, source)
-        loaded = b.call(method, at.address, width=width or bits_of(b, chosen) // 8)
+        chosen = register(b, target)
+        size = width or bits_of(b, chosen) // 8
+        at = place(b, source, _offsets(instruction, size))
+        loaded = b.call(method, at.address, width=size)
         at.done()
         b.write(chosen, loaded)
 
@@ -29,7 +46,7 @@ def _load(method: str, width: int | None) -> Handler:
 def _load_signed(method: str) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        chosen, at = register(b, target), place(b, source)
+        chosen, at = register(b, target), place(b, source, _offsets(instruction, _SIGNED_WIDTHS[method]))
         options = {} if method == "ldrsw" else {"register": bits_of(b, chosen) // 8}
         loaded = b.call(method, at.address, **options)
         at.done()
@@ -41,8 +58,10 @@ def _load_signed(method: str) -> Handler:
 def _store(method: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         source, target = operands(b, instruction, 2)
-        chosen, at = register(b, source), place(b, target)
-        b.emit(method, at.address, b.read(chosen), width=width or bits_of(b, chosen) // 8)
+        chosen = register(b, source)
+        size = width or bits_of(b, chosen) // 8
+        at = place(b, target, _offsets(instruction, size))
+        b.emit(method, at.address, b.read(chosen), width=size)
         at.done()
 
     return lower
@@ -64,8 +83,9 @@ def _store_exclusive(method: str, width: int | None) -> Handler:
 def _load_pair(b: Builder, instruction: Instruction) -> None:
     """LDP: two registers, each loaded by itself."""
     first, last, source = operands(b, instruction, 3)
-    one, other, at = register(b, first), register(b, last), place(b, source)
+    one, other = register(b, first), register(b, last)
     width = bits_of(b, one) // 8
+    at = place(b, source, _pair_offsets(width))
     low = b.call("ldr", at.address, width=width)
     high = b.call("ldr", b.alu("add", at.address, width), width=width)
     at.done()
@@ -76,8 +96,9 @@ def _load_pair(b: Builder, instruction: Instruction) -> None:
 def _store_pair(b: Builder, instruction: Instruction) -> None:
     """STP: two registers, each stored by itself."""
     first, last, target = operands(b, instruction, 3)
-    one, other, at = register(b, first), register(b, last), place(b, target)
+    one, other = register(b, first), register(b, last)
     width = bits_of(b, one) // 8
+    at = place(b, target, _pair_offsets(width))
     b.emit("str_", at.address, b.read(one), width=width)
     b.emit("str_", b.alu("add", at.address, width), b.read(other), width=width)
     at.done()
@@ -199,8 +220,8 @@ def _accesses() -> dict[str, Handler]:
 MEMORY: dict[str, Handler] = {
     **_accesses(),
     **_atomics(),
-    **{name: _load_signed(name) for name in ("ldrsb", "ldrsh", "ldrsw")},
-    **{name.replace("r", "ur", 1): _load_signed(name) for name in ("ldrsb", "ldrsh", "ldrsw")},
+    **{name: _load_signed(name) for name in _SIGNED_WIDTHS},
+    **{name.replace("r", "ur", 1): _load_signed(name) for name in _SIGNED_WIDTHS},
     **dict.fromkeys(("ldp", "ldnp"), _load_pair),
     **dict.fromkeys(("stp", "stnp"), _store_pair),
     **{name: _load_exclusive_pair(name) for name in ("ldxp", "ldaxp")},

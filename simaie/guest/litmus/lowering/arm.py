@@ -12,7 +12,7 @@ from simaie.guest.litmus.registers import registers_of
 
 from . import arm_flags as flags
 from .arm_alu import COMMON
-from .arm_operands import place
+from .arm_operands import Offsets, offsets, place
 from .builder import AnyRegister, Builder, Value
 from .operands import Handler, dispatch, immediate, of_vcpu, operands, register
 
@@ -37,9 +37,7 @@ def _half(shift: int) -> Handler:
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        number = immediate(b, source)
-        if not 0 <= number < 1 << 16:
-            raise b.unsupported("its constant")
+        number = immediate(b, source, 0, (1 << 16) - 1)
         chosen = register(b, target)
         kept: Value = b.alu("and", b.read(chosen), 0xFFFF) if shift else 0
         b.write(chosen, b.alu("or", kept, number << shift))
@@ -50,10 +48,18 @@ def _half(shift: int) -> Handler:
 # -- memory -----------------------------------------------------------------------------------------
 
 
+_FAR, _NEAR = offsets([range(-4095, 4096)]), offsets([range(-255, 256)])
+
+
+def _offsets(width: int, *, signed: bool = False) -> Offsets:
+    """LDR, LDRB and their stores have 12 bits of offset, all others 8."""
+    return _FAR if width in (1, 4) and not signed else _NEAR
+
+
 def _load(width: int, *, signed: bool = False) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        at = place(b, source)
+        at = place(b, source, _offsets(width, signed=signed))
         loaded: Value = b.call("ldr", at.address, width=width)
         at.done()
         b.write(register(b, target), b.signed(loaded, 8 * width) if signed else loaded)
@@ -64,7 +70,7 @@ def _load(width: int, *, signed: bool = False) -> Handler:
 def _store(width: int) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         source, target = operands(b, instruction, 2)
-        at = place(b, target)
+        at = place(b, target, _offsets(width))
         b.emit("str_", at.address, b.read(register(b, source)), width=width)
         at.done()
 
@@ -74,7 +80,7 @@ def _store(width: int) -> Handler:
 def _load_two(b: Builder, instruction: Instruction) -> None:
     """LDRD: two words, each loaded by itself."""
     first, last, source = operands(b, instruction, 3)
-    at = place(b, source)
+    at = place(b, source, _NEAR)
     low = b.call("ldr", at.address, width=4)
     high = b.call("ldr", b.alu("add", at.address, 4), width=4)
     at.done()
@@ -85,7 +91,7 @@ def _load_two(b: Builder, instruction: Instruction) -> None:
 def _store_two(b: Builder, instruction: Instruction) -> None:
     """STRD: two words, each stored by itself."""
     first, last, target = operands(b, instruction, 3)
-    at = place(b, target)
+    at = place(b, target, _NEAR)
     b.emit("str_", at.address, b.read(register(b, first)), width=4)
     b.emit("str_", b.alu("add", at.address, 4), b.read(register(b, last)), width=4)
     at.done()

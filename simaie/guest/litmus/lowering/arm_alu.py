@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from simaie.guest.litmus.instruction import Instruction, ShiftedRegister
+from simaie.guest.litmus.instruction import Immediate, Instruction, ShiftedRegister
 from simaie.guest.litmus.model import Arch
 
 from . import arm_flags as flags
-from .arm_operands import second
+from .arm_immediates import check_constant
+from .arm_operands import most_shifted, second
 from .builder import Builder, Value, mask
 from .operands import Handler, bits_of, immediate, label, no_operation, operands, register
 
@@ -36,6 +37,7 @@ def _binary(operation: str, *, inverted: bool = False, swapped: bool = False) ->
         target, *sources = operands(b, instruction, 2, 3)
         left, right = sources if len(sources) == 2 else (target, *sources)
         bits = bits_of(b, register(b, target))
+        check_constant(b, right, operation, bits)
         one, other = second(b, left, bits), second(b, right, bits)
         if inverted:
             other = b.alu("xor", other, mask(bits))
@@ -52,6 +54,7 @@ def _compare(operation: str) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         left, right = operands(b, instruction, 2)
         bits = bits_of(b, register(b, left))
+        check_constant(b, right, operation, bits)
         one, other = second(b, left, bits), second(b, right, bits)
         if b.looks_at_flags:
             _result(b, instruction, operation, one, other, bits)
@@ -65,6 +68,7 @@ def _unary(operation: str, zero: Value) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
         bits = bits_of(b, register(b, target))
+        check_constant(b, source, "mov", bits)
         value = second(b, source, bits)
         if operation == "mov" and instruction.mnemonic == "mov":
             b.write(register(b, target), value)
@@ -84,6 +88,8 @@ def _shift(operation: str) -> Handler:
         bits = bits_of(b, register(b, target))
         if instruction.mnemonic.endswith("s") and b.looks_at_flags:
             raise b.unsupported("the carry that it leaves")
+        if isinstance(right, Immediate):
+            b.within(right.value, 0, most_shifted(b, operation, bits))
         amount = b.alu("and", second(b, right, bits), 255 if b.test.arch is Arch.ARM else bits - 1)
         value = second(b, left, bits)
         b.write(register(b, target), b.alu(operation, b.signed(value, bits) if operation == "sar" else value, amount))
@@ -121,8 +127,9 @@ def _field(*, signed: bool) -> Handler:
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, lowest, width = operands(b, instruction, 4)
-        low, count = immediate(b, lowest), immediate(b, width)
-        if low < 0 or count < 1 or low + count > bits_of(b, register(b, target)):
+        bits = bits_of(b, register(b, target))
+        low, count = immediate(b, lowest, 0, bits - 1), immediate(b, width, 1, bits)
+        if low + count > bits:
             raise b.unsupported("its bit field")
         value = b.alu("shr", b.read(register(b, source)), low)
         b.write(register(b, target), b.signed(value, count) if signed else b.wrap(value, count))

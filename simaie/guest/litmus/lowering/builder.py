@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from simaie.guest.code import ALU, Ins, ins
-from simaie.guest.litmus.errors import nearest, quoted
+from simaie.guest.litmus.errors import LitmusError, nearest, quoted
 from simaie.guest.litmus.instruction import (
     ConditionCode,
     Instruction,
@@ -52,8 +52,10 @@ class Builder:
         register_bits: int,
         zero: frozenset[str] = frozenset(),
         opaque: frozenset[str] = frozenset(),
+        displacement: tuple[int, int] | None = None,
     ) -> None:
         self.test, self.thread, self.layout = test, thread, layout
+        self._displacement = displacement
         self.register_bits, self._zero, self._opaque = register_bits, zero, opaque
         self.code: list[Ins] = []
         self.statement: Statement | None = None
@@ -162,6 +164,8 @@ class Builder:
         """Base + displacement + index * scale, modulo the register width; shifts and write-back are the dialect's."""
         if memory.shift is not None or memory.index_negative or memory.writeback != "none":
             raise self.unsupported("this form of address")
+        if self._displacement is not None:
+            self.within(memory.displacement, *self._displacement)
         total: Value = memory.displacement & _MASK64
         if isinstance(memory.base, Symbol):
             total = self.alu("add", self.symbol(memory.base), total)
@@ -194,6 +198,20 @@ class Builder:
     def branch_unless(self, condition: Value, label: str) -> None:
         """Go on at a label if the condition is 0."""
         self.emit("cbz", condition, label)
+
+    # -- constants ----------------------------------------------------------------------------
+
+    def within(self, number: int, low: int, high: int) -> int:
+        """`number`, a constant of the instruction at hand; LitmusError if the instruction has no room for it."""
+        if not low <= number <= high:
+            raise self.out_of_range(number, f"{low} to {high}")
+        return number
+
+    def out_of_range(self, number: int, *allowed: str) -> LitmusError:
+        """The error to raise for a constant that the instruction at hand cannot hold."""
+        instruction = self._at_hand
+        problem = f"the constant {number} does not fit in {quoted(instruction.written)}"
+        return LitmusError(self.test.file, instruction.position, problem, allowed)
 
     # -- complaints ---------------------------------------------------------------------------
 

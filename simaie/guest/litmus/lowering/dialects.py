@@ -10,6 +10,7 @@ from simaie.guest.litmus.model import Arch
 
 from . import aarch64, arm, mips, ppc, riscv, x86
 from .builder import Builder
+from .operands import either_range, signed_range
 
 __all__ = ["DIALECTS", "Dialect"]
 
@@ -17,7 +18,8 @@ __all__ = ["DIALECTS", "Dialect"]
 class Dialect(NamedTuple):
     """isa: of the program. register_bits: of a whole register. lower: appends an instruction to a thread.
 
-    zero: registers that always hold 0. opaque: registers that exist, and are not simulated.
+    zero: registers that always hold 0. opaque: registers that exist, and are not simulated. displacement: the least and
+    the greatest that an address may have; None where it depends on the instruction, whose rules check it.
     """
 
     isa: str
@@ -25,14 +27,15 @@ class Dialect(NamedTuple):
     lower: Callable[[Builder, Instruction], None]
     zero: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
+    displacement: tuple[int, int] | None = None
 
 
 DIALECTS: dict[Arch, Dialect] = {
-    Arch.X86: Dialect("x86", 32, x86.lower_intel, opaque=x86.OPAQUE),
-    Arch.X86_64: Dialect("x86", 64, x86.lower_att, opaque=x86.OPAQUE),
+    Arch.X86: Dialect("x86", 32, x86.lower_intel, opaque=x86.OPAQUE, displacement=either_range(32)),
+    Arch.X86_64: Dialect("x86", 64, x86.lower_att, opaque=x86.OPAQUE, displacement=signed_range(32)),
     Arch.ARM: Dialect("arm", 32, arm.lower, opaque=arm.OPAQUE),
     Arch.AARCH64: Dialect("aarch64", 64, aarch64.lower, zero=aarch64.ZERO),
-    Arch.RISCV: Dialect("riscv", 64, riscv.lower, zero=riscv.ZERO),
-    Arch.MIPS: Dialect("mips", 64, mips.lower, zero=mips.ZERO),
-    Arch.PPC: Dialect("ppc", 64, ppc.lower, opaque=ppc.OPAQUE),
+    Arch.RISCV: Dialect("riscv", 64, riscv.lower, zero=riscv.ZERO, displacement=signed_range(12)),
+    Arch.MIPS: Dialect("mips", 64, mips.lower, zero=mips.ZERO, displacement=signed_range(16)),
+    Arch.PPC: Dialect("ppc", 64, ppc.lower, opaque=ppc.OPAQUE, displacement=signed_range(16)),
 }

@@ -82,6 +82,7 @@ class Lowered:
             register_bits=dialect.register_bits,
             zero=dialect.zero,
             opaque=dialect.opaque,
+            displacement=dialect.displacement,
         )
         self._initialise(builder)
         for statement in thread.statements:

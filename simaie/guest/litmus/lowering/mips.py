@@ -12,6 +12,7 @@ from .builder import Builder, Value, mask
 from .operands import (
     Handler,
     dispatch,
+    either_range,
     immediate,
     label,
     memory,
@@ -19,6 +20,7 @@ from .operands import (
     of_vcpu,
     operands,
     register,
+    signed_range,
     value,
 )
 
@@ -36,13 +38,18 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _binary(operation: str, bits: int = 64, *, inverted: bool = False) -> Handler:
-    """Two sources, the second a register or a constant; of 32 bits, the result is sign extended."""
+    """Two sources, the second a register or a constant; of 32 bits, the result is sign extended.
+
+    The constant has 16 bits with a sign. Without the `i` in the mnemonic it is the assembler's affair to load a wider
+    one, and a shift has just enough bits for its amount.
+    """
     shift = operation in ("shl", "shr", "sar")
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, *sources = operands(b, instruction, 2, 3)
         one, other = sources if len(sources) == 2 else (target, *sources)  # `addiu $2,1` is `addiu $2,$2,1`
-        left, right = b.read(register(b, one)), value(b, other)
+        allowed = (0, bits - 1) if shift else _constants(instruction.mnemonic, bits)
+        left, right = b.read(register(b, one)), value(b, other, *allowed)
         if shift:
             right = b.alu("and", right, bits - 1)
         if bits < 64 and operation in ("shr", "sar"):
@@ -55,20 +62,24 @@ def _binary(operation: str, bits: int = 64, *, inverted: bool = False) -> Handle
     return lower
 
 
+def _constants(mnemonic: str, bits: int) -> tuple[int, int]:
+    return signed_range(16) if mnemonic.removesuffix("u").endswith("i") else either_range(bits)
+
+
 def _logical(operation: str) -> Handler:
     """ANDI, ORI, XORI: the constant is zero extended."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, constant = operands(b, instruction, 3)
         old = b.read(register(b, source))
-        b.write(register(b, target), b.alu(operation, old, immediate(b, constant) & mask(16)))
+        b.write(register(b, target), b.alu(operation, old, immediate(b, constant, 0, mask(16))))
 
     return lower
 
 
 def _li(b: Builder, instruction: Instruction) -> None:
     target, source = operands(b, instruction, 2)
-    b.write(register(b, target), value(b, source))
+    b.write(register(b, target), value(b, source, *either_range(64 if instruction.mnemonic.startswith("d") else 32)))
 
 
 def _move(b: Builder, instruction: Instruction) -> None:
@@ -78,7 +89,7 @@ def _move(b: Builder, instruction: Instruction) -> None:
 
 def _lui(b: Builder, instruction: Instruction) -> None:
     target, constant = operands(b, instruction, 2)
-    b.write(register(b, target), b.signed(immediate(b, constant) << 16, 32))
+    b.write(register(b, target), b.signed(immediate(b, constant, 0, mask(16)) << 16, 32))
 
 
 def _extract(bits: int) -> Handler:
@@ -86,8 +97,8 @@ def _extract(bits: int) -> Handler:
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, position, size = operands(b, instruction, 4)
-        low, count = immediate(b, position), immediate(b, size)
-        if low < 0 or count < 1 or low + count > bits:
+        low, count = immediate(b, position, 0, bits - 1), immediate(b, size, 1, bits)
+        if low + count > bits:
             raise b.unsupported("its bit field")
         b.write(register(b, target), b.wrap(b.alu("shr", b.read(register(b, source)), low), count))
 
@@ -134,7 +145,7 @@ def _jump(b: Builder, instruction: Instruction) -> None:
 
 
 def _sync(b: Builder, instruction: Instruction) -> None:
-    b.emit("sync", *(immediate(b, stype) for stype in operands(b, instruction, 0, 1)))
+    b.emit("sync", *(immediate(b, stype, 0, 31) for stype in operands(b, instruction, 0, 1)))
 
 
 def _binaries() -> dict[str, Handler]:

@@ -18,11 +18,21 @@ from simaie.guest.litmus.instruction import (
 from .builder import AnyRegister, Builder, Value
 
 __all__ = [
-    "Handler", "bits_of", "dispatch", "immediate", "label", "memory", "no_operation", "of_vcpu", "operands", "register",
-    "value",
+    "Handler", "bits_of", "dispatch", "either_range", "immediate", "label", "memory", "no_operation", "of_vcpu",
+    "operands", "register", "signed_range", "value",
 ]  # fmt: skip
 
 Handler = Callable[[Builder, Instruction], None]
+
+
+def signed_range(bits: int) -> tuple[int, int]:
+    """The least and the greatest number of `bits` bits with a sign."""
+    return -(1 << bits - 1), (1 << bits - 1) - 1
+
+
+def either_range(bits: int) -> tuple[int, int]:
+    """From the least signed to the greatest unsigned number of `bits` bits: what an assembler takes for a word."""
+    return -(1 << bits - 1), (1 << bits) - 1
 
 
 def dispatch(b: Builder, instruction: Instruction, handlers: dict[str, Handler]) -> None:
@@ -53,10 +63,10 @@ def bits_of(b: Builder, operand: AnyRegister) -> int:
     return operand.bits if isinstance(operand, Register) else b.register_bits
 
 
-def immediate(b: Builder, operand: Operand) -> int:
-    """The number that `operand` is, as written."""
+def immediate(b: Builder, operand: Operand, low: int, high: int) -> int:
+    """The number that `operand` is, as written; LitmusError if it is not in the range that the instruction holds."""
     if isinstance(operand, Immediate):
-        return operand.value
+        return b.within(operand.value, low, high)
     raise b.misplaced(operand, "a constant")
 
 
@@ -74,13 +84,13 @@ def label(b: Builder, operand: Operand) -> str:
     raise b.misplaced(operand, "a label")
 
 
-def value(b: Builder, operand: Operand) -> Value:
-    """The value of a register, a constant, or the address of a location."""
+def value(b: Builder, operand: Operand, low: int, high: int) -> Value:
+    """The value of a register, a constant in the range that the instruction holds, or the address of a location."""
     match operand:
         case Register() | SymbolicRegister():
             return b.read(operand)
         case Immediate(number):
-            return number
+            return b.within(number, low, high)
         case Symbol():
             return b.location(operand)
         case _:

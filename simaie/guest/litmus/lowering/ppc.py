@@ -12,6 +12,7 @@ from .builder import Builder, Value, mask
 from .operands import (
     Handler,
     dispatch,
+    either_range,
     immediate,
     label,
     memory,
@@ -19,6 +20,7 @@ from .operands import (
     of_vcpu,
     operands,
     register,
+    signed_range,
     value,
 )
 
@@ -63,10 +65,9 @@ def _compare(bits: int, *, signed: bool, immediately: bool) -> Handler:
         if len(compared) != 2:
             raise b.unsupported("its operands")
         one = b.read(register(b, compared[0]))
-        other: Value = immediate(b, compared[1]) if immediately else b.read(register(b, compared[1]))
         extend = b.signed if signed else b.wrap
-        if immediately and not signed:
-            other = b.wrap(other, 16)
+        allowed = signed_range(16) if signed else (0, mask(16))
+        other: Value = immediate(b, compared[1], *allowed) if immediately else b.read(register(b, compared[1]))
         _compare_into(b, field, extend(one, bits), extend(other, bits), "slt" if signed else "lt")
 
     return lower
@@ -95,17 +96,12 @@ def _recorded(b: Builder, instruction: Instruction, target: Operand, result: Val
         _compare_into(b, "cr0", result, 0)
 
 
-def _binary(operation: str, *, swapped: bool = False, inverted: bool = False, high: bool = False) -> Handler:
-    """Two sources, the second a register or a constant (of the `high` half, shifted)."""
+def _binary(operation: str, *, swapped: bool = False, inverted: bool = False) -> Handler:
+    """Two sources, both registers."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, one, other = operands(b, instruction, 3)
-        left, right = b.read(register(b, one)), value(b, other)
-        if instruction.mnemonic in ("addi", "addis") and one == Register("r0", 64):
-            left = 0
-        if high:
-            assert isinstance(right, int)
-            right <<= 16
+        left, right = b.read(register(b, one)), b.read(register(b, other))
         result = b.alu(operation, right, left) if swapped else b.alu(operation, left, right)
         if inverted:
             result = b.alu("xor", result, mask(64))
@@ -114,12 +110,28 @@ def _binary(operation: str, *, swapped: bool = False, inverted: bool = False, hi
     return lower
 
 
-def _constant(shift: int) -> Handler:
+def _with_constant(operation: str, low: int, high: int, shift: int = 0) -> Handler:
+    """A register and a constant, which the forms for the high half shift; ADDI and ADDIS read r0 as 0."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, one, other = operands(b, instruction, 3)
+        left, right = b.read(register(b, one)), value(b, other, low, high)
+        if instruction.mnemonic in ("addi", "addis") and one == Register("r0", 64):
+            left = 0
+        if instruction.mnemonic == "addis":
+            right = b.signed(right, 16)
+        shifted = b.alu("shl", right, shift) if shift else right
+        _recorded(b, instruction, target, b.alu(operation, left, shifted))
+
+    return lower
+
+
+def _constant(shift: int, high: int) -> Handler:
     """LI and LIS."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        number = value(b, source)
+        number = b.signed(value(b, source, -(1 << 15), high), 16)
         b.write(register(b, target), b.alu("shl", number, shift) if shift else number)
 
     return lower
@@ -140,9 +152,7 @@ def _unary(operation: str, other: Value) -> Handler:
 def _rlwinm(b: Builder, instruction: Instruction) -> None:
     """RLWINM: rotate the low word left, and keep the bits `first` to `last`, counted from the left."""
     target, source, *numbers = operands(b, instruction, 5)
-    amount, first, last = (immediate(b, each) for each in numbers)
-    if not all(0 <= each < 32 for each in (amount, first, last)):
-        raise b.unsupported("its constants")
+    amount, first, last = (immediate(b, each, 0, 31) for each in numbers)
     word = b.wrap(b.read(register(b, source)), 32)
     rotated = b.alu("or", b.alu("shl", word, amount), b.alu("shr", word, 32 - amount))
     if first > last:
@@ -154,10 +164,12 @@ def _rlwinm(b: Builder, instruction: Instruction) -> None:
 # -- memory -----------------------------------------------------------------------------------------
 
 
-def _address(b: Builder, found: tuple[Operand, ...]) -> Value:
-    """Of ``8(r2)``, or of the two registers of an indexed form."""
+def _address(b: Builder, found: tuple[Operand, ...], *, doubleword: bool = False) -> Value:
+    """Of ``8(r2)``, or of the two registers of an indexed form; `doubleword`: one of LD, LWA and STD."""
     if len(found) == 1:
         operand = memory(b, found[0])
+        if doubleword and operand.displacement % 4:
+            raise b.out_of_range(operand.displacement, "a multiple of 4")
         return operand.displacement & mask(64) if _is_zero(operand) else b.address(operand)
     base, index = found
     offset = b.read(register(b, index))
@@ -168,10 +180,14 @@ def _is_zero(operand: Memory) -> bool:
     return operand.base == Register("r0", 64)
 
 
+#: These drop the lowest two bits of the displacement.
+_DS_FORMS = frozenset({"ld", "lwa", "std"})
+
+
 def _load(method: str, *, indexed: bool) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         target, *place = operands(b, instruction, 3 if indexed else 2)
-        b.write(register(b, target), b.call(method, _address(b, tuple(place))))
+        b.write(register(b, target), b.call(method, _address(b, tuple(place), doubleword=method in _DS_FORMS)))
 
     return lower
 
@@ -179,7 +195,8 @@ def _load(method: str, *, indexed: bool) -> Handler:
 def _store(method: str, *, indexed: bool) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         source, *place = operands(b, instruction, 3 if indexed else 2)
-        b.emit(method, _address(b, tuple(place)), b.read(register(b, source)))
+        address = _address(b, tuple(place), doubleword=method in _DS_FORMS)
+        b.emit(method, address, b.read(register(b, source)))
 
     return lower
 
@@ -236,16 +253,16 @@ _HANDLERS: dict[str, Handler] = {
             "rlwinm": _rlwinm,
         }
     ),
-    "addi": _binary("add"),
-    "addis": _binary("add", high=True),
-    "subi": _binary("sub"),
-    "mulli": _binary("mul"),
-    "andi.": _binary("and"),
-    "ori": _binary("or"),
-    "oris": _binary("or", high=True),
-    "xori": _binary("xor"),
-    "li": _constant(0),
-    "lis": _constant(16),
+    "addi": _with_constant("add", *signed_range(16)),
+    "addis": _with_constant("add", *either_range(16), 16),
+    "subi": _with_constant("sub", 1 - (1 << 15), 1 << 15),
+    "mulli": _with_constant("mul", *signed_range(16)),
+    "andi.": _with_constant("and", 0, mask(16)),
+    "ori": _with_constant("or", 0, mask(16)),
+    "oris": _with_constant("or", 0, mask(16), 16),
+    "xori": _with_constant("xor", 0, mask(16)),
+    "li": _constant(0, (1 << 15) - 1),
+    "lis": _constant(16, mask(16)),
     "cmpw": _compare(32, signed=True, immediately=False),
     "cmpd": _compare(64, signed=True, immediately=False),
     "cmpwi": _compare(32, signed=True, immediately=True),

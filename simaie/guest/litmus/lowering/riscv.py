@@ -11,6 +11,7 @@ from .builder import Builder, Value
 from .operands import (
     Handler,
     dispatch,
+    either_range,
     immediate,
     label,
     memory,
@@ -18,6 +19,7 @@ from .operands import (
     of_vcpu,
     operands,
     register,
+    signed_range,
     value,
 )
 
@@ -37,12 +39,16 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _binary(operation: str, bits: int = 64) -> Handler:
-    """Register-register and register-immediate; of 32 bits, the result is sign extended."""
+    """Register-register and register-immediate; of 32 bits, the result is sign extended.
+
+    A constant has 12 bits with a sign, of a shift just enough for its amount.
+    """
     shift = operation in ("shl", "shr", "sar")
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, one, other = operands(b, instruction, 3)
-        left, right = b.read(register(b, one)), value(b, other)
+        left = b.read(register(b, one))
+        right = value(b, other, *((0, bits - 1) if shift else signed_range(12)))
         if shift:
             right = b.alu("and", right, bits - 1)
         if bits < 64 and operation in ("shr", "sar"):
@@ -64,7 +70,7 @@ def _unary(operation: str, other: Value, *, swapped: bool = False) -> Handler:
 
 def _li(b: Builder, instruction: Instruction) -> None:
     target, source = operands(b, instruction, 2)
-    b.write(register(b, target), value(b, source))
+    b.write(register(b, target), value(b, source, *either_range(64)))
 
 
 def _mv(b: Builder, instruction: Instruction) -> None:
@@ -74,7 +80,7 @@ def _mv(b: Builder, instruction: Instruction) -> None:
 
 def _lui(b: Builder, instruction: Instruction) -> None:
     target, source = operands(b, instruction, 2)
-    b.write(register(b, target), b.signed(immediate(b, source) << 12, 32))
+    b.write(register(b, target), b.signed(immediate(b, source, 0, (1 << 20) - 1) << 12, 32))
 
 
 # -- memory -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from simaie.guest.litmus.instruction import Immediate, Instruction, Memory, Regi
 
 from . import x86_flags as flags
 from .builder import Builder, Value, mask
-from .x86_operands import Handler, Operands, method_name, one_operand, read, two_operands, write
+from .x86_operands import Handler, Operands, constant, method_name, one_operand, read, two_operands, write
 
 __all__ = ["ARITHMETIC"]
 
@@ -96,28 +96,36 @@ def _shift(operation: str) -> Handler:
         if b.looks_at_flags:
             raise b.unsupported("a flag is looked at after it")
         value = b.signed(b.read(target), bits) if operation == "sar" else b.read(target)
-        b.write(target, b.alu(operation, value, amount.value & (63 if bits == 64 else 31)))
+        b.write(target, b.alu(operation, value, constant(b, amount.value, 8) & (63 if bits == 64 else 31)))
 
     return lower
 
 
+_BIT_CHANGES = {"bts": "or", "btr": "and", "btc": "xor"}
+
+
 def _bit(name: str) -> Handler:
-    """BT, BTS, BTR, BTC: the old bit becomes the carry."""
+    """BT, BTS, BTR, BTC: the old bit becomes the carry.
+
+    A bit offset in a register reaches other words than the operand in memory; else it counts modulo the width.
+    """
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         target, number = two_operands(b, operands)
-        if not isinstance(number, Immediate):
-            raise b.unsupported("the number of the bit is a constant only")
-        bit = number.value % bits
-        if isinstance(target, Memory) and name != "bt":
-            old: Value = b.call(method_name(name, instruction), b.address(target), bit, width=bits // 8)
+        if bits == 8:
+            raise b.unsupported("it has no form of 8 bits")
+        if not isinstance(number, Immediate | Register):
+            raise b.misplaced(number, "a register", "a constant")
+        offset: Value = constant(b, number.value, 8) % bits if isinstance(number, Immediate) else b.read(number)
+        if isinstance(target, Memory):
+            old: Value = b.call(method_name(name, instruction), b.address(target), offset, width=bits // 8)
         else:
             value = read(b, target, bits)
-            old = b.move(b.alu("and", b.alu("shr", value, bit), 1), b.temporary())
-            change = {"bts": ("or", 1 << bit), "btr": ("and", mask(64) ^ 1 << bit), "btc": ("xor", 1 << bit)}
-            if name in change:
-                operation, operand = change[name]
-                write(b, target, b.alu(operation, value, operand), bits)
+            bit = b.alu("shl", 1, b.alu("and", offset, bits - 1))
+            old = b.move(b.alu("ne", b.alu("and", value, bit), 0), b.temporary())
+            if name in _BIT_CHANGES:
+                operand = b.alu("xor", bit, mask(64)) if name == "btr" else bit
+                write(b, target, b.alu(_BIT_CHANGES[name], value, operand), bits)
         if b.looks_at_flags:
             b.move(old, b.flag("carry"))
 

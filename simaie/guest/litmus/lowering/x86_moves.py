@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from simaie.guest.litmus.instruction import Instruction, Memory, Register
+from simaie.guest.litmus.instruction import Immediate, Instruction, Memory, Register
 
 from . import x86_flags as flags
 from .builder import Builder, Value
-from .x86_operands import Handler, Operands, method_name, one_operand, read, two_operands, write
+from .x86_operands import Handler, Operands, constant, method_name, one_operand, read, two_operands, write
 
 __all__ = ["MOVES", "WIDENINGS"]
 
 
 def _mov(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     target, source = two_operands(b, operands)
-    write(b, target, read(b, source, bits), bits)
+    if isinstance(source, Immediate) and isinstance(target, Register):
+        b.write(target, constant(b, source.value, bits, whole=True))
+    else:
+        write(b, target, read(b, source, bits), bits)
 
 
 def _widening(signed: bool, source_bits: int | None, target_bits: int | None) -> Handler:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from simaie.guest.litmus.instruction import Immediate, Instruction, Memory, Operand, Register, Symbol
 
 from .builder import Builder, Value, mask
+from .operands import either_range, signed_range
 
-__all__ = ["Handler", "Operands", "is_locked", "method_name", "one_operand", "read", "two_operands", "write"]
+__all__ = [
+    "Handler", "Operands", "constant", "is_locked", "method_name", "one_operand", "read", "two_operands", "write",
+]  # fmt: skip
 
 Operands = tuple[Operand, ...]
 #: Lowers an instruction with its operands in Intel order and the width of the operation, in bits.
@@ -20,14 +23,22 @@ def read(b: Builder, operand: Operand, bits: int) -> Value:
     match operand:
         case Register():
             return b.read(operand)
-        case Immediate(value):
-            return value & mask(bits)
+        case Immediate(number):
+            return constant(b, number, bits)
         case Symbol():
             return b.location(operand)
         case Memory():
             return b.call("load", b.address(operand), width=bits // 8)
         case _:
             raise b.misplaced(operand, "a register", "a constant", "a place in memory")
+
+
+def constant(b: Builder, number: int, bits: int, *, whole: bool = False) -> int:
+    """A constant of an operation of `bits` bits, unsigned. One of 64 bits has 32 and a sign, unless it is `whole`."""
+    if bits == 64 and not whole:
+        signed = number - (1 << 64) if number >= 1 << 63 else number
+        b.within(signed, *signed_range(32))
+    return b.within(number, *either_range(bits)) & mask(bits)
 
 
 def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
