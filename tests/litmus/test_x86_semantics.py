@@ -113,3 +113,32 @@ def test_intel_order() -> None:
     rows = " MOV EAX,$5 ;\n SUB EAX,$2 ;\n ADD [x],EAX ;\n MOV BL,AL ;\n MOVZX ECX,BL ;\n CMP EAX,ECX ;\n SETE DL ;"
     state = final(rows, "x; 0:EAX; 0:EBX; 0:ECX; 0:EDX;", "0:EBX=0x100;", arch="X86")
     assert state == {"x": 3, "0:EAX": 3, "0:EBX": 0x103, "0:ECX": 3, "0:EDX": 1}
+
+
+@pytest.mark.parametrize("lock", ["", "lock "])
+@pytest.mark.parametrize(
+    ("instruction", "ecx", "words"),
+    [
+        ("btsl %ecx,(t)", 37, (0, 32)),
+        ("btsl %ecx,4(t)", -32, (1, 0)),
+        ("btsl $37,(t)", 0, (32, 0)),
+        ("btsw %cx,(t)", 16 + 3, (1 << 19, 0)),
+        ("btsq %rcx,(t)", 33, (0, 2)),
+        ("btcl %ecx,(t)", 62, (0, 1 << 30)),
+    ],
+)
+def test_a_bit_offset_in_a_register_reaches_other_words_in_memory(
+    lock: str, instruction: str, ecx: int, words: tuple[int, int]
+) -> None:
+    """The constant wraps at the width; so do both forms on a register."""
+    rows = f" {lock}{instruction} ;\n movl (t),%eax ;\n movl 4(t),%ebx ;"
+    state = final(rows, "0:rax; 0:rbx;", f"int t[2]={{0,0}}; uint64_t 0:rcx={ecx};")
+    assert state == {"0:rax": words[0], "0:rbx": words[1]}
+
+
+def test_a_bit_offset_in_a_register_wraps_on_a_register() -> None:
+    """BT puts the bit into the carry, of memory too."""
+    rows = " btsl %ecx,%eax ;\n btl %ecx,(t) ;\n setb %bl ;\n btl %ecx,%eax ;\n setb %dl ;\n btrl %ecx,%eax ;"
+    init = "int t[2]={0,32}; uint64_t 0:rcx=37; uint64_t 0:rax=1; uint64_t 0:rbx=0; uint64_t 0:rdx=0;"
+    state = final(rows, "0:rax; 0:rbx; 0:rdx;", init)
+    assert state == {"0:rax": 1, "0:rbx": 1, "0:rdx": 1}

@@ -36,7 +36,12 @@ def _fits_a32(number: int, operation: str, bits: int) -> bool:
         return False
     if operation == "mov" and 0 <= number <= mask(16):
         return True  # as MOVW
-    return any(_rotated_byte(each & mask(32)) for each in (number, ~number, -number))
+    forms = [number]
+    if operation in ("add", "sub"):
+        forms.append(-number)
+    elif operation in ("mov", "and"):
+        forms.append(~number)
+    return any(_rotated_byte(each & mask(32)) for each in forms)
 
 
 def _rotated_byte(word: int) -> bool:
