@@ -17,10 +17,11 @@ from simaie.errors import SchemeError
 from simaie.host.host import Host
 from simaie.host.ram import Endian
 from simaie.host.sc import ScMemory
-from simaie.op import Function, Kind, Op, Order, waits_for_drain
+from simaie.op import Function, Kind, Op, Order
 from simaie.prng import Random
 from simaie.protocols import HostMemory
 from simaie.testing.host_litmus import ALWAYS, CLASSIC, HostTest, shows
+from simaie.testing.host_waiting import check_update, check_waiting, waits
 
 __all__ = ["check_host_memory"]
 
@@ -49,6 +50,8 @@ def _check(factory: HostMemoryFactory, rounds: int) -> None:
         endian: Endian = "big" if seed % 2 else "little"
         _check_together(factory(endian), Random(seed))
         _check_alone(factory(endian), ScMemory(endian), Random(seed))
+    check_waiting(partial(factory, "little"))
+    check_update(factory("little"))
     for test in CLASSIC:
         _check_order(factory, test)
     for test in ALWAYS:
@@ -89,7 +92,7 @@ def _check_together(memory: HostMemory, random: Random) -> None:
         pending = {actor: list(memory.drains(actor)) for actor in _ACTORS}
         assert memory.enabled(me, stop) == (not any(pending.values())), "the world stops when all buffers are empty"
         op = memory.admit(_random_op(random, cell))
-        if waits_for_drain(op) and pending[me]:
+        if waits(op) and pending[me]:
             assert not memory.enabled(me, op), f"{op} does not wait for the vCPU's own buffered stores"
             _drain_any(memory, me, random)
             assert list(memory.drains(other)) == pending[other], "a drain changed the buffers of another vCPU"

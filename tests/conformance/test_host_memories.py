@@ -6,10 +6,11 @@ import pytest
 
 from simaie import plugins
 from simaie.barrier import Barrier
+from simaie.host import store_buffer
 from simaie.host.pso import PsoMemory
 from simaie.host.sc import ScMemory
 from simaie.host.tso import TsoMemory
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, waits_for_drain
 from simaie.testing import check_host_memory
 from simaie.testing.host_litmus import CLASSIC, shows
 
@@ -127,7 +128,7 @@ class LocksForTwo(TsoMemory):
     """A mutex is always free."""
 
     def enabled(self, actor, op):
-        return op.kind is Kind.LOCK or super().enabled(actor, op)
+        return (op.kind is Kind.LOCK and actor not in self._buffers) or super().enabled(actor, op)
 
 
 class WaitsInRam(TsoMemory):
@@ -186,6 +187,34 @@ class NeverDrains(TsoMemory):
         return ()
 
 
+class LoadsInNoOrder(TsoMemory):
+    """A sequentially consistent load does not wait for the buffer."""
+
+    def enabled(self, actor, op):
+        return op.kind is Kind.LOAD or super().enabled(actor, op)
+
+
+class FencesTooMuch(PsoMemory):
+    """Every fence waits for the buffers."""
+
+    def enabled(self, actor, op):
+        return not (op.kind is Kind.FENCE and actor in self._buffers) and super().enabled(actor, op)
+
+
+class EndsThreadsEarly(PsoMemory):
+    """A vCPU may end with stores in its buffers."""
+
+    def enabled(self, actor, op):
+        return op.kind is Kind.EXIT or super().enabled(actor, op)
+
+
+class UpdatesOverStores(TsoMemory):
+    """An update of a cell overtakes the vCPU's own store to it."""
+
+    def perform(self, actor, op):
+        return ScMemory.perform(self, actor, op) if op.kind is Kind.UPDATE else super().perform(actor, op)
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
@@ -197,6 +226,10 @@ class NeverDrains(TsoMemory):
         (IgnoresStoreFences, "in spite of the fences"),
         (DrainsOutOfOrder, "program order"),
         (NeverDrains, "nothing to drain"),
+        (LoadsInNoOrder, "load .* does not wait|does not wait"),
+        (FencesTooMuch, "fence .*st-st.* waits|is disabled"),
+        (EndsThreadsEarly, "exit does not wait"),
+        (UpdatesOverStores, "UPDATE overtakes"),
         (DrainsOverlapsOutOfOrder, "program order|over a part"),
         (IgnoresReleases, "release"),
         (ForwardsWholeStoresOnly, "program order"),
@@ -233,3 +266,10 @@ def test_a_fence_of_another_order_does_not_help():
     assert memory.enabled("me", Op(Kind.FENCE, note="st-st"))
     assert memory.enabled("me", Op(Kind.FENCE, note="ld-ld+ld-st"))
     assert not memory.enabled("me", Op(Kind.FENCE, note="st-ld"))
+
+
+def test_what_the_suite_expects_is_its_own(monkeypatch):
+    """A memory that asks `waits_for_drain` does not pass if that forgets a sequentially consistent load."""
+    monkeypatch.setattr(store_buffer, "waits_for_drain", lambda op: op.kind is not Kind.LOAD and waits_for_drain(op))
+    with pytest.raises(AssertionError, match="does not wait"):
+        check_host_memory(TsoMemory)

@@ -27,7 +27,9 @@ class First(Scheduler):
         return offer.default
 
 
-def run(isa: str, *calls: tuple[Any, ...], init: int = 0) -> tuple[list[Any], int, Any]:
+def run(
+    isa: str, *calls: tuple[Any, ...], init: int = 0, machine: Machine | None = None
+) -> tuple[list[Any], int, Any]:
     """(what the instructions returned, the 8 bytes at X afterwards, the trace); a dict ends the options of a call."""
     seen = []
 
@@ -37,7 +39,7 @@ def run(isa: str, *calls: tuple[Any, ...], init: int = 0) -> tuple[list[Any], in
             seen.append(await getattr(cpu, name)(*args, **options))
 
     program = Program("alone", isa=isa, threads=[guest], init={X: (init, 8), Y: (0, 8)}, watch={X: 8})
-    trace = run_inline(Execution(program, Machine(), First(), ExecutionInfo(0, 0, 1)))
+    trace = run_inline(Execution(program, machine or Machine(), First(), ExecutionInfo(0, 0, 1)))
     return seen, trace.outcome[f"[{X:#x}]"], trace
 
 
@@ -241,6 +243,31 @@ FENCES: list[tuple[str, tuple[Any, ...], list[str]]] = [
 def test_a_fence_orders_what_its_manual_says(isa, call, kinds):
     found = fences(isa, call)
     assert [parse_barrier(kind) for kind in found] == [parse_barrier(kind) for kind in kinds]
+
+
+#: Instruction -> the orders of the barriers before and after its access: emulated as QEMU does it, with the guest's or
+#: with all barriers; and what the architecture itself needs.
+ORDERED: list[tuple[tuple[Any, ...], list[tuple[str, str]]]] = [
+    (("ldr", X), [("", ""), ("", ""), ("", "")]),
+    (("str_", X, 1), [("", ""), ("", ""), ("", "")]),
+    (("ldapr", X), [("", "full"), ("", "full"), ("", "ld-ld+ld-st")]),
+    (("ldar", X), [("", "full"), ("st-ld", "full"), ("st-ld", "ld-ld+ld-st")]),
+    (("stlr", X, 1), [("full", ""), ("full", ""), ("ld-st+st-st", "")]),
+    (("ldaxr", X), [("", "full"), ("", "full"), ("", "ld-ld+ld-st")]),
+    (("swp", X, 1, {"order": "a"}), [("", "full"), ("", "full"), ("", "ld-ld+ld-st")]),
+    (("swp", X, 1, {"order": "l"}), [("full", ""), ("full", ""), ("ld-st+st-st", "")]),
+    (("swp", X, 1, {"order": "al"}), [("full", "full"), ("full", "full"), ("ld-st+st-st", "ld-ld+ld-st")]),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), ORDERED, ids=[f"{call[0]} {call[-1]}" for call, _ in ORDERED])
+def test_an_access_with_an_order_has_its_barriers_on_the_right_sides(call, expected):
+    for scheme, (before, after) in zip(["none:barriers=guest", "none:barriers=full", "native"], expected, strict=True):
+        _, _, trace = run("aarch64", call, machine=Machine(scheme))
+        access = next(step for step, event in enumerate(trace.events) if event.op.kind is not Kind.FENCE)
+        for part, orders in ((trace.events[:access], before), (trace.events[access:], after)):
+            notes = [event.op.note for event in part if event.op.kind is Kind.FENCE]
+            assert [parse_barrier(note) for note in notes] == [parse_barrier(each) for each in [orders] if each], scheme
 
 
 @pytest.mark.parametrize(
