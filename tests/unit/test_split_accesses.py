@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simaie import Machine, Program, UsageError, compare, explore, ins
+from simaie.cli import main
 from simaie.explore.architecture import guest_machine
 from simaie.explore.outcomes import SearchLimits, outcomes_of
 from simaie.explore.subject import subject_of
@@ -186,3 +187,21 @@ def test_dpor_and_dfs_find_the_same_outcomes_of_split_accesses():
     assert all(report.verdict == "holds" for report in reports)
     one, other = (set(report.outcomes) for report in reports)
     assert one == other
+
+
+GUEST = '''
+from simaie import Program, ins
+
+wide = Program("wide", isa="arm", init={0x38: (0, 8)}, threads=[
+    [ins("str_", 0x38, (1 << 64) - 1, width=8)], [ins("ldr", 0x38, width=8, into="r")]])
+'''
+
+
+def test_an_extension_is_named_on_the_command_line(tmp_path, monkeypatch, capsys):
+    """A double word that the emulator tears is the architecture's on Armv7, and a bug where there is LPAE."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guest.py").write_text(GUEST)
+    arguments = ["compare", "guest.py:wide", "--scheme", "none", "--host-word", "32"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--single-copy", "lpae"]) == 1
+    assert main([*arguments, "--single-copy", "lpea"]) == 2
