@@ -22,7 +22,7 @@ from simaie.trace import Event, Instruction
 
 __all__ = ["WRITES", "HappensBefore"]
 
-_LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
+_LOAD, _LINKED, _SEQ_CST = Kind.LOAD, Kind.LOAD_LINKED, Order.SEQ_CST
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
 #: By kind, whether it always writes.
 WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
@@ -85,7 +85,7 @@ class HappensBefore:
             own = actors.get(actor, 0)
             previous = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
             past = pasts[previous] if previous >= 0 else 0
-            place = ranges.get((op.address, op.width)) if op.cell is None else None
+            place = ranges.get((op.address, op.width)) if op.cell is None and kind is not _LINKED else None
             if place is None:
                 place = place_of(op)
             while place >= len(reads):
@@ -169,7 +169,7 @@ class HappensBefore:
             past = self._settle_buffers(index, event, place, edges, past)
             siblings = self.buffers.siblings(event.actor)
         if kind is Kind.STORE_CONDITIONAL:
-            place = self._reservation(event.actor, place)
+            place = self._reservation(event.actor, op, place)
         elif kind is Kind.SPAWN:
             self.spawned[event.value.name] = index
         wrote = writes(op, event.value) if kind in _UNSURE else WRITES[kind]
@@ -214,7 +214,7 @@ class HappensBefore:
     def place_of(self, actor: str, op: Op) -> int:
         """The place of an operation that `actor` has not performed yet."""
         place = self.locations.of(op)
-        return self._reservation(actor, place) if op.kind is Kind.STORE_CONDITIONAL else place
+        return self._reservation(actor, op, place) if op.kind is Kind.STORE_CONDITIONAL else place
 
     def linked(self, actor: str, mask: int) -> int | None:
         """The load-linked of `actor` whose reservation is its own after the events of `mask`, foreign writes aside."""
@@ -229,11 +229,14 @@ class HappensBefore:
             mask ^= 1 << latest
         return None
 
-    def _reservation(self, actor: str, place: int) -> int:
+    def _reservation(self, actor: str, op: Op, place: int) -> int:
         """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores.
 
-        One that stores other bytes than those reserved fails whatever is written there.
+        One that stores other bytes than those reserved fails whatever is written there, unless it says itself which
+        bytes decide.
         """
+        if op.expected is not None:
+            return place
         linked = self.linked(actor, -1)
         reserved = place if linked is None else self.place[linked]
         return reserved if self.locations.contains(reserved, place) else place

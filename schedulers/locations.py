@@ -31,6 +31,8 @@ _SPECIAL: dict[Kind, int] = {
     Kind.EXIT: THREADS,
 }
 
+_EXCLUSIVE = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
+
 
 class Locations:
     """The places seen so far. `overlaps[place]` holds every known place that shares a byte with it, itself included.
@@ -46,7 +48,9 @@ class Locations:
         self._unions: dict[frozenset[int], int] = {}  # what an AWAIT of several places reads, all of them at once
 
     def of(self, op: Op) -> int:
-        """The place of `op`."""
+        """The place of `op`: of an operation that watches more than it accesses, all of that."""
+        if op.kind in _EXCLUSIVE and op.watches_more:
+            return self.number(frozenset([self.number((op.address, op.width)), self.number(op.reserved)]))
         cell = op.cell
         if cell is not None:
             place = self._cells.get(cell.name)

@@ -71,13 +71,15 @@ class PartialState:
         linked = order.linked(actor, mask)
         if linked is None:
             return False
-        reserved, locations = order.events[linked].op, order.locations
-        if not locations.contains(locations.of(reserved), locations.of(op)):
+        reserving, locations = order.events[linked].op, order.locations
+        (first, width), (low, size) = reserving.reserved, op.reserved
+        if not (first <= low and low + size <= first + width):
             return False
+        needed = reserving if op.expected is None else Op(Kind.LOAD, None, low, size)
         own = order.actors[actor] | order.buffers.siblings(actor) | order.world
-        since = order.conflicts(locations.of(reserved), False) & mask & ~own & -1 << linked
+        since = order.conflicts(locations.of(needed), False) & mask & ~own & -1 << linked
         # The place of a store-conditional is all that was reserved, which is more than it may have written.
-        return not any(conflict(order.events[index].op, True, reserved, False) for index in bits(since))
+        return not any(conflict(order.events[index].op, True, needed, False) for index in bits(since))
 
     # -- enabledness --------------------------------------------------------------------------
 

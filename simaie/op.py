@@ -66,7 +66,8 @@ _ALWAYS_WRITE = frozenset(
     {Kind.STORE, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE, Kind.LOCK, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT}
 )
 _WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_ELSEWHERE = frozenset({*_WORLD, Kind.AWAIT})  # may touch more than the place that the operation has itself
+_EXCLUSIVE = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL})
+_ELSEWHERE = frozenset({*_WORLD, *_EXCLUSIVE, Kind.AWAIT})  # may touch more than the operation's own place
 _THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 _LOCKED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL, Kind.LOCK, Kind.UNLOCK})
 _SYNCHRONISING = frozenset({*_LOCKED, *_WORLD, Kind.SPAWN, Kind.EXIT, Kind.STORE})
@@ -116,7 +117,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the STORE that a BUFFER
     keeps for later, or the several loads that an AWAIT stands for (it then has no place of its own, and its predicate
     gets the tuple of their values). note: for people; of a FENCE the orders it keeps, of a BUFFER which buffer it is.
-    expected: what a CAS compares with. function: what a FETCH, UPDATE or AWAIT applies.
+    expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see `reserved`. function: what a FETCH,
+    UPDATE or AWAIT applies.
     """
 
     kind: Kind
@@ -135,8 +137,30 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def places(self) -> tuple[Op, ...]:
-        """The single accesses whose places it touches: of an AWAIT of several, its loads; else just itself."""
-        return self.value if self.kind is Kind.AWAIT and self.value is not None else (self,)
+        """The single accesses whose places it touches: of an AWAIT of several, its loads; else just itself.
+
+        A LOAD_LINKED or STORE_CONDITIONAL whose reservation is about other bytes than its own also reads these.
+        """
+        if self.kind is Kind.AWAIT and self.value is not None:
+            loads: tuple[Op, ...] = self.value
+            return loads
+        if self.watches_more:
+            return (self, Op(Kind.LOAD, None, *self.reserved))
+        return (self,)
+
+    @property
+    def watches_more(self) -> bool:
+        """Whether its reservation is about other bytes than those that it accesses itself, as far as it says so."""
+        return self.kind in _EXCLUSIVE and self.reserved != (self.address, self.width)
+
+    @property
+    def reserved(self) -> tuple[int, int]:
+        """Address and width of the bytes that a LOAD_LINKED reserves, or that a STORE_CONDITIONAL must find reserved
+        and untouched by others: `expected`, else those that it accesses.
+
+        A STORE_CONDITIONAL without `expected` must find all that was reserved untouched, which may be more.
+        """
+        return self.expected if type(self.expected) is tuple else (self.address, self.width)
 
     @property
     def location(self) -> str:
@@ -157,6 +181,9 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
             return f"buffer {self.value.location} {show(self.value.value)}"
         if self.kind is Kind.CAS:
             parts.append(f"{show(self.expected)} -> {show(self.value)}")
+        elif self.kind is Kind.STORE_CONDITIONAL and self.watches_more:
+            address, width = self.reserved
+            parts.append(f"{show(self.value)} if [{address:#x}]/{width} is untouched")
         elif self.function is not None:
             parts.append(self.function.name)
         elif self.value is not None:
@@ -222,7 +249,9 @@ def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
     if a.kind in _ELSEWHERE or b.kind in _ELSEWHERE:
         if a.kind in _WORLD or b.kind in _WORLD:
             return True
-        return any(_overlap(x, a_writes, y, b_writes) for x in a.places for y in b.places)
+        return any(
+            _overlap(x, a_writes and x is a, y, b_writes and y is b) for x in a.places for y in b.places
+        )
     return _overlap(a, a_writes, b, b_writes)
 
 

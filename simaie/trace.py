@@ -19,7 +19,7 @@ from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.op import Kind, Op, show, writes
 
-__all__ = ["PENDING", "AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "Trace"]
+__all__ = ["PENDING", "AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "ReservationEnd", "Trace"]
 
 
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
@@ -77,6 +77,18 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     def __str__(self) -> str:
         place = f" [{self.address:#x}]" if self.width else ""
         return f"{self.mnemonic}{place}"
+
+
+class ReservationEnd(msgspec.Struct, frozen=True):
+    """An instruction that may have ended the LL/SC reservation of its vCPU, whether or not an event belongs to it.
+
+    number: as in `Instruction`. cause: the name of a `simaie.guest.reservation.Cause`.
+    """
+
+    vcpu: str
+    number: int
+    cause: str
+    mnemonic: str
 
 
 class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -160,7 +172,7 @@ class Trace:
     events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
     promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
     program's final check said, None where it was not asked. blocks: what the guest said of its own code, vCPU by vCPU.
-    isa: of the guest.
+    isa: of the guest. reservation_ends: what may have ended LL/SC reservations, vCPU by vCPU.
     """
 
     def __init__(
@@ -177,6 +189,7 @@ class Trace:
         accepted: bool | None = None,
         blocks: tuple[Block, ...] = (),
         isa: str = "",
+        reservation_ends: tuple[ReservationEnd, ...] = (),
     ) -> None:
         self.program = program
         self.events = events
@@ -189,6 +202,7 @@ class Trace:
         self.accepted = accepted
         self.blocks = blocks
         self.isa = isa
+        self.reservation_ends = reservation_ends
 
     def __len__(self) -> int:
         return len(self.events)

@@ -44,6 +44,7 @@ class Record:
             accepted=_accepted(program, memory, registers) if ending is Ending.FINISHED else None,
             blocks=tuple([block for actor in cast.everyone for block in actor.cpu.blocks]),
             isa=program.isa,
+            reservation_ends=tuple([end for actor in cast.everyone for end in actor.cpu.reservation_ends]),
         )
 
 

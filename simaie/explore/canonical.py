@@ -37,6 +37,7 @@ THREADS = "threads"
 
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
 _WRITES = [None if kind in _UNSURE else writes(Op(kind), None) for kind in Kind]
+_EXCLUSIVE = [kind in (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL) for kind in Kind]  # may watch other bytes, too
 _WORLD = (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE)
 _THREAD_KINDS = (Kind.SPAWN, Kind.JOIN, Kind.EXIT)
 _CHOICE, _STORE_CONDITIONAL, _AWAIT = Kind.CHOICE, Kind.STORE_CONDITIONAL, Kind.AWAIT
@@ -77,6 +78,13 @@ def _fill(events: Sequence[Event], rows: Rows, widths: dict[int, int] | None) ->
             wrote = writes(op, event.value)
             if kind is _STORE_CONDITIONAL:
                 row.append(wrote)
+        if _EXCLUSIVE[kind] and op.watches_more:
+            if widths is not None:
+                return False
+            row.append([_last_writes(part, last) for part in op.places])
+            if wrote:
+                last.update(dict.fromkeys(_bytes(op), me))
+            continue
         place: Any = op.cell
         if place is None:
             width = op.width
@@ -120,11 +128,12 @@ def _fill_beside_buffers(events: Sequence[Event], rows: Rows) -> None:
             if place is None:
                 continue
             places = [place]
+        own = _bytes(op) if op.width else places
         found = []
         for place in places:
             write, by, foreign = last.get(place, (0, "", 0))
             found.append(foreign if by == vcpu and not wrote else write)
-            if wrote:
+            if wrote and place in own:
                 last[place] = (me, vcpu, foreign if by == vcpu else write)
         row.append(found[0] if len(set(found)) == 1 else found)
 

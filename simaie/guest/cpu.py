@@ -16,14 +16,16 @@ from simaie.block import Block, Call
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.guarantee import Guarantee
+from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
-from simaie.trace import AccessKind, Instruction
+from simaie.trace import AccessKind, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
 _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
+_CONDITIONAL = AccessKind.STORE_CONDITIONAL
 
 WIDTHS = (1, 2, 4, 8, 16)
 
@@ -49,6 +51,10 @@ class Cpu:
     memory_order: ClassVar[Barrier] = Barrier.NONE
     #: Which accesses are single-copy atomic: of the base architecture under ``""``, and by the name of an extension.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {}
+    #: The architecture's rule for load-linked and store-conditional; None if it has none.
+    reservation: ClassVar[ReservationRule | None] = None
+    #: What may have ended this vCPU's reservations, in order; made with the first one.
+    reservation_ends: list[ReservationEnd] | tuple[()] = ()
     #: All blocks of this vCPU in the order of their beginnings, and those that are open; made with the first one.
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
@@ -128,9 +134,10 @@ class Cpu:
 
     # -- the system side ----------------------------------------------------------------------
 
-    def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
-        """An exception, interrupt or context switch is taken here, between two instructions."""
-        return self._access(cause, AccessKind.OTHER, 0, 0, self._scheme.exception(self, cause))
+    async def exception(self, cause: str = "exception") -> None:
+        """An exception, interrupt or context switch is taken here, between two instructions, and returned from."""
+        await self._access(cause, AccessKind.OTHER, 0, 0, self._scheme.exception(self, cause))
+        self._note_end_of_reservation(Cause.EXCEPTION, cause)
 
     def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
         """Replace the page-table entry of `address`: what an operating system does."""
@@ -166,10 +173,19 @@ class Cpu:
         except GuestFault as fault:
             await self._scheme.exception(self, fault.cause)
             self.instruction = None
+            self._note_end_of_reservation(Cause.EXCEPTION, mnemonic)
             raise
         record.result = result
         self.instruction = None
+        if access is _CONDITIONAL:
+            self._note_end_of_reservation(Cause.STORE_CONDITIONAL, mnemonic)
         return result
+
+    def _note_end_of_reservation(self, cause: Cause, mnemonic: str) -> None:
+        """Note what the latest instruction did to the reservation: its scheme may perform no operation for that."""
+        if self.reservation is not None:
+            ends = self.reservation_ends = self.reservation_ends or []
+            ends.append(ReservationEnd(self.name, self.instructions_begun - 1, cause.name, mnemonic))
 
     def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
         _close(body)

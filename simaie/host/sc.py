@@ -15,6 +15,26 @@ __all__ = ["ScMemory"]
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # handled without a look-up: they are most of what runs
 
 
+class _Reservation:
+    """The bytes from `first` up to `after`, and which ranges of them others have stored to since."""
+
+    __slots__ = ("after", "first", "touched")
+
+    def __init__(self, first: int, after: int) -> None:
+        self.first, self.after = first, after
+        self.touched: set[tuple[int, int]] = set()
+
+    def allows(self, op: Op) -> bool:
+        """Whether a STORE_CONDITIONAL finds reserved what it has to, and untouched."""
+        first, width = op.reserved
+        after = first + width
+        if not (self.first <= first and after <= self.after):
+            return False
+        if op.expected is None:
+            return not self.touched
+        return not any(low < after and first < high for low, high in self.touched)
+
+
 class ScMemory:
     """RAM, cells, mutexes and the ideal LL/SC monitor, all sequentially consistent."""
 
@@ -26,8 +46,7 @@ class ScMemory:
     def __init__(self, endian: Endian = "little") -> None:
         self.ram = Ram(endian)
         self._read, self._write = self.ram.read, self.ram.write
-        # actor -> the bytes reserved by its last load-linked: (first address, address after the last)
-        self._reservations: dict[Any, tuple[int, int]] = {}
+        self._reservations: dict[Any, _Reservation] = {}  # by actor, of its last load-linked
 
     def enabled(self, actor: Any, op: Op) -> bool:
         """A lock must be free, and what an AWAIT waits for must hold."""
@@ -116,12 +135,13 @@ class ScMemory:
     # -- the ideal monitor --------------------------------------------------------------------
 
     def _load_linked(self, actor: Any, op: Op) -> int:
-        self._reservations[actor] = (op.address, op.address + op.width)
+        first, width = op.reserved
+        self._reservations[actor] = _Reservation(first, first + width)
         return self.ram.read(op.address, op.width)
 
     def _store_conditional(self, actor: Any, op: Op) -> int:
-        reserved = self._reservations.pop(actor, None)
-        if reserved is None or not (reserved[0] <= op.address and op.address + op.width <= reserved[1]):
+        reservation = self._reservations.pop(actor, None)
+        if reservation is None or not reservation.allows(op):
             return 0
         self._store(actor, op)
         return 1
@@ -131,13 +151,9 @@ class ScMemory:
 
     def _break_reservations(self, actor: Any, op: Op) -> None:
         first, after = op.address, op.address + op.width
-        broken = [
-            other
-            for other, (low, high) in self._reservations.items()
-            if other is not actor and low < after and first < high
-        ]
-        for other in broken:
-            del self._reservations[other]
+        for other, reservation in self._reservations.items():
+            if other is not actor and reservation.first < after and first < reservation.after:
+                reservation.touched.add((first, after))
 
     # -- mutexes ------------------------------------------------------------------------------
 

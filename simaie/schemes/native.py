@@ -6,13 +6,12 @@ doublewords, on an AArch64 without FEAT_LSE2: the monitor covers both from the f
 succeeds only if the pair was whole. A locked instruction of x86 is indivisible at any address (SDM 3A, 9.1.2); the
 exclusives and atomics of the other architectures fault if they are misaligned.
 
+LL/SC has an ideal monitor, which follows the rule of the guest's architecture (`simaie.schemes.monitor`); where that
+allows both results, a decision tells which it is. With ``spurious_failures=True`` a store-conditional may also fail
+without cause, as every real architecture allows.
+
 Deviations: the parts of an access go up or down, in no other order. A locked instruction across two pages whose frames
 are apart stops the world, so on a host with store buffers it also waits for those of other vCPUs.
-
-LL/SC has an ideal monitor: a reservation covers
-exactly the bytes that were loaded and falls to any foreign store to them, to the vCPU's next store-conditional and
-to CLREX or an exception. With ``spurious_failures=True`` a store-conditional may also fail without cause, as every real
-architecture allows.
 """
 
 from __future__ import annotations
@@ -23,10 +22,12 @@ from typing import Any, ClassVar, TypeVar
 from simaie.barrier import Barrier
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
+from simaie.guest.reservation import Place
 from simaie.host.host import Host, Ranges, join_parts, split_parts
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind
 
@@ -57,7 +58,9 @@ class Native(Scheme):
 
     single_copy: whose promise, ``"isa"`` for that of the base architecture, the name of an extension that promises
     more (``"lpae"`` of Arm, ``"lse2"`` of AArch64; other architectures are as without it), or ``"any"`` if every access
-    is to be indivisible.
+    is to be indivisible. spurious_failures: whether a store-conditional may fail without cause. reservation:
+    ``"architecture"`` for the rule of the guest's instruction set, or ``"exact"``: a store-conditional fails unless all
+    that it stores to was load-linked, and then needs nothing but the reservation, which is the rule of herd7's models.
     """
 
     name: ClassVar[str] = "native"
@@ -69,11 +72,16 @@ class Native(Scheme):
         machine: MachineFacts,
         *,
         spurious_failures: bool = False,
+        reservation: str = "architecture",
         single_copy: str = "isa",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
+        require_one_of("reservation", reservation, ("architecture", "exact"))
         self.spurious_failures = spurious_failures
+        self._monitor = IdealMonitor(
+            host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
+        )
         self._guarantee = _guarantee(machine.isa, single_copy)
         #: An aligned access so wide is one operation in any case.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
@@ -129,14 +137,15 @@ class Native(Scheme):
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """One load that sets the ideal monitor; of a pair, another one of the half that is not read with it."""
-        return self.on_ram(address, False, lambda at: self._linked(at, width))
+        return self.on_ram(address, False, lambda at: self._linked(cpu, Place(address, at, width)))
 
-    def _linked(self, at: int, width: int) -> Awaitable[int]:
+    def _linked(self, cpu: VCpu, place: Place) -> Awaitable[int]:
+        at, width = place.physical, place.width
         parts = self._cut(at, ((at, width),), AccessKind.LOAD_LINKED)
-        linked = Op(Kind.LOAD_LINKED, None, at, width)
+        linked = self._monitor.load_linked(cpu, place)
         return linked if len(parts) == 1 else self._linked_parts(linked, parts)
 
-    async def _linked_parts(self, linked: Op, parts: Ranges) -> int:
+    async def _linked_parts(self, linked: Awaitable[int], parts: Ranges) -> int:
         """The monitor covers all parts from the first access on, which says what the first part holds."""
         widths = [width for _, width in parts]
         _, *others = await self._direction(parts)
@@ -146,16 +155,17 @@ class Native(Scheme):
         return join_parts(values, widths, self.host.endian)
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
-        """One store, if the monitor still stands."""
-        if self.spurious_failures and await self.host.choose(2, "the store-conditional fails without cause"):
-            await Op(Kind.CLEAR_RESERVATION)
+        """One store, if the monitor allows it."""
+        if await self._monitor.fails_early(cpu):
             return False
-        stored: int = await self.on_ram(address, True, lambda at: Op(Kind.STORE_CONDITIONAL, None, at, width, value))
-        return bool(stored)
+        monitor = self._monitor
+        return await self.on_ram(
+            address, True, lambda at: monitor.store_conditional(cpu, Place(address, at, width), value)
+        )
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
         """Clear the vCPU's own monitor."""
-        await Op(Kind.CLEAR_RESERVATION)
+        await self._monitor.clear(cpu)
 
     # -- locked instructions ------------------------------------------------------------------
 
@@ -189,8 +199,8 @@ class Native(Scheme):
         return self.between(_BEFORE[order], _AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """An exception clears the monitor, as on AArch64 and on exception return elsewhere."""
-        await Op(Kind.CLEAR_RESERVATION)
+        """An exception clears the monitor, or may, or does not."""
+        await self._monitor.exception(cpu)
 
 
 def _guarantee(isa: str, single_copy: str) -> Guarantee | None:

@@ -14,6 +14,7 @@ from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
 from simaie.guest.isa.arm_barriers import completed_by, ordered_by
+from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
 
 __all__ = ["AArch64Cpu"]
@@ -29,6 +30,18 @@ class AArch64Cpu(LargeSystemExtensions):
     isa: ClassVar[str] = "aarch64"
     #: A pair of two X registers is loaded exclusively as two doublewords, unless FEAT_LSE2 is there.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16), "lse2": Guarantee(16, 16, 16, line=16)}
+    #: DDI 0487, B2.12: as in A32, but the return from an exception also clears the local monitor. A store-exclusive to
+    #: another address, or of another size, is constrained unpredictable: it passes or fails.
+    reservation: ClassVar[ReservationRule | None] = ReservationRule(
+        least=16,
+        most=2048,
+        must=frozenset({
+            Cause.FOREIGN_STORE, Cause.LOAD_LINKED, Cause.STORE_CONDITIONAL, Cause.CLEAR, Cause.EXCEPTION
+        }),
+        may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE}),
+        other_address=Elsewhere.UNPREDICTABLE,
+        other_width=Elsewhere.UNPREDICTABLE,
+    )  # fmt: skip
 
     # -- plain accesses -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.arm_barriers import ordered_by
 from simaie.guest.isa.load_store import LoadStoreCpu
+from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.trace import AccessKind
 
 __all__ = ["ArmCpu"]
@@ -27,6 +28,16 @@ class ArmCpu(LoadStoreCpu):
 
     isa: ClassVar[str] = "arm"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 8, 8), "lpae": Guarantee(8, 8, 8)}
+    #: DDI 0406C, A3.4: a CLREX and any STREX open the local monitor. An exception need not: the operating system does
+    #: it when it switches contexts (A3.4.4). A STREX to another address, or of another size, is unpredictable (A3.4.5).
+    reservation: ClassVar[ReservationRule | None] = ReservationRule(
+        least=8,
+        most=2048,
+        must=frozenset({Cause.FOREIGN_STORE, Cause.LOAD_LINKED, Cause.STORE_CONDITIONAL, Cause.CLEAR}),
+        may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE, Cause.EXCEPTION}),
+        other_address=Elsewhere.UNPREDICTABLE,
+        other_width=Elsewhere.UNPREDICTABLE,
+    )
 
     def ldr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """LDR, LDRB, LDRH, LDRD by width."""
@@ -80,7 +91,7 @@ class ArmCpu(LoadStoreCpu):
 
     def clrex(self) -> Coroutine[Any, Any, None]:
         """CLREX: give up the reservation."""
-        return self._access("clrex", AccessKind.OTHER, 0, 0, self._scheme.clear_exclusive(self))
+        return self._clear_exclusive("clrex")
 
     # -- swap ---------------------------------------------------------------------------------
 

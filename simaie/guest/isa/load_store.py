@@ -11,6 +11,7 @@ from typing import Any
 
 from simaie.guest.cpu import Cpu
 from simaie.guest.function import rmw
+from simaie.guest.reservation import Cause
 from simaie.op import Kind, Op, Order
 from simaie.trace import AccessKind
 
@@ -84,8 +85,9 @@ class LoadStoreCpu(Cpu):
         """`kind` says which orders of accesses the fence keeps, see `simaie.barrier`."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.fence(self, kind))
 
-    def _clear_exclusive(self, mnemonic: str) -> Coroutine[Any, Any, None]:
-        return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.clear_exclusive(self))
+    async def _clear_exclusive(self, mnemonic: str) -> None:
+        await self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.clear_exclusive(self))
+        self._note_end_of_reservation(Cause.CLEAR, mnemonic)
 
     def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """A hint that this vCPU spins or waits; it lets others go first."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
+from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 
 __all__ = ["SYNC_TYPES", "MipsCpu"]
 
@@ -33,6 +34,17 @@ class MipsCpu(LoadStoreCpu):
 
     isa: ClassVar[str] = "mips"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (a word at least, a page at
+    #: most) and an ERET make the SC fail; a memory access of its own in between may. An SC to another address, virtual
+    #: or physical, or of another size is unpredictable.
+    reservation: ClassVar[ReservationRule | None] = ReservationRule(
+        least=4,
+        most=4096,
+        must=frozenset({Cause.FOREIGN_STORE, Cause.LOAD_LINKED, Cause.STORE_CONDITIONAL, Cause.EXCEPTION}),
+        may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE}),
+        other_address=Elsewhere.UNPREDICTABLE,
+        other_width=Elsewhere.UNPREDICTABLE,
+    )
 
     def lb(self, address: int) -> Loaded:
         """LB: a byte, signed."""

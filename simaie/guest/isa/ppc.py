@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu
+from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 
 __all__ = ["PpcCpu"]
 
@@ -23,6 +24,18 @@ class PpcCpu(LoadStoreCpu):
 
     isa: ClassVar[str] = "ppc"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    #: Book II, 1.7.3 and 4.6.2: the granule has 16 bytes or more (the book sets no upper bound, here it is a page). Any
+    #: STCX clears the reservation; an interrupt does not, the operating system executes a STCX for that. Whether a STCX
+    #: to another real address, or of another length, stores is undefined if there is a reservation.
+    reservation: ClassVar[ReservationRule | None] = ReservationRule(
+        least=16,
+        most=4096,
+        must=frozenset({Cause.FOREIGN_STORE, Cause.LOAD_LINKED, Cause.STORE_CONDITIONAL}),
+        may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE, Cause.EXCEPTION}),
+        other_address=Elsewhere.RESERVED,
+        other_width=Elsewhere.RESERVED,
+        physical=True,
+    )
 
     def lbz(self, address: int) -> Loaded:
         """LBZ: a byte."""

@@ -15,6 +15,7 @@ from simaie.errors import UsageError
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
+from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
 
 __all__ = ["RiscvCpu"]
@@ -38,6 +39,18 @@ class RiscvCpu(LoadStoreCpu):
 
     isa: ClassVar[str] = "riscv"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any that holds the bytes of the
+    #: LR, and Za64rs (mandatory since RVA22) bounds it to an aligned block of 64. An SC outside of it must fail, one
+    #: inside may store; any SC ends the reservation. A trap need not: volume II has the operating system execute an SC.
+    reservation: ClassVar[ReservationRule | None] = ReservationRule(
+        least=4,
+        most=64,
+        must=frozenset({Cause.FOREIGN_STORE, Cause.LOAD_LINKED, Cause.STORE_CONDITIONAL}),
+        may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE, Cause.EXCEPTION}),
+        other_address=Elsewhere.INSIDE,
+        other_width=Elsewhere.INSIDE,
+        physical=True,
+    )
 
     # -- loads and stores ---------------------------------------------------------------------
 

@@ -1,0 +1,130 @@
+"""The ideal LL/SC monitor: whatever the guest's architecture allows is possible, and nothing else.
+
+The memory keeps what is reserved and what others have stored to it since (`Kind.LOAD_LINKED`, `Kind.STORE_CONDITIONAL`
+and `Kind.CLEAR_RESERVATION`). Here is what the instruction set's `ReservationRule` makes of it:
+
+- a store-conditional to the bytes that were load-linked stores if nobody else stored to them: the granule of this
+  monitor holds just these bytes. That an implementation with a larger one fails more often is among the failures
+  without cause, and so is a failure after a plain store of the same vCPU;
+- after an exception that need not end the reservation, a decision tells whether it did;
+- of a store-conditional to other bytes, a decision tells whether it stores, if the architecture leaves it open.
+
+What a store-conditional needs untouched is part of its operation, and of the load-linked's where it may be more than
+the load-linked reads, so that the dependence of operations (`simaie.op.conflict`) knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from typing import Any
+
+from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
+from simaie.host.host import Host
+from simaie.op import Kind, Op
+from simaie.protocols import VCpu
+
+__all__ = ["IdealMonitor"]
+
+
+class _Reservation:
+    """What a vCPU has load-linked. in_doubt: whether an exception since then may have cleared it."""
+
+    __slots__ = ("in_doubt", "linked")
+
+    def __init__(self, linked: Place) -> None:
+        self.linked, self.in_doubt = linked, False
+
+
+class _LoadLinked:
+    """A load-linked to be awaited; it need not be, as where its instruction faults before."""
+
+    __slots__ = ("_cpu", "_op", "_reservation")
+
+    def __init__(self, cpu: VCpu, op: Op, reservation: _Reservation) -> None:
+        self._cpu, self._op, self._reservation = cpu, op, reservation
+
+    def __await__(self) -> Generator[Op, Any, int]:
+        value: int = yield self._op
+        self._cpu.local = self._reservation
+        return value
+
+
+class IdealMonitor:
+    """The monitors of all vCPUs; each keeps its own reservation in ``cpu.local``, None where there is none."""
+
+    def __init__(self, host: Host, rule: ReservationRule | None, *, exact: bool, spurious: bool) -> None:
+        """rule: None if the guest has no LL/SC. exact, spurious: the options of `Native`."""
+        self._host = host
+        self._rule = rule
+        self._exact = exact or rule is None
+        self._spurious = spurious
+        inside = rule is not None and Elsewhere.INSIDE in (rule.other_address, rule.other_width)
+        #: Whether a store-conditional may ask for bytes that the load-linked did not read.
+        self._watches_granule = inside and not self._exact
+
+    def load_linked(self, cpu: VCpu, place: Place) -> Awaitable[int]:
+        """Load and reserve."""
+        op = Op(Kind.LOAD_LINKED, None, place.physical, place.width)
+        if self._watches_granule:
+            assert self._rule is not None
+            widest = place.physical & -self._rule.most, self._rule.most
+            op = Op(Kind.LOAD_LINKED, None, place.physical, place.width, expected=widest)
+        return _LoadLinked(cpu, op, _Reservation(place))
+
+    async def fails_early(self, cpu: VCpu) -> bool:
+        """Whether a store-conditional fails wherever it stores to: by a decision, which also clears the monitor."""
+        reservation: _Reservation | None = cpu.local
+        if self._spurious:
+            fails = await self._host.choose(2, "the store-conditional fails without cause")
+        elif reservation is not None and reservation.in_doubt:
+            fails = await self._host.choose(2, "the exception has ended the reservation")
+        else:
+            return False
+        if fails:
+            await self.clear(cpu)
+        return bool(fails)
+
+    async def store_conditional(self, cpu: VCpu, place: Place, value: int) -> bool:
+        """Store if the rule allows it, and clear the monitor in any case. Returns whether it stored."""
+        reservation: _Reservation | None = cpu.local
+        rule, linked = self._rule, place if reservation is None else reservation.linked
+        elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)
+        if elsewhere is None:
+            needed = (place.physical, place.width) if self._watches_granule else None
+            return await self._store(cpu, place, value, needed)
+        if elsewhere is Elsewhere.FAILS or not await self._stores_elsewhere():
+            await self.clear(cpu)
+            return False
+        if elsewhere is Elsewhere.UNPREDICTABLE:
+            await self.clear(cpu)
+            await self._host.exchange(place.physical, place.width, value)
+            return True
+        assert rule is not None
+        granule = rule.granule_of((linked, place)) if elsewhere is Elsewhere.INSIDE else None
+        return await self._store(cpu, place, value, granule or (linked.physical, linked.width))
+
+    async def _stores_elsewhere(self) -> bool:
+        """Whether a store-conditional to other bytes than the reserved ones stores, if it can at all."""
+        if self._spurious:
+            return True  # that it fails was decided already
+        return bool(await self._host.choose(2, "the store-conditional stores to other bytes than those reserved"))
+
+    async def _store(self, cpu: VCpu, place: Place, value: int, needed: tuple[int, int] | None) -> bool:
+        cpu.local = None
+        op = Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, needed)
+        return bool(await op)
+
+    async def clear(self, cpu: VCpu) -> None:
+        """Clear the vCPU's own monitor."""
+        cpu.local = None
+        await Op(Kind.CLEAR_RESERVATION)
+
+    async def exception(self, cpu: VCpu) -> None:
+        """An exception is taken and returned from."""
+        reservation: _Reservation | None = cpu.local
+        if self._rule is None:
+            return
+        if Cause.EXCEPTION in self._rule.must:
+            await self.clear(cpu)
+        elif reservation is not None and Cause.EXCEPTION in self._rule.may:
+            reservation.in_doubt = True
