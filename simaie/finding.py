@@ -7,10 +7,14 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["FORBIDDEN_OUTCOME", "Finding", "Verdict", "verdict_of"]
+__all__ = ["FORBIDDEN_OUTCOME", "LLSC_LEVELS", "Finding", "Verdict", "verdict_of"]
 
 #: The kind of an outcome that the guest's architecture does not allow: found by comparing, not by a checker.
 FORBIDDEN_OUTCOME = "forbidden-outcome"
+
+#: The kinds of a store-conditional that succeeded and must not have, the weakest first: any foreign store came between,
+#: the architecture had ended the reservation, and a foreign store changed the value.
+LLSC_LEVELS = ("llsc-atomicity-strict", "llsc-atomicity", "llsc-atomicity-value")
 
 
 class Verdict(StrEnum):

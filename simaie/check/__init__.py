@@ -8,8 +8,7 @@ search of linearizability, which has a limit.
 `DEFAULT` is what an exploration judges by; `CHECKERS` has all by name, those too that are asked for by name only, and
 is what simaie registers in the entry-point group ``simaie.checkers``. A finding's kind is the name of its checker, but
 for those that tell apart two causes: ``progress`` says ``deadlock`` or ``livelock``, ``starvation`` also ``livelock``,
-``guest-fault`` also ``assertion``; all levels of LL/SC say ``llsc-atomicity``, all objects ``linearizability``, and
-``data-races`` finds a ``data-race``.
+``guest-fault`` also ``assertion``; all objects say ``linearizability``, and ``data-races`` finds a ``data-race``.
 """
 
 from __future__ import annotations

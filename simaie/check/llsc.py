@@ -1,16 +1,16 @@
-"""A store-conditional that succeeds, and must not have: three levels of strictness.
+"""A store-conditional that succeeds, and must not have: three levels of strictness, each a kind of finding of its own.
 
-- *strict*: another vCPU or a device wrote to the reserved bytes after the load-linked read them;
-- *value*: such a write changed a byte at some point, even if a later one changed it back;
-- *architectural*: what the guest's own rules forbid. Any foreign store to the reserved bytes ends the reservation, be
-  it plain, a store-conditional, a swap or a device's; so do CLREX and any store-conditional, and without a
-  load-linked there is none (Arm ARM, DDI 0406C, A3.4; the RISC-V A extension agrees). A store-conditional to other
-  bytes than those reserved is constrained unpredictable: it may succeed.
+- *strict* (``llsc-atomicity-strict``): another vCPU or a device wrote to the reserved bytes after the load-linked read
+  them;
+- *architectural* (``llsc-atomicity``): what the guest's own rules forbid, as `simaie.guest.reservation` has them for
+  each instruction set. Any foreign store to the reserved bytes ends the reservation, be it plain, a store-conditional,
+  a swap or a device's; so do CLREX, any store-conditional and, on some, an exception; and without a load-linked there
+  is none. Whether a store-conditional to other bytes than those reserved may succeed depends on the instruction set;
+- *value* (``llsc-atomicity-value``): a foreign write changed a byte at some point, even if a later one changed it back.
 
-The reservation is that of the vCPU's latest completed load-linked, and covers exactly the bytes that it read. That a
-scheme lets plain stores pass by design does not make them legal: it is a finding, and `intruder` of its second step
-says what kind of access it was. What leaves no event (a CLREX or a failing store-conditional that touches
-nothing shared) no checker can see.
+Judged is every store-conditional that wrote RAM, whatever it returned, and every one that returned success. The
+reservation is that of the vCPU's latest completed load-linked. That a scheme lets plain stores pass by design does not
+make them legal: it is a finding, and `intruder` of its second step says what kind of access it was.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from simaie.check.evidence import describe, instruction_at, intruder, owner, read, writes_to, written
-from simaie.check.exclusives import Attempt, Reservation, attempts
+from simaie.check.evidence import describe, instruction_at, intruder, owner
+from simaie.check.exclusives import Attempt, attempts, rule_of
+from simaie.check.intrusions import Intrusion, intrusion
 from simaie.errors import UsageError
-from simaie.finding import Finding
+from simaie.finding import LLSC_LEVELS, Finding
+from simaie.guest.reservation import Elsewhere, ReservationRule
 from simaie.host.ram import Endian
 from simaie.protocols import Checker
-from simaie.trace import AccessKind, Event, Trace
+from simaie.trace import AccessKind, Trace
 
 __all__ = ["LLSC_ARCHITECTURAL", "LLSC_STRICT", "LLSC_VALUE", "Level", "llsc_atomicity"]
 
-KIND = "llsc-atomicity"
 _CONDITIONAL = AccessKind.STORE_CONDITIONAL
 
 
@@ -40,10 +41,13 @@ class Level(StrEnum):
     ARCHITECTURAL = "architectural"
 
 
-def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian = "little") -> Checker:
-    """The checker of that level: one finding for each wrong success, with the first foreign write as evidence.
+KINDS = dict(zip((Level.STRICT, Level.ARCHITECTURAL, Level.VALUE), LLSC_LEVELS, strict=True))
 
-    endian: of guest RAM; only the level "value" looks at it, where accesses of different widths meet.
+
+def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian = "little") -> Checker:
+    """The checker of that level: one finding for each wrong success, with a foreign write as evidence if there is one.
+
+    endian: of guest RAM; only whether a value changed depends on it, where accesses of different widths meet.
     Raises UsageError for a level that does not exist.
     """
     try:
@@ -61,62 +65,61 @@ def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian =
 
 def _judge(trace: Trace, level: Level, endian: Endian) -> Iterator[Finding]:
     for attempt in attempts(trace):
-        reservation = attempt.reservation
-        if level is Level.ARCHITECTURAL and (reservation is None or attempt.ended is not None):
-            yield _without_reservation(trace, attempt)
+        if level is Level.ARCHITECTURAL:
+            yield from _by_the_rule(trace, attempt, rule_of(trace), endian)
             continue
-        foreign = attempt.first_foreign_write(trace)
-        if reservation is None or foreign is None:
-            continue
-        if level is Level.VALUE:
-            foreign = _first_change(trace, attempt, reservation, endian)
-        elif level is Level.ARCHITECTURAL and not _within(trace, attempt, reservation):
-            continue
-        if foreign is not None:
-            yield _finding(trace, attempt, reservation, foreign)
+        found = intrusion(trace, attempt, endian=endian)
+        if found is not None and (level is Level.STRICT or found.change is not None):
+            yield _intruded(trace, attempt, found, KINDS[level])
 
 
-def _reads(trace: Trace, reservation: Reservation) -> dict[int, int]:
-    """The reserved bytes, each with the step that read it."""
+def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: Endian) -> Iterator[Finding]:
+    reservation = attempt.reservation
+    if reservation is None:
+        yield _without(trace, attempt, "its vCPU had no load-linked before it", [])
+        return
+    if attempt.ended is not None:
+        why = f"an earlier {attempt.ended.mnemonic} had ended the reservation and no load-linked came since"
+        yield _without(trace, attempt, why, _last_step(trace, attempt.ended.vcpu, attempt.ended.number))
+        return
+    linked, place = reservation.place(trace), attempt.place(trace)
+    elsewhere = rule.elsewhere(linked, place)
+    if elsewhere is Elsewhere.FAILS:
+        why = f"{place.physical:#x} is outside of what its {reservation.instruction.mnemonic} reserved"
+        yield _without(trace, attempt, why, reservation.steps[:1])
+    elif elsewhere is not Elsewhere.UNPREDICTABLE:
+        granule = rule.granule_of((linked, place)) if elsewhere is Elsewhere.INSIDE else None
+        found = intrusion(trace, attempt, granule, endian)
+        if found is not None:
+            yield _intruded(trace, attempt, found, KINDS[Level.ARCHITECTURAL])
+
+
+def _last_step(trace: Trace, vcpu: str, number: int) -> list[int]:
+    """The last step of an instruction that its vCPU itself took; empty if it took none."""
+    steps = [
+        step
+        for step, event in enumerate(trace.events)
+        if event.actor == vcpu and event.instruction is not None and event.instruction.number == number
+    ]
+    return steps[-1:]
+
+
+def _intruded(trace: Trace, attempt: Attempt, found: Intrusion, kind: str) -> Finding:
+    reservation = attempt.reservation
+    assert reservation is not None
+    guilty, write = trace.events[found.worst], attempt.evidence(trace)
+    first, after = guilty.op.address, guilty.op.address + guilty.op.width
     parts = reservation.parts(trace).items()
-    return {byte: step for (address, width), step in parts for byte in range(address, address + width)}
-
-
-def _within(trace: Trace, attempt: Attempt, reservation: Reservation) -> bool:
-    """Whether the store-conditional stored to reserved bytes only."""
-    reserved = _reads(trace, reservation)
-    stores = (trace.events[step].op for step in attempt.writes)
-    return all(byte in reserved for op in stores for byte in range(op.address, op.address + op.width))
-
-
-def _first_change(trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> int | None:
-    """The first foreign write that changed a reserved byte between its read and the store-conditional's last write."""
-    reads = _reads(trace, reservation)
-    values = {b: v for step in reservation.steps for b, v in read(trace.events[step], endian) if reads[b] == step}
-    parts = reservation.parts(trace).items()
-    steps = {step for (address, width), at in parts for step in writes_to(trace, address, width, at)}
-    for step in sorted(step for step in steps if step < attempt.writes[-1]):
-        event = trace.events[step]
-        touched = [(byte, new) for byte, new in written(event, endian) if reads.get(byte, step) < step]
-        if owner(event) != attempt.instruction.vcpu and any(values[byte] != new for byte, new in touched):
-            return step
-        values.update(touched)
-    return None
-
-
-def _finding(trace: Trace, attempt: Attempt, reservation: Reservation, foreign: int) -> Finding:
-    guilty: Event = trace.events[foreign]
-    first, after, write = guilty.op.address, guilty.op.address + guilty.op.width, attempt.writes[-1]
-    parts = reservation.parts(trace).items()
-    at_read = min(step for (low, width), step in parts if low < after and first < low + width)
+    at_read = min((s for (low, width), s in parts if low < after and first < low + width), default=reservation.steps[0])
+    what = intruder(guilty)
+    kind_of_write = what.with_article if found.change is not None else f"a value-preserving {what}"
     message = (
-        f"{instruction_at(attempt.instruction, trace.events[write].op.address)} succeeded although "
-        f"{describe(guilty)}, {intruder(guilty).with_article}, wrote to the reserved bytes after its "
-        f"{reservation.instruction.mnemonic}"
+        f"{_succeeded(trace, attempt)} although {describe(guilty)}, {kind_of_write}, wrote to the reserved bytes "
+        f"after its {reservation.instruction.mnemonic}"
     )
-    steps = (at_read, foreign, write)
+    steps = (at_read, found.worst, write)
     return Finding(
-        KIND,
+        kind,
         message,
         steps=steps,
         addresses=tuple(trace.events[step].op.address for step in steps),
@@ -124,21 +127,23 @@ def _finding(trace: Trace, attempt: Attempt, reservation: Reservation, foreign: 
     )
 
 
-def _without_reservation(trace: Trace, attempt: Attempt) -> Finding:
-    write = attempt.writes[-1]
-    address = trace.events[write].op.address
-    why, steps = "its vCPU had no load-linked before it", [write]
-    if attempt.ended is not None:
-        step, guilty = attempt.ended
-        again = "no load-linked came before" if attempt.reservation is None else "no load-linked came since"
-        why, steps = f"an earlier {guilty.mnemonic} had ended the reservation and {again}", [step, write]
+def _without(trace: Trace, attempt: Attempt, why: str, before: list[int]) -> Finding:
+    write = attempt.evidence(trace)
     return Finding(
-        KIND,
-        f"{instruction_at(attempt.instruction, address)} succeeded although {why}",
-        steps=tuple(steps),
-        addresses=(address,),
+        KINDS[Level.ARCHITECTURAL],
+        f"{_succeeded(trace, attempt)} although {why}",
+        steps=(*before, write),
+        addresses=(trace.events[write].op.address,),
         vcpus=(attempt.instruction.vcpu,),
     )
+
+
+def _succeeded(trace: Trace, attempt: Attempt) -> str:
+    """Which store-conditional it is, and what it did."""
+    instruction = attempt.instruction
+    address = trace.events[attempt.evidence(trace)].op.address if attempt.writes else instruction.address
+    refused = instruction.completed and instruction.result is not None and not instruction.result
+    return f"{instruction_at(instruction, address)} {'stored' if refused else 'succeeded'}"
 
 
 LLSC_STRICT = llsc_atomicity(Level.STRICT)

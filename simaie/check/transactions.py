@@ -154,7 +154,7 @@ class _Membership:
 
     def _find_sequences(self, trace: Trace) -> None:
         for attempt in attempts(trace):
-            if attempt.reservation is None or attempt.ended is not None:
+            if attempt.reservation is None or attempt.ended is not None or not attempt.writes:
                 continue
             linked, conditional = attempt.reservation.instruction, attempt.instruction
             vcpu, first, last = conditional.vcpu, linked.number, conditional.number

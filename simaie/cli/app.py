@@ -376,7 +376,7 @@ def litmus(
             "fail without cause, as in herd7.",
             autocompletion=completing(SCHEMES),
         ),
-    ] = "native:spurious_failures=true",
+    ] = "native:reservation=exact,spurious_failures=true",
     host: Annotated[
         str,
         typer.Option(

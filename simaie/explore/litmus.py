@@ -40,8 +40,9 @@ from simaie.trace import Ending, Trace
 
 __all__ = ["EXECUTIONS", "HERD_SCHEME", "LitmusResult", "LitmusState", "explore_litmus"]
 
-#: The ideal architecture in which a store-conditional may fail without cause, as in herd7's models.
-HERD_SCHEME = "native:spurious_failures=true"
+#: The ideal architecture with the reservations of herd7's models: a store-conditional may fail without cause, and must
+#: fail at another place than the load-linked's.
+HERD_SCHEME = "native:reservation=exact,spurious_failures=true"
 EXECUTIONS = 1_000_000
 
 LitmusState = tuple[tuple[str, Held], ...]

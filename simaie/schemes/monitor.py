@@ -120,11 +120,9 @@ class IdealMonitor:
         await Op(Kind.CLEAR_RESERVATION)
 
     async def exception(self, cpu: VCpu) -> None:
-        """An exception is taken and returned from."""
+        """An exception clears the monitor, unless there is a reservation that it need not end: this is in doubt now."""
         reservation: _Reservation | None = cpu.local
-        if self._rule is None:
-            return
-        if Cause.EXCEPTION in self._rule.must:
+        if reservation is None or self._rule is None or Cause.EXCEPTION in self._rule.must:
             await self.clear(cpu)
-        elif reservation is not None and Cause.EXCEPTION in self._rule.may:
+        elif Cause.EXCEPTION in self._rule.may:
             reservation.in_doubt = True

@@ -17,6 +17,7 @@ from simaie.errors import UsageError
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind, Ending
 
+FLAG = 0x3000
 LL, SC = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL
 LEVELS = {Level.STRICT: LLSC_STRICT, Level.VALUE: LLSC_VALUE, Level.ARCHITECTURAL: LLSC_ARCHITECTURAL}
 
@@ -150,7 +151,8 @@ def test_each_vcpu_has_a_reservation_of_its_own():
 
 
 def test_a_store_conditional_elsewhere_is_unpredictable_and_not_judged_by_the_architecture():
-    elsewhere = conditional(linked(Tape()).plain_store("1", 5), address=Y)
+    told = linked(Tape()).plain_store("1", 5).plain_store("1", 1, FLAG)
+    elsewhere = conditional(told.begin("0", AccessKind.LOAD, "ldr", FLAG).load("0", 1, FLAG), address=Y)
     wider = conditional(linked(Tape()).plain_store("1", 5), width=8)
     for tape in (elsewhere, wider):
         assert Level.ARCHITECTURAL not in levels_that_complain(tape)
@@ -239,4 +241,4 @@ def test_the_ideal_scheme_is_clean():
 
 def test_a_trace_that_was_cut_short_is_judged_as_far_as_it_goes():
     tape = conditional(linked(Tape()).plain_store("1", 5))
-    assert kinds(LLSC_STRICT(tape.trace(Ending.STEP_LIMIT))) == ["llsc-atomicity"]
+    assert kinds(LLSC_STRICT(tape.trace(Ending.STEP_LIMIT))) == ["llsc-atomicity-strict"]

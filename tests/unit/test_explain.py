@@ -374,8 +374,12 @@ def test_a_fault_names_its_instruction_and_an_assertion_the_one_before():
 
 
 def test_a_store_conditional_elsewhere_loses_nothing_and_is_explained_all_the_same():
-    threads = [[ins("ldrex", X), ins("strex", X + 4, 1)], [ins("str_", X, 5)]]
-    program = Program("elsewhere", isa="arm", threads=threads, init={X: 0, X + 4: 0})
+    flag = X + 64  # by which vCPU 0 knows that the store came before
+    threads = [
+        [ins("ldrex", X), ins("ldr", flag), ins("strex", X + 4, 1)],
+        [ins("str_", X, 5), ins("str_", flag, 1)],
+    ]
+    program = Program("elsewhere", isa="arm", threads=threads, init={X: 0, X + 4: 0, flag: 0})
     failure = fail(program, Machine("aie-rfc", address_bits=12), checkers=["llsc-atomicity-strict"])
     assert "is still there" in failure.explain()
 

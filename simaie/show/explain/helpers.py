@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simaie.check.evidence import Intruder, intruder
-from simaie.finding import Finding
+from simaie.finding import LLSC_LEVELS, Finding
 from simaie.schemes.scheme import Scheme
 from simaie.show.explain.phrases import actor_of, listed
 from simaie.trace import AccessKind, Instruction, Trace
@@ -14,7 +14,7 @@ __all__ = ["BY_HELPERS", "helpers"]
 
 #: The findings that are about how single instructions are carried out.
 BY_HELPERS = frozenset({
-    "rmw-atomicity", "llsc-atomicity", "single-copy-atomicity", "lock-leak", "locks-per-vcpu", "one-entry-per-granule",
+    *LLSC_LEVELS, "rmw-atomicity", "single-copy-atomicity", "lock-leak", "locks-per-vcpu", "one-entry-per-granule",
     "registered-by-atomics", "host-operations", "unguarded-update",
 })  # fmt: skip
 _METHODS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from simaie.finding import Finding
+from simaie.finding import LLSC_LEVELS, Finding
 from simaie.replay.failure import Failure
 from simaie.show.explain.around import NOTHING, Around, around
 from simaie.show.explain.endings import guest_fault, stuck
@@ -42,7 +42,7 @@ class Explanation(NamedTuple):
 
 EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
     "rmw-atomicity": Explanation(rmw_atomicity, steps=3),
-    "llsc-atomicity": Explanation(llsc_atomicity, steps=1),
+    **dict.fromkeys(LLSC_LEVELS, Explanation(llsc_atomicity, steps=1)),
     "lock-leak": Explanation(lock_leak, steps=1),
     "locks-per-vcpu": Explanation(locks_per_vcpu, steps=2),
     "deadlock": Explanation(stuck),

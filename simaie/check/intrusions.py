@@ -1,0 +1,168 @@
+"""The foreign writes that fell between a load-linked and its store-conditional.
+
+Found is the same in all executions that differ only in the order of independent operations (`simaie.op.conflict`). So
+a write counts at a byte only if it must come in between. It comes after the load-linked read the byte, or, where that
+found the vCPU's own buffered store, after that store drained; and before the store-conditional wrote the byte, or,
+where that writes other bytes only, before it by a chain of dependent operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from simaie.check.evidence import owner, read, writes_to, written
+from simaie.check.exclusives import Attempt, Reservation
+from simaie.host.ram import Endian
+from simaie.op import Kind, Op, conflict, owner_of, waits_for_drain
+from simaie.trace import Event, Trace
+
+__all__ = ["Intrusion", "intrusion"]
+
+
+class Intrusion(msgspec.Struct, frozen=True):
+    """first: the step of a foreign write that came first at some byte. change: likewise one that changed a byte, also
+    if a later one changed it back; None if all wrote what was there.
+    """
+
+    first: int
+    change: int | None
+
+    @property
+    def worst(self) -> int:
+        """The write that changed something, if there is one."""
+        return self.first if self.change is None else self.change
+
+
+def intrusion(
+    trace: Trace, attempt: Attempt, granule: tuple[int, int] | None = None, endian: Endian = "little"
+) -> Intrusion | None:
+    """Return what foreign writes fell between the load-linked and the store-conditional; None if none did.
+
+    Args:
+        trace: the execution.
+        attempt: the store-conditional.
+        granule: address and width of the bytes in question; None for those that the load-linked read.
+        endian: of guest RAM, to tell whether a write changed anything.
+    """
+    reservation = attempt.reservation
+    if reservation is None:
+        return None
+    places = list(reservation.parts(trace))
+    if not attempt.is_interrupted(trace, places if granule is None else [granule]):
+        return None
+    window = _Window(trace, attempt, reservation, endian)
+    in_question = sorted(window.reads) if granule is None else range(granule[0], sum(granule))
+    firsts, changes = [], []
+    for byte in in_question:
+        foreign = list(window.foreign(byte))
+        firsts += foreign[:1]
+        changes += window.change(byte, foreign)
+    if not firsts:
+        return None
+    return Intrusion(_chosen(trace, firsts), _chosen(trace, changes) if changes else None)
+
+
+def _chosen(trace: Trace, steps: Sequence[int]) -> int:
+    """One of several steps, the same whatever their order is: the first of its vCPU, of the least place."""
+
+    def key(step: int) -> tuple[str, int, int, int, int]:
+        event = trace.events[step]
+        number = -1 if event.instruction is None else event.instruction.number
+        return owner(event), number, event.op.address, event.op.width, step
+
+    return min(steps, key=key)
+
+
+class _Window:
+    """reads: each byte that the load-linked read, with the step from which on a foreign write to it counts."""
+
+    def __init__(self, trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> None:
+        self._trace, self._attempt, self._endian = trace, attempt, endian
+        self._linked = reservation
+        self._end = attempt.steps[-1]
+        self.reads: dict[int, int] = {}
+        self._values: dict[int, int] = {}
+        for step in reservation.steps:
+            event = trace.events[step]
+            if event.reads_ram:
+                for byte, value in read(event, endian):
+                    self.reads[byte], self._values[byte] = step, value
+        self._stores: dict[int, int] = {}
+        for step in attempt.writes:
+            op = trace.events[step].op
+            self._stores.update(dict.fromkeys(range(op.address, op.address + op.width), step))
+        if Kind.BUFFER in trace.kinds:
+            for byte, step in self.reads.items():
+                self.reads[byte] = max([step, *self._own_older(byte, step)])
+
+    def foreign(self, byte: int) -> Iterator[int]:
+        """The foreign writes to `byte` in the window, in order."""
+        events, vcpu = self._trace.events, self._attempt.instruction.vcpu
+        begin, end = self.reads.get(byte, self._linked.steps[0]), self._stores.get(byte, self._end)
+        for step in writes_to(self._trace, byte, 1, begin):
+            if step >= end:
+                break
+            if owner(events[step]) == vcpu:
+                continue
+            late = byte in self.reads or _is_ordered(self._trace, self._linked.steps[0], step)
+            early = byte in self._stores or any(
+                _is_ordered(self._trace, step, last) for last in self._attempt.writes or [self._end]
+            )
+            if late and early:
+                yield step
+
+    def change(self, byte: int, foreign: Sequence[int]) -> list[int]:
+        """The first of the foreign writes that changed the byte, if any did."""
+        if not foreign or byte not in self.reads:
+            return []
+        value, theirs = self._values[byte], set(foreign)
+        for step in writes_to(self._trace, byte, 1, self.reads[byte]):
+            if step > foreign[-1]:
+                break
+            new = dict(written(self._trace.events[step], self._endian))[byte]
+            if step in theirs and new != value:
+                return [step]
+            value = new
+        return []
+
+    def _own_older(self, byte: int, after: int) -> Iterator[int]:
+        """The drains of stores to `byte` that the vCPU had buffered when it load-linked it."""
+        vcpu, number = self._linked.instruction.vcpu, self._linked.instruction.number
+        for step in writes_to(self._trace, byte, 1, after):
+            instruction = self._trace.events[step].instruction
+            if instruction is not None and instruction.vcpu == vcpu and instruction.number < number:
+                yield step
+
+
+def _is_ordered(trace: Trace, first: int, last: int) -> bool:
+    """Whether step `last` comes after step `first` in every equivalent execution: by a chain of dependent steps."""
+    actors: set[str] = set()  # all that these do from here on comes after
+    buffered: set[Op] = set()  # as do the drains of these
+    done: dict[tuple[object, ...], Event] = {}
+    for step in range(first, last + 1):
+        event = trace.events[step]
+        op, vcpu = event.op, owner_of(event.actor)
+        comes_after = (
+            step == first
+            or event.actor in actors
+            or op in buffered
+            or (waits_for_drain(op) and any(owner_of(actor) == vcpu for actor in actors))
+            or any(_conflict(event, other) for other in done.values())
+        )
+        if step == last:
+            return comes_after
+        if not comes_after:
+            continue
+        actors.add(event.actor)
+        if op.kind is Kind.BUFFER:
+            buffered.add(op.value)
+        elif op.kind is Kind.SPAWN:
+            actors.add(str(getattr(event.value, "name", "")))
+        done[event.actor, op.kind, op.cell, op.address, op.width, op.reserved, event.wrote] = event
+    return False
+
+
+def _conflict(event: Event, other: Event) -> bool:
+    return owner_of(event.actor) != owner_of(other.actor) and conflict(event.op, event.wrote, other.op, other.wrote)
