@@ -22,7 +22,7 @@ from simaie.trace import Event, Instruction
 
 __all__ = ["WRITES", "HappensBefore"]
 
-_LOAD, _LINKED, _SEQ_CST = Kind.LOAD, Kind.LOAD_LINKED, Order.SEQ_CST
+_LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
 #: By kind, whether it always writes.
 WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
@@ -85,7 +85,7 @@ class HappensBefore:
             own = actors.get(actor, 0)
             previous = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
             past = pasts[previous] if previous >= 0 else 0
-            place = ranges.get((op.address, op.width)) if op.cell is None and kind is not _LINKED else None
+            place = ranges.get((op.address, op.width)) if op.cell is None and op.expected is None else None
             if place is None:
                 place = place_of(op)
             while place >= len(reads):

@@ -61,21 +61,39 @@ class Attempt(msgspec.Struct, eq=False):
     """A store-conditional that wrote RAM, or said that it did.
 
     Attributes:
+        last: the step of its last event.
+        writes: the steps that wrote RAM.
         reservation: of the latest completed load-linked before it; None if there is none.
         ended: the first instruction of the vCPU since then that ended the reservation; None if it stood.
-        steps: all its events.
-        writes: those of them that wrote RAM.
     """
 
     instruction: Instruction
-    reservation: Reservation | None
-    ended: ReservationEnd | None
-    steps: list[int]
+    last: int
     writes: list[int]
+    reservation: Reservation | None = None
+    ended: ReservationEnd | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it wrote, or says so: one that failed is no attempt to be judged."""
+        return bool(self.writes or (self.instruction.completed and self.instruction.result))
 
     def evidence(self, trace: Trace) -> int:
         """The step that stands for it: of its writes that to the highest address, else its last."""
-        return max(self.writes, key=lambda step: trace.events[step].op.address, default=self.steps[-1])
+        if len(self.writes) == 1:
+            return self.writes[0]
+        return max(self.writes, key=lambda step: trace.events[step].op.address, default=self.last)
+
+    def elsewhere(self, trace: Trace, rule: ReservationRule) -> Elsewhere | None:
+        """What the rule says of where it stores; None if it is where the load-linked loaded."""
+        reservation = self.reservation
+        assert reservation is not None
+        mine, theirs = self.instruction, reservation.instruction
+        if mine.address == theirs.address and mine.width == theirs.width and self.writes:
+            stored, loaded = trace.events[self.writes[0]].op, trace.events[reservation.steps[0]].op
+            if stored.address == loaded.address:
+                return None
+        return rule.elsewhere(reservation.place(trace), self.place(trace))
 
     def place(self, trace: Trace) -> Place:
         """Where it stores; if it stored nothing, where its load-linked says that this is."""
@@ -86,14 +104,17 @@ class Attempt(msgspec.Struct, eq=False):
         physical = linked.physical + self.instruction.address - linked.virtual
         return Place(self.instruction.address, physical, self.instruction.width)
 
-    def is_interrupted(self, trace: Trace, places: Iterable[tuple[int, int]]) -> bool:
-        """Whether another vCPU wrote to any of `places`, of (address, width), since they were load-linked."""
-        if self.reservation is None:
+    def is_interrupted(self, trace: Trace, granule: tuple[int, int] | None) -> bool:
+        """Whether another vCPU wrote to `granule`, of address and width, since it was load-linked.
+
+        granule: None for the bytes that the load-linked read.
+        """
+        reservation = self.reservation
+        if reservation is None or reservation.steps[0] == self.last - 1:
             return False
-        begin, end, vcpu = self.reservation.steps[0], self.steps[-1], self.instruction.vcpu
-        if begin == end - 1:
-            return False
-        return any(first_foreign_write(trace, vcpu, *place, begin, end) is not None for place in places)
+        places = reservation.parts(trace) if granule is None else [granule]
+        begin, vcpu = reservation.steps[0], self.instruction.vcpu
+        return any(first_foreign_write(trace, vcpu, *place, begin, self.last) is not None for place in places)
 
 
 def _place(instruction: Instruction, addresses: Iterable[int]) -> Place:
@@ -110,7 +131,7 @@ def attempts(trace: Trace) -> list[Attempt]:
     but that it ended the reservation.
     """
     linked: dict[Instruction, Reservation] = {}
-    conditional: dict[Instruction, list[int]] = {}
+    conditional: dict[Instruction, Attempt] = {}
     cleared: dict[Instruction, None] = {}
     for step, event in enumerate(trace.events):
         instruction = event.instruction
@@ -125,16 +146,18 @@ def attempts(trace: Trace) -> list[Attempt]:
                 else:
                     reservation.steps.append(step)
         elif access is _CONDITIONAL:
-            conditional.setdefault(instruction, []).append(step)
+            attempt = conditional.get(instruction)
+            if attempt is None:
+                attempt = conditional[instruction] = Attempt(instruction, step, [])
+            attempt.last = step
+            if event.op.width and event.writes_ram:
+                attempt.writes.append(step)
         elif access is _OTHER and instruction.mnemonic == "clrex" and instruction.completed:
             cleared[instruction] = None
     history = _History(linked.values(), trace.reservation_ends or _ends(conditional, cleared), rule_of(trace))
-    found = []
-    for instruction, steps in conditional.items():
-        writes = [step for step in steps if (event := trace.events[step]).op.width and event.writes_ram]
-        if writes or (instruction.completed and instruction.result):
-            reservation, ended = history.before(instruction)
-            found.append(Attempt(instruction, reservation, ended, steps, writes))
+    found = [attempt for attempt in conditional.values() if attempt.succeeded]
+    for attempt in found:
+        history.tell(attempt)
     return found
 
 
@@ -145,31 +168,37 @@ def _ends(conditional: Iterable[Instruction], cleared: Iterable[Instruction]) ->
 
 
 class _History:
-    """The reservations of each vCPU and what ended them, by the numbers of the instructions."""
+    """The reservations of each vCPU and what ended them, each list beside that of the numbers of the instructions."""
 
     def __init__(
         self, linked: Iterable[Reservation], ends: Iterable[ReservationEnd], rule: ReservationRule
     ) -> None:
-        self._linked: dict[str, list[Reservation]] = {}
-        self._ends: dict[str, list[ReservationEnd]] = {}
+        must = {cause.name for cause in rule.must}
+        self._linked: dict[str, tuple[list[int], list[Reservation]]] = {}
+        self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
         for reservation in linked:
-            self._linked.setdefault(reservation.instruction.vcpu, []).append(reservation)
-        for end in ends:
-            if Cause[end.cause] in rule.must:
-                self._ends.setdefault(end.vcpu, []).append(end)
-        for some in self._ends.values():
-            some.sort(key=_number)
+            instruction = reservation.instruction
+            numbers, reservations = self._linked.setdefault(instruction.vcpu, ([], []))
+            numbers.append(instruction.number)
+            reservations.append(reservation)
+        for end in sorted(ends, key=_number):
+            if end.cause in must:
+                numbers, some = self._ends.setdefault(end.vcpu, ([], []))
+                numbers.append(end.number)
+                some.append(end)
 
-    def before(self, instruction: Instruction) -> tuple[Reservation | None, ReservationEnd | None]:
-        """The latest reservation before a store-conditional, and what had ended that."""
-        linked, number = self._linked.get(instruction.vcpu, []), instruction.number
-        at = bisect_left(linked, number, key=lambda reservation: reservation.instruction.number)
+    def tell(self, attempt: Attempt) -> None:
+        """Fill in the latest reservation before a store-conditional, and what had ended that."""
+        vcpu, number = attempt.instruction.vcpu, attempt.instruction.number
+        numbers, reservations = self._linked.get(vcpu, ([], []))
+        at = bisect_left(numbers, number)
         if not at:
-            return None, None
-        reservation, ends = linked[at - 1], self._ends.get(instruction.vcpu, [])
-        first = bisect_right(ends, reservation.instruction.number, key=_number)
-        ended = ends[first] if first < len(ends) and ends[first].number < number else None
-        return reservation, ended
+            return
+        attempt.reservation = reservations[at - 1]
+        numbers, ends = self._ends.get(vcpu, ([], []))
+        first = bisect_right(numbers, attempt.reservation.instruction.number)
+        if first < len(ends) and numbers[first] < number:
+            attempt.ended = ends[first]
 
 
 def _number(end: ReservationEnd) -> int:

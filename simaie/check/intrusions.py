@@ -47,10 +47,7 @@ def intrusion(
         endian: of guest RAM, to tell whether a write changed anything.
     """
     reservation = attempt.reservation
-    if reservation is None:
-        return None
-    places = list(reservation.parts(trace))
-    if not attempt.is_interrupted(trace, places if granule is None else [granule]):
+    if reservation is None or not attempt.is_interrupted(trace, granule):
         return None
     window = _Window(trace, attempt, reservation, endian)
     in_question = sorted(window.reads) if granule is None else range(granule[0], sum(granule))
@@ -81,7 +78,7 @@ class _Window:
     def __init__(self, trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> None:
         self._trace, self._attempt, self._endian = trace, attempt, endian
         self._linked = reservation
-        self._end = attempt.steps[-1]
+        self._end = attempt.last
         self.reads: dict[int, int] = {}
         self._values: dict[int, int] = {}
         for step in reservation.steps:
@@ -114,9 +111,9 @@ class _Window:
                 yield step
 
     def change(self, byte: int, foreign: Sequence[int]) -> list[int]:
-        """The first of the foreign writes that changed the byte, if any did."""
+        """The first of the foreign writes that changed the byte, if any did; any if nothing says what was there."""
         if not foreign or byte not in self.reads:
-            return []
+            return list(foreign[:1])
         value, theirs = self._values[byte], set(foreign)
         for step in writes_to(self._trace, byte, 1, self.reads[byte]):
             if step > foreign[-1]:
@@ -148,7 +145,7 @@ def _is_ordered(trace: Trace, first: int, last: int) -> bool:
             step == first
             or event.actor in actors
             or op in buffered
-            or (waits_for_drain(op) and any(owner_of(actor) == vcpu for actor in actors))
+            or (event.actor == vcpu and waits_for_drain(op) and any(owner_of(actor) == vcpu for actor in actors))
             or any(_conflict(event, other) for other in done.values())
         )
         if step == last:

@@ -6,7 +6,8 @@
   each instruction set. Any foreign store to the reserved bytes ends the reservation, be it plain, a store-conditional,
   a swap or a device's; so do CLREX, any store-conditional and, on some, an exception; and without a load-linked there
   is none. Whether a store-conditional to other bytes than those reserved may succeed depends on the instruction set;
-- *value* (``llsc-atomicity-value``): a foreign write changed a byte at some point, even if a later one changed it back.
+- *value* (``llsc-atomicity-value``): a foreign write changed a byte at some point, even if a later one changed it back,
+  and the architecture does not leave it open what the store-conditional does.
 
 Judged is every store-conditional that wrote RAM, whatever it returned, and every one that returned success. The
 reservation is that of the vCPU's latest completed load-linked. That a scheme lets plain stores pass by design does not
@@ -64,34 +65,41 @@ def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian =
 
 
 def _judge(trace: Trace, level: Level, endian: Endian) -> Iterator[Finding]:
+    rule = rule_of(trace)
     for attempt in attempts(trace):
         if level is Level.ARCHITECTURAL:
-            yield from _by_the_rule(trace, attempt, rule_of(trace), endian)
+            finding = _by_the_rule(trace, attempt, rule, endian)
+            if finding is not None:
+                yield finding
             continue
         found = intrusion(trace, attempt, endian=endian)
-        if found is not None and (level is Level.STRICT or found.change is not None):
+        if found is None:
+            continue
+        if level is Level.STRICT or (found.change is not None and not _is_unpredictable(trace, attempt, rule)):
             yield _intruded(trace, attempt, found, KINDS[level])
 
 
-def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: Endian) -> Iterator[Finding]:
+def _is_unpredictable(trace: Trace, attempt: Attempt, rule: ReservationRule) -> bool:
+    return attempt.elsewhere(trace, rule) is Elsewhere.UNPREDICTABLE
+
+
+def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: Endian) -> Finding | None:
     reservation = attempt.reservation
     if reservation is None:
-        yield _without(trace, attempt, "its vCPU had no load-linked before it", [])
-        return
+        return _without(trace, attempt, "its vCPU had no load-linked before it", [])
     if attempt.ended is not None:
         why = f"an earlier {attempt.ended.mnemonic} had ended the reservation and no load-linked came since"
-        yield _without(trace, attempt, why, _last_step(trace, attempt.ended.vcpu, attempt.ended.number))
-        return
-    linked, place = reservation.place(trace), attempt.place(trace)
-    elsewhere = rule.elsewhere(linked, place)
+        return _without(trace, attempt, why, _last_step(trace, attempt.ended.vcpu, attempt.ended.number))
+    elsewhere = attempt.elsewhere(trace, rule)
+    if elsewhere is Elsewhere.UNPREDICTABLE:
+        return None
     if elsewhere is Elsewhere.FAILS:
-        why = f"{place.physical:#x} is outside of what its {reservation.instruction.mnemonic} reserved"
-        yield _without(trace, attempt, why, reservation.steps[:1])
-    elif elsewhere is not Elsewhere.UNPREDICTABLE:
-        granule = rule.granule_of((linked, place)) if elsewhere is Elsewhere.INSIDE else None
-        found = intrusion(trace, attempt, granule, endian)
-        if found is not None:
-            yield _intruded(trace, attempt, found, KINDS[Level.ARCHITECTURAL])
+        why = f"it is outside of what its {reservation.instruction} reserved"
+        return _without(trace, attempt, why, reservation.steps[:1])
+    inside = elsewhere is Elsewhere.INSIDE
+    granule = rule.granule_of((reservation.place(trace), attempt.place(trace))) if inside else None
+    found = intrusion(trace, attempt, granule, endian)
+    return None if found is None else _intruded(trace, attempt, found, KINDS[Level.ARCHITECTURAL])
 
 
 def _last_step(trace: Trace, vcpu: str, number: int) -> list[int]:

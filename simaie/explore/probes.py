@@ -173,6 +173,10 @@ def is_first_of_its_trace(trace: Trace, ranks: dict[str, tuple[int, ...]]) -> bo
         for place in _places(op):
             after = max(after, written.get(place, -1), read.get(place, -1) if wrote else -1)
             (written if wrote else read)[place] = position
+        if op.watches_more:
+            for place in range(op.reserved[0], sum(op.reserved)):
+                after = max(after, written.get(place, -1))
+                read[place] = position
         rank = ranks[actor]
         if any(other > after and ranks[name] > rank for name, other in latest.items()):
             return False

@@ -35,6 +35,8 @@ FAMILIES: dict[str, tuple[str, list[str]]] = {
     "locks, atomics, choices": ("x86", ["locked", "cas", "choose", "if odd store", "wait"]),
     "threads that choose and lock": ("x86", ["spawn any", "join", "locked", "choose"]),
     "exclusives of two widths": ("arm", ["ldrex", "strex", "ldrex1", "strex1", "store1"]),
+    "reservation sets": ("riscv", ["lr", "sc", "lr8", "sc8", "store1"]),
+    "undefined exclusives": ("ppc", ["lwarx", "stwcx", "ldarx", "stdcx", "store1"]),
     "fences": ("x86", ["store", "release", "store fence", "load", "fence"]),
     "stores of several widths": ("x86", ["store1", "store2", "store", "load2", "store fence"]),
     "devices": ("x86", ["stopped", "plain add", "store"]),
@@ -124,6 +126,18 @@ async def _perform(cpu: Any, seen: int, kind: str, address: int, value: int, whi
             return await cpu.ldrex(BASE + value, width=1)
         case "strex1":
             return await cpu.strex(BASE + value, seen, width=1)
+        case "lr" | "lwarx":
+            return await getattr(cpu, kind)(address)
+        case "sc" | "stwcx":
+            return await getattr(cpu, kind)(address, value)
+        case "lr8":
+            return await cpu.lr(BASE, width=8)
+        case "sc8":
+            return await cpu.sc(BASE, seen, width=8)
+        case "ldarx":
+            return await cpu.ldarx(BASE)
+        case "stdcx":
+            return await cpu.stdcx(BASE, seen)
         case "if odd choose":
             return await cpu.choose(3) if seen & 1 else 0
         case "choose":

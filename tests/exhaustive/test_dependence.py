@@ -17,12 +17,9 @@ from simaie.engine.machine import Machine
 from simaie.op import Cell, Function, Kind, Op, conflict, owner_of, writes
 from simaie.prng import Random
 
-#: What the ideal monitor reserved is no part of a store-conditional that is narrower than its load-linked.
-UNKNOWN_TO_CONFLICT = {"exclusives of two widths"}
-
 
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - UNKNOWN_TO_CONFLICT))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_swapping_adjacent_independent_operations_changes_no_value_and_no_outcome(family, host):
     machine = Machine(Hypercalls, host=host)
     swapped = sum(_swap_everywhere(program(family, seed, (3, 3, 2)), machine, seed) for seed in range(12))

@@ -14,8 +14,9 @@ from simaie.check import (
     llsc_atomicity,
 )
 from simaie.errors import UsageError
+from simaie.op import Kind, Op
 from simaie.schemes.scheme import Scheme
-from simaie.trace import AccessKind, Ending
+from simaie.trace import AccessKind, Ending, Event
 
 FLAG = 0x3000
 LL, SC = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL
@@ -174,6 +175,98 @@ def test_a_helper_that_reads_again_is_judged_by_its_last_read():
     assert levels_that_complain(conditional(tape)) == set()
 
 
+def test_each_level_is_a_kind_of_finding():
+    tape = conditional(linked(Tape()).plain_store("1", 5))
+    found = {level: kinds(checker(tape.trace())) for level, checker in LEVELS.items()}
+    assert found == {
+        Level.VALUE: ["llsc-atomicity-value"],
+        Level.ARCHITECTURAL: ["llsc-atomicity"],
+        Level.STRICT: ["llsc-atomicity-strict"],
+    }
+
+
+def test_what_changed_no_value_is_told_apart():
+    """Evidence is a write that changed something, if there is one, at every level."""
+    same = conditional(linked(Tape(), value=5).plain_store("1", 5)).trace()
+    both = conditional(linked(Tape(), value=5).plain_store("1", 5).plain_store("2", 6)).trace()
+    for checker in (LLSC_STRICT, LLSC_ARCHITECTURAL):
+        (harmless,), (harmful,) = checker(same), checker(both)
+        assert harmless.vcpus == ("0", "1")
+        assert harmful.steps == (0, 2, 3)
+        assert harmful.vcpus == ("0", "2")
+
+
+def returned(tape, vcpu, result):
+    """The latest instruction of `vcpu` has returned `result`."""
+    tape.events[-1].instruction.result = result
+    return tape
+
+
+def test_what_a_store_conditional_says_does_not_hide_what_it_did():
+    intruded = returned(conditional(linked(Tape()).plain_store("1", 5)), "0", False)
+    unlinked = returned(conditional(Tape()), "0", False)
+    after_failure = returned(conditional(returned(failed(linked(Tape())), "0", False)), "0", True)
+    for tape in (intruded, unlinked, after_failure):
+        assert kinds(LLSC_ARCHITECTURAL(tape.trace())) == ["llsc-atomicity"]
+    assert not list(LLSC_ARCHITECTURAL(returned(conditional(linked(Tape())), "0", False).trace()))
+
+
+def test_a_success_that_wrote_nothing_is_judged_like_any_other():
+    def claims(tape, result=True):
+        return returned(tape.begin("0", SC, "strex").load("0", 5), "0", result)
+
+    assert levels_that_complain(claims(Tape())) == {Level.ARCHITECTURAL}
+    assert levels_that_complain(claims(failed(linked(Tape())))) == {Level.ARCHITECTURAL}
+    assert levels_that_complain(claims(linked(Tape()).plain_store("1", 5))) == ALL
+    assert levels_that_complain(claims(linked(Tape()))) == set()
+    assert levels_that_complain(claims(linked(Tape()).plain_store("1", 5), result=False)) == set()
+
+
+def drained(tape, vcpu, op, instruction):
+    tape.events.append(Event(f"{vcpu}~", op, None, instruction))
+    return tape
+
+
+def buffered(tape, vcpu, value):
+    """A store enters the buffer; returns what drains it."""
+    op = Op(Kind.STORE, None, X, 4, value)
+    tape.op(vcpu, Op(Kind.BUFFER, value=op))
+    instruction = tape.events[-1].instruction
+    return lambda: drained(tape, vcpu, op, instruction)
+
+
+def test_a_store_conditional_whose_store_drains_late_belongs_to_the_load_linked_before_it():
+    tape = linked(Tape()).begin("0", SC, "strex")
+    drain = buffered(tape, "0", 1)
+    linked(tape, address=Y).plain_store("1", 5)
+    drain()
+    assert levels_that_complain(tape) == ALL
+
+
+def test_a_load_linked_that_read_its_own_buffered_store_reads_it_where_that_drains():
+    """What another vCPU stores before the drain came before it in memory, hence before the load-linked."""
+    tape = Tape().begin("0", AccessKind.STORE, "str")
+    drain = buffered(tape, "0", 7)
+    linked(tape, value=7).plain_store("1", 5)
+    drain()
+    assert levels_that_complain(conditional(tape)) == set()
+    tape = Tape().begin("0", AccessKind.STORE, "str")
+    drain = buffered(tape, "0", 7)
+    linked(tape, value=7)
+    drain().plain_store("1", 5)
+    assert levels_that_complain(conditional(tape)) == ALL
+
+
+def test_a_foreign_store_that_nothing_orders_before_the_store_conditional_is_no_intrusion():
+    """To bytes that were load-linked and are not stored to: it may as well have come afterwards."""
+    wide = linked(Tape(), width=8).plain_store("1", 5, X + 4)
+    assert levels_that_complain(conditional(wide)) == set()
+    told = linked(Tape(), width=8).plain_store("1", 5, X + 4).plain_store("1", 1, Y)
+    told.begin("0", AccessKind.LOAD, "ldr", Y).load("0", 1, Y)
+    assert levels_that_complain(conditional(told), isa="arm") == {Level.STRICT}
+    assert levels_that_complain(told, isa="riscv") == ALL
+
+
 def test_an_unknown_level_is_refused():
     with pytest.raises(UsageError):
         llsc_atomicity("lenient")
@@ -222,6 +315,27 @@ def test_a_scheme_without_a_monitor_is_found_at_every_level(level):
 
 def test_a_scheme_that_ignores_its_own_attempts_is_found_in_every_execution():
     assert found(LLSC_ARCHITECTURAL, [eager], Blind, executions=3) == 3
+
+
+class Forgetful(Blind):
+    """A store-conditional that fails once, without any operation, and keeps the reservation."""
+
+    def enter(self, cpu):
+        cpu.local = False
+
+    async def store_conditional(self, cpu, address, width, value):
+        again, cpu.local = cpu.local, True
+        return again and await super().store_conditional(cpu, address, width, value)
+
+
+def test_a_failure_that_left_no_event_has_ended_the_reservation():
+    async def tries_twice(cpu):
+        await cpu.ldrex(X)
+        assert await cpu.strex(X, 1) == 1
+        await cpu.strex(X, 2)
+
+    assert found(LLSC_ARCHITECTURAL, [tries_twice], Forgetful, executions=1)
+    assert not found(LLSC_STRICT, [tries_twice], Forgetful, executions=1)
 
 
 def test_compare_and_swap_is_found_by_a_value_that_returns():
