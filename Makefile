@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types layers check benchmark notebooks clean
+.PHONY: demo test lint types layers benchmark soak mutation notebooks clean
 
 demo: $(READY)
 	$(BIN)/simaie audit
@@ -25,6 +25,13 @@ layers: $(READY)
 benchmark: $(READY)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark,jupyter]'
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks tests/browser -s
+
+soak: $(READY)
+	$(BIN)/python -m pytest -n 2 -m soak tests
+
+mutation: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(BIN)/python -m pytest -m mutation tests/mutation -s
 
 notebooks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter]'
