@@ -7,19 +7,31 @@ equal digests mean equal executions, in any process and on either driver.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from simaie import plugins
 from simaie.block import Block, Call
 from simaie.decision import Schedule
-from simaie.op import Kind, Op, show, writes
+from simaie.op import Function, Kind, Op, show, writes
 
-__all__ = ["PENDING", "AccessKind", "Ending", "Event", "Fault", "Instruction", "Outcome", "ReservationEnd", "Trace"]
+__all__ = [
+    "PENDING",
+    "AccessKind",
+    "Effect",
+    "Ending",
+    "Event",
+    "Fault",
+    "Instruction",
+    "Outcome",
+    "ReservationEnd",
+    "Trace",
+]
 
 
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
@@ -55,10 +67,17 @@ class _Pending:
 PENDING = _Pending()
 
 
+#: What an instruction is asked to make of its location: the value that a store stores, a function of the old value, or
+#: (expected, new) of a compare-and-exchange. None: nothing, or it is not known.
+Effect: TypeAlias = int | Function | tuple[int, int] | None
+
+
 class Instruction(msgspec.Struct, eq=False, gc=False):
     """One guest instruction. `result` is what it returned, None if nothing, and `PENDING` until it has completed.
 
     vcpu: name of the vCPU; number: its how-manieth instruction, from 0; address, width: in bytes, guest-virtual.
+    effect: what it is asked to make of its location, see `Effect`. `result` is what the scheme returned (the value
+    read, or whether a store-conditional stored); the ISA's class may make another value of it for the guest.
     """
 
     vcpu: str
@@ -68,6 +87,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     address: int
     width: int
     result: Any = PENDING
+    effect: Effect = None
 
     @property
     def completed(self) -> bool:
@@ -172,7 +192,9 @@ class Trace:
     events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
     promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
     program's final check said, None where it was not asked. blocks: what the guest said of its own code, vCPU by vCPU.
-    isa: of the guest. reservation_ends: what may have ended LL/SC reservations, vCPU by vCPU.
+    isa: of the guest. reservation_ends: what may have ended LL/SC reservations, vCPU by vCPU. endian: the byte order
+    of guest RAM. frames: where the guest's page table puts pages in the beginning, page number -> physical address;
+    other pages map to themselves. silent: candidates for `silent`.
     """
 
     def __init__(
@@ -190,6 +212,9 @@ class Trace:
         blocks: tuple[Block, ...] = (),
         isa: str = "",
         reservation_ends: tuple[ReservationEnd, ...] = (),
+        endian: Literal["little", "big"] = "little",
+        frames: Mapping[int, int] | None = None,
+        silent: Sequence[Instruction] = (),
     ) -> None:
         self.program = program
         self.events = events
@@ -203,6 +228,9 @@ class Trace:
         self.blocks = blocks
         self.isa = isa
         self.reservation_ends = reservation_ends
+        self.endian: Literal["little", "big"] = endian
+        self.frames = dict(frames or {})
+        self._silent = silent
 
     def __len__(self) -> int:
         return len(self.events)
@@ -266,6 +294,28 @@ class Trace:
         return list(groups.values())
 
     @cached_property
+    def indirect(self) -> list[Event]:
+        """The events of guest instructions, without the operations that plainly are what the instruction asks for.
+
+        Such an operation reads or writes the instruction's whole location and hands on the very value. Most events are
+        of this kind: a checker that has to look at each of them looks at the others only.
+        """
+        events = self.events
+        if not self.frames:
+            with suppress(AttributeError):  # a thread's exit belongs to no instruction
+                return _indirect(events)
+        events = [event for event in events if event.instruction is not None]
+        return events if self.frames else _indirect(events)
+
+    @property
+    def silent(self) -> list[Instruction]:
+        """The completed accesses of guests that no event belongs to: their schemes performed no operation for them."""
+        if not self._silent:
+            return []
+        seen = {event.instruction for event in self.events}
+        return [instruction for instruction in self._silent if instruction not in seen]
+
+    @cached_property
     def digest(self) -> str:
         """128 bits of BLAKE2b over every event, block, the ending and the outcome, in hexadecimal."""
         state = hashlib.blake2b(digest_size=16)
@@ -279,3 +329,17 @@ class Trace:
         faults = [(fault.vcpu, fault.step, fault.kind) for fault in self.faults]
         state.update(f"{self.ending} {self.outcome.identity} {faults}".encode())
         return state.hexdigest()
+
+
+def _indirect(events: Sequence[Event]) -> list[Event]:
+    """See `Trace.indirect`; AttributeError if an event belongs to no instruction. Identities are quick to compare."""
+    found: list[Any] = [
+        event
+        for event in events
+        if (op := event.op).width != (asked := event.instruction).width  # type: ignore[union-attr]  # that error
+        or event.value is not asked.result  # type: ignore[union-attr]  # that error
+        or op.value is not asked.effect  # type: ignore[union-attr]  # that error
+        or op.address is not asked.address  # type: ignore[union-attr]  # that error
+        or op.function is not None
+    ]
+    return found

@@ -25,6 +25,7 @@ from simaie.check.locks import lock_leak, locks_per_vcpu
 from simaie.check.named import CheckerChoice, blame, checkers_of, name_of, require_findings
 from simaie.check.progress import progress
 from simaie.check.races import data_races
+from simaie.check.results import instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
 from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae, single_copy_lse2
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 DEFAULT: tuple[Checker, ...] = (
+    instruction_results,
     rmw_atomicity,
     LLSC_ARCHITECTURAL,
     lock_leak,
@@ -70,6 +72,7 @@ DEFAULT: tuple[Checker, ...] = (
 )
 
 CHECKERS: dict[str, Checker] = {
+    "instruction-results": instruction_results,
     "rmw-atomicity": rmw_atomicity,
     "llsc-atomicity": LLSC_ARCHITECTURAL,
     "llsc-atomicity-strict": LLSC_STRICT,

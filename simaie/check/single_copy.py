@@ -50,12 +50,9 @@ single_copy_lse2 = single_copy(ARM_LSE2)
 
 def _any_split(trace: Trace) -> bool:
     """Whether any instruction was carried out by operations narrower than it is."""
-    events = trace.events
-    try:  # the one look at every event that most traces get, so in as few words as can be
-        odd = [e for e in events if e.op.width != e.instruction.width and e.op.width]  # type: ignore[union-attr]  # below
-    except AttributeError:  # a thread's exit belongs to no instruction
-        odd = [e for e in events if e.op.width and e.instruction is not None]
-    return any(e.instruction is not None and e.op.width < e.instruction.width for e in odd)
+    return any(
+        event.instruction is not None and 0 < event.op.width < event.instruction.width for event in trace.indirect
+    )
 
 
 class _Parts:

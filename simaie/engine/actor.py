@@ -8,7 +8,7 @@ from typing import Any
 from simaie.engine.snapshot import Snapshot
 from simaie.guest.cpu import Cpu, Thread
 from simaie.op import Kind, Op
-from simaie.trace import AccessKind, Instruction
+from simaie.trace import AccessKind
 
 __all__ = ["Actor"]
 
@@ -21,8 +21,7 @@ class Actor:
 
     op: announced, not yet performed. enabled: whether it is a candidate. special: whether its op may be disabled, or
     change what is enabled.
-    inbox: what its coroutine gets sent when it is next resumed. entered: the instruction of its last performed
-    operation, by which the engine knows whether it is inside one. thread: the handle, if it was spawned.
+    inbox: what its coroutine gets sent when it is next resumed. thread: the handle, if it was spawned.
     paused: at which step it last announced a PAUSE, and in which state; None if never, or if that cannot be told.
     waits_for_change: whether its op stands for a PAUSE (see `simaie.engine.spin`).
     """
@@ -33,7 +32,6 @@ class Actor:
         "cpu",
         "driver_state",
         "enabled",
-        "entered",
         "epilogue",
         "inbox",
         "is_device",
@@ -58,7 +56,6 @@ class Actor:
         self.enabled = False
         self.special = False
         self.inbox: Any = None
-        self.entered: Instruction | None = None
         self.epilogue = False
         self.children = 0
         self.is_device = False
@@ -78,7 +75,7 @@ class Actor:
         """
         if self.op.kind >= _PAUSE and (self.op.kind is _PAUSE or self.waits_for_change):
             return True
-        entered = self.entered
+        entered = self.cpu.entered
         # A store-conditional in progress is `PENDING`, which is no 0.
         return entered is not None and entered.access is _STORE_CONDITIONAL and entered.result == 0
 
@@ -91,4 +88,4 @@ class Actor:
         instruction = self.cpu.instruction
         if instruction is None or self.op.kind is Kind.BEGIN_EXCLUSIVE:
             return False
-        return self.entered is instruction
+        return self.cpu.entered is instruction

@@ -144,7 +144,8 @@ class Execution:
                     continue
                 offer.running = chosen
             op = chosen.op
-            instruction = chosen.entered = chosen.cpu.instruction
+            cpu = chosen.cpu
+            instruction = cpu.entered = cpu.instruction
             if chosen.special:
                 value = self._perform_special(chosen, op)
             else:
@@ -281,7 +282,8 @@ class Execution:
         """The finished trace; the scheduler hears of it."""
         if self.ending is None:
             raise InternalError("an execution was asked for its result before its end")
-        trace = self._record.trace(self.program, self.memory, self._cast, self.scheme.promises, self.ending)
+        endian, promises = self.machine.endian, self.scheme.promises
+        trace = self._record.trace(self.program, endian, self.memory, self._cast, promises, self.ending)
         self.scheduler.finish(trace)
         return trace
 
@@ -305,7 +307,7 @@ class Execution:
         actor.op = ELSEWHERE
         actor.paused = None
         actor.waits_for_change = False
-        actor.entered = None
+        actor.cpu.entered = None
         actor.enabled = False
         self._cast.changed = self._busy = True
 

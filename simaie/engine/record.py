@@ -6,8 +6,9 @@ from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.cast import Cast
 from simaie.errors import GuestError, SimaieError, raised
 from simaie.guest.program import FinalState, Program
+from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
-from simaie.trace import Ending, Event, Fault, Outcome, Trace
+from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
 __all__ = ["Record"]
 
@@ -27,7 +28,13 @@ class Record:
         self.faults: list[Fault] = []
 
     def trace(
-        self, program: Program, memory: HostMemory, cast: Cast, promises: frozenset[str], ending: Ending
+        self,
+        program: Program,
+        endian: Endian,
+        memory: HostMemory,
+        cast: Cast,
+        promises: frozenset[str],
+        ending: Ending,
     ) -> Trace:
         """The finished trace."""
         events = self.events
@@ -45,7 +52,16 @@ class Record:
             blocks=tuple([block for actor in cast.everyone for block in actor.cpu.blocks]),
             isa=program.isa,
             reservation_ends=tuple([end for actor in cast.everyone for end in actor.cpu.reservation_ends]),
+            endian=endian,
+            frames=program.frames,
+            silent=_silent(cast),
         )
+
+
+def _silent(cast: Cast) -> list[Instruction]:
+    """What the vCPUs hold to have taken no step, in an order that is not that of the steps."""
+    found = [instruction for actor in cast.everyone for instruction in actor.cpu.silent]
+    return sorted(found, key=lambda instruction: (instruction.vcpu, instruction.number)) if found else found
 
 
 def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) -> Outcome:

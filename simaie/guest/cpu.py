@@ -15,17 +15,18 @@ from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
+from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
-from simaie.trace import AccessKind, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
 _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
-_CONDITIONAL = AccessKind.STORE_CONDITIONAL
+_CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
 
 WIDTHS = (1, 2, 4, 8, 16)
 
@@ -43,7 +44,9 @@ class Cpu:
     """One vCPU. `address` and `width` are in bytes, values are unsigned and wrap at the width.
 
     name: structural, e.g. ``"0"``. identity: the token that a scheme keeps for it; a later thread may get it again.
-    local: the scheme's own state for this vCPU. instruction: the one in execution, None between two.
+    local: the scheme's own state for this vCPU. instruction: the one in execution, None between two. entered: the
+    instruction of the last operation performed for it, by which the engine knows whether it is inside one. silent: the
+    accesses that ended before any operation was seen to be performed for them.
     """
 
     isa: ClassVar[str] = "generic"
@@ -58,12 +61,14 @@ class Cpu:
     #: All blocks of this vCPU in the order of their beginnings, and those that are open; made with the first one.
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
+    silent: Sequence[Instruction] = ()
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
         self.identity = identity
         self.local: Any = None
         self.instruction: Instruction | None = None
+        self.entered: Instruction | None = None
         self.instructions_begun = 0
         self.observations: dict[str, int] = {}
         self._scheme = scheme
@@ -79,7 +84,7 @@ class Cpu:
     def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """A plain store."""
         body = self._scheme.store(self, address, width, value)
-        return self._access("store", _STORE, address, width, body)
+        return self._access("store", _STORE, address, width, body, 1, value)
 
     # -- threads, choices, results ------------------------------------------------------------
 
@@ -158,14 +163,18 @@ class Cpu:
         width: int,
         body: Awaitable[Any],
         alignment: int = 1,
+        effect: Effect = None,
     ) -> Any:
-        """One guest instruction: record it, check the address, let `body` perform it.
+        """One guest instruction: record it, check the address, let `body` perform it, check what the scheme returned.
 
-        A fault in the middle tells the scheme, which must let go of what it holds, and goes on to the guest.
+        effect: what the instruction is asked to make of its location. Raises SchemeError for a result that is none. A
+        fault in the middle tells the scheme, which must let go of what it holds, and goes on to the guest.
         """
         number = self.instructions_begun
         self.instructions_begun = number + 1
-        self.instruction = record = Instruction(self.name, number, mnemonic, access, address, width)
+        self.instruction = record = Instruction(
+            self.name, number, mnemonic, access, address, width, PENDING, effect
+        )
         try:
             if address < 0 or address + width > self._end or (alignment > 1 and address % alignment):
                 self._refuse(address, width, alignment, body)
@@ -175,6 +184,21 @@ class Cpu:
             self.instruction = None
             self._note_end_of_reservation(Cause.EXCEPTION, mnemonic)
             raise
+        except TypeError:
+            if isinstance(body, Awaitable):
+                raise
+            raise no_awaitable(self._scheme, record, body) from None
+        if access is not _OTHER:
+            if access is _STORE:
+                fits = result is None
+            elif access is _CONDITIONAL:
+                fits = result is True or result is False
+            else:
+                fits = type(result) is int and not result >> 8 * width
+            if not fits:
+                raise wrong_result(self._scheme, record, result)
+            if self.entered is not record:
+                self.silent = [*self.silent, record]
         record.result = result
         self.instruction = None
         if access is _CONDITIONAL:

@@ -24,4 +24,4 @@ class Device(Cpu):
     def dma_write(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Write RAM past the emulator's helpers."""
         body = self._scheme.host.store(address, width, value)
-        return self._access("dma-write", AccessKind.STORE, address, width, body)
+        return self._access("dma-write", AccessKind.STORE, address, width, body, 1, value)

@@ -85,6 +85,8 @@ class Program:
         for virtual, page in self.pages.items():
             if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
                 raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
+        #: The same by number: page -> physical address.
+        self.frames = {virtual // PAGE_SIZE: page.frame for virtual, page in self.pages.items()}
         self.description = description
         if isinstance(checkers, str):
             raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")

@@ -47,7 +47,7 @@ class ArmCpu(LoadStoreCpu):
     def str_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """STR, STRB, STRH, STRD by width."""
         body = self._scheme.store(self, address, width, value)
-        return self._access(f"str{_SUFFIX.get(width, '')}", AccessKind.STORE, address, width, body)
+        return self._access(f"str{_SUFFIX.get(width, '')}", AccessKind.STORE, address, width, body, 1, value)
 
     # -- exclusives ---------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ class ArmCpu(LoadStoreCpu):
         check_width(width, _EXCLUSIVE_WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
-        stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width)
+        stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
         return 0 if stored else 1
 
     def ldrexb(self, address: int) -> Coroutine[Any, Any, int]:
@@ -98,8 +98,9 @@ class ArmCpu(LoadStoreCpu):
     def swp(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """SWP (or SWPB with ``width=1``): exchange; returns the old value."""
         check_width(width, (1, 4))
-        body = self._scheme.atomic_rmw(self, address, width, rmw("swap", value, width))
-        return self._access("swpb" if width == 1 else "swp", AccessKind.ATOMIC, address, width, body, width)
+        update = rmw("swap", value, width)
+        body = self._scheme.atomic_rmw(self, address, width, update)
+        return self._access("swpb" if width == 1 else "swp", AccessKind.ATOMIC, address, width, body, width, update)
 
     def swpb(self, address: int, value: int) -> Coroutine[Any, Any, int]:
         """SWPB: exchange one byte."""

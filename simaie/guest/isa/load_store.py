@@ -47,10 +47,11 @@ class LoadStoreCpu(Cpu):
     def _store(
         self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED, alignment: int = 1
     ) -> Coroutine[Any, Any, None]:
-        body = self._scheme.store(self, address, width, value & (1 << 8 * width) - 1)
+        wrapped = value & (1 << 8 * width) - 1
+        body = self._scheme.store(self, address, width, wrapped)
         if order:
             body = self._in_order(order, body)
-        return self._access(mnemonic, AccessKind.STORE, address, width, body, alignment)
+        return self._access(mnemonic, AccessKind.STORE, address, width, body, alignment, wrapped)
 
     def _load_linked(
         self, mnemonic: str, address: int, width: int, order: Order = _RELAXED
@@ -64,22 +65,26 @@ class LoadStoreCpu(Cpu):
         """Whether it stored."""
         wrapped = value & (1 << 8 * width) - 1
         body = self._in_order(order, self._scheme.store_conditional(self, address, width, wrapped))
-        return bool(await self._access(mnemonic, AccessKind.STORE_CONDITIONAL, address, width, body, width))
+        kind = AccessKind.STORE_CONDITIONAL
+        stored: bool = await self._access(mnemonic, kind, address, width, body, width, wrapped)
+        return stored
 
     def _atomic(
         self, mnemonic: str, function: str, address: int, operand: int, width: int, order: Order = _RELAXED
     ) -> Coroutine[Any, Any, int]:
         """A fetch-and-apply of a function of `simaie.guest.function`; returns the old value."""
-        body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, rmw(function, operand, width)))
-        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width)
+        update = rmw(function, operand, width)
+        body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
+        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, update)
 
     def _compare_and_swap(
         self, mnemonic: str, address: int, expected: int, new: int, width: int, order: Order = _RELAXED
     ) -> Coroutine[Any, Any, int]:
         """Returns the old value."""
         mask = (1 << 8 * width) - 1
-        body = self._in_order(order, self._scheme.cmpxchg(self, address, width, expected & mask, new & mask))
-        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width)
+        wanted = expected & mask, new & mask
+        body = self._in_order(order, self._scheme.cmpxchg(self, address, width, *wanted))
+        return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, wanted)
 
     def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
         """`kind` says which orders of accesses the fence keeps, see `simaie.barrier`."""

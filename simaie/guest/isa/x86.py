@@ -16,9 +16,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
+from simaie.guest.contract import require_none, require_number
 from simaie.guest.cpu import Cpu, check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
+from simaie.host.host import split_words
 from simaie.op import Function, Kind, Op
 from simaie.trace import AccessKind
 
@@ -51,8 +53,9 @@ class X86Cpu(Cpu):
 
     def xchg(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """XCHG with memory: locks by itself; returns the old value."""
-        body = self._scheme.atomic_rmw(self, address, width, rmw("swap", value, width))
-        return self._access("xchg", AccessKind.ATOMIC, address, width, body)
+        update = rmw("swap", value, width)
+        body = self._scheme.atomic_rmw(self, address, width, update)
+        return self._access("xchg", AccessKind.ATOMIC, address, width, body, 1, update)
 
     def xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """XADD: add, and return the old value."""
@@ -67,7 +70,7 @@ class X86Cpu(Cpu):
         mask = (1 << 8 * width) - 1
         function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
         body = self._read_then_write(address, width, function)
-        return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body)
+        return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body, 1, function)
 
     def lock_cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """LOCK CMPXCHG: returns the old value; it stored `new` iff that equals `expected`."""
@@ -93,15 +96,17 @@ class X86Cpu(Cpu):
         self, name: str, address: int, expected: int, new: int, width: int, alignment: int
     ) -> Coroutine[Any, Any, int]:
         mask = (1 << 8 * width) - 1
-        body = self._scheme.cmpxchg_unlocked(self, address, width, expected & mask, new & mask)
-        return self._access(name, AccessKind.PLAIN_RMW, address, width, body, alignment)
+        wanted = expected & mask, new & mask
+        body = self._scheme.cmpxchg_unlocked(self, address, width, *wanted)
+        return self._access(name, AccessKind.PLAIN_RMW, address, width, body, alignment, wanted)
 
     def _compare(
         self, name: str, address: int, expected: int, new: int, width: int, alignment: int
     ) -> Coroutine[Any, Any, int]:
         mask = (1 << 8 * width) - 1
-        body = self._scheme.cmpxchg(self, address, width, expected & mask, new & mask)
-        return self._access(name, AccessKind.ATOMIC, address, width, body, alignment)
+        wanted = expected & mask, new & mask
+        body = self._scheme.cmpxchg(self, address, width, *wanted)
+        return self._access(name, AccessKind.ATOMIC, address, width, body, alignment, wanted)
 
     # -- arithmetic ---------------------------------------------------------------------------
 
@@ -268,12 +273,12 @@ class X86Cpu(Cpu):
     def movups(self, address: int, value: int) -> Coroutine[Any, Any, None]:
         """A 16-byte vector store: architecturally two 8-byte stores, each checked apart."""
         body = self._two_halves(address, value)
-        return self._access("movups", AccessKind.STORE, address, 16, body)
+        return self._access("movups", AccessKind.STORE, address, 16, body, 1, value)
 
     async def _two_halves(self, address: int, value: int) -> None:
         await self._scheme.check_pages(address, 16, write=True)
-        await self._scheme.store(self, address, 8, value & (1 << 64) - 1)
-        await self._scheme.store(self, address + 8, 8, value >> 64)
+        for number, half in enumerate(split_words(value, 16, 8, self._scheme.host.endian)):
+            require_none(self._scheme, "store", await self._scheme.store(self, address + 8 * number, 8, half))
 
     # -- the two forms ------------------------------------------------------------------------
 
@@ -282,7 +287,7 @@ class X86Cpu(Cpu):
     ) -> int:
         update = rmw(function, operand, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
-        old: int = await self._access(f"lock {name}", AccessKind.ATOMIC, address, width, body)
+        old: int = await self._access(f"lock {name}", AccessKind.ATOMIC, address, width, body, 1, update)
         return result(old, update.apply(old))
 
     async def _plain(
@@ -290,12 +295,13 @@ class X86Cpu(Cpu):
     ) -> int:
         update = rmw(function, operand, width)
         body = self._read_then_write(address, width, update)
-        old: int = await self._access(name, AccessKind.PLAIN_RMW, address, width, body)
+        old: int = await self._access(name, AccessKind.PLAIN_RMW, address, width, body, 1, update)
         return result(old, update.apply(old))
 
     async def _read_then_write(self, address: int, width: int, function: Function) -> int:
-        old: int = await self._scheme.load(self, address, width)
-        await self._scheme.store(self, address, width, function.apply(old))
+        scheme = self._scheme
+        old = require_number(scheme, "load", await scheme.load(self, address, width), width)
+        require_none(scheme, "store", await scheme.store(self, address, width, function.apply(old)))
         return old
 
 

@@ -1,0 +1,174 @@
+"""The location of one instruction, as the instruction's own operations saw it and left it.
+
+Operations have physical addresses and an instruction has a virtual one. A page is mapped as a whole, so the place of a
+byte in its page says which byte of the instruction it is; that it lies in the right frame is checked against all
+frames that the page table ever had for the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from simaie.host.pages import PAGE_SIZE, entry_set_by
+from simaie.host.ram import Endian
+from simaie.op import Kind, Op, writes
+from simaie.trace import Event, Instruction, Trace
+
+__all__ = ["Access", "Location", "Mapping"]
+
+_HALF = PAGE_SIZE // 2
+_READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
+
+
+class Mapping:
+    """Which frames a page may be in, at some time of an execution."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.endian = trace.endian
+        self._trace = trace
+
+    @cached_property
+    def _set(self) -> dict[int, set[int]]:
+        """By page number the frames that the guest put into the page table."""
+        found: dict[int, set[int]] = {}
+        for event in self._trace.events:
+            entry = entry_set_by(event.op)
+            if entry is not None:
+                found.setdefault(entry[0], set()).add(entry[1])
+        return found
+
+    def may_be(self, virtual: int, physical: int) -> bool:
+        """Whether the byte at `virtual` may be the one at `physical`."""
+        number, frame = virtual // PAGE_SIZE, physical - virtual % PAGE_SIZE
+        return frame == self._trace.frames.get(number, number * PAGE_SIZE) or frame in self._set.get(number, ())
+
+
+class Access(msgspec.Struct, frozen=True, gc=False):
+    """An operation that touches the location.
+
+    offset: of its first byte from that of the location. read, written: its values, None if it does not do that. mapped:
+    whether all its bytes are where the page table has them.
+    """
+
+    step: int
+    address: int
+    offset: int
+    width: int
+    read: int | None
+    written: int | None
+    mapped: bool
+
+
+class Values(dict[int, int]):
+    """Offset -> value of the location's part there. As text: the number that the parts make together."""
+
+    def __init__(self, width: int, part: int, endian: Endian) -> None:
+        super().__init__()
+        self._width, self._part, self._endian = width, part, endian
+
+    def __str__(self) -> str:
+        inside = sorted(at for at in self if 0 <= at < self._width)
+        if len(inside) * self._part < self._width:
+            return f"{len(inside) * self._part or 'none'} of its {self._width} bytes"
+        data = b"".join(self[at].to_bytes(self._part, self._endian) for at in inside)
+        return f"{int.from_bytes(data, self._endian):#x}"
+
+
+class Location:
+    """What the operations of one instruction read and wrote, part by part.
+
+    A part is the whole location if every operation is on just that, else a byte. accesses: the operations, in order.
+    read: of each part what was read last. left: what was written last.
+    """
+
+    def __init__(
+        self, mapping: Mapping, instruction: Instruction, steps: Sequence[int], events: Sequence[Event]
+    ) -> None:
+        self._mapping, self._instruction = mapping, instruction
+        self.width = width = instruction.width
+        self.mask = (1 << 8 * width) - 1
+        self.accesses: list[Access] = []
+        for step, event in zip(steps, events, strict=True):
+            if event.actor == instruction.vcpu:  # not the drain of a store that is known since it was buffered
+                self.accesses += self._accesses(step, event)
+        whole = all(a.mapped and a.offset == 0 and a.width == width for a in self.accesses)
+        self._part = width if whole else 1
+        self.read, self.left, self._before = (Values(width, self._part, mapping.endian) for _ in range(3))
+        self._seen: dict[int, set[int]] = {}
+        for access in self.accesses:
+            self._note(access)
+
+    def parts(self, value: int) -> Iterator[tuple[int, int]]:
+        """The parts of `value`, each with its offset."""
+        return self._split(value & self.mask, 0, self.width)
+
+    def readable(self, at: int) -> Collection[int]:
+        """What the part at `at` may be taken for: what the last write to it rests on, or any value that was read."""
+        if at in self.left:
+            return (self._before[at],) if at in self._before else ()
+        return self._seen.get(at, ())
+
+    def changed(self, *, beside: bool = False) -> bool:
+        """Whether anything else was written than what had been read there; `beside`: around the location, not in it."""
+        return any(
+            self._before.get(at) != value for at, value in self.left.items() if (0 <= at < self.width) is not beside
+        )
+
+    def _accesses(self, step: int, event: Event) -> Iterator[Access]:
+        op, value = event.op, event.value
+        if op.kind is Kind.BUFFER:
+            op = op.value
+        elif op.kind is Kind.AWAIT and op.value is not None:
+            for place, seen in zip(op.places, value, strict=True):
+                yield from self._access(step, place, seen)
+            return
+        yield from self._access(step, op, value)
+
+    def _access(self, step: int, op: Op, value: Any) -> Iterator[Access]:
+        if not op.width:
+            return
+        first = self._instruction.address
+        offset = (op.address - first + _HALF) % PAGE_SIZE - _HALF
+        if not -op.width < offset < self.width:
+            return
+        read = value if op.kind in _READING else None
+        written = None
+        if writes(op, value):
+            written = op.value if op.function is None else op.function.apply(value)
+        ends = (0, op.width - 1)
+        mapped = all(self._is_mapped(offset + byte, op.address + byte) for byte in ends)
+        yield Access(step, op.address, offset, op.width, read, written, mapped)
+
+    def _is_mapped(self, offset: int, physical: int) -> bool:
+        virtual = self._instruction.address + offset
+        if self._instruction.mnemonic.startswith("dma-"):
+            return virtual == physical
+        return self._mapping.may_be(virtual, physical)
+
+    def _note(self, access: Access) -> None:
+        if access.read is not None:
+            for at, part in self._parts_of(access, access.read):
+                if self.left.get(at) != part:  # else it sees what the instruction itself wrote, a mark say
+                    self.read[at] = part
+                self._seen.setdefault(at, set()).add(part)
+        if access.written is not None:
+            for at, part in self._parts_of(access, access.written):
+                self.left[at] = part
+                if at in self.read:
+                    self._before[at] = self.read[at]
+
+    def _parts_of(self, access: Access, value: int) -> Iterator[tuple[int, int]]:
+        parts = self._split(value & (1 << 8 * access.width) - 1, access.offset, access.width)
+        if access.mapped:
+            return parts
+        shift = access.address - access.offset
+        return ((at, part) for at, part in parts if self._is_mapped(at, at + shift))
+
+    def _split(self, value: int, offset: int, width: int) -> Iterator[tuple[int, int]]:
+        if self._part == width:
+            return iter(((offset, value),))
+        return enumerate(value.to_bytes(width, self._mapping.endian), offset)

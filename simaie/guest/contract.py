@@ -1,0 +1,69 @@
+"""What the methods of a scheme must return, and the error for one that returns something else.
+
+A vCPU checks every result before the guest sees it: None where a number belongs, or an Arm-like 0 for "stored", is a
+mistake of the scheme, and what the guest then makes of it would hide where it came from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.errors import SchemeError
+from simaie.trace import AccessKind, Instruction
+
+__all__ = ["no_awaitable", "require_none", "require_number", "wrong_result"]
+
+_METHODS = {
+    AccessKind.LOAD: "load",
+    AccessKind.PLAIN_RMW: "load",
+    AccessKind.STORE: "store",
+    AccessKind.ATOMIC: "atomic_rmw",
+    AccessKind.LOAD_LINKED: "load_linked",
+    AccessKind.STORE_CONDITIONAL: "store_conditional",
+}
+
+
+def require_number(scheme: Any, method: str, result: Any, width: int) -> int:
+    """Return `result`; SchemeError unless it is an unsigned integer of `width` bytes."""
+    if type(result) is not int or result >> 8 * width:
+        raise _error(scheme, method, result, _number(width))
+    return result
+
+
+def require_none(scheme: Any, method: str, result: Any) -> None:
+    """Raise SchemeError unless `result` is None."""
+    if result is not None:
+        raise _error(scheme, method, result, "None")
+
+
+def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeError:
+    """The error for a `result` that the kind of `instruction` cannot have."""
+    method, access = _method(instruction), instruction.access
+    if access is AccessKind.STORE:
+        return _error(scheme, method, result, "None")
+    if access is AccessKind.STORE_CONDITIONAL:
+        return _error(scheme, method, result, "a bool (True: stored)")
+    return _error(scheme, method, result, _number(instruction.width))
+
+
+def no_awaitable(scheme: Any, instruction: Instruction, body: Any) -> SchemeError:
+    """The error for a method that returned `body`, which cannot be awaited."""
+    must = "be an `async def`, or return an operation of the host port"
+    return SchemeError(f"{type(scheme).__name__}.{_method(instruction)} returned {body!r}; it must {must}")
+
+
+def _method(instruction: Instruction) -> str:
+    """The name of the method that carries out `instruction`."""
+    if instruction.mnemonic == "wait":
+        return "wait"
+    if isinstance(instruction.effect, tuple):
+        return "cmpxchg"
+    return _METHODS.get(instruction.access, instruction.mnemonic)
+
+
+def _number(width: int) -> str:
+    return f"an int of {width} {'byte' if width == 1 else 'bytes'}, unsigned (0 to {(1 << 8 * width) - 1:#x})"
+
+
+def _error(scheme: Any, method: str, result: Any, must: str) -> SchemeError:
+    return SchemeError(f"{type(scheme).__name__}.{method} returned {result!r}; it must return {must}")
