@@ -54,7 +54,7 @@ class Access(msgspec.Struct, frozen=True, gc=False):
     whether all its bytes are where the page table has them.
     """
 
-    step: int
+    event: Event
     address: int
     offset: int
     width: int
@@ -81,22 +81,21 @@ class Values(dict[int, int]):
 class Location:
     """What the operations of one instruction read and wrote, part by part.
 
-    A part is the whole location if every operation is on just that, else a byte. accesses: the operations, in order.
+    Parts are of one size, the largest that every operation consists of. accesses: the operations, in order.
     read: of each part what was read last. left: what was written last.
     """
 
-    def __init__(
-        self, mapping: Mapping, instruction: Instruction, steps: Sequence[int], events: Sequence[Event]
-    ) -> None:
+    def __init__(self, mapping: Mapping, instruction: Instruction, events: Sequence[Event]) -> None:
         self._mapping, self._instruction = mapping, instruction
         self.width = width = instruction.width
         self.mask = (1 << 8 * width) - 1
         self.accesses: list[Access] = []
-        for step, event in zip(steps, events, strict=True):
+        for event in events:
             if event.actor == instruction.vcpu:  # not the drain of a store that is known since it was buffered
-                self.accesses += self._accesses(step, event)
-        whole = all(a.mapped and a.offset == 0 and a.width == width for a in self.accesses)
-        self._part = width if whole else 1
+                self.accesses += self._accesses(event)
+        part = min((access.width for access in self.accesses), default=width)
+        even = all(a.mapped and a.offset % part == 0 == a.width % part for a in self.accesses) and width % part == 0
+        self._part = part if even else 1
         self.read, self.left, self._before = (Values(width, self._part, mapping.endian) for _ in range(3))
         self._seen: dict[int, set[int]] = {}
         for access in self.accesses:
@@ -118,17 +117,17 @@ class Location:
             self._before.get(at) != value for at, value in self.left.items() if (0 <= at < self.width) is not beside
         )
 
-    def _accesses(self, step: int, event: Event) -> Iterator[Access]:
+    def _accesses(self, event: Event) -> Iterator[Access]:
         op, value = event.op, event.value
         if op.kind is Kind.BUFFER:
             op = op.value
         elif op.kind is Kind.AWAIT and op.value is not None:
             for place, seen in zip(op.places, value, strict=True):
-                yield from self._access(step, place, seen)
+                yield from self._access(event, place, seen)
             return
-        yield from self._access(step, op, value)
+        yield from self._access(event, op, value)
 
-    def _access(self, step: int, op: Op, value: Any) -> Iterator[Access]:
+    def _access(self, event: Event, op: Op, value: Any) -> Iterator[Access]:
         if not op.width:
             return
         first = self._instruction.address
@@ -141,7 +140,7 @@ class Location:
             written = op.value if op.function is None else op.function.apply(value)
         ends = (0, op.width - 1)
         mapped = all(self._is_mapped(offset + byte, op.address + byte) for byte in ends)
-        yield Access(step, op.address, offset, op.width, read, written, mapped)
+        yield Access(event, op.address, offset, op.width, read, written, mapped)
 
     def _is_mapped(self, offset: int, physical: int) -> bool:
         virtual = self._instruction.address + offset
@@ -169,6 +168,8 @@ class Location:
         return ((at, part) for at, part in parts if self._is_mapped(at, at + shift))
 
     def _split(self, value: int, offset: int, width: int) -> Iterator[tuple[int, int]]:
-        if self._part == width:
+        part, endian = self._part, self._mapping.endian
+        if part == width:
             return iter(((offset, value),))
-        return enumerate(value.to_bytes(width, self._mapping.endian), offset)
+        data = value.to_bytes(width, endian)
+        return ((offset + i, int.from_bytes(data[i : i + part], endian)) for i in range(0, width, part))

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.evidence import instruction_at
 from simaie.check.location import Location, Mapping
+from simaie.check.plain_results import made_of, plainly_right
 from simaie.finding import Finding
-from simaie.op import Function, Kind
 from simaie.trace import AccessKind, Effect, Event, Instruction, Trace
 
 __all__ = ["instruction_results"]
@@ -37,16 +37,17 @@ def instruction_results(trace: Trace) -> Iterable[Finding]:
 
 
 def _judge(trace: Trace) -> Iterator[Finding]:
+    suspects: dict[Instruction | None, list[Event]] = {event.instruction: [] for event in trace.indirect}
+    suspects |= {instruction: [] for instruction in trace.silent}
+    for event in trace.events:
+        own = suspects.get(event.instruction)
+        if own is not None:
+            own.append(event)
     mapping = Mapping(trace)
-    suspects = {event.instruction for event in trace.indirect}
-    for instruction, steps in trace.instructions:
-        if instruction in suspects and _has_result(instruction):
-            events = [trace.events[step] for step in steps]
-            if trace.frames or len(events) > 1 or not _is_exact(events[0], instruction):
-                yield from _judge_one(mapping, instruction, steps, events)
-    for instruction in trace.silent:
-        if _has_result(instruction):
-            yield from _judge_one(mapping, instruction, (), ())
+    for instruction, events in suspects.items():
+        assert instruction is not None
+        if _has_result(instruction) and (trace.frames or not plainly_right(instruction, events, trace.endian)):
+            yield from _judge_one(trace, mapping, instruction, events)
 
 
 def _has_result(instruction: Instruction) -> bool:
@@ -61,34 +62,20 @@ def _has_result(instruction: Instruction) -> bool:
     return isinstance(result, int)
 
 
-def _is_exact(event: Event, instruction: Instruction) -> bool:
-    """Whether the one operation of an instruction is the host's operation of the same meaning: most often it is."""
-    op, effect = event.op, instruction.effect
-    kind = op.kind
-    if kind is Kind.BUFFER:
-        op = op.value
-        return op.value is effect and (op.address, op.width) == (instruction.address, instruction.width)
-    if (op.address, op.width) != (instruction.address, instruction.width) or event.value != instruction.result:
-        return False
-    if kind is Kind.FETCH:
-        return op.function is effect
-    if kind is Kind.CAS:
-        return instruction.access is not _CONDITIONAL and effect == (op.expected, op.value)
-    return kind is Kind.STORE_CONDITIONAL and op.value == effect
-
-
 def _judge_one(
-    mapping: Mapping, instruction: Instruction, steps: Sequence[int], events: Sequence[Event]
+    trace: Trace, mapping: Mapping, instruction: Instruction, events: Sequence[Event]
 ) -> Iterator[Finding]:
-    location = Location(mapping, instruction, steps, events)
+    location = Location(mapping, instruction, events)
     problem = _problem(instruction, location)
     if problem:
-        accesses = location.accesses
+        guilty = [access.event for access in location.accesses] or events
+        steps = [step for step, event in enumerate(trace.events) if event in guilty]  # an event equals itself only
+        addresses = [access.address for access in location.accesses] or [instruction.address]
         yield Finding(
             KIND,
             f"{instruction_at(instruction, instruction.address)} {problem}",
-            steps=tuple(dict.fromkeys(access.step for access in accesses)) or tuple(steps),
-            addresses=tuple(dict.fromkeys(access.address for access in accesses)) or (instruction.address,),
+            steps=tuple(steps),
+            addresses=tuple(dict.fromkeys(addresses)),
             vcpus=(instruction.vcpu,),
         )
 
@@ -129,20 +116,9 @@ def _not_made(location: Location, old: int, effect: Effect) -> str:
     """Whether what the location was left with is not what `effect` makes of `old`."""
     if effect is None:
         return ""
-    new = _made(old, effect)
+    new = made_of(old, effect)
     for (at, before), (_, after) in zip(location.parts(old), location.parts(new), strict=True):
         if location.left.get(at, before) != after:
             left = f"left {location.left}" if location.left else "wrote nothing"
             return f"returned {old:#x} and {left}, where it should have left {new & location.mask:#x}"
     return ""
-
-
-def _made(old: int, effect: Effect) -> int:
-    if isinstance(effect, Function):
-        made: int = effect.apply(old)
-        return made
-    if isinstance(effect, tuple):
-        expected, new = effect
-        return new if old == expected else old
-    assert effect is not None
-    return effect
