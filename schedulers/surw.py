@@ -22,6 +22,7 @@ from collections.abc import Callable
 from schedulers._places import place_of
 from schedulers._profiled import Profiled
 from schedulers._weights import Weights
+from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.op import Kind, Op
 from simaie.protocols import Candidate, ExecutionInfo, Offer
@@ -84,8 +85,8 @@ class SelectiveRandomWalk(Profiled):
 
     def __init__(self, interesting: Callable[[Op], bool] | None = None, fair: bool = True) -> None:
         super().__init__(fair)
-        if interesting is not None and not callable(interesting):
-            raise UsageError(f"interesting must be a function of an operation, not {interesting!r}")
+        if interesting is not None:
+            require_plain("interesting", interesting)
         self._predicate = interesting
 
     def start(self, info: ExecutionInfo) -> None:

@@ -191,10 +191,10 @@ class Trace:
 
     events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
     promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
-    program's final check said, None where it was not asked. blocks: what the guest said of its own code, vCPU by vCPU.
-    isa: of the guest. reservation_ends: what may have ended LL/SC reservations, vCPU by vCPU. endian: the byte order
-    of guest RAM. frames: where the guest's page table puts pages in the beginning, page number -> physical address;
-    other pages map to themselves. silent: candidates for `silent`.
+    program's final check said, None where it was not asked. refusal: why it refused, as far as it says. blocks: what
+    the guest said of its own code, vCPU by vCPU. isa: of the guest. reservation_ends: what may have ended LL/SC
+    reservations, vCPU by vCPU. endian: the byte order of guest RAM. frames: where the guest's page table puts pages in
+    the beginning, page number -> physical address; other pages map to themselves. silent: candidates for `silent`.
     """
 
     def __init__(
@@ -209,6 +209,7 @@ class Trace:
         faults: tuple[Fault, ...] = (),
         promises: frozenset[str] = frozenset(),
         accepted: bool | None = None,
+        refusal: str = "",
         blocks: tuple[Block, ...] = (),
         isa: str = "",
         reservation_ends: tuple[ReservationEnd, ...] = (),
@@ -225,6 +226,7 @@ class Trace:
         self.faults = faults
         self.promises = promises
         self.accepted = accepted
+        self.refusal = refusal
         self.blocks = blocks
         self.isa = isa
         self.reservation_ends = reservation_ends

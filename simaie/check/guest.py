@@ -21,7 +21,8 @@ def final_check(trace: Trace) -> Iterable[Finding]:
     """The program's final check refused the final state."""
     if trace.accepted is not False:
         return ()
-    return (Finding("final-check", f"the final check of {trace.program!r} refuses the outcome {trace.outcome}"),)
+    why = f": {trace.refusal}" if trace.refusal else ""
+    return (Finding("final-check", f"the final check of {trace.program!r} refuses the outcome {trace.outcome}{why}"),)
 
 
 def _ended(trace: Trace, fault: Fault) -> Finding:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+from simaie.callbacks import require_plain
 from simaie.check.calls import Timed, history
 from simaie.check.linearization import Linearization, SpecificationLike, linearize, name_of_specification, step_of
 from simaie.check.specifications import counter, mutex, queue, register, set_, stack
@@ -42,6 +43,7 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
     if not hasattr(specification, "initial") or not callable(getattr(specification, "apply", None)):
         raise UsageError(f"a specification has an `initial` state and `apply(state, name, args)`: {specification!r}")
     name = name_of_specification(specification)
+    require_plain(f"`apply` of the specification {name!r}", specification.apply)
 
     def checker(trace: Trace) -> Iterable[Finding]:
         return _judge(trace, specification, name, limit) if trace.blocks else ()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from simaie import plugins
+from simaie.callbacks import is_async
 from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 from simaie.finding import Finding
 from simaie.plugins import Spec
@@ -32,6 +33,8 @@ def _checker(choice: CheckerChoice) -> Checker:
     if not isinstance(choice, str):
         if not callable(choice) or isinstance(choice, type):
             raise UsageError(f"a checker is a function of a trace, or the name of one, not {choice!r}")
+        if is_async(choice):
+            raise UsageError(f"the checker {name_of(choice)!r} is an `async def`; {_CONTRACT}")
         return choice
     spec = Spec.of(choice)
     try:

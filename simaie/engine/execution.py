@@ -46,6 +46,8 @@ class Execution:
     """Program x machine x scheduler, run once."""
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        if not __debug__:
+            program.require_asserts()
         beginning = Beginning(program, machine)
         # First: if it raises, there is nothing to close.
         scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, beginning))

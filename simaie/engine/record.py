@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.cast import Cast
-from simaie.errors import GuestError, SimaieError, raised
-from simaie.guest.program import FinalState, Program
+from simaie.guest.final import FinalState, judge_final
+from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
@@ -39,6 +39,8 @@ class Record:
         """The finished trace."""
         events = self.events
         registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
+        asked = program.final is not None and ending is Ending.FINISHED
+        refusal = _refusal(program, memory, registers) if asked else None
         return Trace(
             program=program.name,
             events=events,
@@ -48,7 +50,8 @@ class Record:
             waiting={actor.name: actor.op for actor in cast.live if not actor.internal},
             faults=tuple(self.faults),
             promises=frozenset(promises),
-            accepted=_accepted(program, memory, registers) if ending is Ending.FINISHED else None,
+            accepted=refusal is None if asked else None,
+            refusal=refusal or "",
             blocks=tuple([block for actor in cast.everyone for block in actor.cpu.blocks]),
             isa=program.isa,
             reservation_ends=tuple([end for actor in cast.everyone for end in actor.cpu.reservation_ends]),
@@ -71,17 +74,7 @@ def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) ->
     return Outcome(tuple(sorted(items.items())))
 
 
-def _accepted(program: Program, memory: HostMemory, registers: dict[str, int]) -> bool | None:
-    """What the program's final check says of an execution that ran to its end; None if it has none."""
-    if program.final is None:
-        return None
-    try:
-        return bool(program.final(FinalState(memory.read, registers)))
-    except AssertionError:
-        return False
-    except SimaieError:
-        raise
-    except Exception as error:
-        what, where = raised(error)
-        message = f"the final check of {program.name!r} raised {what}; it must return or assert"
-        raise GuestError(message, where=where) from error
+def _refusal(program: Program, memory: HostMemory, registers: dict[str, int]) -> str | None:
+    """Why the program's final check refuses an execution that ran to its end; None if it accepts."""
+    assert program.final is not None
+    return judge_final(program.name, program.final, FinalState(memory.read, registers))

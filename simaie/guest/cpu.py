@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 from simaie.barrier import Barrier
 from simaie.block import Block, Call
+from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
@@ -100,6 +101,8 @@ class Cpu:
         self, address: int, predicate: Callable[[int], bool], *, width: int = 4
     ) -> Coroutine[Any, Any, int]:
         """Wait until ``predicate(value)`` holds of the location; returns the value. It never spins."""
+        if makes_coroutine(predicate):
+            require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
         return self._access("wait", AccessKind.LOAD, address, width, body)
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simaie import plugins
+from simaie.callbacks import require_plain
 from simaie.errors import UsageError
+from simaie.guest.asserts import require_asserts
 from simaie.guest.code import Code, Ins, run_code
+from simaie.guest.final import FinalState
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class
 from simaie.host.pages import PAGE_SIZE, Page
@@ -24,33 +27,16 @@ GuestFunction: TypeAlias = Callable[[Any], Coroutine[Any, Any, Any]]
 ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]
 
 
-class FinalState:
-    """What a program's final check sees: ``memory[address]`` reads 4 bytes; `registers` are the observations.
-
-    Addresses are physical (in user mode without a page table: just the guest's).
-    """
-
-    def __init__(self, read: Callable[[int, int], int], registers: Mapping[str, int]) -> None:
-        self._read = read
-        self.registers = dict(registers)
-
-    def __getitem__(self, address: int) -> int:
-        return self._read(address, 4)
-
-    def read(self, address: int, *, width: int = 4) -> int:
-        """The unsigned value of the `width` bytes at `address`."""
-        return self._read(address, width)
-
-
 class Program:
     """Guest code and what it must achieve.
 
     name: for reports and traces. isa: a name in `simaie.guest.isa.ISAS`, such as ``"arm"`` or ``"x86"``. threads: one
     per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`. init: address -> an integer (4 bytes), ``(value,
-    width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable (or asserts); it is asked only
-    of executions that ran to their end. watch: the locations that outcomes show, address -> width; by default those of
-    `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters, ``async def device(dev)``.
-    checkers: what it is to be judged by beside the usual checkers: names (``"linearizable-stack"``) or functions.
+    width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable, a bool (or asserts, and returns
+    None); it is asked only of executions that ran to their end. watch: the locations that outcomes show, address ->
+    width; by default those of `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters,
+    ``async def device(dev)``. checkers: what it is to be judged by beside the usual checkers: names
+    (``"linearizable-stack"``) or functions.
 
     Raises UsageError if any of these cannot be what it should be.
     """
@@ -79,6 +65,8 @@ class Program:
             raise UsageError(f"program {name!r} has no threads; give it at least one")
         self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(devices))
         self.image = tuple(_initial(address, value) for address, value in (init or {}).items())
+        if final is not None:
+            require_plain(f"the final check of program {name!r}", final)
         self.final = final
         self.watch = dict(watch) if watch is not None else _watched(self.image)
         self.pages = dict(pages or {})
@@ -92,6 +80,7 @@ class Program:
             raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")
         self.checkers = tuple(checkers)
         self.defined_in = _caller_file()
+        self._asserts_required = False  # whether `require_asserts` was asked, and raised nothing
         #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
         self.whole: Program | None = None
         self.cuts: tuple[Cut, ...] = ()
@@ -110,6 +99,13 @@ class Program:
         """Identity of the program's content, by which a replay knows that it has changed."""
         code = [*self.threads, *self.devices, self.final]
         return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
+
+    def require_asserts(self) -> None:
+        """Raise UsageError if its functions have asserts: for a Python that runs without them (``-O``)."""
+        if not self._asserts_required:
+            functions = [*self.threads, *self.devices, self.final, *self.checkers]
+            require_asserts(self.name, [function for function in functions if callable(function)])
+            self._asserts_required = True
 
     def start(self, thread: ThreadCode, cpu: Any) -> Coroutine[Any, Any, Any]:
         """The coroutine of one thread on `cpu`."""

@@ -9,6 +9,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from simaie import plugins
+from simaie.callbacks import decision, require_plain
 from simaie.decision import Schedule, Switch
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
@@ -142,13 +143,14 @@ def failures(
     Of so many programs the first that fails, so that Hypothesis seldom has to be told that an example is none.
     """
     require_positive(executions=executions)
+    require_plain("accept", accept)
 
     @st.composite
     def found(draw: st.DrawFn) -> Failure:
         machine = draw(machines)
         for _ in range(_TRIES):
             report = explore(draw(programs), machine, scheduler=scheduler, executions=executions)
-            if report.failures and accept(report.failures[0]):
+            if report.failures and decision("accept", accept, accept(report.failures[0])):
                 return GeneratedFailure(**vars(report.failures[0]))
         return reject()
 
