@@ -109,7 +109,7 @@ def _not_stored(location: Location, effect: Effect) -> str:
     if all(location.left.get(at) == part for at, part in location.parts(effect)):
         return ""
     wanted = effect & location.mask
-    return f"wrote {location.left or 'nothing'} to its location, not {wanted:#x}"
+    return f"wrote {location.left or 'nothing'} to its location instead of {wanted:#x}"
 
 
 def _not_made(location: Location, old: int, effect: Effect) -> str:

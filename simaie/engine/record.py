@@ -40,12 +40,13 @@ class Record:
         events = self.events
         registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
         asked = program.final is not None and ending is Ending.FINISHED
-        refusal = _refusal(program, memory, registers) if asked else None
+        outcome = _outcome(program, memory, registers)
+        refusal = _refusal(program, memory, registers, outcome) if asked else None
         return Trace(
             program=program.name,
             events=events,
             ending=ending,
-            outcome=_outcome(program, memory, registers),
+            outcome=outcome,
             schedule=Schedule(tuple([Switch(step, events[step].actor) for step in self.switches]), tuple(self.choices)),
             waiting={actor.name: actor.op for actor in cast.live if not actor.internal},
             faults=tuple(self.faults),
@@ -74,7 +75,7 @@ def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) ->
     return Outcome(tuple(sorted(items.items())))
 
 
-def _refusal(program: Program, memory: HostMemory, registers: dict[str, int]) -> str | None:
+def _refusal(program: Program, memory: HostMemory, registers: dict[str, int], outcome: Outcome) -> str | None:
     """Why the program's final check refuses an execution that ran to its end; None if it accepts."""
     assert program.final is not None
-    return judge_final(program.name, program.final, FinalState(memory.read, registers))
+    return judge_final(program.name, program.final, FinalState(memory.read, registers), outcome.as_dict())

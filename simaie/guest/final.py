@@ -41,11 +41,9 @@ class FinalState:
         return value
 
     @property
-    def seen(self) -> str:
-        """What was read so far, in that order, as ``[0x1000]=1 0:r=2``."""
-        return " ".join(
-            f"{name}={value if abs(value) < _HEXADECIMAL_FROM else hex(value)}" for name, value in self._seen.items()
-        )
+    def seen(self) -> dict[str, int]:
+        """What was read so far, in that order, by the names that outcomes have: ``[0x1000]``, ``0:r``."""
+        return dict(self._seen)
 
 
 class _Registers(dict[str, int]):
@@ -74,8 +72,16 @@ class _Registers(dict[str, int]):
         return super().items()
 
 
-def judge_final(program: str, final: Callable[[FinalState], object], state: FinalState) -> str | None:
+def judge_final(
+    program: str, final: Callable[[FinalState], object], state: FinalState, shown: Mapping[str, int]
+) -> str | None:
     """Ask `final` about `state`. Returns None if it accepts; else why it refuses, as far as that is known.
+
+    Args:
+        program: The name of its program.
+        final: The check.
+        state: What it is to see.
+        shown: What the outcome shows already, by name.
 
     Raises:
         UsageError: It returned something else than a bool or None.
@@ -84,7 +90,8 @@ def judge_final(program: str, final: Callable[[FinalState], object], state: Fina
     try:
         result = final(state)
     except AssertionError as error:
-        return _refusal(" ".join(str(error).split()), state)
+        text = " ".join(str(error).split())
+        return _refusal([f"it asserts {text!r}"] if text else [], state.seen)
     except SimaieError:
         raise
     except Exception as error:
@@ -93,10 +100,9 @@ def judge_final(program: str, final: Callable[[FinalState], object], state: Fina
         raise GuestError(message, where=where) from error
     if result is None or decision(f"the final check of program {program!r}", final, result):
         return None
-    return _refusal("", state)
+    return _refusal([], {} if state.seen.items() <= shown.items() else state.seen)
 
 
-def _refusal(text: str, state: FinalState) -> str:
-    said = f"it asserts {text!r}" if text else ""
-    read = f"it read {state.seen}" if state.seen else ""
-    return "; ".join(part for part in (said, read) if part)
+def _refusal(said: list[str], seen: Mapping[str, int]) -> str:
+    values = " ".join(f"{name}={v if abs(v) < _HEXADECIMAL_FROM else hex(v)}" for name, v in seen.items())
+    return "; ".join([*said, f"it read {values}"] if values else said)
