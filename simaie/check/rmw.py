@@ -1,9 +1,14 @@
-"""A locked read-modify-write is one transaction: nobody else's write falls between its read and its write.
+"""A locked read-modify-write is one transaction: no other vCPU's write falls between its read and its write.
 
-The window of an instruction runs from the read on which its writes rest to its last write. A host atomic (a successful
-compare-and-swap, say) reads in the very step in which it writes, so an instruction made of one has
-an empty window; one that tries again after a failed attempt is judged by the attempt that wrote. The bytes in question
-are those that it wrote: a foreign write to them in the window is lost, or torn.
+It is judged byte by byte, for each byte that the instruction wrote. The byte's window runs from the read on which its
+write rests to the instruction's last write of it; a foreign write to that byte in the window is lost, or torn. So
+the verdict depends on the order of accesses to one byte and on nothing else, and all executions that differ only in the
+order of independent operations get the same. A host atomic (a successful compare-and-swap, say) reads in the very step
+in which it writes, so its window is empty; an instruction that tries again after a failed attempt is judged by the
+attempt that wrote.
+
+On a host with store buffers a write takes effect when it drains. A read that the vCPU's own buffer answers, from a
+store of an earlier instruction, has read what that store is about to write: its window begins when that store drains.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from simaie.check.evidence import describe, first_foreign_write, instruction_at
+from simaie.check.evidence import describe, first_foreign_write, instruction_at, owner, writes_to
 from simaie.finding import Finding
 from simaie.op import Kind
 from simaie.trace import AccessKind, Event, Instruction, Trace
@@ -23,81 +28,110 @@ KIND = "rmw-atomicity"
 _ATOMIC, _STORE = AccessKind.ATOMIC, Kind.STORE
 
 
-class _Window(msgspec.Struct, frozen=True):
-    """From the step of the deciding read to that of the last write; written: (address, width) of each write."""
+class _Windows(msgspec.Struct):
+    """Of each byte that an instruction wrote: the step of the read on which its first write rests, and of its last write.
 
-    read: int
-    write: int
-    written: tuple[tuple[int, int], ...]
+    A write that reads by itself rests on itself.
+    """
+
+    reads: dict[int, int] = {}
+    writes: dict[int, int] = {}
 
 
 def rmw_atomicity(trace: Trace) -> Iterable[Finding]:
-    """One finding for each atomic instruction, completed or not, into which a foreign write fell: the first such."""
+    """One finding for each atomic instruction, completed or not, into which a foreign write fell.
+
+    Steps: the instruction's first read, the foreign write, the instruction's last write.
+    """
     return _judge(trace) if _ATOMIC in trace.accesses else ()
 
 
 def _judge(trace: Trace) -> Iterator[Finding]:
     events = trace.events
     for instruction, steps in _interrupted(events):
-        window = _window(events, steps)
-        if window is None or window.write - window.read < 2:
+        windows = _windows(events, steps)
+        if not windows.writes:
             continue
-        candidates = [
-            first_foreign_write(trace, instruction.vcpu, address, width, window.read, window.write)
-            for address, width in window.written
-        ]
-        foreign = min((step for step in candidates if step is not None), default=None)
-        if foreign is not None:
-            yield _finding(events, instruction, window, foreign)
+        guilty = _guilty(trace, instruction, windows)
+        if guilty is not None:
+            yield _finding(events, instruction, windows, *guilty)
 
 
 def _interrupted(events: list[Event]) -> list[tuple[Instruction, list[int]]]:
     """The atomic instructions with the steps of their RAM accesses, if anything at all happened between these."""
-    groups: list[tuple[Instruction, list[int]]] = []
-    current: dict[str, tuple[Instruction, list[int]]] = {}
+    groups: dict[Instruction, list[int]] = {}
     for step, event in enumerate(events):
         instruction = event.instruction
         if instruction is None or instruction.access is not _ATOMIC or not event.op.width:
             continue
-        group = current.get(instruction.vcpu)
-        if group is None or group[0] is not instruction:
-            group = current[instruction.vcpu] = (instruction, [])
-            groups.append(group)
-        group[1].append(step)
-    return [group for group in groups if group[1][-1] - group[1][0] >= len(group[1])]
+        steps = groups.get(instruction)
+        if steps is None:
+            groups[instruction] = [step]
+        else:
+            steps.append(step)
+    return [group for group in groups.items() if group[1][-1] - group[1][0] >= len(group[1])]
 
 
-def _window(events: list[Event], steps: list[int]) -> _Window | None:
-    """The window of an instruction whose RAM accesses are at `steps`; None if it wrote nothing."""
+def _windows(events: list[Event], steps: list[int]) -> _Windows:
+    """The windows of an instruction whose RAM accesses are at `steps`; empty if it wrote nothing."""
+    found = _Windows()
     last_read: dict[int, int] = {}  # by byte
-    begin, end = len(events), -1
-    written: dict[tuple[int, int], None] = {}
     for step in steps:
         event = events[step]
         op = event.op
         span = range(op.address, op.address + op.width)
         if event.writes_ram:
-            # Only a plain store rests on an earlier read; every other write compares or reads by itself.
-            rests_on = min([last_read.get(byte, step) for byte in span]) if op.kind is _STORE else step
-            begin, end = min(begin, rests_on), step
-            written[op.address, op.width] = None
+            for byte in span:
+                # Only a plain store rests on an earlier read; every other write compares or reads by itself.
+                found.reads.setdefault(byte, last_read.get(byte, step) if op.kind is _STORE else step)
+                found.writes[byte] = step
         elif event.reads_ram:
             last_read.update(dict.fromkeys(span, step))
-    return _Window(begin, end, tuple(written)) if end >= 0 else None
+    return found
 
 
-def _finding(events: list[Event], instruction: Instruction, window: _Window, foreign: int) -> Finding:
+def _guilty(trace: Trace, instruction: Instruction, windows: _Windows) -> tuple[int, int] | None:
+    """The lowest byte into whose window a foreign write fell, and the step of the first such write; None if none did."""
+    low, high = min(windows.writes), max(windows.writes)
+    begin, end = min(windows.reads.values()), max(windows.writes.values())
+    if first_foreign_write(trace, instruction.vcpu, low, high - low + 1, begin, end) is None:
+        return None
+    for byte, write in sorted(windows.writes.items()):
+        foreign = _first_inside(trace, instruction, byte, windows.reads[byte], write)
+        if foreign is not None:
+            return byte, foreign
+    return None
+
+
+def _first_inside(trace: Trace, instruction: Instruction, byte: int, read: int, write: int) -> int | None:
+    """The first foreign write to `byte` in its window; None if there is none."""
+    found: int | None = None
+    for step in writes_to(trace, byte, 1, read):
+        if step >= write:
+            break
+        event = trace.events[step]
+        if owner(event) != instruction.vcpu:
+            found = step if found is None else found
+        elif event.instruction is not instruction:
+            found = None  # an earlier store of its own vCPU, from whose buffer it read: the window begins here
+    return found
+
+
+def _finding(events: list[Event], instruction: Instruction, windows: _Windows, byte: int, foreign: int) -> Finding:
     guilty = events[foreign]
-    read, write = events[window.read].op.address, events[window.write].op.address
+    # Of the writes only those that one actor performs are in the same order in all equivalent executions.
+    writer = events[windows.writes[byte]].actor
+    last = max(step for step in windows.writes.values() if events[step].actor == writer)
+    first = min(windows.reads.values(), default=last)
+    read, write = events[first].op.address, events[last].op.address
     message = (
         f"{describe(guilty)} fell between the load and the store of {instruction_at(instruction, write)}; "
         f"the instruction was not atomic"
     )
-    other = guilty.actor if guilty.instruction is None else guilty.instruction.vcpu
     return Finding(
         KIND,
         message,
-        steps=(window.read, foreign, window.write),
+        steps=(first, foreign, last),
         addresses=(read, guilty.op.address, write),
-        vcpus=(instruction.vcpu, other),
+        vcpus=(instruction.vcpu, owner(guilty)),
     )
