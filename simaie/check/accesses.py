@@ -1,23 +1,27 @@
 """Accesses to guest RAM as those checkers see them that look at all of memory at once.
 
 Only RAM is guest data: the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
-store that is buffered takes effect when it drains, and a load that its vCPU's own buffer answers is no access. A
 *location* is a maximal set of bytes that are always accessed together: where accesses of several sizes overlap, every
 byte is one of its own.
+
+A store that is buffered takes effect when it drains. A load that finds such a store in its vCPU's own buffer is *late*:
+what it read reaches memory only with that drain. It comes after whatever was there when it looked, and before
+whatever is written once its store has drained; to a foreign write in between it has no order. That is the same in
+all equivalent executions: the load and the drain may change places, and then the load simply comes after the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from typing import Protocol
 
 import msgspec
 
-from simaie.check.evidence import owner
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, writes
 from simaie.trace import Event, Trace
 
-__all__ = ["Access", "locations", "ram_accesses"]
+__all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
 
 _READS = frozenset(
     {
@@ -28,10 +32,26 @@ _READS = frozenset(
 _MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
 _Range = tuple[int, int]  # address and width
 _LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
+_NOWHERE: Mapping[int, int] = {}
+
+
+class _Ranged(Protocol):
+    """What has a place in RAM: an operation, or an access."""
+
+    @property
+    def address(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
 
 
 class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One access of an event to RAM. reads, writes: at least one of them holds."""
+    """One access of an event to RAM. reads, writes: at least one of them holds.
+
+    entered: of a drain, the step at which the store entered the buffer; -1 of all else. stored: of a read, the bytes
+    that its vCPU has put into a store buffer before, each with the step at which the newest such store drains (the
+    length of the trace if it never does).
+    """
 
     step: int
     event: Event
@@ -39,32 +59,99 @@ class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
     width: int
     reads: bool
     writes: bool
+    entered: int = -1
+    stored: Mapping[int, int] = _NOWHERE
+
+    @property
+    def issued(self) -> int:
+        """The step of the vCPU itself: of a drain, that at which the store entered the buffer."""
+        return self.step if self.entered < 0 else self.entered
 
 
 def ram_accesses(trace: Trace) -> list[Access]:
-    """Every access to RAM, in the order of taking effect; a wait for several places is one of each."""
+    """Every access to RAM, in the order of the steps; a wait for several places is one of each."""
     found = _all_accesses(trace)
-    if _BUFFER in trace.kinds:
-        forwarded = _forwarded(trace)
-        found = [access for access in found if access.step not in forwarded]
+    return _beside_buffers(trace, found) if _BUFFER in trace.kinds else found
+
+
+def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
+    """The accesses with what is to be said of those that have to do with store buffers."""
+    drains, entries = _drains(trace)
+    stored: dict[str, dict[int, int]] = {}  # vCPU -> byte -> the drain of its newest store there so far
+    found: list[Access] = []
+    at = 0
+    for step, event in enumerate(trace.events):
+        if event.op.kind is _BUFFER and event.op.value.width:
+            store = event.op.value
+            span = range(store.address, store.address + store.width)
+            stored.setdefault(event.actor, {}).update(dict.fromkeys(span, drains.get(step, len(trace.events))))
+        while at < len(accesses) and accesses[at].step == step:
+            access = accesses[at]
+            at += 1
+            if step in entries:
+                access = msgspec.structs.replace(access, entered=entries[step])
+            elif access.reads and event.actor in stored:
+                mine = stored[event.actor]
+                span = range(access.address, access.address + access.width)
+                newest = {byte: mine[byte] for byte in span if byte in mine}
+                access = msgspec.structs.replace(access, stored=newest) if newest else access
+            found.append(access)
     return found
 
 
-def _forwarded(trace: Trace) -> frozenset[int]:
-    """The steps of loads whose bytes all came from stores in the vCPU's own buffer."""
-    buffered: dict[str, list[Op]] = {}
-    steps: list[int] = []
+def _drains(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
+    """The step at which a store entered its buffer -> that at which it drained, and the other way round."""
+    entered: dict[int, int] = {}  # by the identity of the store, which the drain performs
+    drains: dict[int, int] = {}
     for step, event in enumerate(trace.events):
-        mine = buffered.setdefault(owner(event), [])
         if event.op.kind is _BUFFER:
-            mine.append(event.op.value)
-        elif event.op in mine:  # an operation is equal to itself only: it is the drain
-            mine.remove(event.op)
-        elif mine and event.op.kind is _LOAD and event.op.cell is None:
-            wanted = set(range(event.op.address, event.op.address + event.op.width))
-            if wanted <= {byte for op in mine for byte in range(op.address, op.address + op.width)}:
-                steps.append(step)
-    return frozenset(steps)
+            entered[id(event.op.value)] = step
+        elif id(event.op) in entered:
+            drains[entered.pop(id(event.op))] = step
+    return drains, {drain: entry for entry, drain in drains.items()}
+
+
+class Late(msgspec.Struct):
+    """Which reads of a list of accesses are late, and where; all indices are into that list.
+
+    until: of each late read, byte -> the index of the drain. reads: (index of the read, location). due: index of a
+    drain -> the late reads that come right after it, each with its location.
+    """
+
+    until: dict[int, dict[int, int]] = {}
+    reads: set[tuple[int, int]] = set()
+    due: dict[int, list[tuple[int, int]]] = {}
+
+
+def late_reads(accesses: Sequence[Access], places: Mapping[_Range, tuple[int, ...]]) -> Late:
+    """The late reads of `accesses`, which may be in any order that equivalent executions have."""
+    found = Late()
+    readers = [index for index, access in enumerate(accesses) if access.stored]
+    if not readers:
+        return found
+    never = len(accesses)
+    indices = {access.step: index for index, access in enumerate(accesses) if access.entered >= 0}
+    for index in readers:
+        access = accesses[index]
+        until = {byte: at for byte, step in access.stored.items() if (at := indices.get(step, never)) > index}
+        if until:
+            found.until[index] = until
+            for location, span in _spans(access, places[access.address, access.width]):
+                at = max((until[byte] for byte in span if byte in until), default=-1)
+                if at >= 0:
+                    found.reads.add((index, location))
+                    found.due.setdefault(at, []).append((index, location))
+    return found
+
+
+def _spans(access: Access, places: tuple[int, ...]) -> Iterator[tuple[int, range]]:
+    """Each location of an access with the bytes that it has of it."""
+    end = access.address + access.width
+    if len(places) == 1:
+        yield places[0], range(access.address, end)
+        return
+    for place, byte in zip(places, range(access.address, end), strict=True):
+        yield place, range(byte, byte + 1)
 
 
 def _all_accesses(trace: Trace) -> list[Access]:
@@ -88,7 +175,7 @@ def _all_accesses(trace: Trace) -> list[Access]:
     return found
 
 
-def locations(accesses: Iterable[Access]) -> dict[_Range, tuple[int, ...]]:
+def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
     """(address, width) of each access -> the locations that it touches, numbered from 0."""
     ranges = sorted({(access.address, access.width) for access in accesses})
     numbers = count()

@@ -1,9 +1,14 @@
 """The conflict graph of transactions, and a short cycle in it.
 
-There is an edge T -> U where an access of T conflicts with a later one of U, another vCPU's, and where T has ended
-before U of the same vCPU begins. The execution is conflict serializable iff the graph has no cycle (K. P. Eswaran, J.
+There is an edge T -> U where an access of T conflicts with a later one of U, and where T comes before U of the same
+vCPU (`simaie.check.own_order`). The execution is conflict serializable iff the graph has no cycle (K. P. Eswaran, J.
 N. Gray, R. A. Lorie, I. L. Traiger, "The Notions of Consistency and Predicate Locks in a Database System", CACM 1976);
 that the order within a vCPU counts is as in C. Flanagan, S. N. Freund, J. Yi, "Velodrome", PLDI 2008.
+
+A load that its vCPU's own store buffer answers is late (`simaie.check.accesses`): it conflicts with the foreign writes
+before it looked and with those after its store drained. That it reads from its own vCPU's store is no edge: the load
+may come before the drain. So every edge points forward in time, in this execution and in all equivalent ones, which
+have the same graph.
 
 Only edges from the last write of a location and from the reads since are made: the others follow from these. So there
 are at most two edges for each access to a location, and everything here is linear in the trace; the length of the
@@ -12,10 +17,13 @@ cycle that is found is the least there is among those of a few dozen starting po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from simaie.check.accesses import locations
+import msgspec
+
+from simaie.check.accesses import Late, late_reads, locations
+from simaie.check.own_order import own_order
 from simaie.check.transactions import Transactions
 
 __all__ = ["Graph", "components", "conflict_graph", "short_cycle"]
@@ -29,53 +37,63 @@ _STARTS = 32
 
 def conflict_graph(found: Transactions) -> Graph:
     """The edges, each with the steps of two operations that are its reason."""
-    graph: Graph = [{} for _ in found.all]
-    vcpus = [transaction.vcpu for transaction in found.all]
-    places = locations(found.accesses)
-    writers: dict[int, tuple[int, int]] = {}  # location -> transaction and step of the last write
-    readers: dict[int, dict[int, int]] = {}  # location -> transaction -> step, of the reads since
-    order = ProgramOrder(found)
-    for index, access in enumerate(found.accesses):
-        me, step = found.of[index], access.step
-        for before in order.enter(index):
-            graph[before].setdefault(me, (found.accesses[found.all[before].last].step, step))
-        for location in places[access.address, access.width]:
-            writer, at = writers.get(location, (me, step))
-            if vcpus[writer] != vcpus[me]:
-                graph[writer].setdefault(me, (at, step))
-            if not access.writes:
-                readers.setdefault(location, {}).setdefault(me, step)
-                continue
-            for reader, at in readers.pop(location, {}).items():
-                if vcpus[reader] != vcpus[me]:
-                    graph[reader].setdefault(me, (at, step))
-            writers[location] = me, step
-        order.leave(index)
-    return graph
+    return _Edges(found).graph
 
 
-class ProgramOrder:
-    """Sweeps over the accesses; says which transactions of its vCPU directly precede one that begins."""
+class _Writes(msgspec.Struct):
+    """The last write of a location, and the last by another vCPU before it: transaction and step, or None."""
+
+    last: tuple[int, int] | None = None
+    foreign: tuple[int, int] | None = None
+
+
+class _Edges:
+    """One sweep over the accesses."""
 
     def __init__(self, found: Transactions) -> None:
+        self.graph: Graph = [{} for _ in found.all]
         self._found = found
-        self._latest: dict[str, list[int]] = {}  # those ended that no other one which has ended follows
+        self._vcpus = [transaction.vcpu for transaction in found.all]
+        self._writes: dict[int, _Writes] = {}  # by location
+        self._readers: dict[int, dict[int, int]] = {}  # location -> transaction -> step, of the reads since
+        places = locations(found.accesses)
+        late = late_reads(found.accesses, places)
+        before = own_order(found.trace, found.accesses, found.of, self._vcpus)
+        for index, access in enumerate(found.accesses):
+            me = found.of[index]
+            if found.all[me].first == index:
+                for earlier in before[me]:
+                    step = found.accesses[found.all[earlier].last].step
+                    self.graph[earlier].setdefault(me, (step, access.step))
+            for location in places[access.address, access.width]:
+                self._touch(index, location, late)
+            for read, location in late.due.get(index, ()):
+                self._readers.setdefault(location, {})[found.of[read]] = found.accesses[read].step
 
-    def enter(self, index: int) -> Sequence[int]:
-        """The predecessors of the transaction that begins at access `index`; none if it has begun already."""
-        transaction = self._found.all[self._found.of[index]]
-        return self._latest.get(transaction.vcpu, ()) if transaction.first == index else ()
+    def _touch(self, index: int, location: int, late: Late) -> None:
+        """Come after what conflicts at the location, and leave word."""
+        me, access = self._found.of[index], self._found.accesses[index]
+        vcpu, step = self._vcpus[me], access.step
+        writes = self._writes.get(location)
+        if writes is None:
+            writes = self._writes[location] = _Writes()
+        last = writes.last
+        mine = last is not None and self._vcpus[last[0]] == vcpu
+        if not access.writes:
+            self._follow(me, step, (writes.foreign if mine else last,))
+            if (index, location) not in late.reads:
+                self._readers.setdefault(location, {})[me] = step
+            return
+        self._follow(me, step, (last,))
+        self._follow(me, step, self._readers.pop(location, {}).items())
+        if not mine:
+            writes.foreign = last
+        writes.last = me, step
 
-    def leave(self, index: int) -> None:
-        """Access `index` has happened."""
-        me = self._found.of[index]
-        transaction = self._found.all[me]
-        if transaction.last == index:
-            before = self._latest.get(transaction.vcpu, ())
-            self._latest[transaction.vcpu] = [
-                *(other for other in before if self._found.all[other].last > transaction.first),
-                me,
-            ]
+    def _follow(self, me: int, step: int, earlier: Iterable[tuple[int, int] | None]) -> None:
+        for one in earlier:
+            if one is not None and one[0] != me:
+                self.graph[one[0]].setdefault(me, (one[1], step))
 
 
 def components(graph: Graph) -> list[list[int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from simaie.check.order import canonical_places
 from simaie.finding import Finding
 from simaie.op import Cell, Kind
 from simaie.protocols import Promise
@@ -41,25 +42,29 @@ def registered_by_atomics(trace: Trace) -> Iterable[Finding]:
 
 
 def _twins(trace: Trace) -> Iterator[Finding]:
-    first: dict[str, tuple[Cell, int]] = {}
-    reported: set[Cell] = set()
+    first: dict[Cell, int] = {}  # the first lock of each mutex of a granule: its locks conflict, so they have an order
     for step in trace.mutex_steps:
         event = trace.events[step]
-        cell = event.op.cell
-        if event.op.kind is not _LOCK or cell is None or not cell.name.startswith("lock 0x"):
-            continue
-        known, before = first.setdefault(cell.name, (cell, step))
-        if known is not cell and cell not in reported:
-            reported.add(cell)
-            address = int(cell.name.removeprefix("lock "), 16)
-            yield Finding(
-                ONE_ENTRY,
-                f"vCPU {event.actor} locked another mutex for the granule at {address:#x} than vCPU "
-                f"{trace.events[before].actor} had: the two do not exclude each other",
-                steps=(before, step),
-                addresses=(address,),
-                vcpus=(event.actor, trace.events[before].actor),
-            )
+        if event.op.kind is _LOCK and event.op.cell is not None and event.op.cell.name.startswith("lock 0x"):
+            first.setdefault(event.op.cell, step)
+    if len({cell.name for cell in first}) == len(first):
+        return
+    places = canonical_places(trace)  # locks of different mutexes do not conflict
+    known: dict[str, int] = {}
+    for cell, step in sorted(first.items(), key=lambda item: places[item[1]]):
+        before = known.setdefault(cell.name, step)
+        if before != step:
+            yield _twin(trace, cell, before, step)
+
+
+def _twin(trace: Trace, cell: Cell, before: int, step: int) -> Finding:
+    address = int(cell.name.removeprefix("lock "), 16)
+    mine, other = trace.events[step].actor, trace.events[before].actor
+    message = (
+        f"vCPU {mine} locked another mutex for the granule at {address:#x} than vCPU {other} did: the two do not "
+        "exclude each other"
+    )
+    return Finding(ONE_ENTRY, message, tuple(sorted((before, step))), (address,), (mine, other))
 
 
 def _strays(trace: Trace) -> Iterator[Finding]:

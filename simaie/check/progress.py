@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 import msgspec
 
 from simaie.check.evidence import writes_to
+from simaie.check.order import canonical_places
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
 from simaie.trace import Ending, Trace
@@ -100,9 +101,19 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
 
 
 def _last_write(trace: Trace, op: Op) -> int | None:
-    """The last event that wrote RAM where `op` looks."""
-    places = [part for part in op.places if part.cell is None]
-    return max((step for part in places for step in writes_to(trace, part.address, part.width, -1)), default=None)
+    """The event that wrote RAM where `op` looks, and that nothing wrote after; of several, one that all equivalent
+    executions agree on."""
+    latest = {
+        byte: step
+        for part in op.places
+        if part.cell is None
+        for byte in range(part.address, part.address + part.width)
+        for step in [max(writes_to(trace, byte, 1, -1), default=None)]
+        if step is not None
+    }
+    if len(set(latest.values())) < 2:
+        return next(iter(latest.values()), None)
+    return max(latest.values(), key=canonical_places(trace).__getitem__)
 
 
 def _inside(trace: Trace, vcpu: str) -> tuple[str, ...]:

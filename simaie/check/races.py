@@ -6,6 +6,11 @@ inside an access is not the guest's); and through synchronisation places. A plac
 instruction, an exclusive or a wait touches it. What writes it releases, and what reads it acquires from the last write:
 plain accesses too, as the store does that unlocks a spinlock. Accesses to such places do not race.
 
+A buffered store takes effect when it drains, but what happens before it is what its vCPU knew when it issued the store.
+A load that finds its own vCPU's store in the buffer acquires nothing, and is compared with others as if it came right
+after the drain of that store. So equivalent executions (`simaie.check.order`) have races at the same places; the
+first of each place is that in the order that they share.
+
 Clocks of vCPUs, and for each location the last write and the reads since: C. Flanagan, S. N. Freund, "FastTrack:
 Efficient and Precise Dynamic Race Detection", PLDI 2009. Linear in the trace for a given number of vCPUs. That two
 accesses race is no error by itself, since a machine's plain accesses are well defined: so this is asked for by name.
@@ -13,12 +18,13 @@ accesses race is no error by itself, since a machine's plain accesses are well d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from simaie.check.accesses import Access, locations, ram_accesses
+from simaie.check.accesses import Access, late_reads, locations, ram_accesses
 from simaie.check.evidence import describe, owner
+from simaie.check.order import canonical_places
 from simaie.finding import Finding
 from simaie.op import Cell, Kind
 from simaie.trace import AccessKind, Event, Trace
@@ -28,14 +34,16 @@ __all__ = ["data_races"]
 KIND = "data-race"
 _SYNCHRONISING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
 _MUTEXES = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_ORDERING = _MUTEXES | {Kind.SPAWN, Kind.JOIN}
+_ORDERING = _MUTEXES | {Kind.SPAWN, Kind.JOIN, Kind.BUFFER}
 
 Clock = dict[str, int]
+_Pairs = dict[tuple[int, int], tuple[Access, Access]]  # by their steps
 
 
 def data_races(trace: Trace) -> Iterable[Finding]:
     """The first race at each place. Steps and vcpus: of the earlier access and of the later one."""
-    return _Sweep(trace).run()
+    if any(True for _ in _Sweep(trace, range(len(trace.events))).run()):
+        yield from _Sweep(trace, canonical_places(trace)).run()
 
 
 class _Place(msgspec.Struct):
@@ -46,66 +54,89 @@ class _Place(msgspec.Struct):
 
 
 class _Sweep:
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self._accesses = ram_accesses(trace)
+    """Goes through the accesses and what orders them. when: for each step, its place in the order of going through."""
+
+    def __init__(self, trace: Trace, when: Sequence[int]) -> None:
+        self._accesses = sorted(ram_accesses(trace), key=lambda access: when[access.step])
         self._places = locations(self._accesses)
+        self._late = late_reads(self._accesses, self._places)
         self._synchronising = {
             location
             for access in self._accesses
             if _synchronises(access.event)
             for location in self._places[access.address, access.width]
         }
+        self._ordering = [step for step, event in enumerate(trace.events) if event.op.kind in _ORDERING]
+        self._ordering.sort(key=lambda step: when[step])
+        self._events, self._when = trace.events, when
         self._clocks: dict[str, Clock] = {}
+        self._issued: dict[int, Clock] = {}  # of buffered stores, by the step at which they entered
+        self._looked: dict[int, Clock] = {}  # of late reads, by index
         self._released: dict[int | Cell | None, Clock] = {}  # by synchronisation place, and by mutex
         self._plain: dict[int, _Place] = {}
         self._racy: set[int] = set()
 
     def run(self) -> Iterator[Finding]:
-        ordering = (
-            (step, event) for step, event in enumerate(self._trace.events) if event.op.kind in _ORDERING
-        )
+        ordering = iter(self._ordering)
         later = next(ordering, None)
-        for access in self._accesses:
-            while later is not None and later[0] < access.step:
-                self._order(later[1])
+        for index, access in enumerate(self._accesses):
+            while later is not None and self._when[later] < self._when[access.step]:
+                self._order(later, self._events[later])
                 later = next(ordering, None)
-            for other in self._touch(access):
-                yield _finding(other, access)
+            for pair in self._touch(index, access):
+                yield _finding(*pair)
 
-    def _touch(self, access: Access) -> Iterable[Access]:
-        """Acquire, look for races, release, in this order: it is one access. Returns those it races with."""
+    def _touch(self, index: int, access: Access) -> Iterable[tuple[Access, Access]]:
+        """Acquire, look for races, release, in this order: it is one access. Returns the pairs that race."""
         places = self._places[access.address, access.width]
         synchronising = [place for place in places if place in self._synchronising]
         me = owner(access.event)
-        clock = self._clock(me)
+        clock = self._clock(me) if access.entered < 0 else self._issued.pop(access.entered)
         if access.reads:
             for place in synchronising:
-                _join(clock, self._released.get(place, {}))
-        pairs: dict[int, Access] = {}
+                if (index, place) not in self._late.reads:
+                    _join(clock, self._released.get(place, {}))
+        pairs: _Pairs = {}
         if len(synchronising) < len(places):
             for place in places:
-                if place in self._synchronising or place in self._racy:
-                    continue
-                other = self._race(access, place)
-                if other is not None:
-                    self._racy.add(place)
-                    pairs[other.step] = other
+                if (index, place) in self._late.reads:
+                    self._looked[index] = clock.copy()
+                else:
+                    self._compare(access, clock, place, pairs)
         if access.writes:
             for place in synchronising:
                 self._released[place] = clock.copy()
-            clock[me] += bool(synchronising)
+            if access.entered < 0:
+                clock[me] += bool(synchronising)
+        for read, place in self._late.due.get(index, ()):
+            if read in self._looked:
+                self._compare(self._accesses[read], self._looked[read], place, pairs)
         return pairs.values()
+
+    def _compare(self, access: Access, clock: Clock, place: int, pairs: _Pairs) -> None:
+        """Note an earlier access that races with this one at a plain place where no race is known yet."""
+        if place in self._synchronising or place in self._racy:
+            return
+        other = self._race(access, clock, place)
+        if other is not None:
+            self._racy.add(place)
+            pairs[other.step, access.step] = other, access
 
     def _clock(self, vcpu: str) -> Clock:
         return self._clocks.setdefault(vcpu, {vcpu: 1})
 
     # -- what orders ----------------------------------------------------------------------------
 
-    def _order(self, event: Event) -> None:
-        """A thread operation, or a mutex that the guest asked for."""
+    def _order(self, step: int, event: Event) -> None:
+        """A thread operation, a mutex that the guest asked for, or a store that enters a buffer."""
         op, me = event.op, owner(event)
         clock = self._clock(me)
+        if op.kind is Kind.BUFFER:
+            store = op.value
+            self._issued[step] = clock.copy()
+            places = self._places.get((store.address, store.width), ()) if store.width else ()
+            clock[me] += any(place in self._synchronising for place in places)
+            return
         if op.kind is Kind.SPAWN:
             self._release(me, clock, self._clock(str(getattr(event.value, "name", ""))))
         elif op.kind is Kind.JOIN:
@@ -123,10 +154,9 @@ class _Sweep:
 
     # -- what races -----------------------------------------------------------------------------
 
-    def _race(self, access: Access, location: int) -> Access | None:
+    def _race(self, access: Access, clock: Clock, location: int) -> Access | None:
         """An earlier access that races with this one, and take note of this one."""
         me = owner(access.event)
-        clock = self._clock(me)
         place = self._plain.setdefault(location, _Place())
         earlier = [place.write] if place.write is not None else []
         if access.writes:
@@ -136,7 +166,7 @@ class _Sweep:
             place.write, place.reads = (clock[me], access), {}
         else:
             place.reads[me] = (clock[me], access)
-        return min(racing, key=lambda one: one.step, default=None)
+        return min(racing, key=lambda one: self._when[one.step], default=None)
 
 
 def _synchronises(event: Event) -> bool:

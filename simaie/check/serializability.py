@@ -2,7 +2,9 @@
 
 What a transaction is stands in `simaie.check.transactions`, the algorithm in `simaie.check.conflict_graph`. A
 finding is a cycle of the conflict graph, each edge with its two operations, one finding for each knot of cycles: two
-operations of one transaction with a foreign one between them where it can be had, then labelled with the pattern.
+operations of one transaction with a foreign one between them where there are such, then labelled with the pattern.
+All equivalent executions have the same graph; they also get the same findings, since the evidence is looked for in an
+order that they share (`simaie.check.order`).
 
 `serializability` judges every guest instruction, so it finds what an instruction set never promised too: an x86
 read-modify-write without LOCK is a transaction that others interrupt. Hence it is asked for by name.
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.conflict_graph import Graph, components, conflict_graph, short_cycle
+from simaie.check.order import canonical_places
 from simaie.check.shortcuts import shortened
 from simaie.check.transactions import Transactions, Units, transactions
 from simaie.check.unserializable import Pattern, unserializable
@@ -48,15 +51,16 @@ def atomic_blocks(trace: Trace) -> Iterable[Finding]:
 
 def _judge(trace: Trace, units: Units, kind: str) -> Iterator[Finding]:
     found = transactions(trace, units)
-    if not found.interrupted:
+    if not found.interrupted or not components(conflict_graph(found)):
         return
+    found = transactions(trace, units, canonical_places(trace))
     graph = conflict_graph(found)
     knots = components(graph)
     patterns = unserializable(found) if knots else {}
     for knot in knots:
         known = [patterns[member] for member in knot if member in patterns]
         if known:
-            pattern = min(known, key=lambda p: (not p.label, p.after))
+            pattern = min(known, key=lambda p: (not p.label, p.after, p.transaction))
             yield _of_pattern(found, pattern, kind)
         else:
             yield _of_cycle(found, *shortened(found, graph, short_cycle(graph, knot, found)), kind)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simaie.check.accesses import Access, late_reads, locations
 from simaie.check.conflict_graph import Graph, short_cycle
 from simaie.check.transactions import Transactions
 
 __all__ = ["shortened"]
+
+#: Late reads by index: for each byte the index of the drain (see `simaie.check.accesses.Late`).
+_Late = dict[int, dict[int, int]]
 
 _LONGEST = 12
 #: Pairs of accesses to look at.
@@ -27,9 +31,10 @@ def shortened(found: Transactions, graph: Graph, cycle: Sequence[int]) -> tuple[
     if len(cycle) > _LONGEST or sum(map(len, mine.values())) ** 2 > _BUDGET:
         return cycle, graph
     full: Graph = [{} for _ in graph]
+    late = late_reads(found.accesses, locations(found.accesses)).until
     for before in cycle:
         for after in cycle:
-            reason = _direct(found, mine[before], mine[after]) if before != after else None
+            reason = _direct(found, late, mine[before], mine[after]) if before != after else None
             if reason is not None:
                 full[before][after] = reason
             elif after in graph[before]:
@@ -37,7 +42,7 @@ def shortened(found: Transactions, graph: Graph, cycle: Sequence[int]) -> tuple[
     return short_cycle(full, sorted(cycle), found), full
 
 
-def _direct(found: Transactions, before: Sequence[int], after: Sequence[int]) -> tuple[int, int] | None:
+def _direct(found: Transactions, late: _Late, before: Sequence[int], after: Sequence[int]) -> tuple[int, int] | None:
     """The steps of the first two accesses of different vCPUs that conflict in that order."""
     if found.all[found.of[before[0]]].vcpu == found.all[found.of[after[0]]].vcpu:
         return None
@@ -45,6 +50,17 @@ def _direct(found: Transactions, before: Sequence[int], after: Sequence[int]) ->
         a = found.accesses[i]
         for j in after:
             b = found.accesses[j]
-            if i < j and (a.writes or b.writes) and a.address < b.address + b.width and b.address < a.address + a.width:
+            if i < j and (a.writes or b.writes) and _share(a, b) and not (i in late and _is_early(late[i], j, a, b)):
                 return a.step, b.step
     return None
+
+
+def _share(a: Access, b: Access) -> bool:
+    """Whether two accesses have a byte in common."""
+    return a.address < b.address + b.width and b.address < a.address + a.width
+
+
+def _is_early(until: dict[int, int], j: int, a: Access, b: Access) -> bool:
+    """Whether access `j`, `b`, comes too early to be after the late read `a` at any byte."""
+    shared = range(max(a.address, b.address), min(a.address + a.width, b.address + b.width))
+    return all(until.get(byte, -1) > j for byte in shared)

@@ -8,7 +8,9 @@ each part is judged by itself. It is judged by who wrote, not by the value: a te
 that some whole store could have left is one nevertheless.
 
 Of an instruction that reads a byte again (a compare-and-swap that is tried again) the last time counts. An instruction
-that never completed may have stored half: who reads both halves has seen a tear.
+that never completed may have stored half: a load of both halves has seen a tear. A byte that the vCPU's own store
+buffer answers is late (`simaie.check.accesses`): it was read before the stores that follow the drain, after those that
+the load followed, and says nothing of those in between.
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ def _any_split(trace: Trace) -> bool:
 class _Parts:
     """The reads, and the writes, of one instruction: for each byte the step of the last.
 
+    known: of each byte read, the step from which on writes come after the read: later than the read if it is late.
+
     of: the number of the indivisible part that each byte is in, by its distance from the instruction's address.
     """
 
@@ -65,11 +69,13 @@ class _Parts:
         self._address = instruction.address
         self.of = [number for number, width in enumerate(widths) for _ in range(width)]
         self.reads: dict[int, int] = {}
+        self.known: dict[int, int] = {}
         self.writes: dict[int, int] = {}
         for access in accesses:
             span = range(access.address, access.address + access.width)
             if access.reads:
                 self.reads.update(dict.fromkeys(span, access.step))
+                self.known.update({byte: max(access.step, access.stored.get(byte, -1)) for byte in span})
             if access.writes:
                 self.writes.update(dict.fromkeys(span, access.step))
         if self.writes and not instruction.completed:  # what it had still to write: lowest addresses go first
@@ -156,7 +162,7 @@ def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:
     for byte in sorted(load.reads.keys() & store.writes.keys()):
         shared.setdefault((load.part(byte), store.part(byte)), []).append(byte)
     for together in shared.values():
-        before = next((byte for byte in together if load.reads[byte] < store.writes[byte]), None)
+        before = next((byte for byte in together if load.known[byte] < store.writes[byte]), None)
         after = next((byte for byte in together if load.reads[byte] > store.writes[byte]), None)
         if before is not None and after is not None:
             return load.reads[before], store.writes[before], store.writes[after], load.reads[after]

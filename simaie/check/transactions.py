@@ -6,14 +6,14 @@ load-linked and store-conditional only those belong to the sequence that touch t
 transactions of their own, since no architecture promises more. With `Units.BLOCKS` only the blocks count, and
 all else is single accesses.
 
-Transactions of one vCPU are ordered if one has ended before the other begins; they overlap where an instruction of its
-own stands between a load-linked and its store-conditional.
+Which transactions of one vCPU are ordered is the matter of `simaie.check.own_order`. They overlap where an instruction
+of its own stands between a load-linked and its store-conditional.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -53,8 +53,9 @@ class Transaction(msgspec.Struct, eq=False):
 
 
 class Transactions(msgspec.Struct):
-    """accesses: all to RAM, in order; of: for each of them, the number of its transaction in `all`."""
+    """accesses: all to RAM, in the order asked for; of: for each of them, the number of its transaction in `all`."""
 
+    trace: Trace
     accesses: list[Access]
     of: list[int]
     all: list[Transaction]
@@ -65,9 +66,13 @@ class Transactions(msgspec.Struct):
         return any(transaction.interrupted for transaction in self.all)
 
 
-def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
-    """The transactions of `trace`, by their first access."""
+def transactions(
+    trace: Trace, units: Units = Units.INSTRUCTIONS, places: Sequence[int] | None = None
+) -> Transactions:
+    """The transactions of `trace`, by their first access. places: of its steps, if in another order than the trace's."""
     accesses = ram_accesses(trace)
+    if places is not None:
+        accesses.sort(key=lambda access: places[access.step])
     member = _Membership(trace, accesses, units)
     numbers: dict[Hashable, int] = {}
     of: list[int] = []
@@ -81,7 +86,7 @@ def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transaction
         transaction.last = index
         transaction.count += 1
         of.append(number)
-    return Transactions(accesses, of, found)
+    return Transactions(trace, accesses, of, found)
 
 
 def _name(key: Hashable, event: Event) -> str:

@@ -3,14 +3,15 @@
 Of the eight ways in which an access of another vCPU can fall between two local ones, four are unserializable (S. Lu,
 J. Tucek, F. Qin, Y. Zhou, "AVIO: Detecting Atomicity Violations via Access Interleaving Invariants", ASPLOS 2006):
 local-remote-local R-W-R, W-W-R, R-W-W and W-R-W. W-W-W is a cycle of conflicts as well, though a serial execution
-leaves the same state if nobody read in between: it has no label here.
+leaves the same state if nothing read in between: it has no label here. A late read (`simaie.check.accesses`) can only
+be the last of the three.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from simaie.check.accesses import Access, locations
+from simaie.check.accesses import Access, late_reads, locations
 from simaie.check.transactions import Transactions
 
 __all__ = ["Pattern", "unserializable"]
@@ -54,6 +55,7 @@ def unserializable(found: Transactions) -> dict[int, Pattern]:
     """Number of a transaction -> the first pattern in it, labelled ones first. One sweep."""
     patterns: dict[int, Pattern] = {}
     places = locations(found.accesses)
+    late = late_reads(found.accesses, places).reads
     interrupted = [transaction.interrupted for transaction in found.all]
     latest: dict[int, tuple[_Latest, _Latest]] = {}  # location -> reads, writes
     local: dict[tuple[int, int], _Local] = {}
@@ -68,10 +70,12 @@ def unserializable(found: Transactions) -> dict[int, Pattern]:
                 known = patterns.get(me)
                 if pattern is not None and (known is None or (pattern.label and not known.label)):
                     patterns[me] = pattern
+                if (index, location) in late:
+                    continue
                 mine.access = index
                 if access.writes:
                     mine.write = index
-            if access.reads:
+            if access.reads and (index, location) not in late:
                 reads.add(index, vcpu)
             if access.writes:
                 writes.add(index, vcpu)
