@@ -5,6 +5,12 @@ whether anything of its concern happened at all (`Trace.kinds`, `Trace.accesses`
 executions of an exploration give most checkers nothing to do; what it then does is linear in the trace, but for the
 search of linearizability, which has a limit.
 
+What is found is the same for all executions that differ only in the order of operations that do not conflict, so that
+an exhaustive search may run one of each such class (`simaie.check.order`). Two checkers look at more. Linearizability
+of calls whose ends are no steps says so (`judges_time`, see `simaie.protocols.Checker`), and nothing is then proved
+by a search that runs one order. Starvation looks at the last steps of an execution that a limit cut short,
+and such an execution proves nothing anyhow.
+
 `DEFAULT` is what an exploration judges by; `CHECKERS` has all by name, those too that are asked for by name only, and
 is what simaie registers in the entry-point group ``simaie.checkers``. A finding's kind is the name of its checker, but
 for those that tell apart two causes: ``progress`` says ``deadlock`` or ``livelock``, ``starvation`` also ``livelock``,

@@ -33,7 +33,8 @@ def host_operations(trace: Trace) -> Iterable[Finding]:
 def unguarded_update(trace: Trace) -> Iterable[Finding]:
     """A compound access to a structure without the mutex that guards it; judged for every scheme.
 
-    A structure with no guard is not judged.
+    A structure with no guard is not judged. Vcpus: who accessed it, and the vCPU that held the guard at that moment, if
+    one did: that depends on the moment, since taking the guard does not conflict with the access.
     """
     return _unguarded(trace) if _UPDATE in trace.kinds else ()
 

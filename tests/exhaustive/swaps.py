@@ -26,6 +26,9 @@ from simaie.trace import Event, Trace
 
 _MONITORED = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
 
+#: Kinds of finding that say in addition which vCPU held a mutex at that moment, which is a matter of position.
+_OF_THE_MOMENT = {"unguarded-update"}
+
 #: An event of a trace under a name that all equivalent traces share: its actor, and its number among the actor's.
 Name = tuple[str, int]
 
@@ -47,24 +50,36 @@ def swapped(program: Program, machine: Machine, trace: Trace, random: Random, sw
         if not any(_are_ordered(trace.events, stores, a, b) for a in first for b in second):
             units[at : at + 2] = second, first
             done += 1
-    events = [trace.events[step] for unit in units for step in unit]
+    return rerun(program, machine, trace, [step for unit in units for step in unit]), done
+
+
+def rerun(program: Program, machine: Machine, trace: Trace, steps: Sequence[int]) -> Trace:
+    """The execution that has the steps of `trace` in this order; AssertionError if there is none."""
+    events = [trace.events[step] for step in steps]
     actors = [event.actor for event in events if event.op.kind is not Kind.CHOICE]
     choices = [event.value for event in events if event.op.kind is Kind.CHOICE and event.op.value > 1]
     again = run(program, Scripted(actors, choices=choices), machine)
     assert [_shape(event) for event in again.events] == [_shape(event) for event in events], program.name
     assert (again.ending, again.outcome, again.accepted) == (trace.ending, trace.outcome, trace.accepted), program.name
-    return again, done
+    return again
+
+
+def named(trace: Trace, steps: Iterable[int]) -> list[Name]:
+    """Those steps by the names that equivalent traces share."""
+    names = list(_names(trace.events))
+    return [names[step] for step in steps]
 
 
 def judged(checker: Checker, trace: Trace) -> list[tuple[object, ...]]:
-    """What a checker finds, such that equivalent traces are to give equal lists: the words of a message apart."""
+    """What a checker finds, such that equivalent traces are to give equal lists: all but the words of a message."""
     names = list(_names(trace.events))
     return sorted(_normal(finding, names) for finding in checker(trace))
 
 
 def _normal(finding: Finding, names: Sequence[Name]) -> tuple[object, ...]:
     steps = tuple(sorted(names[step] for step in finding.steps))
-    return finding.kind, str(finding.verdict), steps, tuple(sorted(finding.addresses)), tuple(sorted(finding.vcpus))
+    vcpus = () if finding.kind in _OF_THE_MOMENT else tuple(sorted(finding.vcpus))
+    return finding.kind, str(finding.verdict), steps, tuple(sorted(finding.addresses)), vcpus
 
 
 def _names(events: Iterable[Event]) -> Iterable[Name]:
