@@ -302,7 +302,7 @@ class SchemeProtocol(Protocol):
 #: A checker is a pure function of a trace: it runs as well on a trace replayed from a file. Its findings must be the
 #: same for all traces that differ only in the order of operations that do not conflict, of which an exhaustive search
 #: runs one. A checker that judges that order too has an attribute `judges_time`: True, or a function that says so of a
-#: trace. A scheduler that runs one order only (`Scheduler.up_to_commutation`) then never proves that its property holds.
+#: trace. A scheduler that runs one order only (`Scheduler.up_to_commutation`) then never proves its property.
 Checker = Callable[[Trace], Iterable[Finding]]
 
 

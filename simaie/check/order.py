@@ -42,7 +42,7 @@ def canonical_places(trace: Trace) -> list[int]:
     place = 0
     while waiting:
         for queue in waiting:
-            while queue and all([places[earlier] >= 0 for earlier in before[queue[-1]]]):
+            while queue and all(places[earlier] >= 0 for earlier in before[queue[-1]]):
                 places[queue.pop()] = place
                 place += 1
         waiting = [queue for queue in waiting if queue]

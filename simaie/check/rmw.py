@@ -29,7 +29,7 @@ _ATOMIC, _STORE = AccessKind.ATOMIC, Kind.STORE
 
 
 class _Windows(msgspec.Struct):
-    """Of each byte that an instruction wrote: the step of the read on which its first write rests, and of its last write.
+    """Of each byte that an instruction wrote: the step of the read on which its first write rests, and of its last one.
 
     A write that reads by itself rests on itself.
     """
@@ -91,7 +91,7 @@ def _windows(events: list[Event], steps: list[int]) -> _Windows:
 
 
 def _guilty(trace: Trace, instruction: Instruction, windows: _Windows) -> tuple[int, int] | None:
-    """The lowest byte into whose window a foreign write fell, and the step of the first such write; None if none did."""
+    """The lowest byte into whose window a foreign write fell, and the step of the first such write; else None."""
     low, high = min(windows.writes), max(windows.writes)
     begin, end = min(windows.reads.values()), max(windows.writes.values())
     if first_foreign_write(trace, instruction.vcpu, low, high - low + 1, begin, end) is None:

@@ -53,7 +53,7 @@ def _judge(trace: Trace, units: Units, kind: str) -> Iterator[Finding]:
     found = transactions(trace, units)
     if not found.interrupted or not components(conflict_graph(found)):
         return
-    found = transactions(trace, units, canonical_places(trace))
+    found = found.rearranged(canonical_places(trace))
     graph = conflict_graph(found)
     knots = components(graph)
     patterns = unserializable(found) if knots else {}

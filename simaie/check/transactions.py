@@ -53,7 +53,7 @@ class Transaction(msgspec.Struct, eq=False):
 
 
 class Transactions(msgspec.Struct):
-    """accesses: all to RAM, in the order asked for; of: for each of them, the number of its transaction in `all`."""
+    """accesses: all to RAM, in order; of: for each of them, the number of its transaction in `all`."""
 
     trace: Trace
     accesses: list[Access]
@@ -65,14 +65,21 @@ class Transactions(msgspec.Struct):
         """Whether any is; if not, the execution is serial as it stands."""
         return any(transaction.interrupted for transaction in self.all)
 
+    def rearranged(self, places: Sequence[int]) -> Transactions:
+        """The same transactions, with the accesses in another order: that of the `places` of the steps."""
+        order = sorted(range(len(self.accesses)), key=lambda index: places[self.accesses[index].step])
+        numbers: dict[int, int] = {}
+        of = [numbers.setdefault(self.of[index], len(numbers)) for index in order]
+        found = [msgspec.structs.replace(self.all[number], first=len(order)) for number in numbers]
+        for index, number in enumerate(of):
+            found[number].first = min(found[number].first, index)
+            found[number].last = index
+        return Transactions(self.trace, [self.accesses[index] for index in order], of, found)
 
-def transactions(
-    trace: Trace, units: Units = Units.INSTRUCTIONS, places: Sequence[int] | None = None
-) -> Transactions:
-    """The transactions of `trace`, by their first access. places: of its steps, if in another order than the trace's."""
+
+def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
+    """The transactions of `trace`, by their first access."""
     accesses = ram_accesses(trace)
-    if places is not None:
-        accesses.sort(key=lambda access: places[access.step])
     member = _Membership(trace, accesses, units)
     numbers: dict[Hashable, int] = {}
     of: list[int] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from exhaustive.generated import under_scheme
 from exhaustive.programs import X, Y
 from exhaustive.searches import run, search
@@ -71,7 +72,7 @@ def compare(kind: str, seeds: range) -> Counter[str]:
 
 
 def judges(name: str, checker: Checker, trace: Trace) -> bool:
-    """Whether the checker has to do with the trace at all, and does not say itself that it judges more than the class."""
+    """Whether the checker has to do with the trace, and does not say itself that it judges more than the class."""
     what = name.removeprefix("linearizable-")
     if what != name and not trace.program.startswith(what):
         return False  # calls of another object

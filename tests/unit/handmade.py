@@ -27,6 +27,7 @@ class Tape:
         self.events: list[Event] = []
         self._open: dict[str, Instruction] = {}
         self._count: dict[str, int] = {}
+        self._buffered: dict[str, list[tuple[Op, Instruction | None]]] = {}
 
     def begin(
         self, vcpu: str, access: AccessKind, mnemonic: str = "", address: int = X, width: int = 4, *, cut: bool = False
@@ -57,6 +58,18 @@ class Tape:
     def plain_store(self, vcpu: str, value: int = 1, address: int = X, width: int = 4) -> Tape:
         """A whole plain store instruction."""
         return self.begin(vcpu, AccessKind.STORE, "str", address, width).store(vcpu, value, address, width)
+
+    def buffer(self, vcpu: str, value: int = 1, address: int = X, width: int = 4) -> Tape:
+        """A store enters the vCPU's only store buffer."""
+        store = Op(Kind.STORE, None, address, width, value)
+        self._buffered.setdefault(vcpu, []).append((store, self._open.get(vcpu)))
+        return self.op(vcpu, Op(Kind.BUFFER, value=store))
+
+    def drain(self, vcpu: str) -> Tape:
+        """The oldest store in the buffer of `vcpu` drains."""
+        store, instruction = self._buffered[vcpu].pop(0)
+        self.events.append(Event(f"{vcpu}~", store, None, instruction))
+        return self
 
     def lock(self, vcpu: str, mutex: Any) -> Tape:
         return self.op(vcpu, mutex.lock())

@@ -92,6 +92,43 @@ def test_a_device_races():
     assert pair(tape) == [(0, 1)]
 
 
+# -- store buffers ---------------------------------------------------------------------------------------------
+
+
+def test_a_buffered_store_comes_before_what_its_vcpu_learnt_only_after_issuing_it():
+    """vCPU 0 stores X, then acquires from vCPU 1, which has stored X before: whether the drain is late or not."""
+    for late in (False, True):
+        tape = Tape().plain_store("1").begin("1", ATOMIC, "xchg", Y).fetch("1", address=Y)
+        tape.begin("0", STORE).buffer("0")
+        if not late:
+            tape.drain("0")
+        tape.begin("0", AccessKind.LOAD_LINKED, "ldrex", Y).load("0", address=Y)
+        if late:
+            tape.drain("0")
+        assert len(pair(tape)) == 1
+
+
+def test_what_a_buffered_store_releases_is_what_came_before_it_in_its_vcpu():
+    """Data after the flag, in program order: the flag's late drain does not order it."""
+    tape = Tape().begin("0", ATOMIC, "xchg", Y).load("0", address=Y).buffer("0", address=Y)
+    tape.begin("0", LOAD).load("0").drain("0")
+    tape.begin("1", ATOMIC, "xchg", Y).fetch("1", address=Y).plain_store("1")
+    assert len(pair(tape)) == 1
+
+
+def test_a_load_that_the_own_buffer_answers_acquires_nothing_from_others():
+    """vCPU 0 reads its own flag; vCPU 1's, which it overwrites, says nothing to it."""
+    for late in (False, True):
+        tape = Tape().plain_store("1").begin("0", ATOMIC, "xchg", Y).buffer("0", address=Y)
+        tape.begin("1", ATOMIC, "xchg", Y).fetch("1", address=Y)
+        if not late:
+            tape.drain("0")
+        tape.begin("0", LOAD, address=Y).load("0", address=Y)
+        if late:
+            tape.drain("0")
+        assert len(pair(tape.begin("0", LOAD).load("0"))) == 1
+
+
 # -- against the definition -----------------------------------------------------------------------------------
 
 

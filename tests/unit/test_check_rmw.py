@@ -94,6 +94,73 @@ def test_either_half_of_a_split_access_is_watched():
         assert [f.steps for f in rmw_atomicity(tape.trace())] == [(0, 2, 4)]
 
 
+def wide(*order: str) -> list[tuple[int, ...]]:
+    """A 16-byte instruction as loads and stores of its halves, "r0 r1 w0 w1", and foreign stores "f0", "f1" to them."""
+    tape = locked(Tape(), width=16)
+    for what, half in order:
+        act = {"r": tape.load, "w": tape.store, "f": tape.plain_store}[what]
+        act("1" if what == "f" else "0", address=X + 8 * int(half), width=8)
+    return [finding.steps for finding in rmw_atomicity(tape.trace())]
+
+
+def test_each_half_has_a_window_of_its_own():
+    """From its own read to its own write: the other half's accesses do not conflict, so they may come first or last."""
+    assert wide("r0", "f1", "r1", "w0", "w1") == wide("f1", "r0", "r1", "w0", "w1") == []
+    assert wide("r0", "r1", "w0", "f0", "w1") == wide("r0", "r1", "w0", "w1", "f0") == []
+    assert wide("r0", "f0", "r1", "w0", "w1") == [(0, 1, 4)]
+    assert wide("r0", "r1", "w0", "f1", "w1") == [(0, 3, 4)]
+
+
+def test_of_two_foreign_writes_that_do_not_conflict_the_lower_one_is_the_evidence():
+    assert wide("r0", "r1", "f0", "f1", "w0", "w1") == [(0, 2, 5)]
+    assert wide("r0", "r1", "f1", "f0", "w0", "w1") == [(0, 3, 5)]
+
+
+def test_the_first_read_of_a_byte_and_its_last_write_count():
+    tape = locked(Tape()).load("0").store("0").plain_store("1").store("0")
+    assert [finding.steps for finding in rmw_atomicity(tape.trace())] == [(0, 2, 3)]
+
+
+# -- store buffers -----------------------------------------------------------------------------------------------
+
+
+def buffered(earlier: bool) -> Tape:
+    """vCPU 0 has stored (into its buffer) by an atomic instruction to Y, reads X by another, and buffers its store."""
+    tape = Tape()
+    if earlier:
+        locked(tape, address=Y).buffer("0", address=Y)
+    return locked(tape).load("0").buffer("0")
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_foreign_write_before_the_drain_is_found_whatever_drains_in_between(earlier):
+    tape = buffered(earlier)
+    read = len(tape.events) - 2
+    tape.plain_store("1")
+    if earlier:
+        tape.drain("0")
+    (finding,) = rmw_atomicity(tape.drain("0").trace())
+    assert finding.steps == (read, read + 2, len(tape.events) - 1)
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_read_from_the_own_buffer_read_what_drains_first(between):
+    """Memory sees 9, 3, 4 or 3, 9, 4; the instruction has read 3 and writes 4, so only the latter loses the 9."""
+    tape = Tape().begin("0", AccessKind.STORE).buffer("0", 3)
+    locked(tape).load("0", 3).buffer("0", 4)
+    for step in (("0", "1", "0") if between else ("1", "0", "0")):
+        tape.drain("0") if step == "0" else tape.plain_store("1", 9)
+    findings = list(rmw_atomicity(tape.trace()))
+    assert [finding.steps for finding in findings] == ([(1, 4, 5)] if between else [])
+
+
+def test_only_the_bytes_that_the_own_buffer_answered_are_read_late():
+    tape = Tape().begin("0", AccessKind.STORE, width=1).buffer("0", 3, width=1)
+    locked(tape).load("0", 3).buffer("0", 4).plain_store("1", 9).drain("0").drain("0")
+    (finding,) = rmw_atomicity(tape.trace())
+    assert finding.steps == (1, 3, 5)
+
+
 def test_a_device_is_a_foreign_writer():
     tape = locked(Tape()).load("0").begin("dma0", AccessKind.STORE, "dma-write").store("dma0").store("0")
     (finding,) = rmw_atomicity(tape.trace())

@@ -208,3 +208,24 @@ def test_sixteen_bytes_are_whole_to_locked_instructions_and_torn_to_nobody_who_w
 def test_double_word_exclusives_are_whole_under_the_lock_of_their_granule():
     assert not explore([exclusive, exclusive], "arm", "aie-rfc", host_word=32).failing
     assert explore([exclusive, exclusive], "arm", "none", host_word=32).failing
+
+
+# -- store buffers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drains_first", [False, True])
+def test_a_half_that_the_own_buffer_answers_was_read_before_what_follows_the_drain_only(drains_first):
+    """vCPU 0 stores the low half, loads both, the high one after vCPU 1 has stored both.
+
+    If the low half drains last it has the newer value of the two: the load saw one state of memory that there was.
+    """
+    tape = Tape().begin("0", STORE, width=4).buffer("0")
+    low, high = halves(tape, "0", write=False)
+    low()
+    if drains_first:
+        tape.drain("0")
+    tape.plain_store("1", width=8)
+    high()
+    if not drains_first:
+        tape.drain("0")
+    assert kinds(single_copy_atomicity(tape.trace(isa="x86"))) == ["single-copy-atomicity"] * drains_first
