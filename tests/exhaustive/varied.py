@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from lying_schemes import LIARS
+
 from exhaustive.generated import FAMILIES, program
 from exhaustive.programs import GuestThread, Hypercalls
 from simaie.engine.machine import Machine
-from simaie.guest.code import Ins
+from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -187,7 +189,32 @@ class Careless(NoScheme):
             await self.host.end_exclusive()
 
 
+def lying(seed: int) -> Case:
+    """Schemes whose instructions return or leave something else than they should."""
+    random = Random(seed)
+    liar = random.choice(LIARS)
+    kinds = ("load", "store", "atomic") if liar.isa == "x86" else ("load", "store", "load-linked", "store-conditional")
+    table = table_of(liar.isa, kinds, ADDRESSES[:2], (4,))
+    threads = [_thread(random, table, blocks=False) for _ in range(2)]
+    made = Program(f"lying {seed}", isa=liar.isa, threads=threads, init={0x100: 0, 0x104: 0})
+    return made, Machine(liar.scheme, host=random.choice(HOSTS), address_bits=12)
+
+
+def pairs(seed: int) -> Case:
+    """Pairs of X registers of AArch64, which are whole only with FEAT_LSE2, and stores to their halves."""
+    random = Random(seed)
+    steps: list[tuple[Ins, ...]] = [
+        (ins("ldxp", 0x100, into="a"),),
+        (ins("ldxp", 0x100, into="a"), ins("stxp", 0x100, 3 + (5 << 64), into="b")),
+        (ins("str_", 0x100, 1, width=8), ins("str_", 0x108, 2, width=8)),
+    ]
+    threads = [_thread(random, steps, blocks=False) for _ in range(2 + random.below(2))]
+    made = Program(f"pairs {seed}", isa="aarch64", threads=threads, init={0x100: (0, 16)})
+    return made, Machine("native", host=random.choice(HOSTS), address_bits=12)
+
+
 #: By name: what makes a case of a seed.
 KINDS: dict[str, Callable[[int], Case]] = {
     "instructions": instructions, "wide": wide, "families": families, "calls": calls, "careless": careless,
+    "lying": lying, "pairs": pairs,
 }  # fmt: skip
