@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
-__all__ = ["FORBIDDEN_OUTCOME", "LLSC_LEVELS", "Finding", "Verdict", "verdict_of"]
+__all__ = [
+    "FORBIDDEN_OUTCOME", "LLSC_LEVELS", "WRONG_RESULTS", "Finding", "Strength", "Verdict", "strength_of",
+    "strong_kinds", "verdict_of",
+]  # fmt: skip
 
 #: The kind of an outcome that the guest's architecture does not allow: found by comparing, not by a checker.
 FORBIDDEN_OUTCOME = "forbidden-outcome"
@@ -15,6 +19,13 @@ FORBIDDEN_OUTCOME = "forbidden-outcome"
 #: The kinds of a store-conditional that succeeded and must not have, the weakest first: any foreign store came between,
 #: the architecture had ended the reservation, and a foreign store changed the value.
 LLSC_LEVELS = ("llsc-atomicity-strict", "llsc-atomicity", "llsc-atomicity-value")
+#: The level (see `Strength`) of a violation that is not about store-conditionals: that of a broken architectural rule.
+_USUAL_LEVEL = 2
+#: The kinds that say that the guest program itself came to a wrong result, or to no end. All others say that the
+#: emulator broke a promise, which the program may not have noticed.
+WRONG_RESULTS = frozenset({
+    FORBIDDEN_OUTCOME, "final-check", "assertion", "guest-fault", "linearizability", "deadlock", "livelock",
+})  # fmt: skip
 
 
 class Verdict(StrEnum):
@@ -51,3 +62,37 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
     if Verdict.VIOLATED in verdicts:
         return Verdict.VIOLATED
     return Verdict.INCONCLUSIVE if verdicts else Verdict.HOLDS
+
+
+class Strength(NamedTuple):
+    """How convincing the findings of one execution are; compared from left to right, larger is stronger.
+
+    wrong_result: whether any of them is of `WRONG_RESULTS`. level: 3 if a store-conditional
+    succeeded although a foreign store had changed the value, 2 for any other violation, 1 if all that was violated is
+    the strict rule for store-conditionals, 0 if nothing was.
+    """
+
+    wrong_result: bool
+    level: int
+
+
+def strength_of(findings: Iterable[Finding]) -> Strength:
+    """Return how strong the violations among `findings` are, those of one execution."""
+    kinds = _violated(findings)
+    levels = [LLSC_LEVELS.index(kind) + 1 if kind in LLSC_LEVELS else _USUAL_LEVEL for kind in kinds]
+    return Strength(any(kind in WRONG_RESULTS for kind in kinds), max(levels, default=0))
+
+
+def strong_kinds(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the kinds that a smaller counterexample must keep so that it is no weaker than one with `findings`.
+
+    These are the wrong results, and of the LL/SC kinds the strongest. They are sorted.
+    """
+    kinds = _violated(findings)
+    strongest = [kind for kind in LLSC_LEVELS if kind in kinds][-1:]
+    return tuple(sorted([*(kind for kind in kinds if kind in WRONG_RESULTS), *strongest]))
+
+
+def _violated(findings: Iterable[Finding]) -> list[str]:
+    """Each kind of which there is a violation, once."""
+    return list(dict.fromkeys(finding.kind for finding in findings if finding.verdict is Verdict.VIOLATED))

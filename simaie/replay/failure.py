@@ -15,16 +15,18 @@ from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.machine import Machine
 from simaie.errors import NondeterminismError
-from simaie.finding import Finding, Verdict, verdict_of
+from simaie.finding import Finding, Strength, Verdict, strength_of, verdict_of
 from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.plugins import Spec
 from simaie.replay.checkers import judges, records_of, word_for
 from simaie.replay.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
+from simaie.replay.levels import at_strongest_level
 from simaie.replay.recording import Recording
 from simaie.replay.run import Driver, run
 from simaie.replay.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
+from simaie.replay.signature import Signature, signature_of
 from simaie.replay.target import source_digest, target_text, variable_of
 from simaie.trace import Trace
 
@@ -53,6 +55,24 @@ class Failure:
     def verdict(self) -> Verdict:
         """Violated, or inconclusive: one execution proves nothing to hold."""
         return Verdict.VIOLATED if verdict_of(self.findings) is Verdict.VIOLATED else Verdict.INCONCLUSIVE
+
+    @property
+    def strongest(self) -> tuple[Finding, ...]:
+        """Its findings, those on a store-conditional at the strongest level at which it failed.
+
+        The trace is judged by the LL/SC checkers of all levels for this, whichever checkers found the failure.
+        """
+        return at_strongest_level(self.trace, self.findings, self.machine.endian)
+
+    @property
+    def strength(self) -> Strength:
+        """How convincing the failure is, to be compared with that of others; see `simaie.finding.Strength`."""
+        return strength_of(self.strongest)
+
+    @property
+    def signature(self) -> Signature:
+        """What it has in common with other failures of the same cause; see `simaie.replay.signature`."""
+        return signature_of(self.trace, self.strongest)
 
     @property
     def command(self) -> str:
@@ -97,14 +117,22 @@ class Failure:
         checkers: Sequence[CheckerChoice] | None = None,
         progress: ShrinkProgress | None = None,
     ) -> Shrunk:
-        """The shortest failure of the same kind that `executions` runs find, and a report on the way there.
+        """Return the shortest failure of the same kind and strength that can be found, and a report on the search.
 
-        kind: of the finding to keep; by default that of the first. cut: whether to leave out vCPUs and instructions
-        too (see `simaie.guest.cut`). checkers: to judge by, as for `simaie.explore`; by default those that found it.
-        progress: called with how many were run, of how many, and the best size.
-        Deterministic; Ctrl-C keeps the best so far.
+        The shrunk execution has a finding of `kind`, and fails at the strongest level at which this one fails: where a
+        foreign store changed the value under a store-conditional, it still does. Without `kind`, a refused or forbidden
+        outcome and every other wrong result stays too (see `simaie.finding.strong_kinds`); then nothing of a program
+        that has its final state checked is left out. Deterministic; Ctrl-C keeps the best so far.
 
-        Raises UsageError if there is no finding (of that kind), or the checkers do not find it.
+        Args:
+            kind: of the finding to keep; None for that of the first finding, and all that makes the failure strong.
+            executions: how many candidates to run at most.
+            cut: whether to leave out vCPUs and instructions too (see `simaie.guest.cut`).
+            checkers: to judge by, as for `simaie.explore`; None for those that found the failure.
+            progress: called with how many candidates were run, of how many, and the best size.
+
+        Raises:
+            UsageError: there is no violation (of that kind), or the checkers do not find it.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
         choices = self.checkers if checkers is None else tuple(checkers)

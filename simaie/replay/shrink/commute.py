@@ -25,9 +25,9 @@ def commute(bench: Workbench) -> None:
     """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
     trace = bench.best.trace
     before = predecessors(trace)
-    guilty = [step for steps in bench.guilty for step in steps]
+    guilty = [step for steps in bench.guilty for step in steps[:3]]
     choices = choices_of(trace)
-    needed = [causal_past(before, guilty[:3])] if guilty else []
+    needed = [causal_past(before, guilty)] if guilty else []
     for wanted in (*needed, range(len(trace))):
         planner = _Planner(trace, before, wanted)
         for first in sorted(planner.queues):

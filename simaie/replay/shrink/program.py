@@ -12,8 +12,8 @@ lasts: no single one of those that are left can go without the failure going too
 
 A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. Where
 that of the whole program has one, the schedule did not matter from the start, and only ends and vCPUs go. The final
-check counts on the whole program, so it goes with the first cut; and where it is what has to fail, or an
-assertion, nothing is cut.
+check counts on the whole program, so it goes with the first cut. Where it is what has to fail, or an assertion, or
+the outcome is one that the architecture forbids the whole program, nothing is cut.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 
 from simaie.errors import UsageError
+from simaie.finding import FORBIDDEN_OUTCOME
 from simaie.guest.code import Code
 from simaie.guest.cut import FINAL_CHECK, Cut, without
 from simaie.guest.program import Program
@@ -33,8 +34,8 @@ from simaie.replay.shrink.workbench import Attempt, Workbench
 
 __all__ = ["cut_program", "cut_to_the_guilty"]
 
-_BY_THE_PROGRAM = ("final-check", "assertion")
-_BY_THE_ALGORITHM = ("linearizability", "atomic-blocks", "data-race", "livelock", "starvation")
+_BY_THE_PROGRAM = frozenset({FORBIDDEN_OUTCOME, "final-check", "assertion"})
+_BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", "livelock", "starvation"})
 
 
 def cut_to_the_guilty(bench: Workbench) -> None:
@@ -42,7 +43,7 @@ def cut_to_the_guilty(bench: Workbench) -> None:
     if not _can_cut(bench):
         return
     trace = bench.best.trace
-    guilty = min(bench.guilty, key=lambda steps: max(steps, default=0))
+    guilty = {step for steps in bench.guilty for step in steps}
     for needed in (guilty, causal_past(predecessors(trace), guilty)):
         if needed and _cut_but(bench, needed):
             break
@@ -60,7 +61,7 @@ def cut_program(bench: Workbench) -> None:
 
 
 def _can_cut(bench: Workbench) -> bool:
-    if bench.kind in _BY_THE_PROGRAM or len(bench.best.program.threads) < 2:
+    if not _BY_THE_PROGRAM.isdisjoint(bench.demand) or len(bench.best.program.threads) < 2:
         return False
     if bench.fails_by_default is None:
         default = _default(bench, bench.best.program)
@@ -69,7 +70,7 @@ def _can_cut(bench: Workbench) -> bool:
 
 
 def _only_the_end(bench: Workbench) -> bool:
-    return bench.kind in _BY_THE_ALGORITHM or bool(bench.fails_by_default)
+    return not _BY_THE_ALGORITHM.isdisjoint(bench.demand) or bool(bench.fails_by_default)
 
 
 def _cut_but(bench: Workbench, steps: Collection[int]) -> bool:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from simaie.check import DEFAULT, judge
 from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.finding import Finding, Verdict
+from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.protocols import Checker, require_positive
+from simaie.replay.levels import at_strongest_level
 from simaie.replay.run import Driver
 from simaie.replay.shrink.commute import commute
+from simaie.replay.shrink.demand import demand_of, finder_of_the_forbidden, meets, require_kind
 from simaie.replay.shrink.drop import drop_choices, drop_turns
 from simaie.replay.shrink.fewest import search_fewest
 from simaie.replay.shrink.merge import merge_turns, shift_borders
@@ -47,20 +49,34 @@ def shrink(
     checkers: Sequence[Checker] = DEFAULT,
     progress: ShrinkProgress | None = None,
 ) -> tuple[Attempt, ShrinkReport]:
-    """The smallest execution found that has a finding of `kind` (by default, of the first finding's kind).
+    """Return the smallest execution found that has a finding of `kind` and is as strong as `given`, and a report.
 
-    cut: whether to leave out parts of the program too.
-    Deterministic: the same arguments give the same result. Ctrl-C ends it and keeps the best so far.
+    Deterministic: the same arguments have the same result. Ctrl-C ends the search and keeps the best so far.
 
-    Raises UsageError if there is nothing to shrink, or no finding of that kind.
+    Args:
+        given: the failing execution.
+        kind: of the finding to keep; None for that of the first finding and all that makes `given` strong
+            (`simaie.replay.shrink.demand`).
+        executions: how many candidates to run at most.
+        cut: whether to leave out parts of the program too.
+        checkers: to judge the candidates by; the LL/SC checkers of all levels judge them as well.
+        progress: called after each candidate.
+
+    Raises:
+        UsageError: there is nothing to shrink, or no finding of that kind.
     """
     require_positive(executions=executions)
-    wanted = _wanted(given, kind)
-    if not any(finding.kind == wanted for finding in judge(given.trace, checkers)):
+    wanted = require_kind(given.findings, kind, given.program.name)
+    forbidden = finder_of_the_forbidden(given.trace, given.findings)
+    judges = tuple(checkers) if forbidden is None else (*checkers, forbidden)
+    found = judge(given.trace, judges)
+    if not meets([wanted], found):
         raise UsageError(f"the checkers do not find {wanted!r} in this execution: give those that did (checkers=...)")
-    first = Attempt(given.program, given.trace, given.findings, Size.of(given.trace))
+    strongest = at_strongest_level(given.trace, found, given.machine.endian)
+    first = Attempt(given.program, given.trace, given.findings, strongest, Size.of(given.trace))
+    demand = demand_of(wanted, kind is not None, strongest)
     bench = Workbench(
-        first, given.machine, wanted, checkers=checkers, driver=given.driver, executions=executions, progress=progress
+        first, given.machine, demand, checkers=judges, driver=given.driver, executions=executions, progress=progress
     )
     exhausted = interrupted = False
     try:
@@ -69,7 +85,7 @@ def shrink(
         exhausted = True
     except KeyboardInterrupt:
         interrupted = True
-    return bench.best, ShrinkReport(wanted, first.size, bench.best.size, bench.spent, exhausted, interrupted)
+    return bench.best, ShrinkReport(wanted, first.size, bench.best.size, bench.spent, exhausted, interrupted, demand)
 
 
 def _improve(bench: Workbench, passes: Sequence[Callable[[Workbench], None]]) -> None:
@@ -81,14 +97,3 @@ def _improve(bench: Workbench, passes: Sequence[Callable[[Workbench], None]]) ->
             search_fewest(bench)
         if bench.best is before:
             return
-
-
-def _wanted(given: Shrinkable, kind: str | None) -> str:
-    kinds = [finding.kind for finding in given.findings if finding.verdict is Verdict.VIOLATED]
-    if not kinds:
-        raise UsageError(
-            f"there is nothing to shrink: no checker finds a violation in this execution of {given.program.name!r}"
-        )
-    if kind is not None and kind not in kinds:
-        raise UsageError(f"this execution has no violation of kind {kind!r}; it has: {', '.join(sorted(set(kinds)))}")
-    return kind or kinds[0]

@@ -1,12 +1,12 @@
 """Where candidates are run and judged: the best so far, what was spent, and when to stop.
 
-Invariant: `best` fails with a finding of the wanted kind, and was run on this bench. Nothing is ever taken on trust: a
-candidate that a pass believes equivalent is run as well.
+Invariant: `best` has a violation of each demanded kind (see `demand`), and was run on this bench. No candidate is taken
+on trust: one that a pass believes equivalent is run as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -14,12 +14,14 @@ import msgspec
 from simaie.check import judge
 from simaie.engine.machine import Machine
 from simaie.errors import GuestSpinError, InternalError, SchedulerError
-from simaie.finding import Finding, Verdict
+from simaie.finding import Finding
 from simaie.guest.code import Code
 from simaie.guest.cut import Cut
 from simaie.guest.program import Program
 from simaie.protocols import Checker, Scheduler
+from simaie.replay.levels import at_strongest_level
 from simaie.replay.run import Driver, run
+from simaie.replay.shrink.demand import meets
 from simaie.replay.shrink.landmarks import Leg, ToLandmarks, Way
 from simaie.replay.shrink.size import Size
 from simaie.replay.shrink.turns import Choices, InTurns, Turn, joined
@@ -35,7 +37,8 @@ class BudgetSpent(Exception):
 class ShrinkReport(msgspec.Struct, frozen=True):
     """What shrinking did. kind: of the finding that was kept; executions: how many were run; interrupted: by Ctrl-C.
 
-    exhausted: whether the budget ended before the passes had nothing left to try.
+    exhausted: whether the budget ended before the passes had nothing left to try. kept: the kinds that every candidate
+    had to have, at their strongest level: `kind`, and what else made the original strong.
     """
 
     kind: str
@@ -44,6 +47,7 @@ class ShrinkReport(msgspec.Struct, frozen=True):
     executions: int
     exhausted: bool
     interrupted: bool
+    kept: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         why = " (interrupted)" if self.interrupted else " (all that were allowed)" if self.exhausted else ""
@@ -55,33 +59,34 @@ ShrinkProgress: TypeAlias = Callable[[int, int, Size], None]
 
 
 class Attempt(msgspec.Struct, frozen=True, eq=False):
-    """One execution that was run, and what is found in it."""
+    """One execution that was run. findings: what the checkers say; strongest: the same at the strongest level."""
 
     program: Program
     trace: Trace
     findings: tuple[Finding, ...]
+    strongest: tuple[Finding, ...]
     size: Size
 
-    def has(self, kind: str) -> bool:
-        """Whether there is a finding of that kind, a violation."""
-        return any(f.kind == kind and f.verdict is Verdict.VIOLATED for f in self.findings)
+    def meets(self, demand: Iterable[str]) -> bool:
+        """Whether there is a violation of each of these kinds."""
+        return meets(demand, self.findings, self.strongest)
 
 
 class Workbench:
-    """best: the smallest failing execution so far. kind: of the finding that a candidate must have."""
+    """best: the smallest failing execution so far. demand: the kinds that a candidate must have."""
 
     def __init__(
         self,
         first: Attempt,
         machine: Machine,
-        kind: str,
+        demand: tuple[str, ...],
         *,
         checkers: Sequence[Checker],
         driver: Driver,
         executions: int,
         progress: ShrinkProgress | None,
     ) -> None:
-        self.best, self.kind, self.spent = first, kind, 0
+        self.best, self.demand, self.spent = first, demand, 0
         #: Whether a candidate ran on without a step until the watchdog stopped it, which takes seconds.
         self.spun = False
         #: Whether the default execution of the whole program fails too; None as long as nobody wanted to know.
@@ -97,9 +102,16 @@ class Workbench:
 
     @property
     def guilty(self) -> list[tuple[int, ...]]:
-        """The steps that the best execution's findings of the wanted kind name, as far as there are such steps."""
+        """The steps of the best execution that show what is demanded: of each kind those of its earliest finding.
+
+        A kind has none where its findings name no steps, or are known under the kind of a stronger level.
+        """
         known = range(len(self.best.trace))
-        return [tuple(s for s in f.steps if s in known) for f in self.best.findings if f.kind == self.kind]
+        found: list[tuple[int, ...]] = []
+        for kind in self.demand:
+            steps = [tuple(s for s in f.steps if s in known) for f in self.best.strongest if f.kind == kind]
+            found += [min(steps, key=lambda some: max(some, default=0))] if steps else []
+        return found
 
     def execute(self, program: Program, scheduler: Scheduler) -> Attempt | None:
         """Run and judge one candidate; None if it cannot be run. Raises BudgetSpent when it may not."""
@@ -108,7 +120,9 @@ class Workbench:
         self.spent += 1
         try:
             trace = run(program, self._machine, scheduler, driver=self._driver)
-            attempt = Attempt(program, trace, judge(trace, self._checkers), Size.of(trace))
+            findings = judge(trace, self._checkers)
+            strongest = at_strongest_level(trace, findings, self._machine.endian)
+            attempt = Attempt(program, trace, findings, strongest, Size.of(trace))
         except (InternalError, SchedulerError):  # ours to mend, not to hide
             raise
         except GuestSpinError:
@@ -122,12 +136,14 @@ class Workbench:
         return attempt
 
     def offer(self, attempt: Attempt | None, only_if: Callable[[], bool] = lambda: True) -> bool:
-        """Take `attempt` as the best if it fails in the wanted way and is smaller; whether it was taken.
+        """Take `attempt` as the best if it meets the demand and is smaller; whether it was taken.
 
         Of two of the same size, that of the shorter program is: instructions may be there that take no step.
         only_if: a condition that costs executions, asked last.
         """
-        if attempt is None or not attempt.has(self.kind) or _measure(attempt) >= _measure(self.best) or not only_if():
+        if attempt is None or not attempt.meets(self.demand):
+            return False
+        if _measure(attempt) >= _measure(self.best) or not only_if():
             return False
         self.best = attempt
         return True
