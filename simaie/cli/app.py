@@ -264,7 +264,8 @@ def shrink(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the shorter failure to this file.")] = None,
     kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first.")
+        str | None,
+        typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first, and any wrong result."),
     ] = None,
     executions: Annotated[int, typer.Option(metavar="N", help="Run at most so many candidates.")] = 500,
     checker: Judges = None,
@@ -310,7 +311,7 @@ def fuzz(
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write a failure of each kind, shortened, to replay.", file_okay=False),
+        typer.Option(metavar="DIR", help="Write a failure of each signature, shortened, to replay.", file_okay=False),
     ] = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:

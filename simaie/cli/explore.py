@@ -140,8 +140,8 @@ def make_folder(folder: Path) -> None:
 
 def _save_all(report: Report, folder: Path) -> tuple[Mapping[int, Path], bool]:
     """The files written, by index; and whether some could not be, which has been said then."""
-    saved, unsaved = save_failures(report.failures, folder)
-    return {failure.index: path for failure, path in zip(report.failures, saved, strict=False)}, unsaved
+    saved, unsaved = save_failures(report.kept, folder)
+    return {failure.index: path for failure, path in zip(report.kept, saved, strict=False)}, unsaved
 
 
 def save_failures(failures: Iterable[Failure], folder: Path) -> tuple[list[Path], bool]:

@@ -1,8 +1,9 @@
 """What ``simaie fuzz`` does: generated programs under one machine, each explored a little, failures shortened and kept.
 
-Examples come from Hypothesis, in its phase of generation alone: the same seed gives the same examples, on any machine
-with the same version of it. A failure is shortened by `Failure.shrink`; saved, it carries its program as text and
-replays under any version.
+Examples come from Hypothesis, in its phase of generation alone: the same seed has the same examples, on any machine
+with the same version of it. Every example is explored to its limit, whatever fails, and one failure of each signature
+is shortened by `simaie.explore.counterexamples`, the strongest first. A saved failure carries its program as text and
+replays under any version of Hypothesis.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.status import Status
 from simaie.engine.machine import Machine
 from simaie.errors import InputError, SimaieError, UsageError
+from simaie.explore.counterexamples import Counterexample, counterexamples
 from simaie.explore.explorer import explore
+from simaie.explore.signatures import Signatures
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
@@ -43,7 +46,7 @@ class _Stopped(BaseException):
 
 @dataclass
 class Fuzzing:
-    """What one run has seen. found: the first failure of each kind. traces: distinct ones within each program."""
+    """What one run has seen. signatures: the failing executions. traces: distinct ones within each program."""
 
     examples: int = 0
     executions: int = 0
@@ -51,9 +54,14 @@ class Fuzzing:
     failing: int = 0
     seconds: float = 0.0
     interrupted: bool = False
-    found: dict[str, Failure] = field(default_factory=dict)
+    signatures: Signatures = field(default_factory=Signatures, repr=False)
     programs: set[str] = field(default_factory=set, repr=False)
     digests: list[str] = field(default_factory=list, repr=False)  # of the examples, in their order
+
+    @property
+    def found(self) -> dict[str, Failure]:
+        """The shortest failure of each signature, by the signature's digest; the strongest come first."""
+        return {group.signature.digest: group.shortest for group in self.signatures.groups}
 
 
 def fuzz(
@@ -69,10 +77,17 @@ def fuzz(
     checkers: Sequence[CheckerChoice] = DEFAULT,
     failures: int | None = None,
 ) -> Fuzzing:
-    """Explore so many generated programs, each for so many executions. Ctrl-C ends it and keeps what it found.
+    """Explore `examples` generated programs and return what was seen. Ctrl-C ends it and keeps what it found.
 
-    vcpus, instructions, kinds: as for `simaie.strategies.programs`; checkers: as for `simaie.explore`. failures: stop
-    after so many failing examples, None to go on.
+    Args:
+        isa: the guests' instruction set.
+        machine: on which they run.
+        examples: how many programs to generate.
+        seed: the same seed has the same examples.
+        executions: of each program; all of them are run, also after the first failure.
+        vcpus, instructions, kinds: as for `simaie.strategies.programs`.
+        checkers: as for `simaie.explore`.
+        failures: stop after this number of failing examples; None to go on.
     """
     require_positive(examples=examples, executions=executions, failures=failures)
     judges(checkers)
@@ -127,15 +142,14 @@ def _try(program: Program, machine: Machine, search: dict[str, Any], result: Fuz
     result.digests.append(program.digest)
     if program.digest in result.programs:
         return
-    report = explore(program, machine, scheduler="random-walk", coverage=True, **search)
+    report = explore(program, machine, scheduler="random-walk", coverage=True, failures=None, **search)
     result.programs.add(program.digest)
     result.executions += report.executions
     coverage = report.statistics.coverage
     result.traces += 0 if coverage is None else coverage.traces
     if report.verdict is Verdict.VIOLATED:
         result.failing += 1
-        failure = report.failures[0]
-        result.found.setdefault(failure.findings[0].kind, failure)
+        result.signatures.merge(report.signatures, report.unlisted)
 
 
 def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: Path | None, output: Format) -> Status:
@@ -144,8 +158,8 @@ def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: 
         if options.scheme is None:
             raise UsageError("say which scheme to fuzz: --scheme NAME (simaie list schemes)")
         result = fuzz(isa, make_machine("", options), **limits)
-        found = {kind: failure.shrink(kind=kind).failure for kind, failure in result.found.items()}
-        saved = {} if folder is None else {kind: _save(folder, kind, failure) for kind, failure in found.items()}
+        found = counterexamples(result.signatures.groups)
+        saved = [] if folder is None else [_save(folder, each) for each in found]
     if output is Format.JSON:
         print_json(_document(result, found, saved))
     else:
@@ -155,10 +169,11 @@ def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: 
     return Status.INTERRUPTED if result.interrupted else Status.INCONCLUSIVE
 
 
-def _save(folder: Path, kind: str, failure: Failure) -> Path:
-    path = folder / f"fuzz-{re.sub(r'[^A-Za-z0-9._=-]+', '_', failure.machine.scheme)[:80]}-{kind}.json"
+def _save(folder: Path, found: Counterexample) -> Path:
+    scheme = re.sub(r"[^A-Za-z0-9._=-]+", "_", found.failure.machine.scheme)[:80]
+    path = folder / f"fuzz-{scheme}-{found.kind}-{found.failure.signature.digest}.json"
     try:
-        return failure.save(path)
+        return found.failure.save(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -169,25 +184,40 @@ def _text(program: Program) -> str:
     return repr(program)
 
 
-def _document(result: Fuzzing, found: dict[str, Failure], saved: dict[str, Path]) -> dict[str, Any]:
+def _document(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Path]) -> dict[str, Any]:
     counts = {name: getattr(result, name) for name in ("examples", "executions", "traces", "failing", "interrupted")}
     failures = [
-        {"kind": kind, "program": _text(failure.program), "schedule": failure.trace.schedule.text,
-         "findings": [str(finding) for finding in failure.findings], "saved": str(saved[kind]) if saved else None}
-        for kind, failure in found.items()
-    ]  # fmt: skip
-    return {**counts, "seconds": result.seconds, "failures": failures}
+        {**_facts(each), "saved": str(saved[number]) if saved else None} for number, each in enumerate(found)
+    ]
+    return {**counts, "seconds": result.seconds, "failures": failures, "unlisted": result.signatures.unlisted}
 
 
-def _lines(result: Fuzzing, found: dict[str, Failure], saved: dict[str, Path]) -> list[Text]:
+def _facts(found: Counterexample) -> dict[str, Any]:
+    failure, signature = found.failure, found.failure.signature
+    return {
+        "kind": found.kind,
+        "signature": signature.text,
+        "digest": signature.digest,
+        "count": found.count,
+        "program": _text(failure.program),
+        "schedule": failure.trace.schedule.text,
+        "findings": [str(finding) for finding in failure.findings],
+    }
+
+
+def _lines(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Path]) -> list[Text]:
     speed = result.examples / result.seconds if result.seconds else 0.0
     stopped = ", interrupted" if result.interrupted else ""
     lines = [Text(f"{result.examples} examples ({speed:.0f}/s), {len(result.programs)} distinct programs, "
                   f"{result.executions} executions, {result.traces} distinct traces, {result.failing} examples "
                   f"fail{stopped}")]  # fmt: skip
-    for kind, failure in found.items():
+    for number, each in enumerate(found):
+        failure = each.failure
         lines += [Text(), Text(str(failure), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
-        if kind in saved:
-            lines.append(Text(f"simaie replay {saved[kind]}"))
+        lines.append(Text(f"signature of {each.count} failing executions: {failure.signature}", "dim"))
+        if saved:
+            lines.append(Text(f"simaie replay {saved[number]}"))
+    if result.signatures.unlisted:
+        lines += [Text(), Text(f"{result.signatures.unlisted} failing executions of more signatures than are kept")]
     return lines

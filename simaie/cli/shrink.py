@@ -45,8 +45,9 @@ def run_shrink(
     if output is Format.JSON:
         report = shrunk.report
         sizes = {"before": report.before._asdict(), "after": report.after._asdict()}
-        rest = {"kind": report.kind, "executions": report.executions, "interrupted": report.interrupted}
-        print_json({**failure_document(shrunk.failure), "shrunk": {**rest, **sizes}, "command": shrunk.failure.command})
+        rest = {"executions": report.executions, "interrupted": report.interrupted, **sizes}
+        how = {"kind": report.kind, "kept": list(report.kept), **rest}
+        print_json({**failure_document(shrunk.failure), "shrunk": how, "command": shrunk.failure.command})
         return Status.VIOLATED
     print_lines([*_heading(shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
@@ -63,7 +64,8 @@ def _save(shrunk: Shrunk, out: Path) -> None:
 
 def _heading(shrunk: Shrunk) -> list[Text]:
     program, report = shrunk.failure.program, shrunk.report
-    line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold").append(f", {report.kind}: {report}")
+    line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold")
+    line.append(f", {', '.join(report.kept)}: {report}")
     if not program.cuts:
         return [line]
     return [line, Text(f"left out of the program: {', '.join(map(_words, program.cuts))}", "dim")]

@@ -22,6 +22,7 @@ from simaie.explore.determinism import FirstRun, repetition
 from simaie.explore.jury import Jury
 from simaie.explore.report import Report
 from simaie.explore.scheduler_choice import SchedulerChoice, make_scheduler
+from simaie.explore.signatures import Signatures
 from simaie.explore.statistics import StatisticsCollector
 from simaie.finding import Verdict
 from simaie.guest.program import Program
@@ -34,7 +35,7 @@ __all__ = ["Exploration", "Progress", "explore"]
 
 Progress: TypeAlias = Callable[["Exploration"], None]
 
-#: Failures kept with their traces; more are counted but let go, so that memory stays bounded.
+#: Failures kept in order; of later ones only what `Signatures` keeps, so that memory stays bounded.
 MAX_KEPT = 100
 PROGRESS_SECONDS = 0.1
 
@@ -71,6 +72,9 @@ def explore(
     Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
     Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, a
     scheduler that raises with a SchedulerError; their attribute ``report`` holds what was found before.
+
+    The report keeps the first hundred failures, and of every signature (`simaie.replay.signature`) the count, the first
+    and the shortest failure, however late they come.
     """
     exploration = Exploration(
         program,
@@ -133,6 +137,7 @@ class Exploration:
         self._coverage = CoverageCollector(self.scheduler) if coverage else None
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.failures: list[Failure] = []
+        self.signatures = Signatures()
         self.interrupted = False
         self._jury = Jury(checkers, program, self.scheduler)
         self._failure_limit, self._driver = failures, driver
@@ -244,8 +249,8 @@ class Exploration:
         """Judge and count one finished execution."""
         self.statistics.add(trace)
         findings = self._jury.judge(trace)
-        if findings and len(self.failures) < MAX_KEPT:
-            self.failures.append(
+        if findings:
+            self._keep(
                 Failure(
                     self.program, self.machine, self._spec, self.seed, self._index,
                     trace, findings, self._profile, self._driver, self._jury.choices,
@@ -255,6 +260,11 @@ class Exploration:
         if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
             self._shown = time.perf_counter()
             self._progress(self)
+
+    def _keep(self, failure: Failure) -> None:
+        self.signatures.add(failure)
+        if len(self.failures) < MAX_KEPT:
+            self.failures.append(failure)
 
     # -- reporting ----------------------------------------------------------------------------
 
@@ -290,6 +300,8 @@ class Exploration:
             self.failing,
             self.statistics.outcomes.copy(),
             statistics=self.statistics.summary(self.elapsed, self.failing),
+            signatures=self.signatures.groups,
+            unlisted=self.signatures.unlisted,
         )
 
     def _complete(self) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from simaie import plugins
 from simaie.engine.machine import Machine
+from simaie.explore.signatures import FailureGroup, strongest_of
 from simaie.explore.statistics import Statistics
 from simaie.finding import Verdict
 from simaie.guest.program import Program
@@ -25,7 +26,9 @@ class Report:
     """The result of `simaie.explore`.
 
     verdict: ``"holds"`` only if every execution there is was run and judged; reason says why it is not more.
-    failures: the failing executions that were kept, in order of their index. failing: how many there were.
+    failures: the first failing executions, in order of their index. failing: how many there were in all.
+    signatures: all failing executions by what is wrong in them, the strongest first, each signature with its first and
+    its shortest failure; unlisted: failing executions whose signature was not kept (`simaie.explore.signatures`).
     outcomes: how often each final outcome was seen. complete: whether everything was explored. interrupted: by Ctrl-C.
     """
 
@@ -41,11 +44,25 @@ class Report:
     failing: int
     outcomes: Mapping[Outcome, int] = field(repr=False, default_factory=Counter)
     statistics: Statistics = field(repr=False, kw_only=True)
+    signatures: tuple[FailureGroup, ...] = field(repr=False, default=(), kw_only=True)
+    unlisted: int = field(default=0, kw_only=True)
 
     @property
     def executions(self) -> int:
         """How many executions were run."""
         return self.statistics.executions
+
+    @property
+    def strongest(self) -> Failure | None:
+        """The first failure of the strongest signature; None if nothing failed. See `Failure.strength`."""
+        return strongest_of(self.signatures)
+
+    @property
+    def kept(self) -> tuple[Failure, ...]:
+        """All failures that are kept with their traces, in order of their index: also those of `signatures`."""
+        grouped = [failure for group in self.signatures for failure in (group.first, group.shortest)]
+        found = {failure.index: failure for failure in (*grouped, *self.failures)}
+        return tuple(found[index] for index in sorted(found))
 
     def __str__(self) -> str:
         return f"{self.program.name} under {self.machine.scheme}: {self.verdict} ({self.reason})"
@@ -80,21 +97,12 @@ class Report:
             "interrupted": self.interrupted,
             "executions": self.executions,
             "failing": self.failing,
-            "failures": [_failure(f) for f in self.failures],
+            "failures": [failure.as_dict() for failure in self.failures],
+            "signatures": [group.as_dict() for group in self.signatures],
+            "unlisted": self.unlisted,
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
             "statistics": {
                 **msgspec.to_builtins(self.statistics),
                 "executions_per_second": self.statistics.executions_per_second,
             },
         }
-
-
-def _failure(failure: Failure) -> dict[str, Any]:
-    return {
-        "index": failure.index,
-        "digest": failure.trace.digest,
-        "command": failure.command,
-        "findings": msgspec.to_builtins(failure.findings),
-        "switches": [[s.step, s.actor] for s in failure.trace.schedule.switches],
-        "choices": [[c.step, c.value] for c in failure.trace.schedule.choices],
-    }

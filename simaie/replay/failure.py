@@ -174,6 +174,18 @@ class Failure:
         drawn: str = plugins.resolve(plugins.RENDERERS, name)(self, **options)
         return drawn
 
+    def as_dict(self) -> dict[str, Any]:
+        """The failure as JSON values: what is wrong, and how to have it again; not its trace."""
+        return {
+            "index": self.index,
+            "digest": self.trace.digest,
+            "signature": self.signature.digest,
+            "command": self.command,
+            "findings": msgspec.to_builtins(self.findings),
+            "switches": [[s.step, s.actor] for s in self.trace.schedule.switches],
+            "choices": [[c.step, c.value] for c in self.trace.schedule.choices],
+        }
+
     def steps(self) -> tuple[Step, ...]:
         """Every step with a digest of what was offered, had by running the schedule once more.
 

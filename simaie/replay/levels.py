@@ -7,11 +7,13 @@ asks for the level first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 
 from simaie.check import Level, llsc_atomicity
 from simaie.finding import LLSC_LEVELS, Finding, Verdict
 from simaie.host.ram import Endian
+from simaie.protocols import Checker
 from simaie.trace import Trace
 
 __all__ = ["at_strongest_level"]
@@ -27,9 +29,11 @@ def at_strongest_level(trace: Trace, findings: Sequence[Finding], endian: Endian
         findings: by any checkers.
         endian: of guest RAM.
     """
-    if not any(_is_llsc(finding) for finding in findings):
+    levels = [LLSC_LEVELS.index(finding.kind) for finding in findings if _is_llsc(finding)]
+    if not levels or min(levels) == len(LLSC_LEVELS) - 1:
         return tuple(findings)
-    strongest = {finding.steps[-1]: finding for finding in _by_level(trace, endian)}
+    checkers = _checkers(endian)[min(levels) + 1 :]
+    strongest = {finding.steps[-1]: finding for checker in checkers for finding in checker(trace)}
     return tuple(dict.fromkeys(_stronger(finding, strongest) for finding in findings))
 
 
@@ -37,10 +41,10 @@ def _is_llsc(finding: Finding) -> bool:
     return finding.kind in LLSC_LEVELS and finding.verdict is Verdict.VIOLATED and bool(finding.steps)
 
 
-def _by_level(trace: Trace, endian: Endian) -> Iterator[Finding]:
-    """What the LL/SC checkers find, the weakest level first; the last step of each is the store-conditional's."""
-    for level in (Level.STRICT, Level.ARCHITECTURAL, Level.VALUE):
-        yield from llsc_atomicity(level, endian=endian)(trace)
+@cache
+def _checkers(endian: Endian) -> tuple[Checker, ...]:
+    """Those of `LLSC_LEVELS`, in that order. The last step of each finding is the store-conditional's."""
+    return tuple(llsc_atomicity(level, endian=endian) for level in (Level.STRICT, Level.ARCHITECTURAL, Level.VALUE))
 
 
 def _stronger(finding: Finding, strongest: dict[int, Finding]) -> Finding:

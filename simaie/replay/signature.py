@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +24,10 @@ __all__ = ["Signature", "signature_of"]
 
 #: Where the name of an emulator's place stops to say what it is, and begins to say which: ``lock 0x100``, ``radix/0a``.
 _WHICH = re.compile(r"[\s/\[(_-]*(?:0x|\d|/|\[).*")
+_RAM = "ram"
 _DIGEST_BYTES = 5
+#: Most failures of an exploration are like one before.
+_CACHED = 1024
 
 
 class Signature(msgspec.Struct, frozen=True, order=True):
@@ -40,42 +45,61 @@ class Signature(msgspec.Struct, frozen=True, order=True):
         return self.text
 
 
+class _Step(NamedTuple):
+    """What counts of a guilty step. places: the names of what it touched; all of RAM has one name."""
+
+    actor: str
+    mnemonic: str
+    access: str
+    kind: Kind
+    places: tuple[str, ...]
+
+
 def signature_of(trace: Trace, findings: Iterable[Finding]) -> Signature:
     """Return the signature of an execution with `findings`, which are at their strongest level already."""
     violations = [finding for finding in findings if finding.verdict is Verdict.VIOLATED]
-    lines = sorted({_line(trace, finding) for finding in violations})
-    return Signature(tuple(sorted({finding.kind for finding in violations})), "; ".join(lines))
+    return _joined(frozenset((finding.kind, _line(finding.kind, _steps(trace, finding))) for finding in violations))
 
 
-def _line(trace: Trace, finding: Finding) -> str:
+@lru_cache(maxsize=_CACHED)
+def _joined(lines: frozenset[tuple[str, str]]) -> Signature:
+    kinds = tuple(sorted({kind for kind, _ in lines}))
+    return Signature(kinds, "; ".join(sorted(line for _, line in lines)))
+
+
+def _steps(trace: Trace, finding: Finding) -> tuple[_Step, ...]:
+    events = trace.events
+    return tuple([_step(events[step]) for step in finding.steps if 0 <= step < len(events)])
+
+
+def _step(event: Event) -> _Step:
+    op, instruction = event.op, event.instruction
+    parts = (op.value if op.kind is Kind.BUFFER else op).places
+    places = tuple([_RAM if part.cell is None else part.cell.name for part in parts if part.width or part.cell])
+    if instruction is None:
+        return _Step(event.actor, "", "", op.kind, places)
+    return _Step(event.actor, instruction.mnemonic, instruction.access, op.kind, places)
+
+
+@lru_cache(maxsize=_CACHED)
+def _line(kind: str, steps: tuple[_Step, ...]) -> str:
     """``rmw-atomicity: a lock_inc (atomic, load ram), b store (store, store ram)``; the kind alone without steps."""
-    known = [trace.events[step] for step in finding.steps if 0 <= step < len(trace)]
-    steps = ", ".join(dict.fromkeys(_words(known)))
-    return f"{finding.kind}: {steps}" if steps else finding.kind
+    words = ", ".join(dict.fromkeys(_words(steps)))
+    return f"{kind}: {words}" if words else kind
 
 
-def _words(events: Iterable[Event]) -> Iterator[str]:
+def _words(steps: Iterable[_Step]) -> Iterator[str]:
     letters: dict[str, str] = {}
-    for event in events:
-        owner = owner_of(event.actor)
+    for step in steps:
+        owner = owner_of(step.actor)
         letter = letters.setdefault(owner, _letter(len(letters)))
-        drain = " drain" if owner != event.actor else ""
-        instruction = event.instruction
-        operation = f"{event.op.kind.name.lower().replace('_', '-')} {_place(event)}".rstrip()
-        if instruction is None:
-            yield f"{letter}{drain} ({operation})"
-        else:
-            yield f"{letter}{drain} {instruction.mnemonic} ({instruction.access}, {operation})"
+        what = f"{step.mnemonic} ({step.access}, " if step.mnemonic else "("
+        drain = "drain, " if owner != step.actor else ""
+        places = " ".join(sorted({_WHICH.sub("", name) for name in step.places}))
+        operation = f"{step.kind.name.lower().replace('_', '-')} {places}".rstrip()
+        yield f"{letter} {what}{drain}{operation})"
 
 
 def _letter(number: int) -> str:
     """a to z; behind them numbers."""
     return chr(ord("a") + number) if number < 26 else str(number)
-
-
-def _place(event: Event) -> str:
-    """What the operation acted on, without which of them: ``ram``, ``lock``, ``radix``; empty for no place."""
-    op = event.op.value if event.op.kind is Kind.BUFFER else event.op
-    if not op.location:
-        return ""
-    return " ".join(sorted({"ram" if p.cell is None else _WHICH.sub("", p.cell.name) for p in op.places}))

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from simaie.explore.explorer import Exploration
+from simaie.explore.signatures import FailureGroup
 from simaie.show.words import clean, rough
 
 __all__ = ["bar", "live_progress", "progress_words", "used"]
@@ -35,11 +36,16 @@ def progress_words(exploration: Exploration) -> str:
     """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
     count, elapsed = exploration.statistics.executions, exploration.elapsed
     words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
-    kinds = dict.fromkeys(finding.kind for failure in exploration.failures for finding in failure.findings)
+    kinds = dict.fromkeys(finding.kind for group in _groups(exploration) for finding in group.first.findings)
     if kinds:
         words += f" ({', '.join(clean(kind) for kind in list(kinds)[:_MOST_KINDS])})"
     limit = f"/{exploration.seconds:g}" if exploration.seconds is not None else ""
     return f"{words}, {elapsed:.0f}{limit} s{_estimate(exploration)}"
+
+
+def _groups(exploration: Exploration) -> list[FailureGroup]:
+    """The failures so far by signature, in the order in which they were found."""
+    return sorted(exploration.signatures.groups, key=lambda group: group.first.index)
 
 
 def _estimate(exploration: Exploration) -> str:
@@ -143,12 +149,13 @@ def _lines(exploration: Exploration) -> Iterator[str]:
         yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: what was found is kept."
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for failure in exploration.failures:
-        for finding in failure.findings:
-            firsts.setdefault(finding.kind, f"{finding.message} (execution {failure.index})")
-        counts.update({finding.kind for finding in failure.findings})
-    if exploration.failing > len(exploration.failures):
-        yield f"of the first {len(exploration.failures)} failures, which are kept:"
+    for group in _groups(exploration):
+        findings, index = group.first.findings, group.first.index
+        for finding in findings:
+            firsts.setdefault(finding.kind, f"{finding.message} (execution {index})")
+        counts.update(dict.fromkeys((finding.kind for finding in findings), group.count))
+    if exploration.signatures.unlisted:
+        yield f"without {exploration.signatures.unlisted:,} failures whose signatures are beyond the limit:"
     for kind in list(firsts)[:_MOST_KINDS]:
         yield f"{counts[kind]} \u00d7 {clean(kind)}, first: {clean(firsts[kind])}"
     if len(firsts) > _MOST_KINDS:

@@ -1,8 +1,8 @@
-"""An exploration's report as text: the verdict first, then how it was reached, the outcomes and the failures."""
+"""An exploration's report as text: the verdict, how it was reached, the outcomes, the failures and their signatures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -10,6 +10,7 @@ from rich.text import Text
 from simaie.explore.coverage import Coverage
 from simaie.explore.estimates import Interval
 from simaie.explore.report import Report
+from simaie.explore.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replay.failure import Failure
 from simaie.show.trace_end import finding_lines
@@ -18,9 +19,10 @@ from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]
 
-#: More outcomes, and more failures, than this are counted only; the JSON report has them all.
+#: More outcomes, failures and signatures than this are counted only; the JSON report has them all.
 MOST_OUTCOMES = 20
 MOST_FAILURES = 10
+MOST_SIGNATURES = 20
 
 VERDICT_STYLE = {
     Verdict.HOLDS: "bold green",
@@ -42,6 +44,8 @@ def report_view(report: Report, saved: Mapping[int, Path] | None = None, *, time
     unshown = report.failing - min(len(report.failures), MOST_FAILURES)
     if unshown > 0:
         lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
+    if len(report.signatures) > 1 or unshown > 0:
+        lines += [Text(), *_signatures(report, saved or {})]
     return lines
 
 
@@ -93,7 +97,7 @@ def _interval(interval: Interval) -> str:
 
 def _outcomes(report: Report) -> Iterator[Text]:
     ranked = sorted(report.outcomes.items(), key=lambda item: (-item[1], item[0].items))
-    bad = _refused(report.failures)
+    bad = _refused(report.kept)
     width = max(len(f"{count:,}") for _, count in ranked)
     yield Text("outcomes, by how many executions ended so", "bold")
     for outcome, count in ranked[:MOST_OUTCOMES]:
@@ -117,6 +121,34 @@ def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
     yield Text("  again: ").append(clean(failure.again), "cyan")
     if path is not None:
         yield Text("  saved: ").append(clean(f"simaie replay {path}"), "cyan")
+
+
+def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
+    """Each signature with its count; and how to have its shortest failure where none of its failures is shown."""
+    shown = {failure.index for failure in report.failures[:MOST_FAILURES]}
+    yield Text("signatures of the failures, the strongest first, by how many executions", "bold")
+    width = max(len(f"{group.count:,}") for group in report.signatures)
+    for group in report.signatures[:MOST_SIGNATURES]:
+        yield from _group(group, width, shown, saved)
+    rest = len(report.signatures) - MOST_SIGNATURES
+    if rest > 0:
+        yield _dim(f"  ... and {rest:,} others")
+    if report.unlisted:
+        executions = _count(report.unlisted, "failing execution")
+        yield _dim(f"  {executions} of signatures beyond the limit of {len(report.signatures)}, which are not listed")
+
+
+def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mapping[int, Path]) -> Iterator[Text]:
+    shortest = group.shortest
+    yield Text().append(f"  {group.count:>{width},}  ", "dim").append(clean(group.signature.text))
+    indent = " " * (width + 4)
+    steps = _count(len(shortest.trace), "step")
+    where = f"first in execution {group.first.index}, shortest in execution {shortest.index} ({steps})"
+    yield _dim(f"{indent}{group.signature.digest}: {where}")
+    if {group.first.index, shortest.index}.isdisjoint(shown):
+        yield Text(f"{indent}again: ").append(clean(shortest.again), "cyan")
+        if shortest.index in saved:
+            yield Text(f"{indent}saved: ").append(clean(f"simaie replay {saved[shortest.index]}"), "cyan")
 
 
 def _count(number: int, one: str, many: str = "") -> str:

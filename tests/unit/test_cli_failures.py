@@ -51,7 +51,7 @@ def test_shrink_writes_a_failure_that_replays_and_names_the_command_for_it(
     run: Run, saved: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "new" / "small.json"
-    ran = run("shrink", saved, "--out", out, "--format", "json")
+    ran = run("shrink", saved, "--kind", "rmw-atomicity", "--out", out, "--format", "json")
     assert ran.status == 1
     assert ran.document["shrunk"]["after"]["instructions"] == 2 < ran.document["shrunk"]["before"]["instructions"]
     assert run("replay", out, "--format", "json").document["trace"] == ran.document["trace"]
