@@ -18,7 +18,7 @@ from simaie import replay as replay_file
 from simaie.guest.cut import without
 from simaie.replay.file import load, save
 
-__all__ = ["FOLDER", "keep", "kept_file", "run_again", "test_of"]
+__all__ = ["FOLDER", "keep", "kept_file", "run_again", "save_other", "test_of"]
 
 #: Under pytest's root folder: a file for each test that failed, until it passes.
 FOLDER = ".simaie"
@@ -39,6 +39,12 @@ def keep(failure: Failure, item: pytest.Item, folder: Path | None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(msgspec.structs.replace(failure.record(path.parent), test=item.nodeid), path)
     return paths[-1]
+
+
+def save_other(failure: Failure, item: pytest.Item, folder: Path) -> Path:
+    """Write to `folder` a failure of this test that is not kept; the path, which names its signature too."""
+    name = kept_file(item)
+    return failure.save(folder / f"{name.stem}-{failure.signature.digest}{name.suffix}")
 
 
 def test_of(path: Path) -> str | None:

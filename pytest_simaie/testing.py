@@ -1,20 +1,27 @@
-"""Exploring a test's program: kept failures first, then the search; a violation is shrunk, kept and told."""
+"""Exploring a test's program: kept failures first, then the search; a violation is shrunk, kept and told.
+
+The search goes on behind the first failing execution, for `MOST_FAILING` of them and never longer than that of a test
+that passes. Of the failures the strongest is the test's: one that is caused by a store of the value that was there is
+easily dismissed. One failure of each other signature is reported below it.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import pytest
 
-from pytest_simaie.kept import keep, kept_file, run_again, test_of
+from pytest_simaie.drawn import drawn_failure, drawn_failures
+from pytest_simaie.kept import keep, kept_file, run_again, save_other, test_of
 from simaie import Failure, Machine, Program, Report, SimaieError
 from simaie import explore as explore_program
 from simaie.errors import ReplayError, UsageError
+from simaie.explore.counterexamples import Counterexample, counterexamples
 from simaie.finding import Verdict
 from simaie.guest.text import is_data, program_text
 from simaie.show.failure_view import failure_view
@@ -27,13 +34,18 @@ T = TypeVar("T")
 _KEY: pytest.StashKey[Explore] = pytest.StashKey()
 #: What a line of a trace may take, in characters: pytest does not say how wide its reports are.
 _WIDTH = 120
+#: Failing executions of one exploration, behind which it ends.
+MOST_FAILING = 20
+#: Signatures that are reported below that of the test's failure; more are counted only.
+_MOST_OTHERS = 5
 
 
 class Explore:
     """Explores programs for one test.
 
     drawn: whether the programs come from Hypothesis' `given`: then a failure is told in short, so that Hypothesis can
-    look for a smaller program, and `tell_drawn` says all of it in the end. told: how the test was failed, if it was.
+    look for a smaller program of the same strength, and `tell_drawn` says all of it in the end. told: how the test was
+    failed, if it was.
     """
 
     def __init__(self, item: pytest.Item) -> None:
@@ -42,7 +54,6 @@ class Explore:
         self.told: BaseException | None = None
         self._item = item
         self._replayed = False
-        self._latest: Failure | None = None
 
     @classmethod
     def of(cls, item: pytest.Item) -> Explore:
@@ -64,10 +75,6 @@ class Explore:
         """
         self.used = True
         return self._or_fail(lambda: self._explore(program, self._options(options)))
-
-    def begin(self) -> None:
-        """The test's function is called, again if its programs are drawn."""
-        self._latest = None
 
     def fail(self, message: str) -> NoReturn:
         """Fail the test with `message` and nothing else."""
@@ -111,9 +118,9 @@ class Explore:
             return explore_program(program, machine, **search | {"scheduler": script, "executions": 1})
         if not self.drawn:
             self._retry(program, options)
-        report = explore_program(program, machine, **search)
-        if report.failures:
-            self._fail(report.failures[0])
+        report = explore_program(program, machine, failures=MOST_FAILING, **search)
+        if report.failing:
+            self._fail(report)
         return report
 
     def _replay(self, program: Program | None, options: dict[str, Any]) -> Failure | None:
@@ -160,34 +167,52 @@ class Explore:
 
     # -- telling -------------------------------------------------------------------------------
 
-    def tell_drawn(self) -> None:
-        """Shrink, keep and tell the last failure of a test whose programs are drawn: Hypothesis ends with the least."""
-        if self._latest is not None:
-            self._keep_and_tell(self._latest)
+    def tell_drawn(self, error: BaseException) -> None:
+        """Shrink, keep and tell the strongest of the failures that `error` is made of, if it is made of any.
+
+        Hypothesis raises the least example of each class of exceptions again in the end.
+        """
+        drawn = list(drawn_failures(error))
+        if drawn:
+            self._keep_and_tell(max(drawn, key=lambda each: each.strength).report)
 
     def _judge(self, again: Failure, path: Path) -> None:
         if again.findings and again.verdict is Verdict.VIOLATED:
             self._tell(again, path)
 
-    def _fail(self, failure: Failure) -> NoReturn:
+    def _fail(self, report: Report) -> NoReturn:
         if self.drawn:
-            self._latest = failure
-            raise AssertionError(str(failure))  # an Exception, which Hypothesis takes out of groups too
-        self._keep_and_tell(failure)
+            raise drawn_failure(report)
+        self._keep_and_tell(report)
 
-    def _keep_and_tell(self, failure: Failure) -> NoReturn:
-        small = failure.shrink().failure
+    def _keep_and_tell(self, report: Report) -> NoReturn:
         folder = self._item.config.getoption("simaie_save")
         where = self._item.config.invocation_params.dir / folder if folder else None
-        self._tell(small, keep(small, self._item, where))
+        first, *others = counterexamples(report.signatures)
+        path = keep(first.failure, self._item, where)
+        told = [self._other(each, where) for each in others[:_MOST_OTHERS]]
+        if len(others) > len(told):
+            told.append(f"... and failures of {len(others) - len(told)} more signatures")
+        self._tell(first.failure, path, told)
 
-    def _tell(self, failure: Failure, path: Path) -> NoReturn:
+    def _other(self, found: Counterexample, folder: Path | None) -> str:
+        """A failure of another signature than the test's, in short; it is written to `folder`."""
+        failure = found.failure
+        lines = [f"fails in another way too, in {found.count} executions: {failure}"]
+        if folder is None:
+            lines.append(f"schedule: {failure.trace.schedule.text or '(the default)'}")
+        else:
+            path = save_other(failure, self._item, folder)
+            lines.append(f"simaie replay {os.path.relpath(path, self._item.config.invocation_params.dir)}")
+        return "\n".join(lines)
+
+    def _tell(self, failure: Failure, path: Path, others: Sequence[str] = ()) -> NoReturn:
         shown = os.path.relpath(path, self._item.config.invocation_params.dir)
         command = shlex.join(["pytest", self._item.nodeid, "--simaie-replay", shown])
         title = f"program {failure.program.name!r} under {failure.machine.scheme} on {failure.machine.host}"
         code = [program_text(failure.program)] if is_data(failure.program) else []
         trace = "\n".join(line.plain.rstrip() for line in failure_view(failure, width=_WIDTH))
-        self.fail("\n\n".join([str(failure), title, *code, trace, f"replay: {command}"]))
+        self.fail("\n\n".join([str(failure), title, *code, trace, f"replay: {command}", *others]))
 
     def _or_fail(self, action: Callable[[], T]) -> T:
         """What `action` returns; what is wrong with its use fails the test in one line."""

@@ -56,8 +56,8 @@ def _each_drawn(item: pytest.Function, given: Any, explore: Explore) -> Iterator
     try:
         with _replaced(given, "inner_test", explore):
             yield
-    except Exception:
-        explore.tell_drawn()
+    except Exception as error:
+        explore.tell_drawn(error)
         raise
 
 
@@ -86,14 +86,12 @@ def _wrap(function: Callable[..., Any], explore: Explore) -> Callable[..., Any]:
 
         @functools.wraps(function)
         async def run_async(*args: Any, **kwargs: Any) -> None:
-            explore.begin()
             _explore(await function(*args, **kwargs), (*args, *kwargs.values()), explore)
 
         return run_async
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        explore.begin()
         _explore(function(*args, **kwargs), (*args, *kwargs.values()), explore)
 
     return run

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import simaie
+from pytest_simaie.testing import MOST_FAILING
 from simaie import Machine
 from simaie.replay.file import load
 from simaie.replay.shrink import Size
@@ -52,18 +53,21 @@ def replay_line(result):
     return arguments
 
 
-@pytest.mark.parametrize(("code", "least"), [(ABA, (1, 2, 4, 4)), (DRAWN, (1, 2, 6, 6))], ids=["written", "drawn"])
-def test_the_readme_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, least):
+@pytest.mark.parametrize(
+    ("code", "kind"), [(ABA, "llsc-atomicity"), (DRAWN, "llsc-atomicity-value")], ids=["written", "drawn"]
+)
+def test_the_readme_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, kind):
     """The line that pytest prints is run as it stands; the counterexample is the least there is.
 
-    Of the written program two silent stores are enough. Of drawn ones it is asked that the value changed and came back:
-    LL; LL, SC, LL, SC; SC. Either vCPU may be the one that loses, and where it is the second it deviates once more.
+    In it the value changed and came back, whether the checker looks at values or not: LL; LL, SC, LL, SC; SC. Either
+    vCPU may be the one that loses, and where it is the second it deviates once more.
     """
+    least = (1, 2, 6, 6)
     path = pytester.makepyfile(test_aba=code)
     first = run(pytester)
     assert outcomes(first) == {"failed": 1}
     (file,) = kept(pytester)
-    assert load(file).findings[0].kind == "llsc-atomicity"
+    assert load(file).findings[0].kind == kind
     size = Size.of(simaie.replay(file, machine=Machine("cas")).trace)
     assert size in (least, (2, *least[1:]))
     assert outcomes(run(pytester, *replay_line(first))) == {"failed": 1}
@@ -237,3 +241,81 @@ def test_a_replay_file_of_another_test_or_none_is_refused(pytester):
     result = run(pytester, "--simaie-replay", "gone.json")
     assert outcomes(result) == {"failed": 1}
     result.stdout.fnmatch_lines(["*cannot be read*"])
+
+
+WEAK_AND_STRONG = """
+import pytest
+from simaie import Program, ins
+
+X = 0x100
+LOOP = [ins("ldrex", X), ins("strex", X, 7)]
+
+def storing(*values):
+    return Program("storing", isa="arm", threads=[LOOP, [ins("str_", X, value) for value in values]], init={X: 0})
+"""
+
+
+def other_ways(result):
+    return [line for line in result.outlines if line.startswith("fails in another way too")]
+
+
+def test_each_signature_is_reported_once_and_the_strongest_is_the_tests_own(pytester):
+    """A store of the value that is there is found first; each failure is written where failures are collected."""
+    pytester.makepyfile(WEAK_AND_STRONG + """
+@pytest.mark.simaie(scheme="cas", scheduler="dfs", executions=300)
+def test_stores():
+    return storing(0, 1, 0)
+""")
+    result = run(pytester, "--simaie-save", "out")
+    assert outcomes(result) == {"failed": 1}
+    files = sorted((pytester.path / "out").glob("*.json"))
+    failures = [simaie.replay(file, machine=Machine("cas")) for file in files]
+    assert len({failure.signature for failure in failures}) == len(failures) == 2
+    assert len(other_ways(result)) == 1
+    (own,) = kept(pytester)
+    assert simaie.replay(own).strength == max(failure.strength for failure in failures)
+    assert len({failure.strength for failure in failures}) == 2
+
+
+def test_one_signature_is_reported_once(pytester):
+    pytester.makepyfile(WEAK_AND_STRONG + """
+@pytest.mark.simaie(scheme="cas", scheduler="dfs", executions=300)
+def test_stores():
+    return storing(0, 0, 0)
+""")
+    assert not other_ways(run(pytester))
+
+
+def test_the_search_ends_behind_enough_failing_executions(pytester, monkeypatch):
+    reports = []
+
+    def recorded(*given, **options):
+        reports.append(simaie.explore(*given, **options))
+        return reports[-1]
+
+    monkeypatch.setattr("pytest_simaie.testing.explore_program", recorded)
+    pytester.makepyfile(WEAK_AND_STRONG + """
+@pytest.mark.simaie(scheme="none", scheduler="random-walk")
+def test_stores():
+    return storing(0, 0, 0)
+""")
+    assert outcomes(run(pytester)) == {"failed": 1}
+    (report,) = reports
+    assert report.failing == MOST_FAILING
+    assert report.executions < 10_000
+
+
+def test_of_drawn_programs_the_strongest_failure_is_kept_though_a_weaker_one_is_smaller(pytester):
+    pytester.makepyfile(WEAK_AND_STRONG + """
+from hypothesis import given, settings, strategies as st
+
+@pytest.mark.simaie(scheme="cas", scheduler="dpor", executions=100)
+@settings(max_examples=20, derandomize=True, deadline=None, database=None)
+@given(st.sampled_from([storing(0), storing(1, 0), storing(1, 0, 2), storing(3)]))
+def test_drawn(program):
+    pass
+""")
+    assert outcomes(run(pytester)) == {"failed": 1}
+    (file,) = kept(pytester)
+    kinds = {finding.kind for finding in simaie.replay(file).strongest}
+    assert kinds == {"llsc-atomicity-value"}

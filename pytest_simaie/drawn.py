@@ -1,0 +1,44 @@
+"""Failures of drawn programs as exceptions, one class for each strength.
+
+Hypothesis takes exceptions of one class, raised in one place, for the same bug, and ends with the least example of each
+bug. With one class for all failures, the least example would be of the weakest kind: of a program that stores another
+value and then the first one again, a store of the first one would be left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from simaie import Report
+from simaie.finding import Strength
+
+__all__ = ["DrawnFailure", "drawn_failure", "drawn_failures"]
+
+
+class DrawnFailure(AssertionError):
+    """A drawn program failed. It is an `Exception`, which Hypothesis takes out of groups too."""
+
+    def __init__(self, report: Report, strength: Strength) -> None:
+        super().__init__(str(report.strongest))
+        self.report, self.strength = report, strength
+
+
+def drawn_failure(report: Report) -> DrawnFailure:
+    """Return the exception that says that the program of `report` fails; its class depends on how strongly."""
+    strength = report.signatures[0].strength
+    return _class_of(strength)(report, strength)
+
+
+@cache
+def _class_of(strength: Strength) -> type[DrawnFailure]:
+    return type(f"{DrawnFailure.__name__}{strength.level}{'W' * strength.wrong_result}", (DrawnFailure,), {})
+
+
+def drawn_failures(error: BaseException) -> Iterator[DrawnFailure]:
+    """Yield those that `error` is, or has in it if it is a group."""
+    if isinstance(error, DrawnFailure):
+        yield error
+    elif isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from drawn_failures(part)
