@@ -127,7 +127,7 @@ def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
     """Each signature with its count; and how to have its shortest failure where none of its failures is shown."""
     shown = {failure.index for failure in report.failures[:MOST_FAILURES]}
     yield Text("signatures of the failures, the strongest first, by how many executions", "bold")
-    width = max(len(f"{group.count:,}") for group in report.signatures)
+    width = max((len(f"{group.count:,}") for group in report.signatures), default=0)
     for group in report.signatures[:MOST_SIGNATURES]:
         yield from _group(group, width, shown, saved)
     rest = len(report.signatures) - MOST_SIGNATURES

@@ -147,6 +147,107 @@ def test_what_makes_no_sense_is_refused(failure, options):
         failure.shrink(**options)
 
 
+# -- strength ------------------------------------------------------------------------------------------
+
+
+def violated(failure: simaie.Failure) -> set[str]:
+    return {finding.kind for finding in (*failure.findings, *failure.strongest)}
+
+
+ABA = Program("aba", isa="arm", init={X: 0},
+              threads=[[ins("ldrex", X), ins("strex", X, 7)], [ins("str_", X, 1), ins("str_", X, 0)]])  # fmt: skip
+
+
+@pytest.mark.parametrize("checkers", [("llsc-atomicity",), ("llsc-atomicity-strict",), ("llsc-atomicity-value",)])
+@pytest.mark.parametrize("named", [False, True])
+def test_the_level_at_which_it_fails_stays_whichever_checker_found_it(checkers, named):
+    """Named or not, the kind that is kept says less than the level."""
+    found = fail(ABA, Machine("cas"), checkers=checkers, executions=2000)
+    small, report = found.shrink(kind=checkers[0] if named else None)
+    assert {checkers[0], "llsc-atomicity-value"} == {*report.kept}
+    assert violated(small) == {checkers[0], "llsc-atomicity-value"}
+    assert small.checkers == checkers
+    assert len(small.trace.instructions) == 4
+
+
+def test_where_only_the_weaker_level_is_violated_that_is_enough():
+    silent = Program("silent", isa="arm", threads=[ABA.threads[0], [ins("str_", X, 0)] * 3], init={X: 0})
+    small, report = fail(silent, Machine("cas")).shrink()
+    assert report.kept == ("llsc-atomicity",)
+    assert len(small.trace.instructions) == 3
+
+
+def test_the_strict_rule_is_not_the_default_kind_if_another_is_violated():
+    checkers = ["llsc-atomicity-strict", "llsc-atomicity-value"]
+    found = fail(ABA, Machine("cas"), checkers=checkers, executions=2000)
+    assert found.findings[0].kind == "llsc-atomicity-strict"
+    assert found.shrink().report.kind == "llsc-atomicity-value"
+
+
+def test_a_refused_outcome_stays_refused_unless_another_kind_is_named():
+    found = fail(crowd(bystander), Machine("none"))
+    assert found.findings[0].kind == "rmw-atomicity"
+    small, report = found.shrink()
+    assert {*report.kept} == violated(small) == {"rmw-atomicity", "final-check"}
+    assert small.program.cuts == ()
+    named, report = found.shrink(kind="rmw-atomicity")
+    assert report.kept == ("rmw-atomicity",)
+    assert FINAL_CHECK in named.program.cuts
+
+
+def test_calls_that_fit_no_order_stay_so():
+    async def counting(cpu):
+        async with cpu.call("add", 1) as call:
+            call.returns(await cpu.lock_xadd(X, 1))
+
+    threads = [[ins("lock_inc", Y)], [ins("lock_inc", Y)], counting, counting]
+    program = Program("counting", isa="x86", threads=threads, init={X: 0, Y: 0})
+    options = {"checkers": ["rmw-atomicity", "linearizable-counter"], "failures": None, "executions": 200}
+    report = simaie.explore(program, Machine("none"), scheduler="random-walk", **options)
+    both = [f for f in report.failures if "linearizability" in violated(f) and f.findings[0].kind == "rmw-atomicity"]
+    assert both
+    for found in both[:3]:
+        assert violated(found.shrink().failure) == {"rmw-atomicity", "linearizability"}
+
+
+def test_a_deadlock_stays_one():
+    """Its other finding takes no more than the first step."""
+
+    def early(trace):
+        return [simaie.Finding("early", "", (0,))]
+
+    async def waits(cpu):
+        await cpu.store(X, 1)
+        await cpu.wait_until(Y, lambda value: value == 1)
+
+    async def looks(cpu):
+        if not await cpu.load(X):
+            await cpu.store(Y, 1)
+
+    program = Program("stuck", isa="x86", threads=[waits, looks], init={X: 0, Y: 0})
+    options = {"checkers": [early, "progress"], "failures": None, "executions": 200}
+    failures = simaie.explore(program, scheduler="random-walk", **options).failures
+    found = next(failure for failure in failures if len(failure.findings) == 2)
+    stuck = found.findings[1].kind
+    small, report = found.shrink()
+    assert report.kept == ("early", stuck)
+    assert violated(small) == {"early", stuck}
+
+
+def test_a_forbidden_outcome_is_shrunk_and_stays_the_same_outcome(tmp_path):
+    """Also from its file: no comparison is made again."""
+    threads = [[ins("store", X, 1), ins("load", Y, into="r")], [ins("store", Y, 1), ins("load", X, into="r")]]
+    idle = [ins("store", Y + 64, 1), ins("load", Y + 64, into="s")]
+    program = Program("sb", isa="x86", threads=[*threads, idle], init={X: 0, Y: 0})
+    forbidden = simaie.compare(program, host="tso", allowed_host="sc").forbidden[0].failure
+    for given in (forbidden, simaie.replay(forbidden.save(tmp_path / "forbidden.json"))):
+        small, report = given.shrink()
+        assert {*report.kept} == {"forbidden-outcome"} <= violated(small)
+        assert small.trace.outcome == given.trace.outcome
+        assert small.program.cuts == ()
+        assert report.after < report.before
+
+
 # -- choices -------------------------------------------------------------------------------------------
 
 

@@ -59,10 +59,14 @@ def _end_of(trace: Trace) -> object:
 
 
 def require_kind(findings: Iterable[Finding], kind: str | None, program: str) -> str:
-    """Return `kind`, by default that of the first violation; UsageError if there is no violation of it."""
+    """Return `kind`, by default that of the first violation; UsageError if there is no violation of it.
+
+    The strict rule for store-conditionals is none of the architecture's, so it is the default only if nothing else is
+    violated.
+    """
     kinds = [finding.kind for finding in findings if finding.verdict is Verdict.VIOLATED]
     if not kinds:
         raise UsageError(f"there is nothing to shrink: no checker finds a violation in this execution of {program!r}")
     if kind is not None and kind not in kinds:
         raise UsageError(f"this execution has no violation of kind {kind!r}; it has: {', '.join(sorted(set(kinds)))}")
-    return kind or kinds[0]
+    return kind or next((each for each in kinds if each != LLSC_LEVELS[0]), kinds[0])
