@@ -45,7 +45,7 @@ class Report:
     outcomes: Mapping[Outcome, int] = field(repr=False, default_factory=Counter)
     statistics: Statistics = field(repr=False, kw_only=True)
     signatures: tuple[FailureGroup, ...] = field(repr=False, default=(), kw_only=True)
-    unlisted: int = field(default=0, kw_only=True)
+    unlisted: int = field(default=0, repr=False, kw_only=True)
 
     @property
     def executions(self) -> int:

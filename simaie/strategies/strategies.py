@@ -140,7 +140,8 @@ def failures(
 ) -> st.SearchStrategy[Failure]:
     """Failures that a short exploration of a drawn program on a drawn machine finds, and `accept` takes.
 
-    Of so many programs the first that fails, so that Hypothesis seldom has to be told that an example is none.
+    Several programs are drawn until one fails, so that Hypothesis seldom has to be told that an example is none. Of the
+    failures of that program that `accept` takes, the first of the strongest signature is the example.
     """
     require_positive(executions=executions)
     require_plain("accept", accept)
@@ -149,9 +150,11 @@ def failures(
     def found(draw: st.DrawFn) -> Failure:
         machine = draw(machines)
         for _ in range(_TRIES):
-            report = explore(draw(programs), machine, scheduler=scheduler, executions=executions)
-            if report.failures and decision("accept", accept, accept(report.failures[0])):
-                return GeneratedFailure(**vars(report.failures[0]))
+            report = explore(draw(programs), machine, scheduler=scheduler, executions=executions, failures=None)
+            firsts = (group.first for group in report.signatures)
+            accepted = next((first for first in firsts if decision("accept", accept, accept(first))), None)
+            if accepted is not None:
+                return GeneratedFailure(**vars(accepted))
         return reject()
 
     return found()

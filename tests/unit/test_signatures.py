@@ -179,8 +179,8 @@ def test_the_strongest_comes_first():
     assert [group.strength.level for group in report.signatures] == [3, 2]
     assert report.strongest == report.signatures[0].first
     late = Signatures()
-    for group in reversed(report.signatures):
-        late.add(group.first)
+    for index, group in enumerate(reversed(report.signatures)):
+        late.add(replace(group.first, index=index))
     assert [group.strength.level for group in late.groups] == [3, 2]
     assert explore(program, Machine("native"), scheduler="dfs").strongest is None
 

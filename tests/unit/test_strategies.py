@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import simaie
 from simaie import Machine, Program, Schedule, Switch, explore, guest, ins
@@ -138,6 +139,24 @@ def test_spawned_threads_are_vcpus_of_a_schedule():
 def test_a_failure_as_code_is_found_again_when_pasted(failure):
     names = {"Program": Program, "ins": ins, "Machine": Machine, "explore": explore}
     assert eval(repr(failure), names).trace.digest == failure.trace.digest
+
+
+X = 0x100
+STORES = [ins("str_", X, value) for value in (0, 1, 0)]
+WEAK_OR_STRONG = Program("stores", isa="arm", threads=[[ins("ldrex", X), ins("strex", X, 7)], STORES], init={X: 0})
+
+
+@settings(max_examples=3, deadline=None, database=None)
+@given(failures(st.just(WEAK_OR_STRONG), st.just(Machine("cas")), scheduler="dfs"))
+def test_of_the_failures_of_a_program_the_strongest_is_the_example(failure):
+    assert failure.signature.kinds == ("llsc-atomicity-value",)
+
+
+@settings(max_examples=3, deadline=None, database=None)
+@given(failures(st.just(WEAK_OR_STRONG), st.just(Machine("cas")), accept=lambda failure: failure.strength.level < 3))
+def test_of_the_failures_of_a_program_one_that_is_accepted_is_the_example(failure):
+    assert failure.signature.kinds == ("llsc-atomicity",)
+
 
 
 @settings(FEW, max_examples=10)
