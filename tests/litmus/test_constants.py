@@ -59,6 +59,7 @@ RANGES: list[tuple[str, str, list[int], list[int]]] = [
     ("AArch64", "mov w0,#{}", [0, 65535, 0x10000, -1, -65536, 0xFFFFFFFF], [0x12345, 1 << 32]),
     ("AArch64", "mov x0,#{}", [0, 0xFFFF000000000000, -1, 0x3FFFC], [0x12345, 1 << 64]),
     ("AArch64", "movz x0,#{}", [0, 65535], [-1, 65536]),
+    ("AArch64", "movz x0,#1,lsl #{}", [0, 48], [3, 64]),
     ("AArch64", "lsl w0,w1,#{}", [0, 31], [32]),
     ("AArch64", "asr x0,x1,#{}", [0, 63], [64]),
     ("AArch64", "add x0,x1,x2,lsl #{}", [0, 63], [64]),

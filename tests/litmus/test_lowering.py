@@ -34,7 +34,7 @@ def refused(text: str) -> UnsupportedError:
     "cell",
     [
         "frobnicate (x)", "rep movl $1,(x)", "lock movl $1,(x)", "lock addl $1,%eax", "movl (x),(y)", "movl $1", "movl",
-        "addl %rax,%ebx", "xchgl $1,(x)", "xaddl $1,(x)", "pushq %rax", "shll %ecx,%eax", "btl %eax,(x)", "setp %al",
+        "addl %rax,%ebx", "xchgl $1,(x)", "xaddl $1,(x)", "pushq %rax", "shll %ecx,%eax", "btb %al,(x)", "setp %al",
         "movzlq %eax,%rax", "movzbl %eax,%ecx", "leaq %rax,%rbx", "movq %rip,%rax", "mfence (x)", "nop %eax",
         "movnti %eax,(x)", "cmpxchg8b (x)", "sete %eax",
     ],

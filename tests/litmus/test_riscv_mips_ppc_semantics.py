@@ -109,7 +109,7 @@ def test_every_branch(arch):
         ("daddiu $2,$3,-1", PATTERN - 1),
         ("subu $2,$0,$4", TOP - 3),
         ("dsubu $2,$0,$4", TOP - 3),
-        ("ori $2,$0,-1", 0xFFFF),
+        ("ori $2,$0,65535", 0xFFFF),
         ("andi $2,$3,0xff", 0xEF),
         ("xor $2,$3,$3", 0),
         ("nor $2,$4,$0", TOP - 4),
