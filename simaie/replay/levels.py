@@ -1,8 +1,8 @@
-"""The level at which a store-conditional failed, found by judging a trace by the LL/SC checkers of all levels.
+"""The level at which an atomic instruction failed, found by judging a trace once more, at all levels.
 
-An exploration judges by the architectural rule alone by default. It reports a store of the value that was there already
-like a store of another value, but only the latter can mislead a guest program. So what compares two failing executions
-asks for the level first.
+Checkers report a store of the value that was there already like a store of another value: both break the architecture's
+rule. But only the latter can mislead a guest program. So what compares two failing executions asks for the level first.
+Of store-conditionals the LL/SC checkers of all levels tell it; of other atomic instructions it is told here.
 """
 
 from __future__ import annotations
@@ -10,31 +10,57 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from msgspec.structs import replace
+
 from simaie.check import Level, llsc_atomicity
-from simaie.finding import LLSC_LEVELS, Finding, Verdict
+from simaie.check.evidence import read, written
+from simaie.finding import LLSC_LEVELS, RMW_LEVELS, Finding, Verdict
 from simaie.host.ram import Endian
 from simaie.protocols import Checker
 from simaie.trace import Trace
 
 __all__ = ["at_strongest_level"]
 
+#: The read, the foreign write and the write of an atomic instruction that is not one transaction.
+_RMW_STEPS = 3
+
 
 def at_strongest_level(trace: Trace, findings: Sequence[Finding], endian: Endian = "little") -> tuple[Finding, ...]:
-    """Return `findings` with those on a store-conditional replaced by the strongest on the same store-conditional.
+    """Return `findings` with each on an atomic instruction replaced by the strongest on the same instruction.
 
-    Two findings on one store-conditional, at different levels, become one. The others stay as they are.
+    Two findings on one store-conditional, at different levels, become one. Findings of other kinds stay as they are.
 
     Args:
         trace: the execution in which they were found.
         findings: by any checkers.
         endian: of guest RAM.
     """
+    findings = [_rmw_at_its_level(trace, each, endian) if each.kind == RMW_LEVELS[0] else each for each in findings]
     levels = [LLSC_LEVELS.index(finding.kind) for finding in findings if _is_llsc(finding)]
     if not levels or min(levels) == len(LLSC_LEVELS) - 1:
         return tuple(findings)
     checkers = _checkers(endian)[min(levels) + 1 :]
     strongest = {finding.steps[-1]: finding for checker in checkers for finding in checker(trace)}
     return tuple(dict.fromkeys(_stronger(finding, strongest) for finding in findings))
+
+
+def _rmw_at_its_level(trace: Trace, finding: Finding, endian: Endian) -> Finding:
+    """The finding, of the kind and with the foreign write of a changed value if the value changed."""
+    if len(finding.steps) != _RMW_STEPS or finding.verdict is not Verdict.VIOLATED:
+        return finding
+    first, _, last = finding.steps
+    instruction, values = trace.events[first].instruction, dict[int, int]()
+    for step in range(first, last):
+        event = trace.events[step]
+        foreign = event.instruction is not instruction
+        if event.reads_ram and not foreign:
+            values.update(read(event, endian))
+        if event.writes_ram:
+            new = [(byte, value) for byte, value in written(event, endian) if byte in values]
+            if foreign and any(values[byte] != value for byte, value in new):
+                return replace(finding, kind=RMW_LEVELS[1], steps=(first, step, last))
+            values.update(new)
+    return finding
 
 
 def _is_llsc(finding: Finding) -> bool:

@@ -40,7 +40,7 @@ def increments(address: int = X, *, before: int = 0) -> Failure:
 
 def test_neither_address_nor_step_nor_seed_nor_vcpu_matters():
     wanted = increments().signature
-    assert wanted.kinds == ("rmw-atomicity",)
+    assert wanted.kinds == ("rmw-atomicity-value",)
     assert increments(X + 0x1000).signature == wanted
     assert increments(before=3).signature == wanted
     assert {two([ins("lock_inc", X)], [ins("lock_inc", X)], seed=seed).signature for seed in range(8)} == {wanted}
@@ -247,5 +247,5 @@ def test_a_kind_that_shrinking_loses_gets_a_counterexample_of_its_own():
     both = [group for group in report.signatures if len(group.signature.kinds) == 2]
     assert both
     found = counterexamples(both)
-    assert {kind for each in found for kind in each.failure.signature.kinds} == {"odd", "rmw-atomicity"}
+    assert {kind for each in found for kind in each.failure.signature.kinds} == {"odd", "rmw-atomicity-value"}
     assert [each.kind for each in found] == ["rmw-atomicity", "odd"]

@@ -9,9 +9,11 @@ from handmade import Tape, X
 from test_check_llsc import conditional, linked
 
 from simaie.check import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, judge, llsc_atomicity
-from simaie.finding import LLSC_LEVELS, WRONG_RESULTS, Finding, Strength, Verdict, strength_of, strong_kinds
+from simaie.check.rmw import rmw_atomicity
+from simaie.finding import LLSC_LEVELS, RMW_LEVELS, WRONG_RESULTS, Finding, Strength, Verdict, strength_of, strong_kinds
 from simaie.replay.levels import at_strongest_level
 from simaie.replay.shrink.demand import demand_of, meets, require_kind
+from simaie.trace import AccessKind
 
 STRICT, ARCHITECTURAL, VALUE = LLSC_LEVELS
 
@@ -34,6 +36,7 @@ def test_value_is_stronger_than_architectural_and_that_than_strict_and_that_than
 
 def test_a_broken_promise_of_another_kind_is_as_strong_as_an_architectural_one():
     assert strength("rmw-atomicity") == strength(ARCHITECTURAL) == strength("rmw-atomicity", STRICT)
+    assert strength("rmw-atomicity-value") == strength(VALUE)
 
 
 @pytest.mark.parametrize("kind", sorted(WRONG_RESULTS))
@@ -62,7 +65,7 @@ def test_of_the_levels_the_strongest_must_stay_and_of_wrong_results_all():
 
 
 def test_what_keeps_the_strong_kinds_is_no_weaker():
-    kinds = [*LLSC_LEVELS, "rmw-atomicity", "final-check", "linearizability"]
+    kinds = [*LLSC_LEVELS, *RMW_LEVELS, "final-check", "deadlock"]
     sets = [chosen for size in range(1, len(kinds)) for chosen in combinations(kinds, size)]
     for original in sets:
         for candidate in sets:
@@ -124,3 +127,35 @@ def test_the_finding_that_is_put_in_place_names_the_store_that_changed_the_value
 def test_values_are_compared_as_they_lie_in_the_machines_memory(endian, kind):
     tape = conditional(linked(Tape(), value=5).plain_store("1", 5, X, 1))
     assert levels(tape, llsc_atomicity("architectural"), endian=endian) == [kind]
+
+
+# -- the level of other atomic instructions -------------------------------------------------------------
+
+
+def rmw(*stores: int) -> Tape:
+    tape = Tape().begin("0", AccessKind.ATOMIC, "lock inc").load("0", 0)
+    for value in stores:
+        tape.plain_store("1", value)
+        tape.begin("2", AccessKind.LOAD).load("2", value)
+    return tape.store("0", 1)
+
+
+@pytest.mark.parametrize(
+    ("stores", "kind", "foreign"),
+    [((0,), "rmw-atomicity", 1), ((0, 0), "rmw-atomicity", 1), ((5,), "rmw-atomicity-value", 1),
+     ((0, 5), "rmw-atomicity-value", 3), ((5, 0), "rmw-atomicity-value", 1)],
+)  # fmt: skip
+def test_an_update_across_a_changed_value_is_stronger_than_one_across_the_same(stores, kind, foreign):
+    tape = rmw(*stores)
+    trace = tape.trace()
+    rebuilt = at_strongest_level(trace, judge(trace, [rmw_atomicity]))
+    assert [finding.kind for finding in rebuilt] == [kind]
+    assert rebuilt[0].steps == (0, foreign, len(trace) - 1)
+
+
+def test_bytes_of_an_update_are_compared_as_they_lie_in_memory():
+    tape = Tape().begin("0", AccessKind.ATOMIC, "lock inc").load("0", 5).plain_store("1", 5, X, 1).store("0", 6)
+    trace = tape.trace()
+    found = judge(trace, [rmw_atomicity])
+    kinds = [at_strongest_level(trace, found, endian)[0].kind for endian in ("little", "big")]
+    assert kinds == ["rmw-atomicity", "rmw-atomicity-value"]

@@ -2,7 +2,7 @@
 
 Kinds alone are not enough to tell. A store-conditional that succeeded across a store of another value is a bug that can
 mislead a program; one across a store of the value that was there already is of the same architectural kind and misleads
-nobody. So the level counts, and so does what the program itself came to.
+no program. So the level counts, and so does what the program itself came to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from simaie.errors import UsageError
-from simaie.finding import FORBIDDEN_OUTCOME, LLSC_LEVELS, Finding, Verdict, strong_kinds
+from simaie.finding import FORBIDDEN_OUTCOME, LADDERS, LLSC_LEVELS, Finding, Verdict, strong_kinds
 from simaie.protocols import Checker
 from simaie.trace import Trace
 
@@ -25,10 +25,9 @@ def demand_of(kind: str, asked: bool, strongest: Sequence[Finding]) -> tuple[str
         asked: whether the caller named it: then of what makes the original strong only its own level stays.
         strongest: the original's findings at their strongest level.
     """
-    if not asked:
-        return tuple(dict.fromkeys((kind, *strong_kinds(strongest))))
-    levels = strong_kinds(finding for finding in strongest if finding.kind in LLSC_LEVELS)
-    return tuple(dict.fromkeys((kind, *levels))) if kind in LLSC_LEVELS else (kind,)
+    found = {finding.kind for finding in strongest if finding.verdict is Verdict.VIOLATED}
+    levels = [[each for each in ladder if each in found][-1] for ladder in LADDERS if kind in ladder]
+    return tuple(dict.fromkeys((kind, *levels, *(() if asked else strong_kinds(strongest)))))
 
 
 def meets(demand: Iterable[str], *findings: Iterable[Finding]) -> bool:
