@@ -118,6 +118,11 @@ class Cast:
             return _epilogue(actor)
         return None
 
+    @property
+    def threads(self) -> int:
+        """How many vCPUs there ever were; devices are none."""
+        return sum(not actor.is_device for actor in self.everyone)
+
     # -- who can take the next step -----------------------------------------------------------
 
     def set_enabled(self, actor: Actor | StoreBuffer, enabled: bool) -> None:

@@ -4,6 +4,11 @@ A task beside those of the vCPUs. It sleeps until somebody is away; from then on
 through it, because it stands there as an actor that has still to announce (`Execution.hold`). It only acts once every
 task of the trio run is blocked: whoever trio was about to wake has then got in line, and the order of their waking is
 forgotten.
+
+A guest may also wait for the world outside: for a thread (``trio.to_thread``), a process, a socket. Then an execution
+in which no vCPU can step is not over, and the conductor waits in real time until trio answers. When that is depends on
+the machine, so such an execution need not repeat: what its vCPUs do while they wait may come before the answer or
+after it, and virtual time does not wait for it (a timeout around the wait is over at once when no vCPU can step).
 """
 
 from __future__ import annotations
@@ -12,12 +17,15 @@ import math
 
 import trio
 from trio.lowlevel import Abort, current_clock, current_statistics, current_task, wait_task_rescheduled
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, active_thread_count, wait_all_tasks_blocked
 
 from simaie.engine.actor import Actor
 from simaie.engine.floor import Floor
 
 __all__ = ["Conductor", "timeout_ahead"]
+
+#: Real time between two looks at whether the world outside has answered.
+_LOOK_SECONDS = 0.005
 
 
 class Conductor:
@@ -31,6 +39,7 @@ class Conductor:
         self._round: list[Actor] = []  # in line, in structural order, and to go on before the next step
         self._step_is_due = False
         self._idle = 0  # turns that brought no step: they are limited as steps are
+        self._usual_waits = max(1, _waits_for_files())  # one is trio's own, others those of tasks around this run
 
     async def turn(self) -> bool:
         """Wait for the floor and give it to who is next; whether anybody was. Trio may cancel or interrupt the wait."""
@@ -72,9 +81,13 @@ class Conductor:
             if not stuck:
                 self._step_is_due = False
                 return execution.proceed()
-            if not await self._can_wait():
+            if await self._can_wait():
+                await self._wait_for_return()
+            elif floor.away and self._outside_may_answer():
+                self._idle -= 1
+                await wait_all_tasks_blocked(_LOOK_SECONDS)
+            else:
                 return execution.proceed()  # and that is the end
-            await self._wait_for_return()
 
     async def _can_wait(self) -> bool:
         """Whether a stuck execution may still go on by itself.
@@ -88,6 +101,10 @@ class Conductor:
         await wait_all_tasks_blocked()
         return any(deadline < math.inf for deadline in self.floor.deadlines)
 
+    def _outside_may_answer(self) -> bool:
+        """Whether a thread is at work, or a task waits for a file, a socket or a process."""
+        return active_thread_count() > 0 or _waits_for_files() > self._usual_waits
+
     async def _wait_for_return(self) -> None:
         """Until somebody gets in line, or time has come to a timeout, which may be about somebody here."""
         self.floor.starving = True
@@ -97,6 +114,13 @@ class Conductor:
     def _time_is_up(self, _: object) -> Abort:
         self.floor.starving = False
         return Abort.SUCCEEDED
+
+
+def _waits_for_files() -> int:
+    """How many tasks of this trio run wait for the operating system; one is trio's own, once it has begun."""
+    statistics = current_statistics().io_statistics
+    kinds = ("tasks_waiting", "tasks_waiting_read", "tasks_waiting_write", "tasks_waiting_overlapped")
+    return sum(getattr(statistics, kind, 0) for kind in kinds)
 
 
 def timeout_ahead() -> float:

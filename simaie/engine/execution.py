@@ -46,6 +46,7 @@ class Execution:
     """Program x machine x scheduler, run once."""
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        machine.limits.require_threads(program)
         if not __debug__:
             program.require_asserts()
         beginning = Beginning(program, machine)
@@ -240,7 +241,7 @@ class Execution:
     def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
         thread = Thread(f"{parent.name}.{parent.children}")
         parent.children += 1
-        if len(self._cast.everyone) >= self.machine.limits.threads:
+        if self._cast.threads >= self.machine.limits.threads:
             self._end(Ending.THREAD_LIMIT)
         else:
             self._cast.spawn(parent, thread, code)

@@ -39,6 +39,14 @@ class Limits(msgspec.Struct, frozen=True):
         require_count(steps=self.steps, threads=self.threads)
         require_positive(spin_seconds=self.spin_seconds)
 
+    def require_threads(self, program: Program) -> None:
+        """Raise UsageError if `program` begins with more vCPUs than there may be."""
+        if len(program.threads) > self.threads:
+            raise UsageError(
+                f"program {program.name!r} begins with {len(program.threads)} threads, more than "
+                f"Limits(threads={self.threads}) allows; raise the limit"
+            )
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What a scheme is told of the machine."""

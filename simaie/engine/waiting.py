@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from simaie.engine.actor import Actor
 from simaie.engine.cast import ELSEWHERE, Cast
+from simaie.engine.guests import guest_line
 from simaie.errors import SchemeError
 from simaie.guest.cpu import Thread
 from simaie.op import Cell, Kind, Op
@@ -36,7 +37,16 @@ class Waiting:
     # -- beginning and ending to wait ---------------------------------------------------------
 
     def enter(self, actor: Actor) -> None:
-        """`actor` has announced an operation of a blocking kind."""
+        """`actor` has announced an operation of a blocking kind.
+
+        Raises SchemeError if it begins an exclusive section inside its own: no emulator's is recursive.
+        """
+        if actor is self.stopper and actor.op.kind is Kind.BEGIN_EXCLUSIVE:
+            where = guest_line(actor)
+            raise SchemeError(
+                f"vCPU {actor.name} begins an exclusive section{f' at {where}' if where else ''} although it already "
+                "owns the exclusive section; end that one first"
+            )
         self._beside(actor.op).append(actor)
         self.ask(actor)
 
