@@ -17,12 +17,15 @@ from typing import Any
 __all__ = [
     "OWN_CODE",
     "DivergenceError",
+    "EscapedStateError",
     "ForeignAwaitError",
     "GuestError",
     "GuestFault",
     "GuestSpinError",
     "InputError",
     "InternalError",
+    "NeverAwaitedError",
+    "NeverAwaitedInstructionError",
     "NondeterminismError",
     "ProgramTextError",
     "ReplayError",
@@ -134,6 +137,30 @@ class GuestSpinError(GuestError):
 
 class SchemeError(SimaieError):
     """A scheme broke its contract: it raised, released a lock that it did not hold, awaited a foreign object."""
+
+
+class EscapedStateError(SchemeError):
+    """A scheme keeps state that changes by itself and not by operations, so that no scheduler chooses when.
+
+    `attribute` is the path to what changed, such as ``table[4096]``, `owner` the class that has it, `vcpu` who changed
+    it, and `where` the line of the scheme that did, if it could be found.
+    """
+
+    def __init__(self, message: str, *, attribute: str = "", owner: str = "", vcpu: str = "", where: str = "") -> None:
+        self.attribute, self.owner, self.vcpu, self.where = attribute, owner, vcpu, where
+        super().__init__(message)
+
+
+class NeverAwaitedError(SchemeError):
+    """A scheme made an operation, or called an `async def`, and did not await it. `where` is the line that did."""
+
+    def __init__(self, message: str, *, vcpu: str = "", where: str = "") -> None:
+        self.vcpu, self.where = vcpu, where
+        super().__init__(message)
+
+
+class NeverAwaitedInstructionError(GuestError):
+    """A guest called an instruction, or an `async def` of its own, and did not await it."""
 
 
 class SchedulerError(SimaieError):

@@ -18,7 +18,9 @@ _LOAD, _FETCH = Kind.LOAD, Kind.FETCH
 
 
 class Bitmap:
-    """2**index_bits bits, in words of the host's width; word n is the cell ``bitmap 0xn``."""
+    """2**index_bits bits, in words of the host's width; word n is the cell ``bitmap 0xn``, made when first named."""
+
+    constant_attributes = frozenset({"_words"})  # to name a word is no access
 
     def __init__(self, host: Host, index_bits: int) -> None:
         self._host = host

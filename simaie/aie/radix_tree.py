@@ -40,6 +40,8 @@ class Node:
 
     __slots__ = ("_host", "_slots", "name", "path")
 
+    constant_attributes = frozenset({"_slots"})
+
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
         self._slots: dict[int, SharedCell] = {}

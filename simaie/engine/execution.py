@@ -45,6 +45,8 @@ _BUFFER = Kind.BUFFER
 class Execution:
     """Program x machine x scheduler, run once."""
 
+    host_class = Host
+
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
         machine.limits.require_threads(program)
         if not __debug__:
@@ -57,7 +59,7 @@ class Execution:
         self.scheduler = scheduler
         self.ending: Ending | None = None
         facts = machine.facts(program.isa)
-        host = Host(word=machine.host_word // 8, endian=machine.endian)
+        host = self.host_class(word=machine.host_word // 8, endian=machine.endian)
         self.memory = machine.make_memory(program)
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), facts)
         self._record = Record()

@@ -183,6 +183,7 @@ class Cpu:
                 self._refuse(address, width, alignment, body)
             result = await body
         except GuestFault as fault:
+            self._scheme.host.let_go(self)
             await self._scheme.exception(self, fault.cause)
             self.instruction = None
             self._note_end_of_reservation(Cause.EXCEPTION, mnemonic)

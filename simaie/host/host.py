@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
 from simaie.op import Cell, Function, Kind, Op, Order
+from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
 
@@ -72,12 +73,16 @@ class Host:
     word: the widest single access to RAM, in bytes; a wider one is split, lowest address first, or `refuses_wide`.
     """
 
+    constant_attributes = frozenset({"_calls"})  # to name a cell is no access
     refuses_wide = False
     _calls: SharedCell | None = None
 
     def __init__(self, *, word: int = 8, endian: Endian = "little") -> None:
         self.word = word
         self.endian = endian
+
+    def let_go(self, cpu: VCpu) -> None:
+        """An instruction of `cpu` has faulted: what operations it has made and not awaited will never be performed."""
 
     def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
         """A fresh cell; `name` must be structural, since it is the cell's identity in traces."""

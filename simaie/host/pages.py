@@ -34,7 +34,9 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PageTable:
-    """The entries of one execution; a page without an entry maps to itself."""
+    """The entries of one execution; a page without an entry maps to itself. Its cell is made when first named."""
+
+    constant_attributes = frozenset({"_entries"})  # to name an entry is no access
 
     def __init__(self, host: Host, pages: Mapping[int, Page]) -> None:
         self._host = host

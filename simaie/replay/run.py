@@ -7,6 +7,7 @@ from typing import Literal
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
+from simaie.engine.verified import execution_class
 from simaie.engine.watchdog import Watchdog
 from simaie.guest.program import Program
 from simaie.prng import derive
@@ -20,11 +21,12 @@ DRIVERS = ("inline", "trio")
 
 
 def make_execution(
-    program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0
+    program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0, verify: bool = True
 ) -> Execution:
-    """Execution number `index` of `seed`, ready to run."""
+    """Execution number `index` of `seed`, ready to run; verified if `verify` and if it is its turn (`is_verified`)."""
     info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
-    return Execution(program, machine, scheduler, info)
+    kind = execution_class(program, machine, index) if verify else Execution
+    return kind(program, machine, scheduler, info)
 
 
 def run(
@@ -39,7 +41,7 @@ def run(
     """Run one execution to its end, under the watchdog."""
     require_one_of("driver", driver, DRIVERS)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
-        execution = make_execution(program, machine, scheduler, seed=seed, index=index)
+        execution = make_execution(program, machine, scheduler, seed=seed, index=index, verify=False)
         watchdog.watch(execution)
         if driver == "inline":
             return run_inline(execution)

@@ -3,6 +3,10 @@
 A scheme is one class with async methods; derive, and override what your emulator does differently. The constructor is
 called once per execution with the host port, the page table and the machine's facts, so `self` may
 hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
+
+What vCPUs share has to be in cells and locks, which change by operations. An attribute that changes after the
+constructor, a dictionary say, changes at moments that no scheduler chooses; explorations refuse such a scheme with
+`EscapedStateError`.
 """
 
 from __future__ import annotations
@@ -45,6 +49,9 @@ class Scheme:
     promises: frozenset[Promise] = frozenset()
     #: The name under which it is registered; shown in messages.
     name: ClassVar[str] = "scheme"
+    #: Attributes that may change because what the scheme does never depends on when: a cache of cells by their names,
+    #: a counter for statistics. Also global, enclosing and default variables of its methods, by their names.
+    constant_attributes: ClassVar[frozenset[str]] = frozenset()
     #: What the option ``barriers="usual"``, the default, stands for.
     usual_barriers: ClassVar[str] = "guest"
 

@@ -1,0 +1,193 @@
+"""Finds what is made and never awaited: operations of the host port, and coroutines.
+
+``self.host.store(...)`` without ``await`` describes an operation and performs nothing; ``cpu.store(...)`` without it
+makes a coroutine that never runs. Python warns of the second, once for each line, and of the first not at all.
+
+`NotingHost` is a host port that notes each operation with the line that made it. The execution crosses off what is
+announced. `Unstarted` collects Python's warnings of coroutines, with the lines that called them.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, NamedTuple, TypeVar, cast
+
+from simaie.engine.actor import Actor
+from simaie.errors import OWN_CODE
+from simaie.host.host import Host, Mutex, SharedCell
+from simaie.op import Cell, Op
+from simaie.protocols import VCpu
+from simaie.trace import Instruction
+
+__all__ = ["Made", "NotingHost", "Unstarted", "Unused"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+#: How many callers of a coroutine function Python remembers: those inside simaie come first.
+_CALLERS = 12
+
+
+class Made(NamedTuple):
+    """An operation, by which actor and in which instruction it was made, and where."""
+
+    op: Op
+    actor: Actor
+    instruction: Instruction | None
+    where: str
+
+
+class Unused(NamedTuple):
+    """A coroutine that never ran: its function, and the file, line and function that called it."""
+
+    what: str
+    file: str
+    line: int
+    caller: str
+
+
+class _Notes:
+    """The operations made and not announced yet, by identity; `actors` are those of the execution."""
+
+    def __init__(self) -> None:
+        self.actors: Sequence[Actor] = ()
+        self.made: dict[int, Made] = {}
+
+    def add(self, op: Any) -> None:
+        """Note `op`, if it is an operation and an actor is running that can have made it."""
+        if type(op) is Op:
+            running = next((actor for actor in self.actors if getattr(actor.coroutine, "cr_running", False)), None)
+            if running is not None:
+                self.made[id(op)] = Made(op, running, running.cpu.instruction, _where(sys._getframe(2)))
+
+
+def _noting(method: _F) -> _F:
+    def made(self: Any, *args: Any, **kwargs: Any) -> Any:
+        op = method(self, *args, **kwargs)
+        self.notes.add(op)
+        return op
+
+    return cast(_F, made)
+
+
+class _NotingCell(SharedCell):
+    __slots__ = ("notes",)
+
+    load = _noting(SharedCell.load)
+    store = _noting(SharedCell.store)
+    compare_and_swap = _noting(SharedCell.compare_and_swap)
+    exchange = _noting(SharedCell.exchange)
+    fetch = _noting(SharedCell.fetch)
+    update = _noting(SharedCell.update)
+
+
+class _NotingMutex(Mutex):
+    __slots__ = ("notes",)
+
+    lock = _noting(Mutex.lock)
+    unlock = _noting(Mutex.unlock)
+
+
+class NotingHost(Host):
+    """A host port that notes what it makes."""
+
+    constant_attributes = Host.constant_attributes | {"notes"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.notes = _Notes()
+
+    load = _noting(Host.load)
+    store = _noting(Host.store)
+    compare_and_swap = _noting(Host.compare_and_swap)
+    exchange = _noting(Host.exchange)
+    fetch = _noting(Host.fetch)
+    fence = _noting(Host.fence)
+    choose = _noting(Host.choose)
+    begin_exclusive = _noting(Host.begin_exclusive)
+    end_exclusive = _noting(Host.end_exclusive)
+
+    def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
+        """A fresh cell, whose operations are noted."""
+        made = _NotingCell(name, value, guard)
+        made.notes = self.notes
+        return made
+
+    def mutex(self, name: str) -> Mutex:
+        """A fresh mutex, whose operations are noted."""
+        made = _NotingMutex(name)
+        made.notes = self.notes
+        return made
+
+    def let_go(self, cpu: VCpu) -> None:
+        """Forget what a vCPU has made, as its instruction has faulted."""
+        self.forget(lambda made: made.actor.cpu is cpu)
+
+    def forget(self, which: Callable[[Made], bool]) -> None:
+        """Forget some of what was made."""
+        self.notes.made = {key: made for key, made in self.notes.made.items() if not which(made)}
+
+    def announced(self, op: Op) -> None:
+        """`op` was awaited."""
+        self.notes.made.pop(id(op), None)
+
+    def dropped(self, actor: Actor | None) -> Made | None:
+        """The first operation that will never be awaited: of `actor`, which has ended, or of a finished instruction."""
+        for made in self.notes.made.values():
+            finished = made.instruction is not None and made.instruction.completed
+            if finished or (made.actor is actor and made.instruction is None):
+                return made
+        return None
+
+
+def _where(frame: FrameType | None) -> str:
+    """``FILE:LINE`` of the innermost code that is not simaie's."""
+    while frame is not None and frame.f_code.co_filename.startswith(OWN_CODE):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Unstarted:
+    """Collects coroutines that were never awaited between `begin` and `end`; other warnings are shown at the end."""
+
+    def __init__(self) -> None:
+        self._catching: Any = None
+        self._log: list[warnings.WarningMessage] = []
+        self._depth = 0
+
+    def begin(self) -> None:
+        """From now on, in this thread."""
+        self._depth = sys.get_coroutine_origin_tracking_depth()
+        sys.set_coroutine_origin_tracking_depth(max(self._depth, _CALLERS))
+        self._catching = warnings.catch_warnings(record=True)
+        self._log = self._catching.__enter__()
+        warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
+
+    def end(self) -> None:
+        """As it was before; idempotent."""
+        if self._catching is None:
+            return
+        self._catching.__exit__(None, None, None)
+        self._catching = None
+        sys.set_coroutine_origin_tracking_depth(self._depth)
+        for one in self._log:
+            if not hasattr(one.source, "cr_origin"):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, source=one.source)
+        self._log = []
+
+    def forget(self) -> None:
+        """What was found so far is of no interest."""
+        self._log[:] = [one for one in self._log if not hasattr(one.source, "cr_origin")]
+
+    def first(self) -> Unused | None:
+        """The first that was found, if one was."""
+        for one in self._log:
+            origin = getattr(one.source, "cr_origin", None)
+            if origin:
+                what = str(getattr(one.source, "__qualname__", "coroutine"))
+                inside = [caller for file, _, caller in origin if file.startswith(OWN_CODE)]
+                foreign = [place for place in origin if not place[0].startswith(OWN_CODE)]
+                file, line, caller = foreign[0] if foreign else origin[0]
+                return Unused(inside[-1] if inside and foreign and origin[0] is not foreign[0] else what, file, line, caller)
+        return None
