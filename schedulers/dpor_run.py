@@ -39,19 +39,25 @@ class Run:
     def choose(self, offer: Offer) -> Candidate | None:
         """Repeat the path, then follow the wake-up tree, then go on with whoever runs."""
         candidates = offer.candidates
-        if candidates is not self._seen:
+        pending: Op | tuple[Op, ...] | None
+        if candidates is self._seen:
+            pending = offer.running.op
+        else:
             self._seen = candidates
             self._names = tuple([candidate.name for candidate in candidates])
+            pending = tuple([candidate.op for candidate in candidates])
         tree, step = self._tree, offer.step
         chosen: Candidate | None = None
         if step < tree.known:
             node = tree.path[step]
             if node is None or node.names != self._names:
                 raise self._other_decision(step, node)
+            if type(pending) is tuple or node.taken.actor != offer.running.name:
+                self._compare_pending(step, node, offer)
             chosen = self._find(step, node.taken)
         elif tree.guide:
             try:
-                chosen = self._follow(step)
+                chosen = self._follow(step, pending)
             except NondeterminismError as error:
                 if not tree.claims:
                     raise
@@ -65,7 +71,7 @@ class Run:
                 chosen = self._awake(chosen)
                 if chosen is None:
                     return None
-            self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), []))
+            self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), [], pending=pending))
         if chosen.op.function is not None and step >= tree.known - 1:
             tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # it was just visited
         return chosen
@@ -105,10 +111,21 @@ class Run:
         """The candidate that `branch` is about, with the operation that was recorded."""
         candidate: Candidate = self._seen[self._names.index(branch.actor)]
         if branch.op is not None and not _same(branch.op, candidate.op):
-            raise _differs(step, f"{branch.actor}: {branch.op}", f"{candidate.name}: {candidate.op}")
+            raise _differs(step, f"{branch.actor}: {branch.op}", f"{candidate.name}: {candidate.op}", branch.actor)
         return candidate
 
-    def _follow(self, step: int) -> Candidate | None:
+    def _compare_pending(self, step: int, node: Node, offer: Offer) -> None:
+        """Whoever is enabled, chosen or not, must have announced what it had announced then."""
+        recorded = node.pending
+        if type(recorded) is tuple:
+            pairs = list(zip(recorded, self._seen, strict=True))
+        else:
+            pairs = [] if recorded is None else [(recorded, offer.running)]
+        for op, candidate in pairs:
+            if not _same(op, candidate.op):
+                raise _differs(step, f"{candidate.name}: {op}", f"{candidate.name}: {candidate.op}", candidate.name)
+
+    def _follow(self, step: int, pending: Op | tuple[Op, ...] | None) -> Candidate | None:
         """The first branch of the wake-up tree that can be taken; those after it wait. None if there is none."""
         tree = self._tree
         guide, tree.guide = tree.guide, []
@@ -119,7 +136,7 @@ class Run:
                 candidate = self._find(step, branch)
                 tree.guide = branch.children
                 tree.branches -= 1
-                self._visit(step, Node(self._names, 0, branch, guide[index + 1 :]))
+                self._visit(step, Node(self._names, 0, branch, guide[index + 1 :], pending=pending))
                 if tree.asleep:
                     tree.asleep = tree.still_asleep(tree.asleep, branch.actor, branch.place, branch.wrote)
                 return candidate
@@ -159,8 +176,12 @@ def _same(recorded: Op, announced: Op) -> bool:
     return type(recorded.value) is not int or recorded.value == announced.value
 
 
-def _differs(step: int, recorded: str, got: str) -> NondeterminismError:
+def _differs(step: int, recorded: str, got: str, vcpu: str = "") -> NondeterminismError:
     return NondeterminismError(
         f"at step {step} an earlier execution of the same beginning had {recorded}, this one has {got}; the guest "
-        "looks at clocks, random numbers or set order, or keeps state from one execution to the next"
+        "looks at clocks, random numbers or set order, or keeps state from one execution to the next",
+        step=step,
+        expected=recorded,
+        got=got,
+        vcpu=vcpu,
     )

@@ -16,7 +16,7 @@ from schedulers.frozen import Apply
 from schedulers.happens_before import HappensBefore
 from schedulers.locations import WORLD, Locations
 from schedulers.wakeup_tree import Branch, Sleeper, count
-from simaie.op import owner_of
+from simaie.op import Op, owner_of
 from simaie.trace import Trace
 
 __all__ = ["Claim", "ExplorationTree", "Node"]
@@ -28,8 +28,9 @@ class Node(msgspec.Struct, eq=False):
     names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
     exploration. waiting: the branches still to come, in order. sleep: who slept on arrival. done: who was put to
     sleep here. values: of a choice, those explored. overcautious: whether an operation that was presumed to write here
-    did not. apply: the function that the operation taken applies, as it was
-    then; None if it has none, or if it cannot be kept.
+    did not. apply: the function that the operation taken applies, as it was then; None if it has none, or if it cannot
+    be kept. pending: the operation of the vCPU that ran last, or those of all if another set of them was enabled one
+    step before: so each operation is here once, at the step that it was new.
     """
 
     names: tuple[str, ...] | None
@@ -41,6 +42,7 @@ class Node(msgspec.Struct, eq=False):
     values: list[int] = []
     overcautious: bool = False
     apply: Apply | None = None
+    pending: Op | tuple[Op, ...] | None = None
 
 
 class Claim(NamedTuple):

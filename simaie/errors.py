@@ -171,11 +171,13 @@ class NondeterminismError(SimaieError):
     """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state.
 
     `step` is the first step known to differ (counted from 0), None if unknown; `expected` is what the first run did
-    there and `got` what the second did, if that was looked at.
+    there and `got` what the second did, if that was looked at; `vcpu` names the vCPU, if it is known.
     """
 
-    def __init__(self, message: str, *, step: int | None = None, expected: str = "", got: str = "") -> None:
-        self.step, self.expected, self.got = step, expected, got
+    def __init__(
+        self, message: str, *, step: int | None = None, expected: str = "", got: str = "", vcpu: str = ""
+    ) -> None:
+        self.step, self.expected, self.got, self.vcpu = step, expected, got, vcpu
         super().__init__(message)
 
 

@@ -27,6 +27,8 @@ class Hypercalls(Native):
     of 1 with release order.
     """
 
+    constant_attributes = frozenset({"_mutexes"})  # by name, made when first named: no state
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._mutexes: dict[str, Any] = {}
