@@ -58,6 +58,7 @@ class _Enough(Exception):
     """There are more leaves than are compared."""
 
 
+@cache
 def is_own(cls: type) -> bool:
     """Whether a class is simaie's own: such a scheme is verified by simaie's tests, not again in each exploration."""
     return all(base.__module__.partition(".")[0] in ("simaie", "builtins", "typing") for base in cls.__mro__)

@@ -46,6 +46,8 @@ class Execution:
     """Program x machine x scheduler, run once."""
 
     host_class = Host
+    #: Whether a vCPU has ever waited for something that is no operation.
+    went_elsewhere = False
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
         machine.limits.require_threads(program)
@@ -306,6 +308,7 @@ class Execution:
 
     def withdraw(self, actor: Actor) -> None:
         """`actor` waits for something else: what it announced is void; no candidate until it announces anew."""
+        self.went_elsewhere = True
         if actor.special and actor.op.kind in BLOCKING:
             self._waiting.leave(actor)
         actor.special = False

@@ -185,9 +185,8 @@ class Unstarted:
         for one in self._log:
             origin = getattr(one.source, "cr_origin", None)
             if origin:
-                what = str(getattr(one.source, "__qualname__", "coroutine"))
-                inside = [caller for file, _, caller in origin if file.startswith(OWN_CODE)]
-                foreign = [place for place in origin if not place[0].startswith(OWN_CODE)]
-                file, line, caller = foreign[0] if foreign else origin[0]
-                return Unused(inside[-1] if inside and foreign and origin[0] is not foreign[0] else what, file, line, caller)
+                foreign = next((i for i, place in enumerate(origin) if not place[0].startswith(OWN_CODE)), 0)
+                file, line, caller = origin[foreign]
+                what = getattr(one.source, "__qualname__", "a coroutine")
+                return Unused(origin[foreign - 1][2] if foreign else what, file, line, caller)
         return None

@@ -26,7 +26,7 @@ from simaie.guest.program import Program
 from simaie.op import Op
 from simaie.trace import Trace
 
-__all__ = ["VerifiedExecution", "WatchedExecution", "execution_class", "is_verified"]
+__all__ = ["VerifiedExecution", "WatchedExecution", "execution_class", "is_trusted", "is_verified"]
 
 _FIRST = 16
 
@@ -36,16 +36,22 @@ def is_verified(index: int) -> bool:
     return index < _FIRST or index & (index - 1) == 0
 
 
+def is_trusted(program: Program, machine: Machine) -> bool:
+    """Whether there is no code of the user's in an execution: the scheme is simaie's own, and the program is data."""
+    return _is_own(machine) and not program.devices and all(isinstance(thread, Code) for thread in program.threads)
+
+
+def _is_own(machine: Machine) -> bool:
+    return machine.scheme_class is not None and is_own(machine.scheme_class)
+
+
 def execution_class(program: Program, machine: Machine, index: int) -> type[Execution]:
     """How execution number `index` of an exploration is to be run."""
-    scheme = machine.scheme_class
-    own = scheme is not None and is_own(scheme)
-    data = not program.devices and all(isinstance(thread, Code) for thread in program.threads)
-    if own and data:
+    if is_trusted(program, machine):
         return Execution
     if is_verified(index):
         return VerifiedExecution
-    return Execution if own else WatchedExecution
+    return Execution if _is_own(machine) else WatchedExecution
 
 
 class VerifiedExecution(Execution):

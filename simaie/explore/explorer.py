@@ -17,6 +17,7 @@ from simaie.engine.machine import Machine
 from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
+from simaie.explore.consistency import Consistency
 from simaie.explore.coverage import CoverageCollector, is_sampling
 from simaie.explore.determinism import FirstRun, repetition
 from simaie.explore.jury import Jury
@@ -145,7 +146,9 @@ class Exploration:
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
-        self._probing = False
+        self._consistency = Consistency(program, machine, seed=seed)
+        self._execution_now: Execution | None = None
+        self._probing = self._repeating = False
         self._began = self._shown = time.perf_counter()
         self._ended: float | None = None
 
@@ -183,7 +186,9 @@ class Exploration:
         self._end()
         with suppress(Exception):  # a scheduler that raises may do so again when it is asked how complete it was
             error.report = self.report()
-        what = "a random probe of" if self._probing else f"execution {self._index} of"
+        what = f"execution {self._index} of"
+        if self._probing or self._repeating:
+            what = "a random probe of" if self._probing else "the repetition of an execution of"
         error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
 
     def _end(self) -> None:
@@ -215,6 +220,10 @@ class Exploration:
                 yield from self._twice(scheduler)
             else:
                 yield self._execution(scheduler), self._take
+        if not self.failing:
+            self._repeating = True
+            yield from self._consistency.again()
+            self._repeating = False
 
     def _probes(self, coverage: CoverageCollector) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
         self._probing = True
@@ -235,7 +244,9 @@ class Exploration:
         self._take(first)
 
     def _execution(self, scheduler: Scheduler) -> Execution:
-        return make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
+        made = make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
+        self._execution_now = made
+        return made
 
     def _done(self) -> bool:
         enough = self._failure_limit is not None and self.failing >= self._failure_limit
@@ -247,6 +258,8 @@ class Exploration:
 
     def _take(self, trace: Trace) -> None:
         """Judge and count one finished execution."""
+        if self._execution_now is not None:
+            self._consistency.hear(self._execution_now, trace, self._index)
         self.statistics.add(trace)
         findings = self._jury.judge(trace)
         if findings:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
 from simaie.engine.watchdog import Watchdog
+from simaie.explore.consistency import Consistency
 from simaie.explore.scheduler_choice import make_scheduler
 from simaie.explore.subject import State, Subject
 from simaie.protocols import require_count, require_positive
@@ -136,13 +137,19 @@ class _Search:
 
     def run(self, limits: SearchLimits, watchdog: Watchdog, progress: SearchProgress | None) -> None:
         deadline = None if limits.seconds is None else time.perf_counter() + limits.seconds
+        consistency = Consistency(self._subject.program, self._machine)
         while not self._done(limits, deadline):
             execution = make_execution(self._subject.program, self._machine, self._scheduler, index=self._executions)
             watchdog.watch(execution)
-            self._take(run_inline(execution))
+            trace = run_inline(execution)
+            consistency.hear(execution, trace, self._executions)
+            self._take(trace)
             self._executions += 1
             if progress is not None and self._executions % PROGRESS_EVERY == 0:
                 progress(self._executions)
+        for execution, compare in consistency.again():
+            watchdog.watch(execution)
+            compare(run_inline(execution))
 
     def _done(self, limits: SearchLimits, deadline: float | None) -> bool:
         if self._scheduler.exhausted or self._too_many or (self._first and self._witnesses):
