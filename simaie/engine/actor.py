@@ -24,6 +24,8 @@ class Actor:
     inbox: what its coroutine gets sent when it is next resumed. thread: the handle, if it was spawned.
     paused: at which step it last announced a PAUSE, and in which state; None if never, or if that cannot be told.
     waits_for_change: whether its op stands for a PAUSE (see `simaie.engine.spin`).
+    looks: None if its last operation was no look; the look if there was one since; else what it looked at.
+    held: the operation that it has announced, while its op is a wait that has to come before that.
     """
 
     __slots__ = (
@@ -33,8 +35,10 @@ class Actor:
         "driver_state",
         "enabled",
         "epilogue",
+        "held",
         "inbox",
         "is_device",
+        "looks",
         "name",
         "op",
         "paused",
@@ -63,17 +67,19 @@ class Actor:
         self.driver_state: Any = None
         self.paused: tuple[int, Snapshot] | None = None
         self.waits_for_change = False
+        self.looks: Any = None  # an Op or Looks
+        self.held: Op | None = None
 
     def __repr__(self) -> str:
         return f"<actor {self.name}: {self.op}>"
 
     @property
     def yielding(self) -> bool:
-        """Whether leaving it is no preemption: it is about to pause, or to try again after a failed store-conditional.
+        """Whether leaving it is no preemption: it is about to pause, to look again, or to retry a store-conditional.
 
-        Who cannot have a lock does not try and fail: it is no candidate at all.
+        A vCPU that cannot have a lock does not try and fail: it is no candidate at all.
         """
-        if self.op.kind >= _PAUSE and (self.op.kind is _PAUSE or self.waits_for_change):
+        if self.op.kind >= _PAUSE and (self.op.kind is _PAUSE or self.waits_for_change or self.held is not None):
             return True
         entered = self.cpu.entered
         # A store-conditional in progress is `PENDING`, which is no 0.

@@ -24,7 +24,7 @@ from simaie.engine.draining import Draining
 from simaie.engine.machine import Machine
 from simaie.engine.record import Record
 from simaie.engine.refusal import bad_choice, bad_value
-from simaie.engine.spin import await_change
+from simaie.engine.spin import Looks, await_change
 from simaie.engine.store_buffer import StoreBuffer
 from simaie.engine.waiting import Waiting
 from simaie.errors import GuestFault, InternalError
@@ -40,6 +40,7 @@ __all__ = ["Execution"]
 
 _PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
 _BUFFER = Kind.BUFFER
+_LOAD, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED
 
 
 class Execution:
@@ -87,8 +88,13 @@ class Execution:
     def announced(self, actor: Actor, op: Op) -> Actor | None:
         """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
         actor.op = op
-        if op.kind >= self._special_from:
+        kind = op.kind
+        if kind >= self._special_from:
             return self._announced_to_buffer(actor, op) if self._buffered else self._announced_special(actor, op)
+        if kind is _LOAD and actor.looks is None:
+            actor.looks = op
+        elif self._looks_again(actor, op):
+            return self._announced_special(actor, actor.op)
         if not self._busy:
             return self._decide()
         if not actor.enabled:
@@ -152,10 +158,14 @@ class Execution:
                 offer.running = chosen
             op = chosen.op
             cpu = chosen.cpu
-            instruction = cpu.entered = cpu.instruction
             if chosen.special:
+                if chosen.held is not None:
+                    self._end_wait(chosen)
+                    continue
+                instruction = cpu.entered = cpu.instruction
                 value = self._perform_special(chosen, op)
             else:
+                instruction = cpu.entered = cpu.instruction
                 chosen.inbox = value = self._perform(chosen, op)
             events.append(Event(chosen.name, op, value, instruction))
             return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
@@ -186,6 +196,8 @@ class Execution:
         if not actor.is_device:
             op = actor.op = self.memory.admit(op)
         kind = op.kind
+        if kind < _PAUSE and self._looks_again(actor, op):
+            return self._announced_special(actor, actor.op)
         buffers = kind is _BUFFER
         if (kind >= _PAUSE and not buffers) or self._waiting.stopper is not None:
             return self._announced_special(actor, op)
@@ -196,9 +208,28 @@ class Execution:
             self._cast.changed = True
         return self.proceed() if self._busy else self._decide()
 
+    def _looks_again(self, actor: Actor, op: Op) -> bool:
+        """Whether `actor`, which announces a plain operation, first has to wait for a change of what it looks at."""
+        kind = op.kind
+        if kind is not _LOAD and kind is not _FENCE and kind is not _LOAD_LINKED:
+            actor.looks = None
+            return False
+        looks = actor.looks
+        if looks is None:
+            actor.looks = op
+            return False
+        if type(looks) is Op:
+            looks = actor.looks = Looks(looks)
+        wait = looks.await_change(actor, op, self.events)
+        if wait is not None:
+            actor.held, actor.op = op, wait
+        return wait is not None
+
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """An announcement that is more than one ordinary operation after another."""
         kind = op.kind
+        if actor.held is None:
+            actor.looks = None
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
         if kind is _PAUSE:
@@ -241,6 +272,16 @@ class Execution:
         if kind is Kind.END_EXCLUSIVE:
             return self._waiting.release_world(actor)
         return None if kind is Kind.JOIN else self.memory.perform(actor, op)
+
+    def _end_wait(self, actor: Actor) -> None:
+        """What `actor` looks at has changed: it goes on with the look that was held back, as its next step."""
+        op, held = actor.op, actor.held
+        assert held is not None
+        self._waiting.leave(actor)
+        instruction = actor.cpu.instruction if actor.inside_instruction else None
+        self.events.append(Event(actor.name, op, self.memory.perform(actor, op), instruction))
+        actor.op, actor.held, actor.special = held, None, False
+        self._cast.set_enabled(actor, not self._buffered or self._waiting.can_perform(actor))
 
     def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
         thread = Thread(f"{parent.name}.{parent.children}")
@@ -313,7 +354,7 @@ class Execution:
             self._waiting.leave(actor)
         actor.special = False
         actor.op = ELSEWHERE
-        actor.paused = None
+        actor.paused = actor.looks = actor.held = None
         actor.waits_for_change = False
         actor.cpu.entered = None
         actor.enabled = False

@@ -1,30 +1,38 @@
 """Spin loops that only look: the engine waits in their stead.
 
-**The problem.** A guest that spins (``while load(x): pause()``) has infinitely many executions, one for each number of
-times that it looks in vain, so that no exhaustive search of it ends; and if nobody will ever write `x`, a run ends at
+**The problem.** A guest that spins (``while load(x): pass``) has infinitely many executions, one for each number of
+times that it looks in vain, so that no exhaustive search of it ends; and if no vCPU will ever write `x`, a run ends at
 the step limit, which says nothing.
 
-**The idea.** When a vCPU announces a PAUSE (YIELD, WFE), compare with its PAUSE before. If
-
-* the local state is the same (`simaie.engine.snapshot`): it stands at the same place, with the same values, and
-* in between it only looked: loads and fences, no place with two different values,
-
+**The idea.** A vCPU is in the same state as before if its guest is (`simaie.engine.snapshot`). If it has come back to
+such a state and in between it only looked (loads and fences, at least one load, no place with two different values),
 then all that it does is a function of what these loads will return, and as long as they return the same it comes back
-to this PAUSE in this state. So the PAUSE becomes an AWAIT: disabled until one of the places holds something else. If it
-never does, the vCPU spins for ever: the execution ends as a livelock.
+to this state. So it need not go round again before one of the places holds something else. If none ever does, the vCPU
+spins for ever: the execution ends as a livelock.
+
+* A PAUSE (YIELD, WFE) in the same state as the PAUSE before *becomes* an AWAIT: an operation that is disabled until
+  one of the places has changed.
+* A look (load, load-linked, fence) in the same state as one before, with no write or PAUSE in between, *is preceded by*
+  such an AWAIT. The look itself follows as its own step, whatever its place then holds. The AWAIT belongs to no guest
+  instruction, since it stands for the rounds that are left out.
+
+Either may be held back only where a vCPU may be kept for ever: before the first operation of a guest instruction, or
+inside one if the whole loop is. An instruction that is begun comes to its end, as others may wait for that.
 
 **What is proved.** No outcome, finding or deadlock is lost to a search that visits all interleavings. Take one
 in which this round of the loop is run although nothing has changed yet. The round before it began in the same state
 and read the same values, so it could be left out; the loop is left in that execution by a round that sees a change,
 wholly or in the middle, and this could as well have been the round before, run that much later, which is not
-converted. It holds for several places as well: an AWAIT of several is over when any one of them has changed. A
+held back. It holds for several places as well: an AWAIT of several is over when any one of them has changed. A
 load-linked renews a reservation with every round that is left out, hence counts as looking only where nothing else is
 looked at: then nothing can end the loop that the next round does not begin by reading anew.
 
-**What is given up.** The executions themselves: how often a spinner looks in vain is no longer random. The loop has to
-contain a PAUSE: nothing else says that a vCPU is about to repeat itself. A loop that counts its rounds, or takes a lock
-to look (as LDREX does under a scheme with a lock for each granule), is left alone. So is one that tests a value it has
-not just loaded. Guests that share Python objects with each other behind the engine's back get what they ask for.
+**What is given up.** The executions themselves: how often a spinner looks in vain is no longer random. A loop that
+counts its rounds, or takes a lock to look (as LDREX does under a scheme with a lock for each granule), is left alone.
+So is one that tests a value it has not just loaded.
+
+**When a snapshot is taken.** At every PAUSE, and at a look only if the vCPU stands in a loop and has looked at the
+place before, since its last write. A loop that looks for long in ever new states is compared ever more seldom.
 
 Everything here depends on the vCPU's own history alone, not on the driver, nor on what others did in between.
 """
@@ -34,13 +42,16 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.engine.snapshot import snapshot
+from simaie.engine.snapshot import Snapshot, loop_position, snapshot, where
 from simaie.op import Cell, Function, Kind, Op, show
 from simaie.trace import Event
 
-__all__ = ["await_change"]
+__all__ = ["Looks", "await_change"]
 
 _Place = tuple[Cell | None, int, int]  # as in an Op: cell, address, width
+_LOOKS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.FENCE})
+#: So many rounds in ever new states are all compared; of later ones each whose number is a power of two, and the next.
+_PATIENCE = 8
 
 
 def await_change(actor: Actor, pause: Op, events: list[Event]) -> Op:
@@ -51,27 +62,93 @@ def await_change(actor: Actor, pause: Op, events: list[Event]) -> Op:
     before = actor.paused
     now = snapshot(actor.coroutine, actor.cpu)
     actor.paused = None if now is None else (len(events), now)
-    if before is None or now is None:
+    if before is None or now is None or not before[1].same_as(now):
         return pause
-    seen = _looked_at(actor.name, events, before[0])
-    if not seen or before[1].state != now.state:
-        return pause
-    return _await(seen, f"spin{' at ' if now.where else ''}{now.where}")
+    return _wait_for_change(actor, events, before[0]) or pause
 
 
-def _looked_at(name: str, events: list[Event], start: int) -> dict[_Place, Any]:
-    """What `name` has read since the PAUSE that it announced at step `start`; nothing if it did more than look."""
+class Looks:
+    """What a vCPU has looked at since its last write or PAUSE, and in which states it was then."""
+
+    __slots__ = ("_places", "_rounds")
+
+    def __init__(self, first: Op) -> None:
+        self._places = {_place(first)}
+        self._rounds: dict[Any, _Round] = {}
+
+    def await_change(self, actor: Actor, look: Op, events: list[Event]) -> Op | None:
+        """An AWAIT that has to come before `look`, which `actor` announces; None if it need not wait."""
+        place = _place(look)
+        if place not in self._places:
+            self._places.add(place)
+            return None
+        position = loop_position(actor.coroutine)
+        if position is None:
+            return None
+        # The exact access is part of the state: another round may look at the place in another way.
+        round_ = self._rounds.setdefault((place, look.kind, look.order, look.note, position), _Round())
+        return round_.await_change(actor, events)
+
+
+class _Round:
+    """A position in a loop. before: at which step and in which state the vCPU last stood there, if that was looked at.
+
+    in_vain: how often it was in another state than before.
+    """
+
+    __slots__ = ("before", "in_vain")
+
+    def __init__(self) -> None:
+        self.before: tuple[int, Snapshot] | None = None
+        self.in_vain = 0
+
+    def await_change(self, actor: Actor, events: list[Event]) -> Op | None:
+        before, self.before = self.before, None
+        number = self.in_vain
+        if number > _PATIENCE and number & number - 1 and number - 1 & number - 2:
+            self.in_vain += 1
+            return None
+        now = snapshot(actor.coroutine, actor.cpu)
+        if now is None:
+            self.in_vain += 1
+            return None
+        self.before = len(events), now
+        if before is None:
+            return None
+        wait = _wait_for_change(actor, events, before[0]) if before[1].same_as(now) else None
+        self.in_vain = 0 if wait else self.in_vain + 1
+        return wait
+
+
+def _place(op: Op) -> _Place:
+    return op.cell, op.address, op.width
+
+
+def _wait_for_change(actor: Actor, events: list[Event], start: int) -> Op | None:
+    """An AWAIT of a change of what `actor` has read since it announced, at step `start`, what it announces again."""
+    since = [event for event in events[start:] if event.actor == actor.name]
+    if since and since[0].op.kind in (Kind.PAUSE, Kind.AWAIT):
+        del since[0]  # what it announced was a PAUSE, or had to wait
+    instruction = actor.cpu.instruction
+    if actor.inside_instruction and any(event.instruction is not instruction for event in since):
+        return None
+    seen = _looked_at(since)
+    place = where(actor.coroutine) if seen else ""
+    return _await(seen, f"spin at {place}" if place else "spin") if seen else None
+
+
+def _looked_at(events: list[Event]) -> dict[_Place, Any]:
+    """What a vCPU has read in `events`, all its own; nothing if it did more than look."""
     seen: dict[_Place, Any] = {}
-    own = (event for event in events[start:] if event.actor == name)
-    next(own, None)  # the PAUSE itself, or the AWAIT that stood for it
     reserved = False
-    for event in own:
+    for event in events:
         op, value = event.op, event.value
+        if op.kind not in _LOOKS:
+            return {}
         if op.kind is Kind.FENCE:
             continue
         reserved = reserved or op.kind is Kind.LOAD_LINKED
-        place = (op.cell, op.address, op.width)
-        if op.kind not in (Kind.LOAD, Kind.LOAD_LINKED) or not _same(seen.setdefault(place, value), value):
+        if not _same(seen.setdefault(_place(op), value), value):
             return {}
     return {} if reserved and len(seen) > 1 else seen
 

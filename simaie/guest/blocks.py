@@ -28,7 +28,7 @@ class AtomicBlock:
         self._check_entry(cpu.open_blocks)
         if not cpu.blocks:
             cpu.blocks, cpu.open_blocks = [], []
-        block.first = cpu.instructions_begun
+        block.first = cpu._begun
         cpu.blocks.append(block)
         cpu.open_blocks.append(block)
         await self._begun()
@@ -46,7 +46,7 @@ class AtomicBlock:
         if kind is None:
             await self._ending()
         cpu.open_blocks.pop()
-        block.after = cpu.instructions_begun
+        block.after = cpu._begun
         if kind is None:
             self._left()
 

@@ -23,11 +23,13 @@ import msgspec
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 
-__all__ = ["ALU", "BRANCHES", "LOCAL", "Code", "Ins", "ins", "run_code"]
+__all__ = ["ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "run_code"]
 
 Operand = int | str
 
 _MASK64 = (1 << 64) - 1
+#: How the name of a register begins that counts the rounds of a loop so as to cut it, and does nothing else.
+COUNTER = "..rounds "
 #: A guest loop without any memory access would run for ever: after so many local instructions it is stopped.
 _LOCAL_LIMIT = 10_000
 
@@ -116,6 +118,11 @@ class Code(Sequence[Ins]):
         self.steps = [compiler.step(item) for item in self.instructions]
         #: What the registers and constants hold in the beginning; the steps name places in it.
         self.registers = compiler.initial
+        #: The places of registers that only count rounds.
+        self.counters = compiler.counters
+        #: Of each branch back: the positions of its label and of itself.
+        self.loops = [(self.labels[str(item.args[-1])], index) for index, item in enumerate(self.instructions)
+                      if item.name in BRANCHES and self.labels[str(item.args[-1])] <= index]  # fmt: skip
 
     def _add_label(self, item: Ins, index: int, where: str) -> None:
         label = item.args[0]
@@ -153,6 +160,12 @@ class _Compiler:
         self.initial: list[int] = [0]
         self._places: dict[tuple[Operand, bool], int] = {}
 
+    @property
+    def counters(self) -> frozenset[int]:
+        """The places of registers whose names begin with `COUNTER`."""
+        found = (place for (name, _), place in self._places.items() if isinstance(name, str) and name.startswith(COUNTER))
+        return frozenset(found)
+
     def step(self, item: Ins) -> tuple[Any, ...]:
         name, args, target = item.name, item.args, item.into
         into = 0 if target is None else self._place(target)
@@ -188,7 +201,7 @@ class _Compiler:
 
 async def run_code(code: Any, cpu: Any) -> None:
     """Run a list of instructions on `cpu`; the registers written become observations."""
-    await _Interpreter(code, cpu).run()
+    await Interpreter(code, cpu).run()
 
 
 class _Child:
@@ -199,18 +212,36 @@ class _Child:
         self._code, self._position, self._registers = code, position, registers.copy()
 
     async def __call__(self, cpu: Any) -> None:
-        await _Interpreter(self._code, cpu, self._position, self._registers).run()
+        await Interpreter(self._code, cpu, self._position, self._registers).run()
 
 
-class _Interpreter:
+class Interpreter:
+    """Runs a list of instructions on a vCPU, from a position on."""
+
     def __init__(self, code: Code, cpu: Any, position: int = 0, registers: list[int] | None = None) -> None:
         self._code, self._cpu = code, cpu
         self._registers = (registers or code.registers).copy()
         self._position = position
 
     def guest_state(self) -> tuple[int, list[int]]:
-        """All that what follows depends on: the position behind the instruction in execution, and the registers."""
-        return self._position, self._registers
+        """All that what follows depends on: the position behind the instruction in execution, and the registers.
+
+        Registers that only count how often a loop was gone round, so as to cut it, are left out.
+        """
+        registers, counters = self._registers, self._code.counters
+        if counters:
+            registers = [0 if place in counters else value for place, value in enumerate(registers)]
+        return self._position, registers
+
+    @property
+    def position(self) -> int:
+        """The position behind the instruction in execution."""
+        return self._position
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether the instruction in execution lies between a label and a branch back to it."""
+        return any(first < self._position <= last for first, last in self._code.loops)
 
     @property
     def where(self) -> str:

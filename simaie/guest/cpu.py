@@ -47,7 +47,8 @@ class Cpu:
     name: structural, e.g. ``"0"``. identity: the token that a scheme keeps for it; a later thread may get it again.
     local: the scheme's own state for this vCPU. instruction: the one in execution, None between two. entered: the
     instruction of the last operation performed for it, by which the engine knows whether it is inside one. silent: the
-    accesses that ended before any operation was seen to be performed for them.
+    accesses that ended before any operation was seen to be performed for them. counted: whether the guest has asked how
+    many instructions it has begun.
     """
 
     isa: ClassVar[str] = "generic"
@@ -70,11 +71,18 @@ class Cpu:
         self.local: Any = None
         self.instruction: Instruction | None = None
         self.entered: Instruction | None = None
-        self.instructions_begun = 0
+        self._begun = 0
+        self.counted = False
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine
         self._end = 1 << machine.address_bits
+
+    @property
+    def instructions_begun(self) -> int:
+        """How many instructions have begun. A guest that asks for it is in another state with each of them."""
+        self.counted = True
+        return self._begun
 
     # -- plain accesses -----------------------------------------------------------------------
 
@@ -173,8 +181,8 @@ class Cpu:
         effect: what the instruction is asked to make of its location. Raises SchemeError for a result that is none. A
         fault in the middle tells the scheme, which must let go of what it holds, and goes on to the guest.
         """
-        number = self.instructions_begun
-        self.instructions_begun = number + 1
+        number = self._begun
+        self._begun = number + 1
         self.instruction = record = Instruction(
             self.name, number, mnemonic, access, address, width, PENDING, effect
         )
@@ -213,7 +221,7 @@ class Cpu:
         """Note what the latest instruction did to the reservation: its scheme may perform no operation for that."""
         if self.reservation is not None:
             ends = self.reservation_ends = self.reservation_ends or []
-            ends.append(ReservationEnd(self.name, self.instructions_begun - 1, cause.name, mnemonic))
+            ends.append(ReservationEnd(self.name, self._begun - 1, cause.name, mnemonic))
 
     def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
         _close(body)

@@ -25,9 +25,9 @@ async def spins(cpu: Any) -> None:
         await cpu.wfe()
 
 
-def explored(program: Program, machine: Machine = NATIVE) -> list[Trace]:
-    """Every interleaving."""
-    scheduler, traces = DepthFirst(), []
+def explored(program: Program, machine: Machine = NATIVE, scheduler: Any = None) -> list[Trace]:
+    """Every interleaving, or every execution of another exhaustive `scheduler`."""
+    scheduler, traces = scheduler or DepthFirst(), []
     while not scheduler.exhausted:
         assert len(traces) < 10_000
         traces.append(run_inline(Execution(program, machine, scheduler, ExecutionInfo(0, 0, len(program.threads)))))

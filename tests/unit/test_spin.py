@@ -110,23 +110,36 @@ def test_both_drivers_wait_alike():
 
 
 def test_it_is_a_function_of_the_vcpus_own_doing():
-    """Another vCPU that changes what the spinner's enclosing scope holds makes no difference to it."""
-    inside = []
-
-    async def spinner(cpu):
-        assert inside is not None
-        await spins(cpu)
+    """What another vCPU writes elsewhere, or keeps in objects of its own, makes no difference to a spinner."""
 
     async def other(cpu):
+        mine = []
         for _ in range(4):
-            inside.append(0)
+            mine.append(0)
             await cpu.str_(Y, 1)
 
     for index in range(20):
-        inside.clear()
-        trace = run(make(spinner, other), RandomWalk(), index)
+        trace = run(make(spins, other), RandomWalk(), index)
         own = [event.op.kind for event in trace.events if event.actor == "0"]
         assert own == [Kind.LOAD, Kind.PAUSE, Kind.LOAD]
+
+
+def test_a_spinner_that_looks_at_an_object_which_another_vcpu_changes_is_not_kept_waiting_for_memory():
+    """To share a Python object is a mistake, but it must not become a livelock that is none."""
+    inside = []
+
+    async def spinner(cpu):
+        while not await cpu.ldr(X) and len(inside) < 4:
+            await cpu.wfe()
+
+    async def other(cpu):
+        for _ in range(4):
+            await cpu.str_(Y, 1)
+            inside.append(0)
+
+    inside.clear()
+    trace = run(make(other, spinner), RoundRobin())
+    assert trace.ending is Ending.FINISHED
 
 
 def test_a_helper_of_a_scheme_that_spins_on_a_cell_waits_for_the_cell():

@@ -1,0 +1,409 @@
+"""Python values turned into tokens: two readings are equal only if code that uses the values behaves alike from there.
+
+A reading is one flat list, in the order in which the values are reached. Numbers, texts and other constants stand for
+themselves. An object that can change gets a number when it is first reached and is referred to by that number
+afterwards, so that two readings are equal only if the same names share the same objects. What an object holds follows.
+
+Only types that are known to be read completely are read: an exact type, or a class made in Python whose instances hold
+nothing but what its base type, ``__dict__`` and slots show (its size in memory tells). Everything else is refused,
+since it might count: a buffer, a queue, a random generator, a weak reference, an iterator that does not show its
+position. Some objects stand for themselves because guest code cannot change them: built-in types, the built-in
+functions that keep no state, simaie's own functions, and those of its objects that guests reach only by operations.
+
+A function stands for its code, its defaults, attributes and closure, and for the globals that its code names, nested
+functions included. A class stands for all of its attributes, and an instance for its class too. A module stands for
+those of its attributes whose names occur in any code that was reached; it is refused where such a name may be computed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import operator
+from abc import ABCMeta
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from enum import EnumMeta
+from types import (
+    BuiltinFunctionType, CellType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType,
+    MethodWrapperType, ModuleType,
+)  # fmt: skip
+from typing import Any
+
+import msgspec
+
+from simaie.engine import readable
+from simaie.engine.code_facts import code_facts
+from simaie.engine.readable import MACHINERY, PLAIN, Unreadable
+from simaie.guest.code import Interpreter
+from simaie.guest.cpu import Cpu
+
+__all__ = ["Reader", "awaited_by", "frame_of"]
+
+#: Values to read, and how deep inside each other: more state than that is refused.
+_BUDGET = 4_000
+_DEPTH = 40
+#: What a vCPU holds for the engine and the scheme, not for its guest.
+_OF_ENGINE = frozenset({"instruction", "_begun", "_scheme", "_machine", "_end", "local", "blocks", "open_blocks"})
+_INTERPRETER = Interpreter.run.__code__
+_METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
+_UNSET = object()
+
+
+class Reader:
+    """tokens: what was read so far. objects: those that can change, in the order reached; kept so that they live on."""
+
+    def __init__(self) -> None:
+        self.tokens: list[Any] = []
+        self.objects: list[Any] = []
+        self._left = _BUDGET
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # what tokens hold the identity of
+        self._globals: set[tuple[int, str]] = set()
+        self._classes: set[type] = set()
+        self._scopes: list[Any] = []  # modules and classes of simaie's, of which only what is named is read
+        self._attributes: dict[str, None] = {}  # that are named, in the order reached: a set of texts has none
+        self._computed = False  # whether the names of others may be computed
+        self._looked_up: set[tuple[int, str]] = set()
+
+    def value(self, value: Any, depth: int = 0) -> None:
+        """Read a value.
+
+        Raises:
+            Unreadable: It may hold state that cannot be read. The reading is then of no use.
+        """
+        kind = type(value)
+        if kind in PLAIN:
+            self.tokens += (kind, value)
+            return
+        self._left -= 1
+        if self._left < 0 or depth > _DEPTH:
+            raise Unreadable
+        read = _READERS.get(kind)
+        if read is not None:
+            read(self, value, depth + 1)
+        else:
+            self._other(kind, value, depth + 1)
+
+    def frame(self, coroutine: Any, depth: int = 0) -> None:
+        """Read where a suspended coroutine stands, its variables and evaluation stack, but not what it awaits."""
+        frame = frame_of(coroutine)
+        if frame is None:
+            self.tokens.append("ended")
+            return
+        code, variables = frame.f_code, frame.f_locals
+        self._identity(code)
+        self.tokens.append(frame.f_lasti)
+        if code is _INTERPRETER:
+            self.value(variables["self"].guest_state(), depth)
+            return
+        self.tokens.append(tuple(variables))
+        awaited = awaited_by(coroutine)
+        for held in gc.get_referents(coroutine):  # the evaluation stack too
+            if held is not frame and held is not code and held is not variables and held is not awaited:
+                self.value(held, depth)
+
+    def finish(self) -> None:
+        """Read what the code reached so far may look up in modules and in classes of simaie's.
+
+        Raises:
+            Unreadable: It cannot be said what that is.
+        """
+        while True:
+            todo = [(scope, name) for scope in self._scopes for name in self._attributes
+                    if name in vars(scope) and (id(scope), name) not in self._looked_up]  # fmt: skip
+            if not todo:
+                break
+            for scope, name in todo:
+                self._look_up(scope, name)
+        if self._computed:
+            for scope in self._scopes:
+                self._whole(scope)
+
+    def _whole(self, scope: Any) -> None:
+        """Read all attributes of a class of simaie's, for code that may compute the name of any."""
+        if type(scope) is ModuleType:
+            raise Unreadable
+        for name in vars(scope):
+            if (id(scope), name) not in self._looked_up:
+                self._look_up(scope, name)
+
+    def _look_up(self, scope: Any, name: str) -> None:
+        self._looked_up.add((id(scope), name))
+        held = vars(scope)[name]
+        self.tokens.append(name)
+        if type(scope) is not ModuleType and readable.stands_still(held):
+            self._identity(held)
+        else:
+            self.value(held)
+
+    # -- numbers and identities ---------------------------------------------------------------
+
+    def _new(self, value: Any) -> bool:
+        """Number an object that can change. Returns whether it is reached for the first time."""
+        number = self._numbers.setdefault(id(value), len(self.objects))
+        self.tokens += (type(value), number)
+        if number < len(self.objects):
+            return False
+        self.objects.append(value)
+        return True
+
+    def _identity(self, value: Any, depth: int = 0) -> None:
+        self._kept.append(value)
+        self.tokens.append(id(value))
+
+    # -- constants, containers and iterators --------------------------------------------------
+
+    def _number(self, value: float | complex, depth: int) -> None:
+        self.tokens += (type(value), repr(value))  # 0.0 and -0.0 are equal, and not the same
+
+    def _range(self, value: Any, depth: int) -> None:
+        self.tokens.append(type(value))
+        for part in (value.start, value.stop, value.step):
+            self.value(part, depth)
+
+    def _sequence(self, value: Any, depth: int) -> None:
+        if type(value) in (tuple, frozenset) or self._new(value):
+            self._items(value, type(value), depth)
+
+    def _items(self, value: Any, base: Any, depth: int) -> None:
+        """The items as the built-in type `base` has them, whatever a subclass makes of its methods."""
+        self.tokens += (base, base.__len__(value))
+        if base is deque:
+            self.tokens.append(value.maxlen)
+        for item in base.__iter__(value):
+            self.value(item, depth)
+
+    def _mapping(self, value: Any, depth: int) -> None:
+        if self._new(value):
+            self._pairs(value, type(value), depth)
+
+    def _pairs(self, value: Any, base: Any, depth: int) -> None:
+        self.tokens.append(base.__len__(value))
+        if base is defaultdict:
+            self.value(value.default_factory, depth)
+        for key, item in base.items(value):
+            self.value(key, depth)
+            self.value(item, depth)
+
+    def _bytes(self, value: bytearray, depth: int) -> None:
+        if self._new(value):
+            self.tokens.append(bytes(value))
+
+    def _iterator(self, value: Any, depth: int) -> None:
+        if self._new(value):
+            self.tokens.append(operator.length_hint(value, -1))
+            for held in gc.get_referents(value):
+                self.value(held, depth)
+
+    def _reduced(self, value: Any, depth: int) -> None:
+        if self._new(value):
+            for part in value.__reduce__()[1:]:
+                self.value(part, depth)
+
+    def _coroutine(self, value: Any, depth: int) -> None:
+        """A coroutine or generator that is not the guest's own chain, with what it awaits."""
+        if self._new(value):
+            self.frame(value, depth)
+            self.value(awaited_by(value), depth)
+
+    # -- functions, classes, modules ----------------------------------------------------------
+
+    def _function(self, value: FunctionType, depth: int) -> None:
+        if not self._new(value):
+            return
+        self._identity(value.__code__)
+        if readable.is_inert(value):
+            self._identity(value)
+            return
+        for part in (value.__defaults__, value.__kwdefaults__, value.__closure__):
+            if part:
+                self.value(part, depth)
+            self.tokens.append(part is None)
+        if value.__dict__:
+            self.value(value.__dict__, depth)
+        facts = code_facts(value.__code__)
+        if facts.own:
+            return
+        if facts.hidden:
+            raise Unreadable
+        self._computed = self._computed or facts.computes
+        for name in facts.attributes:
+            self._attributes[name] = None
+        for name in facts.globals:
+            self._global(value.__globals__, name, depth)
+
+    def _global(self, scope: dict[str, Any], name: str, depth: int) -> None:
+        if (id(scope), name) in self._globals or name.startswith("@"):  # pytest's own, in assertions that it rewrote
+            return
+        self._globals.add((id(scope), name))
+        found = scope.get(name, _UNSET)
+        if found is _UNSET:
+            found = getattr(builtins, name, _UNSET)
+        self.tokens += (name, found is _UNSET)
+        if found is not _UNSET:
+            self.value(found, depth)
+
+    def _cell(self, value: CellType, depth: int) -> None:
+        if not self._new(value):
+            return
+        try:
+            held = value.cell_contents
+        except ValueError:
+            self.tokens.append("empty")
+        else:
+            self.value(held, depth)
+
+    def _method(self, value: MethodType, depth: int) -> None:
+        self.tokens.append(MethodType)
+        self.value(value.__func__, depth)
+        self.value(value.__self__, depth)
+
+    def _builtin(self, value: Any, depth: int) -> None:
+        owner = value.__self__
+        if owner is None or (type(owner) is ModuleType and not readable.is_pure(value)):
+            raise Unreadable
+        self.tokens += (type(value), value.__name__)
+        if type(owner) is ModuleType:
+            self._identity(value)
+        else:
+            self.value(owner, depth)
+
+    def _wrapper(self, value: Any, depth: int) -> None:
+        if self._new(value):
+            for name in readable.WRAPPERS[type(value)]:
+                self.value(getattr(value, name), depth)
+
+    def _module(self, value: ModuleType, depth: int) -> None:
+        if self._new(value):
+            self._scopes.append(value)
+
+    def _variable(self, value: ContextVar[Any], depth: int) -> None:
+        if self._new(value):
+            held = value.get(_UNSET)
+            self.tokens.append(held is _UNSET)
+            if held is not _UNSET:
+                self.value(held, depth)
+
+    def _class(self, cls: type, depth: int) -> None:
+        self._identity(cls)
+        if cls in self._classes or readable.is_immutable(cls):
+            return
+        self._classes.add(cls)
+        if readable.is_inert_class(cls):
+            return
+        if not readable.is_guest_made(cls):
+            self._scopes += [base for base in cls.__mro__ if not readable.is_immutable(base)]
+            return
+        if type(cls) not in _METACLASSES:
+            raise Unreadable
+        for base in cls.__bases__:
+            self._class(base, depth)
+        for name, value in vars(cls).items():
+            if name not in MACHINERY:
+                self.tokens.append(name)
+                self.value(value, depth)
+
+    # -- objects ------------------------------------------------------------------------------
+
+    def _other(self, kind: type, value: Any, depth: int) -> None:
+        if issubclass(kind, type):
+            self._class(value, depth)
+        elif isinstance(value, Cpu):
+            self._cpu(value, depth)
+        elif kind.__module__.partition(".")[0] == "trio" and kind.__name__ == "CancelScope":
+            self._identity(value)
+            self.tokens += (repr(value.deadline), value.shield)
+        elif readable.is_guest_made(kind):
+            self._instance(kind, value, depth)
+        elif isinstance(value, msgspec.Struct):
+            self._identity(kind)
+            for name in kind.__struct_fields__:
+                self.value(getattr(value, name), depth)
+        elif readable.stands_for_itself(kind):
+            self._identity(value)
+        elif self._new(value):
+            self._attributes_of(kind, value, depth)
+
+    def _instance(self, kind: type, value: Any, depth: int) -> None:
+        """An object of a class made in Python, which is read too."""
+        if readable.is_immutable(kind):
+            raise Unreadable
+        if not self._new(value):
+            return
+        self._class(kind, depth)
+        base = self._attributes_of(kind, value, depth)
+        if base in readable.MAPPINGS:
+            self._pairs(value, base, depth)
+        elif base in readable.SEQUENCES:
+            self._items(value, base, depth)
+        elif base is not object:
+            self.tokens += (base, base.__repr__(value))
+
+    def _attributes_of(self, kind: type, value: Any, depth: int) -> type:
+        """What slots and ``__dict__`` hold; returns the built-in type whose contents remain to be read."""
+        base, slots = readable.layout(kind)
+        for slot in slots:
+            try:
+                held = slot.__get__(value)
+            except AttributeError:
+                held = _UNSET
+            self.tokens.append(held is _UNSET)
+            if held is not _UNSET:
+                self.value(held, depth)
+        if kind.__dictoffset__:
+            self.value(object.__getattribute__(value, "__dict__"), depth)
+        return base
+
+    def _cpu(self, cpu: Cpu, depth: int) -> None:
+        """A vCPU: what its guest may have put there, and what the scheme keeps."""
+        if not self._new(cpu):
+            return
+        if cpu.counted:
+            raise Unreadable
+        for name, held in vars(cpu).items():
+            if name not in _OF_ENGINE:
+                self.tokens.append(name)
+                self.value(held, depth)
+        self.tokens += (len(cpu.blocks), len(cpu.open_blocks))
+        self._class(type(cpu), depth)
+        self.value(cpu._scheme, depth)
+        local = cpu.local
+        if type(local).__module__.startswith("simaie.schemes.") and self._new(local):
+            self._attributes_of(type(local), local, depth)
+        else:
+            self.value(local, depth)
+
+
+def frame_of(coroutine: Any) -> FrameType | None:
+    """The frame of a coroutine or generator; None if it has ended, or is neither."""
+    return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+
+
+def awaited_by(coroutine: Any) -> Any:
+    """What a coroutine or generator awaits, or None."""
+    return coroutine.cr_await if hasattr(coroutine, "cr_await") else getattr(coroutine, "gi_yieldfrom", None)
+
+
+_READERS: dict[type, Callable[[Reader, Any, int], None]] = {
+    float: Reader._number,
+    complex: Reader._number,
+    object: lambda reader, value, _: reader._new(value) and None,
+    range: Reader._range,
+    slice: Reader._range,
+    **dict.fromkeys(readable.SEQUENCES, Reader._sequence),
+    **dict.fromkeys(readable.MAPPINGS, Reader._mapping),
+    bytearray: Reader._bytes,
+    **dict.fromkeys(readable.ITERATORS, Reader._iterator),
+    **dict.fromkeys(readable.REDUCED, Reader._reduced),
+    **dict.fromkeys((CoroutineType, GeneratorType), Reader._coroutine),
+    FunctionType: Reader._function,
+    CellType: Reader._cell,
+    MethodType: Reader._method,
+    **dict.fromkeys((BuiltinFunctionType, MethodWrapperType), Reader._builtin),
+    **dict.fromkeys(readable.WRAPPERS, Reader._wrapper),
+    ModuleType: Reader._module,
+    ContextVar: Reader._variable,
+    **dict.fromkeys(readable.DESCRIPTORS, Reader._identity),
+}
