@@ -91,33 +91,38 @@ class Looks:
 
 
 class _Round:
-    """A position in a loop. before: at which step and in which state the vCPU last stood there, if that was looked at.
+    """A position in a loop. before: at which steps and in which states the vCPU stood there, as far as was looked at.
 
-    in_vain: how often it was in another state than before.
+    in_vain: how often it was in a new state.
     """
 
     __slots__ = ("before", "in_vain")
 
     def __init__(self) -> None:
-        self.before: tuple[int, Snapshot] | None = None
+        self.before: list[tuple[int, Snapshot]] = []
         self.in_vain = 0
 
     def await_change(self, actor: Actor, events: list[Event]) -> Op | None:
-        before, self.before = self.before, None
-        number = self.in_vain
-        if number > _PATIENCE and number & number - 1 and number - 1 & number - 2:
+        if self.in_vain > _PATIENCE and not _is_compared(self.in_vain):
             self.in_vain += 1
             return None
         now = snapshot(actor.coroutine, actor.cpu)
         if now is None:
             self.in_vain += 1
             return None
-        self.before = len(events), now
-        if before is None:
-            return None
-        wait = _wait_for_change(actor, events, before[0]) if before[1].same_as(now) else None
-        self.in_vain = 0 if wait else self.in_vain + 1
+        step = next((step for step, state in reversed(self.before) if state.same_as(now)), None)
+        wait = None if step is None else _wait_for_change(actor, events, step)
+        if wait is not None:
+            self.before, self.in_vain = [], 0
+        del self.before[:-_PATIENCE]
+        self.before.append((len(events), now))
+        self.in_vain += 1
         return wait
+
+
+def _is_compared(number: int) -> bool:
+    """Of the later rounds: those whose number is a power of two, and the next."""
+    return not number & number - 1 or not number - 1 & number - 2
 
 
 def _place(op: Op) -> _Place:
