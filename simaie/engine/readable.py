@@ -13,15 +13,20 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import (
-    ClassMethodDescriptorType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType,
-    MethodDescriptorType, WrapperDescriptorType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
 )  # fmt: skip
 from typing import Any
 
 from simaie.engine.code_facts import code_facts
 
 __all__ = [
-    "DESCRIPTORS", "ITERATORS", "MACHINERY", "MAPPINGS", "PLAIN", "REDUCED", 
+    "DESCRIPTORS", "ITERATORS", "MACHINERY", "MAPPINGS", "PLAIN", "REDUCED",
     "SEQUENCES", "WRAPPERS", "Unreadable", "is_guest_made", "is_immutable", "is_inert", "is_inert_class", "is_pure",
     "layout", "stands_for_itself", "stands_still",
 ]  # fmt: skip
@@ -54,10 +59,9 @@ MACHINERY = frozenset(
 )  # fmt: skip
 #: Functions that keep nothing between two calls, and reach nothing but what they are given.
 _PURE = frozenset(
-    getattr(builtins, name) for name in (
-        "abs all any ascii bin callable chr delattr divmod format getattr hasattr hash hex isinstance issubclass iter "
-        "len max min next oct ord pow print repr round setattr sorted sum __build_class__"
-    ).split()
+    {abs, all, any, ascii, bin, callable, chr, delattr, divmod, format, getattr, hasattr, hash, hex, isinstance,
+     issubclass, iter, len, max, min, next, oct, ord, pow, print, repr, round, setattr, sorted, sum,
+     builtins.__build_class__}
 )  # fmt: skip
 #: Modules of the standard library whose functions and classes keep no state of their own.
 _INERT = frozenset(

@@ -21,13 +21,20 @@ import builtins
 import gc
 import operator
 from abc import ABCMeta
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from enum import EnumMeta
 from types import (
-    BuiltinFunctionType, CellType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType,
-    MethodWrapperType, ModuleType,
+    BuiltinFunctionType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
 )  # fmt: skip
 from typing import Any
 
@@ -191,6 +198,9 @@ class Reader:
         if self._new(value):
             self.tokens.append(bytes(value))
 
+    def _bare(self, value: object, depth: int) -> None:
+        self._new(value)
+
     def _iterator(self, value: Any, depth: int) -> None:
         if self._new(value):
             self.tokens.append(operator.length_hint(value, -1))
@@ -319,7 +329,7 @@ class Reader:
             self._instance(kind, value, depth)
         elif isinstance(value, msgspec.Struct):
             self._identity(kind)
-            for name in kind.__struct_fields__:
+            for name in value.__struct_fields__:
                 self.value(getattr(value, name), depth)
         elif readable.stands_for_itself(kind):
             self._identity(value)
@@ -341,7 +351,7 @@ class Reader:
         elif base is not object:
             self.tokens += (base, base.__repr__(value))
 
-    def _attributes_of(self, kind: type, value: Any, depth: int) -> type:
+    def _attributes_of(self, kind: type, value: Any, depth: int) -> Any:
         """What slots and ``__dict__`` hold; returns the built-in type whose contents remain to be read."""
         base, slots = readable.layout(kind)
         for slot in slots:
@@ -389,7 +399,7 @@ def awaited_by(coroutine: Any) -> Any:
 _READERS: dict[type, Callable[[Reader, Any, int], None]] = {
     float: Reader._number,
     complex: Reader._number,
-    object: lambda reader, value, _: reader._new(value) and None,
+    object: Reader._bare,
     range: Reader._range,
     slice: Reader._range,
     **dict.fromkeys(readable.SEQUENCES, Reader._sequence),

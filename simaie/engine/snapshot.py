@@ -57,9 +57,7 @@ class Snapshot:
         """Whether the guest does the same from either."""
         if self._anchor is not other._anchor or self._reader.tokens != other._reader.tokens:
             return False
-        return self._anchor is None or all(
-            mine is its for mine, its in zip(self._objects, other._objects, strict=True)
-        )
+        return self._anchor is None or all(mine is its for mine, its in zip(self._objects, other._objects, strict=True))
 
 
 def snapshot(coroutine: Any, cpu: Cpu) -> Snapshot | None:

@@ -31,7 +31,7 @@ _MASK64 = (1 << 64) - 1
 #: How the name of a register begins that counts the rounds of a loop so as to cut it, and does nothing else.
 COUNTER = "..rounds "
 #: A guest loop without any memory access would run for ever: after so many local instructions it is stopped.
-_LOCAL_LIMIT = 10_000
+_LOCAL_LIMIT = 100_000
 
 
 def _signed(value: int) -> int:
@@ -163,8 +163,8 @@ class _Compiler:
     @property
     def counters(self) -> frozenset[int]:
         """The places of registers whose names begin with `COUNTER`."""
-        found = (place for (name, _), place in self._places.items() if isinstance(name, str) and name.startswith(COUNTER))
-        return frozenset(found)
+        named = ((name, place) for (name, _), place in self._places.items() if isinstance(name, str))
+        return frozenset(place for name, place in named if name.startswith(COUNTER))
 
     def step(self, item: Ins) -> tuple[Any, ...]:
         name, args, target = item.name, item.args, item.into
@@ -249,6 +249,7 @@ class Interpreter:
         return f"item {self._position - 1}"
 
     async def run(self) -> None:
+        """Run to the end of the list."""
         cpu, steps, registers = self._cpu, self._code.steps, self._registers
         position, local_run, end = self._position, 0, len(self._code.steps)
         while position < end:

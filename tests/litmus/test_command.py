@@ -21,6 +21,7 @@ WAITING = """X86 waiting
 {}
  P0             | P1         ;
  L: MOV EAX,[x] | MOV [x],$1 ;
+ ADD EBX,$1     |            ;
  CMP EAX,$1     |            ;
  JNE L          |            ;
 exists (0:EAX=1)

@@ -13,11 +13,11 @@ from simaie.guest.litmus import parse
 from simaie.guest.litmus.lowering import UnsupportedError, lower
 
 COUNTING = """X86_64 counting
-{{uint64_t 0:rbx={limit};}}
+{{uint64_t 0:rbx={limit}; uint64_t n={limit};}}
  P0;
  L: addq $1,%rax;
  {body}
- cmpq %rbx,%rax;
+ cmpq {bound},%rax;
  jne L;
  movq $1,(done);
 exists (0:rax=0)
@@ -117,12 +117,47 @@ def test_an_access_to_where_no_location_is_is_refused() -> None:
 @pytest.mark.parametrize("rounds", range(5))
 @pytest.mark.parametrize("body", ["", "movq %rax,(x);"])
 def test_a_label_is_gone_back_to_so_many_times_and_no_more(limit: int, rounds: int, body: str) -> None:
-    """A loop of `limit` turns goes back limit - 1 times; one that may not ends its thread, and that is said."""
-    result = explore_litmus(parse(COUNTING.format(limit=limit, body=body)), rounds=rounds)
+    """A loop of `limit` turns, read from memory, goes back limit - 1 times; one that may not ends its thread."""
+    text = COUNTING.format(limit=limit, body=body, bound="(n)")
+    result = explore_litmus(parse(text), rounds=rounds)
     done = limit - 1 <= rounds
     assert result.states == (((("0:rax", limit),),) if done else ())
     assert result.bounded is not done
     assert result.complete
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 300])
+@pytest.mark.parametrize("rounds", [0, 2])
+@pytest.mark.parametrize("body", ["", "movq %rax,(x);"])
+def test_a_loop_on_a_constant_runs_to_its_end(limit: int, rounds: int, body: str) -> None:
+    """However few rounds other loops are allowed: no instruction that reads decides over it."""
+    result = explore_litmus(parse(COUNTING.format(limit=limit, body=body, bound="%rbx")), rounds=rounds)
+    assert result.states == ((("0:rax", limit),),)
+    assert result.whole
+
+
+@pytest.mark.parametrize("body", ["", "movq %rax,(x);"])
+def test_a_loop_on_a_constant_that_never_ends_is_cut(body: str) -> None:
+    """And that is said."""
+    text = f"X86_64 t\n{{}}\n P0;\n L: addq $2,%rax;\n {body}\n cmpq $5,%rax;\n jne L;\nexists (0:rax=0)\n"
+    result = explore_litmus(parse(text))
+    assert (result.states, result.bounded, result.conclusive) == ((), True, False)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "movq (x),%rbx;\n cmpq $0,%rbx;\n je M;\n addq $9,%rcx;\n M: nop",
+        "movq (x),%rcx",
+        "movq (x),%rcx;\n addq $1,%rcx",
+    ],
+    ids=["a branch decides", "it is read", "it is computed from what is read"],
+)
+def test_a_loop_on_what_depends_on_memory_is_cut(test: str) -> None:
+    """Even where it happens to end: another store would make it another number of rounds."""
+    text = f"X86_64 t\n{{}}\n P0;\n {test};\n L: addq $1,%rcx;\n cmpq $9,%rcx;\n jne L;\nexists (0:rcx=9)\n"
+    result = explore_litmus(parse(text))
+    assert (result.states, result.bounded) == ((), True)
 
 
 def test_nested_and_crossing_loops_end() -> None:
@@ -132,17 +167,60 @@ def test_nested_and_crossing_loops_end() -> None:
     assert (result.states, result.bounded, result.conclusive) == ((), True, False)
 
 
-def test_a_spinning_thread_is_cut_where_the_other_is_late() -> None:
+SPINNING = (
+    "X86 t\n{}\n P0 | P1;\n L: MOV EAX,[x] | MOV [y],$1;\n %sCMP EAX,$0 | MOV [x],$1;\n JE L | ;\n MOV EBX,[y] | ;\n"
+)
+
+
+def test_a_thread_that_counts_its_rounds_is_cut_where_the_other_is_late() -> None:
     """The states are those of the executions that ended, and the answer `never` is not sure."""
-    text = (
-        "X86 t\n{}\n P0 | P1;\n L: MOV EAX,[x] | MOV [y],$1;\n CMP EAX,$0 | MOV [x],$1;\n JE L | ;\n MOV EBX,[y] | ;\n"
-    )
+    text = SPINNING % "ADD ECX,$1 | ;\n "
     never = explore_litmus(parse(text + "exists (0:EBX=0)\n"))
     assert (never.states, never.verdict.answer, never.bounded, never.conclusive) == ((
         (("0:EBX", 1),),), "No", True, False)  # fmt: skip
     assert explore_litmus(parse(text + "exists (0:EBX=1)\n")).conclusive
     assert not explore_litmus(parse(text + "forall (0:EBX=1)\n")).conclusive
     assert explore_litmus(parse(text + "forall (0:EBX=0)\n")).conclusive
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
+def test_a_thread_that_only_looks_waits_for_the_other_and_the_answer_is_sure(host: str, rounds: int) -> None:
+    """Message passing is decided in a handful of executions, however many rounds a loop is allowed."""
+    text = SPINNING % "" + "exists (0:EBX=0)\n"
+    result = explore_litmus(parse(text), Machine("native", host=host), rounds=rounds)
+    assert result.states == (((("0:EBX", 0),), (("0:EBX", 1),)) if host == "pso" else ((("0:EBX", 1),),))
+    assert (result.whole, result.verdict.observation) == (True, "Sometimes" if host == "pso" else "Never")
+    assert result.executions <= 20
+
+
+#: The loop, the two stores of the other thread, and the registers, of which the first is initialised in both threads.
+SPINS = {
+    "AArch64": (
+        ["L: LDR W0,[X1]", "CMP W0,#2", "B.NE L"], ["STR W0,[X1]", "STR W2,[X1]"], "{r}:X1=x; 1:X0=1; 1:X2=2;",
+    ),
+    "ARM": (["L: LDR R0,[R1]", "CMP R0,#2", "BNE L"], ["STR R0,[R1]", "STR R2,[R1]"], "{r}:R1=x; 1:R0=1; 1:R2=2;"),
+    "RISCV": (
+        ["L: lw x5,0(x6)", "bne x5,x7,L", ""], ["sw x5,0(x6)", "sw x7,0(x6)"], "{r}:x6=x; 0:x7=2; 1:x5=1; 1:x7=2;",
+    ),
+    "PPC": (["L: lwz r5,0(r6)", "cmpwi r5,2", "bne L"], ["stw r5,0(r6)", "stw r7,0(r6)"], "{r}:r6=x; 1:r5=1; 1:r7=2;"),
+    "MIPS": (
+        ["L: lw $5,0($6)", "bne $5,$7,L", "nop"], ["sw $5,0($6)", "sw $7,0($6)"], "{r}:$6=x; 0:$7=2; 1:$5=1; 1:$7=2;",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", SPINS)
+def test_spins_of_every_architecture_are_waits(arch: str) -> None:
+    """Load, compare and branch, as each writes it; the value comes after another that the loop does not end at."""
+    reader, writer, init = SPINS[arch]
+    init = init.replace("{r}", "0", 1) + init[: init.index(";") + 1].replace("{r}", "1")
+    rows = "".join(f" {a} | {b} ;\n" for a, b in zip(reader, [*writer, ""], strict=True))
+    register = {"AArch64": "X0", "ARM": "R0", "RISCV": "x5", "PPC": "r5", "MIPS": "$5"}[arch]
+    result = explore_litmus(parse(f"{arch} t\n{{{init}}}\n P0 | P1 ;\n{rows}exists (0:{register}=2)\n"))
+    assert result.whole
+    assert result.verdict.observation == "Always"
+    assert result.executions <= 20
 
 
 def test_a_negative_number_of_rounds() -> None:

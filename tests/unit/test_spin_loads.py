@@ -101,9 +101,7 @@ SPINS = [
     spins_by_a_helper, spins_and_tells_two_values_apart, spins_in_a_wide_load, alternates, spins_as_data,
     spins_by_a_jump,
 ]  # fmt: skip
-EACH = pytest.mark.parametrize(
-    "thread", SPINS, ids=lambda thread: getattr(thread, "__name__", "list")
-)
+EACH = pytest.mark.parametrize("thread", SPINS, ids=lambda thread: getattr(thread, "__name__", "list"))
 SEARCHES = pytest.mark.parametrize("scheduler", [DepthFirst, Dpor])
 
 
@@ -389,8 +387,10 @@ constant = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("thread", [counts, writes, alternates_and_counts, never_comes_back, takes_back_what_it_wrote, constant],
-                         ids=lambda thread: getattr(thread, "__name__", "constant"))  # fmt: skip
+ENDING = [counts, writes, alternates_and_counts, never_comes_back, takes_back_what_it_wrote, constant]
+
+
+@pytest.mark.parametrize("thread", ENDING, ids=lambda thread: getattr(thread, "__name__", "constant"))
 def test_a_loop_that_ends_by_itself_or_writes_is_no_wait(thread):
     trace = run(make(thread), RandomWalk())
     assert trace.ending is Ending.FINISHED

@@ -3,48 +3,69 @@
 A search that is to be complete needs executions that end. herd7 does the same (its option `-unroll`): what a loop would
 do later is not seen, so the states are all those of the test only if no execution was cut. A cut thread ends where it
 is and observes `CUT` instead of its registers; the others go on as if it were very slow.
+
+Two kinds of loops end by themselves and are not cut:
+
+* One that only looks: straight code of loads and fences in which every register is written before it is read. The
+  engine waits in its stead until what it reads has changed (`simaie.engine.spin`).
+* One that counts on constants: no branch in it depends on what any instruction has read. It runs to its end, within
+  `CONSTANT_ROUNDS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from simaie.guest.code import Ins, ins
+from simaie.guest.code import COUNTER, LOCAL, Ins, ins
 
-__all__ = ["CUT", "MARK", "bounded"]
+__all__ = ["CONSTANT_ROUNDS", "CUT", "MARK", "bounded"]
 
 #: The reserved observation of a thread that was cut; no register is called that.
 CUT = "!cut"
 MARK = ins("observe", 1, into=CUT)
+#: How often a loop that counts on constants may go round, in case that it never ends.
+CONSTANT_ROUNDS = 1_000
 
 _BRANCHES = frozenset({"branch", "cbz", "cbnz"})
+_LOADS = frozenset(
+    {"load", "ldr", "ldrb", "ldrh", "ldrsb", "ldrsh", "ldrsw", "ldar", "ldarb", "ldarh", "ldapr", "lb", "lbu", "lh",
+     "lhu", "lw", "lwu", "ld", "lbz", "lhz", "lha", "lwz", "lwa"}
+)  # fmt: skip
+_FENCES = frozenset(
+    {"mfence", "lfence", "sfence", "dmb", "dsb", "isb", "fence", "fence_i", "fence_tso", "sync", "lwsync", "isync",
+     "eieio", "pause", "yield_", "wfe"}
+)  # fmt: skip
 
 
 def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins]:
-    """`code`, then `ending`, in which each label is gone back to at most `rounds` times.
+    """`code`, then `ending`, in which each label is gone back to at most `rounds` times, unless its loop ends itself.
 
     A branch backwards goes by a detour behind the ending, which counts and goes on, or cuts.
     """
     places = {str(item.args[0]): index for index, item in enumerate(code) if item.name == "label"}
-    detours: dict[str, str] = {}
+    from_memory = _from_memory(code, places)
+    detours: dict[tuple[str, int], str] = {}
     result: list[Ins] = []
     for index, item in enumerate(code):
         target = str(item.args[-1]) if item.name in _BRANCHES else ""
-        if target and places.get(target, index) < index:
-            detour = detours.setdefault(target, f"..again {target}")
+        first = places.get(target, index)
+        if first < index and not _only_looks(code[first + 1 : index], item):
+            constant = _counts_on_constants(code[first : index + 1], from_memory)
+            bound = max(rounds, CONSTANT_ROUNDS) if constant else rounds
+            detour = detours.setdefault((target, bound), f"..again {bound} {target}")
             item = Ins(item.name, (*item.args[:-1], detour), item.into, item.options)
         result.append(item)
     result += ending
     if detours:
         result.append(ins("branch", "..end"))
-        for target, detour in detours.items():
-            result += _detour(target, detour, rounds)
+        for (target, bound), detour in detours.items():
+            result += _detour(target, detour, bound)
         result += [ins("label", "..cut"), MARK, ins("label", "..end")]
     return result
 
 
 def _detour(target: str, label: str, rounds: int) -> list[Ins]:
-    counter, more = f"..rounds {target}", f"..more {target}"
+    counter, more = f"{COUNTER}{label}", f"..more {label}"
     return [
         ins("label", label),
         ins("reg_add", counter, 1, into=counter),
@@ -52,3 +73,54 @@ def _detour(target: str, label: str, rounds: int) -> list[Ins]:
         ins("cbnz", more, target),
         ins("branch", "..cut"),
     ]
+
+
+def _reads(item: Ins) -> list[str]:
+    """The registers that an instruction reads."""
+    args = item.args[:-1] if item.name in _BRANCHES else () if item.name == "label" else item.args
+    return [arg for arg in args if isinstance(arg, str)]
+
+
+def _only_looks(body: Sequence[Ins], branch: Ins) -> bool:
+    """Whether a loop reads memory and keeps nothing from one round to the next."""
+    written = {item.into for item in body}
+    so_far: set[str | None] = set()
+    for item in (*body, branch):
+        if any(register in written and register not in so_far for register in _reads(item)):
+            return False
+        so_far.add(item.into)
+    names = {item.name for item in body} - {name for name in LOCAL if name == "mov" or name.startswith(("reg_", "sel"))}
+    return not names.isdisjoint(_LOADS) and names <= _LOADS | _FENCES
+
+
+def _counts_on_constants(loop: Sequence[Ins], from_memory: set[str]) -> bool:
+    """Whether a loop is left by a branch on a register that the loop itself changes, and by none that was read."""
+    tested = {register for item in loop if item.name in _BRANCHES for register in _reads(item)}
+    return tested.isdisjoint(from_memory) and not tested.isdisjoint({item.into for item in loop})
+
+
+def _from_memory(code: Sequence[Ins], places: dict[str, int]) -> set[str]:
+    """The registers that may hold what depends on something that an instruction has read."""
+    found: set[str] = set()
+    while True:
+        new = {item.into for index, item in enumerate(code) if item.into and _depends(code, places, index, found)}
+        if new <= found:
+            return found
+        found |= new
+
+
+def _depends(code: Sequence[Ins], places: dict[str, int], index: int, found: set[str]) -> bool:
+    """Whether what the instruction at `index` writes is read from memory, or decided by what is."""
+    item = code[index]
+    return (
+        item.name not in LOCAL
+        or not found.isdisjoint(_reads(item))
+        or any(min(at, target) < index < max(at, target) for at, target in _branches_on(code, places, found))
+    )
+
+
+def _branches_on(code: Sequence[Ins], places: dict[str, int], found: set[str]) -> Iterable[tuple[int, int]]:
+    """The positions of the branches that test one of the registers, and those of their labels."""
+    for at, item in enumerate(code):
+        if item.name in ("cbz", "cbnz") and not found.isdisjoint(_reads(item)):
+            yield at, places.get(str(item.args[-1]), len(code))
