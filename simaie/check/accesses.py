@@ -18,8 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from simaie.check.evidence import owner
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, writes
 from simaie.trace import AccessKind, Event, Trace
 
 __all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
