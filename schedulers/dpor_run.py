@@ -117,11 +117,10 @@ class Run:
     def _compare_pending(self, step: int, node: Node, offer: Offer) -> None:
         """Whoever is enabled, chosen or not, must have announced what it had announced then."""
         recorded = node.pending
-        if type(recorded) is tuple:
-            pairs = list(zip(recorded, self._seen, strict=True))
-        else:
-            pairs = [] if recorded is None else [(recorded, offer.running)]
-        for op, candidate in pairs:
+        if recorded is None:
+            return
+        candidates = self._seen if isinstance(recorded, tuple) else (offer.running,)
+        for op, candidate in zip(recorded if isinstance(recorded, tuple) else (recorded,), candidates, strict=True):
             if not _same(op, candidate.op):
                 raise _differs(step, f"{candidate.name}: {op}", f"{candidate.name}: {candidate.op}", candidate.name)
 

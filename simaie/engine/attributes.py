@@ -16,12 +16,14 @@ locks of `threading`), modules, and files.
 from __future__ import annotations
 
 import dis
+import sys
 import types
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 from simaie.op import Cell, Op
@@ -58,19 +60,23 @@ class _Enough(Exception):
     """There are more leaves than are compared."""
 
 
-@cache
-def is_own(cls: type) -> bool:
+def is_own(cls: Any) -> bool:
     """Whether a class is simaie's own: such a scheme is verified by simaie's tests, not again in each exploration."""
+    return _is_own(cls)
+
+
+@lru_cache(maxsize=256)
+def _is_own(cls: Any) -> bool:
     return all(base.__module__.partition(".")[0] in ("simaie", "builtins", "typing") for base in cls.__mro__)
 
 
 def read(path: str, value: Any, cells: list[Cell] | None = None) -> Leaves:
     """The leaves of `value`, whose paths begin with `path`; cells found on the way are added to `cells`."""
+    if type(value) in _PLAIN:  # as most are
+        return {path: (type(value), value)}
     reader = _Reader(cells)
-    try:
+    with suppress(_Enough):
         reader.value(path, value, 0)
-    except _Enough:
-        pass
     return reader.leaves
 
 
@@ -86,70 +92,91 @@ def difference(before: Leaves, after: Leaves) -> str:
 
 
 def _inside(path: str, old: Any, new: Any) -> str:
-    """Which item it is, where all items of a container are one leaf."""
-    kind = old[0] if type(old) is tuple and old else None
-    if kind != (new[0] if type(new) is tuple and new else None) or len(old) != 2:
+    """Which item it is, where all items of a container are one leaf: its type and a tuple of them."""
+    if not (isinstance(old, tuple) and isinstance(new, tuple) and old[0] is new[0]):
         return path
-    if isinstance(kind, type) and issubclass(kind, dict):
-        keys = [key for key in {**dict(old[1]), **dict(new[1])} if dict(old[1]).get(key, old) != dict(new[1]).get(key, new)]
-        return f"{path}[{keys[0]!r}]" if keys else path
-    if isinstance(old[1], tuple) and isinstance(new[1], tuple):
-        pairs = zip(old[1], new[1], strict=False)
-        return f"{path}[{next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old[1]), len(new[1])))}]"
-    return path
+    kind, before, after = old[0], old[1], new[1]
+    if not (isinstance(before, tuple) and isinstance(after, tuple)):
+        return path
+    if issubclass(kind, dict):
+        was, now = dict(before), dict(after)
+        keys = (key for key in {**now, **was} if was.get(key, was) != now.get(key, now))
+        return f"{path}[{next(keys, '')!r}]"
+    pairs = enumerate(zip(before, after, strict=False))
+    return f"{path}[{next((i for i, (a, b) in pairs if a != b), min(len(before), len(after)))}]"
 
 
 def roots(scheme: Any) -> dict[str, Any]:
     """What belongs to `scheme`, by name, without what it declares constant."""
-    constant = type(scheme).constant_attributes
+    cls: Any = type(scheme)
+    constant = cls.constant_attributes
     found = {name: value for name, value in vars(scheme).items() if name not in constant}
-    for cls in type(scheme).__mro__:
-        if not is_own(cls):
-            for name, value in vars(cls).items():
-                if _is_data(name, value):
-                    found.setdefault(name, value)
-    for function in _methods(type(scheme)):
-        for name, value in _variables(function).items():
-            found.setdefault(name, value)
-    return {name: value for name, value in found.items() if name not in constant}
+    for name, where in _beside(cls):
+        if name not in constant and name not in found:
+            value = _content(name, where)
+            if not isinstance(value, _OPAQUE):
+                found[name] = value
+    return found
 
 
-def _is_data(name: str, value: Any) -> bool:
-    code = (types.FunctionType, classmethod, staticmethod, property, types.MemberDescriptorType)
-    return not (name.startswith("__") and name.endswith("__")) and not isinstance(value, code)
+def _content(name: str, where: Any) -> Any:
+    """The value of a variable that `_beside` names."""
+    if isinstance(where, types.CellType):
+        try:
+            return where.cell_contents
+        except ValueError:  # not assigned yet
+            return None
+    return where[0] if isinstance(where, tuple) else where.get(name)
 
 
-@cache
-def _methods(cls: type) -> tuple[types.FunctionType, ...]:
-    """The functions that classes which are not simaie's define."""
-    found: list[types.FunctionType] = []
+@lru_cache(maxsize=256)
+def _beside(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """The variables that classes which are not simaie's bring with them, each with where to look: a namespace, a
+    variable of an enclosing function, or a tuple of the value itself.
+    """
+    found: list[tuple[str, Any]] = []
     for base in cls.__mro__:
         if not is_own(base):
-            for value in vars(base).values():
+            for name, value in vars(base).items():
                 inner = getattr(value, "__func__", getattr(value, "fget", value))
                 if isinstance(inner, types.FunctionType):
-                    found.append(inner)
+                    found += _variables(inner)
+                elif _is_data(name, value):
+                    found.append((name, vars(base)))
     return tuple(found)
 
 
-def _variables(function: types.FunctionType) -> dict[str, Any]:
+def _is_data(name: str, value: Any) -> bool:
+    code = (classmethod, staticmethod, property, types.MemberDescriptorType)
+    return not (name.startswith("__") and name.endswith("__")) and not isinstance(value, code)
+
+
+def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
     """The variables that live on between two calls of `function`: defaults, enclosing ones and globals."""
-    code = function.__code__
-    found: dict[str, Any] = {}
+    code, namespace = function.__code__, function.__globals__
     defaults = function.__defaults__ or ()
     names = code.co_varnames[: code.co_argcount]
-    found.update(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    found.update(function.__kwdefaults__ or {})
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            found[name] = None
-    found.update({name: function.__globals__[name] for name in _globals_of(code) if name in function.__globals__})
-    return {name: value for name, value in found.items() if name != "__class__"}
+    given = [*zip(names[len(names) - len(defaults) :], defaults, strict=True), *(function.__kwdefaults__ or {}).items()]
+    found: list[tuple[str, Any]] = [(name, (value,)) for name, value in given]
+    found += zip(code.co_freevars, function.__closure__ or (), strict=True)
+    for name in _globals_of(code):
+        value = namespace.get(name)
+        # Code that is imported or defined stays what it is; and what it keeps is its own affair.
+        if name in namespace and not isinstance(value, _OPAQUE) and not _is_code(value):
+            found.append((name, namespace))
+    return [(name, where) for name, where in found if name != "__class__"]
 
 
-@cache
+def _is_code(value: Any) -> bool:
+    """Whether it is a function that keeps nothing: of simaie, of the standard library, or without variables."""
+    if isinstance(value, types.BuiltinFunctionType):
+        return True
+    if not isinstance(value, types.FunctionType):
+        return False
+    return value.__globals__.get("__name__", "").partition(".")[0] in ("simaie", *sys.stdlib_module_names)
+
+
+@lru_cache(maxsize=256)
 def _globals_of(code: types.CodeType) -> tuple[str, ...]:
     """The global names that `code` uses, also in functions inside it."""
     names = {str(i.argval): None for i in dis.get_instructions(code) if i.opname in _GLOBALS}
@@ -171,7 +198,7 @@ class _Reader:
         """Read `value`, which `path` leads to."""
         kind = type(value)
         if kind in _PLAIN:
-            self._add(path, (kind, repr(value) if kind is float else value))
+            self._add(path, (kind, value))
             return
         if isinstance(value, Cell):
             if self._cells is not None:
@@ -240,9 +267,9 @@ class _Reader:
 
     def _function(self, path: str, value: types.FunctionType, depth: int) -> None:
         self._add(path, _Same(value))
-        if value.__module__ is None or value.__module__.partition(".")[0] != "simaie":
-            for name, held in _variables(value).items():
-                self.value(f"{path}'s {name}", held, depth)
+        if not _is_code(value):
+            for name, where in _variables(value):
+                self.value(f"{path}'s {name}", _content(name, where), depth)
 
     def _attributes(self, path: str, value: Any, kind: type, depth: int) -> bool:
         """Read the attributes of an object; whether it can have any."""
@@ -275,7 +302,7 @@ def _attributes(value: Any, kind: type) -> Iterator[tuple[str | None, Any]]:
     names = list(getattr(kind, "__struct_fields__", ()))
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__")
-        if slots is not None and base is not object and not base.__module__ == "builtins":
+        if slots is not None and base is not object and base.__module__ != "builtins":
             yield None, None
             names += [slots] if isinstance(slots, str) else list(slots)
     for name in names:

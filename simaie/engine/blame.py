@@ -28,8 +28,8 @@ class _Again(Scheduler):
     def choose(self, offer: Offer) -> Candidate:
         step = offer.step
         name = self._events[step].actor if step < len(self._events) else ""
-        found = next((candidate for candidate in offer.candidates if candidate.name == name), None)
-        return found  # type: ignore[return-value]  # None gives it up
+        candidates = (candidate for candidate in offer.candidates if candidate.name == name)
+        return next(candidates, None)  # type: ignore[return-value]  # None gives it up
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         step = offer.step

@@ -18,6 +18,8 @@ __all__ = ["Escaped", "Guard", "attributes_of", "changed_attribute"]
 
 #: So many leaves are read in one execution at each step; of more, at every second step, then every fourth, and so on.
 _WORK = 400_000
+#: Set by the base class of all schemes, and seldom by anything else.
+_OF_BASE = ("host", "pages", "machine", "_full_system", "flat", "barriers", "emitted")
 
 
 class Escaped(NamedTuple):
@@ -29,9 +31,13 @@ class Escaped(NamedTuple):
     owner: str
 
 
-def attributes_of(scheme: Any, cells: list[Cell] | None = None) -> dict[str, Leaves]:
-    """The leaves of each root of `scheme`."""
-    return {name: read(name, value, cells) for name, value in roots(scheme).items()}
+def attributes_of(scheme: Any, cells: list[Cell] | None = None, *, of_base: bool = True) -> dict[str, Leaves]:
+    """The leaves of each root of `scheme`; `of_base`: also of what simaie's base class brings."""
+    found = roots(scheme)
+    if not of_base:
+        for name in _OF_BASE:
+            found.pop(name, None)
+    return {name: read(name, value, cells) for name, value in found.items()}
 
 
 def changed_attribute(scheme: Any, before: dict[str, Leaves], after: dict[str, Leaves]) -> Escaped | None:

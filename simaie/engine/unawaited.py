@@ -73,6 +73,7 @@ def _noting(method: _F) -> _F:
 
 class _NotingCell(SharedCell):
     __slots__ = ("notes",)
+    notes: _Notes
 
     load = _noting(SharedCell.load)
     store = _noting(SharedCell.store)
@@ -84,6 +85,7 @@ class _NotingCell(SharedCell):
 
 class _NotingMutex(Mutex):
     __slots__ = ("notes",)
+    notes: _Notes
 
     lock = _noting(Mutex.lock)
     unlock = _noting(Mutex.unlock)

@@ -62,7 +62,8 @@ class VerifiedExecution(Execution):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._unstarted = Unstarted()
-        self._noting: Any = self.scheme.host
+        noting: Any = self.scheme.host
+        self._noting: NotingHost = noting
         self._noting.notes.actors = self.actors
         self._guard = None if is_own(type(self.scheme)) else Guard(self.scheme, self.actors)
         self._begun = 0  # how many events the guard knows of
@@ -140,8 +141,8 @@ class VerifiedExecution(Execution):
         made = self._noting.dropped(actor)
         if made is not None:
             raise NeverAwaitedError(
-                f"the operation {made.op} was made at {made.where} by vCPU {made.actor.name} and never awaited, so that "
-                "it was not performed; write await in front of it",
+                f"the operation {made.op} was made at {made.where} by vCPU {made.actor.name} and never awaited, so it "
+                "was not performed; write await in front of it",
                 vcpu=made.actor.name,
                 where=made.where,
             )
@@ -171,12 +172,13 @@ class WatchedExecution(Execution):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._attributes = {} if is_own(type(self.scheme)) else attributes_of(self.scheme)
+        self._attributes = {} if is_own(type(self.scheme)) else attributes_of(self.scheme, of_base=False)
 
     def result(self) -> Trace:
         """The trace, if no attribute has changed."""
         before = self._attributes
-        escaped = changed_attribute(self.scheme, before, attributes_of(self.scheme)) if before else None
+        now = attributes_of(self.scheme, of_base=False) if before else before
+        escaped = changed_attribute(self.scheme, before, now)
         if escaped is not None:
             from simaie.engine.blame import verified_again  # it runs executions itself
 
@@ -195,8 +197,8 @@ def _escape_error(scheme: str, escaped: Escaped, vcpu: str, where: str) -> Escap
     else:
         what = f"the attribute {escaped.path} ({escaped.owner}) changed{by}{at}"
     return EscapedStateError(
-        f"the scheme {scheme} keeps state that is no operation: {what}. No scheduler chooses when it changes, so nothing "
-        "can be proved. Keep what vCPUs share in cells (self.host.cell) and await their operations, make it in the "
+        f"the scheme {scheme} keeps state that is no operation: {what}. No scheduler chooses when it changes, so "
+        "nothing can be proved. Keep what vCPUs share in cells (self.host.cell) and await their operations, make it in the "
         "constructor, or name it in constant_attributes if what the scheme does never depends on it",
         attribute=f"cpu.{escaped.path}" if escaped.kind == "local" else escaped.path,
         owner=escaped.owner,

@@ -83,8 +83,8 @@ class _Follower(Scheduler):
     def choose(self, offer: Offer) -> Candidate:
         """The next in order; None where it cannot go on as it did, which `compare` then names."""
         name = self._order.popleft() if self._order else ""
-        found = next((candidate for candidate in offer.candidates if candidate.name == name), None)
-        return found  # type: ignore[return-value]  # None gives the execution up
+        candidates = (candidate for candidate in offer.candidates if candidate.name == name)
+        return next(candidates, None)  # type: ignore[return-value]  # None gives the execution up
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """As the vCPU that asks chose before."""
@@ -99,14 +99,14 @@ class _Follower(Scheduler):
         found = [self._difference(trace, name, was.get(name, []), now.get(name, [])) for name in {**was, **now}]
         earliest = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
         if earliest is not None:
-            step, vcpu, before, after = earliest
-            raise went_differently(trace.program, vcpu, step, before, after)
-        before, after = _ends(self._trace), _ends(trace)
-        differing = next((what for what in {**before, **after} if before.get(what) != after.get(what)), None)
+            step, vcpu, *operations = earliest
+            raise went_differently(trace.program, vcpu, step, *operations)
+        ends = _ends(self._trace), _ends(trace)
+        differing = next((what for what in {**ends[0], **ends[1]} if ends[0].get(what) != ends[1].get(what)), None)
         if differing is not None:
             vcpu, register, _ = differing.partition(":")
-            shown = [f"{differing} = {ends.get(differing, 'nothing')}" for ends in (before, after)]
-            raise went_differently(trace.program, vcpu if register else "", len(trace.events), *shown)
+            before, after = (f"{differing} = {end.get(differing, 'nothing')}" for end in ends)
+            raise went_differently(trace.program, vcpu if register else "", len(trace.events), before, after)
 
     def _difference(
         self, trace: Trace, name: str, was: Sequence[_Step], now: Sequence[_Step]

@@ -5,7 +5,7 @@ results and then announced different operations show that it depends on somethin
 another vCPU, a counter that it kept from the execution before, a clock.
 
 One table for each exploration: a tree for each vCPU, from results to the next operation. It is bounded in size, and of
-many executions only every eighth is compared with it.
+many executions only every sixteenth is compared with it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from simaie.trace import Ending, Trace
 __all__ = ["Histories", "same_operation", "went_differently"]
 
 _MOST_POINTS = 100_000
-_ALL_OF_THE_FIRST = 256
-_EVERY = 8
+_ALL_OF_THE_FIRST = 128
+_EVERY = 16
 _PLAIN = frozenset({int, str, bool, type(None)})
 _CUT = frozenset({Ending.PRUNED, Ending.STEP_LIMIT, Ending.THREAD_LIMIT})
 
 
 class _Point:
-    """After some results of one vCPU. op: what it announced then, None if it ended; next: the point after each result."""
+    """After some results of one vCPU. op: what it announced then, None if it ended; next: the points that follow."""
 
     __slots__ = ("known", "next", "op")
 
