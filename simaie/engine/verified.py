@@ -198,8 +198,8 @@ def _escape_error(scheme: str, escaped: Escaped, vcpu: str, where: str) -> Escap
         what = f"the attribute {escaped.path} ({escaped.owner}) changed{by}{at}"
     return EscapedStateError(
         f"the scheme {scheme} keeps state that is no operation: {what}. No scheduler chooses when it changes, so "
-        "nothing can be proved. Keep what vCPUs share in cells (self.host.cell) and await their operations, make it in the "
-        "constructor, or name it in constant_attributes if what the scheme does never depends on it",
+        "nothing can be proved. Keep what vCPUs share in cells (self.host.cell) and await their operations, make it in "
+        "the constructor, or name it in constant_attributes if what the scheme does never depends on it",
         attribute=f"cpu.{escaped.path}" if escaped.kind == "local" else escaped.path,
         owner=escaped.owner,
         vcpu=vcpu,
