@@ -105,7 +105,8 @@ class Run:
         offered = ", ".join(self._names)
         if node is None or node.names is None:
             return _differs(step, "a local choice", f"an offer to {offered}")
-        return _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}")
+        differing = [name for name in (*node.names, *self._names) if (name in node.names) is not (name in self._names)]
+        return _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}", next(iter(differing), ""))
 
     def _find(self, step: int, branch: Branch) -> Candidate:
         """The candidate that `branch` is about, with the operation that was recorded."""
