@@ -141,7 +141,8 @@ class Run:
                     tree.asleep = tree.still_asleep(tree.asleep, branch.actor, branch.place, branch.wrote)
                 return candidate
             if not branch.doubtful and branch.op is not None:
-                raise _differs(step, f"{branch.actor} enabled: {branch.op}", f"an offer to {', '.join(self._names)}")
+                offered = f"an offer to {', '.join(self._names)}"
+                raise _differs(step, f"{branch.actor} enabled: {branch.op}", offered, branch.actor)
             self.led_nowhere = True
             tree.infeasible += 1
             tree.branches -= count([branch])

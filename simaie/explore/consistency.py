@@ -96,7 +96,8 @@ class _Follower(Scheduler):
     def compare(self, trace: Trace) -> None:
         """Raise NondeterminismError at the first operation of a vCPU that differs, or if the ends do."""
         was, now = _by_actor(self._trace), _by_actor(trace)
-        found = [self._difference(trace, name, was.get(name, []), now.get(name, [])) for name in {**was, **now}]
+        names = dict.fromkeys((*was, *now, *self._trace.waiting, *trace.waiting))
+        found = [self._difference(trace, name, was.get(name, []), now.get(name, [])) for name in names]
         earliest = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
         if earliest is not None:
             step, vcpu, *operations = earliest
@@ -117,10 +118,10 @@ class _Follower(Scheduler):
                 return step, name, str(before), str(after)
         if len(now) > len(was):
             return now[len(was)][0], name, "its end", str(now[len(was)][1])
-        if len(now) < len(was):
-            pending, missing = trace.waiting.get(name), was[len(now)][1]
-            if pending is None or not same_operation(pending, missing.op):
-                return len(trace.events), name, str(missing), str(pending or "its end")
+        missing = was[len(now)][1].op if len(now) < len(was) else self._trace.waiting.get(name)
+        pending = trace.waiting.get(name)
+        if pending is not missing and (pending is None or missing is None or not same_operation(pending, missing)):
+            return len(trace.events), name, str(missing or "its end"), str(pending or "its end")
         return None
 
 

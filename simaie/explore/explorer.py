@@ -320,7 +320,7 @@ class Exploration:
     def _complete(self) -> bool:
         scheduler = self.scheduler
         everything = scheduler.exhausted and scheduler.complete and not self.statistics.truncated
-        return everything and not self.interrupted and not self._jury.doubt
+        return everything and not self.interrupted and not self._repeating and not self._jury.doubt
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -333,6 +333,8 @@ class Exploration:
     def _why_incomplete(self) -> str:
         if self.interrupted:
             return "the exploration was interrupted"
+        if self._repeating:
+            return "an execution went differently when it was run again"
         jury, exhausted = self._jury, self.scheduler.exhausted
         if self.statistics.truncated:
             why = f" ({jury.undecided_because})" if jury.undecided_because else ""
