@@ -148,7 +148,7 @@ class Exploration:
         self._check_determinism = check_determinism
         self._consistency = Consistency(program, machine, seed=seed)
         self._execution_now: Execution | None = None
-        self._probing = self._repeating = False
+        self._probing = self._repeating = self._failed = False
         self._began = self._shown = time.perf_counter()
         self._ended: float | None = None
 
@@ -184,6 +184,7 @@ class Exploration:
     def _tell(self, error: SimaieError) -> None:
         """Add to an error that ends the exploration what was found before, and where it happened."""
         self._end()
+        self._failed = True
         with suppress(Exception):  # a scheduler that raises may do so again when it is asked how complete it was
             error.report = self.report()
         what = f"execution {self._index} of"
@@ -320,7 +321,7 @@ class Exploration:
     def _complete(self) -> bool:
         scheduler = self.scheduler
         everything = scheduler.exhausted and scheduler.complete and not self.statistics.truncated
-        return everything and not self.interrupted and not self._repeating and not self._jury.doubt
+        return everything and not self.interrupted and not self._failed and not self._jury.doubt
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -333,8 +334,8 @@ class Exploration:
     def _why_incomplete(self) -> str:
         if self.interrupted:
             return "the exploration was interrupted"
-        if self._repeating:
-            return "an execution went differently when it was run again"
+        if self._failed:
+            return "an error ended the exploration"
         jury, exhausted = self._jury, self.scheduler.exhausted
         if self.statistics.truncated:
             why = f" ({jury.undecided_because})" if jury.undecided_because else ""
