@@ -49,12 +49,12 @@ class Locations:
 
     def of(self, op: Op) -> int:
         """The place of `op`: of an operation that watches more than it accesses, all of that."""
-        if op.kind in _EXCLUSIVE and op.watches_more:
-            return self.number(frozenset([self.number((op.address, op.width)), self.number(op.reserved)]))
         cell = op.cell
         if cell is not None:
             place = self._cells.get(cell.name)
             return self._new_cell(cell.name) if place is None else place
+        if op.kind in _EXCLUSIVE and op.watches_more:
+            return self.number(frozenset([self.number((op.address, op.width)), self.number(op.reserved)]))
         width = op.width
         if width:
             place = self.ranges.get((op.address, width))

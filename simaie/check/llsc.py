@@ -98,7 +98,8 @@ def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: 
         return _without(trace, attempt, why, reservation.steps[:1])
     inside = elsewhere is Elsewhere.INSIDE
     granule = rule.granule_of((reservation.place(trace), attempt.place(trace))) if inside else None
-    found = intrusion(trace, attempt, granule, endian)
+    in_question = None if granule is None else (granule.physical, granule.width)
+    found = intrusion(trace, attempt, in_question, endian)
     return None if found is None else _intruded(trace, attempt, found, KINDS[Level.ARCHITECTURAL])
 
 

@@ -45,6 +45,10 @@ class Place(NamedTuple):
     physical: int
     width: int
 
+    def holds(self, other: Place) -> bool:
+        """Whether all bytes of `other` are among them, by their physical addresses."""
+        return self.physical <= other.physical and other.physical + other.width <= self.physical + self.width
+
 
 class ReservationRule(msgspec.Struct, frozen=True):
     """The rule of one instruction set.
@@ -80,14 +84,14 @@ class ReservationRule(msgspec.Struct, frozen=True):
             return Elsewhere.FAILS
         return rule
 
-    def granule_of(self, places: Iterable[Place]) -> tuple[int, int] | None:
-        """Return physical address and width of the smallest granule that holds all of `places`, None if none does."""
+    def granule_of(self, places: Iterable[Place]) -> Place | None:
+        """Return the smallest granule that holds all of `places`, by physical addresses; None if none does."""
         first = min(place.physical for place in places)
         after = max(place.physical + place.width for place in places)
         width = self.least
         while width <= self.most:
             start = first & -width
             if after <= start + width:
-                return start, width
+                return Place(start, start, width)
             width *= 2
         return None

@@ -90,8 +90,8 @@ class IdealMonitor:
         rule, linked = self._rule, place if reservation is None else reservation.linked
         elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)
         if elsewhere is None:
-            needed = (place.physical, place.width) if self._watches_granule else None
-            return await self._store(cpu, place, value, needed)
+            # One that is not inside asks for its own bytes, which are not reserved, and fails.
+            return await self._store(cpu, place, value, linked if linked.holds(place) else place)
         if elsewhere is Elsewhere.FAILS or not await self._stores_elsewhere():
             await self.clear(cpu)
             return False
@@ -101,7 +101,7 @@ class IdealMonitor:
             return True
         assert rule is not None
         granule = rule.granule_of((linked, place)) if elsewhere is Elsewhere.INSIDE else None
-        return await self._store(cpu, place, value, granule or (linked.physical, linked.width))
+        return await self._store(cpu, place, value, linked if granule is None else granule)
 
     async def _stores_elsewhere(self) -> bool:
         """Whether a store-conditional to other bytes than the reserved ones stores, if it can at all."""
@@ -109,10 +109,11 @@ class IdealMonitor:
             return True  # that it fails was decided already
         return bool(await self._host.choose(2, "the store-conditional stores to other bytes than those reserved"))
 
-    async def _store(self, cpu: VCpu, place: Place, value: int, needed: tuple[int, int] | None) -> bool:
+    async def _store(self, cpu: VCpu, place: Place, value: int, needed: Place) -> bool:
+        """Store to `place` if what is `needed` is reserved, and untouched."""
         cpu.local = None
-        op = Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, needed)
-        return bool(await op)
+        watched = needed.physical, needed.width
+        return bool(await Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, watched))
 
     async def clear(self, cpu: VCpu) -> None:
         """Clear the vCPU's own monitor."""

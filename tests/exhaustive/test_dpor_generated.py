@@ -16,7 +16,11 @@ from exhaustive.searches import search
 from exhaustive.sleep_sets import SleepSets
 from schedulers.dfs import DepthFirst
 from schedulers.dpor import Dpor
+from simaie import Program, ins
 from simaie.engine.machine import Machine
+from simaie.explore.canonical import trace_digest
+from simaie.op import Kind, Op
+from simaie.schemes.native import Native
 
 SIZES = [(2, 2), (2, 1, 1), (3, 2), (1, 1, 1, 1), (2, 2, 1), (3, 3), (4, 2)]
 #: Where a wait or a choice may have to be tried in vain.
@@ -110,6 +114,30 @@ def test_sleep_sets_alone_miss_no_class_of_all_interleavings(family, host):
     begun = search(made, SleepSets(), machine)
     assert interleavings is not None
     assert {canonical(trace) for trace in interleavings} == {canonical(t) for t in begun if t.ending != "pruned"}
+
+
+class Silent(Native):
+    """Its exclusives are operations that do not say what they watch, as those of another scheme might be."""
+
+    def load_linked(self, cpu, address, width):
+        return Op(Kind.LOAD_LINKED, None, address, width)
+
+    async def store_conditional(self, cpu, address, width, value):
+        return bool(await Op(Kind.STORE_CONDITIONAL, None, address, width, value))
+
+
+@pytest.mark.parametrize("host", ["sc", "tso"])
+def test_a_store_conditional_rests_on_all_that_was_load_linked(host):
+    """Also where the operation does not say so: the store to the half that it does not store to decides over it."""
+    code = [ins("ldxr", 0x100, width=8), ins("stxr", 0x100, 1, into="failed")]
+    made = Program("halves", isa="aarch64", threads=[code, [ins("str_", 0x104, 1)]], init={0x100: (0, 8)})
+    machine = Machine(Silent, host=host)
+    everything = search(made, DepthFirst(), machine)
+    traces = search(made, Dpor(), machine)
+    assert {trace.outcome for trace in traces} == {trace.outcome for trace in everything}
+    assert {trace.outcome["0:failed"] for trace in traces} == {0, 1}
+    digests = {(trace_digest(trace), trace.outcome) for trace in everything}
+    assert len({digest for digest, _ in digests}) == len(digests) > 1
 
 
 def _compare(made, machine, *, split=False):

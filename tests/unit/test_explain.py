@@ -384,6 +384,18 @@ def test_a_store_conditional_elsewhere_loses_nothing_and_is_explained_all_the_sa
     assert "is still there" in failure.explain()
 
 
+def test_a_store_of_the_value_that_was_there_is_not_called_lost():
+    def explained(value):
+        threads = [[ins("ldrex", X), ins("strex", X, 1)], [ins("str_", X, value)]]
+        program = Program("stored between", isa="arm", threads=threads, init={X: 5})
+        return fail(program, Machine("aie-rfc", address_bits=12)).explain()
+
+    assert "value-preserving" in explained(5)
+    assert "is lost" not in explained(5)
+    assert "value-preserving" not in explained(6)
+    assert "is lost" in explained(6)
+
+
 def test_the_helpers_of_the_scheme_are_named():
     class Careless(simaie.Scheme):
         name = "careless"

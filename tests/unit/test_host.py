@@ -118,6 +118,22 @@ def test_the_ideal_monitor_falls_to_foreign_stores_to_the_reserved_bytes_only():
         assert memory.perform("a", Op(Kind.STORE_CONDITIONAL, None, 4, 4, 1)) == (0 if overlaps else 1)
 
 
+@pytest.mark.parametrize(("needed", "stored"), [(None, 0), ((0, 8), 0), ((0, 4), 1), ((4, 4), 0), ((0, 16), 0)])
+def test_a_store_conditional_finds_untouched_what_it_asks_for_else_all_that_was_reserved(needed, stored):
+    memory = ScMemory()
+    memory.perform("a", Op(Kind.LOAD_LINKED, None, 0, 8))
+    memory.perform("b", Op(Kind.STORE, None, 4, 2, 1))
+    assert memory.perform("a", Op(Kind.STORE_CONDITIONAL, None, 0, 4, 1, needed)) == stored
+
+
+def test_a_load_linked_may_reserve_more_than_it_loads():
+    memory = ScMemory()
+    memory.perform("a", Op(Kind.LOAD_LINKED, None, 4, 4, expected=(0, 16)))
+    memory.perform("b", Op(Kind.STORE, None, 12, 4, 1))
+    assert memory.perform("a", Op(Kind.STORE_CONDITIONAL, None, 0, 4, 1, (0, 8))) == 1
+    assert memory.read(0, 4) == 1
+
+
 def test_an_own_store_keeps_the_ideal_reservation_and_a_second_conditional_has_none():
     memory = ScMemory()
     memory.perform("a", Op(Kind.LOAD_LINKED, None, 0, 4))
