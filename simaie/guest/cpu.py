@@ -150,10 +150,10 @@ class Cpu:
 
     # -- the system side ----------------------------------------------------------------------
 
-    async def exception(self, cause: str = "exception") -> None:
+    def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
         """An exception, interrupt or context switch is taken here, between two instructions, and returned from."""
-        await self._access(cause, AccessKind.OTHER, 0, 0, self._scheme.exception(self, cause))
-        self._note_end_of_reservation(Cause.EXCEPTION, cause)
+        body = self._scheme.exception(self, cause)
+        return self._access(cause, AccessKind.OTHER, 0, 0, body, ends=Cause.EXCEPTION)
 
     def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
         """Replace the page-table entry of `address`: what an operating system does."""
@@ -175,11 +175,14 @@ class Cpu:
         body: Awaitable[Any],
         alignment: int = 1,
         effect: Effect = None,
+        *,
+        ends: Cause | None = None,
     ) -> Any:
         """One guest instruction: record it, check the address, let `body` perform it, check what the scheme returned.
 
-        effect: what the instruction is asked to make of its location. Raises SchemeError for a result that is none. A
-        fault in the middle tells the scheme, which must let go of what it holds, and goes on to the guest.
+        effect: what the instruction is asked to make of its location. ends: as what it may end the vCPU's reservation;
+        a store-conditional need not say it. Raises SchemeError for a result of the wrong type. A fault in the middle
+        tells the scheme, which must let go of what it holds, and goes on to the guest.
         """
         number = self._begun
         self._begun = number + 1
@@ -194,7 +197,7 @@ class Cpu:
             self._scheme.host.let_go(self)
             await self._scheme.exception(self, fault.cause)
             self.instruction = None
-            self._note_end_of_reservation(Cause.EXCEPTION, mnemonic)
+            self._note_end_of_reservation(Cause.EXCEPTION, record)
             raise
         except TypeError:
             if isinstance(body, Awaitable):
@@ -214,14 +217,16 @@ class Cpu:
         record.result = result
         self.instruction = None
         if access is _CONDITIONAL:
-            self._note_end_of_reservation(Cause.STORE_CONDITIONAL, mnemonic)
+            self._note_end_of_reservation(Cause.STORE_CONDITIONAL, record)
+        elif ends is not None:
+            self._note_end_of_reservation(ends, record)
         return result
 
-    def _note_end_of_reservation(self, cause: Cause, mnemonic: str) -> None:
-        """Note what the latest instruction did to the reservation: its scheme may perform no operation for that."""
+    def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
+        """Note what an instruction did to the reservation: its scheme may perform no operation for that."""
         if self.reservation is not None:
             ends = self.reservation_ends = self.reservation_ends or []
-            ends.append(ReservationEnd(self.name, self._begun - 1, cause.name, mnemonic))
+            ends.append(ReservationEnd(self.name, by.number, cause.name, by.mnemonic))
 
     def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
         _close(body)

@@ -16,7 +16,7 @@ the load-linked reads, so that the dependence of operations (`simaie.op.conflict
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import Any
+from typing import Any, TypeAlias
 
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.host.host import Host
@@ -26,13 +26,9 @@ from simaie.protocols import VCpu
 __all__ = ["IdealMonitor"]
 
 
-class _Reservation:
-    """What a vCPU has load-linked. in_doubt: whether an exception since then may have cleared it."""
-
-    __slots__ = ("in_doubt", "linked")
-
-    def __init__(self, linked: Place) -> None:
-        self.linked, self.in_doubt = linked, False
+#: What a vCPU has load-linked, and whether an exception since then may have cleared it. Plain data, so that two
+#: snapshots of a guest that looks by load-linked can be compared.
+_Reservation: TypeAlias = tuple[Place, bool]
 
 
 class _LoadLinked:
@@ -44,7 +40,7 @@ class _LoadLinked:
         self._cpu, self._op, self._reservation = cpu, op, reservation
 
     def __await__(self) -> Generator[Op, Any, int]:
-        value: int = yield self._op
+        value: int = yield from self._op.__await__()
         self._cpu.local = self._reservation
         return value
 
@@ -69,14 +65,14 @@ class IdealMonitor:
             assert self._rule is not None
             widest = place.physical & -self._rule.most, self._rule.most
             op = Op(Kind.LOAD_LINKED, None, place.physical, place.width, expected=widest)
-        return _LoadLinked(cpu, op, _Reservation(place))
+        return _LoadLinked(cpu, op, (place, False))
 
     async def fails_early(self, cpu: VCpu) -> bool:
         """Whether a store-conditional fails wherever it stores to: by a decision, which also clears the monitor."""
         reservation: _Reservation | None = cpu.local
         if self._spurious:
             fails = await self._host.choose(2, "the store-conditional fails without cause")
-        elif reservation is not None and reservation.in_doubt:
+        elif reservation is not None and reservation[1]:
             fails = await self._host.choose(2, "the exception has ended the reservation")
         else:
             return False
@@ -87,7 +83,7 @@ class IdealMonitor:
     async def store_conditional(self, cpu: VCpu, place: Place, value: int) -> bool:
         """Store if the rule allows it, and clear the monitor in any case. Returns whether it stored."""
         reservation: _Reservation | None = cpu.local
-        rule, linked = self._rule, place if reservation is None else reservation.linked
+        rule, linked = self._rule, place if reservation is None else reservation[0]
         elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)
         if elsewhere is None:
             # One that is not inside asks for its own bytes, which are not reserved, and fails.
@@ -126,4 +122,4 @@ class IdealMonitor:
         if reservation is None or self._rule is None or Cause.EXCEPTION in self._rule.must:
             await self.clear(cpu)
         elif Cause.EXCEPTION in self._rule.may:
-            reservation.in_doubt = True
+            cpu.local = reservation[0], True

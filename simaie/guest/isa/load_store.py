@@ -90,9 +90,9 @@ class LoadStoreCpu(Cpu):
         """`kind` says which orders of accesses the fence keeps, see `simaie.barrier`."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.fence(self, kind))
 
-    async def _clear_exclusive(self, mnemonic: str) -> None:
-        await self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.clear_exclusive(self))
-        self._note_end_of_reservation(Cause.CLEAR, mnemonic)
+    def _clear_exclusive(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        body = self._scheme.clear_exclusive(self)
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, body, ends=Cause.CLEAR)
 
     def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """A hint that this vCPU spins or waits; it lets others go first."""
