@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from simaie.check.evidence import first_foreign_write
 from simaie.guest.isa import ISAS
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
+from simaie.op import Kind, writes
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 
 __all__ = ["Attempt", "Reservation", "attempts", "rule_of"]
 
 _LINKED, _CONDITIONAL, _OTHER = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
+_STORE = Kind.STORE  # looked up once: so most store-conditionals end
 #: What is known of an instruction set that is not known: what all have in common.
 _UNKNOWN = ReservationRule(
     least=1,
@@ -29,6 +32,7 @@ _UNKNOWN = ReservationRule(
     other_width=Elsewhere.UNPREDICTABLE,
 )
 _PAGE = 4096
+_NOTHING: tuple[list[Any], list[Any]] = ([], [])
 
 
 def rule_of(trace: Trace) -> ReservationRule:
@@ -150,7 +154,8 @@ def attempts(trace: Trace) -> list[Attempt]:
             if attempt is None:
                 attempt = conditional[instruction] = Attempt(instruction, step, [])
             attempt.last = step
-            if event.op.width and event.writes_ram:
+            op = event.op
+            if op.width and (op.kind is _STORE or writes(op, event.value)):
                 attempt.writes.append(step)
         elif access is _OTHER and instruction.mnemonic == "clrex" and instruction.completed:
             cleared[instruction] = None
@@ -164,6 +169,7 @@ def attempts(trace: Trace) -> list[Attempt]:
 def _ends(conditional: Iterable[Instruction], cleared: Iterable[Instruction]) -> list[ReservationEnd]:
     """What the events alone say of reservations that ended, for a trace without a record of that."""
     ended = [(each, Cause.STORE_CONDITIONAL) for each in conditional] + [(each, Cause.CLEAR) for each in cleared]
+    ended.sort(key=lambda pair: pair[0].number)
     return [ReservationEnd(each.vcpu, each.number, cause.name, each.mnemonic) for each, cause in ended]
 
 
@@ -173,33 +179,34 @@ class _History:
     def __init__(
         self, linked: Iterable[Reservation], ends: Iterable[ReservationEnd], rule: ReservationRule
     ) -> None:
+        """linked, ends: of each vCPU in program order."""
         must = {cause.name for cause in rule.must}
         self._linked: dict[str, tuple[list[int], list[Reservation]]] = {}
         self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
         for reservation in linked:
             instruction = reservation.instruction
-            numbers, reservations = self._linked.setdefault(instruction.vcpu, ([], []))
-            numbers.append(instruction.number)
-            reservations.append(reservation)
-        for end in sorted(ends, key=_number):
+            own = self._linked.get(instruction.vcpu)
+            if own is None:
+                own = self._linked[instruction.vcpu] = ([], [])
+            own[0].append(instruction.number)
+            own[1].append(reservation)
+        for end in ends:
             if end.cause in must:
-                numbers, some = self._ends.setdefault(end.vcpu, ([], []))
-                numbers.append(end.number)
-                some.append(end)
+                some = self._ends.get(end.vcpu)
+                if some is None:
+                    some = self._ends[end.vcpu] = ([], [])
+                some[0].append(end.number)
+                some[1].append(end)
 
     def tell(self, attempt: Attempt) -> None:
         """Fill in the latest reservation before a store-conditional, and what had ended that."""
         vcpu, number = attempt.instruction.vcpu, attempt.instruction.number
-        numbers, reservations = self._linked.get(vcpu, ([], []))
+        numbers, reservations = self._linked.get(vcpu, _NOTHING)
         at = bisect_left(numbers, number)
         if not at:
             return
         attempt.reservation = reservations[at - 1]
-        numbers, ends = self._ends.get(vcpu, ([], []))
-        first = bisect_right(numbers, attempt.reservation.instruction.number)
-        if first < len(ends) and numbers[first] < number:
+        ended, ends = self._ends.get(vcpu, _NOTHING)
+        first = bisect_right(ended, numbers[at - 1])
+        if first < len(ends) and ended[first] < number:
             attempt.ended = ends[first]
-
-
-def _number(end: ReservationEnd) -> int:
-    return end.number

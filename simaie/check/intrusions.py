@@ -9,6 +9,7 @@ where that writes other bytes only, before it by a chain of dependent operations
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -49,6 +50,9 @@ def intrusion(
     reservation = attempt.reservation
     if reservation is None or not attempt.is_interrupted(trace, granule):
         return None
+    plain = _plain(trace, attempt, reservation, endian) if granule is None else None
+    if plain is not None:
+        return plain
     window = _Window(trace, attempt, reservation, endian)
     in_question = sorted(window.reads) if granule is None else range(granule[0], sum(granule))
     firsts, changes = [], []
@@ -59,6 +63,29 @@ def intrusion(
     if not firsts:
         return None
     return Intrusion(_chosen(trace, firsts), _chosen(trace, changes) if changes else None)
+
+
+def _plain(trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> Intrusion | None:
+    """What `intrusion` returns in the usual case, in which it can be told by whole accesses; None in any other.
+
+    One step loads, one step stores, all that is stored in between is stored by others, and all of these access the very
+    same bytes: then what comes first is the same for all bytes.
+    """
+    if len(reservation.steps) != 1 or len(attempt.writes) != 1 or Kind.BUFFER in trace.kinds:
+        return None
+    events, begin, end = trace.events, reservation.steps[0], attempt.writes[0]
+    loaded = events[begin].op
+    address, width, vcpu = loaded.address, loaded.width, attempt.instruction.vcpu
+    between = list(takewhile(end.__gt__, writes_to(trace, address, width, begin)))
+    if width > 8 or address % width or not between or not events[begin].reads_ram:
+        return None
+    for step in (*between, end):
+        op = events[step].op
+        if op.address != address or op.width != width or (owner(events[step]) == vcpu) != (step == end):
+            return None
+    value = list(read(events[begin], endian))
+    change = next((step for step in between if list(written(events[step], endian)) != value), None)
+    return Intrusion(between[0], change)
 
 
 def _chosen(trace: Trace, steps: Sequence[int]) -> int:
