@@ -107,7 +107,7 @@ class PartialState:
         order = self.order
         users = order.conflicts(order.locations.of(op), False) & ~order.world & mask
         if not users:
-            return op.cell is not None and op.cell.initial is None
+            return True  # it was free at the start
         kind = order.events[users.bit_length() - 1].op.kind
         if kind in (Kind.LOCK, Kind.UNLOCK):
             return kind is Kind.UNLOCK

@@ -43,6 +43,11 @@ class Mix(NamedTuple):
     widths: tuple[int, ...] = (4,)
     unaligned: bool = False
 
+    @property
+    def may_reserve_more(self) -> bool:
+        """Whether a store-conditional may depend on bytes that it does not store, which `conflict` cannot know."""
+        return len(self.widths) > 1 and any("sc" in role.split() or "retry" in role for role in self.roles)
+
 
 #: Numbers of steps of the two to four threads of a program.
 SIZES = ((2, 2), (3, 2), (2, 1, 1), (1, 2, 1), (2, 2, 1), (1, 1, 1, 1), (2, 1, 1, 1))

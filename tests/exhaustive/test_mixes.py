@@ -1,7 +1,7 @@
 """Optimal DPOR against the enumeration of all interleavings, on programs that mix kinds of instruction.
 
 Both see the same of each program. Where interleavings are too many, a search by sleep sets alone, which sees as much,
-takes their part.
+takes their part; not so where a store-conditional depends on more than `simaie.op.conflict` knows.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def test_where_no_value_is_known_nothing_is_lost_either(name, host, monkeypatch)
     machine = Machine("native", host=host)
     for seed in range(100, 103):
         made = mixed(name, seed)
-        expected = _expected(made, machine)
+        expected = _expected(made, machine, name)
         if expected is not None:
             scheduler = Dpor()
             assert _seen(made, scheduler, machine) == expected, made.name
@@ -71,7 +71,7 @@ def test_where_no_value_is_known_nothing_is_lost_either(name, host, monkeypatch)
 
 def compare(made: Program, machine: Machine, name: str) -> bool:
     """Whether there were few enough interleavings to compare the two searches, which then agree."""
-    expected = _expected(made, machine)
+    expected = _expected(made, machine, name)
     if expected is None:
         return False
     scheduler = Dpor()
@@ -81,9 +81,11 @@ def compare(made: Program, machine: Machine, name: str) -> bool:
     return True
 
 
-def _expected(made: Program, machine: Machine) -> set[object] | None:
+def _expected(made: Program, machine: Machine, name: str) -> set[object] | None:
     found = _seen(made, DepthFirst(), machine, INTERLEAVINGS)
-    return _seen(made, SleepSets(), machine, BEGUN) if found is None else found
+    if found is None and not MIXES[name].may_reserve_more:
+        return _seen(made, SleepSets(), machine, BEGUN)
+    return found
 
 
 def _seen(made: Program, scheduler: Scheduler, machine: Machine, limit: int = 20_000) -> set[object] | None:

@@ -101,6 +101,13 @@ def test_a_drain_is_no_preemption():
     assert any(trace.outcome["0:r"] == trace.outcome["1:r"] == 0 for trace in without)
 
 
+def test_within_one_preemption_all_outcomes_of_sb_show_since_drains_are_free():
+    scheduler = DepthFirst(preemptions=1)
+    traces = search(p.sb(), scheduler, Machine(host="tso"))
+    assert scheduler.per_bound == [20, 50]
+    assert len({trace.outcome for trace in traces}) == 4
+
+
 @pytest.mark.parametrize("bound", ["preemptions", "delays"])
 def test_bounded_rounds_add_up_to_all_interleavings(bound):
     everything = search(p.sb(), DepthFirst(), Machine(host="tso"))

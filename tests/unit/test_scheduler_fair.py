@@ -9,7 +9,12 @@ from schedulers.fair import Fair
 from schedulers.pos import Pos
 from schedulers.random_walk import RandomWalk
 from schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
-from simaie.protocols import Scheduler
+from simaie.engine.execution import Execution
+from simaie.engine.inline import run_inline
+from simaie.engine.machine import Machine
+from simaie.op import Kind
+from simaie.protocols import ExecutionInfo, Scheduler
+from simaie.schemes.native import Native
 from simaie.trace import Ending
 
 
@@ -70,6 +75,40 @@ def test_who_never_yields_is_scheduled_as_without_it(make_scheduler):
     fair, unfair = make_scheduler(), make_scheduler(fair=False)
     for index in range(30):
         assert run(increments(4), fair, index).digest == run(increments(4), unfair, index).digest
+
+
+class OneMutex(Native):
+    """The native scheme with a mutex that the guest locks and unlocks by exceptions of these names."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.mutex = self.host.mutex("m")
+
+    async def exception(self, cpu, cause):
+        await (self.mutex.lock() if cause == "lock" else self.mutex.unlock())
+
+
+def test_who_yields_waits_for_those_it_has_disabled():
+    """D(t) of the paper: `holder` takes the mutex back before each yield, so that `waiter`, which contends for it, is at
+    no time enabled from one yield to the next. But it was `holder` who disabled it."""
+
+    async def holder(cpu):
+        for _ in range(20):
+            await cpu.exception("lock")
+            await cpu.yield_()
+            await cpu.exception("unlock")
+
+    async def waiter(cpu):
+        await cpu.exception("lock")
+        await cpu.exception("unlock")
+
+    program = make(holder, waiter)
+    execution = Execution(program, Machine(OneMutex), Fair(Unfair()), ExecutionInfo(1, 0, 2))
+    trace = run_inline(execution)
+    assert trace.ending is Ending.FINISHED
+    # The first yield binds nobody; after the second `holder` waits as soon as `waiter` can go on.
+    before = trace.events[: actors(trace).index("1")]
+    assert sum(event.op.kind is Kind.PAUSE for event in before) == 2
 
 
 def test_it_never_bars_everybody():
