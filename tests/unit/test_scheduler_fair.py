@@ -89,8 +89,8 @@ class OneMutex(Native):
 
 
 def test_who_yields_waits_for_those_it_has_disabled():
-    """D(t) of the paper: `holder` takes the mutex back before each yield, so that `waiter`, which contends for it, is at
-    no time enabled from one yield to the next. But it was `holder` who disabled it."""
+    """D(t) of the paper: `holder` takes the mutex back before each yield, so that `waiter`, which contends for it, is
+    never enabled from one yield to the next; but it was `holder` that disabled it."""
 
     async def holder(cpu):
         for _ in range(20):
