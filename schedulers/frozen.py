@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import Enum
 from operator import is_
 from pathlib import Path
-from types import BuiltinFunctionType, CellType, FunctionType
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any, TypeAlias
 
 from simaie.errors import OWN_CODE
@@ -25,7 +25,7 @@ __all__ = ["Apply", "frozen"]
 Apply: TypeAlias = Callable[[Any], Any]
 
 _CORPUS = str(Path(OWN_CODE) / "guest" / "corpus")
-_PLAIN = (int, str, bytes, float, type(None), Enum, BuiltinFunctionType)
+_PLAIN = (int, str, bytes, float, type(None), Enum)
 #: So deep may functions and tuples lie in closures of functions.
 _DEPTH = 4
 
@@ -48,7 +48,7 @@ class _CannotFreeze(Exception):
 
 
 def _frozen(value: Any, depth: int) -> Any:
-    if isinstance(value, _PLAIN) or (isinstance(value, type) and value.__module__ == "builtins"):
+    if isinstance(value, _PLAIN) or _is_builtin(value):
         return value
     if depth == 0:
         raise _CannotFreeze
@@ -68,6 +68,13 @@ def _frozen(value: Any, depth: int) -> Any:
     copy = FunctionType(value.__code__, value.__globals__, value.__name__, defaults, cells)
     copy.__kwdefaults__ = keywords
     return copy
+
+
+def _is_builtin(value: Any) -> bool:
+    """Whether `value` is a function or class of Python itself; a method of an object is none."""
+    if isinstance(value, BuiltinFunctionType):
+        return isinstance(value.__self__, ModuleType)
+    return isinstance(value, type) and value.__module__ == "builtins"
 
 
 def _contents(cell: CellType) -> Any:

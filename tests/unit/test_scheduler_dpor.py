@@ -13,7 +13,8 @@ from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Limits, Machine
 from simaie.errors import NondeterminismError, UsageError
-from simaie.protocols import ExecutionInfo
+from simaie.guest.program import Program
+from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending
 
 
@@ -126,6 +127,43 @@ def test_a_guest_that_counts_its_runs_is_found_out():
 
     with pytest.raises(NondeterminismError, match="step 0"):
         everything(make(forgetless, stores(Z), loads(Z)), Dpor())
+
+
+class Passing(Scheduler):
+    """Wraps a scheduler; `hands_on` makes the ExecutionInfo that the inner one gets."""
+
+    def __init__(self, inner, hands_on):
+        self.inner, self.hands_on = inner, hands_on
+
+    def start(self, info):
+        self.info = info
+        self.inner.start(self.hands_on(info))
+
+    def choose(self, offer):
+        return self.inner.choose(offer)
+
+    def finish(self, trace):
+        self.inner.finish(trace)
+
+
+def test_an_execution_tells_what_it_begins_with():
+    async def device(dma):
+        await dma.dma_write(Y, 1)
+
+    program = Program("begins", isa="arm", threads=[stores(X)], devices=[device], init={X: (0x0102, 2), Y: b"ab"})
+    for endian, value in (("little", 0x02), ("big", 0x01)):
+        wrapper = Passing(Dpor(), lambda info: info)
+        run_inline(Execution(program, Machine(endian=endian), wrapper, ExecutionInfo(3, 1, 2)))
+        beginning = wrapper.info.beginning
+        assert (wrapper.info.seed, wrapper.info.index, wrapper.info.threads) == (3, 1, 2)
+        assert (beginning.endian, beginning.devices) == (endian, ("dma0",))
+        assert (beginning.read(X, 1), beginning.read(Y, 1), beginning.read(Z, 4)) == (value, ord("a"), 0)
+
+
+def test_a_wrapper_that_keeps_that_to_itself_is_refused():
+    wrapper = Passing(Dpor(), lambda info: ExecutionInfo(info.seed, info.index, info.threads))
+    with pytest.raises(UsageError, match="beginning"):
+        run(increments(2), wrapper)
 
 
 def test_a_deadlock_is_found_and_is_an_execution_like_others():
