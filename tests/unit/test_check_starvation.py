@@ -123,7 +123,7 @@ def test_a_bound_on_failures_of_ones_own_is_a_property_that_can_be_violated():
 
 async def endless(cpu):
     while await cpu.load(X) == 0:
-        pass
+        await cpu.store(Y, 0)  # a loop that only looks would be waited for
 
 
 async def setter(cpu):
@@ -147,7 +147,7 @@ def test_an_unfair_schedule_is_told_from_a_guest_that_cannot_go_on():
     assert "unfair" not in fair.reason
     alone = Program("waits for nobody", isa="x86", threads=[endless], init={X: 0})
     report = simaie.explore(alone, Machine(limits=limits), scheduler="random-walk", executions=1)
-    assert "repeats load" in report.reason
+    assert "repeats store" in report.reason
 
 
 def test_an_execution_that_ended_gives_nothing_to_judge():

@@ -125,7 +125,7 @@ def test_an_await_is_woken_by_the_store_it_waits_for():
 def test_the_step_limit_ends_an_execution_honestly():
     async def forever(cpu):
         while True:
-            await cpu.load(X)
+            await cpu.store(X, 1)
 
     trace = run([forever], machine=Machine(limits=Limits(steps=50)))
     assert (trace.ending, len(trace), trace.truncated, trace.accepted) == (Ending.STEP_LIMIT, 50, True, None)
@@ -377,7 +377,7 @@ def test_a_guest_may_await_in_a_finally_without_hurting_the_end():
     async def stubborn(cpu):
         try:
             while True:
-                await cpu.load(X)
+                await cpu.store(X, 2)
         finally:
             await cpu.store(X, 1)
 

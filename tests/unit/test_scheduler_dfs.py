@@ -165,7 +165,7 @@ def test_to_leave_an_actor_that_yields_is_no_preemption():
 def test_an_execution_that_ends_at_a_limit_is_never_complete():
     async def spin(cpu):
         while not await cpu.ldr(X):
-            pass
+            await cpu.str_(Y, 1)
 
     scheduler = DepthFirst(preemptions=1)
     endings = [t.ending for t in run_all(make(spin, stores(X)), scheduler, steps=30)]

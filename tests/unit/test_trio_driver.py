@@ -60,9 +60,9 @@ async def increment(cpu: Any) -> None:
     await cpu.str_(X, await cpu.ldr(X) + 1)
 
 
-async def loads_for_ever(cpu: Any) -> None:
+async def stores_for_ever(cpu: Any) -> None:
     while True:
-        await cpu.ldr(X)
+        await cpu.str_(X, 0)
 
 
 async def waits_for_nothing(cpu: Any) -> None:
@@ -444,13 +444,13 @@ async def interrupts_in_nursery(cpu: Any) -> None:
 async def presses_control_c(cpu: Any) -> None:
     await cpu.ldr(X)
     signal.raise_signal(signal.SIGINT)
-    await loads_for_ever(cpu)
+    await stores_for_ever(cpu)
 
 
 @pytest.mark.parametrize("guest", [interrupts, interrupts_in_nursery, presses_control_c])
 def test_a_keyboard_interrupt_comes_out_as_itself(guest: Any):
     with pytest.raises(KeyboardInterrupt):
-        run(waits_for_nothing, guest, sleeps_for_ever, loads_for_ever, scheduler=RoundRobin())
+        run(waits_for_nothing, guest, sleeps_for_ever, stores_for_ever, scheduler=RoundRobin())
 
 
 def test_control_c_while_every_task_waits_comes_out_as_itself():
@@ -477,7 +477,7 @@ class Broken(RandomWalk):
 
 def test_an_error_of_the_scheduler_comes_out_unchanged():
     with pytest.raises(SchedulerError):
-        run(loads_for_ever, loads_for_ever, sleeps_for_ever, scheduler=Broken())
+        run(stores_for_ever, stores_for_ever, sleeps_for_ever, scheduler=Broken())
 
 
 def test_an_error_of_the_scheduler_at_the_end_comes_out_unchanged():
@@ -567,7 +567,7 @@ def test_every_guest_is_let_go_when_another_raises(guest: Any):
 
 @pytest.mark.parametrize("guest", CLINGING)
 def test_every_guest_is_let_go_when_the_limit_is_reached(guest: Any):
-    assert run(guest, loads_for_ever, guest, steps=20).ending is Ending.STEP_LIMIT
+    assert run(guest, stores_for_ever, guest, steps=20).ending is Ending.STEP_LIMIT
 
 
 def test_a_guest_that_raises_when_let_go_is_a_guest_error():
@@ -610,7 +610,7 @@ def test_another_task_may_cancel_it_in_the_midst_of_steps():
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(cancel, scope, delay)
-                    await run_trio(make(loads_for_ever, loads_for_ever, naps, steps=10**6))
+                    await run_trio(make(stores_for_ever, stores_for_ever, naps, steps=10**6))
             assert scope.cancelled_caught
 
     async def naps(cpu: Any) -> None:
