@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from simaie.op import Kind, writes
-from simaie.trace import AccessKind, Event, Trace
+from simaie.trace import Event, Trace
 
 __all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
 
@@ -30,7 +30,6 @@ _READS = frozenset(
     }
 )  # fmt: skip
 _MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
-_OTHER = AccessKind.OTHER
 _Range = tuple[int, int]  # address and width
 _LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
 _NOWHERE: Mapping[int, int] = {}
@@ -161,8 +160,6 @@ def _all_accesses(trace: Trace) -> list[Access]:
         op = event.op
         kind = op.kind
         if kind is _AWAIT:
-            if event.instruction is None or event.instruction.access is _OTHER:
-                continue  # it stands for rounds of a spin loop that would have read what the round before has read
             found += [Access(step, event, p.address, p.width, True, False) for p in op.places if p.cell is None]
         elif not op.width:
             continue

@@ -40,7 +40,7 @@ __all__ = ["Execution"]
 
 _PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
 _BUFFER = Kind.BUFFER
-_LOAD, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED
+_LOAD, _STORE, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.STORE, Kind.FENCE, Kind.LOAD_LINKED
 
 
 class Execution:
@@ -91,7 +91,9 @@ class Execution:
         kind = op.kind
         if kind >= self._special_from:
             return self._announced_to_buffer(actor, op) if self._buffered else self._announced_special(actor, op)
-        if kind is _LOAD and actor.looks is None:
+        if kind is _STORE:
+            actor.looks = None
+        elif kind is _LOAD and actor.looks is None:
             actor.looks = op
         elif self._looks_again(actor, op):
             return self._announced_special(actor, actor.op)
@@ -196,9 +198,11 @@ class Execution:
         if not actor.is_device:
             op = actor.op = self.memory.admit(op)
         kind = op.kind
-        if kind < _PAUSE and self._looks_again(actor, op):
-            return self._announced_special(actor, actor.op)
         buffers = kind is _BUFFER
+        if buffers:
+            actor.looks = None
+        elif kind < _PAUSE and self._looks_again(actor, op):
+            return self._announced_special(actor, actor.op)
         if (kind >= _PAUSE and not buffers) or self._waiting.stopper is not None:
             return self._announced_special(actor, op)
         actor.special = buffers

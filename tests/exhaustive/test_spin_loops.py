@@ -104,6 +104,32 @@ def test_all_interleavings_have_the_outcomes_and_the_traces_that_the_reduced_sea
     assert len({canonical(trace) for trace in everything}) == len(traces)
 
 
+async def no_pause(cpu):
+    """In the place of the hint: nothing."""
+
+
+@pytest.mark.parametrize(
+    ("program", "machine"),
+    [
+        *[(s.message_passing(isa, readers), NATIVE) for isa in ("x86", "arm") for readers in (1, 2)],
+        *[(s.message_passing("arm"), machine) for machine in (RFC, Machine("native", full_system=True))],
+        *[(s.locked(lock, "x86"), NATIVE) for lock in (s.ttas, s.ticket, s.mcs, s.broken_ttas)],
+        (s.locked(s.ttas, "arm"), CAS),
+        (s.either("arm", s.FLAGS[1]), NATIVE),
+    ],
+    ids=str,
+)
+def test_the_searches_agree_where_no_pause_says_that_it_is_a_spin(program, machine, monkeypatch):
+    monkeypatch.setattr(s, "pause", no_pause)
+    everything = search(program, DepthFirst(), machine)
+    traces, dpor = explored(program, machine)
+    assert everything is not None
+    assert dpor.complete
+    assert Kind.PAUSE not in {event.op.kind for trace in traces for event in trace.events}
+    assert outcomes(everything) == outcomes(traces)
+    assert len({canonical(trace) for trace in everything}) == len(traces)
+
+
 @pytest.mark.soak
 def test_they_agree_on_a_spin_that_looks_at_two_places():
     everything = search(s.locked(s.peterson, "x86"), DepthFirst())

@@ -13,9 +13,12 @@ from schedulers.dpor import Dpor
 from schedulers.random_walk import RandomWalk
 from schedulers.round_robin import RoundRobin
 from simaie.check.progress import progress
+from simaie.check.races import data_races
+from simaie.engine import spin
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.machine import Machine
+from simaie.engine.snapshot import snapshot
 from simaie.engine.trio_driver import in_trio, run_trio
 from simaie.guest.code import ins
 from simaie.guest.program import Program
@@ -416,6 +419,57 @@ def test_a_loop_that_counts_first_and_then_only_looks_waits_in_the_end():
     trace = run(make(guest), RandomWalk())
     assert trace.ending is Ending.LIVELOCK
     assert len(trace) < 200
+
+
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
+def test_no_snapshot_is_taken_of_a_vcpu_that_does_not_look_at_a_place_again_in_a_loop(host, monkeypatch):
+    """It costs more than all the rest of a step."""
+
+    async def straight(cpu):
+        for value in range(5):
+            await cpu.ldr(X)
+            await cpu.dmb()
+            await cpu.ldr(Y)
+            await cpu.str_(X, value)
+        for place in (X, Y, Z):
+            await cpu.ldr(place)
+        await never_comes_back(cpu)
+
+    def refused(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(spin, "snapshot", refused)
+    trace = run_inline(Execution(make(straight), Machine(host=host), RandomWalk(), ExecutionInfo(0, 0, 1)))
+    assert trace.ending is Ending.FINISHED
+
+
+def test_a_loop_that_looks_for_long_in_ever_new_states_is_compared_ever_more_seldom(monkeypatch):
+    async def counts_for_long(cpu):
+        for _ in range(500):
+            await cpu.ldr(X)
+
+    taken = []
+    monkeypatch.setattr(spin, "snapshot", lambda *args: taken.append(args) or snapshot(*args))
+    assert run(make(counts_for_long), RandomWalk()).ending is Ending.FINISHED
+    assert len(taken) < 40
+
+
+def test_a_wait_adds_no_race():
+    """A program without races stays one where a spin has become a wait."""
+
+    async def waits(cpu):
+        while not await cpu.ldrex(X):
+            pass
+        await cpu.ldr(Y)
+
+    async def sets(cpu):
+        await cpu.str_(Y, 1)
+        await cpu.ldrex(X)
+        await cpu.strex(X, 1)
+
+    traces = explored(make(waits, sets))
+    assert any(waited(trace) for trace in traces)
+    assert not any(tuple(data_races(trace)) for trace in traces)
 
 
 def test_a_fair_run_leaves_a_spinner_alone_until_there_is_something_to_see():
