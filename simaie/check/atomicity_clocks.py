@@ -11,6 +11,8 @@ its predecessors as well. Only what was written since its beginning can have com
 Deviation: lanes instead of threads. Transactions of one vCPU may overlap (see `simaie.check.transactions`), which
 threads with nested transactions cannot; each of those gets a lane, and their order goes through the clocks left at
 their ends. It finds whether there is a cycle and the step that closes one, but not the cycle.
+
+Only for executions without store buffers: it takes the order of a vCPU's accesses for that in which they take effect.
 """
 
 from __future__ import annotations
