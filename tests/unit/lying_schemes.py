@@ -179,6 +179,11 @@ class StoresOnFailure(Native):
         return await self.host.exchange(address, width, new)
 
 
+class ExchangesForAnother(Native):
+    def cmpxchg(self, cpu, address, width, expected, new):
+        return self.host.compare_and_swap(address, width, expected, new + 1)
+
+
 class NeverExchanges(Native):
     def cmpxchg(self, cpu, address, width, expected, new):
         return self.host.load(address, width)
@@ -247,7 +252,8 @@ LIARS: list[Shown] = [
     *(Shown(scheme, loading) for scheme in (LoadsNothing, LoadsAConstant, LoadsHalf, LoadsAndAdds)),
     Shown(SwapsHalves, loading_eight),
     *(Shown(scheme, adding) for scheme in (ReturnsTheNewValue, LeavesMemory, AppliesTwice)),
-    *(Shown(scheme, comparing) for scheme in (StoresOnFailure, NeverExchanges, ClaimsToHaveExchanged)),
+    *(Shown(scheme, comparing) for scheme in (StoresOnFailure, ExchangesForAnother, NeverExchanges)),
+    Shown(ClaimsToHaveExchanged, comparing),
     Shown(ExchangesHalf, moving_sixteen),
     Shown(LinksAndMarks, linking, "arm"),
     *(

@@ -159,6 +159,7 @@ def test_what_was_asked_is_no_finding(access, effect, result, ops):
         (AccessKind.STORE, 5, None, []),
         (AccessKind.STORE, 5, None, [(LOAD, 0, 4, None, 5)]),  # what is there already is not stored
         (AccessKind.STORE, 5, None, [(STORE, 0, 4, 5, None), (STORE, 3, 1, 5, None)]),
+        (AccessKind.STORE, 5, None, [(STORE, 1, 4, 0, None), (STORE, 0, 4, 5, None)]),
         (AccessKind.STORE, 5, None, [(STORE, 0, 8, 5, None)]),
         (AccessKind.ATOMIC, ADD, 4, [(LOAD, 0, 4, None, 4), (STORE, 0, 1, 6, None)]),
         (AccessKind.ATOMIC, ADD, 4, [(LOAD, 0, 4, None, 4), (LOAD, 0, 4, None, 3), (STORE, 0, 4, 5, None)]),
@@ -172,12 +173,22 @@ def test_what_was_asked_is_no_finding(access, effect, result, ops):
         (AccessKind.STORE_CONDITIONAL, 5, True, [(Kind.STORE_CONDITIONAL, 0, 4, 5, 0)]),
         (AccessKind.STORE_CONDITIONAL, 5, False, [(Kind.STORE_CONDITIONAL, 0, 4, 5, 1)]),
         (AccessKind.STORE_CONDITIONAL, 5, False, [(STORE, 0, 4, 5, None)]),
+        (AccessKind.STORE_CONDITIONAL, 5, False, [(STORE, 0, 2, 5, None), (STORE, 2, 2, 0, None)]),
+        (AccessKind.ATOMIC, (4, 6), 4, [(Kind.CAS, 0, 4, 7, 4)]),
     ],
 )  # fmt: skip
 def test_anything_else_is_a_finding(access, effect, result, ops):
     (finding,) = asked(access, effect, result, *ops)
     assert (finding.kind, finding.vcpus) == ("instruction-results", ("0",))
     assert len(finding.steps) == len(ops)
+
+
+def test_a_failed_compare_and_swap_that_read_1_is_no_success():
+    tape = Tape().begin("0", AccessKind.STORE_CONDITIONAL)
+    instruction = tape._open["0"]
+    instruction.effect, instruction.result = 5, True
+    tape.op("0", Op(Kind.CAS, None, instruction.address, 4, 5, 0), 1)
+    assert kinds(instruction_results(tape.trace())) == ["instruction-results"]
 
 
 def test_bytes_lie_in_the_order_of_the_machine():
@@ -207,6 +218,27 @@ LLSC = ("native", "native:spurious_failures=true", "none", "cas", "aie-rfc")
 ISAS = ("x86", "arm", "aarch64", "riscv", "mips", "ppc")
 
 
+WIDE = 0x0102030405060708090A0B0C0D0E0F10
+#: What the table of drawn programs lacks, by instruction set.
+OTHERS = {
+    "x86": (
+        (ins("movups", 0x1001, WIDE),),
+        (ins("lock_bts", 0x1003, 9), ins("neg", 0x1004, width=2)),
+        (ins("cmpxchg16b", 0x1000, 0, WIDE), ins("cmpxchg8b", 0x1005, 0, 5)),
+        (ins("lock_not", 0x1000, width=8), ins("sbb", 0x1002, 1, carry=1)),
+    ),
+    "aarch64": (
+        (ins("ldxp", 0x1000, into="r"), ins("stxp", 0x1000, WIDE, into="s")),
+        (ins("ldaxp", 0x1000, width=4), ins("stlxp", 0x1000, 7, width=4), ins("stxp", 0x1000, 7, width=4)),
+        (ins("casp", 0x1000, 0, WIDE, order="al"), ins("casp", 0x1000, 0, 3, width=4)),
+        (ins("ldsmin", 0x1000, -3, width=1), ins("stumax", 0x1004, 9), ins("ldclr", 0x1002, 0xFF, width=2)),
+        (ins("ldrsb", 0x1003), ins("stlr", 0x1004, 5)),
+    ),
+    "arm": ((ins("ldrex", 0x1000, width=8), ins("strex", 0x1000, WIDE, width=8)), (ins("swp", 0x1001, 3, width=1),)),
+    "riscv": ((ins("amomax", 0x1000, -1, width=8, aq=1), ins("amominu", 0x1004, 1, rl=1), ins("lb", 0x1000, aq=1)),),
+}
+
+
 def any_program(isa, random):
     """Accesses of all widths about one place, aligned or not, perhaps across a page."""
     base = random.choice((0x1000, 0x1FF8, 0x1FFA))
@@ -215,8 +247,8 @@ def any_program(isa, random):
         [item for _ in range(1 + random.below(4)) for item in random.choice(table)]
         for _ in range(1 + random.below(3))
     ]
-    if isa == "x86":
-        threads[0].append(ins("movups", base, random.below(1 << 62) << 40))
+    for thread in threads:
+        thread += random.choice(OTHERS.get(isa, ((),)))
     pages = {0x1000: Page(0x5000), 0x2000: Page(0x6000)} if random.choice((False, True)) else {}
     return Program("any", isa=isa, threads=threads, init={base: random.below(1 << 32)}, pages=pages)
 
