@@ -6,8 +6,9 @@ is slow, short, and independent: what simaie's searches find is held against it.
 
 Sources: sequential consistency as in L. Lamport (1979); x86-TSO as in P. Sewell et al. (CACM 53(7), 2010): a load reads
 the newest store to each byte in its own buffer, else memory; locked instructions and fences wait until the buffer is
-empty. Exclusives as in the Arm Architecture Reference Manual: a store-exclusive stores if the monitor still stands; a
-store to the reserved bytes by another vCPU clears it, and so does every store-exclusive of its own.
+empty. Exclusives as in the Arm Architecture Reference Manual, B2.12: a store-exclusive stores if no other vCPU has
+stored to the bytes that its load-exclusive read; to another address, or of another size, it stores or fails, whatever
+others have done; without a load-exclusive since the last store-exclusive it fails.
 """
 
 from __future__ import annotations
@@ -38,12 +39,17 @@ class Step(NamedTuple):
 
 
 class _Vcpu(NamedTuple):
-    """Where a vCPU is: the next step, its registers, its buffered stores (oldest first), and the bytes it reserved."""
+    """Where a vCPU is: the next step, its registers, and its buffered stores, the oldest first.
+
+    linked: address and width of its load-exclusive; None if there was none since its last store-exclusive. touched:
+    whether another vCPU has stored to these bytes since.
+    """
 
     position: int = 0
     registers: tuple[tuple[str, int], ...] = ()
     buffer: tuple[tuple[int, bytes], ...] = ()
-    reserved: tuple[int, int] | None = None
+    linked: tuple[int, int] | None = None
+    touched: bool = False
 
     def value(self, operand: Value) -> int:
         return operand if isinstance(operand, int) else dict(self.registers).get(operand, 0)
@@ -81,8 +87,9 @@ def _following(state: _State, threads: Sequence[Sequence[Step]], base: int, host
             yield _written(_replaced(state, number, vcpu._replace(buffer=tuple(rest))), number, address, data, base)
         if vcpu.position < len(threads[number]):
             step = threads[number][vcpu.position]
-            waits = step.kind in ("xchg", "add", "cas", "sc", "fence")
-            if not (waits and vcpu.buffer):
+            if step.kind == "sc":
+                yield from _store_conditional(state, number, step, base)
+            elif not (vcpu.buffer and step.kind in ("xchg", "add", "cas", "fence")):
                 yield _stepped(state, number, step, base, host)
 
 
@@ -101,11 +108,10 @@ def _stepped(state: _State, number: int, step: Step, base: int, host: str) -> _S
         if host == "tso":
             return _replaced(state, number, vcpu._replace(buffer=(*vcpu.buffer, (step.address, data))))
         return _written(_replaced(state, number, vcpu), number, step.address, data, base)
-    if step.kind == "sc":
-        return _store_conditional(state, number, vcpu, step, data, base)
     old = _read(vcpu, memory, step, base)
-    reserved = (step.address, step.address + step.width) if step.kind == "ll" else vcpu.reserved
-    after = _replaced(state, number, vcpu.with_register(step.into, old)._replace(reserved=reserved))
+    if step.kind == "ll":
+        vcpu = vcpu._replace(linked=(step.address, step.width), touched=False)
+    after = _replaced(state, number, vcpu.with_register(step.into, old))
     if step.kind == "add":
         data = (old + vcpu.value(step.value) & wrap).to_bytes(step.width, "little")
     if step.kind in ("load", "ll") or (step.kind == "cas" and old != vcpu.value(step.expected) & wrap):
@@ -113,10 +119,16 @@ def _stepped(state: _State, number: int, step: Step, base: int, host: str) -> _S
     return _written(after, number, step.address, data, base)
 
 
-def _store_conditional(state: _State, number: int, vcpu: _Vcpu, step: Step, data: bytes, base: int) -> _State:
-    stores = vcpu.reserved == (step.address, step.address + step.width)
-    after = _replaced(state, number, vcpu.with_register(step.into, int(not stores))._replace(reserved=None))
-    return _written(after, number, step.address, data, base) if stores else after
+def _store_conditional(state: _State, number: int, step: Step, base: int) -> Iterator[_State]:
+    """The states after a store-conditional of vCPU `number`; where two are possible, its failure waits for nothing."""
+    vcpu = state[0][number]._replace(position=state[0][number].position + 1, linked=None, touched=False)
+    linked, touched = state[0][number].linked, state[0][number].touched
+    elsewhere = linked is not None and linked != (step.address, step.width)
+    if elsewhere or (not vcpu.buffer and (linked is None or touched)):
+        yield _replaced(state, number, vcpu.with_register(step.into, 1))
+    if not vcpu.buffer and (elsewhere or (linked is not None and not touched)):
+        data = (vcpu.value(step.value) & (1 << 8 * step.width) - 1).to_bytes(step.width, "little")
+        yield _written(_replaced(state, number, vcpu.with_register(step.into, 0)), number, step.address, data, base)
 
 
 def _read(vcpu: _Vcpu, memory: bytes, step: Step, base: int) -> int:
@@ -129,18 +141,18 @@ def _read(vcpu: _Vcpu, memory: bytes, step: Step, base: int) -> int:
 
 
 def _written(state: _State, number: int, address: int, data: bytes, base: int) -> _State:
-    """The state after a store of vCPU `number` took effect; it clears the reservations of others that it touches."""
+    """The state after a store of vCPU `number` took effect, which touches what others have linked there."""
     vcpus, memory = state
     after = memory[: address - base] + data + memory[address - base + len(data) :]
-    kept = tuple(
-        vcpu._replace(reserved=None) if other != number and _touches(vcpu.reserved, address, len(data)) else vcpu
+    told = tuple(
+        vcpu._replace(touched=True) if other != number and _overlaps(vcpu.linked, address, len(data)) else vcpu
         for other, vcpu in enumerate(vcpus)
     )
-    return kept, after
+    return told, after
 
 
-def _touches(reserved: tuple[int, int] | None, address: int, width: int) -> bool:
-    return reserved is not None and reserved[0] < address + width and address < reserved[1]
+def _overlaps(linked: tuple[int, int] | None, address: int, width: int) -> bool:
+    return linked is not None and linked[0] < address + width and address < linked[0] + linked[1]
 
 
 def _replaced(state: _State, number: int, vcpu: _Vcpu) -> _State:
