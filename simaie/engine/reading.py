@@ -52,7 +52,10 @@ __all__ = ["Reader", "awaited_by", "frame_of"]
 _BUDGET = 4_000
 _DEPTH = 40
 #: What a vCPU holds for the engine and the scheme, not for its guest.
-_OF_ENGINE = frozenset({"instruction", "_begun", "_scheme", "_machine", "_end", "local", "blocks", "open_blocks"})
+_OF_ENGINE = frozenset({
+    "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
+    "open_blocks",
+})  # fmt: skip
 _INTERPRETER = Interpreter.run.__code__
 _METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
 _UNSET = object()

@@ -112,7 +112,7 @@ def generating(state):
 RETURNED = [1, 0, (), (False,), (True, "why"), "no", [], {}, 1.0, Almost(), Ellipsis]
 
 
-@pytest.mark.parametrize("returned", RETURNED, ids=repr)
+@pytest.mark.parametrize("returned", RETURNED, ids=lambda value: "Almost" if isinstance(value, Almost) else repr(value))
 def test_what_is_no_bool_is_an_error_that_names_program_function_and_value(returned):
     def final(state):
         return returned
