@@ -15,8 +15,7 @@ the load-linked reads, so that the dependence of operations (`simaie.op.conflict
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.host.host import Host
@@ -29,20 +28,6 @@ __all__ = ["IdealMonitor"]
 #: What a vCPU has load-linked, and whether an exception since then may have cleared it. Plain data, so that two
 #: snapshots of a guest that looks by load-linked can be compared.
 _Reservation: TypeAlias = tuple[Place, bool]
-
-
-class _LoadLinked:
-    """A load-linked to be awaited; it need not be, as where its instruction faults before."""
-
-    __slots__ = ("_cpu", "_op", "_reservation")
-
-    def __init__(self, cpu: VCpu, op: Op, reservation: _Reservation) -> None:
-        self._cpu, self._op, self._reservation = cpu, op, reservation
-
-    def __await__(self) -> Generator[Op, Any, int]:
-        value: int = yield from self._op.__await__()
-        self._cpu.local = self._reservation
-        return value
 
 
 class IdealMonitor:
@@ -58,14 +43,16 @@ class IdealMonitor:
         #: Whether a store-conditional may ask for bytes that the load-linked did not read.
         self._watches_granule = inside and not self._exact
 
-    def load_linked(self, cpu: VCpu, place: Place) -> Awaitable[int]:
+    async def load_linked(self, cpu: VCpu, place: Place) -> int:
         """Load and reserve."""
         op = Op(Kind.LOAD_LINKED, None, place.physical, place.width)
         if self._watches_granule:
             assert self._rule is not None
             widest = place.physical & -self._rule.most, self._rule.most
             op = Op(Kind.LOAD_LINKED, None, place.physical, place.width, expected=widest)
-        return _LoadLinked(cpu, op, (place, False))
+        value: int = await op
+        cpu.local = place, False
+        return value
 
     async def fails_early(self, cpu: VCpu) -> bool:
         """Whether a store-conditional fails wherever it stores to: by a decision, which also clears the monitor."""

@@ -142,14 +142,13 @@ class Native(Scheme):
     def _linked(self, cpu: VCpu, place: Place) -> Awaitable[int]:
         at, width = place.physical, place.width
         parts = self._cut(at, ((at, width),), AccessKind.LOAD_LINKED)
-        linked = self._monitor.load_linked(cpu, place)
-        return linked if len(parts) == 1 else self._linked_parts(linked, parts)
+        return self._monitor.load_linked(cpu, place) if len(parts) == 1 else self._linked_parts(cpu, place, parts)
 
-    async def _linked_parts(self, linked: Awaitable[int], parts: Ranges) -> int:
+    async def _linked_parts(self, cpu: VCpu, place: Place, parts: Ranges) -> int:
         """The monitor covers all parts from the first access on, which says what the first part holds."""
         widths = [width for _, width in parts]
         _, *others = await self._direction(parts)
-        values = split_parts(await linked, widths, self.host.endian)
+        values = split_parts(await self._monitor.load_linked(cpu, place), widths, self.host.endian)
         for number in others:
             values[number] = await Op(_LOAD, None, *parts[number])
         return join_parts(values, widths, self.host.endian)

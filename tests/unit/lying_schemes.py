@@ -70,7 +70,7 @@ async def linking(cpu: Any) -> None:
 
 
 async def moving_sixteen(cpu: Any) -> None:
-    await cpu.cmpxchg16b(X, 0, 1 << 100)
+    await cpu.lock_cmpxchg16b(X, 0, 1 << 100)
 
 
 # -- stores ------------------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ def test_a_guest_that_keeps_state_fails_the_determinism_check(run: Run, tmp_path
         "program = simaie.Program('keeps', isa='x86', threads=[store])\n"
     )
     args = ("explore", f"{guest}:program", "--executions", 3)
-    assert run(*args).status == Status.INCONCLUSIVE
+    assert_one_line(run(*args))  # executions of one exploration are compared in any case
     assert_one_line(run(*args, "--check-determinism"))
     assert_one_line(run("explore", f"{guest}:program", "--index", 1, "--check-determinism"))
 

@@ -107,7 +107,7 @@ def test_stores_that_overtake_stores_are_told():
 def test_who_loops_without_end_is_told_by_the_round():
     async def loops(cpu):
         while not await cpu.load(X):
-            await cpu.load(X + 64)
+            await cpu.store(X + 64, 0)
 
     program = Program("loops", isa="x86", threads=[loops], init={X: 0})
     trace = execute(program, Machine(limits=simaie.Limits(steps=4_000)))

@@ -78,6 +78,7 @@ async def spins_and_tells_two_values_apart(cpu):
 
 
 async def spins_in_a_wide_load(cpu):
+    """Under `native` only where the architecture promises it whole: else the order of its parts is a decision."""
     while not await cpu.load(X, width=8):
         pass
 
@@ -101,8 +102,7 @@ spins_by_a_jump = [
 
 SPINS = [
     spins, spins_for_ever, spins_with_a_fence, spins_on_an_exclusive, spins_on_two, spins_over_places,
-    spins_by_a_helper, spins_and_tells_two_values_apart, spins_in_a_wide_load, alternates, spins_as_data,
-    spins_by_a_jump,
+    spins_by_a_helper, spins_and_tells_two_values_apart, alternates, spins_as_data, spins_by_a_jump,
 ]  # fmt: skip
 EACH = pytest.mark.parametrize("thread", SPINS, ids=lambda thread: getattr(thread, "__name__", "list"))
 SEARCHES = pytest.mark.parametrize("scheduler", [DepthFirst, Dpor])
@@ -227,8 +227,8 @@ def test_message_passing_without_fences_fails_where_the_host_lets_it(host):
 
 @pytest.mark.parametrize(
     "machine",
-    [Machine("native", full_system=True), Machine("cas:barriers=full"), Machine("cas:barriers=full", host="tso"),
-     Machine("aie-rfc"), Machine("aie-v2"), Machine("native", host_word=32)],
+    [Machine("native:single_copy=lpae", full_system=True), Machine("cas:barriers=full"),
+     Machine("cas:barriers=full", host="tso"), Machine("aie-rfc"), Machine("aie-v2"), Machine("native:single_copy=lpae", host_word=32)],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("thread", [spins, spins_over_places, spins_in_a_wide_load, spins_as_data])
