@@ -228,7 +228,8 @@ def test_message_passing_without_fences_fails_where_the_host_lets_it(host):
 @pytest.mark.parametrize(
     "machine",
     [Machine("native:single_copy=lpae", full_system=True), Machine("cas:barriers=full"),
-     Machine("cas:barriers=full", host="tso"), Machine("aie-rfc"), Machine("aie-v2"), Machine("native:single_copy=lpae", host_word=32)],
+     Machine("cas:barriers=full", host="tso"), Machine("aie-rfc"),
+     Machine("aie-v2"), Machine("native:single_copy=lpae", host_word=32)],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("thread", [spins, spins_over_places, spins_in_a_wide_load, spins_as_data])
