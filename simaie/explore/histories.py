@@ -73,7 +73,7 @@ class Histories:
     def _hear_end(self, trace: Trace, at: Mapping[str, _Point | None]) -> None:
         for name, point in at.items():
             op = trace.waiting.get(name)
-            if point is None:
+            if point is None or (op is not None and _is_spin(op)):
                 continue
             if not point.known:
                 point.op, point.known = op, True
