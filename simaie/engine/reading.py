@@ -45,6 +45,7 @@ from simaie.engine.code_facts import code_facts
 from simaie.engine.readable import MACHINERY, PLAIN, Unreadable
 from simaie.guest.code import Interpreter
 from simaie.guest.cpu import Cpu
+from simaie.schemes.scheme import Scheme
 
 __all__ = ["Reader", "awaited_by", "frame_of"]
 
@@ -74,6 +75,7 @@ class Reader:
         self._classes: set[type] = set()
         self._scopes: list[Any] = []  # modules and classes of simaie's, of which only what is named is read
         self._attributes: dict[str, None] = {}  # that are named, in the order reached: a set of texts has none
+        self._in_schemes = 0  # how many schemes are being read, one inside another
         self._computed = False  # whether the names of others may be computed
         self._looked_up: set[tuple[int, str]] = set()
 
@@ -355,9 +357,18 @@ class Reader:
             self.tokens += (base, base.__repr__(value))
 
     def _attributes_of(self, kind: type, value: Any, depth: int) -> Any:
-        """What slots and ``__dict__`` hold; returns the built-in type whose contents remain to be read."""
+        """What slots and ``__dict__`` hold; returns the built-in type whose contents remain to be read.
+
+        What a scheme declares constant, as a table of cells that it makes when first asked for, is left out: it grows
+        by what any vCPU does, and decides nothing.
+        """
         base, slots = readable.layout(kind)
+        is_scheme = issubclass(kind, Scheme)
+        self._in_schemes += is_scheme
+        constant = getattr(kind, "constant_attributes", ()) if self._in_schemes else ()
         for slot in slots:
+            if slot.__name__ in constant:
+                continue
             try:
                 held = slot.__get__(value)
             except AttributeError:
@@ -366,7 +377,12 @@ class Reader:
             if held is not _UNSET:
                 self.value(held, depth)
         if kind.__dictoffset__:
-            self.value(object.__getattribute__(value, "__dict__"), depth)
+            attributes = object.__getattribute__(value, "__dict__")
+            if constant:
+                self._pairs({name: held for name, held in attributes.items() if name not in constant}, dict, depth)
+            else:
+                self.value(attributes, depth)
+        self._in_schemes -= is_scheme
         return base
 
     def _cpu(self, cpu: Cpu, depth: int) -> None:

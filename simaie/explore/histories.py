@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import NondeterminismError
-from simaie.op import Kind, Op, owner_of, show
+from simaie.op import Op, owner_of, show
 from simaie.trace import Ending, Trace
 
 __all__ = ["Histories", "same_operation", "went_differently"]
@@ -58,9 +58,6 @@ class Histories:
             if point is None:  # a store buffer, or beyond what is kept
                 continue
             op = event.op
-            if _is_spin(op):
-                at[event.actor] = None
-                continue
             if not point.known:
                 point.op, point.known = op, True
             elif point.op is None or not same_operation(point.op, op):
@@ -73,7 +70,7 @@ class Histories:
     def _hear_end(self, trace: Trace, at: Mapping[str, _Point | None]) -> None:
         for name, point in at.items():
             op = trace.waiting.get(name)
-            if point is None or (op is not None and _is_spin(op)):
+            if point is None:
                 continue
             if not point.known:
                 point.op, point.known = op, True
@@ -92,14 +89,6 @@ class Histories:
             found = point.next[value] = _Point()
             self._points += 1
         return found
-
-
-def _is_spin(op: Op) -> bool:
-    """Whether it is a PAUSE, or the wait that the engine makes of a spin: which of them depends on its snapshots.
-
-    What a vCPU does from there on is not compared.
-    """
-    return op.kind is Kind.PAUSE or (op.kind is Kind.AWAIT and op.note.startswith("spin"))
 
 
 def same_operation(one: Op, other: Op) -> bool:

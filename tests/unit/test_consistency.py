@@ -201,6 +201,39 @@ def test_guests_that_keep_to_operations_pass(guests, host, scheduler):
     assert report.verdict in ("holds", "inconclusive")
 
 
+class MakesLocksLate(Scheme):
+    """Its table of locks grows by what any vCPU stores to, and decides nothing."""
+
+    constant_attributes = frozenset({"locks"})
+
+    def __init__(self, host: Any, pages: Any, machine: Any, **options: Any) -> None:
+        super().__init__(host, pages, machine, **options)
+        self.locks: dict[int, Any] = {}
+
+    async def store(self, cpu: Any, address: int, width: int, value: int) -> None:
+        if address not in self.locks:
+            self.locks[address] = self.host.mutex(f"lock {address:#x}")
+        await self.locks[address].lock()
+        await self.host.store(address, width, value)
+        await self.locks[address].unlock()
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("pauses", [True, False])
+def test_a_spin_is_one_whatever_a_table_that_is_declared_constant_has_grown_by(scheduler, pauses):
+    async def waits(cpu: Any) -> None:
+        while not await cpu.load(X):
+            if pauses:
+                await cpu.pause()
+
+    async def writes(cpu: Any) -> None:
+        for address in (Z, Y, X):
+            await cpu.store(address, 1)
+
+    report = explore(program(waits, writes), Machine(MakesLocksLate), scheduler=scheduler, executions=3_000)
+    assert report.verdict == ("inconclusive" if scheduler == "random-walk" else "holds")
+
+
 def test_a_later_thread_with_another_identity_may_do_otherwise():
     """Identities are handed out in the order of spawning, which is no result of the child's."""
 
