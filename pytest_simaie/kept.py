@@ -16,7 +16,7 @@ import pytest
 from simaie import Failure, Machine, Program
 from simaie import replay as replay_file
 from simaie.guest.cut import without
-from simaie.replay.file import load, save
+from simaie.replaying.file import load, save
 
 __all__ = ["FOLDER", "keep", "kept_file", "run_again", "save_other", "test_of"]
 

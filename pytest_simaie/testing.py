@@ -21,7 +21,7 @@ from pytest_simaie.kept import keep, kept_file, run_again, save_other, test_of
 from simaie import Failure, Machine, Program, Report, SimaieError
 from simaie import explore as explore_program
 from simaie.errors import ReplayError, UsageError
-from simaie.explore.counterexamples import Counterexample, counterexamples
+from simaie.exploration.counterexamples import Counterexample, counterexamples
 from simaie.finding import Verdict
 from simaie.guest.text import is_data, program_text
 from simaie.show.failure_view import failure_view

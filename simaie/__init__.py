@@ -10,19 +10,19 @@ by their full names. trio is loaded only by what needs it.
 """
 
 from simaie.decision import Choice, Schedule, Switch
-from simaie.engine.machine import Limits, Machine
 from simaie.errors import GuestFault, SimaieError, UsageError
-from simaie.explore.compare import Comparison, compare
-from simaie.explore.explorer import explore
-from simaie.explore.interactive import interactive
-from simaie.explore.report import Report
+from simaie.exploration.compare import Comparison, compare
+from simaie.exploration.explorer import explore
+from simaie.exploration.interactive import interactive
+from simaie.exploration.report import Report
 from simaie.finding import Finding, Verdict
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program
 from simaie.host.pages import Page
+from simaie.machine import Limits, Machine
 from simaie.protocols import Scheduler
-from simaie.replay.failure import Failure
-from simaie.replay.player import replay
+from simaie.replaying.failure import Failure
+from simaie.replaying.player import replay
 from simaie.schemes.scheme import Scheme
 from simaie.trace import Outcome, Trace
 

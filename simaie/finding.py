@@ -20,7 +20,7 @@ FORBIDDEN_OUTCOME = "forbidden-outcome"
 #: the architecture had ended the reservation, and a foreign store changed the value.
 LLSC_LEVELS = ("llsc-atomicity-strict", "llsc-atomicity", "llsc-atomicity-value")
 #: The kinds of an atomic read-modify-write into which a foreign write fell, the weakest first: any, and one that
-#: changed the value. Checkers say the first; the second is what `simaie.replay.levels` makes of it.
+#: changed the value. Checkers say the first; the second is what `simaie.replaying.levels` makes of it.
 RMW_LEVELS = ("rmw-atomicity", "rmw-atomicity-value")
 #: Kinds of one property, told apart by how much they say.
 LADDERS = (LLSC_LEVELS, RMW_LEVELS)

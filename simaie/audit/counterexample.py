@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from simaie.audit.examine import SAMPLING
 from simaie.audit.plan import Item, SchemeChoice, plan
 from simaie.audit.report import AuditReport, AuditRow, Found
-from simaie.explore.alone import execution_alone
-from simaie.guest.corpus import Expect
-from simaie.replay.failure import Shrunk
+from simaie.corpus import Expect
+from simaie.exploration.single import explore_index
+from simaie.replaying.failure import Shrunk
 
 __all__ = ["counterexamples"]
 
@@ -28,7 +28,7 @@ def counterexamples(
 
 
 def _shrunk(item: Item, row: AuditRow) -> Shrunk:
-    again = execution_alone(
+    again = explore_index(
         item.case.program, item.machine, SAMPLING, index=row.index or 0, seed=row.seed
     )
     failure = again.failures[0]

@@ -9,14 +9,14 @@ from typing import Any
 from simaie.audit.plan import Item
 from simaie.audit.report import AuditRow, Found
 from simaie.check import DEFAULT, judge
+from simaie.corpus import Expect
 from simaie.errors import SchemeError
-from simaie.explore.explorer import explore
-from simaie.explore.report import Report
+from simaie.exploration.explorer import explore
+from simaie.exploration.report import Report
 from simaie.finding import Finding
-from simaie.guest.corpus import Expect
 from simaie.guest.program import Program
 from simaie.protocols import Checker
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
 from simaie.trace import Trace
 
 __all__ = ["EXHAUSTIVE", "SAMPLING", "Interrupted", "examine"]

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from simaie.engine.machine import Limits, Machine
+from simaie.corpus import Case, Expect, cases
 from simaie.errors import UnknownNameError, UsageError
-from simaie.guest.corpus import Case, Expect, cases
+from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
 from simaie.schemes.scheme import Scheme
 

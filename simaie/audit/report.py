@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from simaie import plugins
-from simaie.guest.corpus import Expect
+from simaie.corpus import Expect
 
 __all__ = ["AuditReport", "AuditRow", "Found"]
 

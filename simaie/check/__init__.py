@@ -28,9 +28,9 @@ from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
 from simaie.check.locks import lock_leak, locks_per_vcpu
-from simaie.check.named import CheckerChoice, blame, checkers_of, name_of, require_findings
 from simaie.check.progress import progress
 from simaie.check.races import data_races
+from simaie.check.registry import CheckerChoice, blame, checkers_of, name_of, require_findings
 from simaie.check.results import instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability

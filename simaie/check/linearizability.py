@@ -53,8 +53,8 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
 
     checker.__name__ = checker.__qualname__ = f"linearizable_{name}"
     checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
-    checker.with_options = with_limit  # type: ignore[attr-defined]  # for "NAME:limit=N" (see `simaie.check.named`)
-    checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.needs`)
+    checker.with_options = with_limit  # type: ignore[attr-defined]  # for "NAME:limit=N" (see `simaie.check.registry`)
+    checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.prerequisites`)
     checker.judges_time = _judges_time  # type: ignore[attr-defined]  # an explorer looks for it
     return checker
 

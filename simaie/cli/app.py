@@ -396,7 +396,7 @@ def litmus(
 ) -> Status:
     """Run litmus tests: all states that each can reach, and the answer to its condition."""
     from simaie.cli.litmus import run_litmus
-    from simaie.explore.litmus_files import LitmusSettings
+    from simaie.exploration.litmus_files import LitmusSettings
 
     settings = LitmusSettings(scheme, host, unroll, executions, seconds)
     return run_litmus(paths, settings, jobs, output)

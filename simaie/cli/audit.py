@@ -14,8 +14,8 @@ from simaie.cli.status import Status
 from simaie.show.audit_view import audit_view
 from simaie.show.explain import explain_failure
 from simaie.show.failure_view import failure_view
+from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
-from simaie.show.words import clean
 
 __all__ = ["audit_status", "run_audit"]
 

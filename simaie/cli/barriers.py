@@ -12,8 +12,8 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.progress import barriers_progress
 from simaie.cli.status import Status, status_of
 from simaie.cli.targets import Wrong, load_targets
-from simaie.explore.barriers import BarriersReport, minimal_barriers
-from simaie.replay.failure import Failure
+from simaie.exploration.barriers import BarriersReport, minimal_barriers
+from simaie.replaying.failure import Failure
 from simaie.show.barriers_view import barriers_view
 
 __all__ = ["run_barriers"]

@@ -14,12 +14,12 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.replay import heading
 from simaie.cli.status import Status, status_of
 from simaie.finding import Finding, verdict_of
-from simaie.replay.checkers import judges, word_for
-from simaie.replay.failure import Failure
-from simaie.replay.player import replay
+from simaie.replaying.checkers import judges, word_for
+from simaie.replaying.failure import Failure
+from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
+from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
-from simaie.show.words import clean
 
 __all__ = ["run_check"]
 

@@ -13,7 +13,7 @@ from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import comparison_progress
 from simaie.cli.status import Status, status_of
-from simaie.explore.compare import Comparison, compare
+from simaie.exploration.compare import Comparison, compare
 from simaie.show.comparison_view import comparison_view
 from simaie.show.failure_view import failure_view
 

@@ -18,7 +18,7 @@ from simaie.cli.progress import comparisons_progress
 from simaie.cli.status import Status, status_of
 from simaie.cli.targets import Wrong, load_targets
 from simaie.errors import SimaieError
-from simaie.explore.compare import Comparison, compare
+from simaie.exploration.compare import Comparison, compare
 from simaie.finding import Verdict
 from simaie.show.comparison_view import comparison_lines, note_lines
 

@@ -14,15 +14,15 @@ from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import exploration_progress
 from simaie.cli.status import Status, complain, status_of
-from simaie.engine.machine import Machine
 from simaie.errors import InputError, SimaieError, UsageError
-from simaie.explore.alone import execution_alone
-from simaie.explore.elsewhere import check_elsewhere
-from simaie.explore.explorer import explore
-from simaie.explore.report import Report
+from simaie.exploration.across_processes import check_across_processes
+from simaie.exploration.explorer import explore
+from simaie.exploration.report import Report
+from simaie.exploration.single import explore_index
 from simaie.guest.cut import Cut, without
 from simaie.guest.program import Program
-from simaie.replay.failure import Failure
+from simaie.machine import Machine
+from simaie.replaying.failure import Failure
 from simaie.show.report_view import report_view
 from simaie.show.trace_view import trace_view
 
@@ -83,7 +83,7 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
         try:
             if search.index is not None:
                 _refuse_limits(search)
-                return execution_alone(program, machine, index=search.index, progress=progress, **options), None
+                return explore_index(program, machine, index=search.index, progress=progress, **options), None
             if search.executions is not None:
                 options["executions"] = search.executions
             if search.failures is not None:
@@ -102,7 +102,7 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> None:
     """The determinism check's other half; its error brings the report along."""
     named = {name: options[name] for name in ("scheduler", "seed", "driver") if name in options}
     try:
-        check_elsewhere(report.program, report.machine, **named)
+        check_across_processes(report.program, report.machine, **named)
     except SimaieError as error:
         error.report = report
         raise

@@ -2,8 +2,8 @@
 
 Examples come from Hypothesis, in its phase of generation alone: the same seed has the same examples, on any machine
 with the same version of it. Every example is explored to its limit, whatever fails, and one failure of each signature
-is shortened by `simaie.explore.counterexamples`, the strongest first. A saved failure carries its program as text and
-replays under any version of Hypothesis.
+is shortened by `simaie.exploration.counterexamples`, the strongest first. A saved failure carries its program as text
+and replays under any version of Hypothesis.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from simaie.check import DEFAULT, CheckerChoice
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.status import Status
-from simaie.engine.machine import Machine
 from simaie.errors import InputError, SimaieError, UsageError
-from simaie.explore.counterexamples import Counterexample, counterexamples
-from simaie.explore.explorer import explore
-from simaie.explore.signatures import Signatures
+from simaie.exploration.counterexamples import Counterexample, counterexamples
+from simaie.exploration.explorer import explore
+from simaie.exploration.signatures import Signatures
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
+from simaie.machine import Machine
 from simaie.protocols import require_positive
-from simaie.replay.checkers import judges
-from simaie.replay.failure import Failure
+from simaie.replaying.checkers import judges
+from simaie.replaying.failure import Failure
 
 __all__ = ["Fuzzing", "fuzz", "run_fuzz"]
 

@@ -13,7 +13,7 @@ from simaie import plugins
 from simaie.cli.options import Listed
 from simaie.cli.output import Format, print_json, print_lines
 from simaie.cli.status import Status
-from simaie.show.words import clean
+from simaie.show.format import clean
 
 __all__ = ["run_list"]
 
@@ -57,7 +57,7 @@ def _first_line(found: Any) -> str:
 
 
 def _programs() -> list[dict[str, Any]]:
-    from simaie.guest import corpus
+    from simaie import corpus
 
     entries = []
     for name in corpus.names():
@@ -74,7 +74,7 @@ def _programs() -> list[dict[str, Any]]:
 
 
 def _guests() -> list[dict[str, Any]]:
-    from simaie.guest import corpus
+    from simaie import corpus
 
     return [
         {

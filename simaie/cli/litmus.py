@@ -15,11 +15,11 @@ from simaie.cli.options import LitmusFormat
 from simaie.cli.output import print_json
 from simaie.cli.progress import litmus_progress
 from simaie.cli.status import Status, complain
-from simaie.explore.litmus import LitmusResult
-from simaie.explore.litmus_files import LitmusSettings, explore_litmus_files
-from simaie.guest.litmus import LitmusError, Quantifier
-from simaie.guest.litmus.lowering import UnsupportedError
-from simaie.show.litmus_view import herd_log
+from simaie.exploration.litmus import LitmusResult
+from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
+from simaie.litmus import LitmusError, Quantifier
+from simaie.litmus.lowering import UnsupportedError
+from simaie.show.herd_log import herd_log
 
 __all__ = ["find_files", "run_litmus"]
 

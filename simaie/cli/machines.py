@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from simaie.engine.machine import Limits, Machine
+from simaie import corpus
 from simaie.errors import InputError, SimaieError
-from simaie.guest import corpus
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
-from simaie.replay.run import Driver
-from simaie.replay.target import find_target
+from simaie.replaying.run import Driver
+from simaie.replaying.target import find_target
 
 __all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
 

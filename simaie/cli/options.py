@@ -81,7 +81,7 @@ def known(group: str) -> str:
 
 def complete_programs(incomplete: str) -> list[str]:
     """Completes corpus names, then Python files."""
-    from simaie.guest import corpus
+    from simaie import corpus
 
     names = [name for name in corpus.names() if name.startswith(incomplete)]
     return names or sorted(str(path) for path in Path().glob(f"{incomplete}*.py"))

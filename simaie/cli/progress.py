@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from simaie.show.live import bar, progress_words, used
-from simaie.show.words import clean
+from simaie.show.format import clean
+from simaie.show.progress import bar, progress_words, used
 
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
-    from simaie.explore.explorer import Exploration
-    from simaie.replay.shrink import ShrinkProgress
+    from simaie.exploration.explorer import Exploration
+    from simaie.replaying.shrink import ShrinkProgress
 
 __all__ = [
     "audit_progress",

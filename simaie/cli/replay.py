@@ -11,11 +11,11 @@ from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
-from simaie.replay.failure import Failure
-from simaie.replay.player import replay
+from simaie.replaying.failure import Failure
+from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
+from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
-from simaie.show.words import clean
 
 __all__ = ["heading", "run_replay"]
 

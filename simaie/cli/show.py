@@ -12,9 +12,9 @@ from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
 from simaie.cli.status import Status, status_of
 from simaie.errors import InputError
-from simaie.replay.player import replay
+from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
-from simaie.show.words import clean
+from simaie.show.format import clean
 
 __all__ = ["run_show"]
 

@@ -13,11 +13,11 @@ from simaie.cli.progress import shrink_progress
 from simaie.cli.status import Status
 from simaie.errors import InputError
 from simaie.guest.cut import FINAL_CHECK, Cut
-from simaie.replay.failure import Shrunk
-from simaie.replay.player import replay
+from simaie.replaying.failure import Shrunk
+from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
+from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
-from simaie.show.words import clean
 
 __all__ = ["run_shrink"]
 

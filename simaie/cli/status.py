@@ -89,7 +89,7 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
 
 def complain(message: str) -> None:
     """One line on stderr, whatever `message` holds."""
-    from simaie.show.words import clean
+    from simaie.show.format import clean
 
     print(f"simaie: {clean(' '.join(message.split()))}", file=sys.stderr)
 

@@ -10,7 +10,7 @@ from simaie.cli.litmus import find_files
 from simaie.cli.machines import load_program
 from simaie.cli.status import complain
 from simaie.errors import SimaieError
-from simaie.guest.litmus import LitmusError
+from simaie.litmus import LitmusError
 
 __all__ = ["Wrong", "is_one", "load_targets"]
 

@@ -18,20 +18,20 @@ from typing import Any
 
 from simaie.decision import Choice
 from simaie.engine.actor import Actor
+from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
-from simaie.engine.cast import ELSEWHERE, Cast
-from simaie.engine.draining import Draining
-from simaie.engine.machine import Machine
 from simaie.engine.record import Record
 from simaie.engine.refusal import bad_choice, bad_value
 from simaie.engine.spin import Looks, await_change
 from simaie.engine.store_buffer import StoreBuffer
+from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
 from simaie.errors import GuestFault, InternalError
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction, Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
+from simaie.machine import Machine
 from simaie.op import BLOCKING, Kind, Op
 from simaie.protocols import ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Event, Fault, Trace
@@ -67,9 +67,9 @@ class Execution:
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), facts)
         self._record = Record()
         self.events, self._switches = self._record.events, self._record.switches
-        self._cast = Cast(program, self.scheme, facts)
+        self._cast = ActorTable(program, self.scheme, facts)
         self._waiting = Waiting(self._cast, self.memory)
-        self._draining = Draining(self._cast, self.memory)
+        self._store_buffers = StoreBuffers(self._cast, self.memory)
         self._offer = Offer(self.events)
         # Bound once, not per step.
         self._to_advance = self._cast.to_advance
@@ -251,7 +251,7 @@ class Execution:
     def _perform_special(self, actor: Actor, op: Op) -> Any:
         if op.kind is _BUFFER:
             actor.special, actor.inbox = False, None
-            return self._draining.take(actor, op)
+            return self._store_buffers.take(actor, op)
         value = self._carry_out(actor, op)
         # A PAUSE gives nothing, also when it has become a wait; the event shows what that read.
         actor.inbox = None if actor.waits_for_change else value
@@ -297,7 +297,7 @@ class Execution:
         return thread
 
     def _drain(self, buffer: StoreBuffer) -> None:
-        self.events.append(self._draining.drain(buffer))
+        self.events.append(self._store_buffers.drain(buffer))
         if not buffer.owner.enabled:  # a drain takes nothing away from who could go on
             self._waiting.ask(buffer.owner)
         if self._busy:
@@ -322,7 +322,7 @@ class Execution:
     def close(self) -> None:
         """Close every coroutine that is still suspended; idempotent."""
         if self._buffered:
-            self._draining.close()
+            self._store_buffers.close()
         for actor in self._cast.everyone:
             actor.enabled = False  # a scheduler that offers it to a later execution is refused
             try:

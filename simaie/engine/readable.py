@@ -118,7 +118,7 @@ def is_inert_class(cls: type) -> bool:
 def is_guest_made(cls: type) -> bool:
     """Whether a class is a guest's, not simaie's: the corpus consists of guests."""
     module = cls.__module__
-    return not module.startswith("simaie.") or module.startswith("simaie.guest.corpus")
+    return not module.startswith("simaie.") or module.startswith("simaie.corpus")
 
 
 def stands_for_itself(kind: type) -> bool:

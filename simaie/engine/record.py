@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simaie.decision import Choice, Schedule, Switch
-from simaie.engine.cast import Cast
+from simaie.engine.actors import ActorTable
 from simaie.guest.final import FinalState, judge_final
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
@@ -32,7 +32,7 @@ class Record:
         program: Program,
         endian: Endian,
         memory: HostMemory,
-        cast: Cast,
+        cast: ActorTable,
         promises: frozenset[str],
         ending: Ending,
     ) -> Trace:
@@ -62,7 +62,7 @@ class Record:
         )
 
 
-def _silent(cast: Cast) -> list[Instruction]:
+def _silent(cast: ActorTable) -> list[Instruction]:
     """What the vCPUs hold to have taken no step, in an order that is not that of the steps."""
     found = [instruction for actor in cast.everyone for instruction in actor.cpu.silent]
     return sorted(found, key=lambda instruction: (instruction.vcpu, instruction.number)) if found else found

@@ -18,11 +18,11 @@ from simaie.engine.attributes import is_own
 from simaie.engine.execution import Execution
 from simaie.engine.guard import Escaped, Guard, attributes_of, changed_attribute
 from simaie.engine.guests import guest_line
-from simaie.engine.machine import Machine
 from simaie.engine.unawaited import NotingHost, Unstarted, Unused
 from simaie.errors import EscapedStateError, GuestFault, NeverAwaitedError, NeverAwaitedInstructionError, SchemeError
 from simaie.guest.code import Code
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.op import Op
 from simaie.trace import Trace
 

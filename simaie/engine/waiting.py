@@ -7,7 +7,7 @@ mutex changes hands, everybody else who waits after every step, and nobody while
 from __future__ import annotations
 
 from simaie.engine.actor import Actor
-from simaie.engine.cast import ELSEWHERE, Cast
+from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.guests import guest_line
 from simaie.errors import SchemeError
 from simaie.guest.cpu import Thread
@@ -22,7 +22,7 @@ class Waiting:
 
     __slots__ = ("_cast", "_contenders", "_memory", "_waiting", "stopper")
 
-    def __init__(self, cast: Cast, memory: HostMemory) -> None:
+    def __init__(self, cast: ActorTable, memory: HostMemory) -> None:
         self._cast = cast
         self._memory = memory
         self._waiting: list[Actor] = []  # but for those who contend for a mutex

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simaie.audit.report import AuditReport, AuditRow
-from simaie.guest.corpus import Expect
-from simaie.show.words import clean
+from simaie.corpus import Expect
+from simaie.show.format import clean
 
 __all__ = ["audit_view"]
 

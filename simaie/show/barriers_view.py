@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from simaie.explore.barriers import BarriersReport, Need
-from simaie.explore.minimal_sets import ORDERS
-from simaie.explore.subject import state_text
+from simaie.exploration.barriers import BarriersReport, Need
+from simaie.exploration.minimal_sets import ORDERS
+from simaie.exploration.subject import state_text
 from simaie.show.comparison_view import note_lines
+from simaie.show.format import clean
 from simaie.show.report_view import VERDICT_STYLE
-from simaie.show.words import clean
 
 __all__ = ["barriers_view"]
 

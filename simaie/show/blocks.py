@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from simaie.block import Block, Call
-from simaie.show.words import clean, is_drain
+from simaie.show.format import clean, is_drain
 from simaie.trace import Trace
 
 __all__ = ["block_rows", "steps_of"]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.text import Text
 
-from simaie.explore.compare import Comparison, Forbidden
-from simaie.explore.outcomes import OutcomeSet
-from simaie.explore.subject import State, state_text
+from simaie.exploration.compare import Comparison, Forbidden
+from simaie.exploration.outcomes import OutcomeSet
+from simaie.exploration.subject import State, state_text
 from simaie.finding import Verdict
 from simaie.show.explain import OUTCOMES_ONLY
+from simaie.show.format import clean
 from simaie.show.report_view import VERDICT_STYLE
-from simaie.show.words import clean
 
 __all__ = ["comparison_lines", "comparison_view", "note_lines"]
 

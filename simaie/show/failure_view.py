@@ -6,7 +6,7 @@ import textwrap
 
 from rich.text import Text
 
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
 from simaie.show.explain import around, beside_compare, explain, guilty
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines
 from simaie.show.trace_view import trace_view

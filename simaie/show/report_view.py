@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.text import Text
 
-from simaie.explore.coverage import Coverage
-from simaie.explore.estimates import Interval
-from simaie.explore.report import Report
-from simaie.explore.signatures import FailureGroup
+from simaie.exploration.coverage import Coverage
+from simaie.exploration.estimates import Interval
+from simaie.exploration.report import Report
+from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
+from simaie.show.format import clean, rough
 from simaie.show.trace_end import finding_lines
-from simaie.show.words import clean, rough
 from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from simaie.finding import Finding, Verdict
 from simaie.op import Kind, Op
+from simaie.show.format import clean, op_words
 from simaie.show.trace_table import structural_order, title
-from simaie.show.words import clean, op_words
 from simaie.trace import Ending, Trace
 
 __all__ = ["MOST_FINDINGS", "ending_lines", "finding_lines"]

@@ -9,7 +9,7 @@ import msgspec
 
 from simaie.finding import Finding
 from simaie.op import show
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
 from simaie.trace import Event, Trace
 
 __all__ = ["failure_document", "trace_document"]

@@ -18,7 +18,7 @@ from simaie.finding import Finding
 from simaie.op import Kind, owner_of
 from simaie.show.blocks import block_rows
 from simaie.show.folding import kept_steps
-from simaie.show.words import clean, drain_words, event_words, instruction_words, is_drain, single_words
+from simaie.show.format import clean, drain_words, event_words, instruction_words, is_drain, single_words
 from simaie.trace import Event, Fault, Instruction, Trace
 
 __all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table"]

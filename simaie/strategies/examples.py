@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
 from simaie.guest.text import program_code
-from simaie.replay.failure import Failure
+from simaie.machine import Machine
+from simaie.replaying.failure import Failure
 
 __all__ = ["GeneratedFailure", "GeneratedMachine", "GeneratedProgram"]
 

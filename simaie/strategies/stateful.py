@@ -31,16 +31,16 @@ from simaie import plugins
 from simaie.barrier import Barrier
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.decision import Schedule
-from simaie.engine.machine import Machine
-from simaie.explore.guided import Decision, Guided, decisions_of
+from simaie.exploration.guided import Decision, PrefixThen, decisions_of
 from simaie.finding import Verdict
 from simaie.guest.code import Ins
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_positive
-from simaie.replay.checkers import judges
-from simaie.replay.failure import Failure
-from simaie.replay.run import run
+from simaie.replaying.checkers import judges
+from simaie.replaying.failure import Failure
+from simaie.replaying.run import run
 from simaie.strategies.examples import GeneratedFailure, GeneratedProgram
 from simaie.strategies.instructions import table_of
 from simaie.strategies.strategies import ADDRESSES, shape_of
@@ -108,7 +108,7 @@ class GuestMachine(RuleBasedStateMachine):
         return self._run(_Only(name), len(self._decisions) + steps if steps else None)
 
     def _run(self, then: Scheduler | None, limit: int | None = None) -> Trace:
-        return run(self.program, self.machine, Guided(self._decisions, then, limit))
+        return run(self.program, self.machine, PrefixThen(self._decisions, then, limit))
 
     # -- what there is -------------------------------------------------------------------------
 

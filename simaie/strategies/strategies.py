@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from simaie import plugins
 from simaie.callbacks import decision, require_plain
 from simaie.decision import Schedule, Switch
-from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.explore.explorer import explore
+from simaie.exploration.explorer import explore
 from simaie.guest.code import Code
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.protocols import require_positive
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
 from simaie.schemes.scheme import Scheme
 from simaie.strategies.drawing import Shape, draw_program
 from simaie.strategies.examples import GeneratedFailure, GeneratedMachine

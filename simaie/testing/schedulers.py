@@ -15,10 +15,10 @@ import msgspec
 
 from simaie import plugins
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.protocols import Scheduler, require_count, require_positive
-from simaie.replay.run import make_execution
+from simaie.replaying.run import make_execution
 from simaie.testing.patience import Patience
 from simaie.testing.scheduler_programs import ON_TSO, X, last_store_wins, programs
 from simaie.testing.watched import Watched

@@ -13,7 +13,7 @@ from simaie import Limits, Machine, Program
 from simaie.check import CHECKERS, judge
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.explore.scheduler_choice import make_scheduler
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.prng import derive
 from simaie.protocols import Checker, ExecutionInfo
 from simaie.trace import Trace

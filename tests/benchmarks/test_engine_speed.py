@@ -21,9 +21,9 @@ from simaie import Machine, Program
 from simaie.check import judge
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.trio_driver import run_trio
-from simaie.explore.explorer import explore
-from simaie.explore.scheduler_choice import make_scheduler
+from simaie.engine.on_trio.driver import run_trio
+from simaie.exploration.explorer import explore
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.prng import derive
 from simaie.protocols import ExecutionInfo, Scheduler
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from exhaustive import programs
+from simaie_schedulers.dpor.search import Dpor
 
-from schedulers.dpor import Dpor
 from simaie import Machine, Program
 from simaie.engine.inline import run_inline
-from simaie.explore.scheduler_choice import make_scheduler
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.protocols import Scheduler
-from simaie.replay.run import make_execution
+from simaie.replaying.run import make_execution
 
 pytestmark = pytest.mark.benchmark
 

@@ -18,8 +18,8 @@ from exhaustive import programs
 
 from simaie import Machine, Program
 from simaie.engine.inline import run_inline
-from simaie.explore.scheduler_choice import make_scheduler
-from simaie.replay.run import make_execution
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.replaying.run import make_execution
 
 pytestmark = pytest.mark.benchmark
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from simaie.explore.litmus import LitmusResult
-from simaie.explore.litmus_files import LitmusSettings, explore_litmus_files
+from simaie.exploration.litmus import LitmusResult
+from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
 
 pytestmark = pytest.mark.benchmark
 

@@ -9,7 +9,7 @@ import pytest
 
 import simaie
 from simaie import Machine, Program, ins
-from simaie.replay.run import run
+from simaie.replaying.run import run
 from simaie.show.picture import to_html
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")

@@ -35,8 +35,8 @@ from peer_programs import LARGE, PAIRS, Pair, Shared
 
 from simaie import Machine
 from simaie.engine.inline import run_inline
-from simaie.explore.scheduler_choice import make_scheduler
-from simaie.replay.run import make_execution
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.replaying.run import make_execution
 
 frontrun = pytest.importorskip("frontrun", reason="the peer is optional: pip install 'simaie[benchmark]'")
 

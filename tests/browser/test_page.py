@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 import simaie
-from simaie import Machine, Program, ins
-from simaie.guest import corpus
-from simaie.replay.run import run
-from simaie.replay.shrink.turns import InTurns
+from simaie import Machine, Program, corpus, ins
+from simaie.replaying.run import run
+from simaie.replaying.shrink.turns import InTurns
 from simaie.show.picture import to_html
 
 X = 0x100

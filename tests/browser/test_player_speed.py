@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("default")]
 TRACE = """
 import simaie
 from simaie import Machine, Program, ins
-from simaie.replay.run import run
+from simaie.replaying.run import run
 async def busy(cpu):
     for i in range(ROUNDS):
         await cpu.lock_inc(0x100 + 16 * ((i * 7 + 3 * int(cpu.name)) % 60))

@@ -8,14 +8,14 @@ import sys
 from typing import Any
 
 import pytest
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.round_robin import RoundRobin
 
-from schedulers.random_walk import RandomWalk
-from schedulers.round_robin import RoundRobin
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
-from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.prng import Random, derive
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending, Trace

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import simaie
 from simaie import Machine, compare, explore
-from simaie.explore.explorer import make_scheduler
-from simaie.replay.run import run
-from simaie.replay.shrink import Size
+from simaie.exploration.explorer import make_scheduler
+from simaie.replaying.run import run
+from simaie.replaying.shrink import Size
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
 
 SOME = settings(max_examples=100, deadline=None, database=None, derandomize=True,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from simaie_schedulers.fair import Fair
+from simaie_schedulers.pct import Pct
+from simaie_schedulers.random_walk import RandomWalk
 
-from schedulers.fair import Fair
-from schedulers.pct import Pct
-from schedulers.random_walk import RandomWalk
 from simaie import plugins
 from simaie.errors import UsageError
 from simaie.op import Kind, Op

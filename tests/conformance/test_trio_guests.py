@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import trio
+from simaie_schedulers.random_walk import RandomWalk
 
-from schedulers.random_walk import RandomWalk
 from simaie.engine.execution import Execution
-from simaie.engine.machine import Limits, Machine
-from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.errors import GuestError
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from schedulers.dpor import Dpor
+from simaie_schedulers.dpor.search import Dpor
+
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending, Trace
 

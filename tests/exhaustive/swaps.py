@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from simaie_schedulers.scripted import Scripted
+
 from exhaustive.searches import run
-from schedulers.scripted import Scripted
 from simaie.barrier import Barrier, parse_barrier
-from simaie.engine.machine import Machine
 from simaie.finding import Finding
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.op import Kind, Op, Order, conflict, owner_of, show, waits_for_drain
 from simaie.prng import Random
 from simaie.protocols import Checker

@@ -9,14 +9,14 @@ import shlex
 import pytest
 from rich.console import Console
 
+from simaie import corpus
 from simaie.audit import Found, audit, counterexamples
 from simaie.audit.plan import plan
 from simaie.cli import main
+from simaie.corpus import Expect
 from simaie.errors import UnknownNameError, UsageError
-from simaie.explore.explorer import explore
-from simaie.guest import corpus
-from simaie.guest.corpus import Expect
-from simaie.replay.player import replay
+from simaie.exploration.explorer import explore
+from simaie.replaying.player import replay
 from simaie.schemes.aie_rfc import AieRfc
 from simaie.schemes.aie_v2 import AieV2
 from simaie.show.audit_view import audit_view

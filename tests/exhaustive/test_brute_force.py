@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive.brute_force import Step, outcomes
 from exhaustive.drawn import BASE, MEMORY, SIZE, as_litmus, as_outcome, as_program, draw
 from exhaustive.searches import search
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
 from simaie import Machine, Program, Scheduler
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import parse
+from simaie.exploration.litmus import explore_litmus
+from simaie.litmus import parse
 
 HOSTS = ("sc", "tso")
 Found = set[tuple[tuple[str, int], ...]]

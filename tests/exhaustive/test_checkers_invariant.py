@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
+from simaie_schedulers.random_walk import RandomWalk
 
 from exhaustive.generated import under_scheme
 from exhaustive.programs import X, Y
 from exhaustive.searches import run, search
 from exhaustive.swaps import judged, named, rerun, swapped
 from exhaustive.varied import KINDS
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
-from schedulers.random_walk import RandomWalk
 from simaie import Machine, Program, explore, ins
 from simaie.check import CHECKERS, store_conditional_within
 from simaie.check.order import canonical_places

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from simaie_schedulers.dpor.locations import Locations
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.scripted import Scripted
 
 from exhaustive.canonical import are_dependent, canonical
 from exhaustive.generated import FAMILIES, program, under_scheme
 from exhaustive.programs import Hypercalls
 from exhaustive.searches import run
-from schedulers.locations import Locations
-from schedulers.random_walk import RandomWalk
-from schedulers.scripted import Scripted
-from simaie.engine.machine import Machine
+from simaie.machine import Machine
 from simaie.op import Cell, Function, Kind, Op, conflict, owner_of, writes
 from simaie.prng import Random
 

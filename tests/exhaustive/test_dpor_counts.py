@@ -9,7 +9,7 @@ import pytest
 from exhaustive import programs as p
 from exhaustive.canonical import canonical
 from exhaustive.searches import explored
-from simaie.engine.machine import Machine
+from simaie.machine import Machine
 
 COUNTS = [
     (p.sb(), 3),

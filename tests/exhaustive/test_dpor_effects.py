@@ -10,18 +10,18 @@ import itertools
 import json
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive.canonical import canonical
 from exhaustive.programs import Hypercalls
 from exhaustive.searches import NATIVE, run, search
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
-from simaie.engine.machine import Machine
-from simaie.explore.canonical import trace_digest
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import parse
+from simaie.exploration.canonical import trace_digest
+from simaie.exploration.litmus import explore_litmus
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
+from simaie.litmus import parse
+from simaie.machine import Machine
 from simaie.op import Cell, Function
 from simaie.schemes.native import Native
 

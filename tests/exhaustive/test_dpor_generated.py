@@ -8,17 +8,17 @@ may cost an execution that leads nowhere; these are counted, and nothing else ma
 from __future__ import annotations
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive.canonical import canonical
 from exhaustive.generated import FAMILIES, program, under_scheme
 from exhaustive.programs import Hypercalls
 from exhaustive.searches import search
 from exhaustive.sleep_sets import SleepSets
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
 from simaie import Program, ins
-from simaie.engine.machine import Machine
-from simaie.explore.canonical import trace_digest
+from simaie.exploration.canonical import trace_digest
+from simaie.machine import Machine
 from simaie.op import Kind, Op
 from simaie.schemes.native import Native
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from simaie_schedulers.random_walk import RandomWalk
 
 from exhaustive.canonical import are_dependent
 from exhaustive.programs import GuestThread
 from exhaustive.searches import run
-from schedulers.random_walk import RandomWalk
 from simaie.check import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, judge
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.op import Kind, owner_of, waits_for_drain
 from simaie.prng import Random
 from simaie.schemes.scheme import Scheme

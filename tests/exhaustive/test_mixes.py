@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
+from simaie_schedulers.dpor.values import UNKNOWN, Values
 
 from exhaustive.mixes import MIXES, mixed
 from exhaustive.searches import search
 from exhaustive.sleep_sets import SleepSets
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
-from schedulers.values import UNKNOWN, Values
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.protocols import Scheduler
 from simaie.trace import Ending, Trace
 

@@ -6,7 +6,7 @@ import pytest
 from mutants import MUTANTS
 
 from simaie.audit import audit
-from simaie.guest.corpus import Expect
+from simaie.corpus import Expect
 
 #: The mutant, and the row that is about the protection it lacks.
 ROWS = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive import spinlocks as s
 from exhaustive.canonical import canonical
 from exhaustive.searches import explored, run, search
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
 from simaie.check.progress import progress
-from simaie.engine.machine import Machine
+from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.trace import Ending
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive import programs as p
 from exhaustive.canonical import canonical
 from exhaustive.generated import FAMILIES, program, under_scheme
 from exhaustive.searches import explored, search
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
-from simaie.engine.machine import Machine
-from simaie.explore.canonical import trace_digest
+from simaie.exploration.canonical import trace_digest
+from simaie.machine import Machine
 
 #: Mazurkiewicz traces of stores, loads and drains. SB: each of the two loads goes before or after the other's drain,
 #: 2 x 2. MP on PSO: the same of the two drains and the two loads. 2+2W on PSO: two orders at each place. IRIW, CoRR and

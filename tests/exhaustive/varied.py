@@ -14,11 +14,11 @@ from lying_schemes import LIARS, ExchangesHalf, SwapsHalves
 
 from exhaustive.generated import FAMILIES, program
 from exhaustive.programs import GuestThread, Hypercalls
-from simaie.engine.machine import Machine
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
+from simaie.machine import Machine
 from simaie.prng import Random
 from simaie.protocols import MachineFacts, Promise
 from simaie.schemes.none import NoScheme

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import Held, LitmusTest, parse, widths
+from simaie.exploration.litmus import explore_litmus
+from simaie.litmus import Held, LitmusTest, parse, widths
 
 State = tuple[tuple[str, Held], ...]
 

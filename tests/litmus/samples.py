@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simaie.guest.litmus import LitmusTest, load, parse
+from simaie.litmus import LitmusTest, load, parse
 
 FOLDER = Path(__file__).parent / "files"
 PROJECT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from simaie.guest.litmus import parse
-from simaie.guest.litmus.lowering import UnsupportedError, lower
+from simaie.litmus import parse
+from simaie.litmus.lowering import UnsupportedError, lower
 
 from .outcomes import final
 

@@ -158,7 +158,7 @@ def test_workers_change_nothing(run: Run) -> None:
 
 def test_ctrl_c_keeps_what_was_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is printed, and the status is 130."""
-    from simaie.explore import litmus_files
+    from simaie.exploration import litmus_files
 
     def interrupted(*arguments: Any, **options: Any) -> Iterator[Any]:
         yield from litmus_files.explore_litmus_files([str(SURE)])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.guest.litmus import LitmusError, parse
-from simaie.guest.litmus.lowering import lower
+from simaie.litmus import LitmusError, parse
+from simaie.litmus.lowering import lower
 
 from .outcomes import final
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simaie.guest.litmus import LitmusTest, load, state_locations, verdict
+from simaie.litmus import LitmusTest, load, state_locations, verdict
 
 from .samples import corpus
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simaie import Machine, Scheme, compare
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import LitmusTest, parse
+from simaie.exploration.litmus import explore_litmus
+from simaie.litmus import LitmusTest, parse
 
 
 def store_buffering(arch: str, barrier: str) -> LitmusTest:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from simaie.errors import InputError
-from simaie.guest.litmus import LitmusError, load, parse
-from simaie.guest.litmus.limits import FILE_BYTES, NESTING, THREADS
+from simaie.litmus import LitmusError, load, parse
+from simaie.litmus.limits import FILE_BYTES, NESTING, THREADS
 
 from .samples import with_parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.guest.litmus import evaluate, filter_locations, passes_filter, verdict, widths
+from simaie.litmus import evaluate, filter_locations, passes_filter, verdict, widths
 
 from .samples import with_parts
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from simaie.engine.machine import Machine
 from simaie.errors import UnknownNameError, UsageError
-from simaie.explore.litmus import LitmusResult, explore_litmus
-from simaie.explore.litmus_files import LitmusSettings, explore_litmus_files
-from simaie.guest.litmus import LitmusError, load, parse
-from simaie.guest.litmus.lowering import UnsupportedError
+from simaie.exploration.litmus import LitmusResult, explore_litmus
+from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
+from simaie.litmus import LitmusError, load, parse
+from simaie.litmus.lowering import UnsupportedError
+from simaie.machine import Machine
 
 PROGRAMS = sorted(str(path) for path in (Path(__file__).parent / "programs").glob("x86*.litmus"))
 WRITERS = "X86 w{n}\n{{}}\n {header};\n {cells};\n{final}\n"

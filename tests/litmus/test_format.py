@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.guest.litmus import (
+from simaie.litmus import (
     Address,
     And,
     Arch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simaie.guest.litmus import LitmusError, parse
+from simaie.litmus import LitmusError, parse
 
 from .samples import SAMPLES
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from simaie.engine.machine import Machine
-from simaie.explore.litmus import HERD_SCHEME, explore_litmus
-from simaie.guest.litmus import LitmusError, load, parse
-from simaie.guest.litmus.lowering import lower
-from simaie.guest.litmus.lowering.dialects import DIALECTS
+from simaie.exploration.litmus import HERD_SCHEME, explore_litmus
+from simaie.litmus import LitmusError, load, parse
+from simaie.litmus.lowering import lower
+from simaie.litmus.lowering.dialects import DIALECTS
+from simaie.machine import Machine
 from simaie.prng import Random, derive
 
 from .samples import SAMPLES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.guest.litmus import (
+from simaie.litmus import (
     Arch,
     ConditionCode,
     FenceOption,
@@ -121,7 +121,7 @@ def test_words_that_are_also_keywords_may_be_labels() -> None:
 @pytest.mark.parametrize("arch", list(Arch))
 def test_every_register_can_be_written(arch: Arch) -> None:
     """The grammar of a dialect knows each spelling of each register."""
-    from simaie.guest.litmus.registers import registers_of
+    from simaie.litmus.registers import registers_of
 
     sigil = {Arch.X86_64: "%", Arch.MIPS: "$"}.get(arch, "")
     for name, register in registers_of(arch).items():

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from simaie import plugins
-from simaie.engine.machine import Machine
-from simaie.explore.compare import compare
-from simaie.explore.litmus import HERD_SCHEME, LitmusResult, explore_litmus
-from simaie.guest.litmus import Arch, load
-from simaie.guest.litmus.lowering import UnsupportedError
-from simaie.guest.litmus.lowering.dialects import DIALECTS
+from simaie.exploration.compare import compare
+from simaie.exploration.litmus import HERD_SCHEME, LitmusResult, explore_litmus
+from simaie.litmus import Arch, load
+from simaie.litmus.lowering import UnsupportedError
+from simaie.litmus.lowering.dialects import DIALECTS
+from simaie.machine import Machine
 
 from .outcomes import comparable
 from .samples import corpus

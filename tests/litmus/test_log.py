@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import load, parse
-from simaie.show.litmus_view import condition_text, herd_log
+from simaie.exploration.litmus import explore_litmus
+from simaie.litmus import load, parse
+from simaie.show.herd_log import condition_text, herd_log
 
 TEXT = """X86 SB
 Hash=0123

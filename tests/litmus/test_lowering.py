@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.explore.litmus import explore_litmus
-from simaie.guest.litmus import parse
-from simaie.guest.litmus.lowering import UnsupportedError, lower
+from simaie.exploration.litmus import explore_litmus
+from simaie.litmus import parse
+from simaie.litmus.lowering import UnsupportedError, lower
+from simaie.machine import Machine
 
 COUNTING = """X86_64 counting
 {{uint64_t 0:rbx={limit}; uint64_t n={limit};}}

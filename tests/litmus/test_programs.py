@@ -10,12 +10,12 @@ import pytest
 
 from simaie import plugins
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
-from simaie.explore.litmus import HERD_SCHEME, explore_litmus
-from simaie.explore.scheduler_choice import make_scheduler
-from simaie.guest.litmus import load, passes_filter, state_locations
-from simaie.guest.litmus.lowering import lower
-from simaie.replay.run import make_execution
+from simaie.exploration.litmus import HERD_SCHEME, explore_litmus
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.litmus import load, passes_filter, state_locations
+from simaie.litmus.lowering import lower
+from simaie.machine import Machine
+from simaie.replaying.run import make_execution
 
 from .outcomes import comparable
 

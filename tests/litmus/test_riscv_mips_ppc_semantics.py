@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simaie.guest.litmus import parse
-from simaie.guest.litmus.lowering import UnsupportedError, lower
+from simaie.litmus import parse
+from simaie.litmus.lowering import UnsupportedError, lower
 
 from .outcomes import final
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from simaie.engine.machine import Machine
-from simaie.explore.litmus import HERD_SCHEME, explore_litmus
-from simaie.guest.litmus import Arch, load
-from simaie.guest.litmus.lowering import UnsupportedError
-from simaie.guest.litmus.lowering.dialects import DIALECTS
+from simaie.exploration.litmus import HERD_SCHEME, explore_litmus
+from simaie.litmus import Arch, load
+from simaie.litmus.lowering import UnsupportedError
+from simaie.litmus.lowering.dialects import DIALECTS
+from simaie.machine import Machine
 
 from .outcomes import State, comparable
 from .test_known_answers import FOLDER, INDEX, pytestmark

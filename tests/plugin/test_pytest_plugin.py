@@ -14,8 +14,8 @@ import pytest
 import simaie
 from pytest_simaie.testing import MOST_FAILING
 from simaie import Machine
-from simaie.replay.file import load
-from simaie.replay.shrink import Size
+from simaie.replaying.file import load
+from simaie.replaying.shrink import Size
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 DRAWN, ABA = (

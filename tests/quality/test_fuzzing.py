@@ -16,7 +16,7 @@ from simaie import Failure, Finding, Machine, Program, Trace, explore
 from simaie.check.llsc import LLSC_VALUE
 from simaie.check.rmw import rmw_atomicity
 from simaie.cli.fuzz import fuzz
-from simaie.replay.shrink import Size
+from simaie.replaying.shrink import Size
 from simaie.strategies import kinds_of, programs
 from simaie.trace import AccessKind
 

@@ -6,8 +6,8 @@ import pytest
 
 from simaie import Machine, Program, explore
 from simaie.engine.inline import run_inline
-from simaie.explore.scheduler_choice import make_scheduler
-from simaie.replay.run import make_execution
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.replaying.run import make_execution
 
 X, FLAG = 0x1000, 0x2000
 STEPS = 30

@@ -7,12 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from simaie import Machine, Program, explore, ins
+from simaie import Machine, Program, corpus, explore, ins
 from simaie.check import judge
-from simaie.explore.scheduler_choice import make_scheduler
-from simaie.guest import corpus
-from simaie.replay.run import run
-from simaie.replay.shrink import Size
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.replaying.run import run
+from simaie.replaying.shrink import Size
 from simaie.trace import Trace
 
 X = 0x100

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import simaie
 from simaie import Failure, Machine, Program, explore, ins, strategies
 from simaie.cli.fuzz import fuzz
-from simaie.explore.counterexamples import counterexamples
+from simaie.exploration.counterexamples import counterexamples
 from simaie.op import owner_of
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind

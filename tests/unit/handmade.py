@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from schedulers.random_walk import RandomWalk
+from simaie_schedulers.random_walk import RandomWalk
+
 from simaie.decision import Schedule
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
 from simaie.finding import Finding
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.op import Function, Kind, Op
 from simaie.prng import derive
 from simaie.protocols import Checker, ExecutionInfo

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from schedulers.dfs import DepthFirst
-from schedulers.scripted import Scripted
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.scripted import Scripted
+
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Trace
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.prng import derive
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Trace

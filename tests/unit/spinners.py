@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from scheduler_programs import X
+from simaie_schedulers.dfs import DepthFirst
 
-from schedulers.dfs import DepthFirst
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.protocols import ExecutionInfo
 from simaie.trace import Trace

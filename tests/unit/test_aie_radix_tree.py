@@ -7,9 +7,9 @@ from runs import X, every, execute, program, scripted, small, steps
 
 from simaie.aie.entry import Entry
 from simaie.aie.radix_tree import RadixTree, levels_for
-from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.host.host import Host
+from simaie.machine import Machine
 from simaie.op import Kind
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from simaie import Machine, Program, Scheduler, explore, ins
 from simaie.barrier import Barrier, parse_barrier
+from simaie.corpus.barriers import SHAPES, litmus
+from simaie.corpus.common import X, Y, Z
 from simaie.errors import UsageError
-from simaie.guest.corpus.barriers import SHAPES, litmus
-from simaie.guest.corpus.common import X, Y, Z
 from simaie.op import Kind
 
 ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)

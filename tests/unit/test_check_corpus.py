@@ -3,10 +3,9 @@
 import pytest
 
 import simaie
-from simaie import Limits, Machine
+from simaie import Limits, Machine, corpus
 from simaie.check import CHECKERS, judge
-from simaie.guest import corpus
-from simaie.guest.corpus import Expect
+from simaie.corpus import Expect
 from simaie.plugins import Spec
 
 ROWS = [(case, scheme) for case in corpus.cases() for scheme in case.expected]

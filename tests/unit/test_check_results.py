@@ -6,8 +6,8 @@ import pytest
 from handmade import Tape, kinds
 from lying_schemes import LIARS, ODD, RestsOnAnEarlierRead, X
 from runs import every, execute, program, small
+from simaie_schedulers.random_walk import RandomWalk
 
-from schedulers.random_walk import RandomWalk
 from simaie import Machine, Program
 from simaie.check import DEFAULT, judge
 from simaie.check.results import instruction_results

@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from simaie import plugins
+from simaie import corpus, plugins
 from simaie.audit import AuditReport, AuditRow, Found
 from simaie.cli import main
 from simaie.cli.audit import audit_status
 from simaie.cli.options import complete_programs, completing
 from simaie.cli.status import Status
-from simaie.guest import corpus
-from simaie.guest.corpus import Expect
+from simaie.corpus import Expect
 from simaie.plugins import SCHEMES
 
 SOURCE = '''

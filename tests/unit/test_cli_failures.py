@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from simaie import Machine, explore, replay
+from simaie import Machine, corpus, explore, replay
 from simaie.cli import main
-from simaie.guest import corpus
 
 
 class Ran(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from simaie_schedulers.round_robin import RoundRobin
 
-from schedulers.round_robin import RoundRobin
-from simaie.engine.machine import Machine
 from simaie.errors import UsageError
 from simaie.guest.code import ALU, Ins, ins
 from simaie.guest.program import Program
-from simaie.replay.run import run
+from simaie.machine import Machine
+from simaie.replaying.run import run
 
 X = 0x100
 TOP = 1 << 64

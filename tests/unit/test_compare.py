@@ -8,11 +8,11 @@ import pytest
 
 from simaie import Limits, Machine, Program, compare, explore, ins, replay
 from simaie.cli import main
+from simaie.corpus.barriers import litmus
 from simaie.errors import UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Verdict
-from simaie.guest.corpus.barriers import litmus
-from simaie.guest.litmus import LitmusError
-from simaie.replay.target import find_target
+from simaie.litmus import LitmusError
+from simaie.replaying.target import find_target
 
 X, Y, Z = 0x100, 0x200, 0x300
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import trio
+from simaie_schedulers.dpor.search import Dpor
 
-from schedulers.dpor import Dpor
 from simaie import Machine, Program, Scheme, explore
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.errors import NeverAwaitedError, NeverAwaitedInstructionError, NondeterminismError
-from simaie.explore.commuted import orders
-from simaie.explore.compare import compare
-from simaie.explore.histories import Histories
+from simaie.exploration.commuted import orders
+from simaie.exploration.compare import compare
+from simaie.exploration.histories import Histories
 from simaie.protocols import ExecutionInfo
 
 X, Y, Z = 0x1000, 0x1004, 0x1008
@@ -273,7 +273,7 @@ def test_orders_are_equivalent_and_differ():
 
 
 def test_the_table_is_bounded(monkeypatch):
-    from simaie.explore import histories
+    from simaie.exploration import histories
 
     monkeypatch.setattr(histories, "_MOST_POINTS", 10)
     table = Histories()

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
+from simaie import corpus
 from simaie.check import judge
-from simaie.engine.machine import Limits, Machine
+from simaie.corpus import Case, Expect, Needs
+from simaie.corpus.common import insertion_lost, load_inside_rmw, store_conditional_failed, store_took_a_lock
 from simaie.errors import UnknownNameError, UsageError
-from simaie.explore.explorer import explore
-from simaie.guest import corpus
-from simaie.guest.corpus import Case, Expect, Needs
-from simaie.guest.corpus.common import insertion_lost, load_inside_rmw, store_conditional_failed, store_took_a_lock
+from simaie.exploration.explorer import explore
+from simaie.machine import Limits, Machine
 from simaie.op import Kind
 from simaie.trace import AccessKind, Ending
 
@@ -97,7 +97,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(find):
 
 def test_equal_content_in_every_process_whatever_the_hash_seed():
     code = (
-        "from simaie.guest import corpus; import hashlib; "
+        "from simaie import corpus; import hashlib; "
         "print(hashlib.sha256(''.join(corpus.program(n).digest for n in corpus.names()).encode()).hexdigest())"
     )
     runs = [

@@ -9,13 +9,13 @@ from exhaustive import programs as p
 from exhaustive.canonical import are_dependent, canonical
 from exhaustive.generated import FAMILIES, program
 from exhaustive.searches import search
+from simaie_schedulers.dfs import DepthFirst
 
-from schedulers.dfs import DepthFirst
 from simaie import Limits, Machine, Program, explore
 from simaie.decision import Schedule
-from simaie.explore import coverage
-from simaie.explore.canonical import trace_digest
-from simaie.explore.explorer import Exploration
+from simaie.exploration import coverage
+from simaie.exploration.canonical import trace_digest
+from simaie.exploration.explorer import Exploration
 from simaie.op import Kind, Op, show
 from simaie.trace import Ending, Event, Outcome, Trace
 

@@ -6,13 +6,12 @@ import pytest
 import trio
 
 import simaie
-from simaie import Machine, Program, ins
+from simaie import Machine, Program, corpus, ins
 from simaie.errors import UsageError
-from simaie.guest import corpus
 from simaie.guest.cut import FINAL_CHECK, Cut, without
 from simaie.op import Kind
-from simaie.replay.run import run
-from simaie.replay.shrink.turns import InTurns
+from simaie.replaying.run import run
+from simaie.replaying.shrink.turns import InTurns
 from simaie.trace import Ending
 
 X, Y = 0x100, 0x200

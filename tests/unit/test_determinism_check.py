@@ -10,7 +10,7 @@ from exhaustive.generated import FAMILIES, program
 
 from simaie import Limits, Machine, Program, explore
 from simaie.errors import NondeterminismError
-from simaie.explore.alone import execution_alone
+from simaie.exploration.single import explore_index
 
 X, Y = 0x1000, 0x1004
 
@@ -135,6 +135,6 @@ def test_executions_cut_by_a_limit_pass():
 def test_it_goes_together_with_coverage_and_with_one_execution_alone():
     report = explore(p.inc(3), scheduler="dfs", failures=None, coverage=True, check_determinism=True)
     assert report.statistics.coverage.traces == 36
-    assert execution_alone(p.inc(3), Machine(), "random-walk", index=5, check_determinism=True).executions == 1
+    assert explore_index(p.inc(3), Machine(), "random-walk", index=5, check_determinism=True).executions == 1
     with pytest.raises(NondeterminismError):
-        execution_alone(counting(another_value), Machine(), "random-walk", index=5, check_determinism=True)
+        explore_index(counting(another_value), Machine(), "random-walk", index=5, check_determinism=True)

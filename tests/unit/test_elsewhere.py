@@ -8,8 +8,8 @@ import pytest
 
 from simaie import Machine, Program, ins
 from simaie.errors import NondeterminismError
-from simaie.explore.elsewhere import check_elsewhere
-from simaie.replay.target import program_of
+from simaie.exploration.across_processes import check_across_processes
+from simaie.replaying.target import program_of
 
 GUEST = """
 from simaie import Program
@@ -40,21 +40,21 @@ def fixture_guest(tmp_path):
 
 def test_a_guest_that_follows_the_order_of_a_set_of_strings_is_told_so_with_the_step(guest):
     with pytest.raises(NondeterminismError) as caught:
-        check_elsewhere(program_of(guest, "bad"), Machine(), "dpor")
+        check_across_processes(program_of(guest, "bad"), Machine(), "dpor")
     assert caught.value.step is not None
     assert caught.value.expected != caught.value.got
 
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])
 def test_a_guest_that_sorts_its_sets_passes(guest, driver):
-    check_elsewhere(program_of(guest, "good"), Machine("aie-rfc", address_bits=13), seed=3, driver=driver)
+    check_across_processes(program_of(guest, "good"), Machine("aie-rfc", address_bits=13), seed=3, driver=driver)
 
 
 def test_a_program_that_is_another_one_there_is_told_so(guest):
     with pytest.raises(NondeterminismError):
-        check_elsewhere(program_of(guest, "another"), Machine())
+        check_across_processes(program_of(guest, "another"), Machine())
 
 
 def test_a_program_without_code_in_python_needs_no_other_process(monkeypatch):
     monkeypatch.setattr(subprocess, "run", None)
-    check_elsewhere(Program("data", isa="x86", threads=[[ins("store", 0x100, 1)]], init={0x100: 0}), Machine())
+    check_across_processes(Program("data", isa="x86", threads=[[ins("store", 0x100, 1)]], init={0x100: 0}), Machine())

@@ -9,9 +9,9 @@ import pytest
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
 from simaie.errors import ForeignAwaitError, GuestError, SchedulerError, SchemeError, UnknownNameError, UsageError
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.op import Kind
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo, Scheduler

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import trio
 from runs import every
+from simaie_schedulers.random_walk import RandomWalk
 
-from schedulers.random_walk import RandomWalk
 from simaie import Limits, Machine, Program, explore
 from simaie.aie.bitmap import Bitmap
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.errors import SchemeError, UsageError
 from simaie.host.host import Host
 from simaie.op import Kind

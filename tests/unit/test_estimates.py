@@ -8,14 +8,14 @@ import pytest
 from exhaustive import programs as p
 from exhaustive.generated import FAMILIES, program
 from exhaustive.searches import search
+from simaie_schedulers.dfs import DepthFirst
 
-from schedulers.dfs import DepthFirst
 from simaie import Machine, explore
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.explore.canonical import trace_digest
-from simaie.explore.estimates import LARGEST, Interval, mean_of_probes, new_probability, share
-from simaie.explore.probes import InterleavingProbe, TraceProbe
+from simaie.exploration.canonical import trace_digest
+from simaie.exploration.estimates import LARGEST, Interval, mean_of_probes, new_probability, share
+from simaie.exploration.probes import InterleavingProbe, TraceProbe
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
 

@@ -9,10 +9,9 @@ from mutants import MUTANTS
 from runs import every, execute, small
 
 import simaie
-from simaie import Finding, Machine, Program, ins
+from simaie import Finding, Machine, Program, corpus, ins
 from simaie.audit import audit, counterexamples
 from simaie.check import CHECKERS, judge
-from simaie.guest import corpus
 from simaie.schemes.scheme import Scheme
 from simaie.show.explain import EXPLANATIONS, around, explain, explain_failure, guilty
 from simaie.show.failure_view import failure_view

@@ -11,8 +11,8 @@ import pytest
 import simaie
 from simaie import Limits, Machine, Program, Scheduler, plugins
 from simaie.errors import GuestError, GuestSpinError, SchedulerError, UnknownNameError, UsageError
-from simaie.explore import explorer, statistics
-from simaie.explore.explorer import Exploration, explore
+from simaie.exploration import explorer, statistics
+from simaie.exploration.explorer import Exploration, explore
 from simaie.finding import Verdict
 from simaie.host.sc import ScMemory
 from simaie.plugins import Spec

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from simaie.engine.machine import Machine
 from simaie.errors import UsageError
-from simaie.explore.alone import execution_alone, learns
-from simaie.explore.explorer import explore
-from simaie.explore.scheduler_choice import make_scheduler
+from simaie.exploration.explorer import explore
+from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.exploration.single import explore_index, learns
 from simaie.finding import Verdict
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.protocols import Candidate, Offer, Scheduler
 from simaie.trace import Trace
 
@@ -62,7 +62,7 @@ def test_every_execution_alone_is_the_one_of_the_exploration(name: str) -> None:
     within = list(digests)
     for index in range(len(within)):
         digests.clear()
-        report = execution_alone(a_program(), Machine(), name, seed=3, index=index, checkers=[note])
+        report = explore_index(a_program(), Machine(), name, seed=3, index=index, checkers=[note])
         assert digests == [within[index]]
         assert (report.executions, report.verdict) == (1, Verdict.INCONCLUSIVE)
 
@@ -75,7 +75,7 @@ def test_a_scheduler_with_a_profile_runs_the_executions_before_it_again_and_they
         judged.append(trace)
         return ()
 
-    execution_alone(a_program(), Machine(), scheduler, seed=0, index=4, checkers=[note])
+    explore_index(a_program(), Machine(), scheduler, seed=0, index=4, checkers=[note])
     assert scheduler.seen == 5
     assert len(judged) == 1
 
@@ -89,9 +89,9 @@ def test_there_is_no_execution_beyond_the_end_and_none_before_the_beginning() ->
     count = explore(a_program(), scheduler="dfs", failures=None).executions
     for index in (-1, count, count + 7):
         with pytest.raises(UsageError):
-            execution_alone(a_program(), Machine(), "dfs", index=index)
+            explore_index(a_program(), Machine(), "dfs", index=index)
 
 
 def test_a_time_limit_ends_the_executions_before_it_too() -> None:
-    report = execution_alone(a_program(), Machine(), "pct", index=10**9, seconds=0.01)
+    report = explore_index(a_program(), Machine(), "pct", index=10**9, seconds=0.01)
     assert (report.executions, report.verdict) == (0, Verdict.INCONCLUSIVE)

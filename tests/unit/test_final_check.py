@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
+from simaie_schedulers.surw import SelectiveRandomWalk
 
-from schedulers.surw import SelectiveRandomWalk
 from simaie import Machine, Program, UsageError, explore
 from simaie.check import linearizable
-from simaie.check.named import checkers_of
+from simaie.check.registry import checkers_of
 from simaie.errors import GuestError
 from simaie.strategies import failures, machines, programs
 

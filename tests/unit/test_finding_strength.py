@@ -11,8 +11,8 @@ from test_check_llsc import conditional, linked
 from simaie.check import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, judge, llsc_atomicity
 from simaie.check.rmw import rmw_atomicity
 from simaie.finding import LLSC_LEVELS, RMW_LEVELS, WRONG_RESULTS, Finding, Strength, Verdict, strength_of, strong_kinds
-from simaie.replay.levels import at_strongest_level
-from simaie.replay.shrink.demand import demand_of, meets, require_kind
+from simaie.replaying.levels import at_strongest_level
+from simaie.replaying.shrink.demand import demand_of, meets, require_kind
 from simaie.trace import AccessKind
 
 STRICT, ARCHITECTURAL, VALUE = LLSC_LEVELS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 import pytest
+from simaie_schedulers.dpor.frozen import frozen
 
-from schedulers.frozen import frozen
 from simaie.guest.function import rmw
 
 

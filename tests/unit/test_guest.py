@@ -8,12 +8,12 @@ import pytest
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
 from simaie.errors import GuestError, GuestFault, UnknownNameError, UsageError
 from simaie.guest.code import ins
 from simaie.guest.isa import ISAS
 from simaie.guest.program import Program
 from simaie.host.pages import Page
+from simaie.machine import Limits, Machine
 from simaie.op import Kind
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Trace

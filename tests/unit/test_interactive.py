@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 import simaie
-from simaie import Machine, Program, ins
+from simaie import Machine, Program, corpus, ins
 from simaie.errors import InputError, NondeterminismError, UnknownNameError, UsageError
-from simaie.explore.interactive import Session
-from simaie.guest import corpus
+from simaie.exploration.interactive import Session
 from simaie.plugins import SCHEDULERS, names
 from simaie.trace import Ending
 

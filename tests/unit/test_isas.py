@@ -9,10 +9,10 @@ import pytest
 from simaie.barrier import parse_barrier
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import SYSTEM_ADDRESS_BITS, USER_ADDRESS_BITS, Machine
 from simaie.errors import UsageError
 from simaie.guest.isa import ISAS
 from simaie.guest.program import Program
+from simaie.machine import SYSTEM_ADDRESS_BITS, USER_ADDRESS_BITS, Machine
 from simaie.op import Kind
 from simaie.protocols import ExecutionInfo, Scheduler
 

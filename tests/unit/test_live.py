@@ -10,11 +10,10 @@ import types
 import pytest
 
 import simaie
-from simaie import Machine, Program
+from simaie import Machine, Program, corpus
 from simaie.errors import SimaieError
-from simaie.explore import explorer
-from simaie.guest import corpus
-from simaie.show.live import progress_words
+from simaie.exploration import explorer
+from simaie.show.progress import progress_words
 
 MACHINE = Machine("aie-rfc", address_bits=12)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import pytest
 
 import simaie
-from simaie import Limits, Machine
+from simaie import Limits, Machine, corpus
+from simaie.corpus.lockfree.guest import SCHEMES
 from simaie.errors import UnknownNameError
-from simaie.guest import corpus
-from simaie.guest.corpus.lockfree.guest import SCHEMES
 
 GUESTS = corpus.guests()
 ROWS = [(guest, row) for guest in GUESTS for row in guest.rows]

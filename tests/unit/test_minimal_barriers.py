@@ -10,13 +10,13 @@ import pytest
 from simaie import Machine, Program, compare, ins, replay
 from simaie.barrier import Barrier
 from simaie.cli import main
+from simaie.corpus.barriers import SHAPES
 from simaie.errors import UsageError
-from simaie.explore.barriers import minimal_barriers
-from simaie.explore.minimal_sets import ORDERS, Questions, combined, minimal_sets
+from simaie.exploration.barriers import minimal_barriers
+from simaie.exploration.minimal_sets import ORDERS, MonotoneOracle, combined, minimal_sets
 from simaie.finding import Verdict
-from simaie.guest.corpus.barriers import SHAPES
-from simaie.guest.litmus import LitmusError
-from simaie.guest.litmus.lowering import UnsupportedError
+from simaie.litmus import LitmusError
+from simaie.litmus.lowering import UnsupportedError
 
 NONE, ST_LD, ST_ST = Barrier.NONE, Barrier.ST_LD, Barrier.ST_ST
 STORES = ("mp", "s", "2+2w")
@@ -72,7 +72,7 @@ def test_all_minimal_sets_of_every_small_family_are_found(generators):
     minimal = {s for s in SETS if sufficient(s) and not any(sufficient(s & ~k) for k in ORDERS if k & s)}
     for useful in (Barrier.FULL, ST_LD, NONE):
         top = useful if sufficient(useful) else Barrier.FULL
-        assert set(minimal_sets(Questions(sufficient), useful)) == {s for s in minimal if s & top == s}
+        assert set(minimal_sets(MonotoneOracle(sufficient), useful)) == {s for s in minimal if s & top == s}
 
 
 def test_no_question_is_asked_twice_or_where_the_answer_is_implied():
@@ -82,7 +82,7 @@ def test_no_question_is_asked_twice_or_where_the_answer_is_implied():
         asked.append(barriers)
         return bool(barriers & ST_ST)
 
-    assert minimal_sets(Questions(sufficient), ST_LD | ST_ST) == (ST_ST,)
+    assert minimal_sets(MonotoneOracle(sufficient), ST_LD | ST_ST) == (ST_ST,)
     assert asked == [NONE, Barrier.FULL, ST_LD | ST_ST, ST_ST, ST_LD]
 
 

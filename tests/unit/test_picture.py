@@ -13,15 +13,14 @@ from html.parser import HTMLParser
 import pytest
 
 import simaie
-from simaie import Machine, Program, Trace, ins
+from simaie import Machine, Program, Trace, corpus, ins
+from simaie.corpus import cases
 from simaie.errors import UsageError
-from simaie.guest import corpus
-from simaie.guest.corpus import cases
 from simaie.op import Kind
-from simaie.replay.run import run
+from simaie.replaying.run import run
 from simaie.show.picture import notebook_html, subject_of, to_html, to_perfetto, to_svg
 from simaie.show.picture.document import page_document
-from simaie.show.picture.places import Group, Places
+from simaie.show.picture.state_history import Group, Places
 
 X, Y = 0x100, 0x200
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'\x1b[31m"

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from simaie import Machine, Program, UsageError, explore, ins
-from simaie.explore import coverage
+from simaie.exploration import coverage
 from simaie.plugins import SCHEDULERS, resolve
-from simaie.replay.run import run
+from simaie.replaying.run import run
 from simaie.show.plots import Axis, bars, conflicts_of, lines, table
 from simaie.show.plots.plot import BAD, MISSING
 

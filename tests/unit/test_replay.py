@@ -11,8 +11,8 @@ import pytest
 import simaie
 from simaie import Machine, Program
 from simaie.errors import DivergenceError, NondeterminismError, ReplayError, SimaieError, UsageError
-from simaie.replay import target
-from simaie.replay.file import load
+from simaie.replaying import target
+from simaie.replaying.file import load
 from simaie.schemes.native import Native
 
 X = 0x1000

@@ -12,7 +12,7 @@ from simaie import Finding, Machine, Program, explore, ins, replay
 from simaie.check import DEFAULT
 from simaie.cli import main
 from simaie.errors import InputError, ReplayError, UsageError
-from simaie.replay.target import find_target
+from simaie.replaying.target import find_target
 
 X = 0x100
 GUEST = '''

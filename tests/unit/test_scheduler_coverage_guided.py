@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 from scheduler_programs import X, Y, actors, increments, make, run, run_all, stores
+from simaie_schedulers import coverage_guided
+from simaie_schedulers.coverage_guided import MUTANTS, CoverageGuided
+from simaie_schedulers.pos import Pos
 
-from schedulers import coverage_guided
-from schedulers.coverage_guided import MUTANTS, CoverageGuided
-from schedulers.pos import Pos
-from simaie.explore.explorer import explore
+from simaie.exploration.explorer import explore
 from simaie.prng import derive
 
 

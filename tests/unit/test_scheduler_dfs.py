@@ -20,8 +20,8 @@ from scheduler_programs import (
     store_buffering,
     stores,
 )
+from simaie_schedulers.dfs import DepthFirst
 
-from schedulers.dfs import DepthFirst
 from simaie.errors import NondeterminismError, UsageError
 from simaie.trace import Ending
 

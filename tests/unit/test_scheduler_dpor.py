@@ -7,13 +7,13 @@ import json
 
 import pytest
 from scheduler_programs import X, Y, Z, increments, iriw, loads, make, run, stores
+from simaie_schedulers.dpor.search import Dpor
 
-from schedulers.dpor import Dpor
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Limits, Machine
 from simaie.errors import NondeterminismError, UsageError
 from simaie.guest.program import Program
+from simaie.machine import Limits, Machine
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending
 

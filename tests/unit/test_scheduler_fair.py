@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from scheduler_programs import X, Y, actors, increments, make, run, run_all, stores
+from simaie_schedulers.fair import Fair
+from simaie_schedulers.pos import Pos
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 
-from schedulers.fair import Fair
-from schedulers.pos import Pos
-from schedulers.random_walk import RandomWalk
-from schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
+from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.schemes.native import Native

@@ -7,9 +7,9 @@ from math import sqrt
 
 import pytest
 from scheduler_programs import X, Y, found, increments, independent, make, run, run_all
+from simaie_schedulers.pct import Pct
+from simaie_schedulers.random_walk import RandomWalk
 
-from schedulers.pct import Pct
-from schedulers.random_walk import RandomWalk
 from simaie.errors import UsageError
 from simaie.trace import Ending
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 from scheduler_programs import X, increments, independent, make, run, stores
-
-from schedulers.pct import Pct
-from schedulers.portfolio import Portfolio
-from schedulers.pos import Pos
-from schedulers.random_walk import RandomWalk
-from schedulers.surw import SelectiveRandomWalk
+from simaie_schedulers.pct import Pct
+from simaie_schedulers.portfolio import Portfolio
+from simaie_schedulers.pos import Pos
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.surw import SelectiveRandomWalk
 
 
 def test_executions_rotate_through_the_strategies():

@@ -6,9 +6,8 @@ from math import sqrt
 
 import pytest
 from scheduler_programs import X, Y, actors, found, increments, loads, make, run, run_all, stores
-
-from schedulers.pos import Pos
-from schedulers.random_walk import RandomWalk
+from simaie_schedulers.pos import Pos
+from simaie_schedulers.random_walk import RandomWalk
 
 PRIVATE = 0x8000
 

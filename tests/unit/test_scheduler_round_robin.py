@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from scheduler_programs import X, Y, actors, independent, loads, make, run, run_all
+from simaie_schedulers.round_robin import RoundRobin
 
-from schedulers.round_robin import RoundRobin
 from simaie.errors import UsageError
 from simaie.trace import Ending
 

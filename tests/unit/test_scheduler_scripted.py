@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 from scheduler_programs import actors, independent, make, run, run_all, store_buffering
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.scripted import Scripted
 
-from schedulers.random_walk import RandomWalk
-from schedulers.scripted import Scripted
 from simaie.decision import Choice, Schedule, Switch
 from simaie.errors import DivergenceError, UsageError
 

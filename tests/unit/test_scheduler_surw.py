@@ -8,10 +8,10 @@ from math import sqrt
 import msgspec
 import pytest
 from scheduler_programs import X, Y, actors, increments, independent, loads, make, run, run_all, stores
+from simaie_schedulers._weights import Weights
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 
-from schedulers._weights import Weights
-from schedulers.random_walk import RandomWalk
-from schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 from simaie.errors import UsageError
 from simaie.prng import Random
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from simaie_schedulers.pct import Pct
 
-from schedulers.pct import Pct
 from simaie import Machine, explore
-from simaie.guest.corpus.barriers import litmus
+from simaie.corpus.barriers import litmus
 from simaie.op import Kind
 
 RANDOM = ["random-walk", "pct:depth=1", "pct:depth=2", "pos", "urw", "surw", "portfolio", "coverage-guided"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from runs import X, every, execute, failures, program, scripted, small, steps, strex
 
-from simaie.engine.machine import Machine
 from simaie.errors import GuestFault, UsageError
 from simaie.host.pages import Page
+from simaie.machine import Machine
 from simaie.trace import Ending
 
 Y = 0x80

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from simaie.engine.machine import Machine
-from simaie.explore.explorer import explore
-from simaie.explore.report import Report
+from simaie.exploration.explorer import explore
+from simaie.exploration.report import Report
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.show.report_view import MOST_FAILURES, MOST_OUTCOMES, report_view
 from simaie.show.trace_json import failure_document, trace_document
 

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
+from simaie import corpus
 from simaie.check import DEFAULT, judge
 from simaie.decision import Schedule, Switch
-from simaie.engine.machine import Machine
-from simaie.explore.explorer import explore
+from simaie.exploration.explorer import explore
 from simaie.finding import Finding
-from simaie.guest import corpus
 from simaie.guest.program import Program
 from simaie.host.host import Mutex, SharedCell
+from simaie.machine import Machine
 from simaie.op import Kind, Op
-from simaie.replay.run import run
-from simaie.replay.shrink.turns import InTurns
+from simaie.replaying.run import run
+from simaie.replaying.shrink.turns import InTurns
 from simaie.show.folding import SHORT, SMALLEST_FOLD, kept_steps
+from simaie.show.format import clean
 from simaie.show.trace_table import Lane, Row, RowKind, structural_order, trace_table
 from simaie.show.trace_view import MOST_LANES, trace_view
-from simaie.show.words import clean
 from simaie.trace import AccessKind, Ending, Event, Fault, Instruction, Outcome, Trace
 
 LOCK = Mutex("m")

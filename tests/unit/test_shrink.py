@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 import simaie
-from simaie import Choice, Machine, Program, Schedule, Switch, ins
+from simaie import Choice, Machine, Program, Schedule, Switch, corpus, ins
 from simaie.errors import UsageError
-from simaie.guest import corpus
 from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.prng import Random
-from simaie.replay.run import run as run_once
-from simaie.replay.shrink import Size
-from simaie.replay.shrink.dependence import causal_past, predecessors
-from simaie.replay.shrink.landmarks import ToLandmarks, legs_of
-from simaie.replay.shrink.turns import InTurns, Turn, choices_of, turns_of
+from simaie.replaying.run import run as run_once
+from simaie.replaying.shrink import Size
+from simaie.replaying.shrink.dependence import causal_past, predecessors
+from simaie.replaying.shrink.relative_schedule import FollowSegments, legs_of
+from simaie.replaying.shrink.turns import InTurns, Turn, choices_of, turns_of
 
 X, Y = 0x100, 0x200
 MACHINE = Machine("aie-rfc", address_bits=12)
@@ -445,7 +444,7 @@ def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
 @pytest.mark.parametrize("seed", range(10))
 def test_the_landmarks_of_an_execution_lead_through_it_again(seed):
     trace = fail(WINDOW, Machine("aie-rfc"), seed=seed).trace
-    again = run_once(WINDOW, Machine("aie-rfc"), ToLandmarks(*legs_of(trace.events), choices_of(trace)))
+    again = run_once(WINDOW, Machine("aie-rfc"), FollowSegments(*legs_of(trace.events), choices_of(trace)))
     assert again.digest == trace.digest
 
 
@@ -456,7 +455,7 @@ def test_a_leg_ends_at_its_landmark_however_many_steps_that_takes():
     machine = Machine("aie-rfc")
     whole = run_once(program, machine, InTurns([Turn("0", 99), Turn("1", 9), Turn("2", 99)], ()))
     legs, way = legs_of(whole.events)
-    without_first = run_once(program, machine, ToLandmarks([leg for leg in legs if leg.actor != "0"], way, ()))
+    without_first = run_once(program, machine, FollowSegments([leg for leg in legs if leg.actor != "0"], way, ()))
 
     def next_of_1(trace):
         """What vCPU 1 was about to do when vCPU 2 came in."""
@@ -474,4 +473,4 @@ def test_landmarks_leave_local_choices_to_their_values():
 
     program = Program("chooser", isa="x86", threads=[chooser, bystander], init={X: 0})
     for choices, got in [((2,), 2), ((), 0), ((7,), 0)]:
-        assert run_once(program, Machine(), ToLandmarks([], {}, choices)).outcome["0:got"] == got
+        assert run_once(program, Machine(), FollowSegments([], {}, choices)).outcome["0:got"] == got

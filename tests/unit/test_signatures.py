@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from simaie import Failure, Machine, Program, explore, ins
-from simaie.explore import explorer
-from simaie.explore.counterexamples import counterexamples
-from simaie.explore.signatures import Signatures
+from simaie.exploration import explorer
+from simaie.exploration.counterexamples import counterexamples
+from simaie.exploration.signatures import Signatures
 from simaie.finding import Finding
-from simaie.replay.signature import signature_of
+from simaie.replaying.signature import signature_of
 from simaie.show.report_view import MOST_FAILURES, report_view
 
 X, Y = 0x100, 0x340

@@ -7,17 +7,17 @@ import itertools
 import pytest
 import trio
 from scheduler_programs import X, Y, make, run
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.round_robin import RoundRobin
 from spinners import NATIVE, explored, spins, waited
 
-from schedulers.random_walk import RandomWalk
-from schedulers.round_robin import RoundRobin
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
-from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.guest.code import ins
 from simaie.guest.program import Program
 from simaie.host.pages import Page
+from simaie.machine import Machine
 from simaie.op import Kind, Op
 from simaie.protocols import ExecutionInfo
 from simaie.schemes.native import Native

@@ -9,11 +9,11 @@ import itertools
 
 import pytest
 from scheduler_programs import X, Y, make, run
+from simaie_schedulers.random_walk import RandomWalk
 from spinners import explored, waited
 
-from schedulers.random_walk import RandomWalk
-from simaie.engine.machine import Machine
 from simaie.guest.code import ins
+from simaie.machine import Machine
 from simaie.op import Kind, Op
 from simaie.schemes.native import Native
 from simaie.trace import Ending

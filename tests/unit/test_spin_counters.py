@@ -12,10 +12,10 @@ from functools import partial
 import pytest
 from counters import COUNTERS
 from scheduler_programs import X, Y, make
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 from spinners import explored
 
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
 from simaie.guest.code import ins
 from simaie.trace import Ending
 

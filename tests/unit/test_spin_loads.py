@@ -6,23 +6,23 @@ import itertools
 
 import pytest
 from scheduler_programs import X, Y, make, run
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
+from simaie_schedulers.random_walk import RandomWalk
+from simaie_schedulers.round_robin import RoundRobin
 from spinners import NATIVE, explored, waited
 
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
-from schedulers.random_walk import RandomWalk
-from schedulers.round_robin import RoundRobin
 from simaie.check.progress import progress
 from simaie.check.races import data_races
 from simaie.engine import spin
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.engine.snapshot import snapshot
-from simaie.engine.trio_driver import in_trio, run_trio
 from simaie.guest.code import ins
 from simaie.guest.program import Program
 from simaie.host.pages import Page
+from simaie.machine import Machine
 from simaie.op import Kind
 from simaie.protocols import ExecutionInfo
 from simaie.schemes.cas import CompareAndSwap

@@ -6,9 +6,9 @@ import pytest
 
 from simaie import Machine, Program, UsageError, compare, explore, ins
 from simaie.cli import main
-from simaie.explore.architecture import guest_machine
-from simaie.explore.outcomes import SearchLimits, outcomes_of
-from simaie.explore.subject import subject_of
+from simaie.exploration.architecture import guest_machine
+from simaie.exploration.outcomes import SearchLimits, outcomes_of
+from simaie.exploration.subject import subject_of
 
 ONES = (1 << 128) - 1
 LOW = 0x0807060504030201

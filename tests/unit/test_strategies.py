@@ -15,9 +15,9 @@ import simaie
 from simaie import Machine, Program, Schedule, Switch, explore, guest, ins
 from simaie.cli import main
 from simaie.errors import UnknownNameError, UsageError
-from simaie.explore.scheduler_choice import make_scheduler
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.guest.text import parse_program, program_text
-from simaie.replay.run import run
+from simaie.replaying.run import run
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
 from simaie.strategies.instructions import forms_of
 

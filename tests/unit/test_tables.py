@@ -6,7 +6,7 @@ from simaie import Machine, Program, ins
 from simaie.aie.entry import Entry
 from simaie.aie.radix_tree import Node, RadixTree
 from simaie.audit.report import AuditReport, AuditRow, Found
-from simaie.guest.corpus import Expect
+from simaie.corpus import Expect
 from simaie.host.host import Host
 
 X = 0x1000

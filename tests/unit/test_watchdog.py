@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 import trio
+from simaie_schedulers.round_robin import RoundRobin
 
-from schedulers.round_robin import RoundRobin
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.machine import Machine
-from simaie.engine.trio_driver import in_trio, run_trio
+from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import GuestSpinError, UsageError
 from simaie.guest.program import Program
+from simaie.machine import Machine
 from simaie.protocols import ExecutionInfo, Offer
 from simaie.schemes.native import Native
 from simaie.trace import Ending, Trace

@@ -8,9 +8,8 @@ import sys
 import pytest
 
 import simaie
-from simaie import Machine
+from simaie import Machine, corpus
 from simaie.errors import UsageError
-from simaie.guest import corpus
 from simaie.show.picture import notebook_html
 from simaie.show.widgets import player, session_view
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from scheduler_programs import X, Y, make, run, run_all
+from simaie_schedulers.fair import Fair
+from simaie_schedulers.random_walk import RandomWalk
 from spinners import spins, waited
 
-from schedulers.fair import Fair
-from schedulers.random_walk import RandomWalk
 from simaie.op import Kind
 from simaie.protocols import Scheduler
 from simaie.trace import Ending

@@ -5,12 +5,12 @@ before it went ahead, and who changed them since. `table` pairs each kind of fin
 is not in it gets the finding's own message and its steps in words.
 """
 
-from simaie.show.explain.around import NOTHING, Around, around
-from simaie.show.explain.final import guilty
+from simaie.show.explain.context import NOTHING, Context, around
+from simaie.show.explain.rejected_outcomes import guilty
 from simaie.show.explain.scope import OUTCOMES_ONLY, beside_compare
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
 __all__ = [
-    "EXPLANATIONS", "NOTHING", "OUTCOMES_ONLY", "Around", "around", "beside_compare", "explain", "explain_failure",
+    "EXPLANATIONS", "NOTHING", "OUTCOMES_ONLY", "Context", "around", "beside_compare", "explain", "explain_failure",
     "guilty",
 ]  # fmt: skip

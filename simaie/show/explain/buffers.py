@@ -10,9 +10,9 @@ from typing import NamedTuple
 from simaie.barrier import Barrier
 from simaie.check.evidence import owner
 from simaie.op import Kind, buffer_name, owner_of
-from simaie.show.explain.around import NOTHING, Around
+from simaie.show.explain.context import NOTHING, Context
 from simaie.show.explain.phrases import at, instruction_of, stored_value
-from simaie.show.words import event_words, is_drain, value_words
+from simaie.show.format import event_words, is_drain, value_words
 from simaie.trace import Event, Trace
 
 __all__ = ["Overtaking", "overtaken"]
@@ -31,7 +31,7 @@ class Overtaking(NamedTuple):
     steps: tuple[int, ...]
 
 
-def overtaken(trace: Trace, around: Around = NOTHING) -> Iterator[Overtaking]:
+def overtaken(trace: Trace, around: Context = NOTHING) -> Iterator[Overtaking]:
     """Each store that a later load, or a later store, of its own vCPU has overtaken."""
     if Kind.BUFFER not in trace.kinds:
         return
@@ -96,7 +96,7 @@ def _effect(trace: Trace, met: int) -> str:
     return f" Meanwhile {instruction_of(event)} wrote {stored_value(event)} {at(met)}, and it went over that."
 
 
-def _why(order: Barrier, around: Around) -> str:
+def _why(order: Barrier, around: Context) -> str:
     """Which barrier was missing there, and why the scheme emitted none."""
     text = "There is no barrier of the host in between"
     if around.order & order and around.barriers in ("none", "guest"):

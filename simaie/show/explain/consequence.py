@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from simaie.finding import Finding
 from simaie.show.explain.phrases import at, instruction_of, stored_value
-from simaie.show.words import clean, value_words
+from simaie.show.format import clean, value_words
 from simaie.trace import Trace
 
 __all__ = ["Left", "consequence", "last_writes"]

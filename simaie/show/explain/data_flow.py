@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from simaie.op import Cell, Kind, owner_of, show
 from simaie.show.explain.phrases import a_kind_of, at, instruction_of
-from simaie.show.words import clean, event_words, is_drain
+from simaie.show.format import clean, event_words, is_drain
 from simaie.trace import Event, Trace
 
 __all__ = ["what_it_tested"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simaie.finding import Finding
 from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
-from simaie.show.words import clean
+from simaie.show.format import clean
 from simaie.trace import Trace
 
 __all__ = ["host_operations", "lock_leak", "locks_per_vcpu", "one_entry", "registered", "unguarded_update"]

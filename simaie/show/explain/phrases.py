@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simaie.check.evidence import intruder, owner
+from simaie.show.format import clean, event_words, is_drain, value_words
 from simaie.show.trace_table import title
-from simaie.show.words import clean, event_words, is_drain, value_words
 from simaie.trace import Event, Instruction, Trace
 
 __all__ = ["a_kind_of", "actor_of", "at", "instruction_of", "listed", "said", "stored_value"]

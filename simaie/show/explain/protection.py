@@ -8,7 +8,7 @@ from itertools import islice
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.op import Kind
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
-from simaie.show.words import clean, event_words
+from simaie.show.format import clean, event_words
 from simaie.trace import Event, Trace
 
 __all__ = ["held_at", "holding", "missing_protection"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from simaie.finding import Finding
-from simaie.show.explain.final import REFUSALS
+from simaie.show.explain.rejected_outcomes import REFUSALS
 
 __all__ = ["OUTCOMES_ONLY", "beside_compare"]
 

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from simaie.finding import LLSC_LEVELS, Finding
-from simaie.replay.failure import Failure
-from simaie.show.explain.around import NOTHING, Around, around
-from simaie.show.explain.endings import guest_fault, stuck
-from simaie.show.explain.final import REFUSALS, cause, refused
+from simaie.replaying.failure import Failure
+from simaie.show.explain.conflicts import data_race, linearizability, single_copy, unserializable
+from simaie.show.explain.context import NOTHING, Context, around
 from simaie.show.explain.helpers import BY_HELPERS, helpers
+from simaie.show.explain.interrupted import llsc_atomicity, rmw_atomicity
 from simaie.show.explain.locks import (
     host_operations,
     lock_leak,
@@ -20,11 +20,11 @@ from simaie.show.explain.locks import (
     registered,
     unguarded_update,
 )
-from simaie.show.explain.pairs import data_race, linearizability, single_copy, unserializable
 from simaie.show.explain.phrases import said
+from simaie.show.explain.rejected_outcomes import REFUSALS, cause, refused
 from simaie.show.explain.scope import beside_compare
-from simaie.show.explain.windows import llsc_atomicity, rmw_atomicity
-from simaie.show.words import clean
+from simaie.show.explain.stuck import guest_fault, stuck
+from simaie.show.format import clean
 from simaie.trace import Trace
 
 __all__ = ["EXPLANATIONS", "Explanation", "explain", "explain_failure"]
@@ -62,7 +62,7 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
 })
 
 
-def explain(trace: Trace, finding: Finding, known: Around = NOTHING) -> str:
+def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
     """One paragraph on `finding`, which was found in `trace`; it goes below the finding's own message.
 
     known: what else is known of the execution. Empty where there is nothing to add.

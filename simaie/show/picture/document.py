@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from simaie.show.folding import kept_steps
-from simaie.show.picture.places import Places
+from simaie.show.format import clean
+from simaie.show.picture.state_history import Places
 from simaie.show.picture.subject import Subject
 from simaie.show.trace_end import ending_lines
 from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table
-from simaie.show.words import clean
 from simaie.trace import Ending
 
 __all__ = ["page_document"]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from simaie.check.evidence import read, written
 from simaie.op import Kind, Op
+from simaie.show.format import value_words
 from simaie.show.picture.subject import Subject
-from simaie.show.words import value_words
 from simaie.trace import Event
 
 __all__ = ["Memory", "accesses_of"]

@@ -10,12 +10,12 @@ from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
-from simaie.explore.report import Report
-from simaie.replay.failure import Failure
+from simaie.exploration.report import Report
+from simaie.replaying.failure import Failure
+from simaie.show.format import clean
 from simaie.show.picture.subject import subject_of
 from simaie.show.picture.svg import to_svg
 from simaie.show.report_view import report_view
-from simaie.show.words import clean
 from simaie.trace import Trace
 
 __all__ = ["drawing_html", "notebook_html"]

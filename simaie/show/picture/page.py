@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from html import escape
 
 from simaie.finding import Finding
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
+from simaie.show.picture.assets import asset, walk_script
 from simaie.show.picture.document import page_document
-from simaie.show.picture.parts import asset, walk_script
 from simaie.show.picture.subject import subject_of
 from simaie.trace import Trace
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from simaie.finding import Finding
 from simaie.op import Kind, owner_of
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
+from simaie.show.format import clean, drain_words, event_words, instruction_words, is_drain, single_words
 from simaie.show.picture.subject import Subject, subject_of
 from simaie.show.trace_table import structural_order, title
-from simaie.show.words import clean, drain_words, event_words, instruction_words, is_drain, single_words
 from simaie.trace import Event, Trace
 
 __all__ = ["to_perfetto"]

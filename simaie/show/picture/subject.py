@@ -9,10 +9,10 @@ from simaie.errors import UsageError
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
-from simaie.replay.failure import Failure
-from simaie.show.explain import NOTHING, Around, around, explain, guilty
+from simaie.replaying.failure import Failure
+from simaie.show.explain import NOTHING, Context, around, explain, guilty
+from simaie.show.format import clean
 from simaie.show.trace_end import MOST_FINDINGS
-from simaie.show.words import clean
 from simaie.trace import Trace
 
 __all__ = ["Subject", "subject_of"]
@@ -32,7 +32,7 @@ class Subject:
     program: Program | None = None
     endian: Endian = "little"
     command: str = ""
-    known: Around = NOTHING
+    known: Context = NOTHING
 
     @property
     def told(self) -> list[tuple[Finding, str]]:

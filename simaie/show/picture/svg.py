@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from simaie.finding import Finding
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
+from simaie.show.format import clean
 from simaie.show.picture.subject import Subject, subject_of
 from simaie.show.trace_end import ending_lines
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
-from simaie.show.words import clean
 from simaie.trace import Trace
 
 __all__ = ["to_svg"]

@@ -12,12 +12,12 @@ from typing import Any
 
 from simaie.aie.radix_tree import Node, RadixTree
 from simaie.audit.report import AuditReport
-from simaie.engine.machine import Machine
-from simaie.explore.compare import Comparison
-from simaie.explore.subject import state_text
+from simaie.exploration.compare import Comparison
+from simaie.exploration.subject import state_text
 from simaie.guest.code import Code
 from simaie.guest.program import Program
-from simaie.show.words import clean
+from simaie.machine import Machine
+from simaie.show.format import clean
 
 __all__ = ["audit_table", "comparison_table", "machine_table", "program_table", "radix_table"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simaie.show.words import clean
+from simaie.show.format import clean
 
 if TYPE_CHECKING:
     from simaie.show.plots.plot import Plot

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from simaie.errors import UsageError
-from simaie.explore.compare import Comparison
-from simaie.explore.subject import State, state_text
+from simaie.exploration.compare import Comparison
+from simaie.exploration.subject import State, state_text
+from simaie.show.format import clean
 from simaie.show.plots.plot import BAD, GOOD, OTHER, Axis, Plot, points
-from simaie.show.words import clean
 
 __all__ = ["plot_comparison"]
 

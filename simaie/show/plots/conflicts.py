@@ -10,9 +10,9 @@ from collections import Counter
 
 from simaie.errors import UsageError
 from simaie.op import owner_of
+from simaie.show.format import clean
 from simaie.show.plots.plot import Axis, Plot, heat_map
 from simaie.show.trace_table import structural_order
-from simaie.show.words import clean
 from simaie.trace import Event, Trace
 
 __all__ = ["conflicts_of", "plot_conflicts"]

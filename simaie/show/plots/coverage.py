@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simaie.errors import UsageError
-from simaie.explore.report import Report
+from simaie.exploration.report import Report
+from simaie.show.format import clean
 from simaie.show.plots.plot import Axis, Plot, lines
-from simaie.show.words import clean
 
 __all__ = ["plot_coverage"]
 

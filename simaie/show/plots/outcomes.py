@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simaie.errors import UsageError
-from simaie.explore.report import Report
+from simaie.exploration.report import Report
+from simaie.show.format import clean
 from simaie.show.plots.plot import BAD, DOUBTFUL, GOOD, OTHER, Axis, Plot, bars
-from simaie.show.words import clean
 
 __all__ = ["plot_outcomes"]
 

@@ -14,8 +14,8 @@ from html import escape
 from typing import Any, Literal
 
 from simaie.errors import UsageError
+from simaie.show.format import clean
 from simaie.show.plots.as_text import plot_text
-from simaie.show.words import clean
 
 __all__ = [
     "BAD",

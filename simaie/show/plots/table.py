@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from simaie.show.format import clean
 from simaie.show.plots.plot import Value, require_fields
-from simaie.show.words import clean
 
 __all__ = ["Table", "table"]
 

@@ -10,7 +10,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from simaie.show.picture.parts import asset, walk_script
+from simaie.show.picture.assets import asset, walk_script
 
 __all__ = ["module", "shown"]
 

@@ -7,13 +7,13 @@ from html import escape
 from typing import Any
 
 from simaie.errors import UsageError
-from simaie.explore.interactive import Session
-from simaie.explore.report import Report
+from simaie.exploration.interactive import Session
+from simaie.exploration.report import Report
 from simaie.finding import Finding
-from simaie.replay.failure import Failure
+from simaie.replaying.failure import Failure
 from simaie.show.picture import notebook_html
 from simaie.show.picture.subject import subject_of
-from simaie.show.widgets.still import session_html
+from simaie.show.widgets.static import session_html
 from simaie.trace import Trace
 
 __all__ = ["MISSING", "Still", "player", "session_view"]

@@ -10,14 +10,14 @@ import traitlets
 
 from simaie import plugins
 from simaie.errors import SimaieError
-from simaie.explore.interactive import Session
+from simaie.exploration.interactive import Session
 from simaie.op import owner_of
+from simaie.show.format import clean, op_words
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import subject_of
 from simaie.show.trace_table import structural_order, title
 from simaie.show.widgets.frame import module, shown
-from simaie.show.widgets.still import session_html
-from simaie.show.words import clean, op_words
+from simaie.show.widgets.static import session_html
 
 __all__ = ["SessionView"]
 

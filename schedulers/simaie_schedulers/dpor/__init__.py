@@ -1,0 +1,1 @@
+"""Optimal dynamic partial-order reduction: every distinguishable execution, each one once."""

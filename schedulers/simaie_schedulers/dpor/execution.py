@@ -1,0 +1,189 @@
+"""One execution of an optimal DPOR search: how its decisions are found.
+
+First the path is repeated, and what is offered is compared with what was offered then. Then the wake-up tree is
+followed as far as it reaches; its other branches wait. Then everything is free: whoever runs goes on. If the wake-up
+tree could not be followed (see `simaie_schedulers.dpor.partial_state`), somebody may still be asleep, and is not
+chosen.
+
+Which vCPU asks for a local choice is not said when it asks. Where a wake-up tree tells how to resolve one, the next
+that is asked for is taken to be that one, and `ExplorationTree.misled` looks afterwards whether it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.errors import NondeterminismError
+from simaie.op import Kind, Op
+from simaie.protocols import Candidate, Offer
+from simaie_schedulers.dpor.frozen import frozen
+from simaie_schedulers.dpor.tree import Claim, ExplorationTree, Node
+from simaie_schedulers.dpor.wakeup_tree import Branch, count
+
+__all__ = ["Run"]
+
+
+class Run:
+    """Decides along `tree`, and leaves its nodes there.
+
+    led_nowhere: whether the wake-up tree could not be followed. lost: the error to raise unless a local choice was
+    taken for another.
+    """
+
+    def __init__(self, tree: ExplorationTree) -> None:
+        self._tree = tree
+        self._seen: tuple[Any, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self.led_nowhere = False
+        self.lost: NondeterminismError | None = None
+
+    def choose(self, offer: Offer) -> Candidate | None:
+        """Repeat the path, then follow the wake-up tree, then go on with whoever runs."""
+        candidates = offer.candidates
+        pending: Op | tuple[Op, ...] | None
+        if candidates is self._seen:
+            pending = offer.running.op
+        else:
+            self._seen = candidates
+            self._names = tuple([candidate.name for candidate in candidates])
+            pending = tuple([candidate.op for candidate in candidates])
+        tree, step = self._tree, offer.step
+        chosen: Candidate | None = None
+        if step < tree.known:
+            node = tree.path[step]
+            if node is None or node.names != self._names:
+                raise self._other_decision(step, node)
+            if type(pending) is tuple or node.taken.actor != offer.running.name:
+                self._compare_pending(step, node, offer)
+            chosen = self._find(step, node.taken)
+        elif tree.guide:
+            try:
+                chosen = self._follow(step, pending)
+            except NondeterminismError as error:
+                if not tree.claims:
+                    raise
+                self.lost = error
+                return None
+        if chosen is None:
+            chosen = offer.running
+            if chosen not in candidates:
+                chosen = candidates[0]
+            if tree.asleep:
+                chosen = self._awake(chosen)
+                if chosen is None:
+                    return None
+            self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), [], pending=pending))
+        if chosen.op.function is not None and step >= tree.known - 1:
+            tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # it was just visited
+        return chosen
+
+    def choose_value(self, step: int, arity: int) -> int:
+        """Repeat the path, then follow the wake-up tree, then take the first alternative."""
+        tree = self._tree
+        if step < tree.known:
+            node = tree.path[step]
+            if node is None or node.names is not None or node.arity != arity:
+                raise _differs(step, "another decision", f"a choice among {arity}")
+        elif tree.guide and _may_mean(tree.guide[0], arity):
+            taken = tree.guide[0]
+            tree.claims.append(Claim(step, tree.guide, tree.asleep))
+            node = Node(None, arity, taken, tree.guide[1:])
+            tree.guide = taken.children
+            tree.branches -= 1
+            self._visit(step, node)
+        else:
+            node = Node(None, arity, Branch("", 0, None, 0, False), [])
+            self._visit(step, node)
+        return node.taken.value or 0
+
+    def _visit(self, step: int, node: Node) -> None:
+        path = self._tree.path
+        while len(path) < step:
+            path.append(None)
+        path.append(node)
+
+    def _other_decision(self, step: int, node: Node | None) -> NondeterminismError:
+        offered = ", ".join(self._names)
+        if node is None or node.names is None:
+            return _differs(step, "a local choice", f"an offer to {offered}")
+        differing = [name for name in (*node.names, *self._names) if (name in node.names) is not (name in self._names)]
+        return _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}", next(iter(differing), ""))
+
+    def _find(self, step: int, branch: Branch) -> Candidate:
+        """The candidate that `branch` is about, with the operation that was recorded."""
+        candidate: Candidate = self._seen[self._names.index(branch.actor)]
+        if branch.op is not None and not _same(branch.op, candidate.op):
+            raise _differs(step, f"{branch.actor}: {branch.op}", f"{candidate.name}: {candidate.op}", branch.actor)
+        return candidate
+
+    def _compare_pending(self, step: int, node: Node, offer: Offer) -> None:
+        """Whoever is enabled, chosen or not, must have announced what it had announced then."""
+        recorded = node.pending
+        if recorded is None:
+            return
+        candidates = self._seen if isinstance(recorded, tuple) else (offer.running,)
+        for op, candidate in zip(recorded if isinstance(recorded, tuple) else (recorded,), candidates, strict=True):
+            if not _same(op, candidate.op):
+                raise _differs(step, f"{candidate.name}: {op}", f"{candidate.name}: {candidate.op}", candidate.name)
+
+    def _follow(self, step: int, pending: Op | tuple[Op, ...] | None) -> Candidate | None:
+        """The first branch of the wake-up tree that can be taken; those after it wait. None if there is none."""
+        tree = self._tree
+        guide, tree.guide = tree.guide, []
+        for index, branch in enumerate(guide):
+            if branch.value is not None:
+                raise _differs(step, f"a choice of {branch.actor}", f"an offer to {', '.join(self._names)}")
+            if branch.actor in self._names:
+                candidate = self._find(step, branch)
+                tree.guide = branch.children
+                tree.branches -= 1
+                self._visit(step, Node(self._names, 0, branch, guide[index + 1 :], pending=pending))
+                if tree.asleep:
+                    tree.asleep = tree.still_asleep(tree.asleep, branch.actor, branch.place, branch.wrote)
+                return candidate
+            if not branch.doubtful and branch.op is not None:
+                offered = f"an offer to {', '.join(self._names)}"
+                raise _differs(step, f"{branch.actor} enabled: {branch.op}", offered, branch.actor)
+            self.led_nowhere = True
+            tree.infeasible += 1
+            tree.branches -= count([branch])
+        return None
+
+    def _awake(self, default: Candidate) -> Candidate | None:
+        """A candidate that does not sleep, `default` if that is one; its step wakes whom it might concern."""
+        tree = self._tree
+        sleeping = {name for name, _, _ in tree.asleep}
+        awake = [candidate for candidate in self._seen if candidate.name not in sleeping]
+        if not awake:
+            return None
+        chosen: Candidate = default if default in awake else awake[0]
+        might_write = chosen.op.kind is not Kind.LOAD
+        tree.asleep = tree.still_asleep(tree.asleep, chosen.name, tree.locations.of(chosen.op), might_write)
+        return chosen
+
+
+def _may_mean(branch: Branch, arity: int) -> bool:
+    """Whether a choice among so many alternatives may be the one that `branch` resolves."""
+    return branch.value is not None and (branch.op is None or branch.op.value == arity)
+
+
+def _same(recorded: Op, announced: Op) -> bool:
+    """Whether two operations, of two executions, are one: cells are known by their names."""
+    if recorded.kind is not announced.kind or recorded.address != announced.address:
+        return False
+    if recorded.width != announced.width or (recorded.cell is None) is not (announced.cell is None):
+        return False
+    if recorded.cell is not None and announced.cell is not None and recorded.cell.name != announced.cell.name:
+        return False
+    return type(recorded.value) is not int or recorded.value == announced.value
+
+
+def _differs(step: int, recorded: str, got: str, vcpu: str = "") -> NondeterminismError:
+    return NondeterminismError(
+        f"at step {step} an earlier execution of the same beginning had {recorded}, this one has {got}; the guest "
+        "looks at clocks, random numbers or set order, or keeps state from one execution to the next",
+        step=step,
+        expected=recorded,
+        got=got,
+        vcpu=vcpu,
+    )

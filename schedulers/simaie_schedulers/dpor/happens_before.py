@@ -1,0 +1,242 @@
+"""Happens-before of one execution, as bit masks, kept up to date while a search changes the end of the execution.
+
+Event i is bit i. The past of an event is one integer: itself and all that happens before it. Python's integers are
+vectors that are joined, cut and searched by single operations, so for executions of up to some thousands of events
+this beats vector clocks: to find the races of an event take the earlier events that conflict with it, drop the past
+of the actor's previous event, and peel off the latest one, and its past, until nothing is left. Each that is peeled
+off is an immediate predecessor, and (if the two can be swapped) a race in the sense of Abdulla, Aronis, Jonsson and
+Sagonas ("Source sets: a foundation for optimal dynamic partial order reduction", JACM 64(4), 2017).
+
+Only the events that are new since the last execution are looked at: a depth-first search changes little.
+
+Which pairs may be swapped where an operation can be disabled is the matter of `simaie_schedulers.dpor.blocking`.
+"""
+
+from __future__ import annotations
+
+from simaie.op import Kind, Op, Order, writes
+from simaie.trace import Event, Instruction
+from simaie_schedulers.dpor.blocking import swappable, waited_for
+from simaie_schedulers.dpor.locations import LOCAL, WORLD, Locations
+from simaie_schedulers.dpor.store_buffers import StoreBuffers
+
+__all__ = ["WRITES", "HappensBefore"]
+
+_LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
+_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
+#: By kind, whether it always writes.
+WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
+_SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
+
+
+class HappensBefore:
+    """The partial order of the current execution; all lists are indexed by event, all masks have a bit an event.
+
+    past: itself and what happens before it. edges: immediate predecessors. choices: the local choices. races:
+    (earlier, later), by `later`; whether a blocking `later` would be enabled before `earlier` remains to be asked.
+    actors: who took part, with the mask of its events. reads, writes: by place. world: the stop-the-world events.
+    """
+
+    def __init__(self, locations: Locations) -> None:
+        self.locations = locations
+        self.events: list[Event] = []
+        self.past: list[int] = []
+        self.edges: list[list[int]] = []
+        self.place: list[int] = []
+        self.wrote: list[bool] = []
+        self.races: list[tuple[int, int]] = []
+        self.actors: dict[str, int] = {}
+        self.reads: list[int] = []
+        self.writes: list[int] = []
+        self.world = 0
+        self.choices = 0
+        self.unstoppable: set[str] = set()  # devices: they go on in a stopped world
+        self.spawned: dict[str, int] = {}
+        self.buffers = StoreBuffers(self)
+
+    def rewind(self, length: int) -> None:
+        """Forget the events from index `length` on."""
+        kept = (1 << length) - 1
+        del self.past[length:], self.edges[length:], self.place[length:], self.wrote[length:]
+        races = self.races
+        while races and races[-1][1] >= length:
+            races.pop()
+        self.actors = {actor: mask & kept for actor, mask in self.actors.items() if mask & kept}
+        self.reads = [mask & kept for mask in self.reads]
+        self.writes = [mask & kept for mask in self.writes]
+        self.world &= kept
+        self.choices &= kept
+        if self.spawned:
+            self.spawned = {child: at for child, at in self.spawned.items() if at < length}
+        if self.buffers.entered:
+            self.buffers.rewind(length)
+
+    def extend(self, events: list[Event]) -> None:
+        """Take in an execution that agrees with the current one as far as that goes."""
+        self.events = events
+        place_of, ranges, overlaps = self.locations.of, self.locations.ranges, self.locations.overlaps
+        actors, pasts, reads, stores = self.actors, self.past, self.reads, self.writes
+        all_edges, places, effects, races = self.edges, self.place, self.wrote, self.races
+        buffered, drains = self.buffers.entered, self.buffers.drains  # both empty on a host without store buffers
+        for index in range(len(pasts), len(events)):
+            event = events[index]
+            op, actor = event.op, event.actor
+            kind = op.kind
+            own = actors.get(actor, 0)
+            previous = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
+            past = pasts[previous] if previous >= 0 else 0
+            place = ranges.get((op.address, op.width)) if op.cell is None and op.expected is None else None
+            if place is None:
+                place = place_of(op)
+            while place >= len(reads):
+                reads.append(0)
+                stores.append(0)
+            if _SPECIAL[kind] or self.world or (buffered and (kind is not _LOAD or op.order is _SEQ_CST)):
+                place, wrote, edges, past = self._special(index, event, place, previous, past)
+            else:
+                wrote = WRITES[kind]
+                near = stores[place] | reads[place] if wrote else stores[place]
+                if len(overlaps[place]) > 1:
+                    near = self.conflicts(place, wrote)
+                near &= ~past
+                if buffered:
+                    near &= ~drains.get(actor, 0)  # whatever of the vCPU's own it reads, it would read anyhow
+                edges = [] if previous < 0 else [previous]
+                while near:
+                    latest = near.bit_length() - 1
+                    edges.append(latest)
+                    races.append((latest, index))
+                    past |= pasts[latest]
+                    near &= ~past
+            bit = 1 << index
+            pasts.append(past | bit)
+            all_edges.append(edges)
+            places.append(place)
+            effects.append(wrote)
+            actors[actor] = own | bit
+            if place == WORLD:
+                self.world |= bit
+            elif place != LOCAL:
+                (stores if wrote else reads)[place] |= bit
+
+    def conflicts(self, place: int, wrote: bool) -> int:
+        """The events that an access conflicts with (its own actor's among them)."""
+        if place == WORLD:
+            return (1 << len(self.past)) - 1
+        mask = self.world
+        for other in self.locations.overlaps[place]:
+            if other < len(self.reads):
+                mask |= self.writes[other] | self.reads[other] if wrote else self.writes[other]
+        return mask
+
+    def previous(self, index: int) -> int:
+        """The event of the same actor before event `index`, or -1."""
+        return (self.actors[self.events[index].actor] & (1 << index) - 1).bit_length() - 1
+
+    def futures(self) -> list[int]:
+        """Of each event, what happens after it, itself excluded."""
+        edges = self.edges
+        after = [0] * len(edges)
+        for index in range(len(edges) - 1, -1, -1):
+            mask = after[index] | 1 << index
+            for earlier in edges[index]:
+                after[earlier] |= mask
+        return after
+
+    def past_of(self, actor: str) -> int:
+        """What happens before whatever `actor` does next."""
+        own = self.actors.get(actor, 0)
+        latest = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
+        past = self.past[latest] if latest >= 0 else 0
+        return past | self.buffers.siblings(actor)
+
+    # -- operations that block, or may or may not write ----------------------------------------
+
+    def _special(
+        self, index: int, event: Event, place: int, previous: int, past: int
+    ) -> tuple[int, bool, list[int], int]:
+        """Place, effect, immediate predecessors and past of an event that is no plain access; its races are noted."""
+        op, kind = event.op, event.op.kind
+        edges = [] if previous < 0 else [previous]
+        if kind is Kind.CHOICE:
+            self.choices |= 1 << index
+            return LOCAL, False, edges, past
+        if kind is Kind.BUFFER and not self.world:
+            self.buffers.note(index, event)
+            return LOCAL, False, edges, past
+        siblings = 0
+        if self.buffers.entered or kind is Kind.BUFFER:
+            past = self._settle_buffers(index, event, place, edges, past)
+            siblings = self.buffers.siblings(event.actor)
+        if kind is Kind.STORE_CONDITIONAL:
+            place = self._reservation(event.actor, op, place)
+        elif kind is Kind.SPAWN:
+            self.spawned[event.value.name] = index
+        wrote = writes(op, event.value) if kind in _UNSURE else WRITES[kind]
+        near = self.conflicts(place, wrote) & ~past & ~siblings
+        found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
+        if found is None:
+            found = swappable(self, event, near, past | siblings)
+        self.races += [(earlier, index) for earlier in found]
+        while near:
+            latest = near.bit_length() - 1
+            edges.append(latest)
+            past |= self.past[latest]
+            near &= ~past
+        return place, wrote, edges, past
+
+    def _settle_buffers(self, index: int, event: Event, place: int, edges: list[int], past: int) -> int:
+        """The past of an event, with what its vCPU's store buffers order before it; `edges` grow accordingly."""
+        before = self.buffers.before(event, place) & ~past
+        while before:
+            latest = before.bit_length() - 1
+            edges.append(latest)
+            past |= self.past[latest]
+            before &= ~past
+        self.buffers.note(index, event)
+        return past
+
+    def instruction(self, index: int) -> Instruction | None:
+        """The guest instruction of an event; None of none."""
+        return self.events[index].instruction if index >= 0 else None
+
+    def last_step(self, mask: int) -> int:
+        """The latest event of `mask` that is no local choice, or -1."""
+        while mask:
+            latest = mask.bit_length() - 1
+            if self.events[latest].op.kind is not Kind.CHOICE:
+                return latest
+            mask ^= 1 << latest
+        return -1
+
+    # -- the ideal monitor --------------------------------------------------------------------
+
+    def place_of(self, actor: str, op: Op) -> int:
+        """The place of an operation that `actor` has not performed yet."""
+        place = self.locations.of(op)
+        return self._reservation(actor, op, place) if op.kind is Kind.STORE_CONDITIONAL else place
+
+    def linked(self, actor: str, mask: int) -> int | None:
+        """The load-linked of `actor` whose reservation is its own after the events of `mask`, foreign writes aside."""
+        mask &= self.actors.get(actor, 0)
+        while mask:
+            latest = mask.bit_length() - 1
+            kind = self.events[latest].op.kind
+            if kind is Kind.LOAD_LINKED:
+                return latest
+            if kind in (Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION):
+                break
+            mask ^= 1 << latest
+        return None
+
+    def _reservation(self, actor: str, op: Op, place: int) -> int:
+        """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores.
+
+        One that stores other bytes than those reserved fails whatever is written there, unless it says itself which
+        bytes decide.
+        """
+        if op.expected is not None:
+            return place
+        linked = self.linked(actor, -1)
+        reserved = place if linked is None else self.place[linked]
+        return reserved if self.locations.contains(reserved, place) else place

@@ -1,0 +1,179 @@
+"""Optimal dynamic partial order reduction: every Mazurkiewicz trace of a program, each exactly once.
+
+P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Source sets: a foundation for optimal dynamic partial order reduction"
+(JACM 64(4), 2017; first in POPL 2014), algorithm 2: source sets, sleep sets and wake-up trees. Two executions are
+equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, on what the operations *did*)
+turns one into the other; all of a class have the same values, outcome and findings, so one of them is enough.
+
+**Guarantee.** When `complete`, no class is missing. One execution of each class was run, none twice, and none was cut
+by a sleep set, where `simaie_schedulers.dpor.partial_state` is exact, that is nearly everywhere. Where it is in doubt a
+few runs may be redundant or lead nowhere, and are counted. Deadlocks are classes too.
+
+An execution repeats the path up to a node that has a branch left, follows the wake-up tree from there as far as it
+reaches, and then the default (go on with whoever runs). When it has ended, every race of it is reversed: the events
+that do not happen after the first half of the race, and then the second half, go into the wake-up tree at the node
+before the first half, unless somebody who sleeps there makes that redundant.
+
+**Deviations.** Locks as in JACM section 7; waits (AWAIT), joins and stop-the-world sections by the rules of
+`simaie_schedulers.dpor.blocking`. The values of a local choice are branches that complete executions ask for, as races
+are. The effect of an operation in a reversed race is computed, so that a failed compare-and-swap is a read there too:
+from what memory held at the start (`ExecutionInfo.beginning`, `Cell.initial`) and what the events wrote. One that
+cannot be computed counts as a write even when it turns out to be a read. Bounds on preemptions or delays are refused:
+the reduction is unsound under them (K. Coons, M. Musuvathi, K. McKinley, OOPSLA 2013).
+
+Only the current path and the branches that wait beside it are in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simaie.errors import UsageError
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.trace import Ending, Trace
+from simaie_schedulers.dpor.execution import Run
+from simaie_schedulers.dpor.profile import load, save
+from simaie_schedulers.dpor.race_reversal import RaceReversal
+from simaie_schedulers.dpor.tree import ExplorationTree
+from simaie_schedulers.dpor.wakeup_tree import count
+
+__all__ = ["Dpor"]
+
+_CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
+
+
+class Dpor(Scheduler):
+    """Explores all Mazurkiewicz traces, each once. memory_limit: most nodes and branches to keep; None for no limit.
+
+    `statistics` counts executions, races seen, branches inserted, executions that a sleep set cut or that turned out
+    redundant (0 where all effects can be computed), executions that may repeat a class because an operation that could
+    not be computed was presumed to write, and did not (presumed), wake-up sequences that led nowhere (infeasible),
+    operations that had another effect than was computed (unforeseen: then the search is not complete), executions that
+    a limit of the machine cut short, and the peak numbers of nodes and of waiting branches.
+
+    Raises UsageError for ``preemptions=`` and ``delays=``.
+    """
+
+    exhaustive = True
+    up_to_commutation = True
+
+    def __init__(self, *, memory_limit: int | None = None, preemptions: Any = None, delays: Any = None) -> None:
+        for name, given in (("preemptions", preemptions), ("delays", delays)):
+            if given is not None:
+                raise UsageError(
+                    f"dpor cannot be combined with {name}=: a race that the bound forbids to reverse may be the only "
+                    f"way to an execution within the bound; use dfs:{name}={given} for a bounded search"
+                )
+        require_count(memory_limit=memory_limit)
+        self.memory_limit = memory_limit
+        self._executions = self._races = self._blocked = self._redundant = self._cut_short = self._presumed = 0
+        self._peak_nodes = self._peak_branches = 0
+        self._tree = ExplorationTree()
+        self._reversal = RaceReversal(self._tree)
+        self._run = Run(self._tree)
+        self._finished = self._over_limit = False
+
+    # -- what the explorer asks ---------------------------------------------------------------
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the tree is explored, or the memory limit ended the search."""
+        return self._finished
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was explored: no limit cut the search or an execution."""
+        return self._finished and not self.bound_note
+
+    @property
+    def bound_note(self) -> str:
+        """Which limit left something out, or why something may be missing."""
+        if self._over_limit:
+            return f"the search ended at its memory limit of {self.memory_limit} nodes"
+        notes = []
+        if self._cut_short:
+            notes.append(f"a limit of the machine cut {self._cut_short} executions short")
+        if self._tree.unforeseen:
+            notes.append(
+                f"{self._tree.unforeseen} compare-and-swaps or store-conditionals had another effect than memory said; "
+                "use dfs for a host memory in which they may"
+            )
+        return "; ".join(notes)
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """What was counted so far."""
+        return {
+            "executions": self._executions,
+            "races": self._races,
+            "branches": self._tree.inserted,
+            "sleep_set_blocked": self._blocked,
+            "redundant": self._redundant,
+            "presumed": self._presumed,
+            "infeasible": self._tree.infeasible,
+            "unforeseen": self._tree.unforeseen,
+            "cut_short": self._cut_short,
+            "peak_nodes": self._peak_nodes,
+            "peak_branches": self._peak_branches,
+        }
+
+    def profile(self) -> Mapping[str, Any]:
+        """The decisions up to where the next execution departs from the last, and the wake-up tree below."""
+        tree = self._tree
+        path = [node.taken for node in tree.path[: tree.known] if node is not None]
+        return save(tree.locations, path, tree.guide, tree.asleep)
+
+    def restore(self, profile: Mapping[str, Any]) -> None:
+        """Make the next execution the one that `profile` was taken for; the search then starts anew from it."""
+        self._tree = tree = ExplorationTree()
+        tree.guide, tree.asleep = load(tree.locations, profile)
+        tree.branches = count(tree.guide)
+        self._reversal, self._run = RaceReversal(tree), Run(tree)
+
+    # -- choosing -----------------------------------------------------------------------------
+
+    def start(self, info: ExecutionInfo) -> None:
+        """Nothing of the last run is known of this one."""
+        self._reversal.begin(info.beginning)
+        self._run = Run(self._tree)
+
+    def choose(self, offer: Offer) -> Candidate:
+        """Repeat the path, then follow the wake-up tree, then go on with whoever runs; None gives the execution up."""
+        return self._run.choose(offer)  # type: ignore[return-value]  # None makes the engine prune the execution
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """Repeat the path, then follow the wake-up tree, then take the first alternative."""
+        return self._run.choose_value(offer.step, arity)
+
+    # -- learning -----------------------------------------------------------------------------
+
+    def finish(self, trace: Trace) -> None:
+        """Reverse the races of the execution that ended, and find where the next one departs."""
+        tree = self._tree
+        self._executions += 1
+        if tree.claims and tree.misled(trace):
+            tree.infeasible += 1
+            return
+        if self._run.lost is not None:
+            raise self._run.lost
+        asleep_at = tree.take_in(trace)
+        self._presumed += tree.is_overcautious
+        ending = trace.ending
+        if ending is Ending.PRUNED:
+            self._blocked += not self._run.led_nowhere
+        elif asleep_at is not None:
+            self._redundant += 1
+        else:
+            self._races += self._reversal.reverse(trace)
+        if ending in _CUT_SHORT:
+            self._cut_short += 1
+        nodes, branches = len(tree.path), tree.branches
+        if nodes > self._peak_nodes:
+            self._peak_nodes = nodes
+        if branches > self._peak_branches:
+            self._peak_branches = branches
+        kept = nodes + branches
+        self._finished = not tree.backtrack(asleep_at)
+        if self.memory_limit is not None and kept > self.memory_limit and not self._finished:
+            self._finished = self._over_limit = True

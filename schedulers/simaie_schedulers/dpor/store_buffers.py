@@ -1,0 +1,119 @@
+"""Store buffers in the happens-before relation: what of one vCPU is ordered by its buffers, and what is not.
+
+A buffer is an actor of its own, but it belongs to its vCPU, and the two never race. Ordered of necessity, in every
+execution, are: a store's entry into a buffer before its drain; drains of overlapping stores, in the order of their
+entries; what carries a barrier (`simaie.op.waits_for_drain`) after the drains of all that entered before it; and the
+drains on either side of a store-store fence. Nothing else is: a vCPU's load finds the same value before
+and after its own store drains, so the two commute, and the load conflicts with the drains of others only.
+
+P. Abdulla, S. Aronis, M. Faouzi Atig, B. Jonsson, C. Leonardsson, K. Sagonas, "Stateless model checking for TSO and
+PSO" (TACAS 2015) abstract from drains in the same spirit (chronological traces); these here are plain Mazurkiewicz
+traces of stores, loads and drains.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simaie.barrier import Barrier, parse_barrier
+from simaie.op import Kind, Op, Order, buffer_name, conflict, owner_of, waits_for_drain
+from simaie.trace import Event
+
+if TYPE_CHECKING:
+    from simaie_schedulers.dpor.happens_before import HappensBefore
+
+__all__ = ["StoreBuffers"]
+
+
+class StoreBuffers:
+    """The buffered stores of the current execution; events by index, masks with a bit an event.
+
+    entered, left: by buffer, the events by which stores entered it and drained from it, in order: the n-th belongs to
+    the n-th. drains: by vCPU, the drains of all its buffers. fences: by vCPU, what keeps its stores behind its stores.
+    """
+
+    def __init__(self, order: HappensBefore) -> None:
+        self._order = order
+        self.entered: dict[str, list[int]] = {}
+        self.left: dict[str, list[int]] = {}
+        self.drains: dict[str, int] = {}
+        self.fences: dict[str, int] = {}
+
+    def rewind(self, length: int) -> None:
+        """Forget the events from index `length` on."""
+        for column in (self.entered, self.left):
+            for buffer, indices in list(column.items()):
+                while indices and indices[-1] >= length:
+                    indices.pop()
+                if not indices:
+                    del column[buffer]
+        kept = (1 << length) - 1
+        self.drains = {vcpu: mask & kept for vcpu, mask in self.drains.items()}
+        self.fences = {vcpu: mask & kept for vcpu, mask in self.fences.items()}
+
+    def note(self, index: int, event: Event) -> None:
+        """Take an event in."""
+        op, actor = event.op, event.actor
+        vcpu = owner_of(actor)
+        if actor != vcpu:
+            self.left.setdefault(actor, []).append(index)
+            self.drains[vcpu] = self.drains.get(vcpu, 0) | 1 << index
+        elif op.kind is Kind.BUFFER:
+            self.entered.setdefault(buffer_name(actor, op.note), []).append(index)
+            if op.value.order is Order.RELEASE:
+                self.fences[actor] = self.fences.get(actor, 0) | 1 << index
+        elif op.kind is Kind.FENCE and parse_barrier(op.note) & Barrier.ST_ST:
+            self.fences[actor] = self.fences.get(actor, 0) | 1 << index
+
+    def before(self, event: Event, place: int) -> int:
+        """Those events of the same vCPU's other actors that come before `event`, the next, in every execution."""
+        actor = event.actor
+        vcpu = owner_of(actor)
+        drains = self.drains.get(vcpu, 0)
+        if actor == vcpu:
+            return drains if drains and waits_for_drain(event.op) else 0
+        entry = self.entered[actor][len(self.left.get(actor, ()))]
+        before = 1 << entry
+        if drains:
+            before |= drains & self._order.conflicts(place, True)
+            fences = self.fences.get(vcpu, 0) & (2 << entry) - 1
+            if fences:
+                before |= self._drains_of_entries_before(vcpu, fences.bit_length() - 1)
+        return before
+
+    def siblings(self, actor: str) -> int:
+        """The events of the same vCPU's other actors."""
+        vcpu = owner_of(actor)
+        drains = self.drains.get(vcpu, 0)
+        if actor == vcpu:
+            return drains
+        return (drains | self._order.actors.get(vcpu, 0)) & ~self._order.actors.get(actor, 0)
+
+    def is_pending(self, buffer: str, mask: int) -> bool:
+        """Whether, after the events of `mask`, something waits in the buffer."""
+        entered = sum(mask >> index & 1 for index in self.entered.get(buffer, ()))
+        return entered > sum(mask >> index & 1 for index in self.left.get(buffer, ()))
+
+    def pending(self, vcpu: str, op: Op, mask: int) -> list[int]:
+        """The entries of stores to a part of the place of `op` that, after the events of `mask`, wait in buffers of
+        `vcpu`; the newest first."""
+        events, found = self._order.events, []
+        for buffer, entries in self.entered.items():
+            if owner_of(buffer) != vcpu:
+                continue
+            left = self.left.get(buffer, [])
+            for number, index in enumerate(entries):
+                drained = number < len(left) and mask >> left[number] & 1
+                if mask >> index & 1 and not drained and conflict(events[index].op.value, True, op, True):
+                    found.append(index)
+        return sorted(found, reverse=True)
+
+    def _drains_of_entries_before(self, vcpu: str, fence: int) -> int:
+        """The drains of what entered the buffers of `vcpu` before the event `fence`."""
+        found = 0
+        for buffer, left in self.left.items():
+            if owner_of(buffer) == vcpu:
+                for entry, drain in zip(self.entered[buffer], left, strict=False):
+                    if entry < fence:
+                        found |= 1 << drain
+        return found

@@ -1,0 +1,226 @@
+"""The tree that optimal DPOR explores, of which only the current path is kept, and what a complete execution adds to
+it.
+
+Invariants: the branches that wait at a node are not redundant, given who sleeps there; whoever is put to sleep at a
+node has had everything explored that begins with its operation there; at the end of a wake-up sequence nobody is
+asleep.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from simaie.op import Op, owner_of
+from simaie.trace import Trace
+from simaie_schedulers.dpor.frozen import Apply
+from simaie_schedulers.dpor.happens_before import HappensBefore
+from simaie_schedulers.dpor.locations import WORLD, Locations
+from simaie_schedulers.dpor.wakeup_tree import Branch, Sleeper, count
+
+__all__ = ["Claim", "ExplorationTree", "Node"]
+
+
+class Node(msgspec.Struct, eq=False):
+    """One decision of the current path.
+
+    names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
+    exploration. waiting: the branches still to come, in order. sleep: who slept on arrival. done: who was put to
+    sleep here. values: of a choice, those explored. overcautious: whether an operation that was presumed to write here
+    did not. apply: the function that the operation taken applies, as it was then; None if it has none, or if it cannot
+    be kept. pending: the operation of the vCPU that ran last, or those of all if another set of them was enabled one
+    step before: so each operation is here once, at the step that it was new.
+    """
+
+    names: tuple[str, ...] | None
+    arity: int
+    taken: Branch
+    waiting: list[Branch]
+    sleep: list[Sleeper] = []
+    done: list[Sleeper] = []
+    values: list[int] = []
+    overcautious: bool = False
+    apply: Apply | None = None
+    pending: Op | tuple[Op, ...] | None = None
+
+
+class Claim(NamedTuple):
+    """A local choice that was resolved as the wake-up tree says, on the assumption that it was the one meant.
+
+    Who asked shows only when the execution has ended. guide, asleep: as they were before.
+    """
+
+    step: int
+    guide: list[Branch]
+    asleep: list[Sleeper]
+
+
+class ExplorationTree:
+    """path: the current decisions by index of their events, None where there was nothing to decide.
+
+    known: so many steps of the next execution repeat the path. guide: the wake-up tree that it follows then. asleep:
+    who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how
+    many could not be taken. unforeseen: how many operations had another effect than was computed. was_overcautious:
+    whether one that was presumed to write ever did not.
+    """
+
+    def __init__(self) -> None:
+        self.locations = Locations()
+        self.order = HappensBefore(self.locations)
+        self.path: list[Node | None] = []
+        self.known = 0
+        self.guide: list[Branch] = []
+        self.asleep: list[Sleeper] = []
+        self.branches = 0
+        self.inserted = 0
+        self.infeasible = 0
+        self.unforeseen = 0
+        self.was_overcautious = False
+        self.claims: list[Claim] = []  # of this run
+
+    def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
+        """Those of `asleep` whom a step of `actor` does not wake; a vCPU and its store buffer never wake each other."""
+        near, still = self.locations.overlaps[place], []
+        for sleeper in asleep:
+            name, its_place, its_wrote = sleeper
+            if name == actor:
+                continue
+            touch = (its_place in near and (wrote or its_wrote)) or its_place == WORLD or place == WORLD
+            if not touch or owner_of(name) == owner_of(actor):
+                still.append(sleeper)
+        return still
+
+    # -- taking an execution in ---------------------------------------------------------------
+
+    def take_in(self, trace: Trace) -> int | None:
+        """Note what happened. Returns the index of the first step of an actor that was asleep, if there is one."""
+        first = max(self.known - 1, 0)
+        path = self.path
+        path += [None] * (len(trace.events) - len(path))
+        if self.guide:
+            self.branches -= count(self.guide)
+        self.guide, self.asleep, self.claims = [], [], []
+        self.order.rewind(first)
+        self.order.extend(trace.events)
+        return self._settle(first)
+
+    def misled(self, trace: Trace) -> bool:
+        """Whether a local choice was taken for another. Then the next execution makes up for this one, which counts for
+        nothing. To be asked before `take_in`."""
+        for claim in self.claims:
+            if claim.step < len(trace.events) and trace.events[claim.step].actor != claim.guide[0].actor:
+                self._go_back_to(claim, trace)
+                return True
+        return False
+
+    def _go_back_to(self, claim: Claim, trace: Trace) -> None:
+        """Resolve the choice by default, and only then go on with the wake-up tree."""
+        del self.path[claim.step :]
+        event = trace.events[claim.step]
+        self.path.append(Node(None, event.op.value, Branch(event.actor, 0, event.op, 0, False), []))
+        first = max(self.known - 1, 0)
+        self.order.rewind(first)
+        self.order.extend(trace.events[: claim.step + 1])
+        self._settle(first)
+        self.known, self.guide, self.asleep = claim.step + 1, claim.guide, claim.asleep
+        self.claims = []
+        self.branches = sum([count(node.waiting) for node in self.path if node is not None]) + count(self.guide)
+
+    def _settle(self, first: int) -> int | None:
+        """Complete the nodes from `first` on: effects, and who sleeps."""
+        events, places, effects = self.order.events, self.order.place, self.order.wrote
+        node = self.path[first] if self.path else None
+        sleep = node.sleep if node is not None else []
+        for index in range(first, len(self.path)):
+            node = self.path[index]
+            if node is None:
+                continue
+            event, taken = events[index], node.taken
+            node.sleep = sleep
+            taken.actor = actor = event.actor
+            taken.op = event.op
+            if node.names is None:
+                continue
+            place, wrote = places[index], effects[index]
+            if taken.foreseen is not None and taken.foreseen is not wrote:
+                if taken.presumed:
+                    wrote = node.overcautious = self.was_overcautious = True
+                else:
+                    self.unforeseen += 1
+            taken.place, taken.wrote = place, wrote
+            if sleep:
+                if actor in [name for name, _, _ in sleep]:
+                    return index
+                sleep = self.still_asleep(sleep, actor, place, wrote)
+            if node.done:
+                sleep = sleep + self.still_asleep(node.done, actor, place, wrote)
+        return None
+
+    @property
+    def is_overcautious(self) -> bool:
+        """Whether an operation counts as a write on the current path, or beside it, that was none."""
+        return self.was_overcautious and any(node is not None and node.overcautious for node in self.path)
+
+    def grow(self, branches: int) -> None:
+        """So many branches were inserted."""
+        self.branches += branches
+        self.inserted += branches
+
+    # -- where to depart from -----------------------------------------------------------------
+
+    def backtrack(self, asleep_at: int | None) -> bool:
+        """Go back to the last node with a branch left; false if there is none. `asleep_at`: see `take_in`."""
+        path = self.path
+        redundant = asleep_at is not None
+        while asleep_at is not None and len(path) > asleep_at + 1:
+            self._drop(path.pop())
+        while path:
+            node = path[-1]
+            if node is not None:
+                branch = self._next_branch(node, redundant)
+                if branch is not None:
+                    self._depart(node, branch)
+                    return True
+                redundant = False
+            path.pop()
+        self.known = 0
+        return False
+
+    def _next_branch(self, node: Node, redundant: bool) -> Branch | None:
+        taken = node.taken
+        if node.names is None:
+            node.values.append(taken.value or 0)
+        elif not redundant:
+            node.done.append((taken.actor, taken.place, taken.wrote))
+        while node.waiting:
+            branch = node.waiting.pop(0)
+            if node.names is None:
+                self.branches -= 1
+                return branch
+            if branch.actor not in node.names:
+                self.infeasible += 1
+            elif branch.actor not in [name for name, _, _ in node.done]:
+                self.branches -= 1
+                return branch
+            self.branches -= count([branch])  # it cannot be taken, or a doubtful one of that actor went before it
+        if redundant and not node.done:
+            sleeping = {name for name, _, _ in node.sleep}
+            for name in node.names or ():
+                if name not in sleeping:
+                    return Branch(name, None, None, 0, False)
+        return None
+
+    def _depart(self, node: Node, branch: Branch) -> None:
+        node.taken = branch
+        self.known = len(self.path)
+        self.guide = branch.children
+        asleep = node.sleep + node.done
+        if asleep and node.names is not None:
+            known = branch.op is not None
+            asleep = self.still_asleep(asleep, branch.actor, branch.place, branch.wrote) if known else []
+        self.asleep = asleep
+
+    def _drop(self, node: Node | None) -> None:
+        if node is not None:
+            self.branches -= count(node.waiting)

@@ -1,0 +1,181 @@
+"""URW and SURW: random walks that are uniform over interleavings, of all events or of those of interest.
+
+H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury: "Selectively uniform concurrency testing" (ASPLOS 2025). A random walk
+that is uniform at every step is far from uniform over interleavings. URW picks actor t with probability w_t / sum w,
+where w_t counts the events that t and its unspawned children have left: with exact counts and nothing that blocks,
+every interleaving is equally likely. SURW does so for the events of a set D only, which keeps the weights meaningful in
+long executions: it holds an *intended* actor, drawn by what is left of D, and lets nobody else execute an event of D
+before it; all other events are interleaved by a plain random walk.
+
+Deviation: who spins, outside D, on what another would do that is held at an event of D, never comes to an event of its
+own. So the intention is given up, and one of those held goes on, after as many steps as the whole profiling run took.
+
+The first execution of an instance counts the events, walking at random; its counts are the profile. D is by default,
+anew in each execution, what touches one place: a chunk (granule of 16 bytes) of guest RAM, its entry and its lock,
+among the places that two or more actors were seen to touch; without any such place the walk is a plain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simaie.callbacks import require_plain
+from simaie.errors import UsageError
+from simaie.op import Kind, Op
+from simaie.protocols import Candidate, ExecutionInfo, Offer
+from simaie.trace import Trace
+from simaie_schedulers._places import place_of
+from simaie_schedulers._profiled import Profiled
+from simaie_schedulers._weights import Weights
+
+__all__ = ["SelectiveRandomWalk", "UniformRandomWalk"]
+
+_SPAWN = Kind.SPAWN  # looked up once, not per step
+
+
+class UniformRandomWalk(Profiled):
+    """URW. fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`)."""
+
+    def start(self, info: ExecutionInfo) -> None:
+        """Weights are the events of the profiling run."""
+        super().start(info)
+        self._weights = Weights(self._counts.of("all") if self._counts is not None else {})
+        self._candidates: tuple[Candidate, ...] = ()
+        self._shares: list[int] = []  # what each of the candidates has left
+        self._total = 0  # their sum
+
+    def _group(self, op: Op) -> str | None:
+        return "all"
+
+    def pick(self, offer: Offer) -> Candidate:
+        """One of those who need not wait, in proportion to what they have left."""
+        if self._counts is None:
+            return self._walk(offer)
+        candidates = offer.candidates
+        if candidates is not self._candidates:
+            self._weigh(candidates)
+        word = self._word
+        ticket = (word() << 32 | word()) * self._total >> 64
+        for index, share in enumerate(self._shares):  # noqa: B007 - both are used after the loop
+            ticket -= share
+            if ticket < 0:
+                break
+        chosen: Candidate = candidates[index]
+        if share > 1:  # whoever is a candidate has at least one left
+            self._weights.ran(chosen.name)
+            self._shares[index] = share - 1
+            self._total -= 1
+        if chosen.op.kind is _SPAWN:
+            self._weights.spawned(chosen.name)
+            self._candidates = ()
+        return chosen
+
+    def _weigh(self, candidates: tuple[Candidate, ...]) -> None:
+        self._candidates = candidates
+        self._shares = [self._weights.expect(c.name) for c in candidates]
+        self._total = sum(self._shares)
+
+
+class SelectiveRandomWalk(Profiled):
+    """SURW. interesting: whether an operation belongs to D; None for a place chosen by the seed.
+
+    fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`).
+    Raises UsageError at the end of the profiling run if `interesting` held of no operation.
+    """
+
+    def __init__(self, interesting: Callable[[Op], bool] | None = None, fair: bool = True) -> None:
+        super().__init__(fair)
+        if interesting is not None:
+            require_plain("interesting", interesting)
+        self._predicate = interesting
+
+    def start(self, info: ExecutionInfo) -> None:
+        """Choose the place, and draw nobody yet.
+
+        Between two steps with the same candidates, only who took the first of them has a new pending event: it alone
+        moves between those that are free and those that are not.
+        """
+        super().start(info)
+        self._place: str | None = None  # the group that is D in this execution
+        self._weights = Weights({})
+        self._intended: str | None = None  # None: to be drawn
+        self._candidates: tuple[Candidate, ...] = ()
+        self._free: list[Candidate] = []  # those with a pending event outside D
+        self._held: dict[str, Candidate] = {}  # the others: only the intended one may go on
+        self._last: Candidate | None = None  # who took the last step
+        self._patience = self._length  # steps that the others may still take until the intended one comes to D
+        if self._counts is not None and (places := self._counts.shared()):
+            self._place = self._random.choice(places)
+            self._weights = Weights(self._counts.of(self._place))
+
+    def _group(self, op: Op) -> str | None:
+        if self._predicate is None:
+            return place_of(op)
+        return "interesting" if self._predicate(op) else None
+
+    def pick(self, offer: Offer) -> Candidate:
+        """An event outside D, or the intended actor's event of D: uniformly among those who may go on."""
+        if self._place is None:
+            return self._walk(offer)
+        candidates, last = offer.candidates, self._last
+        if last is None or candidates is not self._candidates:
+            self._sort(candidates)
+        else:
+            self._announced(last)
+        if self._intended is None:
+            # Nobody: D is over as far as anybody knows; who comes to it yet is drawn when all are held.
+            self._intended = self._weights.draw(self._random) or ""
+        free, due = self._free, self._held.get(self._intended)
+        index = self._word() * (len(free) + (due is not None)) >> 32 if free else 0
+        chosen: Candidate
+        if index < len(free) and (due is not None or self._patience > 0 or not self._held):
+            chosen = free[index]
+            self._patience -= due is None
+        else:
+            chosen = due if due is not None else self._draw_held()
+            self._weights.ran(chosen.name)
+            self._intended = None
+            self._patience = self._length
+        if chosen.op.kind is _SPAWN:
+            self._spawned(chosen.name)
+        self._last = chosen
+        return chosen
+
+    def _sort(self, candidates: tuple[Candidate, ...]) -> None:
+        """Find anew who is free and who is held."""
+        self._candidates, self._free, self._held = candidates, list(candidates), {}
+        for candidate in candidates:
+            self._announced(candidate)
+
+    def _announced(self, candidate: Candidate) -> None:
+        """`candidate` has a new pending event."""
+        name, held = candidate.name, self._held
+        if self._group(candidate.op) == self._place:
+            self._weights.expect(name)
+            if name not in held:
+                held[name] = candidate
+                self._free.remove(candidate)
+        elif name in held:
+            del held[name]
+            self._free.append(candidate)
+
+    def _draw_held(self) -> Candidate:
+        """All are held, and the intended actor is not among them: the event of another comes next."""
+        held, left = list(self._held.values()), self._weights.left
+        return held[self._random.weighted([left[candidate.name] for candidate in held])]
+
+    def _spawned(self, parent: str) -> None:
+        """The children's share of D goes with them, and the intention if it was one of theirs that was meant."""
+        before = self._weights.left.get(parent, 0)  # at least 1 if it is intended
+        child = self._weights.spawned(parent)
+        if self._intended == parent and self._random.below(before) < self._weights.left[child]:
+            self._intended = child
+
+    def finish(self, trace: Trace) -> None:
+        """Keep the counts of the first execution; UsageError if there is nothing in D."""
+        if self._counts is None and self._predicate is not None and not self._counting:
+            raise UsageError(
+                f"surw: none of the {len(trace)} operations of the profiling run is interesting; "
+                "pass another `interesting`, or none for a place chosen by the seed"
+            )
+        super().finish(trace)

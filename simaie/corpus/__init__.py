@@ -1,0 +1,68 @@
+"""Named programs, each with what must come of it under the schemes, as data.
+
+One or more for every row of the audit of the AIE design (`cases`), a file for each theme; and lock-free algorithms
+(`guests`), in the package `lockfree`. A program is made once, so that its name always means the same content.
+"""
+
+from __future__ import annotations
+
+from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.lockfree import GUESTS, Guest, Row
+from simaie.errors import UnknownNameError
+from simaie.guest.program import Program
+
+__all__ = ["Case", "Expect", "Guest", "Needs", "Row", "case", "cases", "entry", "guest", "guests", "names", "program"]
+
+_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+_CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
+_ALL: tuple[Case | Guest, ...] = (*_CASES, *GUESTS)
+_BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
+
+
+def cases() -> tuple[Case, ...]:
+    """The entries of the audit, by row."""
+    return _CASES
+
+
+def guests() -> tuple[Guest, ...]:
+    """The lock-free algorithms, by name."""
+    return GUESTS
+
+
+def names() -> list[str]:
+    """The names of all corpus programs, sorted."""
+    return sorted(_BY_NAME)
+
+
+def program(name: str) -> Program:
+    """The program called `name`; UnknownNameError if there is none."""
+    return _find(name)[1]
+
+
+def entry(name: str) -> Case | Guest:
+    """The case or guest that the program called `name` belongs to; UnknownNameError if there is none."""
+    return _find(name)[0]
+
+
+def case(name: str) -> Case:
+    """The entry of the audit that the program called `name` belongs to; UnknownNameError if there is none."""
+    found = _BY_NAME.get(name, (None, None))[0]
+    if not isinstance(found, Case):
+        raise UnknownNameError("case", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Case)])
+    return found
+
+
+def guest(name: str) -> Guest:
+    """The lock-free algorithm that the program called `name` belongs to; UnknownNameError if there is none."""
+    found = _BY_NAME.get(name, (None, None))[0]
+    if not isinstance(found, Guest):
+        raise UnknownNameError("guest", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Guest)])
+    return found
+
+
+def _find(name: str) -> tuple[Case | Guest, Program]:
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise UnknownNameError("program", name, _BY_NAME) from None

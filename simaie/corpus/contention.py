@@ -1,0 +1,88 @@
+"""Arm: many vCPUs on one granule. The tiny set must grow without bound and never drop a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.common import ARM, X, Y, Z
+from simaie.guest.program import FinalState, Program
+
+__all__ = ["CASES"]
+
+LOCK, COUNTER, TURN = X, Y, Z
+GuestThread = Callable[[Any], Coroutine[Any, Any, None]]
+
+
+def _together(name: str, vcpus: int) -> Program:
+    """All reserve, one after the other; when all have, all store: exactly the first SC must succeed, whosever it is.
+
+    TURN says how many have reserved. Each waits for its own number, so before the first SC the set has `vcpus` members.
+    """
+    threads = [_reserve_then_store(number, vcpus) for number in range(vcpus)]
+
+    def final(state: FinalState) -> bool:
+        winners = [n for n in range(vcpus) if state.registers.get(f"{n}:failed") == 0]
+        return len(winners) == 1 and state[X] == winners[0] + 1
+
+    return Program(name, isa="arm", threads=threads, init={X: 0, TURN: 0}, final=final)
+
+
+def _reserve_then_store(number: int, vcpus: int) -> GuestThread:
+    async def thread(cpu: Any) -> None:
+        await cpu.wait_until(TURN, lambda value: value == number)
+        await cpu.ldrex(X)
+        await cpu.str_(TURN, number + 1)
+        await cpu.wait_until(TURN, lambda value: value == vcpus)
+        cpu.observe("failed", await cpu.strex(X, number + 1))
+
+    return thread
+
+
+def _contended_lock(name: str, vcpus: int, *, barriers: bool) -> Program:
+    """A lock that is taken by LL/SC and released by a plain store, around a counter that is not atomic.
+
+    The release is no store between somebody's LL and SC: who saw the lock free is out of the set once another took it.
+    """
+
+    async def thread(cpu: Any) -> None:
+        while True:
+            await cpu.wait_until(LOCK, lambda value: value == 0)
+            if await cpu.ldrex(LOCK) == 0 and await cpu.strex(LOCK, 1) == 0:
+                break
+        if barriers:
+            await cpu.dmb()
+        await cpu.str_(COUNTER, 1 + await cpu.ldr(COUNTER))
+        if barriers:
+            await cpu.dmb()
+        await cpu.str_(LOCK, 0)
+
+    def final(state: FinalState) -> bool:
+        return state[COUNTER] == vcpus and state[LOCK] == 0
+
+    init = {LOCK: 0, COUNTER: 0}
+    return Program(name, isa="arm", threads=[thread] * vcpus, init=init, final=final)
+
+
+CASES = (
+    Case(
+        row=19,
+        title="more threads than any fixed bound: no reservation lost",
+        why="The tiny set grows without bound: when all are members, the first SC finds itself there, whosever it is.",
+        program=_together("tiny-set-4", 4),
+        larger=_together("tiny-set-80", 80),
+        samples=50,
+        expected=ARM(Expect.MUST_NOT),
+    ),
+    Case(
+        row=19,
+        title="a heavily contended LL/SC lock: exclusion and progress",
+        why="Of those who saw the lock free the first SC stores, always, and no other: one holder, and it gets on.",
+        program=_contended_lock("contended-lock-2", 2, barriers=False),
+        larger=_contended_lock("contended-lock-64", 64, barriers=True),
+        samples=20,
+        needs=Needs(steps=200_000),
+        expected=ARM(Expect.MUST_NOT),
+    ),
+)

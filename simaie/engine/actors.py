@@ -1,0 +1,145 @@
+"""The cast of one execution: its actors, in structural order, and which of them can take the next step.
+
+Threads and devices are there from the start; threads that guests spawn, and store buffers, join in. The order is by
+rank, the same in every execution, and never that of arrival: so what a scheduler is offered does not depend on who
+happened to spawn first.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Coroutine
+from functools import partial
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+from simaie.engine.actor import Actor
+from simaie.engine.store_buffer import StoreBuffer
+from simaie.guest.cpu import Thread
+from simaie.guest.device import Device
+from simaie.guest.program import GuestFunction, Program
+from simaie.machine import Facts
+from simaie.op import Kind, Op
+from simaie.schemes.scheme import Scheme
+
+__all__ = ["ELSEWHERE", "ActorTable", "device_name"]
+
+_RANK = attrgetter("rank")
+#: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
+ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
+
+
+def device_name(number: int) -> str:
+    """The name of a program's device number `number`."""
+    return f"dma{number}"
+
+
+class ActorTable:
+    """Who takes part.
+
+    everyone: threads and devices in the order of arrival, those that have ended too. live: who has not ended, and the
+    store buffers, in structural order. to_advance: who must announce before the next decision. changed: whether
+    somebody has come, gone, or become enabled or disabled since the candidates were last made.
+    """
+
+    __slots__ = (
+        "_cleans_up",
+        "_cpu_class",
+        "_facts",
+        "_free_identities",
+        "_identities",
+        "_scheme",
+        "changed",
+        "everyone",
+        "live",
+        "to_advance",
+    )
+
+    def __init__(self, program: Program, scheme: Scheme, facts: Facts) -> None:
+        self._cpu_class = program.cpu_class
+        self._scheme = scheme
+        self._facts = facts
+        self._cleans_up = scheme.has_thread_exit
+        self._identities = count()
+        self._free_identities: list[int] = []  # sorted: the lowest is handed out first
+        self.everyone: list[Actor] = []
+        self.live: list[Any] = []
+        self.to_advance: deque[Actor] = deque()
+        self.changed = True
+        for number, thread in enumerate(program.threads):
+            code = thread if callable(thread) else partial(program.start, thread)
+            self.live.append(self._make(str(number), (number,), self._cpu_class, code))
+        for number, code in enumerate(program.devices):
+            actor = self._make(device_name(number), (len(program.threads) + number,), Device, code)
+            actor.is_device = True
+            self.live.append(actor)
+
+    def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
+        identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
+        cpu = cpu_class(name, identity, self._scheme, self._facts)
+        self._scheme.enter(cpu)
+        actor = Actor(name, rank, cpu, code(cpu))
+        self.everyone.append(actor)
+        self.to_advance.append(actor)
+        return actor
+
+    # -- coming and going ---------------------------------------------------------------------
+
+    def spawn(self, parent: Actor, thread: Thread, code: GuestFunction) -> None:
+        """A child of `parent` joins in, and has still to announce."""
+        child = self._make(thread.name, (*parent.rank, parent.children - 1), self._cpu_class, code)
+        child.thread = thread
+        self.add(child)
+
+    def add(self, actor: Actor | StoreBuffer) -> None:
+        """`actor` takes its place among the live ones."""
+        insort(self.live, actor, key=_RANK)
+
+    def exit(self, actor: Actor) -> None:
+        """The spawned thread of `actor` is done: who joins it can go on, and its identity can be handed out again."""
+        assert actor.thread is not None
+        actor.thread.done = True
+        insort(self._free_identities, actor.cpu.identity)
+
+    def remove(self, actor: Actor) -> None:
+        """`actor` has come to its end."""
+        self.live.remove(actor)
+        actor.op, actor.enabled = ELSEWHERE, False
+        self.changed = True
+
+    def epilogue(self, actor: Actor) -> Coroutine[Any, Any, None] | None:
+        """What is still to be run when the code of `actor` has ended, once; mostly nothing."""
+        if actor.epilogue:
+            return None
+        actor.epilogue = True
+        if self._cleans_up or actor.thread is not None or actor.is_device or actor.cpu.open_blocks:
+            return _epilogue(actor)
+        return None
+
+    @property
+    def threads(self) -> int:
+        """How many vCPUs there ever were; devices are none."""
+        return sum(not actor.is_device for actor in self.everyone)
+
+    # -- who can take the next step -----------------------------------------------------------
+
+    def set_enabled(self, actor: Actor | StoreBuffer, enabled: bool) -> None:
+        """`actor` is a candidate from now on, or none."""
+        if actor.enabled is not enabled:
+            actor.enabled = enabled
+            self.changed = True
+
+    @property
+    def vcpus(self) -> list[Actor]:
+        """The live ones, but for store buffers."""
+        return [actor for actor in self.live if not actor.internal]
+
+
+async def _epilogue(actor: Actor) -> None:
+    """What every thread does at its end. Only a spawned one has an exit that others can see."""
+    if not actor.is_device:
+        await actor.cpu.leave()
+    if actor.thread is not None:
+        await Op(Kind.EXIT)

@@ -1,0 +1,72 @@
+"""The machine that stands for a guest's architecture: the ideal scheme on the host memory most like the guest's.
+
+x86 is TSO (Sewell et al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows what it allows. The other
+guests may reorder anything; the weakest memory that simaie has is ``pso``, which keeps loads in order. What it forbids
+such an architecture may still allow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.barrier import Barrier
+from simaie.guest.isa import isa_class
+from simaie.machine import Machine
+from simaie.plugins import Spec
+
+__all__ = ["guest_machine", "like", "model_note"]
+
+_TSO = Barrier.FULL & ~Barrier.ST_LD
+
+
+def guest_machine(
+    isa: str, machine: Machine, *, host: str | None = None, spurious_failures: bool = True, single_copy: str = "isa"
+) -> Machine:
+    """What models the guest, with the mode, sizes and limits of `machine`.
+
+    host: the memory to take in place of the guest's own. spurious_failures: whether a store-conditional may fail
+    without cause, as on every real architecture that has one. single_copy: see `simaie.schemes.native`.
+    """
+    strong = isa_class(isa).memory_order == _TSO
+    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and not strong else {}
+    if single_copy != "isa":
+        options["single_copy"] = single_copy
+    return like(machine, Spec("native", options), host or ("tso" if strong else "pso"), host_word=64)
+
+
+def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = None) -> Machine:
+    """`machine` with another scheme and host memory."""
+    return Machine(
+        scheme,
+        host=host,
+        full_system=machine.full_system,
+        host_word=host_word or machine.host_word,
+        address_bits=machine.address_bits,
+        endian=machine.endian,
+        limits=machine.limits,
+    )
+
+
+def model_note(isa: str, allowed: Machine) -> str:
+    """What is to be known about `allowed` as a model of the guest; empty if they are the same."""
+    parts: list[str] = []
+    if isa_class(isa).memory_order == _TSO:
+        if allowed.host != "tso":
+            parts.append(f"the memory of {isa} is tso, not {allowed.host}: what is allowed is not what {isa} allows")
+    else:
+        parts.append(
+            f"{allowed.host} keeps orders that {isa} does not: an outcome that is called forbidden here "
+            f"may still be allowed by {isa}"
+        )
+        if _spurious(allowed):
+            parts.append(
+                "a store-conditional may fail without cause, which an emulator need not do: "
+                "such outcomes may be unreached"
+            )
+        else:
+            parts.append("no store-conditional fails without cause here, though every real architecture lets it")
+    return "; ".join(parts)
+
+
+def _spurious(machine: Machine) -> bool:
+    return machine.scheme_spec is not None and bool(machine.scheme_spec.options.get("spurious_failures"))

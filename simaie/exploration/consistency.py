@@ -1,0 +1,139 @@
+"""Whether the executions of one exploration agree with each other, so that they can add up to a verdict.
+
+Three checks, of programs or schemes with code of the user's:
+
+- what a vCPU does is compared over the executions (`simaie.exploration.histories`);
+- before an exploration that found nothing ends, its first and its last execution are run again, which shows what a
+  guest keeps from one execution to the next;
+- both are also run in equivalent orders (`simaie.exploration.commuted`), which shows what vCPUs share behind the
+engine's
+  back: a search up to commutation runs one order of each class.
+
+What passing does not prove: only a few executions are reordered, so that a list which is shared in rare executions
+alone may be missed, as may one that no order of independent operations makes look otherwise. Executions in which a
+guest awaited trio are left out: timeouts, channels and threads are no operations.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from simaie.engine.execution import Execution
+from simaie.engine.verified import is_trusted
+from simaie.exploration.commuted import orders
+from simaie.exploration.histories import Histories, same_operation, went_differently
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.op import Kind, show
+from simaie.protocols import Candidate, Offer, Scheduler
+from simaie.replaying.run import make_execution
+from simaie.trace import Ending, Event, Trace
+
+__all__ = ["Consistency"]
+
+_Work = tuple[Execution, Callable[[Trace], None]]
+_Step = tuple[int, Event]
+
+
+class Consistency:
+    """The checks of one exploration of `program` on `machine`, which does nothing if both are simaie's own."""
+
+    def __init__(self, program: Program, machine: Machine, *, seed: int = 0) -> None:
+        self._program, self._machine, self._seed = program, machine, seed
+        self._histories = None if is_trusted(program, machine) else Histories()
+        self._first: tuple[int, Trace] | None = None
+        self._last: tuple[int, Trace] | None = None
+
+    def hear(self, execution: Execution, trace: Trace, index: int) -> None:
+        """An execution has ended. Raises NondeterminismError if it contradicts those before it."""
+        if self._histories is None or execution.went_elsewhere:
+            return
+        self._histories.hear(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
+        if trace.ending is not Ending.PRUNED:
+            self._last = index, trace
+            self._first = self._first or self._last
+
+    def again(self) -> Iterator[_Work]:
+        """The executions to run again, each with what compares its trace; NondeterminismError if one differs."""
+        for which in dict.fromkeys(one for one in (self._first, self._last) if one is not None):
+            index, trace = which
+            steps = [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE]
+            for order in (steps, *orders(trace)):
+                follower = _Follower(trace, order)
+                execution = make_execution(
+                    self._program, self._machine, follower, seed=self._seed, index=index, verify=False
+                )
+                follower.execution = execution
+                yield execution, follower.compare
+
+
+class _Follower(Scheduler):
+    """Runs the operations of `trace` in `order`, and raises NondeterminismError where they are not the same."""
+
+    execution: Execution
+
+    def __init__(self, trace: Trace, order: Sequence[str]) -> None:
+        self._trace = trace
+        self._order = deque(order)
+        self._values: dict[str, deque[int]] = {}
+        for event in trace.events:
+            if event.op.kind is Kind.CHOICE:
+                self._values.setdefault(event.actor, deque()).append(event.value)
+
+    def choose(self, offer: Offer) -> Candidate:
+        """The next in order; None where it cannot go on as it did, which `compare` then names."""
+        name = self._order.popleft() if self._order else ""
+        candidates = (candidate for candidate in offer.candidates if candidate.name == name)
+        return next(candidates, None)  # type: ignore[return-value]  # None gives the execution up
+
+    def choose_value(self, offer: Offer, arity: int) -> int:
+        """As the vCPU that asks chose before."""
+        asking = next(actor.name for actor in self.execution.actors if actor.op.kind is Kind.CHOICE)
+        values = self._values.get(asking)
+        value = values.popleft() if values else 0
+        return value if value < arity else 0
+
+    def compare(self, trace: Trace) -> None:
+        """Raise NondeterminismError at the first operation of a vCPU that differs, or if the ends do."""
+        was, now = _by_actor(self._trace), _by_actor(trace)
+        names = dict.fromkeys((*was, *now, *self._trace.waiting, *trace.waiting))
+        found = [self._difference(trace, name, was.get(name, []), now.get(name, [])) for name in names]
+        earliest = min((one for one in found if one is not None), key=lambda one: one[0], default=None)
+        if earliest is not None:
+            step, vcpu, *operations = earliest
+            raise went_differently(trace.program, vcpu, step, *operations)
+        ends = _ends(self._trace), _ends(trace)
+        differing = next((what for what in {**ends[0], **ends[1]} if ends[0].get(what) != ends[1].get(what)), None)
+        if differing is not None:
+            vcpu, register, _ = differing.partition(":")
+            before, after = (f"{differing} = {end.get(differing, 'nothing')}" for end in ends)
+            raise went_differently(trace.program, vcpu if register else "", len(trace.events), before, after)
+
+    def _difference(
+        self, trace: Trace, name: str, was: Sequence[_Step], now: Sequence[_Step]
+    ) -> tuple[int, str, str, str] | None:
+        """Step in `trace`, vCPU, what it did before and what it does now, if that differs."""
+        for (_, before), (step, after) in zip(was, now, strict=False):
+            if not same_operation(before.op, after.op) or show(before.value) != show(after.value):
+                return step, name, str(before), str(after)
+        if len(now) > len(was):
+            return now[len(was)][0], name, "its end", str(now[len(was)][1])
+        missing = was[len(now)][1].op if len(now) < len(was) else self._trace.waiting.get(name)
+        pending = trace.waiting.get(name)
+        if pending is not missing and (pending is None or missing is None or not same_operation(pending, missing)):
+            return len(trace.events), name, str(missing or "its end"), str(pending or "its end")
+        return None
+
+
+def _by_actor(trace: Trace) -> dict[str, list[_Step]]:
+    found: dict[str, list[_Step]] = {}
+    for step, event in enumerate(trace.events):
+        found.setdefault(event.actor, []).append((step, event))
+    return found
+
+
+def _ends(trace: Trace) -> dict[str, object]:
+    """What there is to see at the end; what belongs to a vCPU begins with its name and a colon."""
+    faults = {f"{fault.vcpu}:fault": fault.message for fault in trace.faults}
+    return {**trace.outcome.as_dict(), **faults, "ending": str(trace.ending), "accepted": trace.accepted}

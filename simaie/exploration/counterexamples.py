@@ -1,0 +1,65 @@
+"""One short counterexample for each way in which executions fail: their signatures, shrunk.
+
+The signature of a failure as it was found names everything that is wrong in it. Shrunk, failures of several signatures
+often come down to the same one, and are one counterexample then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from simaie.exploration.signatures import FailureGroup
+from simaie.finding import Verdict
+from simaie.replaying.failure import Failure
+from simaie.replaying.shrink import Size
+from simaie.replaying.signature import Signature
+
+__all__ = ["Counterexample", "counterexamples"]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A shrunk failure. kind: of the finding that was kept. count: failing executions that it stands for."""
+
+    kind: str
+    failure: Failure
+    count: int
+
+
+def counterexamples(groups: Sequence[FailureGroup]) -> tuple[Counterexample, ...]:
+    """Return the shrunk failures of `groups`, one for each signature that they then have, in the order of `groups`.
+
+    Shrinking keeps the kind of a failure's first finding and what makes the failure strong. A kind that is in none of
+    the shrunk failures gets one of its own.
+    """
+    found: dict[Signature, Counterexample] = {}
+    for group in groups:
+        small, report = group.shortest.shrink()
+        _add(found, Counterexample(report.kind, small, group.count))
+    missing = _kinds(groups) - {kind for each in found.values() for kind in _violated(each.failure)}
+    for group in groups:
+        for kind in _violated(group.shortest):
+            if kind in missing:
+                missing.remove(kind)
+                _add(found, Counterexample(kind, group.shortest.shrink(kind=kind).failure, group.count))
+    return tuple(found.values())
+
+
+def _kinds(groups: Sequence[FailureGroup]) -> set[str]:
+    return {kind for group in groups for kind in _violated(group.shortest)}
+
+
+def _violated(failure: Failure) -> Iterator[str]:
+    return (finding.kind for finding in failure.findings if finding.verdict is Verdict.VIOLATED)
+
+
+def _add(found: dict[Signature, Counterexample], new: Counterexample) -> None:
+    """Add `new`, or count it with the one of its signature, of which the smaller one stays."""
+    signature = new.failure.signature
+    old = found.get(signature)
+    if old is None:
+        found[signature] = new
+        return
+    smaller = min(old, new, key=lambda each: Size.of(each.failure.trace))
+    found[signature] = replace(smaller, count=old.count + new.count)

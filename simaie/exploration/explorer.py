@@ -1,0 +1,353 @@
+"""The explorer: execution after execution under one scheduler, until a limit, a failure, or the end of the tree."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from simaie import plugins
+from simaie.check import DEFAULT, CheckerChoice
+from simaie.engine.execution import Execution
+from simaie.engine.inline import run_inline
+from simaie.engine.refusal import raised_by
+from simaie.engine.watchdog import Watchdog
+from simaie.errors import SimaieError, UsageError
+from simaie.exploration.consistency import Consistency
+from simaie.exploration.coverage import CoverageCollector, is_sampling
+from simaie.exploration.determinism import FirstRun, repetition
+from simaie.exploration.judging import CheckerRunner
+from simaie.exploration.report import Report
+from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
+from simaie.exploration.signatures import Signatures
+from simaie.exploration.statistics import StatisticsCollector
+from simaie.finding import Verdict
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
+from simaie.replaying.failure import Failure
+from simaie.replaying.run import DRIVERS, Driver, make_execution
+from simaie.trace import Ending, Trace
+
+__all__ = ["Exploration", "Progress", "explore"]
+
+Progress: TypeAlias = Callable[["Exploration"], None]
+
+#: Failures kept in order; of later ones only what `Signatures` keeps, so that memory stays bounded.
+MAX_KEPT = 100
+PROGRESS_SECONDS = 0.1
+
+
+def explore(
+    program: Program,
+    machine: Machine | None = None,
+    *,
+    scheduler: SchedulerChoice = "portfolio",
+    seed: int = 0,
+    executions: int = 10_000,
+    seconds: float | None = None,
+    failures: int | None = 1,
+    checkers: Sequence[CheckerChoice] = DEFAULT,
+    driver: Driver = "inline",
+    coverage: bool = False,
+    check_determinism: bool = False,
+    progress: Progress | bool | None = None,
+) -> Report:
+    """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
+
+    scheduler: a name, ``"name:option=value"``, ``(name, options)``, a scheduler, or a class of schedulers. executions,
+    seconds: limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None
+    to go on. checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
+    ``"FILE.py:NAME"``. driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and
+    then, and at the end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
+
+    coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
+    ``report.statistics.coverage`` (see `simaie.exploration.coverage`), for some half a microsecond a step; for an
+    exhaustive scheduler some random probes come first. check_determinism: run every execution
+    twice and compare; raises NondeterminismError with step, expected and got at the first difference
+    (`simaie.exploration.determinism` says what passing does not prove).
+
+    Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
+    Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, a
+    scheduler that raises with a SchedulerError; their attribute ``report`` holds what was found before.
+
+    The report keeps the first hundred failures, and of every signature (`simaie.replaying.signature`) the count, the
+    first and the shortest failure, however late they come.
+    """
+    exploration = Exploration(
+        program,
+        machine or Machine(),
+        scheduler,
+        seed=seed,
+        executions=executions,
+        seconds=seconds,
+        failures=failures,
+        checkers=checkers,
+        driver=driver,
+        coverage=coverage,
+        check_determinism=check_determinism,
+        progress=plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None,
+    )
+    return exploration.run()
+
+
+def _drop(interrupt: KeyboardInterrupt) -> None:
+    """Let go of the execution that was about to begin, without Python's warning of guests that were never awaited."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        traceback.clear_frames(interrupt.__traceback__)
+
+
+def _leave(trace: Trace) -> None:
+    """Its scheduler has seen it, and nobody else wants to."""
+
+
+class Exploration:
+    """One exploration in progress; `report()` can be asked at any time."""
+
+    def __init__(
+        self,
+        program: Program,
+        machine: Machine,
+        scheduler: SchedulerChoice,
+        *,
+        seed: int,
+        executions: int,
+        seconds: float | None,
+        failures: int | None,
+        checkers: Sequence[CheckerChoice],
+        driver: Driver,
+        progress: Progress | None,
+        coverage: bool = False,
+        check_determinism: bool = False,
+        first_index: int = 0,
+    ) -> None:
+        require_count(executions=executions, failures=failures)
+        require_positive(seconds=seconds)
+        if type(seed) is not int:
+            raise UsageError(f"seed must be an integer, not {seed!r}")
+        require_one_of("driver", driver, DRIVERS)
+        if not isinstance(program, Program):
+            raise UsageError(f"explore needs a simaie.Program, not {program!r}")
+        self.program, self.machine = program, machine
+        self.scheduler, self._spec = make_scheduler(scheduler)
+        self.seed, self.execution_limit, self.seconds = seed, executions, seconds
+        self._coverage = CoverageCollector(self.scheduler) if coverage else None
+        self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
+        self.failures: list[Failure] = []
+        self.signatures = Signatures()
+        self.interrupted = False
+        self._checkers_runner = CheckerRunner(checkers, program, self.scheduler)
+        self._failure_limit, self._driver = failures, driver
+        self._progress, self._first_index = progress, first_index
+        self._profile: Mapping[str, Any] = {}
+        self._index = first_index
+        self._check_determinism = check_determinism
+        self._consistency = Consistency(program, machine, seed=seed)
+        self._execution_now: Execution | None = None
+        self._probing = self._repeating = self._failed = False
+        self._began = self._shown = time.perf_counter()
+        self._ended: float | None = None
+
+    # -- running ------------------------------------------------------------------------------
+
+    def run(self) -> Report:
+        """Explore to the end, and report."""
+        try:
+            with Watchdog(self.machine.limits.spin_seconds) as watchdog:
+                if self._driver == "inline":
+                    self._run_inline(watchdog)
+                else:
+                    from simaie.engine.on_trio.driver import in_trio  # trio is only loaded where it is used
+
+                    in_trio(self._run_trio, watchdog)
+            if not self.failing and self.statistics.executions:
+                self._checkers_runner.require_answers()
+        except KeyboardInterrupt as interrupt:
+            self.interrupted = True
+            _drop(interrupt)
+        except SimaieError as error:
+            self._tell(error)
+            raise
+        except Exception as error:
+            blamed = raised_by(self.scheduler, error)
+            if blamed is None:
+                raise
+            self._tell(blamed)
+            raise blamed from error
+        self._end()
+        return self.report()
+
+    def _tell(self, error: SimaieError) -> None:
+        """Add to an error that ends the exploration what was found before, and where it happened."""
+        self._end()
+        self._failed = True
+        with suppress(Exception):  # a scheduler that raises may do so again when it is asked how complete it was
+            error.report = self.report()
+        what = f"execution {self._index} of"
+        if self._probing or self._repeating:
+            what = "a random probe of" if self._probing else "the repetition of an execution of"
+        error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
+
+    def _end(self) -> None:
+        self._ended = time.perf_counter()
+        if self._progress is not None:
+            self._progress(self)
+
+    def _run_inline(self, watchdog: Watchdog) -> None:
+        for execution, take in self._work():
+            watchdog.watch(execution)
+            take(run_inline(execution))
+
+    async def _run_trio(self, watchdog: Watchdog) -> None:
+        from simaie.engine.on_trio.driver import run_trio
+
+        for execution, take in self._work():
+            watchdog.watch(execution)
+            take(await run_trio(execution))
+
+    def _work(self) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        """What is to be run, each with what is to be done with its trace."""
+        scheduler = self.scheduler
+        if self._coverage is not None:
+            yield from self._probes(self._coverage)
+            scheduler = self._coverage.scheduler
+        while not self._done():
+            self._profile = self.scheduler.profile()
+            if self._check_determinism:
+                yield from self._twice(scheduler)
+            else:
+                yield self._execution(scheduler), self._take
+        if not self.failing:
+            self._repeating = True
+            yield from self._consistency.again()
+            self._repeating = False
+
+    def _probes(self, coverage: CoverageCollector) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        self._probing = True
+        for probe, index in coverage.probes(self.execution_limit):
+            if self._out_of_time():
+                break
+            yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _leave
+        self._probing = False
+
+    def _twice(self, scheduler: Scheduler) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+        record = FirstRun(scheduler)
+        traces: list[Trace] = []
+        yield self._execution(record), traces.append
+        (first,) = traces
+        if first.ending is not Ending.PRUNED:  # which no schedule repeats: a scheduler gave it up
+            again = repetition(self.program, self.machine, first, record, seed=self.seed, index=self._index)
+            yield again, _leave
+        self._take(first)
+
+    def _execution(self, scheduler: Scheduler) -> Execution:
+        made = make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
+        self._execution_now = made
+        return made
+
+    def _done(self) -> bool:
+        enough = self._failure_limit is not None and self.failing >= self._failure_limit
+        count = self.statistics.executions
+        return enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+
+    def _out_of_time(self) -> bool:
+        return self.seconds is not None and time.perf_counter() - self._began >= self.seconds
+
+    def _take(self, trace: Trace) -> None:
+        """Judge and count one finished execution."""
+        if self._execution_now is not None:
+            self._consistency.hear(self._execution_now, trace, self._index)
+        self.statistics.add(trace)
+        findings = self._checkers_runner.judge(trace)
+        if findings:
+            self._keep(
+                Failure(
+                    self.program, self.machine, self._spec, self.seed, self._index,
+                    trace, findings, self._profile, self._driver, self._checkers_runner.choices,
+                )
+            )  # fmt: skip
+        self._index += 1
+        if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
+            self._shown = time.perf_counter()
+            self._progress(self)
+
+    def _keep(self, failure: Failure) -> None:
+        self.signatures.add(failure)
+        if len(self.failures) < MAX_KEPT:
+            self.failures.append(failure)
+
+    # -- reporting ----------------------------------------------------------------------------
+
+    @property
+    def failing(self) -> int:
+        """How many executions failed so far."""
+        return self._checkers_runner.failing
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be run."""
+        return self._ended is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return (self._ended or time.perf_counter()) - self._began
+
+    def report(self) -> Report:
+        """What is known so far."""
+        complete = self._complete()
+        verdict, reason = self._verdict(complete)
+        return Report(
+            self.program,
+            self.machine,
+            str(self._spec or type(self.scheduler).__name__),
+            self.seed,
+            verdict,
+            reason,
+            complete,
+            self.interrupted,
+            tuple(self.failures),
+            self.failing,
+            self.statistics.outcomes.copy(),
+            statistics=self.statistics.summary(self.elapsed, self.failing),
+            signatures=self.signatures.groups,
+            unlisted=self.signatures.unlisted,
+        )
+
+    def _complete(self) -> bool:
+        scheduler = self.scheduler
+        everything = scheduler.exhausted and scheduler.complete and not self.statistics.truncated
+        return everything and not self.interrupted and not self._failed and not self._checkers_runner.doubt
+
+    def _verdict(self, complete: bool) -> tuple[Verdict, str]:
+        count = self.statistics.executions
+        if self.failing:
+            return Verdict.VIOLATED, f"{self.failing} of {count} executions failed"
+        if complete:
+            return Verdict.HOLDS, f"all {count} executions were explored and none failed"
+        return Verdict.INCONCLUSIVE, f"none of {count} executions failed, but {self._why_incomplete()}"
+
+    def _why_incomplete(self) -> str:
+        if self.interrupted:
+            return "the exploration was interrupted"
+        if self._failed:
+            return "an error ended the exploration"
+        jury, exhausted = self._checkers_runner, self.scheduler.exhausted
+        if self.statistics.truncated:
+            why = f" ({jury.undecided_because})" if jury.undecided_because else ""
+            return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
+        if jury.undecided or (exhausted and jury.doubt):
+            return jury.doubt
+        if exhausted:
+            return self.scheduler.bound_note or "the scheduler does not explore everything"
+        if self.statistics.pruned == self.statistics.executions:
+            return "the scheduler gave up each of them (its choose returned None)"
+        if self._out_of_time():
+            return f"the time limit of {self.seconds} s was reached"
+        if self.scheduler.exhaustive:
+            return f"the limit of {self.execution_limit} executions was reached before the end"
+        return "they are a sample, not all there are"

@@ -1,0 +1,217 @@
+"""Choosing the schedule by hand: who goes next, one step at a time, with undo.
+
+An execution cannot be taken back, but it can be had again: a session is the list of decisions so far, and after every
+change the program runs anew along it, up to the point where the next decision is due. That is what makes undo exact,
+and what makes the session independent of any front end: `simaie.show.widgets` puts buttons on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from simaie import plugins
+from simaie.check import DEFAULT, CheckerChoice, judge
+from simaie.errors import InputError, UsageError
+from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
+from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
+from simaie.exploration.session_words import count_words, refusal_words, status_words
+from simaie.finding import Finding
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.op import Kind, Op
+from simaie.plugins import Spec
+from simaie.protocols import Scheduler
+from simaie.replaying.checkers import judges, with_its_own
+from simaie.replaying.failure import Failure
+from simaie.replaying.run import Driver, run
+from simaie.trace import Ending, Trace
+
+__all__ = ["Session", "interactive"]
+
+def interactive(
+    program: Program,
+    machine: Machine | None = None,
+    *,
+    checkers: Sequence[CheckerChoice] = DEFAULT,
+    driver: Driver = "inline",
+) -> Session:
+    """A session in which you choose the schedule of one execution; in a notebook it shows itself with buttons.
+
+    checkers, driver: as for `simaie.explore`. Raises UsageError if `program` is none.
+    """
+    return Session(program, machine or Machine(), checkers=checkers, driver=driver)
+
+
+class Session:
+    """One execution, as far as it has been decided.
+
+    trace: up to now; its ending is ``Ending.PRUNED`` until the execution is over. enabled: who can take the next step,
+    each with the operation that it will perform; empty when it is over. findings: what the checkers say, once it is.
+    Every method that changes it returns the session, and leaves it as it was if it raises.
+    """
+
+    trace: Trace
+    enabled: dict[str, Op]
+    findings: tuple[Finding, ...]
+
+    def __init__(
+        self, program: Program, machine: Machine, *, checkers: Sequence[CheckerChoice], driver: Driver
+    ) -> None:
+        if not isinstance(program, Program):
+            raise UsageError(f"interactive needs a simaie.Program, not {program!r}")
+        self.program, self.machine = program, machine
+        self._choices = with_its_own(checkers, program)
+        self._checkers, self._driver = judges(self._choices), driver
+        self._watchers: list[Callable[[], None]] = []
+        self._view: Any = None
+        self._follow([])
+
+    # -- going on ----------------------------------------------------------------------------
+
+    def step(self, *actors: str | int) -> Session:
+        """Let `actors` take a step each, one after the other; by name (``"1"``, ``"0~"``), or the number of a vCPU.
+
+        Raises UsageError, which says why, if one of them cannot go on.
+        """
+        decisions = self._decisions
+        for actor in map(str, actors):
+            state = self._after(decisions)
+            if actor not in state.enabled:
+                raise UsageError(refusal_words(actor, state))
+            decisions = [*decisions_of(state.trace), actor]
+        return self._follow(decisions)
+
+    def choose(self, value: int, *, step: int | None = None) -> Session:
+        """Resolve a local choice as `value`: that at `step`, or else the latest; later decisions are dropped.
+
+        Raises UsageError if there is no such choice or no such value.
+        """
+        found = [choice for choice in choices_of(self.trace) if step is None or choice.step == step]
+        if not found:
+            where = "so far" if step is None else f"at step {step}"
+            raise UsageError(f"there was no local choice {where}: let somebody step instead")
+        choice = found[-1]
+        if value not in range(choice.arity):
+            raise UsageError(f"the choice at step {choice.step} is one of 0 to {choice.arity - 1}, not {value!r}")
+        return self._follow([*self._decisions[: choice.step], value])
+
+    def run(self, scheduler: SchedulerChoice = "random-walk", *, seed: int = 0, steps: int | None = None) -> Session:
+        """Go on by a scheduler, as `simaie.explore` takes it, to the end or for so many `steps`."""
+        self._require_going_on()
+        if steps is not None:
+            _require_number("steps", steps)
+        made, _ = make_scheduler(scheduler)
+        limit = None if steps is None else len(self.trace) + steps
+        guided = self._execute(self._decisions, made, seed=seed, limit=limit)
+        return self._follow(decisions_of(guided.trace))
+
+    # -- and back ----------------------------------------------------------------------------
+
+    def undo(self, steps: int = 1) -> Session:
+        """Take back the last step, or so many; UsageError if there are not that many."""
+        _require_number("steps", steps)
+        decisions = list(self._decisions)
+        for taken in range(steps):
+            while decisions and isinstance(decisions[-1], int):
+                decisions.pop()
+            if not decisions:
+                beyond = f"beyond {count_words(taken, 'step')}" if taken else "yet"
+                raise UsageError(f"nothing to undo {beyond}")
+            decisions.pop()
+        return self._follow(decisions)
+
+    def restart(self) -> Session:
+        """Back to before the first step."""
+        return self._follow([])
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether the execution is over."""
+        return self.trace.ending is not Ending.PRUNED
+
+    @property
+    def open_choices(self) -> list[OpenChoice]:
+        """The local choices that came up since the last step, resolved as 0 unless `choose` was asked."""
+        found: list[OpenChoice] = []
+        for choice in reversed(choices_of(self.trace)):
+            if any(event.op.kind is not Kind.CHOICE for event in self.trace.events[choice.step :]):
+                break
+            found.insert(0, choice)
+        return found
+
+    @property
+    def failure(self) -> Failure:
+        """The execution so far as a `simaie.Failure`, to shrink, explain or show; its findings may be none."""
+        script = Spec("scripted", {"schedule": self.trace.schedule.text})
+        return Failure(
+            self.program, self.machine, script, 0, 0, self.trace, self.findings, driver=self._driver,
+            checkers=self._choices,
+        )
+
+    @property
+    def status(self) -> str:
+        """How it stands, in a sentence, and what can be done."""
+        return status_words(self.trace, self.enabled, self.findings)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a replay file if something was found; else the schedule, as the scheduler ``scripted`` reads it.
+
+        ``simaie replay PATH`` takes the former; ``session.run(("scripted", {"schedule": text}))`` the text of the
+        latter. Returns the path; InputError if it cannot be written.
+        """
+        target = Path(path)
+        try:
+            if self.findings:
+                return self.failure.save(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self.trace.schedule.text + "\n", "utf-8")
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+        return target
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have `watcher` called after every change."""
+        self._watchers.append(watcher)
+
+    def __repr__(self) -> str:
+        return f"{self.program.name} under {self.machine.scheme}: {self.status}"
+
+    def _repr_mimebundle_(self, **asked: Any) -> Any:
+        if self._view is None:  # one is enough, however often it is shown
+            self._view = plugins.resolve(plugins.RENDERERS, "session")(self)
+        return self._view._repr_mimebundle_(**asked)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _require_going_on(self) -> None:
+        if self.ended:
+            raise UsageError(f"it cannot go on. {self.status}")
+
+    def _after(self, decisions: Sequence[Decision]) -> PrefixThen:
+        return self._state if decisions is self._decisions else self._execute(decisions)
+
+    def _execute(
+        self, decisions: Sequence[Decision], then: Scheduler | None = None, *, seed: int = 0, limit: int | None = None
+    ) -> PrefixThen:
+        guided = PrefixThen(decisions, then, limit)
+        run(self.program, self.machine, guided, seed=seed, driver=self._driver)
+        return guided
+
+    def _follow(self, decisions: Sequence[Decision]) -> Session:
+        state = self._execute(decisions)
+        self._state, self.trace, self.enabled = state, state.trace, state.enabled
+        self._decisions = decisions_of(state.trace)
+        self.findings = judge(self.trace, self._checkers) if self.ended else ()
+        for watcher in self._watchers:
+            watcher()
+        return self
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name} must be a positive number, not {value!r}")

@@ -1,0 +1,53 @@
+"""A litmus test as what is explored for its outcomes: its states are herd7's."""
+
+from __future__ import annotations
+
+from simaie.exploration.subject import BLOCKED, State, Subject
+from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
+from simaie.litmus.lowering import Lowered, UnsupportedError, lower
+from simaie.trace import Ending, Trace
+
+__all__ = ["LitmusSubject", "beyond", "require_inside"]
+
+
+class LitmusSubject(Subject):
+    """A litmus test: states name the locations of its question, and its filter drops some."""
+
+    def __init__(self, test: LitmusTest) -> None:
+        self._lowered = lower(test)
+        self._shown = state_locations(test)
+        super().__init__(self._lowered.program)
+
+    def is_cut(self, trace: Trace) -> bool:
+        """Also where a loop was cut, or would have gone round for ever."""
+        if trace.ending is Ending.FINISHED:
+            return self._lowered.is_cut(trace.outcome)
+        return trace.truncated or trace.ending is Ending.LIVELOCK
+
+    def state(self, trace: Trace) -> State | None:
+        """As herd7 names it. Raises UnsupportedError for a test that leaves its own locations."""
+        require_inside(self._lowered, trace)
+        if trace.ending in BLOCKED:
+            return super().state(trace)
+        state = self._lowered.state(trace.outcome)
+        if not passes_filter(self._lowered.test, state, self._lowered.layout.resolve):
+            return None
+        return tuple([(name, state[name]) for name in self._shown])
+
+
+def require_inside(lowered: Lowered, trace: Trace) -> None:
+    """Raise UnsupportedError if a thread faulted, or left the locations of its test."""
+    for fault in trace.faults:
+        raise beyond(lowered, fault.vcpu, fault.message)
+    first, end = lowered.layout.span
+    for event in trace.events:
+        if event.op.width and not first <= event.op.address < end:
+            raise beyond(lowered, event.actor, f"no location of the test is at {event.op.address:#x}")
+
+
+def beyond(lowered: Lowered, actor: str, what: str) -> UnsupportedError:
+    """The error for a thread that cannot be run; actor: its vCPU, or a store buffer of that."""
+    test = lowered.test
+    thread = test.threads[int(actor.partition("~")[0])]
+    position = thread.statements[0].position if thread.statements else Position(1, 1)
+    return UnsupportedError(test.file, position, f"P{thread.id} cannot be run: {what}")

@@ -1,0 +1,84 @@
+"""The minimal sets that suffice, where more always suffices too: Dedekind's problem in the small, four elements.
+
+Whoever has all but one element and fails needs that one; where the needed ones suffice they are the only minimal set,
+and that takes one question an element. Only otherwise are sets between these and the full one asked for, smallest
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from simaie.barrier import Barrier
+
+__all__ = ["ORDERS", "MonotoneOracle", "combined", "kinds_of", "minimal_sets"]
+
+ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
+
+
+def kinds_of(barriers: Barrier) -> tuple[Barrier, ...]:
+    """The single orders of a set."""
+    return tuple(order for order in ORDERS if order & barriers)
+
+
+class MonotoneOracle:
+    """Asks `sufficient` of a set only where no answer so far implies it."""
+
+    def __init__(self, sufficient: Callable[[Barrier], bool]) -> None:
+        self._ask = sufficient
+        self._sufficient: list[Barrier] = []
+        self.insufficient: list[Barrier] = []
+
+    def __call__(self, barriers: Barrier) -> bool:
+        """Whether `barriers` suffice."""
+        if any(known & barriers == known for known in self._sufficient):
+            return True
+        if any(known & barriers == barriers for known in self.insufficient):
+            return False
+        answer = self._ask(barriers)
+        (self._sufficient if answer else self.insufficient).append(barriers)
+        return answer
+
+    def failing(self, minimal: Barrier, kind: Barrier) -> Barrier:
+        """The largest set asked for that failed, lacks `kind`, and has the rest of `minimal`."""
+        rest = minimal & ~kind
+        found = [known for known in self.insufficient if known & rest == rest and not known & kind]
+        return max(found, key=lambda known: (known.bit_count(), known))
+
+
+def minimal_sets(sufficient: MonotoneOracle, useful: Barrier) -> tuple[Barrier, ...]:
+    """All minimal sufficient sets; none if not even the full one is.
+
+    useful: the kinds that can matter. Where these together suffice, sets with others are not asked for.
+    """
+    if sufficient(Barrier.NONE):
+        return (Barrier.NONE,)
+    if not sufficient(Barrier.FULL):
+        return ()
+    top = useful if sufficient(useful) else Barrier.FULL
+    needed = Barrier.NONE
+    for kind in kinds_of(top):
+        if not sufficient(top & ~kind):
+            needed |= kind
+    found: list[Barrier] = []
+    for candidate in sorted((needed | part for part in _subsets(top & ~needed)), key=_size):
+        if not any(smaller & candidate == smaller for smaller in found) and sufficient(candidate):
+            found.append(candidate)
+    return tuple(found)
+
+
+def combined(families: Iterable[tuple[Barrier, ...]]) -> tuple[Barrier, ...]:
+    """The minimal sets that hold a set of every family."""
+    result: tuple[Barrier, ...] = (Barrier.NONE,)
+    for family in families:
+        unions = sorted({a | b for a in result for b in family}, key=_size)
+        result = tuple(u for u in unions if not any(other != u and other & u == other for other in unions))
+    return result
+
+
+def _subsets(barriers: Barrier) -> Iterator[Barrier]:
+    return (Barrier(number) for number in range(Barrier.FULL + 1) if number & ~barriers == 0)
+
+
+def _size(barriers: Barrier) -> tuple[int, int]:
+    return barriers.bit_count(), int(barriers)

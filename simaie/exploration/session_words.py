@@ -1,0 +1,44 @@
+"""What a session says of itself: how it stands, and why somebody cannot go on; each with what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from simaie.exploration.guided import PrefixThen
+from simaie.finding import Finding
+from simaie.op import Op
+from simaie.trace import Ending, Trace
+
+__all__ = ["count_words", "refusal_words", "status_words"]
+
+_ENDED = {
+    Ending.FINISHED: "Finished",
+    Ending.DEADLOCK: "Deadlock: nobody can ever step again",
+    Ending.LIVELOCK: "Livelock: nobody will ever change what is waited for",
+    Ending.STEP_LIMIT: "The machine's limit on steps is reached",
+    Ending.THREAD_LIMIT: "The machine's limit on threads is reached",
+}
+
+
+def status_words(trace: Trace, enabled: Mapping[str, Op], findings: Sequence[Finding]) -> str:
+    """How the execution stands."""
+    if trace.ending is Ending.PRUNED:
+        return f"{count_words(len(trace), 'step')} taken. Who goes next? {', '.join(enabled)}"
+    found = count_words(len(findings), "finding")
+    said = f"{found}: {findings[0].message}" if findings else "nothing was found"
+    ended = f"{_ENDED[trace.ending]} after {count_words(len(trace), 'step')}"
+    return f"{ended}; {said}. {'Undo to choose otherwise, or save.' if len(trace) else ''}".rstrip()
+
+
+def refusal_words(actor: str, state: PrefixThen) -> str:
+    """Why `actor`, which is not enabled, cannot take a step."""
+    if not state.enabled:
+        return f"{actor} cannot step, since the execution is over ({state.trace.ending}): undo, or start over"
+    waits = state.trace.waiting.get(actor)
+    why = "there is no such actor now" if waits is None else f"it waits to {waits}"
+    return f"{actor} cannot step: {why}; enabled: {', '.join(state.enabled)}"
+
+
+def count_words(number: int, what: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{number} {what}{'s' * (number != 1)}"

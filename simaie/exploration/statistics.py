@@ -1,0 +1,102 @@
+"""What an exploration did, in numbers; bounded memory, whatever the number of executions."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from simaie.exploration.coverage import Coverage, CoverageCollector
+from simaie.exploration.estimates import Interval, share
+from simaie.trace import Ending, Outcome, Trace
+
+__all__ = ["Statistics", "StatisticsCollector"]
+
+#: Distinct outcomes kept apart; beyond it further new ones are counted together.
+MAX_OUTCOMES = 10_000
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """The figures of one exploration.
+
+    executions: run to any ending. seconds: wall time. truncated: cut by a limit on steps or threads. blocked: ended in
+    a deadlock or livelock. pruned: given up by the scheduler. longest: most events in one
+    execution. steps: events in all. switches: deviations from the default schedule in all. outcomes: distinct ones;
+    outcomes_complete: whether all distinct outcomes were kept apart.
+
+    failure_rate: the probability that an execution fails (Wilson's interval); None for an exhaustive scheduler and for
+    one that is guided by what it saw, of which it makes no sense. It takes executions as independent and their number
+    as fixed: an exploration that stopped because it had found a failure overestimates on average. coverage: what was
+    covered; None unless asked for.
+    """
+
+    executions: int
+    seconds: float
+    truncated: int
+    blocked: int
+    pruned: int
+    longest: int
+    steps: int
+    switches: int
+    outcomes: int
+    outcomes_complete: bool
+    failure_rate: Interval | None = None
+    coverage: Coverage | None = None
+
+    @property
+    def executions_per_second(self) -> float:
+        """Executions per second of wall time."""
+        return self.executions / self.seconds if self.seconds else 0.0
+
+
+class StatisticsCollector:
+    """Adds up traces as they come, also for `coverage` if that is given."""
+
+    def __init__(self, *, sampling: bool = False, coverage: CoverageCollector | None = None) -> None:
+        self.sampling = sampling  # whether executions are drawn at random
+        self.coverage = coverage
+        self.outcomes: Counter[Outcome] = Counter()
+        self.executions = self.truncated = self.blocked = self.pruned = 0
+        self.longest = self.steps = self.switches = 0
+        self.outcomes_complete = True
+
+    def add(self, trace: Trace) -> None:
+        """Count one execution."""
+        self.executions += 1
+        events = len(trace.events)
+        self.steps += events
+        self.longest = max(self.longest, events)
+        self.switches += len(trace.schedule.switches)
+        if trace.ending is Ending.FINISHED:
+            self._count(trace.outcome)
+        elif trace.ending is Ending.PRUNED:
+            self.pruned += 1
+        elif trace.truncated:
+            self.truncated += 1
+        else:
+            self.blocked += 1
+        if self.coverage is not None:
+            self.coverage.add(trace)
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome in self.outcomes or len(self.outcomes) < MAX_OUTCOMES:
+            self.outcomes[outcome] += 1
+        else:
+            self.outcomes_complete = False
+
+    def summary(self, seconds: float, failing: int = 0) -> Statistics:
+        """The figures so far, `failing` of the executions having failed."""
+        return Statistics(
+            executions=self.executions,
+            seconds=seconds,
+            truncated=self.truncated,
+            blocked=self.blocked,
+            pruned=self.pruned,
+            longest=self.longest,
+            steps=self.steps,
+            switches=self.switches,
+            outcomes=len(self.outcomes),
+            outcomes_complete=self.outcomes_complete,
+            failure_rate=share(failing, self.executions) if self.sampling else None,
+            coverage=None if self.coverage is None else self.coverage.summary(),
+        )

@@ -1,0 +1,64 @@
+"""Reads herd7's `.litmus` files.
+
+A litmus test is a small concurrent program, an initial state, and a question about its final states.
+`parse` and `load` give it as a frozen value; what is wrong with a file is one `LitmusError`. Reading goes
+in two stages: characters cut the file into sections (`sections`), then grammars read them, one for the
+states (`state.lark`) and one for the assembly of each architecture. `evaluate` and `verdict` answer the
+question for given states, as herd7 does.
+
+Which instructions can be *run* is not decided here.
+"""
+
+from simaie.litmus.errors import LitmusError
+from simaie.litmus.evaluate import (
+    Held,
+    Verdict,
+    evaluate,
+    filter_locations,
+    judge,
+    passes_filter,
+    state_locations,
+    verdict,
+)
+from simaie.litmus.instruction import (
+    ConditionCode,
+    FenceOption,
+    Immediate,
+    Instruction,
+    LabelRef,
+    Memory,
+    Operand,
+    Register,
+    RegisterList,
+    Shift,
+    ShiftedImmediate,
+    ShiftedRegister,
+    Symbol,
+    SymbolicRegister,
+)
+from simaie.litmus.location import (
+    Address,
+    CodeLabel,
+    CType,
+    Global,
+    InstructionWord,
+    Location,
+    RegisterOf,
+    SymbolicName,
+    Value,
+)
+from simaie.litmus.model import Arch, Condition, InitItem, LitmusTest, Observed, Quantifier, Statement, Thread
+from simaie.litmus.proposition import And, Atom, Constant, Implies, Not, Or, Prop, Same, atoms
+from simaie.litmus.reader import load, parse
+from simaie.litmus.source import Position
+from simaie.litmus.widths import type_bits, widths
+
+__all__ = [
+    "Address", "And", "Arch", "Atom", "CType", "CodeLabel", "Condition", "ConditionCode", "Constant",
+    "FenceOption", "Global", "Held", "Immediate", "Implies", "InitItem", "Instruction", "InstructionWord",
+    "LabelRef", "LitmusError", "LitmusTest", "Location", "Memory", "Not", "Observed", "Operand", "Or",
+    "Position", "Prop", "Quantifier", "Register", "RegisterList", "RegisterOf", "Same", "Shift",
+    "ShiftedImmediate", "ShiftedRegister", "Statement", "Symbol", "SymbolicName", "SymbolicRegister",
+    "Thread", "Value", "Verdict", "atoms", "evaluate", "filter_locations", "judge", "load", "parse",
+    "passes_filter", "state_locations", "type_bits", "verdict", "widths",
+]  # fmt: skip

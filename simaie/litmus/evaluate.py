@@ -1,0 +1,155 @@
+"""Answers the question of a litmus test for given final states, as herd7 does.
+
+A state maps the names of locations (`Location.key`) to what they hold. A simulator gives integers; a table
+of herd7's gives text for what is no number (`x`, `instr:"B .+4"`, `{1,2}`), which is compared as it is
+spelt. Integers compare modulo the width of their location: 4294967205 and -91 are one 32-bit value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from simaie.litmus.location import Address, CodeLabel, InstructionWord, Location, Value
+from simaie.litmus.model import LitmusTest, Quantifier
+from simaie.litmus.proposition import And, Atom, Constant, Implies, Not, Or, Prop, Same, atoms
+from simaie.litmus.widths import widths
+
+__all__ = [
+    "Held",
+    "Resolver",
+    "State",
+    "Verdict",
+    "evaluate",
+    "filter_locations",
+    "judge",
+    "passes_filter",
+    "state_locations",
+    "verdict",
+]
+
+Held: TypeAlias = int | str | tuple[int, ...]
+State: TypeAlias = Mapping[str, Held]
+WidthOf: TypeAlias = Callable[[str], int]
+Resolver: TypeAlias = Callable[[Address | CodeLabel | InstructionWord], int]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`answer` is that of the quantified condition; the counts are of states (or executions), by its proposition."""
+
+    answer: Literal["Ok", "No"]
+    observation: Literal["Always", "Sometimes", "Never"]
+    positive: int
+    negative: int
+
+
+def evaluate(prop: Prop, state: State, width_of: WidthOf, resolve: Resolver | None = None) -> bool:
+    """Say whether a proposition holds in a state.
+
+    `width_of` gives the width of a location, in bits; for an array, that of a cell. `resolve` turns an
+    address into the number that the simulator gave it, and is needed only where the state has a number and
+    the condition an address. A location that the state lacks is a `KeyError`.
+    """
+    match prop:
+        case Constant(value):
+            return value
+        case Atom(location, value, equal, _):
+            return _holds(state[location.key], value, width_of(location.key), resolve) == equal
+        case Same(left, right, equal, _):
+            width = min(width_of(left.key), width_of(right.key))
+            return _equal(state[left.key], state[right.key], width) == equal
+        case Not(inner):
+            return not evaluate(inner, state, width_of, resolve)
+        case And(props):
+            return all(evaluate(each, state, width_of, resolve) for each in props)
+        case Or(props):
+            return any(evaluate(each, state, width_of, resolve) for each in props)
+        case Implies(left, right):
+            return not evaluate(left, state, width_of, resolve) or evaluate(right, state, width_of, resolve)
+
+
+def state_locations(test: LitmusTest) -> tuple[str, ...]:
+    """Name the locations that a state lists: those of the `locations` clause, then those of the condition.
+
+    The filter's are not among them, as in herd7.
+    """
+    named = [observed.location for observed in test.locations] + _locations_in(test.condition.prop)
+    return tuple(dict.fromkeys(location.key for location in named))
+
+
+def filter_locations(test: LitmusTest) -> tuple[str, ...]:
+    """Name the locations that the filter looks at."""
+    named = [] if test.filter is None else _locations_in(test.filter)
+    return tuple(dict.fromkeys(location.key for location in named))
+
+
+def passes_filter(test: LitmusTest, state: State, resolve: Resolver | None = None) -> bool:
+    """Say whether a state counts: it satisfies the test's filter, if there is one."""
+    return test.filter is None or evaluate(test.filter, state, widths(test), resolve)
+
+
+def verdict(
+    test: LitmusTest, states: Iterable[State], *, filtered: bool = False, resolve: Resolver | None = None
+) -> Verdict:
+    """Judge the final states of a test.
+
+    States that fail the test's filter are left out; with `filtered`, they already are (and the states may
+    then lack the filter's locations).
+    """
+    width_of = widths(test)
+    positive = negative = 0
+    for state in states:
+        if filtered or passes_filter(test, state, resolve):
+            holds = evaluate(test.condition.prop, state, width_of, resolve)
+            positive, negative = positive + holds, negative + (not holds)
+    return judge(test.condition.quantifier, positive, negative)
+
+
+def judge(quantifier: Quantifier, positive: int, negative: int) -> Verdict:
+    """Answer the question, given how many states (or executions) satisfy its proposition and how many do not."""
+    holds_overall = {
+        Quantifier.EXISTS: positive > 0,
+        Quantifier.NOT_EXISTS: positive == 0,
+        Quantifier.FORALL: negative == 0,
+        Quantifier.NONE: negative == 0,
+    }[quantifier]
+    observation: Literal["Always", "Sometimes", "Never"]
+    observation = "Never" if not positive else "Sometimes" if negative else "Always"
+    return Verdict("Ok" if holds_overall else "No", observation, positive, negative)
+
+
+def _locations_in(prop: Prop) -> list[Location]:
+    found: list[Location] = []
+    for atom in atoms(prop):
+        found += [atom.location] if isinstance(atom, Atom) else [atom.left, atom.right]
+    return found
+
+
+def _holds(held: Held, value: Value, width: int, resolve: Resolver | None) -> bool:
+    if isinstance(held, str):
+        return held == _spelt(value)
+    if isinstance(value, tuple):
+        return (
+            isinstance(held, tuple)
+            and len(held) == len(value)
+            and all(_holds(one, other, width, resolve) for one, other in zip(held, value, strict=True))
+        )
+    if not isinstance(value, int):
+        if resolve is None:
+            raise ValueError(f"the state has a number where the condition has {value}: pass a resolver")
+        value = resolve(value)
+    return _equal(held, value, width)
+
+
+def _equal(one: Held, other: Held, width: int) -> bool:
+    if isinstance(one, int) and isinstance(other, int):
+        return (one - other) % (1 << width) == 0
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(_equal(a, b, width) for a, b in zip(one, other, strict=True))
+    return one == other
+
+
+def _spelt(value: Value) -> str:
+    return "{" + ",".join(map(str, value)) + "}" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,195 @@
+"""Arithmetic and logic on registers, as both Arm instruction sets have it; the width is that of the target."""
+
+from __future__ import annotations
+
+from simaie.litmus.instruction import Immediate, Instruction, ShiftedRegister
+from simaie.litmus.lowering import arm_flags as flags
+from simaie.litmus.lowering.arm_immediates import check_constant
+from simaie.litmus.lowering.arm_operands import most_shifted, second
+from simaie.litmus.lowering.builder import Builder, Value, mask
+from simaie.litmus.lowering.operands import Handler, bits_of, immediate, label, no_operation, operands, register
+from simaie.litmus.model import Arch
+
+__all__ = ["COMMON"]
+
+
+def _result(b: Builder, instruction: Instruction, operation: str, one: Value, other: Value, bits: int) -> Value:
+    """``one operation other``, and the flags if the mnemonic asks for them."""
+    result = b.wrap(b.alu(operation, one, other), bits)
+    if instruction.mnemonic not in _FLAG_SETTING:
+        return result
+    if operation == "add":
+        flags.after_add(b, one, other, result, bits)
+    elif operation == "sub":
+        flags.after_subtract(b, one, other, result, bits)
+    else:
+        if b.test.arch is Arch.ARM and b.looks_at_flags and isinstance(instruction.operands[-1], ShiftedRegister):
+            raise b.unsupported("the carry that its shift leaves")
+        flags.after_logic(b, result, bits, clear=b.test.arch is Arch.AARCH64)
+    return result
+
+
+def _binary(operation: str, *, inverted: bool = False, swapped: bool = False) -> Handler:
+    """Two sources; the second is flexible, perhaps `inverted`. With one source, the target is the other."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, *sources = operands(b, instruction, 2, 3)
+        left, right = sources if len(sources) == 2 else (target, *sources)
+        bits = bits_of(b, register(b, target))
+        check_constant(b, right, operation, bits)
+        one, other = second(b, left, bits), second(b, right, bits)
+        if inverted:
+            other = b.alu("xor", other, mask(bits))
+        if swapped:
+            one, other = other, one
+        b.write(register(b, target), _result(b, instruction, operation, one, other, bits))
+
+    return lower
+
+
+def _compare(operation: str) -> Handler:
+    """CMP, CMN, TST, TEQ: only the flags."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        left, right = operands(b, instruction, 2)
+        bits = bits_of(b, register(b, left))
+        check_constant(b, right, operation, bits)
+        one, other = second(b, left, bits), second(b, right, bits)
+        if b.looks_at_flags:
+            _result(b, instruction, operation, one, other, bits)
+
+    return lower
+
+
+def _unary(operation: str, zero: Value) -> Handler:
+    """MOV, MVN, NEG: ``zero operation source``, where `zero` of all ones is as wide as the target."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, source = operands(b, instruction, 2)
+        bits = bits_of(b, register(b, target))
+        check_constant(b, source, "mov", bits)
+        value = second(b, source, bits)
+        if operation == "mov" and instruction.mnemonic == "mov":
+            b.write(register(b, target), value)
+        else:
+            name = "or" if operation == "mov" else operation
+            b.write(register(b, target), _result(b, instruction, name, b.wrap(zero, bits), value, bits))
+
+    return lower
+
+
+def _shift(operation: str) -> Handler:
+    """LSL, LSR, ASR by a constant or a register; 32-bit Arm takes 8 bits of it, AArch64 as many as count."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, *sources = operands(b, instruction, 2, 3)
+        left, right = sources if len(sources) == 2 else (target, *sources)
+        bits = bits_of(b, register(b, target))
+        if instruction.mnemonic.endswith("s") and b.looks_at_flags:
+            raise b.unsupported("the carry that it leaves")
+        if isinstance(right, Immediate):
+            b.within(right.value, 0, most_shifted(b, operation, bits))
+        amount = b.alu("and", second(b, right, bits), 255 if b.test.arch is Arch.ARM else bits - 1)
+        value = second(b, left, bits)
+        b.write(register(b, target), b.alu(operation, b.signed(value, bits) if operation == "sar" else value, amount))
+
+    return lower
+
+
+def _multiply_add(operation: str) -> Handler:
+    """MADD, MLA, MSUB, MLS: ``fourth operation second * third``."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, *sources = operands(b, instruction, 4)
+        if b.looks_at_flags and instruction.mnemonic.endswith("las"):
+            raise b.unsupported("its flags")
+        bits = bits_of(b, register(b, target))
+        one, two, three = (second(b, each, bits) for each in sources)
+        b.write(register(b, target), b.alu(operation, three, b.alu("mul", one, two)))
+
+    return lower
+
+
+def _extension(bits: int, *, signed: bool) -> Handler:
+    """SXTB, UXTH and so on."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, source = operands(b, instruction, 2)
+        value = b.read(register(b, source))
+        b.write(register(b, target), b.signed(value, bits) if signed else b.wrap(value, bits))
+
+    return lower
+
+
+def _field(*, signed: bool) -> Handler:
+    """UBFX and SBFX: a bit field by its lowest bit and its width."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, source, lowest, width = operands(b, instruction, 4)
+        bits = bits_of(b, register(b, target))
+        low, count = immediate(b, lowest, 0, bits - 1), immediate(b, width, 1, bits)
+        if low + count > bits:
+            raise b.unsupported("its bit field")
+        value = b.alu("shr", b.read(register(b, source)), low)
+        b.write(register(b, target), b.signed(value, count) if signed else b.wrap(value, count))
+
+    return lower
+
+
+def _branch(b: Builder, instruction: Instruction) -> None:
+    target = label(b, *operands(b, instruction, 1))
+    if instruction.condition in (None, "al"):
+        b.branch(target)
+    else:
+        b.branch_if(flags.condition(b, str(instruction.condition)), target)
+
+
+def _branch_on_zero(*, negated: bool) -> Handler:
+    """CBZ and CBNZ."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        tested, target = operands(b, instruction, 2)
+        value = b.read(register(b, tested))
+        (b.branch_if if negated else b.branch_unless)(value, label(b, target))
+
+    return lower
+
+
+_SETTING = {
+    "add": _binary("add"),
+    "sub": _binary("sub"),
+    "and": _binary("and"),
+    "orr": _binary("or"),
+    "eor": _binary("xor"),
+    "bic": _binary("and", inverted=True),
+    "orn": _binary("or", inverted=True),
+    "rsb": _binary("sub", swapped=True),
+    "mul": _binary("mul"),
+    "mov": _unary("mov", 0),
+    "mvn": _unary("xor", mask(64)),
+    "neg": _unary("sub", 0),
+    "lsl": _shift("shl"),
+    "lsr": _shift("shr"),
+    "asr": _shift("sar"),
+    "mla": _multiply_add("add"),
+}
+_COMPARING = {"cmp": _compare("sub"), "cmn": _compare("add"), "tst": _compare("and"), "teq": _compare("xor")}
+_FLAG_SETTING = frozenset({name + "s" for name in _SETTING} | set(_COMPARING))
+#: Mnemonic -> how it is lowered. Some of them only one of the two instruction sets has; its assembler knows.
+COMMON: dict[str, Handler] = {
+    **_SETTING,
+    **{name + "s": handler for name, handler in _SETTING.items()},
+    **_COMPARING,
+    "madd": _multiply_add("add"),
+    "msub": _multiply_add("sub"),
+    "eon": _binary("xor", inverted=True),
+    "mls": _multiply_add("sub"),
+    **{f"sxt{letter}": _extension(bits, signed=True) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
+    **{f"uxt{letter}": _extension(bits, signed=False) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
+    "ubfx": _field(signed=False),
+    "sbfx": _field(signed=True),
+    "b": _branch,
+    "cbz": _branch_on_zero(negated=False),
+    "cbnz": _branch_on_zero(negated=True),
+    **dict.fromkeys(("nop", "sev", "sevl"), no_operation),
+}

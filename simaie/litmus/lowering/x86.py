@@ -1,0 +1,98 @@
+"""x86 of 32 bits in Intel order, and of 64 bits in AT&T order (Intel SDM, volume 2).
+
+Operands are put in Intel order first, destination before source, so that both dialects are one. An instruction with
+LOCK, and XCHG always, is one of the vCPU's atomic ones; without it a read-modify-write of memory is a load and then a
+store. Flags are kept only in a thread that looks at one. Not here: strings, the stack, floating point and vectors,
+non-temporal stores.
+"""
+
+from __future__ import annotations
+
+from simaie.litmus.instruction import Instruction, LabelRef, Memory, Register
+from simaie.litmus.lowering import x86_flags as flags
+from simaie.litmus.lowering.builder import Builder
+from simaie.litmus.lowering.x86_arithmetic import ARITHMETIC
+from simaie.litmus.lowering.x86_moves import MOVES, WIDENINGS
+from simaie.litmus.lowering.x86_operands import Handler, Operands, is_locked, one_operand
+
+__all__ = ["OPAQUE", "lower_att", "lower_intel"]
+
+#: Registers that instructions change by the way, and nothing here keeps.
+OPAQUE = frozenset({"EIP", "EFLAGS", "rip", "eflags"})
+
+
+def lower_intel(builder: Builder, instruction: Instruction) -> None:
+    """Lower an instruction of X86."""
+    _lower(builder, instruction, instruction.operands)
+
+
+def lower_att(builder: Builder, instruction: Instruction) -> None:
+    """Lower an instruction of X86_64."""
+    _lower(builder, instruction, instruction.operands[::-1])
+
+
+def _lower(b: Builder, instruction: Instruction, operands: Operands) -> None:
+    handler = _HANDLERS.get(instruction.mnemonic)
+    if handler is None:
+        raise b.unsupported(known=_HANDLERS)
+    locked = is_locked(instruction)
+    if instruction.prefixes not in ((), ("lock",)):
+        raise b.unsupported("its prefix")
+    if locked and not (instruction.mnemonic in _LOCKABLE and any(isinstance(o, Memory) for o in operands)):
+        raise b.unsupported("LOCK is for read-modify-writes of memory")
+    handler(b, instruction, operands, _bits(b, instruction, operands))
+
+
+def _bits(b: Builder, instruction: Instruction, operands: Operands) -> int:
+    """The width of the operation: of the suffix, else of a register among the operands, else 32."""
+    widths = {operand.bits for operand in operands if isinstance(operand, Register)}
+    if instruction.width is not None:
+        widths.add(instruction.width)
+    if instruction.mnemonic in _MIXED_WIDTHS:
+        return instruction.width or (operands[0].bits if operands and isinstance(operands[0], Register) else 32)
+    if len(widths) > 1:
+        raise b.unsupported("operands of different widths")
+    return min(widths, default=32)
+
+
+# -- control, fences --------------------------------------------------------------------------------
+
+
+def _jump(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+    target = one_operand(b, operands)
+    if not isinstance(target, LabelRef):
+        raise b.misplaced(target, "a label")
+    if instruction.condition is None:
+        b.branch(target.name)
+    else:
+        b.branch_if(flags.condition(b, instruction.condition), target.name)
+
+
+def _plain(method: str) -> Handler:
+    """An instruction without operands that the vCPU has."""
+
+    def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+        if operands:
+            raise b.unsupported("it has no operands")
+        b.emit(method)
+
+    return lower
+
+
+def _nop(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+    if operands:
+        raise b.unsupported("with operands")
+
+
+_HANDLERS: dict[str, Handler] = {
+    **MOVES,
+    **ARITHMETIC,
+    **{name: _plain(name) for name in ("mfence", "lfence", "sfence", "pause")},
+    "j": _jump,
+    "jmp": _jump,
+    "nop": _nop,
+}
+_LOCKABLE = frozenset(
+    {"xchg", "xadd", "cmpxchg", "add", "sub", "and", "or", "xor", "inc", "dec", "neg", "not", "bts", "btr", "btc"}
+)
+_MIXED_WIDTHS = frozenset({"lea", "set", "shl", "sal", "shr", "sar", *WIDENINGS})

@@ -1,0 +1,81 @@
+"""Operands of x86, in Intel order: what is read, what is written, which method of the vCPU it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simaie.litmus.instruction import Immediate, Instruction, Memory, Operand, Register, Symbol
+from simaie.litmus.lowering.builder import Builder, Value, mask
+from simaie.litmus.lowering.operands import either_range, signed_range
+
+__all__ = [
+    "Handler", "Operands", "constant", "is_locked", "method_name", "one_operand", "read", "two_operands", "write",
+]  # fmt: skip
+
+Operands = tuple[Operand, ...]
+#: Lowers an instruction with its operands in Intel order and the width of the operation, in bits.
+Handler = Callable[[Builder, Instruction, Operands, int], None]
+
+
+def read(b: Builder, operand: Operand, bits: int) -> Value:
+    """The value of a register, a constant, an address or a place in memory, which is loaded."""
+    match operand:
+        case Register():
+            return b.read(operand)
+        case Immediate(number):
+            return constant(b, number, bits)
+        case Symbol():
+            return b.location(operand)
+        case Memory():
+            return b.call("load", b.address(operand), width=bits // 8)
+        case _:
+            raise b.misplaced(operand, "a register", "a constant", "a place in memory")
+
+
+def constant(b: Builder, number: int, bits: int, *, whole: bool = False) -> int:
+    """A constant of an operation of `bits` bits, unsigned. One of 64 bits has 32 and a sign, unless it is `whole`."""
+    if bits == 64 and not whole:
+        signed = number - (1 << 64) if number >= 1 << 63 else number
+        b.within(signed, *signed_range(32))
+    return b.within(number, *either_range(bits)) & mask(bits)
+
+
+def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
+    """Put `value`, modulo the width, in a register or in memory."""
+    match operand:
+        case Register():
+            b.write(operand, value)
+        case Memory():
+            b.emit("store", b.address(operand), b.wrap(value, bits), width=bits // 8)
+        case _:
+            raise b.misplaced(operand, "a register", "a place in memory")
+
+
+def two_operands(b: Builder, operands: Operands) -> tuple[Operand, Operand]:
+    """The destination and the source, at most one of them in memory."""
+    if len(operands) != 2:
+        raise b.unsupported("it has two operands")
+    if isinstance(operands[0], Memory) and isinstance(operands[1], Memory):
+        raise b.unsupported("two operands in memory")
+    return operands[0], operands[1]
+
+
+def one_operand(b: Builder, operands: Operands) -> Operand:
+    """The only operand."""
+    if len(operands) != 1:
+        raise b.unsupported("it has one operand")
+    return operands[0]
+
+
+def is_locked(instruction: Instruction) -> bool:
+    """Whether it has the LOCK prefix."""
+    return "lock" in instruction.prefixes
+
+
+def method_name(plain: str, instruction: Instruction) -> str:
+    """The vCPU's instruction: `plain`, or its form with LOCK."""
+    method = _METHODS.get(plain, plain)
+    return "lock_" + method if is_locked(instruction) else method
+
+
+_METHODS = {"and": "and_", "or": "or_", "not": "not_"}

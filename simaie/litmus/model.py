@@ -1,0 +1,95 @@
+"""A litmus test as a value: what `parse` returns."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from simaie.litmus.instruction import Instruction
+from simaie.litmus.location import CType, Location, Value
+from simaie.litmus.proposition import Constant, Prop
+from simaie.litmus.source import Position
+
+__all__ = ["Arch", "Condition", "InitItem", "LitmusTest", "Observed", "Quantifier", "Statement", "Thread"]
+
+
+class Arch(StrEnum):
+    """The architectures that are read, as the first word of a file names them."""
+
+    X86 = "X86"
+    X86_64 = "X86_64"
+    ARM = "ARM"
+    AARCH64 = "AArch64"
+    RISCV = "RISCV"
+    MIPS = "MIPS"
+    PPC = "PPC"
+
+
+class InitItem(msgspec.Struct, frozen=True):
+    """One item of the initial state; no value means 0, no type means a 32-bit int."""
+
+    location: Location
+    type: CType | None
+    value: Value | None
+    position: Position
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A cell of the program table that is not empty: labels, an instruction, or both."""
+
+    labels: tuple[str, ...]
+    instruction: Instruction | None
+    position: Position
+
+
+class Thread(msgspec.Struct, frozen=True):
+    """A column of the program table."""
+
+    id: int
+    statements: tuple[Statement, ...]
+
+
+class Quantifier(StrEnum):
+    """How the proposition ranges over the final states; none at all asks that `true` hold in all."""
+
+    EXISTS = "exists"
+    NOT_EXISTS = "~exists"
+    FORALL = "forall"
+    NONE = "none"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """The question that the test asks.
+
+    `keyword` is what the file says for the quantifier (`final`, `not exists`, `` for a bare proposition);
+    `models` are the quantifiers that a `with` clause gives for single models.
+    """
+
+    quantifier: Quantifier = Quantifier.NONE
+    prop: Prop = Constant(True)
+    keyword: str = ""
+    models: tuple[tuple[str, Quantifier], ...] = ()
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """An item of the `locations` clause."""
+
+    location: Location
+    type: CType | None
+    position: Position
+
+
+class LitmusTest(msgspec.Struct, frozen=True):
+    """A litmus test, as the file has it and checked for consistency."""
+
+    arch: Arch
+    name: str
+    doc: str
+    metadata: tuple[tuple[str, str], ...]
+    init: tuple[InitItem, ...]
+    threads: tuple[Thread, ...]
+    locations: tuple[Observed, ...]
+    filter: Prop | None
+    condition: Condition
+    file: str = "<text>"

@@ -1,0 +1,82 @@
+"""Propositions about a final state: a tree whose depth the reader limits, so that walking it may recurse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import msgspec
+
+from simaie.litmus.location import Location, Value
+from simaie.litmus.source import Position
+
+__all__ = ["And", "Atom", "Constant", "Implies", "Not", "Or", "Prop", "Same", "atoms"]
+
+
+class Constant(msgspec.Struct, frozen=True, tag=True):
+    """`true` or `false`."""
+
+    value: bool
+
+
+class Atom(msgspec.Struct, frozen=True, tag=True):
+    """`location = value`, or `!=` when not `equal`."""
+
+    location: Location
+    value: Value
+    equal: bool
+    position: Position
+
+
+class Same(msgspec.Struct, frozen=True, tag=True):
+    """`location = location`: both hold the same value (or not, when not `equal`)."""
+
+    left: Location
+    right: Location
+    equal: bool
+    position: Position
+
+
+class Not(msgspec.Struct, frozen=True, tag=True):
+    """Negation."""
+
+    prop: Prop
+
+
+class And(msgspec.Struct, frozen=True, tag=True):
+    """Conjunction of two or more (or of none, which holds)."""
+
+    props: tuple[Prop, ...]
+
+
+class Or(msgspec.Struct, frozen=True, tag=True):
+    """Disjunction of two or more (or of none, which does not hold)."""
+
+    props: tuple[Prop, ...]
+
+
+class Implies(msgspec.Struct, frozen=True, tag=True):
+    """Implication."""
+
+    left: Prop
+    right: Prop
+
+
+Prop: TypeAlias = Constant | Atom | Same | Not | And | Or | Implies
+
+
+def atoms(prop: Prop) -> Iterator[Atom | Same]:
+    """Give the atoms of a proposition, from left to right."""
+    match prop:
+        case Atom() | Same():
+            yield prop
+        case Not(inner):
+            yield from atoms(inner)
+        case And(props) | Or(props):
+            for each in props:
+                yield from atoms(each)
+        case Implies(left, right):
+            yield from atoms(left)
+            yield from atoms(right)
+        case Constant():
+            pass

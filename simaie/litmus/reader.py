@@ -1,0 +1,129 @@
+"""Read a litmus test: text or file in, a checked `LitmusTest` or one `LitmusError` out."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cache
+from pathlib import Path
+
+from lark import Lark
+
+from simaie.litmus.checks import check
+from simaie.litmus.errors import Fault, LitmusError
+from simaie.litmus.header import Header, read_header
+from simaie.litmus.limits import FILE_BYTES
+from simaie.litmus.model import Arch, InitItem, LitmusTest
+from simaie.litmus.parsing import build, run
+from simaie.litmus.proposition_actions import Final
+from simaie.litmus.sections import Sections, cut
+from simaie.litmus.source import Position, Source
+from simaie.litmus.state_actions import StateActions
+from simaie.litmus.table import read_table
+
+__all__ = ["load", "parse"]
+
+_START = Position(1, 1)
+
+
+def parse(text: str, file: str = "<text>") -> LitmusTest:
+    """Read a litmus test from a text; `file` names it in errors, which are all `LitmusError`."""
+    try:
+        _check_text(text)
+        return _read(text, file)
+    except Fault as fault:
+        raise LitmusError(file, fault.position, fault.problem, fault.expected) from None
+
+
+def load(path: str | os.PathLike[str]) -> LitmusTest:
+    """Read a litmus test from a file; one that cannot be opened or decoded is a `LitmusError` as well."""
+    name = os.fspath(path)
+    try:
+        text = _decoded(_bytes(Path(name)))
+    except Fault as fault:
+        raise LitmusError(name, fault.position, fault.problem, fault.expected) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LitmusError(name, _START, f"the file cannot be read: {reason}") from None
+    return parse(text, name)
+
+
+def _bytes(path: Path) -> bytes:
+    """Read no more than it takes to see that a file is too large, and nothing that may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a regular file")
+    with path.open("rb") as stream:
+        return stream.read(FILE_BYTES + 1)
+
+
+def _decoded(data: bytes) -> str:
+    _check_size(len(data))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        place = Position(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
+        raise Fault(place, "this is not text in UTF-8", ["a .litmus file"]) from None
+
+
+def _check_size(length: int) -> None:
+    if length > FILE_BYTES:
+        raise Fault(_START, "the file is too large", [f"at most {FILE_BYTES} bytes"])
+
+
+def _check_text(text: str) -> None:
+    _check_size(len(text))
+    nul = text.find("\0")
+    if nul >= 0:
+        raise Fault(Source(text).position(nul), "a NUL byte: this is not a text", ["a .litmus file"])
+
+
+def _read(text: str, file: str) -> LitmusTest:
+    source = Source(text)
+    header = read_header(source)
+    try:
+        return _read_after(header, source, file)
+    except Fault as fault:
+        if header.open_comment is None:
+            raise
+        # The `{` that ended the header was meant as a part of the comment, or the mark that closes it is missing.
+        problem = f"the comment is not closed before the first '{{', and what follows cannot be read: {fault.problem}"
+        raise Fault(source.position(header.open_comment), problem, ["'*)'"]) from None
+
+
+def _read_after(header: Header, source: Source, file: str) -> LitmusTest:
+    sections = cut(header, source)
+    init = _init(sections)
+    threads = read_table(header.arch, sections.source, sections.rows, sections.condition[0])
+    final = _final(sections)
+    test = LitmusTest(
+        arch=header.arch,
+        name=header.name,
+        doc=header.doc,
+        metadata=header.metadata,
+        init=init,
+        threads=threads,
+        locations=final.locations,
+        filter=final.filter,
+        condition=final.condition,
+        file=file,
+    )
+    check(test)
+    return test
+
+
+def _init(sections: Sections) -> tuple[InitItem, ...]:
+    parsed = run(_state_parser(sections.header.arch), sections.source.padded(*sections.init), "init")
+    assert isinstance(parsed, tuple)
+    return parsed
+
+
+def _final(sections: Sections) -> Final:
+    parsed = run(_state_parser(sections.header.arch), sections.source.padded(*sections.condition), "final")
+    assert isinstance(parsed, Final)
+    return parsed
+
+
+@cache
+def _state_parser(arch: Arch) -> Lark:
+    return build(("state.lark",), StateActions(arch), ("init", "final"))

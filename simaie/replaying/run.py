@@ -1,0 +1,50 @@
+"""Running one execution, on either driver."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from simaie.engine.execution import Execution
+from simaie.engine.inline import run_inline
+from simaie.engine.verified import execution_class
+from simaie.engine.watchdog import Watchdog
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.prng import derive
+from simaie.protocols import ExecutionInfo, Scheduler, require_one_of
+from simaie.trace import Trace
+
+__all__ = ["Driver", "make_execution", "run"]
+
+Driver = Literal["inline", "trio"]
+DRIVERS = ("inline", "trio")
+
+
+def make_execution(
+    program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0, verify: bool = True
+) -> Execution:
+    """Execution number `index` of `seed`, ready to run; verified if `verify` and if it is its turn (`is_verified`)."""
+    info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
+    kind = execution_class(program, machine, index) if verify else Execution
+    return kind(program, machine, scheduler, info)
+
+
+def run(
+    program: Program,
+    machine: Machine,
+    scheduler: Scheduler,
+    *,
+    seed: int = 0,
+    index: int = 0,
+    driver: Driver = "inline",
+) -> Trace:
+    """Run one execution to its end, under the watchdog."""
+    require_one_of("driver", driver, DRIVERS)
+    with Watchdog(machine.limits.spin_seconds) as watchdog:
+        execution = make_execution(program, machine, scheduler, seed=seed, index=index, verify=False)
+        watchdog.watch(execution)
+        if driver == "inline":
+            return run_inline(execution)
+        from simaie.engine.on_trio.driver import in_trio, run_trio  # trio is only loaded where it is used
+
+        return in_trio(run_trio, execution)

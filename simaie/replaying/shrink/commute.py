@@ -1,0 +1,80 @@
+"""Pass: commute independent neighbours, so that fewer turns are left.
+
+Guarantee: the order of all conflicting operations of the best execution stays, so that every operation returns
+what it returned (the re-execution is what proves it). With `sliced`, only what the guilty steps depend on keeps its
+order: it comes first, and the rest follows by the default.
+
+A greedy schedule of the dependence graph: whoever has the turn keeps it while its next step depends on nothing that is
+still to come; then whoever can go furthest gets it. One execution for each vCPU that may go first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from simaie.op import Kind
+from simaie.replaying.shrink.dependence import causal_past, predecessors
+from simaie.replaying.shrink.state import ShrinkState
+from simaie.replaying.shrink.turns import Turn, choices_of, joined
+from simaie.trace import Trace
+
+__all__ = ["commute"]
+
+
+def commute(bench: ShrinkState) -> None:
+    """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
+    trace = bench.best.trace
+    before = predecessors(trace)
+    guilty = [step for steps in bench.guilty for step in steps[:3]]
+    choices = choices_of(trace)
+    needed = [causal_past(before, guilty)] if guilty else []
+    for wanted in (*needed, range(len(trace))):
+        planner = _Planner(trace, before, wanted)
+        for first in sorted(planner.queues):
+            bench.try_turns(planner.plan(first), choices)
+
+
+class _Planner:
+    """queues: by actor, its wanted steps in order."""
+
+    def __init__(self, trace: Trace, before: list[set[int]], wanted: Collection[int]) -> None:
+        self._events = trace.events
+        self._before = before
+        self.queues: dict[str, list[int]] = {}
+        for step in sorted(wanted):
+            self.queues.setdefault(trace.events[step].actor, []).append(step)
+
+    def plan(self, first: str) -> list[Turn]:
+        """Turns over all wanted steps; `first` begins if it can."""
+        done: set[int] = set()
+        at = dict.fromkeys(self.queues, 0)
+        turns: list[Turn] = []
+        current: str | None = first
+        while True:
+            run = self._run(current, at, done) if current is not None else []
+            if not run:
+                current = self._furthest(at, done)
+                if current is None:
+                    return joined(turns)
+                run = self._run(current, at, done)
+            assert current is not None
+            done.update(run)
+            at[current] += len(run)
+            turns.append(Turn(current, sum(self._events[step].op.kind is not Kind.CHOICE for step in run)))
+            current = None
+
+    def _run(self, actor: str, at: dict[str, int], done: set[int]) -> list[int]:
+        """The steps that `actor` can take in a row now."""
+        mine: list[int] = []
+        own: set[int] = set()
+        for step in self.queues[actor][at[actor] :]:
+            if any(b not in done and b not in own for b in self._before[step]):
+                break
+            mine.append(step)
+            own.add(step)
+        return mine
+
+    def _furthest(self, at: dict[str, int], done: set[int]) -> str | None:
+        lengths = {actor: len(self._run(actor, at, done)) for actor in sorted(self.queues)}
+        best = max(lengths.values(), default=0)
+        return next((actor for actor, length in lengths.items() if length == best), None) if best else None

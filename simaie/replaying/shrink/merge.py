@@ -1,0 +1,44 @@
+"""Pass: bring two turns of one vCPU together, the later forward or the earlier back; and shift the border of two.
+
+Guarantee, if the budget lasts: no turn can be moved next to the vCPU's next one, and no border between two neighbours
+can go to the start or the end of the guest instruction that it cuts through, or to another operation of it.
+"""
+
+from __future__ import annotations
+
+from simaie.replaying.shrink.state import ShrinkState
+from simaie.replaying.shrink.turns import Turn, choices_of, turns_of
+
+__all__ = ["merge_turns", "shift_borders"]
+
+#: How far a border is moved, in steps.
+FURTHEST = 8
+
+
+def merge_turns(bench: ShrinkState) -> None:
+    """Fewer turns, by moving them together."""
+    position = 0
+    while position < len(turns := turns_of(bench.best.trace)):
+        later = next((i for i in range(position + 1, len(turns)) if turns[i].actor == turns[position].actor), None)
+        if later is None or not _together(bench, turns, position, later):
+            position += 1
+
+
+def _together(bench: ShrinkState, turns: list[Turn], first: int, second: int) -> bool:
+    between, choices = turns[first + 1 : second], choices_of(bench.best.trace)
+    pulled = [*turns[: first + 1], turns[second], *between, *turns[second + 1 :]]
+    pushed = [*turns[:first], *between, turns[first], *turns[second:]]
+    return bench.try_turns(pulled, choices) or bench.try_turns(pushed, choices)
+
+
+def shift_borders(bench: ShrinkState) -> None:
+    """Move the borders between turns: what a vCPU does before it is left, it need not do after it comes back."""
+    for position in range(len(turns_of(bench.best.trace))):
+        for by in (*range(1, FURTHEST + 1), *range(-1, -FURTHEST - 1, -1)):
+            turns = turns_of(bench.best.trace)
+            if position >= len(turns):
+                return
+            longer = Turn(turns[position].actor, turns[position].steps + by)
+            if longer.steps > 0:
+                rest = turns[position + 1 :]
+                bench.try_turns([*turns[:position], longer, *rest], choices_of(bench.best.trace))

@@ -1,0 +1,165 @@
+"""Pass: leave out vCPUs, then guest instructions.
+
+A whole vCPU can always be left out, and so can the end of what it does. Single instructions can where the finding is
+about the emulator, which owes its promises to every program: those of a list, a loop only as a whole (with parts
+missing it might have no way out, nor a step in which another vCPU could go on), and those of a function as
+`simaie.guest.part` counts them. Where the finding is about the guest's own algorithm, a program with parts missing from
+the middle would be another one.
+
+First all but the guilty instructions at once, or all but what they rest on: mostly that is it, and every execution
+from there on is short. Then chunks, from the half of a vCPU down to single instructions. Guarantee, if the budget
+lasts: no single one of those that are left can go without the failure going too, under what is left of the schedule.
+
+A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. Where
+that of the whole program has one, the schedule did not matter from the start, and only ends and vCPUs go. The final
+check counts on the whole program, so it goes with the first cut. Where it is what has to fail, or an assertion, or
+the outcome is one that the architecture forbids the whole program, nothing is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cache
+
+from simaie.errors import UsageError
+from simaie.finding import FORBIDDEN_OUTCOME
+from simaie.guest.code import Code
+from simaie.guest.cut import FINAL_CHECK, Cut, without
+from simaie.guest.program import Program
+from simaie.replaying.shrink.code import Numbers, remaining_events, units_of
+from simaie.replaying.shrink.dependence import causal_past, predecessors
+from simaie.replaying.shrink.relative_schedule import legs_of
+from simaie.replaying.shrink.state import Attempt, ShrinkState
+from simaie.replaying.shrink.turns import InTurns, choices_of
+
+__all__ = ["cut_program", "cut_to_the_guilty"]
+
+_BY_THE_PROGRAM = frozenset({FORBIDDEN_OUTCOME, "final-check", "assertion"})
+_BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", "livelock", "starvation"})
+
+
+def cut_to_the_guilty(bench: ShrinkState) -> None:
+    """All at once: everything but the guilty instructions, or but those that had to come before them."""
+    if not _can_cut(bench):
+        return
+    trace = bench.best.trace
+    guilty = {step for steps in bench.guilty for step in steps}
+    for needed in (guilty, causal_past(predecessors(trace), guilty)):
+        if needed and _cut_but(bench, needed):
+            break
+    for thread in reversed(range(len(bench.best.program.threads))):
+        _try(bench, Cut(thread))
+
+
+def cut_program(bench: ShrinkState) -> None:
+    """A smaller program that fails in the same way; the schedule is what is left of the best one's."""
+    if not _can_cut(bench):
+        return
+    for thread in reversed(range(len(bench.best.program.threads))):
+        if not _try(bench, Cut(thread)):
+            _cut_chunks(bench, thread)
+
+
+def _can_cut(bench: ShrinkState) -> bool:
+    if not _BY_THE_PROGRAM.isdisjoint(bench.demand) or len(bench.best.program.threads) < 2:
+        return False
+    if bench.fails_by_default is None:
+        default = _default(bench, bench.best.program)
+        bench.fails_by_default = default is None or bool(default.findings)
+    return True
+
+
+def _only_the_end(bench: ShrinkState) -> bool:
+    return not _BY_THE_ALGORITHM.isdisjoint(bench.demand) or bool(bench.fails_by_default)
+
+
+def _cut_but(bench: ShrinkState, steps: Collection[int]) -> bool:
+    """Leave out all but the instructions of `steps`; where only ends can go, all behind the last of them."""
+    best = bench.best
+    wanted = {id(best.trace.events[step].instruction) for step in steps}
+    cuts: list[Cut] = []
+    for thread in range(len(best.program.threads)):
+        numbers = Numbers(best.program, best.trace, thread)
+        kept = [i for i in numbers.instructions if id(i) in wanted]
+        if not kept:
+            cuts.append(Cut(thread))
+        elif numbers.known is not None:
+            known = {n for i in kept if (n := numbers.of(i)) is not None}
+            cuts.append(_only(bench, numbers, thread, known))
+    return _try(bench, *cuts)
+
+
+def _only(bench: ShrinkState, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
+    """The cut that leaves of a thread what is `kept`, and what stands before it where only the end can go."""
+    last = max(kept, default=-1)
+    if _only_the_end(bench):
+        kept = set(range(last + 1))
+    gone = [number for unit in units_of(numbers) for number in unit if number not in kept]
+    if isinstance(numbers.code, Code) or not gone:
+        return Cut.of(thread, gone)
+    return Cut.of(thread, gone, last + 1)
+
+
+def _cut_chunks(bench: ShrinkState, thread: int) -> None:
+    units = units_of(Numbers(bench.best.program, bench.best.trace, thread))
+    if not units:
+        return
+    only_the_end = _only_the_end(bench)
+    size = max(1, len(units) // 2)
+    while not bench.spun:
+        for start in range(len(units) - size, -size, -size):
+            first = max(0, start)
+            went = _try(bench, _chunk(bench, thread, units[first : start + size]))
+            if went and only_the_end:
+                del units[first:]
+            elif only_the_end:
+                break
+        if size == 1:
+            return
+        size //= 2
+
+
+def _chunk(bench: ShrinkState, thread: int, units: Sequence[range]) -> Cut:
+    """What is left out of `thread` already, and `units`."""
+    program = bench.best.program
+    known = next((cut for cut in program.cuts if cut.thread == thread), Cut(thread, ()))
+    gone = {*(known.items or ()), *(number for unit in units for number in unit)}
+    code = (program.whole or program).threads[thread]
+    if known.whole or isinstance(code, Code):
+        return known if known.whole else Cut(thread, tuple(sorted(gone)))
+    done = units_of(Numbers(program, bench.best.trace, thread))
+    end = max((n for unit in done for n in unit if n not in gone and not known.has(n)), default=-1) + 1
+    return Cut.of(thread, gone, end)
+
+
+def _try(bench: ShrinkState, *cuts: Cut) -> bool:
+    """Whether `cuts` are made, now or already."""
+    best = bench.best
+    known = {cut.thread: cut for cut in best.program.cuts}
+    cuts = tuple(cut for cut in cuts if not cut.nothing and not (cut.thread in known and known[cut.thread].whole))
+    made = known | {cut.thread: cut for cut in cuts}
+    if made == known:
+        return True
+    made[FINAL_CHECK.thread] = FINAL_CHECK
+    try:
+        program = without(best.program, [made[thread] for thread in sorted(made)])
+    except UsageError:  # a label that is still branched to
+        return False
+
+    @cache
+    def default() -> Attempt | None:
+        return _default(bench, program)
+
+    def sensible() -> bool:
+        return bool(bench.fails_by_default) or ((attempt := default()) is not None and not attempt.findings)
+
+    left = remaining_events(best.program, best.trace, cuts, lambda: attempt.trace if (attempt := default()) else None)
+    if left is None:
+        return False
+    legs, way = legs_of(left)
+    return bench.try_legs(legs, way, choices_of(best.trace), program, only_if=sensible)
+
+
+def _default(bench: ShrinkState, program: Program) -> Attempt | None:
+    """The default execution of `program`; None if it cannot be run."""
+    return bench.execute(program, InTurns([], ()))

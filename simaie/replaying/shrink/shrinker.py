@@ -1,0 +1,99 @@
+"""The order of the passes: cheap ones that take away much first, the exhaustive one last, again while it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from simaie.check import DEFAULT, judge
+from simaie.errors import UsageError
+from simaie.finding import Finding
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.protocols import Checker, require_positive
+from simaie.replaying.levels import at_strongest_level
+from simaie.replaying.run import Driver
+from simaie.replaying.shrink.commute import commute
+from simaie.replaying.shrink.demand import demand_of, finder_of_the_forbidden, meets, require_kind
+from simaie.replaying.shrink.drop import drop_choices, drop_turns
+from simaie.replaying.shrink.fewest import search_fewest
+from simaie.replaying.shrink.merge import merge_turns, shift_borders
+from simaie.replaying.shrink.program import cut_program, cut_to_the_guilty
+from simaie.replaying.shrink.size import Size
+from simaie.replaying.shrink.state import Attempt, BudgetSpent, ShrinkProgress, ShrinkReport, ShrinkState
+from simaie.trace import Trace
+
+__all__ = ["Shrinkable", "shrink"]
+
+_PASSES = (cut_to_the_guilty, commute, drop_turns, drop_choices, commute, merge_turns, cut_program, shift_borders)
+_CUTS = (cut_to_the_guilty, cut_program)
+
+
+@dataclass(frozen=True)
+class Shrinkable:
+    """A failing execution and what it ran on."""
+
+    program: Program
+    machine: Machine
+    trace: Trace
+    findings: tuple[Finding, ...]
+    driver: Driver
+
+
+def shrink(
+    given: Shrinkable,
+    *,
+    kind: str | None,
+    executions: int,
+    cut: bool = True,
+    checkers: Sequence[Checker] = DEFAULT,
+    progress: ShrinkProgress | None = None,
+) -> tuple[Attempt, ShrinkReport]:
+    """Return the smallest execution found that has a finding of `kind` and is as strong as `given`, and a report.
+
+    Deterministic: the same arguments have the same result. Ctrl-C ends the search and keeps the best so far.
+
+    Args:
+        given: the failing execution.
+        kind: of the finding to keep; None for that of the first finding and all that makes `given` strong
+            (`simaie.replaying.shrink.demand`).
+        executions: how many candidates to run at most.
+        cut: whether to leave out parts of the program too.
+        checkers: to judge the candidates by; the LL/SC checkers of all levels judge them as well.
+        progress: called after each candidate.
+
+    Raises:
+        UsageError: there is nothing to shrink, or no finding of that kind.
+    """
+    require_positive(executions=executions)
+    wanted = require_kind(given.findings, kind, given.program.name)
+    forbidden = finder_of_the_forbidden(given.trace, given.findings)
+    judges = tuple(checkers) if forbidden is None else (*checkers, forbidden)
+    found = judge(given.trace, judges)
+    if not meets([wanted], found):
+        raise UsageError(f"the checkers do not find {wanted!r} in this execution: give those that did (checkers=...)")
+    strongest = at_strongest_level(given.trace, found, given.machine.endian)
+    first = Attempt(given.program, given.trace, given.findings, strongest, Size.of(given.trace))
+    demand = demand_of(wanted, kind is not None, strongest)
+    bench = ShrinkState(
+        first, given.machine, demand, checkers=judges, driver=given.driver, executions=executions, progress=progress
+    )
+    exhausted = interrupted = False
+    try:
+        _improve(bench, _PASSES if cut else tuple(p for p in _PASSES if p not in _CUTS))
+    except BudgetSpent:
+        exhausted = True
+    except KeyboardInterrupt:
+        interrupted = True
+    return bench.best, ShrinkReport(wanted, first.size, bench.best.size, bench.spent, exhausted, interrupted, demand)
+
+
+def _improve(bench: ShrinkState, passes: Sequence[Callable[[ShrinkState], None]]) -> None:
+    while True:
+        before = bench.best
+        for step in passes:
+            step(bench)
+        if bench.best is before:
+            search_fewest(bench)
+        if bench.best is before:
+            return

@@ -1,0 +1,162 @@
+"""How an exploration is getting on, while it runs: in a notebook's cell, or as a line in a terminal.
+
+A cell shows executions, rate and what was found so far, by an update of one display, which every front end has. It
+needs no channel back: to interrupt the kernel ends the exploration and keeps what it found. What stays in the cell
+in the end has no times in it, so that a stored notebook is the same in every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from html import escape
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from simaie.exploration.explorer import Exploration
+from simaie.exploration.signatures import FailureGroup
+from simaie.show.format import clean, rough
+
+__all__ = ["bar", "live_progress", "progress_words", "used"]
+
+#: More kinds of findings than these are counted only.
+_MOST_KINDS = 5
+_Draw: TypeAlias = Callable[[float, str], None]
+
+
+def live_progress() -> Callable[[Exploration], None]:
+    """What ``explore(progress=True)`` calls: it draws where somebody sees it, and else does nothing."""
+    return _Cell() if _in_notebook() else _Line()
+
+
+def progress_words(exploration: Exploration) -> str:
+    """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
+    count, elapsed = exploration.statistics.executions, exploration.elapsed
+    words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
+    kinds = dict.fromkeys(finding.kind for group in _groups(exploration) for finding in group.first.findings)
+    if kinds:
+        words += f" ({', '.join(clean(kind) for kind in list(kinds)[:_MOST_KINDS])})"
+    limit = f"/{exploration.seconds:g}" if exploration.seconds is not None else ""
+    return f"{words}, {elapsed:.0f}{limit} s{_estimate(exploration)}"
+
+
+def _groups(exploration: Exploration) -> list[FailureGroup]:
+    """The failures so far by signature, in the order in which they were found."""
+    return sorted(exploration.signatures.groups, key=lambda group: group.first.index)
+
+
+def _estimate(exploration: Exploration) -> str:
+    """How much there is in all, or how likely the next execution shows something new; nothing without coverage."""
+    collector, scheduler = exploration.statistics.coverage, exploration.scheduler
+    if collector is None or exploration.ended:
+        return ""
+    coverage = collector.summary()
+    if coverage.new_trace is not None:
+        return f"; {coverage.traces:,} traces, the next is new with probability {coverage.new_trace.value:.2g}"
+    wanted = "traces" if scheduler.up_to_commutation else "interleavings"
+    totals = [size.total.value for size in coverage.sizes if size.counts == wanted and size.total is not None]
+    if not totals or totals[0] < exploration.statistics.executions:  # an estimate that is known to be too low
+        return ""
+    return f"; about {rough(totals[0])} {wanted} in all"
+
+
+def used(exploration: Exploration) -> float:
+    """How much of the nearest limit is used up, from 0 to 1."""
+    part = exploration.statistics.executions / exploration.execution_limit
+    if exploration.seconds is not None:
+        part = max(part, exploration.elapsed / exploration.seconds)
+    return min(1.0, part)
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[_Draw | None]:
+    """Yields what draws a bar with words beside it on stderr, given the part done; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    one_line = Column(no_wrap=True, overflow="ellipsis")
+    words = TextColumn("{task.description}", markup=False, table_column=one_line)  # no name of a program is markup
+    drawn = Progress(BarColumn(20), words, console=Console(stderr=True), transient=True, auto_refresh=False)
+    with drawn:
+        task = drawn.add_task("", total=1.0)
+        yield lambda part, text: drawn.update(task, completed=part, description=text, refresh=True)
+
+
+# -- in a terminal ------------------------------------------------------------------------------------
+
+
+class _Line:
+    """A bar from the first call on until the exploration has ended."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._draw: _Draw | None = None
+
+    def __call__(self, exploration: Exploration) -> None:
+        if self._draw is None:
+            self._draw = self._open.enter_context(bar()) or _nobody_looks
+        self._draw(used(exploration), f"{clean(exploration.program.name)}: {progress_words(exploration)}")
+        if exploration.ended:
+            self._open.close()
+
+
+def _nobody_looks(part: float, text: str) -> None:
+    """stderr is no terminal."""
+
+
+# -- in a notebook ------------------------------------------------------------------------------------
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this; IPython is there then, and has been imported by somebody else."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class _Cell:
+    """One display of a cell, made by the first call and updated by the others."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def __call__(self, exploration: Exploration) -> None:
+        display: Any = import_module("IPython.display").display
+        lines = list(_lines(exploration))
+        drawn = "".join(f"<div>{escape(line)}</div>" for line in lines)
+        part = f'<progress value="{used(exploration):.3f}"></progress>' * (not exploration.ended)
+        bundle = {"text/plain": "\n".join(lines), "text/html": f'<div style="max-width:60em">{part}{drawn}</div>'}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _lines(exploration: Exploration) -> Iterator[str]:
+    name = clean(exploration.program.name)
+    if exploration.ended:
+        how = "interrupted" if exploration.interrupted else "ended"
+        count = exploration.statistics.executions
+        yield f"{name}: {how} after {count:,} executions, {exploration.failing:,} failed"
+    else:
+        yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: what was found is kept."
+    firsts: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for group in _groups(exploration):
+        findings, index = group.first.findings, group.first.index
+        for finding in findings:
+            firsts.setdefault(finding.kind, f"{finding.message} (execution {index})")
+        counts.update(dict.fromkeys((finding.kind for finding in findings), group.count))
+    if exploration.signatures.unlisted:
+        yield f"without {exploration.signatures.unlisted:,} failures whose signatures are beyond the limit:"
+    for kind in list(firsts)[:_MOST_KINDS]:
+        yield f"{counts[kind]} \u00d7 {clean(kind)}, first: {clean(firsts[kind])}"
+    if len(firsts) > _MOST_KINDS:
+        yield f"... and {len(firsts) - _MOST_KINDS} more kinds"
