@@ -56,7 +56,10 @@ class PrefixThen(Scheduler):
     def choose_value(self, offer: Offer, arity: int) -> int:
         """What the list says, else what the other scheduler says, else 0."""
         if offer.step < len(self._decisions):
-            return int(self._decisions[offer.step])
+            value = self._decisions[offer.step]
+            if isinstance(value, str):
+                raise _differs(offer.step, f"a local choice comes up where {value} took a step before,")
+            return value
         return self._then.choose_value(offer, arity) if self._then is not None and self._goes_on(offer) else 0
 
     def finish(self, trace: Trace) -> None:

@@ -31,11 +31,11 @@ from simaie import plugins
 from simaie.barrier import Barrier
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.decision import Schedule
-from simaie.exploration.guided import Decision, PrefixThen, decisions_of
 from simaie.finding import Verdict
 from simaie.guest.code import Ins
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.op import Kind
 from simaie.plugins import Spec
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_positive
 from simaie.replaying.checkers import judges
@@ -44,33 +44,64 @@ from simaie.replaying.run import run
 from simaie.strategies.examples import GeneratedFailure, GeneratedProgram
 from simaie.strategies.instructions import table_of
 from simaie.strategies.strategies import ADDRESSES, shape_of
-from simaie.trace import Trace
+from simaie.trace import Event, Trace
 
 __all__ = ["GuestMachine", "guest_machine"]
 
 _TO_ITS_END = 0
 
 
-class _Only(Scheduler):
-    """Lets the vCPU called `name`, or one of its store buffers if it ends in ``~``, go on; nobody else."""
+class _Actors(Scheduler):
+    """One execution: the actors in `names` take its first steps, then `then` decides, up to `limit` steps in all.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    Local choices are no steps here, and are all 0: an instruction that is appended to a vCPU's code may begin with a
+    choice, which then comes up before steps that were taken already.
+    """
+
+    trace: Trace
+
+    def __init__(self, names: Sequence[str], then: Scheduler | str | None, limit: int | None) -> None:
+        """then: a scheduler, or the name of the only actor that may go on."""
+        self._names, self._then, self._limit = names, then, limit
+        self._taken = 0
 
     def start(self, info: ExecutionInfo) -> None:
-        """Nothing to begin with."""
+        """Begin anew, as `then` does."""
+        self._taken = 0
+        if isinstance(self._then, Scheduler):
+            self._then.start(info)
 
     def choose(self, offer: Offer) -> Candidate:
-        """None, which gives the execution up, where it cannot go on."""
-        found: Any = next((c for c in offer.candidates if self._is(c.name)), None)
+        """Return the next actor of the list, or what comes after it; None, which ends the execution, if it cannot."""
+        step = self._taken
+        self._taken += 1
+        found: Any = None
+        if step < len(self._names):
+            found = _named(offer, self._names[step])
+        elif self._limit is None or step < self._limit:
+            then = self._then
+            found = then.choose(offer) if isinstance(then, Scheduler) else _named(offer, then)
         return found  # type: ignore[no-any-return]  # a candidate or None
 
-    def _is(self, name: str) -> bool:
-        return name.startswith(self._name) if self._name.endswith("~") else name == self._name
+    def finish(self, trace: Trace) -> None:
+        """Keep the trace."""
+        self.trace = trace
+
+
+def _named(offer: Offer, name: str | None) -> Any:
+    """The candidate called `name`, or for ``"vCPU~"`` one of this vCPU's store buffers; None if there is none."""
+    if name is None:
+        return None
+    return next((c for c in offer.candidates if c.name == name or (name[-1] == "~" and c.name.startswith(name))), None)
+
+
+def _steps(trace: Trace) -> list[Event]:
+    """The events that an actor was chosen for."""
+    return [event for event in trace.events if event.op.kind is not Kind.CHOICE]
 
 
 class GuestMachine(RuleBasedStateMachine):
-    """The state: what each vCPU was given to do, and the decisions so far. See `guest_machine`."""
+    """The state: what each vCPU was given to do, and which actors took the steps so far. See `guest_machine`."""
 
     machine: ClassVar[Machine]
     isa: ClassVar[str]
@@ -81,7 +112,7 @@ class GuestMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._code: list[list[Ins]] = [[] for _ in range(self.vcpus)]
-        self._decisions: list[Decision] = []
+        self._actors: list[str] = []
 
     # -- what rules do -------------------------------------------------------------------------
 
@@ -94,21 +125,21 @@ class GuestMachine(RuleBasedStateMachine):
     def resume(self, vcpu: int, steps: int = _TO_ITS_END) -> None:
         """Let a vCPU that was left in the middle go on, as `execute` does, with what it was given before."""
         code = self._code[vcpu]
-        before, trace = len(self._decisions), self._go_on(str(vcpu), steps)
-        # Its exit is none of what it was given, and waits for the end.
-        given = (event.instruction is not None and event.instruction.number < len(code)
-                 for event in trace.events[before:])  # fmt: skip
-        self._decisions = decisions_of(trace)[: before + sum(takewhile(bool, given))]
+        before, steps_taken = len(self._actors), _steps(self._go_on(str(vcpu), steps))
+        # The exit of the vCPU is not part of its code, and waits for the end.
+        given = takewhile(lambda event: event.instruction is not None and event.instruction.number < len(code),
+                          steps_taken[before:])  # fmt: skip
+        self._actors += [event.actor for event in given]
 
     def drain(self, vcpu: int, stores: int = 1) -> None:
         """Let so many stores leave the store buffers of a vCPU, if there are any."""
-        self._decisions = decisions_of(self._go_on(f"{vcpu}~", stores))
+        self._actors = [event.actor for event in _steps(self._go_on(f"{vcpu}~", stores))]
 
     def _go_on(self, name: str, steps: int) -> Trace:
-        return self._run(_Only(name), len(self._decisions) + steps if steps else None)
+        return self._run(name, len(self._actors) + steps if steps else None)
 
-    def _run(self, then: Scheduler | None, limit: int | None = None) -> Trace:
-        return run(self.program, self.machine, PrefixThen(self._decisions, then, limit))
+    def _run(self, then: Scheduler | str | None, limit: int | None = None) -> Trace:
+        return run(self.program, self.machine, _Actors(self._actors, then, limit))
 
     # -- what there is -------------------------------------------------------------------------
 

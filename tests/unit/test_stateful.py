@@ -10,6 +10,7 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from simaie import Machine, Program, explore, ins
 from simaie.errors import UnknownNameError, UsageError
+from simaie.op import Kind
 from simaie.strategies import guest_machine
 
 SOME = settings(max_examples=150, stateful_step_count=10, deadline=None, database=None, derandomize=True,
@@ -54,6 +55,19 @@ def test_a_sound_scheme_is_driven_in_vain(isa, scheme):
     machine = Machine(scheme, address_bits=12)
     kinds = {"kinds": ["load", "load-linked", "store-conditional"]} if isa == "arm" else {}
     run_state_machine_as_test(guest_machine(machine, isa=isa, **kinds), settings=settings(SOME, max_examples=50))
+
+
+def test_an_instruction_that_begins_with_a_choice_may_come_behind_any_other():
+    """The store-conditional to other bytes asks at once whether it stores, before steps that were taken already."""
+    rules = guest_machine(Machine("native", address_bits=12), **LLSC)()
+    rules.execute(1, ins("ldrex", X, into="r"))
+    rules.execute(0, ins("ldrex", X + 8, into="r"))
+    rules.execute(0, ins("strex", X + 12, 1, into="r"))
+    rules.execute(1, ins("strex", X + 4, 1, into="r"))
+    steps = [event for event in rules.trace.events if event.op.kind is not Kind.CHOICE]
+    done = [(event.actor, event.instruction.mnemonic) for event in steps]
+    assert done == [("1", "ldrex"), ("0", "ldrex"), ("0", "strex"), ("1", "strex")]
+    assert not rules.ended().findings
 
 
 def test_what_is_driven_is_one_execution_which_grows():
