@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
-SEARCHES := tests/exhaustive tests/quality tests/browser tests/notebooks
+SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test lint types layers benchmark soak mutation notebooks clean
