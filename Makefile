@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What running simaie needs, and what developing it needs.
+RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
 SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks
@@ -10,7 +12,7 @@ COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard 
 
 .PHONY: demo test lint types layers benchmark soak mutation notebooks clean
 
-demo: $(READY)
+demo: $(RUNTIME)
 	$(BIN)/simaie audit
 
 test: $(READY) lint types layers
@@ -44,8 +46,13 @@ notebooks: $(READY)
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
 
-$(READY): pyproject.toml
+$(RUNTIME): pyproject.toml
+	@echo "setting up $(VENV) with the run-time dependencies"
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(READY): pyproject.toml $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,notebook]'
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,jupyter]'
 	touch $@

@@ -351,12 +351,15 @@ def audit(
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show the shortest counterexample of every hole, explained.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each program and scheme, with the commands.")
+    ] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
     """Check the whole corpus: does each scheme break exactly where it is expected to?"""
     from simaie.cli.audit import run_audit
 
-    return run_audit(scheme or None, row or None, seed, output, explain)
+    return run_audit(scheme or None, row or None, seed, output, explain, verbose)
 
 
 @app.command(

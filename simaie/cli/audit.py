@@ -11,7 +11,7 @@ from simaie.audit import DEFAULT_SEED, AuditReport, audit, counterexamples
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
 from simaie.cli.status import Status
-from simaie.show.audit_view import audit_view
+from simaie.show.audit_view import audit_details, audit_summary
 from simaie.show.explain import explain_failure
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
@@ -21,7 +21,12 @@ __all__ = ["audit_status", "run_audit"]
 
 
 def run_audit(
-    schemes: Sequence[str] | None, rows: Sequence[int] | None, seed: int | None, output: Format, explain: bool
+    schemes: Sequence[str] | None,
+    rows: Sequence[int] | None,
+    seed: int | None,
+    output: Format,
+    explain: bool,
+    verbose: bool,
 ) -> Status:
     """Holds if every row came out as expected, violated if one did not, inconclusive if it was interrupted."""
     with guest_output_aside(), audit_progress() as progress:
@@ -30,7 +35,7 @@ def run_audit(
         shown = _documents(report, schemes, rows) if explain else {}
         print_json(report.as_dict() | shown)
     else:
-        print_lines([audit_view(report)])
+        print_lines([(audit_details if verbose else audit_summary)(report)])
         if explain:
             _print_counterexamples(report, schemes, rows)
     return audit_status(report)

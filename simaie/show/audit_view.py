@@ -1,31 +1,178 @@
-"""The audit as a table, with the commands that show its holes again below it."""
+"""The audit in a terminal: a summary that fits 80 columns, or every row with the commands that show its holes again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from simaie.audit.report import AuditReport, AuditRow
+from simaie.audit.report import AuditReport, AuditRow, Found
 from simaie.corpus import Expect
 from simaie.show.format import clean
 
-__all__ = ["audit_view"]
+__all__ = ["audit_details", "audit_summary"]
+
+#: A scheme with fewer rows than this has no column of its own in the summary: it is there for contrast.
+_OWN_COLUMN = 10
+_CONTRAST = "for contrast"
 
 
-def audit_view(report: AuditReport) -> RenderableType:
-    """The report for a terminal: a line for each row, the commands, what is unexpected, the verdict."""
+class _Mark(NamedTuple):
+    """How the summary shows an outcome. plain: where the terminal knows ASCII only."""
+
+    sign: str
+    plain: str
+    style: str
+
+
+_MARKS = {
+    Found.CLEAN: _Mark("✓", "+", "green"),
+    Found.VIOLATED: _Mark("✗", "x", "yellow"),
+    Found.OBSERVED: _Mark("•", "o", "cyan"),
+}
+_UNEXPECTED = _Mark("!", "!", "bold red")
+
+
+def audit_summary(report: AuditReport) -> RenderableType:
+    """Return a line for each case with a mark for each scheme, what was learnt, and what to run next."""
+    return Group(_Summary(report), *_unexpected(report), *_lessons(report), Text(), _verdict(report))
+
+
+def audit_details(report: AuditReport) -> RenderableType:
+    """Return a line for each program and scheme, the commands that show the holes again, and the verdict."""
     return Group(_table(report), *_commands(report), *_unexpected(report), Text(), _verdict(report))
+
+
+# -- the summary -------------------------------------------------------------------------------------
+
+
+class _Summary:
+    """The table of the summary; which signs it uses depends on the console."""
+
+    def __init__(self, report: AuditReport) -> None:
+        self._report = report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = options.ascii_only
+        columns = _columns(self._report.rows)
+        table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+        table.add_column("row", justify="right")
+        table.add_column("case", ratio=1)
+        for name in columns:
+            table.add_column(name, no_wrap=name != _CONTRAST)
+        previous = 0
+        for rows in _lines(self._report.rows):
+            number = "" if rows[0].row == previous else str(rows[0].row)
+            previous = rows[0].row
+            table.add_row(number, _title(rows), *_cells(rows, columns, plain))
+        yield table
+        yield Text()
+        yield _legend(plain)
+
+
+def _family(row: AuditRow) -> str:
+    """The scheme's name without its options."""
+    return row.scheme.partition(":")[0]
+
+
+def _columns(rows: Iterable[AuditRow]) -> list[str]:
+    """The schemes that have a column of their own, and one column for all others."""
+    counts = Counter(_family(row) for row in rows)
+    own = [name for name in counts if counts[name] >= _OWN_COLUMN or len(counts) <= 2]
+    return own + [_CONTRAST] * (len(own) < len(counts))
+
+
+def _lines(rows: Sequence[AuditRow]) -> list[list[AuditRow]]:
+    """The rows of each line: those of one number whose programs have the same outcomes under the same schemes."""
+    by_program: dict[tuple[int, str], list[AuditRow]] = {}
+    for row in rows:
+        by_program.setdefault((row.row, row.title), []).append(row)
+    lines: dict[tuple[object, ...], list[AuditRow]] = {}
+    for (number, _), of_program in by_program.items():
+        outcomes = tuple(sorted({(_family(row), row.expected, row.found) for row in of_program}))
+        lines.setdefault((number, outcomes), []).extend(of_program)
+    return sorted(lines.values(), key=lambda line: line[0].row)
+
+
+def _title(rows: Sequence[AuditRow]) -> Text:
+    more = len({row.title for row in rows}) - 1
+    return Text(clean(rows[0].title) + (f" (and {more} more)" if more else ""))
+
+
+def _cells(rows: Sequence[AuditRow], columns: Sequence[str], plain: bool) -> Iterator[Text]:
+    by_scheme: dict[str, list[AuditRow]] = {}
+    for row in rows:
+        by_scheme.setdefault(_family(row), []).append(row)
+    for name in columns:
+        if name != _CONTRAST:
+            yield _cell(by_scheme.pop(name, ()), plain)
+    if _CONTRAST in columns:
+        others = (Text(f"{clean(name)} ").append_text(_cell(of, plain)) for name, of in sorted(by_scheme.items()))
+        yield Text("\n").join(others)
+
+
+def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
+    """The worst outcome of `rows` and the number of executions that it took."""
+    if not rows:
+        return Text()
+    wrong = [row for row in rows if not row.ok]
+    mark = _UNEXPECTED if wrong else _MARKS[rows[0].found]
+    return Text(f"{mark.plain if plain else mark.sign} {sum(row.executions for row in wrong or rows):,}", mark.style)
+
+
+def _legend(plain: bool) -> Text:
+    words = {
+        Found.CLEAN: "proved: none of all executions fails",
+        Found.VIOLATED: "a known hole, found",
+        Found.OBSERVED: "allowed, and seen",
+    }
+    legend = Text()
+    for found, meaning in words.items():
+        mark = _MARKS[found]
+        legend.append(mark.plain if plain else mark.sign, mark.style).append(f" {meaning}   ")
+    legend.append("(with the number of executions)")
+    return legend
+
+
+def _lessons(report: AuditReport) -> Iterator[Text]:
+    """What the audit shows, in at most three sentences, and the command that shows a counterexample."""
+    if not report.ok:
+        return
+    promises = [row for row in report.rows if row.found is Found.CLEAN]
+    holes = [row for row in report.rows if row.found is Found.VIOLATED]
+    allowed = [row for row in report.rows if row.found is Found.OBSERVED]
+    yield Text()
+    if promises:
+        all_of_them = sum(row.executions for row in promises)
+        yield Text(
+            f"{len(promises)} times a scheme was expected to hold: it does in all {all_of_them:,} executions of the "
+            f"small programs, and in {sum(row.larger_executions for row in promises):,} of larger ones."
+        )
+    if holes:
+        most = max(row.executions for row in holes)
+        yield Text(f"{len(holes)} times a hole was expected: random search found each within {most:,} executions.")
+    if allowed:
+        yield Text(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and nothing accuses it.")
+    if holes:
+        shown = next((row for row in holes if row.row == 6), holes[0])
+        yield Text(f"\nThe shortest counterexample of a row, for example {shown.row}:  ").append(
+            f"simaie audit --row {shown.row} --explain", "cyan"
+        )
+
+
+# -- the details -------------------------------------------------------------------------------------
 
 
 def _table(report: AuditReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("row", justify="right")
-    table.add_column("case", ratio=1, overflow="fold")
-    table.add_column("program", style="cyan", no_wrap=True)
-    table.add_column("scheme", no_wrap=True)
+    table.add_column("row", justify="right", no_wrap=True)
+    table.add_column("case", ratio=1)
+    table.add_column("program", style="cyan", overflow="fold")
+    table.add_column("scheme", overflow="fold")
     table.add_column("expected", no_wrap=True)
     table.add_column("found", no_wrap=True)
     table.add_column("executions", justify="right", no_wrap=True)
@@ -48,9 +195,12 @@ def _executions(row: AuditRow) -> str:
 def _commands(report: AuditReport) -> Iterator[Text]:
     shown = [row for row in report.rows if row.ok and row.command and row.expected is not Expect.MUST_NOT]
     if shown:
-        yield Text("\nwhat was found, again:", "bold")
+        yield Text("\nto see again what was found:", "bold")
     for row in shown:
         yield Text(f"{row.row:>3}  ").append(clean(row.command), "cyan")
+
+
+# -- both --------------------------------------------------------------------------------------------
 
 
 def _unexpected(report: AuditReport) -> Iterator[Text]:
@@ -65,7 +215,7 @@ def _unexpected(report: AuditReport) -> Iterator[Text]:
 
 
 def _verdict(report: AuditReport) -> Text:
-    done = f"{len(report.rows)} of {report.planned} rows in {report.seconds:.1f} s, seed {report.seed}"
+    done = f"{len(report.rows)} of {report.planned} checks in {report.seconds:.1f} s, seed {report.seed}"
     if report.interrupted:
         return Text("INTERRUPTED", "bold yellow").append(f"  {done}", "")
     if report.ok:

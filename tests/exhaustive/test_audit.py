@@ -19,7 +19,7 @@ from simaie.exploration.explorer import explore
 from simaie.replaying.player import replay
 from simaie.schemes.aie_rfc import AieRfc
 from simaie.schemes.aie_v2 import AieV2
-from simaie.show.audit_view import audit_view
+from simaie.show.audit_view import audit_details, audit_summary
 from simaie.show.explain import around, explain
 
 #: Names for the plan's items, in pytest's own listing.
@@ -214,6 +214,24 @@ def test_any_report_can_be_shown(monkeypatch):
 
     reports = [audit(rows=[6]), audit(["aie-rfc:on_exit=clear"], rows=[30]), audit(rows=[1], progress=stop)]
     for shown in reports:
-        out = io.StringIO()
-        Console(file=out, width=100).print(audit_view(shown))
-        assert out.getvalue()
+        for view in (audit_summary, audit_details):
+            assert printed(view(shown), width=100)
+
+
+def printed(shown, **console):
+    out = io.StringIO()
+    Console(file=out, **console).print(shown)
+    return out.getvalue()
+
+
+def test_the_summary_keeps_every_row_number_and_scheme_at_eighty_columns(report):
+    lines = printed(audit_summary(report), width=80).splitlines()
+    numbers = {int(line.split()[0]) for line in lines if line[:3].strip().isdigit()}
+    assert numbers == {row.row for row in report.rows}
+    assert {"aie-rfc", "aie-v2"} <= set(lines[0].split())
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_summary_marks_what_is_not_as_expected(monkeypatch):
+    monkeypatch.setattr("simaie.audit.examine.SEARCH_LIMIT", 200)
+    assert "! 200" in printed(audit_summary(audit(["aie-rfc:on_exit=clear"], rows=[30])), width=80)
