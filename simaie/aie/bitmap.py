@@ -1,10 +1,10 @@
-"""Was this granule ever used atomically? One bit for each hash value of a granule, never cleared.
+"""The bitmap of granules ever used atomically: one bit for each hash value of a granule, never cleared.
 
-The hash is the low bits of the granule number, so granules far apart share a bit: a false positive costs a needless
-lock and perhaps an entry. A false negative exists only before the granule's registration.
+The hash is the low bits of the granule number, so distant granules share a bit. A false positive costs a needless lock
+and possibly a needless entry. A false negative is possible only before the granule's registration.
 
-The operations carry the bit's number as their note (``bit 5``). A checker that asks why a plain store made an entry
-finds the answer there: the same instruction has read a word of the bitmap in which that bit was set.
+The operations carry the bit's number as their note (``bit 5``). A checker that asks why a plain store created an entry
+looks there: the same instruction has read a word of the bitmap in which that bit was set.
 """
 
 from __future__ import annotations
@@ -18,9 +18,16 @@ _LOAD, _FETCH = Kind.LOAD, Kind.FETCH
 
 
 class Bitmap:
-    """2**index_bits bits, in words of the host's width; word n is the cell ``bitmap 0xn``, made when first named."""
+    """A bitmap of 2**index_bits bits, in words of the host's width.
 
-    constant_attributes = frozenset({"_words"})  # to name a word is no access
+    Word n is the cell ``bitmap 0xn``, created when first named.
+
+    Args:
+        host: Host port, which creates the cells and sets the width of a word.
+        index_bits: Bits of a bit's index.
+    """
+
+    constant_attributes = frozenset({"_words"})  # naming a word is no access
 
     def __init__(self, host: Host, index_bits: int) -> None:
         self._host = host
@@ -29,18 +36,18 @@ class Bitmap:
         self._words: dict[int, SharedCell] = {}
 
     def bit_of(self, granule: int) -> int:
-        """The number of the bit that stands for granule number `granule`."""
+        """Return the index of the bit for granule number `granule`."""
         return granule & self._mask
 
     async def set(self, granule: int) -> None:
-        """Set the granule's bit: one atomic step."""
+        """Set the bit of granule number `granule`, in one atomic step."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
         function = Function(f"or {1 << bit:#x}", lambda old: old | 1 << bit)
         note = f"bit {self.bit_of(granule)}"
         await Op(_FETCH, self._word(word), function=function, order=Order.SEQ_CST, note=note)
 
     async def test(self, granule: int) -> bool:
-        """Whether the granule's bit is set: one plain load, with no barrier."""
+        """Whether the bit of granule number `granule` is set: one plain load, with no barrier."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
         value: int = await Op(_LOAD, self._word(word), note=f"bit {self.bit_of(granule)}")
         return bool(value >> bit & 1)

@@ -1,7 +1,7 @@
-"""What the radix tree holds for a granule: the lock, and what one of the two designs keeps beside it.
+"""The entry that the radix tree holds for a granule: its lock, and the extra state of one of the two designs.
 
-`address` is the granule's first byte: guest-virtual in user mode, physical in full-system mode. It names the lock
-(``lock 0x1000``), which is how a trace tells which granule an operation is about.
+`address` is the granule's first byte: guest-virtual in user mode, physical in full-system mode. The lock is named after
+it (``lock 0x1000``), so that a trace tells which granule an operation concerns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ __all__ = ["Entry", "OwnedEntry", "RegisteredEntry"]
 
 
 class Entry:
-    """The lock of one granule."""
+    """The lock of one granule.
+
+    Args:
+        host: Host port, which creates the lock.
+        address: Address of the granule's first byte.
+    """
 
     __slots__ = ("address", "lock", "name")
 
@@ -27,7 +32,11 @@ class Entry:
 
 
 class OwnedEntry(Entry):
-    """An entry of the RFC. owners: the vCPUs that hold a reservation on the granule."""
+    """An entry of the RFC: the lock of a granule and its reservations.
+
+    Attributes:
+        owners: The vCPUs that hold a reservation on the granule.
+    """
 
     __slots__ = ("owners",)
 
@@ -37,7 +46,11 @@ class OwnedEntry(Entry):
 
 
 class RegisteredEntry(Entry):
-    """An entry of the later revision. bm_set: whether the bitmap's bit for it is known to be set."""
+    """An entry of the later revision: the lock of a granule and whether the bitmap knows the granule.
+
+    Attributes:
+        bm_set: Cell, whether the granule's bit is known to be set.
+    """
 
     __slots__ = ("bm_set",)
 

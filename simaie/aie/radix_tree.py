@@ -1,9 +1,9 @@
-"""A lockless radix tree that only grows: granule number to entry, 8 bits a level, most significant bits first.
+"""A lockless radix tree that only grows: granule number to entry, 8 bits per level, most significant bits first.
 
-A slot is a pointer, empty at first. Whoever needs a child that is not there makes one, and publishes it with a
-compare-and-swap of the empty slot. Of several racers one wins; a loser drops what it made, which nobody else has
-ever seen, and goes on with the winner's. Since nothing is ever deleted, a reader needs no lock and no version.
-Invariant: all who ask for one index get one entry, and a loser's entry is never reachable.
+A slot is a pointer, initially empty. A vCPU that needs a missing child creates one and publishes it with a
+compare-and-swap of the empty slot. If several vCPUs race, one wins; a loser drops its own child, which no other vCPU
+has ever seen, and continues with the winner's. Since nothing is ever deleted, a reader needs no lock and no version.
+Invariant: all lookups of one index return the same entry, and a loser's entry is never reachable.
 """
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ __all__ = ["BITS_PER_LEVEL", "Node", "RadixTree", "levels_for"]
 
 BITS_PER_LEVEL = 8
 _SLOT_MASK = (1 << BITS_PER_LEVEL) - 1
-#: A child is only ever reached through the pointer just read: C11's "consume", of which acquire is the usual stand-in.
+#: A child is reached only through the pointer just read: C11's "consume", which compilers implement as acquire.
 _DEPENDENT = Order.ACQUIRE
 
 E = TypeVar("E")
 
 
 def levels_for(index_bits: int) -> int:
-    """Levels of a tree over indices of `index_bits` bits."""
+    """Return the number of levels of a tree over indices of `index_bits` bits."""
     return -(-index_bits // BITS_PER_LEVEL)
 
 
 class Node:
-    """256 slots, empty; `path` leads here from the root, as in ``radix/07``.
+    """A tree node: 256 slots, initially empty.
 
-    Cells are made when first named, which is not an access: a slot's cell exists once, and its value is only seen by
-    operations.
+    A cell is created when its slot is first named, which is not an access: each slot has exactly one cell, and only
+    operations see its value.
+
+    Args:
+        host: Host port, which creates the cells.
+        path: Path of the node from the root, as in ``radix/07``.
     """
 
     __slots__ = ("_host", "_slots", "name", "path")
@@ -49,19 +53,28 @@ class Node:
         self.name = f"node {path}"
 
     def slot(self, number: int) -> SharedCell:
-        """The cell of slot `number`, in [0, 256)."""
+        """Return the cell of slot `number`, in [0, 256)."""
         cell = self._slots.get(number)
         if cell is None:
             cell = self._slots[number] = self._host.cell(f"{self.path}/{number:02x}")
         return cell
 
     def children(self) -> list[tuple[int, Any]]:
-        """(slot, child) of the slots that are not empty, in order: for who looks from outside, no step."""
+        """Return (slot, child) of each slot in use, in order; this is for outside observers and is no step."""
         return [(number, cell.value) for number, cell in sorted(self._slots.items()) if cell.value is not None]
 
 
 class RadixTree(Generic[E]):
-    """Index to entry. index_bits: width of an index; make_entry: a fresh entry for an index, not yet shared."""
+    """A tree from index to entry.
+
+    Args:
+        host: Host port, which creates the slots.
+        index_bits: Width of an index in bits.
+        make_entry: Creates the entry of an index, not yet shared.
+
+    Raises:
+        UsageError: `index_bits` is less than 1.
+    """
 
     def __init__(self, host: Host, index_bits: int, make_entry: Callable[[int], E]) -> None:
         if index_bits < 1:
@@ -78,14 +91,23 @@ class RadixTree(Generic[E]):
         return drawn
 
     async def find(self, index: int, *, allocate: bool) -> E | None:
-        """The entry of `index`; None if it has none and `allocate` is false.
+        """Return the entry of `index`.
 
-        One step for each slot read, and one for each compare-and-swap of an empty slot. Raises UsageError for an index
-        that the tree is too small for: the machine was given too few address bits.
+        Each slot read is one step, and so is each compare-and-swap of an empty slot.
+
+        Args:
+            index: Index of the entry, for example a granule number.
+            allocate: Whether to create a missing entry.
+
+        Returns:
+            The entry; None if it is missing and `allocate` is false.
+
+        Raises:
+            UsageError: The tree is too small for the index, because the machine has too few address bits.
         """
         if index >> self.index_bits:
             raise UsageError(
-                f"granule {index:#x} does not fit in {self.index_bits} index bits; give the machine more address_bits"
+                f"granule {index:#x} does not fit in {self.index_bits} index bits; raise address_bits of the machine"
             )
         child: Any = self.root
         for shift in self._shifts:
@@ -100,6 +122,6 @@ class RadixTree(Generic[E]):
         return found
 
     async def publish(self, slot: SharedCell, fresh: Any) -> Any:
-        """Put `fresh` in the empty `slot`, or lose the race; returns the child that everybody shall use."""
+        """Put `fresh` into the empty `slot` or lose the race; return the child that is now in the slot."""
         winner = await slot.compare_and_swap(None, fresh)
         return fresh if winner is None else winner

@@ -1,7 +1,7 @@
-"""From an address to its locked entry: what the helpers call.
+"""The registry, which the helpers call: it maps an address to its locked entry.
 
 `Registry` is the RFC's: a granule counts as used atomically if it has an entry. `BitmapRegistry` is the later
-revision's: it counts if its bit in a bitmap is set, which a plain store tests in one load instead of a walk.
+revision's: a granule counts if its bit in a bitmap is set, which a plain store tests with one load instead of a walk.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ E = TypeVar("E", bound=Entry)
 
 
 class Registry(Generic[E]):
-    """The entries of one execution. address_bits: width of the addresses; granule: bytes, a power of two.
+    """The entries of one execution, by address.
 
-    make_entry is given the host and the granule's address, tree_class makes the tree. Raises UsageError if the granule
-    is no power of two or as large as the address space.
+    Args:
+        host: Host port.
+        address_bits: Width of an address in bits.
+        granule: Bytes per granule, a power of two.
+        make_entry: Creates an entry from the host port and the granule's address.
+        tree_class: Class of the tree.
+
+    Raises:
+        UsageError: The granule is not a power of two, or is as large as the address space.
     """
 
     def __init__(
@@ -44,15 +51,15 @@ class Registry(Generic[E]):
         self.tree = tree_class(host, address_bits - bits, lambda index: make_entry(host, index << bits))
 
     def number_of(self, address: int) -> int:
-        """The number of the granule that `address` is in."""
+        """Return the number of the granule that contains `address`."""
         return address >> self.granule_bits
 
     def look_up(self, address: int) -> Awaitable[E | None]:
-        """The entry of the granule, if it has one; never makes one."""
+        """Return the entry of the granule that contains `address`, or None; never create one."""
         return self.tree.find(address >> self.granule_bits, allocate=False)
 
     async def get_lock(self, address: int) -> E:
-        """The entry of the granule, made if need be, locked."""
+        """Return the entry of the granule that contains `address`, locked; create it if needed."""
         entry = await self.tree.find(address >> self.granule_bits, allocate=True)
         assert entry is not None
         await entry.lock.lock()
@@ -60,7 +67,18 @@ class Registry(Generic[E]):
 
 
 class BitmapRegistry(Registry[RegisteredEntry]):
-    """A registry whose entries are announced in a bitmap of 2**bitmap_bits bits."""
+    """A registry that announces its entries in a bitmap.
+
+    Args:
+        host: Host port.
+        address_bits: Width of an address in bits.
+        granule: Bytes per granule, a power of two.
+        bitmap_bits: The bitmap has 2**bitmap_bits bits.
+        tree_class: Class of the tree.
+
+    Raises:
+        UsageError: The granule or `bitmap_bits` is out of range.
+    """
 
     def __init__(
         self,
@@ -79,17 +97,17 @@ class BitmapRegistry(Registry[RegisteredEntry]):
         self.bitmap = Bitmap(host, bitmap_bits)
 
     def is_registered(self, address: int) -> Awaitable[bool]:
-        """Whether the granule may have been used atomically: one plain test of its bit."""
+        """Whether the granule that contains `address` may have been used atomically: one plain test of its bit."""
         return self.bitmap.test(self.number_of(address))
 
     async def get_lock(self, address: int) -> RegisteredEntry:
-        """The entry of the granule, made if need be, locked, and announced."""
+        """Return the entry of the granule that contains `address`, locked and announced; create it if needed."""
         entry = await super().get_lock(address)
         await self.announce(entry)
         return entry
 
     async def announce(self, entry: RegisteredEntry) -> None:
-        """Set the bit of a locked entry, once: first the bit, then the flag that saves others the trouble."""
+        """Set the bit of a locked entry once: first the bit, then the flag that spares later callers the work."""
         if not await entry.bm_set.load():
             await self.bitmap.set(self.number_of(entry.address))
             await entry.bm_set.store(True)

@@ -1,8 +1,8 @@
-"""The vCPUs that hold a reservation on a granule: a set of opaque identities, inside the entry, under its lock.
+"""The vCPUs that hold a reservation on a granule: a set of opaque identities, kept in the entry under its lock.
 
-In user mode every guest thread is a vCPU, so there is no bound on the members and a bitmap will not do. Each method
-is one step: a compound access that is legal only because the caller holds the entry's lock. The value is a sorted
-tuple, so that it is immutable and prints alike in every process.
+In user mode every guest thread is a vCPU, so the number of members has no bound and a bitmap does not suffice. Each
+method is one step: a compound access that is legal only because the caller holds the entry's lock. The value is a
+sorted tuple, so it is immutable and prints the same in every process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ Members = tuple[int, ...]
 
 
 class TinySet:
-    """Identities of vCPUs, at most once each, without bound. Hold `guard` for every method."""
+    """A set of vCPU identities without bound; the caller holds the mutex `guard` in every method.
+
+    Args:
+        host: Host port, which creates the cell.
+        name: Name of the cell.
+        guard: The mutex that protects the set.
+    """
 
     __slots__ = ("cell",)
 
@@ -27,11 +33,11 @@ class TinySet:
         self.cell = host.cell(name, (), guard)
 
     def insert(self, identity: int) -> Awaitable[None]:
-        """Make `identity` a member; nothing changes if it is one."""
+        """Insert `identity`; a no-op if it is a member."""
         return self.cell.update(f"insert {identity}", lambda members: (_with(members, identity), None))
 
     def remove(self, identity: int) -> Awaitable[None]:
-        """Make `identity` no member; nothing changes if it is none."""
+        """Remove `identity`; a no-op if it is not a member."""
         return self.cell.update(f"remove {identity}", lambda members: (_without(members, identity), None))
 
     def contains(self, identity: int) -> Awaitable[bool]:
@@ -39,7 +45,7 @@ class TinySet:
         return self.cell.update(f"test {identity}", lambda members: (members, _is_in(members, identity)))
 
     def clear(self) -> Awaitable[None]:
-        """Drop every member."""
+        """Remove every member."""
         return self.cell.update("empty", lambda members: ((), None))
 
 

@@ -1,1 +1,1 @@
-"""The host that the emulator runs on: guest RAM, the emulator's cells and locks, and the memory models over them."""
+"""The host on which the emulator runs: guest RAM, the emulator's cells and locks, and the host memory models."""

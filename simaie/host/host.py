@@ -1,7 +1,7 @@
-"""The host port: what schemes and the AIE module are handed to make operations from.
+"""The host port: schemes and the AIE module create their operations with it.
 
-Its methods return awaitables; awaiting one is one step (an access wider than the host word: one step per word).
-Nothing here touches shared state: a method only describes an operation, and the engine performs it.
+Its methods return awaitables. Awaiting one is one step; an access wider than the host word is one step per word.
+No method touches shared state: a method only describes an operation, and the engine performs it.
 """
 
 from __future__ import annotations
@@ -17,63 +17,74 @@ from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
 
-#: Where an access is in RAM: (physical address, width) of each part, in the order of the guest's addresses.
+#: The ranges of an access in RAM: (physical address, width in bytes) of each part, in the order of guest addresses.
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 _LOAD, _STORE, _RELAXED = Kind.LOAD, Kind.STORE, Order.RELAXED  # looked up once, not per access
 
 
 class SharedCell(Cell):
-    """A cell of the emulator's own memory, at most one pointer wide: plain accesses and host atomics."""
+    """A cell of the emulator's own memory, at most one pointer wide, with plain accesses and host atomics."""
 
     __slots__ = ()
 
     def load(self, order: Order = _RELAXED) -> Awaitable[Any]:
-        """Read it."""
+        """Return the cell's value: one plain load."""
         return Op(_LOAD, self, order=order)
 
     def store(self, value: Any, order: Order = _RELAXED) -> Awaitable[None]:
-        """Write it."""
+        """Set the cell's value: one plain store."""
         return Op(_STORE, self, value=value, order=order)
 
     def compare_and_swap(self, expected: Any, new: Any) -> Awaitable[Any]:
-        """Put `new` there if it holds `expected`; returns what was there before."""
+        """Set the cell to `new` if it holds `expected`, atomically; return the old value."""
         return Op(Kind.CAS, self, value=new, expected=expected, order=Order.SEQ_CST)
 
     def exchange(self, new: Any) -> Awaitable[Any]:
-        """Put `new` there; returns what was there before."""
+        """Set the cell to `new` atomically; return the old value."""
         return Op(Kind.EXCHANGE, self, value=new, order=Order.SEQ_CST)
 
     def fetch(self, function: Function) -> Awaitable[Any]:
-        """Apply `function` atomically; returns what was there before."""
+        """Apply `function` to the cell atomically; return the old value."""
         return Op(Kind.FETCH, self, function=function, order=Order.SEQ_CST)
 
     def update(self, name: str, apply: Callable[[Any], tuple[Any, Any]]) -> Awaitable[Any]:
-        """A compound access under the cell's guard: ``apply(value)`` gives the new value and the result."""
+        """Make a compound access under the cell's guard, in one step.
+
+        Args:
+            name: Names the access in traces.
+            apply: Maps the old value to (new value, result).
+
+        Returns:
+            The result of `apply`.
+        """
         return Op(Kind.UPDATE, self, function=Function(name, apply))
 
 
 class Mutex(Cell):
-    """A host mutex; `value` is its owner. To lock it is one step, disabled while somebody holds it."""
+    """A host mutex; `value` is its owner. Locking is one step, disabled while another actor holds the mutex."""
 
     __slots__ = ()
 
     def lock(self) -> Awaitable[None]:
-        """Acquire it."""
+        """Acquire the mutex."""
         return Op(Kind.LOCK, self, order=Order.ACQUIRE)
 
     def unlock(self) -> Awaitable[None]:
-        """Release it; the caller must be its owner."""
+        """Release the mutex; the caller must be its owner."""
         return Op(Kind.UNLOCK, self, order=Order.RELEASE)
 
 
 class Host:
-    """Makes operations on guest RAM and cells for the emulator. One per execution.
+    """Creates operations on guest RAM and on cells for the emulator; one per execution.
 
-    word: the widest single access to RAM, in bytes; a wider one is split, lowest address first, or `refuses_wide`.
+    Args:
+        word: Bytes of the widest single access to RAM. A wider access is split, lowest address first, or faults if
+            `refuses_wide` is set.
+        endian: Byte order of guest RAM.
     """
 
-    constant_attributes = frozenset({"_calls"})  # to name a cell is no access
+    constant_attributes = frozenset({"_calls"})  # naming a cell is no access
     refuses_wide = False
     _calls: SharedCell | None = None
 
@@ -82,31 +93,37 @@ class Host:
         self.endian = endian
 
     def let_go(self, cpu: VCpu) -> None:
-        """An instruction of `cpu` has faulted: what operations it has made and not awaited will never be performed."""
+        """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
 
     def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
-        """A fresh cell; `name` must be structural, since it is the cell's identity in traces."""
+        """Create a cell.
+
+        Args:
+            name: Identity of the cell in traces; must be structural, the same in every execution.
+            value: Initial value.
+            guard: The mutex that protects the cell, or None.
+        """
         return SharedCell(name, value, guard)
 
     @property
     def calls(self) -> SharedCell:
-        """How many calls have ended, of those that the guest wants ordered; made when first asked for."""
+        """The cell that counts the ended calls that the guest wants ordered; created when first used."""
         if self._calls is None:
             self._calls = self.cell("calls", 0)
         return self._calls
 
     def mutex(self, name: str) -> Mutex:
-        """A fresh mutex, free."""
+        """Create a free mutex; `name` is its identity in traces."""
         return Mutex(name)
 
     def load(self, address: int, width: int, order: Order = _RELAXED) -> Awaitable[int]:
-        """Read `width` bytes of RAM at the physical `address`."""
+        """Read `width` bytes of RAM at the physical `address`, as an unsigned integer."""
         if width <= self.word:
             return Op(_LOAD, None, address, width, None, None, None, order)
         return self._load_words(address, width)
 
     def store(self, address: int, width: int, value: int, order: Order = _RELAXED) -> Awaitable[None]:
-        """Write `width` bytes of RAM at the physical `address`."""
+        """Write `value` to the `width` bytes of RAM at the physical `address`."""
         if width <= self.word:
             return Op(_STORE, None, address, width, value, None, None, order)
         return self._store_words(address, width, value)
@@ -124,13 +141,13 @@ class Host:
             await Op(_STORE, None, address + i * self.word, widths[i], part)
 
     def load_ranges(self, ranges: Ranges) -> Awaitable[int]:
-        """Read an access that may lie in several places of RAM, each part by `load`, in their order."""
+        """Read an access that may be several ranges of RAM, one `load` per range, in their order."""
         if len(ranges) == 1:
             return self.load(*ranges[0])
         return self._load_parts(ranges)
 
     def store_ranges(self, ranges: Ranges, value: int) -> Awaitable[None]:
-        """Write an access that may lie in several places of RAM, each part by `store`, in their order."""
+        """Write an access that may be several ranges of RAM, one `store` per range, in their order."""
         if len(ranges) == 1:
             return self.store(*ranges[0], value)
         return self._store_parts(ranges, value)
@@ -150,57 +167,76 @@ class Host:
             raise GuestFault("width", address, message)
 
     def compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """The host's atomic compare-and-swap on RAM; returns what was there before."""
+        """Perform the host's atomic compare-and-swap on RAM; return the old value.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            expected: The value to compare with.
+            new: The value to store if RAM holds `expected`.
+        """
         return Op(Kind.CAS, None, address, width, new, expected, order=Order.SEQ_CST)
 
     def exchange(self, address: int, width: int, new: int) -> Awaitable[int]:
-        """The host's atomic exchange on RAM; returns what was there before."""
+        """Perform the host's atomic exchange on RAM; return the old value."""
         return Op(Kind.EXCHANGE, None, address, width, new, order=Order.SEQ_CST)
 
     def fetch(self, address: int, width: int, function: Function) -> Awaitable[int]:
-        """The host's atomic read-modify-write on RAM; returns what was there before."""
+        """Perform the host's atomic read-modify-write on RAM; return the old value."""
         return Op(Kind.FETCH, None, address, width, function=function, order=Order.SEQ_CST)
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
-        """A host memory barrier."""
+        """Issue a host memory barrier; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
         return Op(Kind.FENCE, note=kind, order=Order.SEQ_CST)
 
     def choose(self, arity: int, what: str) -> Awaitable[int]:
-        """A local choice among `arity` alternatives; `what` says between which. No scheduling point."""
+        """Make a local choice among `arity` alternatives, no scheduling point; return the index of the choice.
+
+        Args:
+            arity: Number of alternatives.
+            what: The question that the choice answers, as a trace shows it.
+        """
         return Op(Kind.CHOICE, value=arity, note=what)
 
     def begin_exclusive(self) -> Awaitable[None]:
-        """Stop the world: wait until no other vCPU is inside a guest instruction, and keep them there."""
+        """Stop the world: wait until no other vCPU is inside a guest instruction, and keep the others outside."""
         return Op(Kind.BEGIN_EXCLUSIVE)
 
     def end_exclusive(self) -> Awaitable[None]:
-        """Let the world go on."""
+        """Resume the world."""
         return Op(Kind.END_EXCLUSIVE)
 
 
 def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
-    """`value`, `width` bytes wide, as its words of `word` bytes in the order of their addresses."""
+    """Split `value`, `width` bytes wide, into words of `word` bytes, in the order of their addresses.
+
+    Args:
+        value: The value of the access.
+        width: Width of the access in bytes.
+        word: Width of a word in bytes.
+        endian: Byte order.
+    """
     return split_parts(value, word_widths(width, word), endian)
 
 
 def join_words(parts: list[int], word: int, endian: Endian) -> int:
-    """The inverse of `split_words`."""
+    """Join words of `word` bytes into one value: the inverse of `split_words`."""
     return join_parts(parts, [word] * len(parts), endian)
 
 
 def word_widths(width: int, word: int) -> list[int]:
-    """The widths of the words of `word` bytes that make up an access; the last may be narrower."""
+    """Return the widths of the words of `word` bytes in an access of `width` bytes; the last may be narrower."""
     return [min(word, width - done) for done in range(0, width, word)]
 
 
 def split_parts(value: int, widths: Sequence[int], endian: Endian) -> list[int]:
-    """`value` as parts of these widths, in the order of their addresses."""
+    """Split `value` into parts of the given widths in bytes, in the order of their addresses."""
     data = (value & ((1 << 8 * sum(widths)) - 1)).to_bytes(sum(widths), endian)
     ends = accumulate(widths)
     return [int.from_bytes(data[end - width : end], endian) for end, width in zip(ends, widths, strict=True)]
 
 
 def join_parts(parts: Sequence[int], widths: Sequence[int], endian: Endian) -> int:
-    """The inverse of `split_parts`."""
+    """Join parts of the given widths in bytes into one value: the inverse of `split_parts`."""
     data = b"".join(part.to_bytes(width, endian) for part, width in zip(parts, widths, strict=True))
     return int.from_bytes(data, endian)

@@ -1,7 +1,7 @@
-"""The guest's page table: virtual pages to frames of RAM, entry by entry, each entry a cell.
+"""The guest's page table: it maps virtual pages to frames of RAM, and each entry is a cell.
 
-In full-system mode the emulator's software TLB looks the entry up, so a translation is a step of its own and
-may fault. In user mode the mapping is the host operating system's: accesses follow it without any step.
+In full-system mode the emulator's software TLB looks up the entry, so a translation is a separate step and may fault.
+In user mode the mapping is the host operating system's: accesses follow it without a step.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from simaie.op import Op
 __all__ = ["PAGE_SIZE", "Page", "PageTable", "crosses_page", "entry_set_by"]
 
 PAGE_SIZE = 4096
-_ENTRY = "pte "  # what the name of an entry's cell begins with
+_ENTRY = "pte "  # prefix of the name of an entry's cell
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One entry. frame: physical address of the page, a multiple of 4096 bytes."""
+    """One entry of a page table.
+
+    Attributes:
+        frame: Physical address of the page, a multiple of 4096 bytes.
+        writable: Whether stores to the page are allowed.
+        present: Whether the page exists; any access to an absent page faults.
+    """
 
     frame: int
     writable: bool = True
@@ -29,14 +35,21 @@ class Page(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The entry as a trace shows it."""
+        """The entry as shown in a trace."""
         return f"{self.frame:#x}{'w' if self.writable else 'r'}{'' if self.present else '!'}"
 
 
 class PageTable:
-    """The entries of one execution; a page without an entry maps to itself. Its cell is made when first named."""
+    """The page table of one execution; a page without an entry maps to itself.
 
-    constant_attributes = frozenset({"_entries"})  # to name an entry is no access
+    The cell of an entry is created when first named.
+
+    Args:
+        host: Host port, which creates the cells.
+        pages: The entries that differ from the identity, by virtual address.
+    """
+
+    constant_attributes = frozenset({"_entries"})  # naming an entry is no access
 
     def __init__(self, host: Host, pages: Mapping[int, Page]) -> None:
         self._host = host
@@ -53,17 +66,24 @@ class PageTable:
         return self._host.cell(f"{_ENTRY}{number * PAGE_SIZE:#x}", page)
 
     def entry(self, address: int) -> SharedCell:
-        """The cell of the page that `address` is in."""
+        """Return the cell of the page that contains `address`."""
         number = address // PAGE_SIZE
         if number not in self._entries:
             self._entries[number] = self._fresh(number, Page(number * PAGE_SIZE))
         return self._entries[number]
 
     async def translate(self, address: int, *, write: bool) -> int:
-        """The physical address of a guest-virtual one, by one look at the entry.
+        """Return the physical address of a guest-virtual address, with one look-up of the entry.
 
-        Raises GuestFault if the page is absent, or read-only and `write` is asked. This is the place of one byte, and
-        of what follows on the same page: for an access that may cross a page there is `translate_ranges`.
+        The result holds for that byte and for the bytes after it on the same page. For an access that may cross a page,
+        use `translate_ranges`.
+
+        Args:
+            address: Guest-virtual address.
+            write: Whether the access writes.
+
+        Raises:
+            GuestFault: The page is absent, or it is read-only and `write` is set.
         """
         page: Page = await self.entry(address).load()
         if not page.present:
@@ -73,19 +93,27 @@ class PageTable:
         return page.frame + address % PAGE_SIZE
 
     async def translate_ranges(self, address: int, width: int, *, write: bool) -> Ranges:
-        """Where in RAM an access is, by one look at the entry of each page; it may fault as `translate`.
+        """Return the ranges of an access in RAM, with one look-up of the entry of each page.
 
-        All pages are looked up before any part of the access is made, so a fault leaves nothing half done.
+        All pages are looked up before any part of the access is made, so a fault leaves no part done.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width of the access in bytes.
+            write: Whether the access writes.
+
+        Raises:
+            GuestFault: A page is absent, or it is read-only and `write` is set.
         """
         ranges = [(await self.translate(at, write=write), size) for at, size in _by_page(address, width)]
         return _joined(ranges)
 
     def set(self, address: int, page: Page) -> Awaitable[None]:
-        """Replace the entry of `address`: one step."""
+        """Replace the entry of the page that contains `address`: one step."""
         return self.entry(address).store(page)
 
     def resolve(self, address: int) -> int:
-        """Where the host's own mapping puts `address`, with no step (user mode)."""
+        """Return the physical address to which the host maps `address`, with no step (user mode)."""
         cell = self._entries.get(address // PAGE_SIZE)
         if cell is None:
             return address
@@ -93,7 +121,7 @@ class PageTable:
         return page.frame + address % PAGE_SIZE
 
     def resolve_ranges(self, address: int, width: int) -> Ranges:
-        """Where the host's own mapping puts an access, with no step (user mode)."""
+        """Return the ranges in RAM to which the host maps an access, with no step (user mode)."""
         return _joined([(self.resolve(at), size) for at, size in _by_page(address, width)])
 
 
@@ -103,7 +131,7 @@ def crosses_page(address: int, width: int) -> bool:
 
 
 def _by_page(address: int, width: int) -> Ranges:
-    """The guest addresses of an access, page by page."""
+    """Split an access by page: (guest address, width) of each part."""
     if not crosses_page(address, width):
         return ((address, width),)
     first = PAGE_SIZE - address % PAGE_SIZE
@@ -111,7 +139,7 @@ def _by_page(address: int, width: int) -> Ranges:
 
 
 def _joined(ranges: list[tuple[int, int]]) -> Ranges:
-    """The same places, with neighbours made one: pages whose frames follow each other are no boundary in RAM."""
+    """Join adjacent ranges: between pages with adjacent frames there is no boundary in RAM."""
     found = ranges[:1]
     for address, width in ranges[1:]:
         last, size = found[-1]
@@ -122,7 +150,7 @@ def _joined(ranges: list[tuple[int, int]]) -> Ranges:
     return tuple(found)
 
 def entry_set_by(op: Op) -> tuple[int, int] | None:
-    """(page number, physical address of its frame) if `op` puts a page into a page table, else None."""
+    """Return (page number, physical address of its frame) if `op` sets an entry of a page table, else None."""
     if op.cell is None or not isinstance(op.value, Page) or not op.cell.name.startswith(_ENTRY):
         return None
     return int(op.cell.name.removeprefix(_ENTRY), 16) // PAGE_SIZE, op.value.frame

@@ -1,6 +1,6 @@
-"""Partial store order, of SPARC: stores of one vCPU to different places drain in any order.
+"""Partial store order, of SPARC: stores of one vCPU to different locations drain in any order.
 
-Stores that overlap in part have buffers of their own, and the younger one waits for the older.
+Stores that overlap in part are in separate buffers, and the younger store waits for the older one.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ __all__ = ["PsoMemory"]
 
 
 class PsoMemory(BufferedMemory):
-    """A store buffer for each vCPU and address: a load may overtake stores, and stores each other."""
+    """A store buffer per vCPU and address: loads may overtake stores, and stores may overtake each other."""
 
     order = Barrier.LD_LD | Barrier.LD_ST
 
     def buffer_of(self, entry: Buffered) -> str:
-        """That of the address, or the cell."""
+        """Return the name of the store's buffer: its address or its cell."""
         return entry.key
 
     def ready(self, stores: deque[Buffered]) -> Iterator[Buffered]:
-        """Those before the first fence that overlap no older one."""
+        """Yield the stores before the first fence that overlap no older store."""
         older: list[Buffered] = []
         for entry in stores:
             if entry.fences != stores[0].fences:

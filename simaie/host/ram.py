@@ -1,4 +1,4 @@
-"""Guest RAM: bytes, in pages that appear when first written. Only a memory model touches it."""
+"""Guest RAM: bytes, in pages that are created when first written. Only a memory model accesses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def _codecs(prefix: str) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
-    """By width: one C call each way for what fits a struct format; the mask keeps stores within the width."""
+    """Return (readers, writers) by width: one C call per width of a struct format; a mask cuts stores to the width."""
     codecs = {width: Struct(prefix + code) for width, code in _FORMATS.items()}
     readers = {width: codec.unpack_from for width, codec in codecs.items()}
     return readers, {width: (codec.pack_into, (1 << 8 * width) - 1) for width, codec in codecs.items()}
@@ -26,7 +26,11 @@ _CODECS = {"little": _codecs("<"), "big": _codecs(">")}
 
 
 class Ram:
-    """A sparse byte-addressed memory; what was never written reads as 0."""
+    """A sparse byte-addressed memory; bytes never written read as 0.
+
+    Args:
+        endian: Byte order of `read` and `write`.
+    """
 
     def __init__(self, endian: Endian = "little") -> None:
         self.endian: Endian = endian
@@ -34,7 +38,7 @@ class Ram:
         self._readers, self._writers = _CODECS[endian]
 
     def read(self, address: int, width: int) -> int:
-        """The unsigned integer in the `width` bytes at `address`."""
+        """Return the `width` bytes at `address` as an unsigned integer."""
         offset = address & _OFFSET
         page = self._pages.get(address >> _PAGE_BITS)
         if offset + width > _PAGE or width > 8:
@@ -42,7 +46,7 @@ class Ram:
         return self._readers[width](page, offset)[0] if page is not None else 0
 
     def write(self, address: int, width: int, value: int) -> None:
-        """Put `value`, modulo the width, in the `width` bytes at `address`."""
+        """Write `value`, modulo the width, to the `width` bytes at `address`."""
         offset = address & _OFFSET
         writer = self._writers.get(width)
         if writer is None or offset + width > _PAGE:
@@ -57,11 +61,11 @@ class Ram:
         pack(page, offset, value & mask)
 
     def read_bytes(self, address: int, length: int) -> bytes:
-        """The `length` bytes at `address`, across pages if need be."""
+        """Return the `length` bytes at `address`, across pages if needed."""
         return bytes(self._byte(address + i) for i in range(length))
 
     def write_bytes(self, address: int, data: bytes) -> None:
-        """Put `data` at `address`, across pages if need be."""
+        """Write `data` at `address`, across pages if needed."""
         for i, byte in enumerate(data):
             place = address + i
             page = self._pages.setdefault(place >> _PAGE_BITS, bytearray(_PAGE))

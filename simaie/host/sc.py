@@ -12,11 +12,11 @@ from simaie.op import Cell, Kind, Op
 
 __all__ = ["ScMemory"]
 
-_LOAD, _STORE = Kind.LOAD, Kind.STORE  # handled without a look-up: they are most of what runs
+_LOAD, _STORE = Kind.LOAD, Kind.STORE  # handled without a look-up: most operations are plain accesses
 
 
 class _Reservation:
-    """The bytes from `first` up to `after`, and which ranges of them others have stored to since."""
+    """Reserved bytes, from `first` up to but excluding `after`, and the ranges that others have stored to since."""
 
     __slots__ = ("after", "first", "touched")
 
@@ -25,7 +25,7 @@ class _Reservation:
         self.touched: set[tuple[int, int]] = set()
 
     def allows(self, op: Op) -> bool:
-        """Whether a STORE_CONDITIONAL finds reserved what it has to, and untouched."""
+        """Whether the bytes that a STORE_CONDITIONAL needs are reserved and untouched."""
         first, width = op.reserved
         after = first + width
         if not (self.first <= first and after <= self.after):
@@ -36,20 +36,24 @@ class _Reservation:
 
 
 class ScMemory:
-    """RAM, cells, mutexes and the ideal LL/SC monitor, all sequentially consistent."""
+    """RAM, cells, mutexes and the ideal LL/SC monitor, all sequentially consistent.
 
-    #: Whether stores wait in buffers, so that the engine asks `admit`, `drains` and `drain` too.
+    Args:
+        endian: Byte order of guest RAM.
+    """
+
+    #: Whether stores wait in buffers, so that the engine calls `admit`, `drains` and `drain` too.
     buffers_stores = False
-    #: Which orders of a vCPU's own accesses it keeps without a fence.
+    #: The orders between a vCPU's own accesses that the memory keeps without a fence.
     order = Barrier.FULL
 
     def __init__(self, endian: Endian = "little") -> None:
         self.ram = Ram(endian)
         self._read, self._write = self.ram.read, self.ram.write
-        self._reservations: dict[Any, _Reservation] = {}  # by actor, of its last load-linked
+        self._reservations: dict[Any, _Reservation] = {}  # by actor: its last load-linked
 
     def enabled(self, actor: Any, op: Op) -> bool:
-        """A lock must be free, and what an AWAIT waits for must hold."""
+        """Whether `op` may run now: the mutex of a LOCK must be free, and the condition of an AWAIT must hold."""
         if op.kind is Kind.LOCK:
             assert op.cell is not None
             return op.cell.value is None
@@ -59,7 +63,7 @@ class ScMemory:
         return True
 
     def perform(self, actor: Any, op: Op) -> Any:
-        """Perform `op` at once."""
+        """Perform `op` of `actor` at once and return its result."""
         kind = op.kind
         if kind is _LOAD:
             cell = op.cell
@@ -69,19 +73,19 @@ class ScMemory:
         return _HANDLERS[kind](self, actor, op)
 
     def admit(self, op: Op) -> Op:
-        """Every operation is what it is."""
+        """Return `op` unchanged: this memory has no buffers."""
         return op
 
     def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
-        """There is nothing to drain."""
+        """Return no stores: this memory has no buffers."""
         return ()
 
     def drain(self, actor: Any, key: str) -> None:
-        """There is nothing to drain."""
+        """Raise SchemeError: this memory has no buffers."""
         raise SchemeError("this host memory has no store buffers")
 
     def read(self, address: int, width: int) -> int:
-        """What RAM holds now."""
+        """Return the `width` bytes of RAM at `address` as an unsigned integer."""
         return self.ram.read(address, width)
 
     # -- single operations --------------------------------------------------------------------
@@ -123,7 +127,7 @@ class ScMemory:
         return result
 
     def _await(self, actor: Any, op: Op) -> Any:
-        """What is there: one value, or the tuple of those of several places."""
+        """Return the current value: one value, or the tuple of the values of several locations."""
         return self._peek(op) if op.value is None else tuple([self._peek(part) for part in op.places])
 
     def _nothing(self, actor: Any, op: Op) -> None:
@@ -184,7 +188,10 @@ class ScMemory:
 
 
 def _handlers() -> tuple[Callable[[ScMemory, Any, Op], Any], ...]:
-    """By kind. Of the class, not of an object: bound methods kept in an object would be a cycle for the collector."""
+    """Return the handlers by kind.
+
+    They belong to the class: bound methods kept in an object would be a reference cycle for the garbage collector.
+    """
     table: dict[Kind, Callable[[ScMemory, Any, Op], Any]] = {
         Kind.LOAD: ScMemory._load,
         Kind.STORE: ScMemory._store,

@@ -1,18 +1,18 @@
-"""What memories with store buffers have in common: stores wait in their vCPU's own buffers and drain later.
+"""The base of memories with store buffers: a store waits in its vCPU's own buffer and drains later.
 
-A vCPU sees its own buffered stores (forwarding), nobody else does. A drain is a step of an actor of its own and may be
-delayed as long as the scheduler likes, but no operation that carries a barrier on real hosts is performed before the
-vCPU's buffers are empty (`simaie.op.waits_for_drain`): mutexes and atomics do, plain loads and stores, also those of
-the emulator's own cells, do not. The world is stopped only when everybody's buffers are empty.
+A vCPU sees its own buffered stores (forwarding); no other vCPU sees them. A drain is a step of a separate actor. The
+scheduler may delay it arbitrarily, but an operation that carries a barrier on real hosts waits until the vCPU's
+buffers are empty (`simaie.op.waits_for_drain`): mutexes and atomics wait; plain loads and stores, including those of
+the emulator's own cells, do not. The world stops only when the buffers of all vCPUs are empty.
 
-A memory model says which buffered stores may drain next; never one before an older one to the same bytes. A fence that
-orders stores after stores, and nothing else, makes those behind it wait until all before it have drained.
+A memory model defines which buffered stores may drain next; a store never drains before an older store to the same
+bytes. Behind a fence that only orders stores after stores, stores wait until all stores before it have drained.
 
 Model: P. Sewell, S. Sarkar, S. Owens, F. Zappa Nardelli, M. Myreen, "x86-TSO: a rigorous and usable programmer's model
 for x86 multiprocessors" (CACM 53(7), 2010); The SPARC Architecture Manual, version 8, appendix K.
 
-Deviations: a load that overlaps buffered stores only in part takes each byte from where it is newest, where hardware
-would stall; an UPDATE of a cell takes effect at once, since whoever else looks at the cell must hold its guard.
+Deviations: a load that overlaps buffered stores only in part takes the newest value of each byte, where hardware would
+stall; an UPDATE of a cell takes effect at once, since every other access to the cell requires its guard.
 """
 
 from __future__ import annotations
@@ -37,18 +37,23 @@ _SEQ_CST = Order.SEQ_CST
 
 
 class Buffered(msgspec.Struct, frozen=True, eq=False):
-    """A buffered store. fences: how many store-store fences its vCPU had performed before it."""
+    """A buffered store.
+
+    Attributes:
+        op: The store.
+        fences: Number of store-store fences that the vCPU had performed before it.
+    """
 
     op: Op
     fences: int
 
     @property
     def key(self) -> str:
-        """The name of its place: stores to one place drain in their order."""
+        """The name of the store's location; stores to one location drain in order."""
         return self.op.cell.name if self.op.cell is not None else hex(self.op.address)
 
     def overlaps(self, op: Op) -> bool:
-        """Whether `op` touches what it writes."""
+        """Whether `op` touches bytes or a cell that this store writes."""
         store = self.op
         if store.cell is not None or op.cell is not None:
             return store.cell is op.cell
@@ -56,13 +61,17 @@ class Buffered(msgspec.Struct, frozen=True, eq=False):
 
 
 class BufferedMemory(ScMemory):
-    """Sequentially consistent but for stores, which wait in a buffer."""
+    """Sequentially consistent memory, except that stores wait in buffers.
+
+    Args:
+        endian: Byte order of guest RAM.
+    """
 
     buffers_stores = True
 
     def __init__(self, endian: Endian = "little") -> None:
         super().__init__(endian)
-        #: By vCPU, oldest first. Invariant: no vCPU without a buffered store.
+        #: By vCPU, oldest store first. Invariant: each vCPU here has a buffered store.
         self._buffers: dict[Any, deque[Buffered]] = {}
         self._fences: dict[Any, int] = {}
 
@@ -70,29 +79,33 @@ class BufferedMemory(ScMemory):
 
     @abstractmethod
     def buffer_of(self, entry: Buffered) -> str:
-        """The name of the buffer that a store goes to, among those of its vCPU; stores in one never overtake."""
+        """Return the name of the store's buffer among those of its vCPU; stores in one buffer drain in order."""
 
     @abstractmethod
     def ready(self, stores: deque[Buffered]) -> Iterator[Buffered]:
-        """Which of a vCPU's stores, oldest first and at least one, may drain next: of each buffer at most one."""
+        """Yield the stores of a vCPU that may drain next, at most one per buffer.
+
+        Args:
+            stores: The vCPU's buffered stores, oldest first; at least one.
+        """
 
     # -- what the engine asks -----------------------------------------------------------------
 
     def admit(self, op: Op) -> Op:
-        """What `op` is on this memory: a STORE becomes a BUFFER, unless it is sequentially consistent."""
+        """Return `op` as this memory performs it: a STORE becomes a BUFFER, unless it is sequentially consistent."""
         if op.kind is not _STORE or op.order is _SEQ_CST:
             return op
         return Op(_BUFFER, value=op, note=self.buffer_of(Buffered(op, 0)))
 
     def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
-        """The stores of `actor` that may drain next, each with its buffer."""
+        """Yield (buffer name, store) of each store of `actor` that may drain next."""
         stores = self._buffers.get(actor)
         if stores:
             for entry in self.ready(stores):
                 yield self.buffer_of(entry), entry.op
 
     def drain(self, actor: Any, key: str) -> None:
-        """The oldest store in one buffer of `actor` reaches RAM, or its cell."""
+        """Drain the oldest store of the buffer `key` of `actor` to RAM or to its cell."""
         stores = self._buffers[actor]
         entry = next(entry for entry in stores if self.buffer_of(entry) == key)
         stores.remove(entry)
@@ -101,7 +114,7 @@ class BufferedMemory(ScMemory):
         self._store(actor, entry.op)
 
     def enabled(self, actor: Any, op: Op) -> bool:
-        """As on a sequentially consistent memory, but what carries a barrier waits for the buffer."""
+        """Whether `op` may run now: as on sequentially consistent memory, but a barrier waits for the buffers."""
         kind = op.kind
         if kind is _BUFFER or (kind is _LOAD and op.order is not _SEQ_CST):
             return True
@@ -113,7 +126,7 @@ class BufferedMemory(ScMemory):
         return super().enabled(actor, op)
 
     def perform(self, actor: Any, op: Op) -> Any:
-        """Perform `op`: a BUFFER goes into the buffer, a load finds the vCPU's own newer value there."""
+        """Perform `op`: a BUFFER enters the buffer, and a load sees the vCPU's own newer value there."""
         kind = op.kind
         if kind is _BUFFER:
             return self._buffer(actor, op.value)
@@ -148,7 +161,7 @@ class BufferedMemory(ScMemory):
         return tuple([self._forwarded(actor, part) for part in op.places])
 
     def _forwarded(self, actor: Any, op: Op) -> Any:
-        """What `actor` finds at the place of `op`: the newest of its own buffered values, else what is there."""
+        """Return the value that `actor` sees: the newest of its own buffered values, else the value in memory."""
         stores = self._buffers[actor]
         for entry in reversed(stores):
             if entry.overlaps(op):
@@ -161,7 +174,7 @@ class BufferedMemory(ScMemory):
         return self._peek(op)
 
     def _merged(self, op: Op, stores: list[Op]) -> int:
-        """The bytes at the place of `op` after `stores`, oldest first, which stay where they are."""
+        """Return the bytes at the location of `op` overlaid with `stores`, oldest first; the stores stay buffered."""
         data = bytearray(self.ram.read_bytes(op.address, op.width))
         for store in stores:
             wrapped = store.value & ((1 << 8 * store.width) - 1)

@@ -1,4 +1,4 @@
-"""Total store order, the memory of x86 and SPARC: each vCPU's stores drain in their order from one FIFO."""
+"""Total store order, the memory model of x86 and SPARC: each vCPU's stores drain in order from one FIFO."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _STORE, _BUFFER, _SEQ_CST = Kind.STORE, Kind.BUFFER, Order.SEQ_CST  # looked up 
 
 
 class TsoMemory(BufferedMemory):
-    """One store buffer a vCPU: a load may overtake stores to other places, and nothing else is reordered."""
+    """One store buffer per vCPU: a load may overtake stores to other locations; no other reordering."""
 
     order = Barrier.FULL & ~Barrier.ST_LD
 
     def buffer_of(self, entry: Buffered) -> str:
-        """There is only one."""
+        """Return the empty string: a vCPU has only one buffer."""
         return ""
 
-    # What follows is what the base would find out by a search, which for a single FIFO is none.
+    # The methods below shortcut searches of the base class that a single FIFO does not need.
 
     def admit(self, op: Op) -> Op:
-        """A STORE becomes a BUFFER, unless it is sequentially consistent."""
+        """Return `op` as this memory performs it: a STORE becomes a BUFFER, unless it is sequentially consistent."""
         return op if op.kind is not _STORE or op.order is _SEQ_CST else Op(_BUFFER, value=op)
 
     def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
-        """The oldest store of `actor`, if there is one."""
+        """Return the oldest store of `actor`, if any, with the buffer name."""
         stores = self._buffers.get(actor)
         return (("", stores[0].op),) if stores else ()
 
     def drain(self, actor: Any, key: str) -> None:
-        """The oldest store of `actor` reaches RAM, or its cell."""
+        """Drain the oldest store of `actor` to RAM or to its cell."""
         stores = self._buffers[actor]
         oldest = stores.popleft()
         if not stores:
@@ -44,5 +44,5 @@ class TsoMemory(BufferedMemory):
         self._store(actor, oldest.op)
 
     def ready(self, stores: deque[Buffered]) -> Iterator[Buffered]:
-        """The oldest."""
+        """Yield the oldest store."""
         yield stores[0]

@@ -1,1 +1,1 @@
-"""The emulation schemes, one file each: how an emulator performs every class of guest access."""
+"""The emulation schemes, one per file: how an emulator performs each class of guest access."""

@@ -1,13 +1,13 @@
-"""What the two AIE schemes share: the helpers that the translator plants around guest accesses.
+"""The base of both AIE schemes: the helpers that the translator inserts around guest accesses.
 
-An access is bracketed: *pre-load* before a load under LOCK, *pre-store* and *post-store* around every store, *lock
-enable* and *lock disable* at the two ends of a locked instruction. A locked instruction takes the lock of the granule
-that its first access touches and keeps it to its end; a later access of the same instruction is **not** checked again,
-even if it lies in another granule. Of an access that crosses a granule, or a page, only the first granule is locked or
-tested, though each page is translated. A plain store takes the lock only if the granule was used atomically before.
-A vCPU holds at most one lock at a time, so no order of locks is needed.
+A locked instruction starts with *lock enable* and ends with *lock disable*. A *pre-load* helper runs before each load
+under LOCK; a *pre-store* and a *post-store* helper run around every store. A locked instruction takes the lock of the
+granule of its first access and keeps that lock to its end. A later access of the same instruction is **not** checked
+again, even if it lies in another granule. If an access crosses a granule or a page, only its first granule is locked
+or tested, though each page is translated. A plain store takes the lock only if the granule was used atomically before.
+A vCPU holds at most one lock at a time, so no lock order is needed.
 
-The key of a lock is the guest-virtual address in user mode, the physical one in full-system mode.
+The key of a lock is the guest-virtual address in user mode and the physical address in full-system mode.
 """
 
 from __future__ import annotations
@@ -22,12 +22,19 @@ from simaie.schemes.scheme import Scheme
 
 __all__ = ["AieScheme", "HelperState", "Reservation"]
 
-#: The widest single guest access; a 16-byte instruction makes two of them.
+#: Bytes of the widest single guest access; a 16-byte instruction makes two of them.
 _WIDEST = 8
 
 
 class Reservation:
-    """What a vCPU remembers of its last load-linked: the entry, guest address, width in bytes and value."""
+    """The last load-linked of a vCPU.
+
+    Attributes:
+        entry: The entry of the granule that the load-linked reserved.
+        address: The guest address of the load-linked.
+        width: Its width in bytes.
+        value: The value that it loaded.
+    """
 
     __slots__ = ("address", "entry", "value", "width")
 
@@ -36,7 +43,13 @@ class Reservation:
 
 
 class HelperState:
-    """``cpu.local``. held: the entry whose lock this vCPU holds; lock_enabled: inside a LOCK-prefixed instruction."""
+    """The AIE state of one vCPU, kept in ``cpu.local``.
+
+    Attributes:
+        held: The entry whose lock the vCPU holds, or None.
+        lock_enabled: Whether the vCPU is inside a LOCK-prefixed instruction.
+        reservation: The vCPU's last load-linked, or None.
+    """
 
     __slots__ = ("held", "lock_enabled", "reservation")
 
@@ -47,50 +60,62 @@ class HelperState:
 
 
 class AieScheme(Scheme):
-    """Locked instructions and checked stores; a revision says how a lock is found (`get_lock`, `check`)."""
+    """Base of the AIE schemes: locked instructions and checked stores.
+
+    A revision implements `get_lock` and `check`, which find the lock of a granule.
+    """
 
     name: ClassVar[str] = "aie"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK, Promise.REGISTERED_BY_ATOMICS})
 
     def enter(self, cpu: VCpu) -> None:
-        """A vCPU starts with no lock and no reservation."""
+        """Start the vCPU with no lock and no reservation."""
         cpu.local = HelperState()
 
     # -- what a revision defines --------------------------------------------------------------
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
-        """Lock the granule of `key`, with an entry made if need be; ``cpu.local.held`` is then that entry."""
+        """Lock the granule of `key` and record its entry in ``cpu.local.held``; create the entry if needed."""
         raise NotImplementedError
 
     async def check(self, cpu: VCpu, key: int) -> None:
-        """A plain store's check: lock the granule of `key` if it was used atomically before."""
+        """Check a plain store: lock the granule of `key` if it was used atomically before."""
         raise NotImplementedError
 
     # -- the helpers --------------------------------------------------------------------------
 
     async def reach(self, address: int, width: int, *, write: bool) -> tuple[int, Ranges]:
-        """The key of the lock and the places in RAM of an access; the translation may fault."""
+        """Translate an access, which may fault; return the key of its lock and its ranges in RAM.
+
+        Args:
+            address: Guest-virtual address of the access.
+            width: Width of the access in bytes.
+            write: Whether the access writes, so that a read-only page faults.
+        """
         ranges = await self.ranges(address, width, write=write)
         return (ranges[0][0] if self.machine.full_system else address), ranges
 
     def lock_enable(self, cpu: VCpu) -> None:
-        """A locked instruction begins; local, so no step."""
+        """Mark the start of a locked instruction; this is local to the vCPU, so it is no step."""
         cpu.local.lock_enabled = True
 
     async def lock_disable(self, cpu: VCpu) -> None:
-        """A locked instruction ends."""
+        """End a locked instruction: release its lock."""
         await self.release(cpu)
         cpu.local.lock_enabled = False
 
     async def pre_load(self, cpu: VCpu, address: int, width: int) -> Ranges:
-        """Before a load under LOCK: lock, unless something is locked already. Returns the places in RAM."""
+        """Lock before a load under LOCK, unless the vCPU holds a lock already; return the ranges of the load in RAM."""
         key, ranges = await self.reach(address, width, write=False)
         if cpu.local.held is None:
             await self.get_lock(cpu, key)
         return ranges
 
     async def pre_store(self, cpu: VCpu, address: int, width: int) -> Ranges:
-        """Before any store: lock under LOCK, unless locked already; else check. Returns the places in RAM."""
+        """Prepare a store and return its ranges in RAM.
+
+        Under LOCK, take the lock unless the vCPU holds one already; otherwise check the granule.
+        """
         key, ranges = await self.reach(address, width, write=True)
         if not cpu.local.lock_enabled:
             await self.check(cpu, key)
@@ -99,12 +124,12 @@ class AieScheme(Scheme):
         return ranges
 
     async def post_store(self, cpu: VCpu) -> None:
-        """After any store: a plain one lets go of its lock."""
+        """Finish a store: a plain store releases its lock."""
         if not cpu.local.lock_enabled:
             await self.release(cpu)
 
     async def release(self, cpu: VCpu) -> None:
-        """Unlock what this vCPU holds, if anything."""
+        """Release the lock that the vCPU holds, if any."""
         entry = cpu.local.held
         if entry is not None:
             cpu.local.held = None
@@ -113,13 +138,13 @@ class AieScheme(Scheme):
     # -- the access classes -------------------------------------------------------------------
 
     async def store(self, cpu: VCpu, address: int, width: int, value: int) -> None:
-        """A store between its two helpers."""
+        """Store between the pre-store and post-store helpers."""
         ranges = await self.pre_store(cpu, address, width)
         await self.host.store_ranges(ranges, value)
         await self.post_store(cpu)
 
     async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
-        """Lock at the load, hold through the store, let go at the end."""
+        """Perform a locked read-modify-write: lock at the load, hold through the store, release at the end."""
         self.lock_enable(cpu)
         old = await self._load_parts(cpu, address, width)
         await self._store_parts(cpu, address, width, function.apply(old))
@@ -127,7 +152,7 @@ class AieScheme(Scheme):
         return old
 
     async def load_locked(self, cpu: VCpu, address: int, width: int) -> int:
-        """A load of a locked instruction, at most 8 bytes wide."""
+        """Load in a locked instruction, at most 8 bytes."""
         ranges = await self.pre_load(cpu, address, width)
         return await self.host.load_ranges(ranges)
 
@@ -146,5 +171,5 @@ class AieScheme(Scheme):
         return None
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """An exception releases the lock, and ends the locked instruction."""
+        """Take an exception: release the lock and end the locked instruction."""
         await self.lock_disable(cpu)

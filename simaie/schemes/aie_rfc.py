@@ -1,16 +1,16 @@
-"""AIE as the RFC has it: a mutex for each 16-byte chunk that was ever used atomically, for Arm and x86 guests.
+"""AIE as in the RFC: a mutex for each 16-byte granule that was ever used atomically, for Arm and x86 guests.
 
-LL/SC: the entry keeps the set of the vCPUs that hold a reservation there. LDREX joins it; a STREX that finds itself a
-member stores and empties it, all under the entry's mutex. So there is no A-B-A among store-conditionals, and a *plain*
-store between LDREX and STREX goes undetected, on purpose.
+LL/SC: the entry keeps the set of the vCPUs that hold a reservation on the granule. LDREX inserts its vCPU. A STREX
+stores only if its vCPU is a member, and then empties the set; both happen under the entry's mutex. Therefore no A-B-A
+is possible among store-conditionals. A *plain* store between LDREX and STREX goes undetected, by design.
 
-SWP is a locked instruction. The first one flips a one-way switch *before* it takes its lock (in the emulator: when it
-is translated), and from then on plain stores are checked: each tests the switch, and walks the tree without ever
-making an entry. On x86 plain stores are always checked.
+SWP is a locked instruction. The first SWP flips a one-way switch *before* it takes its lock (in the emulator: when the
+SWP is translated). From then on plain stores are checked: each tests the switch and walks the tree, but never creates
+an entry. On x86 plain stores are always checked.
 
-Source: the RFC "Helper-based Atomic Instruction Emulation" (QEMU mailing list, May 2015). It does not tell everything,
-so what is deduced is an option. Beyond it, a STREX to another granule than that of the last LDREX also ends the
-reservation there, as the architecture wants it.
+Source: the RFC "Helper-based Atomic Instruction Emulation" (QEMU mailing list, May 2015). The RFC leaves some details
+open; each detail that is deduced is an option. Beyond the RFC, a STREX to a different granule than that of the last
+LDREX also ends the reservation, as the architecture requires.
 """
 
 from __future__ import annotations
@@ -31,13 +31,22 @@ __all__ = ["AieRfc"]
 
 
 class AieRfc(AieScheme):
-    """Mutex and tiny set for each granule.
+    """AIE as in the RFC: a mutex and a set of reserving vCPUs for each granule.
 
-    granule: bytes per lock, a power of two. drop_first_reservation: whether a second LDREX, on another granule, gives
-    up the first. match: STREX needs a reservation on the ``"granule"``, or also the very ``"address"`` of this vCPU's
-    last LDREX. compare_value: STREX also wants the value that LDREX saw, at the same address and width.
-    checked_store_revokes: a checked plain store and a SWP also empty the set of the granule. on_exception, on_exit:
-    whether an exception, or the end of the thread, is to ``"clear"`` the reservation or ``"leave"`` it.
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        granule: Bytes per lock, a power of two.
+        drop_first_reservation: Whether a second LDREX, on another granule, drops the first reservation.
+        match: ``"granule"`` if a STREX needs a reservation on its granule; ``"address"`` if it also needs the exact
+            address of this vCPU's last LDREX.
+        compare_value: Whether a STREX also needs memory to hold the value that LDREX read, at the same address and
+            width.
+        checked_store_revokes: Whether a checked plain store and a SWP also empty the set of their granule.
+        on_exception: Whether an exception is to ``"clear"`` the reservation or ``"leave"`` it.
+        on_exit: Whether the end of the thread is to ``"clear"`` the reservation or ``"leave"`` it.
+        **usual: Options of `Scheme`.
     """
 
     name: ClassVar[str] = "aie-rfc"
@@ -76,17 +85,17 @@ class AieRfc(AieScheme):
             make_entry=OwnedEntry,
             tree_class=self.tree_class,
         )
-        #: Whether any SWP was ever issued. None: the guest has none, and plain stores are checked from the start.
+        #: Whether any SWP was ever issued. None if the guest has no SWP: plain stores are then checked from the start.
         self.swp_switch = host.cell("swp-switch", False) if machine.isa == "arm" else None
 
     # -- locks --------------------------------------------------------------------------------
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
-        """Find or make the entry, and lock it."""
+        """Find or create the entry of `key`, and lock it."""
         cpu.local.held = await self.registry.get_lock(key)
 
     async def check(self, cpu: VCpu, key: int) -> None:
-        """Lock the entry if there is one, and if plain stores are checked at all."""
+        """Lock the entry of `key` if it exists and plain stores are checked at all."""
         if self.swp_switch is not None and not await self.swp_switch.load():
             return
         entry = await self.registry.look_up(key)
@@ -98,7 +107,7 @@ class AieRfc(AieScheme):
         cpu.local.held = entry
 
     async def post_store(self, cpu: VCpu) -> None:
-        """Revoke the reservations if asked to, then let go of a plain store's lock."""
+        """Revoke the granule's reservations if the option asks for it, then release a plain store's lock."""
         entry = cpu.local.held
         if self.checked_store_revokes and entry is not None:
             await entry.owners.clear()
@@ -107,7 +116,7 @@ class AieRfc(AieScheme):
     # -- SWP and the locked instructions of x86 -----------------------------------------------
 
     async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
-        """Make plain stores check, if none did before, and go on as any locked instruction."""
+        """Switch on the check of plain stores if it is off, then run as a locked instruction."""
         if self.swp_switch is not None and not await self.swp_switch.load():
             await self.swp_switch.store(True)
         return await super().atomic_rmw(cpu, address, width, function)
@@ -115,7 +124,7 @@ class AieRfc(AieScheme):
     # -- LL/SC --------------------------------------------------------------------------------
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
-        """Load and join the set, under the lock."""
+        """Load and insert the vCPU into the granule's set, under the lock."""
         key, ranges = await self.reach(address, width, write=False)
         if self.drop_first_reservation:
             await self._abandon(cpu, unless=key)
@@ -128,7 +137,7 @@ class AieRfc(AieScheme):
         return value
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
-        """Store and empty the set if a member of it, under the lock; the vCPU's reservation ends in any case."""
+        """Store and empty the set if the vCPU is a member, under the lock; the reservation ends in any case."""
         key, ranges = await self.reach(address, width, write=True)
         entry = await self.registry.look_up(key)
         stored = False
@@ -147,11 +156,11 @@ class AieRfc(AieScheme):
         return stored
 
     async def end_reservations(self, entry: OwnedEntry) -> None:
-        """A store-conditional has stored: nobody has a reservation on the granule any more."""
+        """End every reservation on the granule, after a successful store-conditional."""
         await entry.owners.clear()
 
     async def _still_matches(self, cpu: VCpu, address: int, width: int, ranges: Ranges) -> bool:
-        """What the options `match` and `compare_value` ask beyond membership."""
+        """Whether the store-conditional passes the options `match` and `compare_value`, beyond membership."""
         linked = cpu.local.reservation
         if self.match == "granule" and not self.compare_value:
             return True
@@ -162,11 +171,11 @@ class AieRfc(AieScheme):
         return bool(linked.width == width and await self.host.load_ranges(ranges) == linked.value)
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
-        """Leave the set that the last load-linked joined."""
+        """Remove the vCPU from the set that its last load-linked joined."""
         await self._abandon(cpu)
 
     async def _abandon(self, cpu: VCpu, unless: int | None = None) -> None:
-        """Leave the set that the last load-linked joined and forget it, unless `unless` lies in that granule."""
+        """Drop the reservation of the last load-linked, unless the address `unless` lies in the reserved granule."""
         linked = cpu.local.reservation
         if linked is None:
             return
@@ -181,13 +190,16 @@ class AieRfc(AieScheme):
     # -- the system side ----------------------------------------------------------------------
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """Release the lock; the reservation as the option `on_exception` says."""
+        """Release the lock; clear or leave the reservation, as the option `on_exception` says."""
         await super().exception(cpu, cause)
         if self.on_exception == "clear":
             await self._abandon(cpu)
 
     async def thread_exit(self, cpu: VCpu) -> None:
-        """The reservation as the option `on_exit` says: left behind, a thread with the same identity inherits it."""
+        """Clear or leave the reservation, as the option `on_exit` says.
+
+        If it is left, a later thread with the same identity inherits it.
+        """
         if self.on_exit == "clear":
             await self._abandon(cpu)
 

@@ -1,12 +1,12 @@
 """AIE's later revision, for x86 guests: cache-line granules, and a hashed bitmap that plain stores test.
 
-A plain store asks one bit whether its granule was ever used atomically. The bit is set by the first to lock the
-granule, before its load, so only the *first registration* leaves a window: the store tests and finds nothing; a
-locked instruction registers, locks and loads; the store lands; the locked instruction stores over it.
+A plain store tests one bit: was its granule ever used atomically? The first locked instruction on the granule sets
+the bit before its load. Therefore only the *first registration* has a window: the store tests the bit and finds it
+clear; a locked instruction registers, locks and loads; the store lands; the locked instruction overwrites it.
 
 Source: the x86 revision of the AIE series (see the docstring of `simaie.aie`). The spinlock is modelled as a mutex:
-who waits for it takes no step. Two granules that share a bit make a plain store take a lock, and perhaps make an entry,
-that nobody needs: `simaie.aie.bitmap` says how a trace shows this.
+a waiting vCPU takes no step. If two granules share a bit, a plain store may take a needless lock and create a needless
+entry; `simaie.aie.bitmap` describes how a trace shows this.
 """
 
 from __future__ import annotations
@@ -26,9 +26,15 @@ __all__ = ["AieV2"]
 
 
 class AieV2(AieScheme):
-    """Locked instructions of x86; LL/SC is not emulated.
+    """AIE's later revision: locked x86 instructions with a bitmap for plain stores; LL/SC is not emulated.
 
-    granule: bytes per lock, a power of two. bitmap_bits: the bitmap has 2**bitmap_bits bits.
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        granule: Bytes per lock, a power of two.
+        bitmap_bits: The bitmap has 2**bitmap_bits bits.
+        **usual: Options of `Scheme`.
     """
 
     name: ClassVar[str] = "aie-v2"
@@ -54,14 +60,14 @@ class AieV2(AieScheme):
         )
 
     def cmpxchg_unlocked(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """CMPXCHG8B and CMPXCHG16B lock, with the prefix or without."""
+        """Perform CMPXCHG8B or CMPXCHG16B under the lock, with the LOCK prefix or without."""
         return self.cmpxchg(cpu, address, width, expected, new)
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
-        """Find or make the entry, lock it, announce it in the bitmap."""
+        """Find or create the entry of `key`, lock it, and announce it in the bitmap."""
         cpu.local.held = await self.registry.get_lock(key)
 
     async def check(self, cpu: VCpu, key: int) -> None:
-        """One test of the bitmap; a set bit means to lock."""
+        """Test the granule's bit with one load; lock the granule if the bit is set."""
         if await self.registry.is_registered(key):
             await self.get_lock(cpu, key)

@@ -1,8 +1,8 @@
-"""LL/SC by the value: what QEMU does since 2016, called PICO-CAS in the literature.
+"""LL/SC by compare-and-swap: the scheme of QEMU since 2016, called PICO-CAS in the literature.
 
-A load-linked remembers the address and the value. The store-conditional is one host compare-and-swap from that value,
-so it also succeeds when the location changed and changed back (A-B-A). Locked read-modify-writes are one host atomic;
-what the host has none for (too wide, misaligned) runs alone, with the world stopped.
+A load-linked records the address and the value. The store-conditional is one host compare-and-swap from that value,
+so it also succeeds if the location changed and changed back (A-B-A). A locked read-modify-write is one host atomic. If
+the host has no such atomic (the access is too wide or misaligned), the instruction runs with the world stopped.
 
 Sources: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017;
 QEMU's atomic_template.h and target/arm/tcg/translate.c.
@@ -23,7 +23,12 @@ __all__ = ["CompareAndSwap"]
 
 
 class _Local:
-    """linked: virtual address and value of the load-linked. stopped: whether the vCPU has stopped the world."""
+    """The scheme's state of one vCPU.
+
+    Attributes:
+        linked: Virtual address and value of the last load-linked, or None.
+        stopped: Whether the vCPU has stopped the world.
+    """
 
     __slots__ = ("linked", "stopped")
 
@@ -33,7 +38,15 @@ class _Local:
 
 
 class CompareAndSwap(Scheme):
-    """Host atomics on guest RAM. on_exception: ``"clear"`` or ``"leave"`` the reservation."""
+    """LL/SC and locked instructions as host atomics on guest RAM, as in QEMU.
+
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        on_exception: Whether an exception is to ``"clear"`` the reservation or ``"leave"`` it.
+        **usual: Options of `Scheme`.
+    """
 
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
@@ -52,23 +65,23 @@ class CompareAndSwap(Scheme):
         self.on_exception = on_exception
 
     def enter(self, cpu: VCpu) -> None:
-        """A vCPU starts without a reservation."""
+        """Start the vCPU without a reservation."""
         cpu.local = _Local()
 
     # -- LL/SC --------------------------------------------------------------------------------
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
-        """A plain load; remember the guest-virtual address and the value."""
+        """Load plainly; record the guest-virtual address and the value."""
         value = await self.load(cpu, address, width)
         cpu.local.linked = address, value
         return value
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
-        """Compare-and-swap from the remembered value, if the address is the remembered one; forget both."""
+        """Compare-and-swap from the recorded value, if the address is the recorded one; then drop the record."""
         linked, cpu.local.linked = cpu.local.linked, None
         if linked is None or linked[0] != address:
             return False
-        # A wider load-linked is compared by its low bytes, as a C cast does.
+        # Of a wider load-linked the low bytes are compared, as a C cast does.
         expected = linked[1] & ((1 << 8 * width) - 1)
         if self.is_host_atomic(address, width):
             seen = await self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, value))
@@ -77,29 +90,29 @@ class CompareAndSwap(Scheme):
         return bool(seen == expected)
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
-        """Forget the reservation: nobody else can see it, so no step."""
+        """Drop the reservation; only this vCPU can see it, so this is no step."""
         cpu.local.linked = None
 
     # -- locked instructions ------------------------------------------------------------------
 
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
-        """One host atomic, or the whole instruction alone."""
+        """Perform one host atomic, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
             return self._alone(cpu, address, width, function.apply)
         return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """One host compare-and-swap, or the whole instruction alone."""
+        """Perform one host compare-and-swap, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
             return super().cmpxchg(cpu, address, width, expected, new)
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
 
     def is_host_atomic(self, address: int, width: int) -> bool:
-        """Whether the host has an atomic for an access: no wider than its word, and aligned."""
+        """Whether the host has an atomic for the access: no wider than a host word, and aligned."""
         return width <= self.host.word and address % width == 0
 
     async def _alone(self, cpu: VCpu, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
-        """Load, and store what ``new_value(old)`` gives unless that is None, with the world stopped."""
+        """With the world stopped, load the old value and store ``new_value(old)`` unless it is None; return the old."""
         await self.host.begin_exclusive()
         cpu.local.stopped = True
         old = await self.load(cpu, address, width)
@@ -110,7 +123,7 @@ class CompareAndSwap(Scheme):
         return old
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """A fault while the world is stopped lets it go on."""
+        """Take an exception: resume the world if this vCPU stopped it, then apply the option `on_exception`."""
         await self._resume_world(cpu)
         if self.on_exception == "clear":
             cpu.local.linked = None

@@ -1,7 +1,7 @@
-"""One lock for all locked instructions, as QEMU's x86 target had until 2016; plain stores ignore it.
+"""One lock for all locked instructions, as in QEMU's x86 target until 2016; plain stores ignore it.
 
-LOCK takes the lock before the instruction's accesses and its end releases it. Locked instructions are atomic
-against each other, and a plain store between the load and the store of one is lost.
+A LOCK-prefixed instruction takes the lock before its accesses and releases it at its end. Locked instructions are
+atomic with respect to each other; a plain store between the load and the store of a locked instruction is lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ __all__ = ["GlobalLock"]
 
 
 class GlobalLock(Scheme):
-    """lock(G); ld; op; st; unlock(G). ``cpu.local`` is whether the vCPU holds G. LL/SC is not emulated."""
+    """One global lock around each locked instruction: lock(G); ld; op; st; unlock(G). LL/SC is not emulated.
+
+    ``cpu.local`` is whether the vCPU holds G.
+    """
 
     name: ClassVar[str] = "global-lock"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK})
@@ -28,11 +31,11 @@ class GlobalLock(Scheme):
         self.lock = host.mutex("global lock")
 
     def enter(self, cpu: VCpu) -> None:
-        """A vCPU starts without the lock."""
+        """Start the vCPU without the lock."""
         cpu.local = False
 
     async def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> int:
-        """A load and a store under the global lock."""
+        """Load and store under the global lock."""
         await self.lock.lock()
         cpu.local = True
         old = await Scheme.load(self, cpu, address, width)
@@ -41,7 +44,7 @@ class GlobalLock(Scheme):
         return old
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """A fault in the middle releases the lock."""
+        """Release the lock after a fault in the middle of a locked instruction."""
         await self._release(cpu)
 
     async def _release(self, cpu: VCpu) -> None:

@@ -1,16 +1,17 @@
-"""The ideal LL/SC monitor: whatever the guest's architecture allows is possible, and nothing else.
+"""The ideal LL/SC monitor: exactly the behaviour that the guest's architecture allows.
 
-The memory keeps what is reserved and what others have stored to it since (`Kind.LOAD_LINKED`, `Kind.STORE_CONDITIONAL`
-and `Kind.CLEAR_RESERVATION`). Here is what the instruction set's `ReservationRule` makes of it:
+The memory keeps the reserved bytes and what others have stored to them since (`Kind.LOAD_LINKED`,
+`Kind.STORE_CONDITIONAL` and `Kind.CLEAR_RESERVATION`). This module applies the instruction set's `ReservationRule`:
 
-- a store-conditional to the bytes that were load-linked stores if nobody else stored to them: the granule of this
-  monitor holds just these bytes. That an implementation with a larger one fails more often is among the failures
-  without cause, and so is a failure after a plain store of the same vCPU;
-- after an exception that need not end the reservation, a decision tells whether it did;
-- of a store-conditional to other bytes, a decision tells whether it stores, if the architecture leaves it open.
+- A store-conditional to the load-linked bytes stores if no other vCPU stored to them: the granule of this monitor is
+  exactly these bytes. An implementation with a larger granule fails more often; such a failure counts as one without
+  cause, and so does a failure after a plain store of the same vCPU.
+- After an exception that need not end the reservation, a decision determines whether it did.
+- If the architecture leaves open whether a store-conditional to other bytes stores, a decision determines it.
 
-What a store-conditional needs untouched is part of its operation, and of the load-linked's where it may be more than
-the load-linked reads, so that the dependence of operations (`simaie.op.conflict`) knows it.
+The bytes that a store-conditional needs untouched are part of its operation. They are also part of the load-linked's
+operation if they may be more than the bytes that it reads. Dependence of operations (`simaie.op.conflict`) thus
+covers them.
 """
 
 from __future__ import annotations
@@ -25,26 +26,33 @@ from simaie.protocols import VCpu
 __all__ = ["IdealMonitor"]
 
 
-#: What a vCPU has load-linked, and whether an exception since then may have cleared it. Plain data, so that two
-#: snapshots of a guest that looks by load-linked can be compared.
+#: The bytes that a vCPU has load-linked, and whether an exception since then may have cleared the reservation. Plain
+#: data, so that two snapshots of a guest that polls with load-linked can be compared.
 _Reservation: TypeAlias = tuple[Place, bool]
 
 
 class IdealMonitor:
-    """The monitors of all vCPUs; each keeps its own reservation in ``cpu.local``, None where there is none."""
+    """The monitors of all vCPUs; ``cpu.local`` of each vCPU is its reservation, or None."""
 
     def __init__(self, host: Host, rule: ReservationRule | None, *, exact: bool, spurious: bool) -> None:
-        """rule: None if the guest has no LL/SC. exact, spurious: the options of `Native`."""
+        """Create the monitors of one execution.
+
+        Args:
+            host: Host port.
+            rule: The reservation rule of the instruction set; None if the guest has no LL/SC.
+            exact: Whether the option ``reservation="exact"`` of `Native` is set.
+            spurious: Whether the option ``spurious_failures`` of `Native` is set.
+        """
         self._host = host
         self._rule = rule
         self._exact = exact or rule is None
         self._spurious = spurious
         inside = rule is not None and Elsewhere.INSIDE in (rule.other_address, rule.other_width)
-        #: Whether a store-conditional may ask for bytes that the load-linked did not read.
+        #: Whether a store-conditional may need bytes that the load-linked did not read.
         self._watches_granule = inside and not self._exact
 
     async def load_linked(self, cpu: VCpu, place: Place) -> int:
-        """Load and reserve."""
+        """Load from `place` and reserve it."""
         op = Op(Kind.LOAD_LINKED, None, place.physical, place.width)
         if self._watches_granule:
             assert self._rule is not None
@@ -55,7 +63,7 @@ class IdealMonitor:
         return value
 
     async def fails_early(self, cpu: VCpu) -> bool:
-        """Whether a store-conditional fails wherever it stores to: by a decision, which also clears the monitor."""
+        """Whether a store-conditional fails wherever it stores to: a decision, which also clears the monitor."""
         reservation: _Reservation | None = cpu.local
         if self._spurious:
             fails = await self._host.choose(2, "the store-conditional fails without cause")
@@ -68,12 +76,12 @@ class IdealMonitor:
         return bool(fails)
 
     async def store_conditional(self, cpu: VCpu, place: Place, value: int) -> bool:
-        """Store if the rule allows it, and clear the monitor in any case. Returns whether it stored."""
+        """Store if the rule allows it, and clear the monitor in any case; return whether it stored."""
         reservation: _Reservation | None = cpu.local
         rule, linked = self._rule, place if reservation is None else reservation[0]
         elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)
         if elsewhere is None:
-            # One that is not inside asks for its own bytes, which are not reserved, and fails.
+            # A store-conditional outside the reservation needs its own bytes, which are not reserved, so it fails.
             return await self._store(cpu, place, value, linked if linked.holds(place) else place)
         if elsewhere is Elsewhere.FAILS or not await self._stores_elsewhere():
             await self.clear(cpu)
@@ -87,13 +95,13 @@ class IdealMonitor:
         return await self._store(cpu, place, value, linked if granule is None else granule)
 
     async def _stores_elsewhere(self) -> bool:
-        """Whether a store-conditional to other bytes than the reserved ones stores, if it can at all."""
+        """Whether a store-conditional to bytes other than the reserved ones stores, where the rule allows it."""
         if self._spurious:
-            return True  # that it fails was decided already
+            return True  # `fails_early` has already decided that it does not fail
         return bool(await self._host.choose(2, "the store-conditional stores to other bytes than those reserved"))
 
     async def _store(self, cpu: VCpu, place: Place, value: int, needed: Place) -> bool:
-        """Store to `place` if what is `needed` is reserved, and untouched."""
+        """Store to `place` if the bytes of `needed` are reserved and untouched."""
         cpu.local = None
         watched = needed.physical, needed.width
         return bool(await Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, watched))
@@ -104,7 +112,7 @@ class IdealMonitor:
         await Op(Kind.CLEAR_RESERVATION)
 
     async def exception(self, cpu: VCpu) -> None:
-        """An exception clears the monitor, unless there is a reservation that it need not end: this is in doubt now."""
+        """Take an exception: clear the monitor, or leave open whether the exception ended the reservation."""
         reservation: _Reservation | None = cpu.local
         if reservation is None or self._rule is None or Cause.EXCEPTION in self._rule.must:
             await self.clear(cpu)

@@ -1,17 +1,17 @@
-"""The ideal guest architecture: every access that the architecture promises to be indivisible is one operation.
+"""The ideal guest architecture: each access that the architecture guarantees to be indivisible is one operation.
 
-What no emulator achieves and every emulator is measured against. An access without the promise (`Cpu.guarantees`) is
-several operations, which go up or down through memory. So a pair of two X registers is loaded exclusively as two
-doublewords, on an AArch64 without FEAT_LSE2: the monitor covers both from the first on, so that a store-conditional
-succeeds only if the pair was whole. A locked instruction of x86 is indivisible at any address (SDM 3A, 9.1.2); the
-exclusives and atomics of the other architectures fault if they are misaligned.
+No emulator achieves this; it is the reference for all of them. An access without the guarantee (`Cpu.guarantees`) is
+several operations, in ascending or descending address order. For example, on an AArch64 without FEAT_LSE2 an exclusive
+load of two X registers is two doubleword loads. The monitor covers both from the first load on, so the
+store-conditional succeeds only if the pair was read untorn. A locked x86 instruction is indivisible at any address
+(SDM 3A, 9.1.2); the exclusives and atomics of the other architectures fault if they are misaligned.
 
-LL/SC has an ideal monitor, which follows the rule of the guest's architecture (`simaie.schemes.monitor`); where that
-allows both results, a decision tells which it is. With ``spurious_failures=True`` a store-conditional may also fail
-without cause, as every real architecture allows.
+LL/SC has an ideal monitor, which follows the rule of the guest's architecture (`simaie.schemes.monitor`). If that rule
+allows both results, a decision determines the result. With ``spurious_failures=True`` a store-conditional may also
+fail without cause, as every real architecture allows.
 
 Deviations: the parts of an access go up or down, in no other order. A locked instruction across two pages whose frames
-are apart stops the world, so on a host with store buffers it also waits for those of other vCPUs.
+are not adjacent stops the world, so on a host with store buffers it also waits for the buffers of other vCPUs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Native"]
 T = TypeVar("T")
 
 _RELEASE, _ACQUIRE = Barrier.LD_ST | Barrier.ST_ST, Barrier.LD_LD | Barrier.LD_ST
-#: Which barriers on either side give an access its order.
+#: The barriers before and after an access that enforce its order.
 _BEFORE = {
     Order.RELAXED: Barrier.NONE,
     Order.ACQUIRE: Barrier.NONE,
@@ -49,18 +49,25 @@ _AFTER = {
 }
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
-#: What the option ``single_copy`` is called where every access is indivisible, whatever its width and address.
+#: The value of the option ``single_copy`` that makes every access indivisible, whatever its width and address.
 _EVERYTHING = "any"
 
 
 class Native(Scheme):
-    """One operation for each access that the architecture promises to be indivisible, several for the others.
+    """The ideal architecture: one operation per access that is guaranteed indivisible, several for any other access.
 
-    single_copy: whose promise, ``"isa"`` for that of the base architecture, the name of an extension that promises
-    more (``"lpae"`` of Arm, ``"lse2"`` of AArch64; other architectures are as without it), or ``"any"`` if every access
-    is to be indivisible. spurious_failures: whether a store-conditional may fail without cause. reservation:
-    ``"architecture"`` for the rule of the guest's instruction set, or ``"exact"``: a store-conditional fails unless all
-    that it stores to was load-linked, and then needs nothing but the reservation, which is the rule of herd7's models.
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        spurious_failures: Whether a store-conditional may fail without cause.
+        reservation: ``"architecture"`` for the rule of the guest's instruction set. ``"exact"`` for the rule of herd7's
+            models: a store-conditional fails unless all bytes that it stores to were load-linked, and then needs only
+            the reservation.
+        single_copy: The guarantee to apply: ``"isa"`` for that of the base architecture; the name of an extension with
+            a stronger guarantee (``"lpae"`` of Arm, ``"lse2"`` of AArch64; other architectures are unaffected); or
+            ``"any"`` to make every access indivisible.
+        **usual: Options of `Scheme`.
     """
 
     name: ClassVar[str] = "native"
@@ -83,19 +90,19 @@ class Native(Scheme):
             host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
-        #: An aligned access so wide is one operation in any case.
+        #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
     # -- plain accesses -----------------------------------------------------------------------
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """One load, or one for each part."""
+        """Load with one operation, or one for each indivisible part."""
         if self.flat and width <= self._widest and not address & width - 1:
             return Op(_LOAD, None, address, width)
         return self._load_parts(address, width)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
-        """One store, or one for each part."""
+        """Store with one operation, or one for each indivisible part."""
         if self.flat and width <= self._widest and not address & width - 1:
             return Op(_STORE, None, address, width, value)
         return self._store_parts(address, width, value)
@@ -114,7 +121,7 @@ class Native(Scheme):
             await Op(_STORE, None, *parts[number], values[number])
 
     def _cut(self, address: int, ranges: Ranges, access: AccessKind = AccessKind.LOAD) -> Ranges:
-        """The places of an access at the guest's `address`, cut into parts that are indivisible."""
+        """Return the ranges of an access at the guest's `address`, cut into indivisible parts."""
         if self._guarantee is None:
             return ranges
         widths = iter(self._guarantee.parts(access, address, sum(width for _, width in ranges)))
@@ -127,7 +134,7 @@ class Native(Scheme):
         return tuple(parts)
 
     async def _direction(self, parts: Ranges) -> Sequence[int]:
-        """The numbers of the parts in the order in which they are accessed: no architecture says which is first."""
+        """Decide the order in which the parts are accessed, which no architecture specifies; return their indices."""
         numbers = range(len(parts))
         if len(parts) > 1 and await self.host.choose(2, "the parts of the access go down through memory"):
             return numbers[::-1]
@@ -136,7 +143,7 @@ class Native(Scheme):
     # -- LL/SC --------------------------------------------------------------------------------
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """One load that sets the ideal monitor; of a pair, another one of the half that is not read with it."""
+        """Load and set the ideal monitor; of a pair read in two halves, load the other half too."""
         return self.on_ram(address, False, lambda at: self._linked(cpu, Place(address, at, width)))
 
     def _linked(self, cpu: VCpu, place: Place) -> Awaitable[int]:
@@ -145,7 +152,7 @@ class Native(Scheme):
         return self._monitor.load_linked(cpu, place) if len(parts) == 1 else self._linked_parts(cpu, place, parts)
 
     async def _linked_parts(self, cpu: VCpu, place: Place, parts: Ranges) -> int:
-        """The monitor covers all parts from the first access on, which says what the first part holds."""
+        """Load a pair in parts; the first access sets the monitor over all parts and reads the first one."""
         widths = [width for _, width in parts]
         _, *others = await self._direction(parts)
         values = split_parts(await self._monitor.load_linked(cpu, place), widths, self.host.endian)
@@ -154,7 +161,7 @@ class Native(Scheme):
         return join_parts(values, widths, self.host.endian)
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
-        """One store, if the monitor allows it."""
+        """Store with one operation, if the monitor allows it."""
         if await self._monitor.fails_early(cpu):
             return False
         monitor = self._monitor
@@ -169,19 +176,19 @@ class Native(Scheme):
     # -- locked instructions ------------------------------------------------------------------
 
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
-        """One fetch-and-apply."""
+        """Perform one fetch-and-apply."""
         if self.crosses(address, width):
             return self._alone(address, width, function.apply)
         return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """One compare-and-swap; a failing one is a read."""
+        """Perform one compare-and-swap; a failing one only reads."""
         if self.crosses(address, width):
             return self._alone(address, width, lambda old: new if old == expected else None)
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
 
     async def _alone(self, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
-        """Load, and store what ``new_value(old)`` gives unless that is None, on two pages, with the world stopped."""
+        """With the world stopped, load from two pages, store ``new_value(old)`` unless it is None, return the old."""
         ranges = await self.ranges(address, width, write=True)
         await self.host.begin_exclusive()
         widths, endian = [size for _, size in ranges], self.host.endian
@@ -194,18 +201,25 @@ class Native(Scheme):
         return old
 
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
-        """What the architecture asks for, and no more; but an LDAR waits for all stores before it, not just STLRs."""
+        """Perform an access with exactly the order of the architecture.
+
+        The exception: an LDAR waits for all earlier stores, not only for STLRs.
+        """
         return self.between(_BEFORE[order], _AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """An exception clears the monitor, or may, or does not."""
+        """Take an exception: it clears the monitor, may clear it, or leaves it, as the rule says."""
         await self._monitor.exception(cpu)
 
 
 def _guarantee(isa: str, single_copy: str) -> Guarantee | None:
-    """The promise that the option ``single_copy`` names for an instruction set; None if everything is indivisible.
+    """Return the guarantee that the option ``single_copy`` selects for an instruction set.
 
-    UsageError if no instruction set has an extension of that name.
+    Returns:
+        The guarantee, or None if every access is indivisible.
+
+    Raises:
+        UsageError: No instruction set has an extension of that name.
     """
     names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
     require_one_of("single_copy", single_copy, sorted(names))

@@ -1,12 +1,12 @@
-"""What every scheme starts from: plain accesses go straight to RAM, and nothing else is there.
+"""The base class of every scheme: plain accesses go straight to RAM, and atomic accesses are not implemented.
 
-A scheme is one class with async methods; derive, and override what your emulator does differently. The constructor is
-called once per execution with the host port, the page table and the machine's facts, so `self` may
-hold fresh cells and locks. State of one vCPU goes in ``cpu.local``.
+A scheme is one class with async methods. Derive from `Scheme` and override what your emulator does differently. The
+constructor runs once per execution, with the host port, the page table and the facts about the machine, so `self` may
+hold fresh cells and locks. Keep the state of one vCPU in ``cpu.local``.
 
-What vCPUs share has to be in cells and locks, which change by operations. An attribute that changes after the
-constructor, a dictionary say, changes at moments that no scheduler chooses; explorations refuse such a scheme with
-`EscapedStateError`.
+State that vCPUs share must be in cells and locks, which change only by operations. An attribute that changes after the
+constructor (a dictionary, for example) changes at moments that no scheduler chooses; explorations reject such a scheme
+with `EscapedStateError`.
 """
 
 from __future__ import annotations
@@ -24,35 +24,40 @@ from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
 __all__ = ["BARRIERS", "Scheme"]
 
-#: Which barriers an emulator emits: none at all; those that the guest asks for; and those that its architecture needs.
-#: A set of orders in their place (``st-ld+st-st``, see `simaie.barrier`) is `full` for those orders only.
+#: Which barriers an emulator emits: ``none``; those of the ``guest``; or ``full``, all that the guest's architecture
+#: needs. A set of orders (``st-ld+st-st``, see `simaie.barrier`) is `full` for those orders only.
 BARRIERS = ("none", "guest", "full")
 _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
 _RELEASING = (Order.RELEASE, Order.ACQ_REL)
 _ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
 
-#: In bytes: what an unlocked instruction of x86 reads and writes at once.
+#: Bytes that an unlocked x86 instruction reads or writes at once.
 _HALF = 8
 
 T = TypeVar("T")
 
 
 class Scheme:
-    """The base: loads and stores are plain host accesses, everything atomic is missing.
+    """Base of all schemes: loads and stores are plain host accesses, atomic accesses are missing.
 
-    barriers: see `BARRIERS`; ``"usual"`` for what this scheme's emulator does. wide_accesses: whether an access wider
-    than the host word is to be ``"split"`` into several, which may tear, or ``"refuse"``d with a guest fault.
+    Args:
+        host: Host port, which makes the operations.
+        pages: Page table of the guest.
+        machine: Facts about the machine: instruction set, mode, host word, memory orders.
+        barriers: Which barriers the emulator emits, see `BARRIERS`; ``"usual"`` for the default of this scheme.
+        wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
+            ``"refuse"``d with a guest fault.
     """
 
     #: What the scheme promises beyond atomicity itself; checkers hold it to exactly this.
     promises: frozenset[Promise] = frozenset()
-    #: The name under which it is registered; shown in messages.
+    #: The name under which the scheme is registered; shown in messages.
     name: ClassVar[str] = "scheme"
-    #: Attributes that may change because what the scheme does never depends on when: a cache of cells by their names,
-    #: a counter for statistics. Also global, enclosing and default variables of its methods, by their names.
+    #: Names of attributes that may change outside operations, because no behaviour depends on when they change: a cache
+    #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
-    #: What the option ``barriers="usual"``, the default, stands for.
+    #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
 
     def __init__(
@@ -70,51 +75,75 @@ class Scheme:
         self.pages = pages
         self.machine = machine
         self._full_system = machine.full_system
-        #: Whether guest addresses are RAM addresses, with nothing to look up.
+        #: Whether guest addresses are RAM addresses, so that no page table entry is looked up.
         self.flat = not machine.full_system and pages.is_identity
         # On a command line, "none" is read as None.
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
-        #: The orders for which barriers are emitted at all.
+        #: The orders for which the scheme emits barriers.
         self.emitted = _emitted(self.barriers)
 
     def enter(self, cpu: VCpu) -> None:
-        """A vCPU has been made: give it the scheme's local state."""
+        """Set up the scheme's local state of a new vCPU."""
 
     # -- addresses ----------------------------------------------------------------------------
 
     async def physical(self, address: int, *, write: bool) -> int:
-        """Where in RAM a guest-virtual address is: a step in full-system mode, none in user mode.
+        """Return the physical address of a guest-virtual address: one step in full-system mode, no step in user mode.
 
-        It is the place of one byte, and of what follows on its page; an access that may cross a page has `ranges`.
+        The result holds for that byte and for the bytes after it on the same page. For an access that may cross a page,
+        use `ranges`.
+
+        Args:
+            address: Guest-virtual address.
+            write: Whether the access writes, so that a read-only page faults.
         """
         if self._full_system:
             return await self.pages.translate(address, write=write)
         return self.pages.resolve(address)
 
     async def ranges(self, address: int, width: int, *, write: bool) -> Ranges:
-        """Where in RAM an access is: one range, or two if it crosses into a page whose frame does not follow.
+        """Return the ranges of an access in RAM: one, or two if it crosses into a page whose frame is not adjacent.
 
-        In full-system mode this is a step for each page. A page that is absent, or read-only for a write, faults here,
+        In full-system mode each page is one step. An absent page, or a read-only page if `write` is set, faults here,
         before any part of the access is made.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width of the access in bytes.
+            write: Whether the access writes.
+
+        Returns:
+            (physical address, width in bytes) of each part, in the order of the guest's addresses.
         """
         if self._full_system:
             return await self.pages.translate_ranges(address, width, write=write)
         return self.pages.resolve_ranges(address, width)
 
     def crosses(self, address: int, width: int) -> bool:
-        """Whether an access touches two pages, so that it may lie in two places of RAM."""
+        """Whether an access touches two pages, so that it may be two ranges of RAM."""
         return not self.flat and crosses_page(address, width)
 
     async def check_pages(self, address: int, width: int, *, write: bool) -> None:
-        """Fault now if an access made of several smaller ones would fault at any of them: before the first is made.
+        """Fault before the first part of a compound access if any of its parts would fault.
 
-        Only one that crosses a page needs it: of the others the first part faults.
+        Only an access that crosses a page needs this check: otherwise its first part faults.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width of the whole access in bytes.
+            write: Whether the access writes.
         """
         if self._full_system and crosses_page(address, width):
             await self.pages.translate_ranges(address, width, write=write)
 
     def on_ram(self, address: int, write: bool, access: Callable[[int], Awaitable[T]]) -> Awaitable[T]:
-        """``access(physical address)``, after the translation that the mode asks for; for accesses within a page."""
+        """Translate `address` as the mode requires and return ``access(physical address)``.
+
+        Args:
+            address: Guest-virtual address of an access within one page.
+            write: Whether the access writes, so that a read-only page faults.
+            access: Makes the access at a physical address.
+        """
         if self._full_system:
             return self._translated(address, write, access)
         return access(self.pages.resolve(address))
@@ -125,7 +154,13 @@ class Scheme:
     # -- the access classes: an override may just as well be an `async def` ----------------------
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """A plain load."""
+        """Load `width` bytes at the guest-virtual `address`.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         if self.flat:
             return self.host.load(address, width)
         return self._load_mapped(address, width)
@@ -134,7 +169,14 @@ class Scheme:
         return await self.host.load_ranges(await self.ranges(address, width, write=False))
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
-        """A plain store."""
+        """Store `width` bytes of `value` at the guest-virtual `address`.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width in bytes.
+            value: The unsigned integer to store.
+        """
         if self.flat:
             return self.host.store(address, width, value)
         return self._store_mapped(address, width, value)
@@ -143,13 +185,20 @@ class Scheme:
         await self.host.store_ranges(await self.ranges(address, width, write=True), value)
 
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
-        """Wait until `function` holds of a location."""
+        """Wait until `function` holds of a location, and return the value that it then has.
+
+        Args:
+            cpu: The vCPU that waits.
+            address: Guest-virtual address of the location.
+            width: Width in bytes.
+            function: Predicate of the location's value.
+        """
         if self.crosses(address, width):
             return self._wait_across(address, width, function)
         return self.on_ram(address, False, lambda at: Op(Kind.AWAIT, None, at, width, function=function))
 
     async def _wait_across(self, address: int, width: int, function: Function) -> int:
-        """One wait for the parts of a location on two pages."""
+        """Wait for a location that spans two pages with one operation."""
         ranges = await self.ranges(address, width, write=False)
         widths, endian = [size for _, size in ranges], self.host.endian
         if len(ranges) == 1:
@@ -159,27 +208,68 @@ class Scheme:
         return join_parts(await Op(Kind.AWAIT, value=loads, function=both), widths, endian)
 
     def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """LDREX and its kin."""
+        """Load and reserve: LDREX and its equivalents.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         raise self._missing("load-linked / store-conditional")
 
     def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[bool]:
-        """STREX and its kin."""
+        """Store if the vCPU's reservation holds: STREX and its equivalents.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width in bytes.
+            value: The unsigned integer to store.
+
+        Returns:
+            Whether it stored.
+        """
         raise self._missing("load-linked / store-conditional")
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
-        """CLREX: give up the reservation."""
+        """Drop the vCPU's reservation: CLREX."""
 
     def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
-        """A locked read-modify-write; returns the old value."""
+        """Perform a locked read-modify-write and return the old value.
+
+        Args:
+            cpu: The vCPU that performs it.
+            address: Guest-virtual address.
+            width: Width in bytes.
+            function: Computes the new value from the old one.
+        """
         raise self._missing("locked read-modify-writes")
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """A locked compare-and-exchange; by default a read-modify-write that may write the old value back."""
+        """Perform a locked compare-and-exchange and return the old value.
+
+        The default is a read-modify-write that may write the old value back.
+
+        Args:
+            cpu: The vCPU that performs it.
+            address: Guest-virtual address.
+            width: Width in bytes.
+            expected: The value to compare with.
+            new: The value to store if memory holds `expected`.
+        """
         function = Function(f"cmpxchg {expected} -> {new}", lambda old: new if old == expected else old)
         return self.atomic_rmw(cpu, address, width, function)
 
     def cmpxchg_unlocked(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """CMPXCHG8B or CMPXCHG16B of x86 without LOCK: loads, then stores, of 8 bytes each; it always writes."""
+        """Perform CMPXCHG8B or CMPXCHG16B of x86 without LOCK: 8-byte loads, then 8-byte stores; it always writes.
+
+        Args:
+            cpu: The vCPU that performs it.
+            address: Guest-virtual address.
+            width: Width in bytes, 8 or 16.
+            expected: The value to compare with.
+            new: The value to store if memory holds `expected`; otherwise the old value is stored.
+        """
         return self._compare_and_write(cpu, address, width, expected, new)
 
     async def _compare_and_write(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> int:
@@ -191,19 +281,25 @@ class Scheme:
         return old
 
     async def fence(self, cpu: VCpu, kind: str) -> None:
-        """A guest barrier becomes the same barrier of the host, or nothing with ``barriers="none"``.
+        """Perform a guest barrier as the same host barrier, or as nothing with ``barriers="none"``.
 
-        kind: the orders it keeps, see `simaie.barrier`.
+        Args:
+            cpu: The vCPU that performs it.
+            kind: The orders that the barrier keeps, see `simaie.barrier`.
         """
         order = parse_barrier(kind) & self.emitted
         if order:
             await self.host.fence(order.text)
 
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
-        """`body`, an access of the guest with acquire or release order; SEQ_CST is that of AArch64's LDAR.
+        """Return the guest access `body` with acquire or release order; SEQ_CST is the order of AArch64's LDAR.
 
-        As QEMU does it: a full barrier after what acquires and before what releases. So nothing stands between a
-        release and an acquire that follows it, which the guest may count on (STLR, LDAR), but with ``barriers="full"``.
+        As in QEMU, a full barrier follows an acquire and precedes a release. There is thus no barrier between a release
+        and a later acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
+
+        Args:
+            order: The order of the access.
+            body: The access.
         """
         before = Barrier.FULL if order in _RELEASING else Barrier.NONE
         if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
@@ -211,7 +307,13 @@ class Scheme:
         return self.between(before, Barrier.FULL if order in _ACQUIRING else Barrier.NONE, body)
 
     def between(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> Awaitable[T]:
-        """`body` with a host barrier on either side, as far as barriers are emitted at all."""
+        """Return `body` with a host barrier before and after, restricted to the orders that the scheme emits.
+
+        Args:
+            before: Orders of the barrier before the access.
+            after: Orders of the barrier after it.
+            body: The access.
+        """
         before, after = before & self.emitted, after & self.emitted
         return self._fenced(before, after, body) if before or after else body
 
@@ -229,8 +331,10 @@ class Scheme:
         return result
 
     def order_plain_accesses(self) -> None:
-        """Unless ``barriers`` is none or guest, put a host barrier before each plain load and store: for the orders
-        that the guest counts on and the host does not keep. QEMU's rule (tcg_req_mo); atomic helpers get none.
+        """Put a host barrier before each plain load and store, for the orders that the guest needs and the host lacks.
+
+        With ``barriers`` set to ``none`` or ``guest`` nothing changes. This is QEMU's rule (tcg_req_mo); atomic helpers
+        get no barrier.
         """
         if self.barriers in ("none", "guest"):
             return
@@ -245,14 +349,19 @@ class Scheme:
         return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """An exception is taken: let go of what a half-done instruction holds."""
+        """Take an exception: release what a half-done instruction holds.
+
+        Args:
+            cpu: The vCPU that takes the exception.
+            cause: Why it takes it.
+        """
 
     async def thread_exit(self, cpu: VCpu) -> None:
-        """The guest thread is about to end."""
+        """Clean up before the guest thread of `cpu` ends."""
 
     @property
     def has_thread_exit(self) -> bool:
-        """Whether `thread_exit` is overridden: if not, the engine need not call it."""
+        """Whether `thread_exit` is overridden; if not, the engine need not call it."""
         return getattr(self.thread_exit, "__func__", None) is not Scheme.thread_exit
 
     def _missing(self, what: str) -> Exception:
@@ -261,7 +370,7 @@ class Scheme:
     # -- shared by the schemes ----------------------------------------------------------------
 
     async def _read_modify_write(self, physical: int, width: int, function: Function) -> int:
-        """Load, compute, store: three things that only a lock around them makes one."""
+        """Load, compute, store: three steps, which only a lock around them makes atomic."""
         old = await self.host.load(physical, width)
         await self.host.store(physical, width, function.apply(old))
         return old
