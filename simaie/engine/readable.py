@@ -8,7 +8,7 @@ import math
 import operator
 import os
 import sys
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ WRAPPERS: dict[type, tuple[str, ...]] = {
 }
 DESCRIPTORS = (
     GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType,
-    ClassMethodDescriptorType, CodeType,
+    ClassMethodDescriptorType, CodeType, type(vars(namedtuple("Fields", "field"))["field"]),
 )  # fmt: skip
 #: Attributes of classes that Python keeps there for itself.
 MACHINERY = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import pytest
 import trio
@@ -41,8 +42,23 @@ async def spins_inside_other_loops(cpu):
             await spins(cpu)
 
 
+class Place(NamedTuple):
+    """Where a guest spins."""
+
+    address: int
+
+
+async def spins_at_a_place_in_a_named_tuple(cpu):
+    place = Place(X)
+    while not await cpu.ldr(place.address):
+        await cpu.wfe()
+
+
 spins_as_data = [ins("label", "again"), ins("ldr", X, into="seen"), ins("wfe"), ins("cbz", "seen", "again")]
-SPINS = [spins, spins_with_a_fence, spins_on_an_exclusive, spins_inside_other_loops, spins_as_data]
+SPINS = [
+    spins, spins_with_a_fence, spins_on_an_exclusive, spins_inside_other_loops, spins_at_a_place_in_a_named_tuple,
+    spins_as_data,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("thread", SPINS, ids=lambda thread: getattr(thread, "__name__", "spins_as_data"))
