@@ -38,6 +38,17 @@ AREAS: dict[str, tuple[str, ...]] = {
     "simaie/guest/isa": ("tests/unit", "tests/litmus", "tests/conformance"),
     "schedulers/simaie_schedulers": ("tests/unit", "tests/exhaustive", "tests/conformance", "tests/litmus"),
 }
+#: By area, the tests that are about nothing else: they notice most, and take seconds where a folder takes minutes.
+_SHARP: dict[str, tuple[str, ...]] = {
+    "simaie/check": ("unit/test_check_*.py", "exhaustive/test_checkers_invariant.py"),
+    "simaie/host": ("unit/test_host.py", "unit/test_*split*.py", "unit/test_page_crossing.py",
+                    "conformance/test_host_memories.py", "exhaustive/test_store_buffers.py"),
+    "simaie/schemes": ("unit/test_schemes_*.py", "unit/test_reservation_rules.py", "unit/test_wide_accesses.py"),
+    "simaie/aie": ("unit/test_aie_*.py", "unit/test_schemes_*.py"),
+    "simaie/guest/isa": ("unit/test_isas.py", "unit/test_x86_instructions.py", "litmus/test_*_semantics.py"),
+    "schedulers": ("unit/test_scheduler_d*.py", "exhaustive/test_dpor_effects.py", "exhaustive/test_dpor_counts.py",
+                   "exhaustive/test_store_buffers.py", "exhaustive/test_mixes.py"),
+}  # fmt: skip
 #: Of the schedulers only the exhaustive search: whether chance is well spread is no matter of a verdict.
 _SEARCH = ("dfs.py", "dfs_tree.py", "dpor")
 _OPERATORS = (
@@ -167,13 +178,19 @@ def passes(copy: Path, tests: Sequence[str]) -> bool:
 def _stages(path: str) -> Iterator[tuple[str, ...]]:
     """The tests to run, the likeliest to notice first, and the slow folders only if all before them pass."""
     stem, module = Path(path).stem, path.removesuffix(".py").replace("/", ".")
-    files = [file for file in sorted((PROJECT / "tests").glob("*/test_*.py")) if _is_quick(file)]
+    area = next(area for area in AREAS if path.startswith(area))
+    folder = PROJECT / "tests"
+    files = [file for file in sorted(folder.glob("*/test_*.py")) if _is_quick(file)]
     named = [file for file in files if stem.strip("_") in file.stem]
-    importing = [file for file in files if file not in named and f"from {module} import" in file.read_text("utf-8")]
-    for stage in (named, importing):
-        if stage:
-            yield tuple(file.relative_to(PROJECT).as_posix() for file in stage)
-    yield from ((folder,) for folder in next(tests for area, tests in AREAS.items() if path.startswith(area)))
+    importing = [file for file in files if f"from {module} import" in file.read_text("utf-8")]
+    sharp = [file for pattern in _SHARP[area] for file in sorted(folder.glob(pattern))]
+    done: set[Path] = set()
+    for stage in (named, sharp, importing):
+        fresh = [file for file in stage if file not in done]
+        done.update(fresh)
+        if fresh:
+            yield tuple(file.relative_to(PROJECT).as_posix() for file in fresh)
+    yield from ((tests,) for tests in AREAS[area])
 
 
 def _is_quick(file: Path) -> bool:
