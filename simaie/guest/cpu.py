@@ -156,7 +156,17 @@ class Cpu:
         return self._access(cause, AccessKind.OTHER, 0, 0, body, ends=Cause.EXCEPTION)
 
     def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
-        """Replace the page-table entry of `address`: what an operating system does."""
+        """Replace the page-table entry of `address`: what an operating system does, in full-system mode.
+
+        Raises:
+            UsageError: In user mode, where accesses follow the mapping without a step: in which order an access and a
+                change of the mapping come would be no choice of the scheduler's.
+        """
+        if not self._machine.full_system:
+            raise UsageError(
+                f"vCPU {self.name!r} maps a page at {address:#x} in user mode, where the mapping stays as it is; "
+                "run it on Machine(full_system=True), or give the program its `pages`"
+            )
         return self._access("map-page", AccessKind.OTHER, 0, 0, self._scheme.pages.set(address, page))
 
     def leave(self) -> Coroutine[Any, Any, None]:

@@ -233,6 +233,16 @@ def test_page_faults_come_from_the_page_table_in_both_steps():
     assert trace.outcome.as_dict() == {"0:at": 0x7000, "0:read": 8, f"[{X:#x}]": 4}
 
 
+def test_in_user_mode_the_mapping_stays_as_it_is():
+    """Else an exhaustive search would not know that accesses depend on it."""
+
+    async def guest(cpu):
+        await cpu.map_page(0x7000, Page(0x1000))
+
+    with pytest.raises(UsageError, match=r"full_system=True"):
+        alone(guest)
+
+
 # -- programs -------------------------------------------------------------------------------------
 
 
