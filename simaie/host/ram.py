@@ -40,10 +40,11 @@ class Ram:
     def read(self, address: int, width: int) -> int:
         """Return the `width` bytes at `address` as an unsigned integer."""
         offset = address & _OFFSET
-        page = self._pages.get(address >> _PAGE_BITS)
-        if offset + width > _PAGE or width > 8:
+        reader = self._readers.get(width)
+        if reader is None or offset + width > _PAGE:  # part of an access may be of any width
             return int.from_bytes(self.read_bytes(address, width), self.endian)
-        return self._readers[width](page, offset)[0] if page is not None else 0
+        page = self._pages.get(address >> _PAGE_BITS)
+        return reader(page, offset)[0] if page is not None else 0
 
     def write(self, address: int, width: int, value: int) -> None:
         """Write `value`, modulo the width, to the `width` bytes at `address`."""

@@ -59,6 +59,29 @@ def machine(scheme, word=64, **options):
     return Machine(scheme, **{"full_system": True, "host_word": word, "address_bits": 16, **options})
 
 
+@pytest.mark.parametrize("host", ["sc", "tso", "pso"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("first", range(1, 8))
+def test_the_page_may_end_behind_any_byte_of_an_access(scheme, host, first):
+    """Then its parts are of widths that no access has."""
+    end, second, value = 0xA000, 0x2000, NEW & (1 << 8 * first) - 1
+
+    async def moves(cpu):
+        at = 0x5000 - first
+        cpu.observe("old", await cpu.lock_xadd(at, NEW - OLD, width=8))
+        await cpu.store(at, await cpu.load(at, width=8), width=8)
+        cpu.observe("new", await cpu.load(at, width=8))
+
+    image = OLD.to_bytes(8, "little")
+    prog = Program(
+        "anywhere", isa="x86", threads=[moves], init={end - first: image[:first], second: image[first:]}, pages=APART,
+        watch={end - first: first, second: 8 - first},
+    )  # fmt: skip
+    seen = execute(prog, machine(scheme, host=host)).outcome.as_dict()
+    assert seen == {"0:old": OLD, "0:new": NEW, f"[{end - first:#x}]": value, f"[{second:#x}]": NEW >> 8 * first}
+
+
+
 def ram(trace):
     """The access's 8 bytes, and the two words that it must leave alone."""
     halves = trace.outcome[f"[{FIRST:#x}]"] | trace.outcome[f"[{SECOND:#x}]"] << 32
