@@ -33,6 +33,7 @@ __all__ = [
     "SchemeError",
     "SimaieError",
     "UnknownNameError",
+    "UnnamedCodeError",
     "UsageError",
     "raised",
 ]
@@ -99,6 +100,14 @@ class ProgramTextError(InputError):
 
 class ReplayError(InputError):
     """A replay file that is malformed, of another schema, or whose program cannot be had."""
+
+
+class UnnamedCodeError(ReplayError):
+    """A replay file needs Python code that the caller has not named: no file runs code of its own choice.
+
+    The message says which code it is and how to name it. What the file holds can still be shown, see
+    `simaie.replaying.recorded.recorded`.
+    """
 
 
 class DivergenceError(SimaieError):

@@ -40,6 +40,7 @@ from simaie.cli.options import (
     Judges,
     Listed,
     LitmusFormat,
+    Trust,
     complete_programs,
     completing,
     known,
@@ -81,6 +82,8 @@ simaie barriers queue.py:program --scheme aie-rfc --host tso"""
 _REPLAY_EXAMPLES = """Examples:
 
 simaie replay failures/spinlock-cas-17.json
+
+simaie replay failures/spinlock-cas-17.json --program spinlock.py:program
 
 simaie replay failures/spinlock-cas-17.json --program spinlock.py:mended --best-effort"""
 
@@ -143,6 +146,7 @@ def explore(
     save: Save = None,
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
+    trust: Trust = False,
 ) -> Status:
     """Run a program under many schedules and judge every execution."""
     from simaie.cli.explore import Search, run_explore
@@ -170,7 +174,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    return run_explore(target, machine, search, save, output, everything)
+    return run_explore(target, machine, search, save, output, everything, trust=trust)
 
 
 @app.command(epilog=_REPLAY_EXAMPLES)
@@ -192,11 +196,12 @@ def replay(
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
+    trust: Trust = False,
 ) -> Status:
     """Run a saved failure again and show it step by step, the violation marked."""
     from simaie.cli.replay import run_replay
 
-    return run_replay(file, program, best_effort, driver, output, everything, checker or ())
+    return run_replay(file, program, best_effort, driver, output, everything, checker or (), trust=trust)
 
 
 @app.command(epilog=_CHECK_EXAMPLES)
@@ -218,11 +223,12 @@ def check(
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
+    trust: Trust = False,
 ) -> Status:
     """Run a saved execution again and judge it: by the checkers that did then, or those of your choice."""
     from simaie.cli.check import run_check
 
-    return run_check(file, checker or (), program, best_effort, driver, output, everything)
+    return run_check(file, checker or (), program, best_effort, driver, output, everything, trust=trust)
 
 
 @app.command(epilog=_SHOW_EXAMPLES)
@@ -250,12 +256,13 @@ def show(
     checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+    trust: Trust = False,
 ) -> Status:
     """Draw a saved failure and explain it: as text, or as a page, a drawing or a timeline."""
     from simaie.cli.show import run_show
 
     pictures = {"html": html, "svg": svg, "perfetto": perfetto}
-    return run_show(file, program, best_effort, driver, pictures, everything, checker or ())
+    return run_show(file, program, best_effort, driver, pictures, everything, checker or (), trust=trust)
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)
@@ -281,12 +288,13 @@ def shrink(
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
+    trust: Trust = False,
 ) -> Status:
     """Cut a saved failure down to the shortest that fails in the same way."""
     from simaie.cli.shrink import run_shrink
 
     options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or None}
-    return run_shrink(file, program, driver, out, options, output, everything)
+    return run_shrink(file, program, driver, out, options, output, everything, trust=trust)
 
 
 @app.command(epilog="Example: simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/")

@@ -9,14 +9,13 @@ import msgspec
 from rich.text import Text
 
 from simaie.check import judge, name_of
-from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.replay import heading
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.finding import Finding, verdict_of
 from simaie.replaying.checkers import judges, word_for
 from simaie.replaying.failure import Failure
-from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
@@ -35,16 +34,11 @@ def run_check(
     driver: str | None,
     output: Format,
     everything: bool,
+    trust: bool = False,
 ) -> Status:
     """Judge the execution in `file`; violated or inconclusive, since one execution proves nothing to hold."""
     with guest_output_aside():
-        failure = replay(
-            file,
-            program=None if target is None else load_program(target),
-            mode="best-effort" if best_effort else "strict",
-            driver=driver_of(driver),
-            checkers=tuple(checkers) or None,
-        )
+        failure = replayed(file, target, best_effort, driver, checkers, trust)
         judged = [
             (word_for(choice) or name_of(checker), judge(failure.trace, [checker]))
             for choice, checker in zip(failure.checkers, judges(failure.checkers), strict=True)

@@ -52,11 +52,18 @@ class Search:
 
 
 def run_explore(
-    target: str, machine_options: MachineOptions, search: Search, folder: Path | None, output: Format, everything: bool
+    target: str,
+    machine_options: MachineOptions,
+    search: Search,
+    folder: Path | None,
+    output: Format,
+    everything: bool,
+    *,
+    trust: bool = False,
 ) -> Status:
     """Explore, save, print; the status says the verdict, or that something went wrong on the way."""
     with guest_output_aside():
-        program = load_program(target)
+        program = load_program(target, trust=trust)
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)

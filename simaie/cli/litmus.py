@@ -17,6 +17,7 @@ from simaie.cli.progress import litmus_progress
 from simaie.cli.status import Status, complain
 from simaie.exploration.litmus import LitmusResult
 from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
+from simaie.input_file import read_bounded
 from simaie.litmus import LitmusError, Quantifier
 from simaie.litmus.lowering import UnsupportedError
 from simaie.show.herd_log import herd_log
@@ -24,6 +25,8 @@ from simaie.show.herd_log import herd_log
 __all__ = ["find_files", "run_litmus"]
 
 _LISTS_DEEP = 8
+#: The longest list of paths that is read.
+_LIST_BYTES = 16 << 20
 
 
 def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output: LitmusFormat) -> Status:
@@ -178,7 +181,7 @@ def _listed(path: str, tally: _Lacking, depth: int) -> Iterator[str]:
         tally.lacks(path, f"lists in lists, more than {_LISTS_DEEP} deep")
         return
     try:
-        lines = name.read_text("utf-8").splitlines()
+        lines = read_bounded(name, _LIST_BYTES).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         tally.lacks(path, f"the list cannot be read: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}")
         return

@@ -35,10 +35,13 @@ class MachineOptions:
     steps: int | None = None
 
 
-def load_program(target: str) -> Program:
-    """The program that `target` names; InputError as well for a file that exits, or a function in it that raises."""
+def load_program(target: str, *, trust: bool = False) -> Program:
+    """The program that `target` names; InputError as well for a file that exits, or a function in it that raises.
+
+    trust: whether a text may name code, see `simaie.guest.text.parse_program`.
+    """
     try:
-        return find_target(target)
+        return find_target(target, trust=trust)
     except SimaieError:
         raise
     except (Exception, SystemExit) as error:

@@ -20,6 +20,7 @@ __all__ = [
     "Judges",
     "Listed",
     "LitmusFormat",
+    "Trust",
     "complete_programs",
     "completing",
     "known",
@@ -96,6 +97,13 @@ Judges = Annotated[
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
         "repeatable. Default: those that judged when it was saved.",
         autocompletion=completing(plugins.CHECKERS),
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import the Python files that FILE itself names. Without it only what the command line names is imported.",
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from rich.text import Text
 
-from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
-from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
@@ -28,16 +27,11 @@ def run_replay(
     output: Format,
     everything: bool,
     checkers: Sequence[str] = (),
+    trust: bool = False,
 ) -> Status:
     """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution."""
     with guest_output_aside():
-        failure = replay(
-            file,
-            program=None if target is None else load_program(target),
-            mode="best-effort" if best_effort else "strict",
-            driver=driver_of(driver),
-            checkers=tuple(checkers) or None,
-        )
+        failure = replayed(file, target, best_effort, driver, checkers, trust)
     if output is Format.JSON:
         print_json(failure_document(failure))
     else:

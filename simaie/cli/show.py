@@ -7,12 +7,11 @@ from pathlib import Path
 
 from rich.text import Text
 
-from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.errors import InputError
-from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 
@@ -27,16 +26,11 @@ def run_show(
     pictures: Mapping[str, Path | None],
     everything: bool,
     checkers: Sequence[str] = (),
+    trust: bool = False,
 ) -> Status:
     """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout."""
     with guest_output_aside():
-        failure = replay(
-            file,
-            program=None if target is None else load_program(target),
-            mode="best-effort" if best_effort else "strict",
-            driver=driver_of(driver),
-            checkers=tuple(checkers) or None,
-        )
+        failure = replayed(file, target, best_effort, driver, checkers, trust)
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():
             options = {"everything": everything} if name == "svg" else {}

@@ -7,14 +7,13 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.cli.machines import driver_of, load_program
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status
 from simaie.errors import InputError
 from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.replaying.failure import Shrunk
-from simaie.replaying.player import replay
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
@@ -30,15 +29,11 @@ def run_shrink(
     options: dict[str, Any],
     output: Format,
     everything: bool,
+    trust: bool = False,
 ) -> Status:
     """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
-        failure = replay(
-            file,
-            program=None if target is None else load_program(target),
-            driver=driver_of(driver),
-            checkers=options["checkers"],
-        )
+        failure = replayed(file, target, False, driver, options["checkers"] or (), trust)
         shrunk = failure.shrink(progress=progress, **options)
         if out is not None:
             _save(shrunk, out)
@@ -81,4 +76,4 @@ def _words(cut: Cut) -> str:
 
 def _again(shrunk: Shrunk, out: Path | None) -> list[Text]:
     lines = [Text(), Text("again: ").append(clean(shrunk.failure.command), "cyan")]
-    return lines if out is None else [*lines, Text("saved: ").append(clean(f"simaie replay {out}"), "cyan")]
+    return lines if out is None else [*lines, Text("saved: ").append(clean(shrunk.failure.replay_command(out)), "cyan")]

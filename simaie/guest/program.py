@@ -80,6 +80,8 @@ class Program:
             raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")
         self.checkers = tuple(checkers)
         self.defined_in = _caller_file()
+        #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
+        self.may_import = True
         self._asserts_required = False  # whether `require_asserts` was asked, and raised nothing
         #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
         self.whole: Program | None = None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from functools import cache
-from pathlib import Path
 
 from lark import Lark
 
+from simaie.input_file import read_bounded
 from simaie.litmus.checks import check
 from simaie.litmus.errors import Fault, LitmusError
 from simaie.litmus.header import Header, read_header
@@ -39,25 +38,15 @@ def load(path: str | os.PathLike[str]) -> LitmusTest:
     """Read a litmus test from a file; one that cannot be opened or decoded is a `LitmusError` as well."""
     name = os.fspath(path)
     try:
-        text = _decoded(_bytes(Path(name)))
+        text = _decoded(read_bounded(name, FILE_BYTES))
     except Fault as fault:
         raise LitmusError(name, fault.position, fault.problem, fault.expected) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise LitmusError(name, _START, f"the file cannot be read: {reason}") from None
+    except OSError as error:
+        raise LitmusError(name, _START, f"the file cannot be read: {error.strerror}") from None
     return parse(text, name)
 
 
-def _bytes(path: Path) -> bytes:
-    """Read no more than it takes to see that a file is too large, and nothing that may never end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a regular file")
-    with path.open("rb") as stream:
-        return stream.read(FILE_BYTES + 1)
-
-
 def _decoded(data: bytes) -> str:
-    _check_size(len(data))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,24 +8,38 @@ a digest of that file's text, as it does for the program; a function that stands
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from simaie.check import CHECKERS, DEFAULT, CheckerChoice, checkers_of, linearizable, name_of
-from simaie.errors import ReplayError, UsageError
+from simaie.errors import InputError, ReplayError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
 from simaie.protocols import Checker
 from simaie.replaying.file import CheckerRecord
-from simaie.replaying.target import source_digest, value_of
+from simaie.replaying.target import require_unchanged, source_digest, value_of
 
-__all__ = ["choices_of", "judges", "records_of", "with_its_own", "word_for"]
+__all__ = ["choices_of", "judges", "place", "records_of", "with_its_own", "word_for"]
 
 
 def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[CheckerChoice, ...]:
-    """`checkers`, and those that `program` brings: they go with the usual ones, not with those that are asked for."""
-    return (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
+    """Return `checkers` and those that `program` brings: they go with the usual ones, not with those asked for.
+
+    Raises:
+        InputError: the program is a text that names code (``check "FILE.py:NAME"``) and is not trusted.
+    """
+    if checkers is not DEFAULT:
+        return tuple(checkers)
+    for choice in () if program.may_import else program.checkers:
+        if place(choice) is not None:
+            raise InputError(
+                f"the text of program {program.name!r} asks for a checker that is code, {choice!r}, and a text runs no "
+                f"code of its own choice: name it yourself, by --checker {shlex.quote(choice)} (in Python: "
+                f"checkers=[...]), or trust the text, by --trust (in Python: trust=True where it is read)"
+            )
+    return (*checkers, *program.checkers)
 
 
 def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
@@ -40,7 +54,7 @@ def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
 
 
 def _defined(choice: CheckerChoice) -> CheckerChoice:
-    where = _place(choice)
+    where = place(choice)
     if where is None:
         return choice
     path, variable = where
@@ -56,8 +70,8 @@ def _defined(choice: CheckerChoice) -> CheckerChoice:
     return checker
 
 
-def _place(choice: CheckerChoice) -> tuple[Path, str] | None:
-    """The file and the name in it, of a choice that is ``FILE.py:NAME``."""
+def place(choice: CheckerChoice) -> tuple[Path, str] | None:
+    """The file and the name in it, of a choice that is ``FILE.py:NAME``; None for any other."""
     path, _, variable = choice.rpartition(":") if isinstance(choice, str) else ("", "", "")
     return (Path(path), variable) if path.endswith(".py") else None
 
@@ -91,7 +105,7 @@ def records_of(choices: Iterable[CheckerChoice], base: Path) -> tuple[CheckerRec
 
 def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     word = word_for(choice)
-    where = _place(word) if word is not None else None
+    where = place(word) if word is not None else None
     if where is None:
         return CheckerRecord(word or name_of(judges([choice])[0]), custom=word is None)
     path, variable = where
@@ -99,29 +113,49 @@ def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     return CheckerRecord(variable, custom=True, source=relative, source_digest=source_digest(path))
 
 
-def choices_of(records: Iterable[CheckerRecord], base: Path, trusted: Path | None = None) -> tuple[CheckerChoice, ...]:
-    """The checkers that a file in the folder `base` names, or the usual.
+def choices_of(
+    records: Iterable[CheckerRecord], base: Path, named: Path | None = None, *, trust: bool = False
+) -> tuple[CheckerChoice, ...]:
+    """Return the checkers that a replay file names, or the usual.
 
-    Raises ReplayError for one that cannot be had, or whose file has changed.
-    trusted: a file that the caller has named himself, which may have changed.
+    Args:
+        records: what the file says of them.
+        base: the folder of the file.
+        named: a Python file that the caller has named, whose checkers may be used and may have changed.
+        trust: whether the file may name other Python files, unchanged since.
+
+    Raises:
+        UnnamedCodeError: a checker is code that the caller has neither named nor trusted, that is gone or has changed.
+        ReplayError: what is recorded is not the name of a checker.
     """
-    return tuple(_choice(record, base, trusted) for record in records) or DEFAULT
+    return tuple(_choice(record, base, named, trust) for record in records) or DEFAULT
 
 
-def _choice(record: CheckerRecord, base: Path, trusted: Path | None) -> str:
+def _choice(record: CheckerRecord, base: Path, named: Path | None, trust: bool) -> str:
     if not record.custom:
-        if _place(record.name) is not None:  # it would be imported without a look at its digest
+        if place(record.name) is not None:  # it would be imported without a look at its digest
             raise ReplayError(f"{record.name!r} is not the name of a checker")
         return record.name
     if record.source is None:
-        raise ReplayError(
+        raise UnnamedCodeError(
             f"it was judged by the checker {record.name!r}, a function that was not the global of any file, so it "
             "cannot be found again: give checkers=[...] (on the command line: --checker NAME or FILE.py:NAME)"
         )
     path = base / record.source
-    option = f"--checker {path}:{record.name}"
-    if not path.is_file():
-        raise ReplayError(f"{path}: the file that defined the checker {record.name!r} is gone; give {option}")
-    if source_digest(path) != record.source_digest and (trusted is None or trusted.resolve() != path.resolve()):
-        raise ReplayError(f"{path} has changed since the recording; to judge by it as it is now, give {option}")
-    return f"{path}:{record.name}"
+    option = f"--checker {shlex.quote(f'{path}:{record.name}')}"
+    if named is not None and _same_file(named, path):
+        return f"{path}:{record.name}"
+    if trust:
+        require_unchanged(path, record.source, record.source_digest, f"the checker {record.name!r}", option)
+        return f"{path}:{record.name}"
+    raise UnnamedCodeError(
+        f"it was judged by the checker {record.name!r}, which is code, {path}, and a file runs no code of its own "
+        f"choice: name it by {option} (in Python: checkers=[...]), or trust the file by --trust (in Python: trust=True)"
+    )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except (OSError, ValueError, RuntimeError):  # what the file says need not be a path
+        return False

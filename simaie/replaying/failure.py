@@ -19,7 +19,7 @@ from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
-from simaie.replaying.checkers import judges, records_of, word_for
+from simaie.replaying.checkers import judges, place, records_of, word_for
 from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.recording import Recording
@@ -84,6 +84,17 @@ class Failure:
         usual = DEFAULT, (*DEFAULT, *self.program.checkers)
         named = () if self.checkers in usual else filter(None, map(word_for, self.checkers))
         parts += [word for name in named for word in ("--checker", name)]
+        return shlex.join(parts)
+
+    def replay_command(self, path: str | os.PathLike[str]) -> str:
+        """The shell command that replays this failure from `path`, to which it was saved: it names what is code."""
+        parts = ["simaie", "replay", os.fspath(path)]
+        source = self.program.defined_in
+        if self._target is not None and source is not None and source.suffix == ".py" and ":" in self._target:
+            parts += ["--program", self._target]
+        named = [word for word in map(word_for, self.checkers) if word is not None]
+        if any(place(word) is not None for word in named):
+            parts += [word for name in named for word in ("--checker", name)]
         return shlex.join(parts)
 
     @property

@@ -21,6 +21,7 @@ from simaie.decision import Choice, Schedule, Switch
 from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
+from simaie.input_file import read_bounded
 
 __all__ = ["CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
 
@@ -127,9 +128,7 @@ def save(record: ReplayFile, path: Path) -> None:
 def load(path: Path) -> ReplayFile:
     """Read a replay file; ReplayError if it is gone, empty, truncated, malformed or of another schema."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ReplayError(f"{path}: larger than any replay file ({MAX_BYTES >> 20} MiB)")
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise ReplayError(f"{path}: cannot be read: {error.strerror}") from None
     if not data.strip():

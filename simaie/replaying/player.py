@@ -1,4 +1,4 @@
-"""Replaying a file: find its program, build its machine, follow its decisions."""
+"""Replaying a file: follow its decisions, and judge what comes out."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from simaie import corpus, plugins
+from simaie import plugins
 from simaie.check import CheckerChoice, judge
 from simaie.check.prerequisites import require_answers
-from simaie.errors import InputError, ReplayError, SimaieError, UnknownNameError, UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
-from simaie.guest.cut import without
-from simaie.guest.identity import find_program
 from simaie.guest.program import Program
-from simaie.guest.text import parse_program
-from simaie.machine import Limits, Machine
+from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler, require_one_of
 from simaie.replaying.checkers import choices_of, judges
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
 from simaie.replaying.recording import Comparing
+from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import Driver, run
-from simaie.replaying.target import find_target, program_of, source_digest, target_text
+from simaie.replaying.target import find_target
 from simaie.trace import Trace
 
 __all__ = ["Mode", "replay"]
@@ -40,16 +37,30 @@ def replay(
     mode: Mode = "strict",
     driver: Driver | None = None,
     checkers: Sequence[CheckerChoice] | None = None,
+    trust: bool = False,
 ) -> Failure:
     """Run a saved or held failure again; the result has the trace and what the checkers find in it now.
 
-    source: a replay file's path, or a failure. program: to use instead of the one that the file refers to (a
-    changed version of it, say). machine: likewise, and needed where the scheme was a class. mode: ``"strict"`` raises
-    DivergenceError at the first step that differs; ``"best-effort"`` follows the decisions as far as they fit.
-    driver, checkers: as for `simaie.explore`; by default those that ran and judged it then.
+    No file runs code of its own choice. A program of the corpus, one whose text the file holds, and one that is alive
+    in this process are found by themselves; any other, and a checker that is code, has to be named or trusted.
 
-    Raises ReplayError if the file, its program or its checkers cannot be had, or have changed; UsageError if a checker
-    that is asked for has nothing to judge, since the program does not say what it takes.
+    Args:
+        source: a replay file's path, or a failure.
+        program: to use instead of the one that the file refers to (a changed version of it, say).
+        machine: likewise, and needed where the scheme was a class.
+        mode: ``"strict"`` raises DivergenceError at the first step that differs; ``"best-effort"`` follows the
+            decisions as far as they fit.
+        driver: as for `simaie.explore`; by default the one that ran it then.
+        checkers: as for `simaie.explore`; by default those that judged it then.
+        trust: whether to import the Python files that the replay file names relative to its own folder, if they are
+            unchanged since.
+
+    Raises:
+        UnnamedCodeError: it takes code that the caller has neither named nor trusted; see
+            `simaie.replaying.recorded.recorded` for what can be seen without it.
+        ReplayError: the file, its program or its checkers cannot be had, or have changed.
+        DivergenceError: the execution is another one than that of the file, in strict mode.
+        UsageError: a checker that is asked for has nothing to judge, since the program does not say what it takes.
     """
     if checkers is not None:
         judges(checkers)  # what is wrong with them is said before anything is looked for
@@ -59,10 +70,11 @@ def replay(
         program, machine = program or source.program, machine or source.machine
     else:
         base, record = Path(source).parent, load(Path(source))
-    chosen = _given(program) if program is not None else _program(record, base)
-    judging = _judging(source, record, base, chosen if program is not None else None, checkers)
+    named = _given(program, record) if program is not None else None
+    chosen = named or program_in(record, base, trust=trust)
+    judging = _judging(source, record, base, named, checkers, trust)
     scheduler = _follower(record, mode)
-    result = machine or _machine(record)
+    result = machine or machine_in(record)
     driver = driver or record.driver
     info = record.scheduler
     trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
@@ -76,14 +88,19 @@ def replay(
 
 
 def _judging(
-    source: object, record: ReplayFile, base: Path, given: Program | None, checkers: Sequence[CheckerChoice] | None
+    source: object,
+    record: ReplayFile,
+    base: Path,
+    named: Program | None,
+    checkers: Sequence[CheckerChoice] | None,
+    trust: bool,
 ) -> Sequence[CheckerChoice]:
-    """Who judges: whom the caller names, or who did when it was recorded."""
+    """The checkers that the caller names, or those that judged when it was recorded."""
     if checkers is not None:
         return checkers
     if isinstance(source, Failure):
         return source.checkers
-    return choices_of(record.checkers, base, trusted=None if given is None else given.defined_in)
+    return choices_of(record.checkers, base, None if named is None else named.defined_in, trust=trust)
 
 
 def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
@@ -97,81 +114,8 @@ def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
     return Comparing(scripted, record.steps) if mode == "strict" else scripted
 
 
-def _given(program: Program | str) -> Program:
-    return find_target(program) if isinstance(program, str) else program
-
-
-def _machine(record: ReplayFile) -> Machine:
-    saved = record.machine
-    for custom, what, name in (
-        (saved.custom_scheme, "scheme", saved.scheme),
-        (saved.custom_host, "host memory", saved.host),
-    ):
-        if custom:
-            raise ReplayError(
-                f"the recording used the {what} class {name!r}, which no file can carry: give machine=Machine(...)"
-            )
-    try:
-        return Machine(
-            (saved.scheme, saved.options),
-            host=saved.host,
-            full_system=saved.full_system,
-            host_word=saved.host_word,
-            address_bits=saved.address_bits,
-            endian=saved.endian,
-            limits=Limits(saved.steps, saved.threads),
-        )
-    except SimaieError as error:
-        raise ReplayError(f"the recorded machine cannot be built: {error}") from error
-
-
-def _program(record: ReplayFile, base: Path) -> Program:
-    """The program that the record refers to, unchanged, with what the record says left out."""
-    whole = _whole(record, base)
-    if not record.program.cuts:
-        return whole
-    try:
-        return without(whole, record.program.cuts)
-    except UsageError as error:
-        raise ReplayError(str(error)) from None
-
-
-def _whole(record: ReplayFile, base: Path) -> Program:
-    wanted = record.program
-    known = find_program(wanted.name, wanted.digest)
-    if known is not None:
-        return known  # type: ignore[no-any-return]  # only programs are remembered
-    if wanted.corpus is not None:
-        try:
-            return _unchanged(corpus.program(wanted.corpus), record, "the corpus")
-        except UnknownNameError as error:
-            raise ReplayError(str(error)) from None
-    if wanted.text is not None:
-        return _unchanged(_parsed(wanted.text), record, "the replay file")
-    if wanted.source is None or wanted.variable is None:
-        raise ReplayError(
-            f"the program {wanted.name!r} was not the global of any file, so it cannot be found again: "
-            "give program=... (on the command line: --program FILE.py:NAME)"
-        )
-    path = base / wanted.source
-    if not path.is_file():
-        raise ReplayError(f"{path}: the file that defined program {wanted.name!r} is gone; give --program FILE.py:NAME")
-    if source_digest(path) != wanted.source_digest:
-        raise ReplayError(
-            f"{path} has changed since the recording; to replay against it as it is now, "
-            f"give --program {target_text(path, wanted.variable)}"
-        )
-    return _unchanged(program_of(path, wanted.variable), record, str(path))
-
-
-def _parsed(text: str) -> Program:
-    try:
-        return parse_program(text, "the replay file's program")
-    except InputError as error:
-        raise ReplayError(str(error)) from None
-
-
-def _unchanged(program: Program, record: ReplayFile, where: str) -> Program:
-    if program.digest != record.program.digest:
-        raise ReplayError(f"program {program.name!r} of {where} has changed since the recording")
-    return program
+def _given(program: Program | str, record: ReplayFile) -> Program:
+    """The program that the caller names, with what the record leaves out of it if it is the recorded one."""
+    named = find_target(program) if isinstance(program, str) else program
+    whole = named.whole is None and bool(record.program.cuts) and named.digest == record.program.digest
+    return cut_as_recorded(named, record) if whole else named

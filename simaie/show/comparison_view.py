@@ -66,7 +66,7 @@ def _forbidden(comparison: Comparison, saved: Sequence[Path]) -> Iterator[Text]:
     for number, each in enumerate(comparison.forbidden[:MOST_OUTCOMES]):
         yield from _forbidden_outcome([each])
         if number < len(saved):
-            yield Text("    saved: ").append(clean(f"simaie replay {saved[number]}"), "cyan")
+            yield Text("    saved: ").append(clean(each.failure.replay_command(saved[number])), "cyan")
     yield from _others(len(comparison.forbidden))
 
 

@@ -120,7 +120,7 @@ def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
     yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
     yield Text("  again: ").append(clean(failure.again), "cyan")
     if path is not None:
-        yield Text("  saved: ").append(clean(f"simaie replay {path}"), "cyan")
+        yield Text("  saved: ").append(clean(failure.replay_command(path)), "cyan")
 
 
 def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
@@ -148,7 +148,7 @@ def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mappi
     if {group.first.index, shortest.index}.isdisjoint(shown):
         yield Text(f"{indent}again: ").append(clean(shortest.again), "cyan")
         if shortest.index in saved:
-            yield Text(f"{indent}saved: ").append(clean(f"simaie replay {saved[shortest.index]}"), "cyan")
+            yield Text(f"{indent}saved: ").append(clean(shortest.replay_command(saved[shortest.index])), "cyan")
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -180,7 +180,7 @@ def test_a_saved_failure_carries_the_text_of_a_program_that_no_file_names(tmp_pa
 def test_a_damaged_text_in_a_saved_failure_is_a_replay_error(tmp_path, monkeypatch):
     path = tmp_path / "failure.json"
     explore(parse_program(TEXT), Machine("cas"), scheduler="dpor").failures[0].save(path)
-    monkeypatch.setattr(sys.modules["simaie.replaying.player"], "find_program", lambda name, digest: None)
+    monkeypatch.setattr(sys.modules["simaie.replaying.resolving"], "find_program", lambda name, digest: None)
     assert simaie.replay(path).findings
     for old, new in (("strex", "strx"), ("0x100, 7", "0x100, 8")):
         (tmp_path / "damaged.json").write_text(path.read_text().replace(old, new))

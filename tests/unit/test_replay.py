@@ -10,7 +10,7 @@ import pytest
 
 import simaie
 from simaie import Machine, Program
-from simaie.errors import DivergenceError, NondeterminismError, ReplayError, SimaieError, UsageError
+from simaie.errors import DivergenceError, NondeterminismError, ReplayError, SimaieError, UnnamedCodeError, UsageError
 from simaie.replaying import target
 from simaie.replaying.file import load
 from simaie.schemes.native import Native
@@ -45,6 +45,16 @@ def fixture_source(tmp_path):
     yield path
     for name in [n for n, m in sys.modules.items() if getattr(m, "__file__", None) == str(path)]:
         del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def fixture_remembered():
+    """What other modules made is known to this process again afterwards, whatever a test here forgets."""
+    from simaie.guest import identity
+
+    known = list(identity._known)
+    yield
+    identity._known.update(known)
 
 
 def fail(program: Program, machine: Machine | None = None, seed: int = 1) -> simaie.Failure:
@@ -91,7 +101,9 @@ def test_a_program_of_a_file_is_found_again_by_another_process(source, tmp_path)
     record = load(saved)
     assert (record.program.source, record.program.variable) == ("guest.py", "program"), "relative to the replay file"
     forget(source)
-    assert simaie.replay(saved).trace.digest == failure.trace.digest
+    assert simaie.replay(saved, program=f"{source}:program").trace.digest == failure.trace.digest
+    forget(source)
+    assert simaie.replay(saved, trust=True).trace.digest == failure.trace.digest
 
 
 def test_a_function_may_stand_for_the_program(source):
@@ -99,12 +111,12 @@ def test_a_function_may_stand_for_the_program(source):
 
 
 def test_a_changed_source_is_not_even_imported(source, tmp_path):
-    """A replay file names a path; what stands there is run only if it is what was recorded."""
+    """A trusted replay file names a path; what stands there is run only if it is what was recorded."""
     saved = fail(target.find_target(f"{source}:program")).save(tmp_path / "f.json")
     forget(source)
     source.write_text("raise SystemExit('executed')")
     with pytest.raises(ReplayError):
-        simaie.replay(saved)
+        simaie.replay(saved, trust=True)
 
 
 def test_a_source_that_is_gone_is_told(source, tmp_path):
@@ -112,7 +124,7 @@ def test_a_source_that_is_gone_is_told(source, tmp_path):
     forget(source)
     source.unlink()
     with pytest.raises(ReplayError):
-        simaie.replay(saved)
+        simaie.replay(saved, trust=True)
 
 
 def test_a_program_that_no_file_keeps_must_be_given(tmp_path):
@@ -121,8 +133,9 @@ def test_a_program_that_no_file_keeps_must_be_given(tmp_path):
     saved = failure.save(tmp_path / "f.json")
     assert simaie.replay(saved).trace.digest == failure.trace.digest, "this process still has it"
     forget(Path("nothing"))
-    with pytest.raises(ReplayError):
-        simaie.replay(saved)
+    for trust in (False, True):
+        with pytest.raises(UnnamedCodeError):
+            simaie.replay(saved, trust=trust)
     assert simaie.replay(saved, program=program).trace.digest == failure.trace.digest
 
 

@@ -11,7 +11,7 @@ import simaie
 from simaie import Finding, Machine, Program, explore, ins, replay
 from simaie.check import DEFAULT
 from simaie.cli import main
-from simaie.errors import InputError, ReplayError, UsageError
+from simaie.errors import InputError, ReplayError, UnnamedCodeError, UsageError
 from simaie.replaying.target import find_target
 
 X = 0x100
@@ -76,17 +76,19 @@ def test_what_a_file_defines_judges_again(guest, tmp_path, choice, kind):
     target = f"{guest}:program"
     assert main(["explore", target, "--checker", f"{guest}:{choice}", "--save", str(tmp_path / "found")]) == 1
     (file,) = (tmp_path / "found").glob("*.json")
-    again = replay(file)
+    with pytest.raises(UnnamedCodeError, match=f"--checker .*guest.py:{choice}"):
+        replay(file)
+    again = replay(file, trust=True)
     assert [finding.kind for finding in again.findings] == [kind]
     assert again.shrink(executions=40).failure.findings[0].kind == kind
     assert again.checkers == (f"{tmp_path / 'found' / '..' / 'guest.py'}:{choice}",)
 
 
 @pytest.mark.parametrize("command", ["replay", "check", "shrink", "show"])
-def test_the_commands_need_no_options(guest, tmp_path, capsys, command):
+def test_the_commands_need_only_trust(guest, tmp_path, capsys, command):
     file = failed(find_target(f"{guest}:program"), f"{guest}:too_long").save(tmp_path / "sub" / "a.json")
     capsys.readouterr()
-    assert main([command, str(file), *(["--format", "json"] if command != "show" else [])]) == 1
+    assert main([command, str(file), "--trust", *(["--format", "json"] if command != "show" else [])]) == 1
     out = capsys.readouterr().out
     if command == "show":
         assert "too-long" in out
@@ -97,7 +99,7 @@ def test_the_commands_need_no_options(guest, tmp_path, capsys, command):
 def test_a_named_checker_and_a_function_of_a_module_come_back(tmp_path):
     failure = failed(INCREMENTS, unheard_of, "data-races")
     assert failure.shrink().failure.checkers == (unheard_of, "data-races")
-    again = replay(failure.save(tmp_path / "a.json"))
+    again = replay(failure.save(tmp_path / "a.json"), trust=True)
     assert [finding.kind for finding in again.findings] == ["any"]
     assert again.checkers[1] == "data-races"
     assert f"--checker {Path(__file__)}:unheard_of --checker data-races" in failure.command
@@ -135,10 +137,10 @@ def test_a_checker_that_has_changed_is_not_run_unless_it_is_named(guest, tmp_pat
     file = simaie.Failure(**{**vars(failure), "checkers": (f"{checker}:checker",)}).save(tmp_path / "a.json")
     checker.write_text("raise SystemExit('it ran')\n", "utf-8")
     with pytest.raises(ReplayError, match="has changed"):
-        replay(file)
+        replay(file, trust=True)
     checker.unlink()
     with pytest.raises(ReplayError, match="is gone"):
-        replay(file)
+        replay(file, trust=True)
 
 
 def test_who_names_a_changed_file_for_the_program_trusts_its_checkers(guest, tmp_path):

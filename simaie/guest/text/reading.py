@@ -19,6 +19,7 @@ from simaie.errors import InputError, ProgramTextError, UsageError
 from simaie.guest.code import LOCAL, Ins
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.program import Program
+from simaie.input_file import read_bounded
 
 __all__ = ["parse_program", "read_program"]
 
@@ -35,26 +36,46 @@ _WORDS = {
 }
 
 
-def read_program(path: Path) -> Program:
-    """The program that the file holds; InputError if it cannot be read."""
+def read_program(path: Path, *, trust: bool = False) -> Program:
+    """Return the program that the file at `path` holds.
+
+    Args:
+        path: of the file, which must be a regular one.
+        trust: as for `parse_program`.
+
+    Raises:
+        InputError: the file cannot be read, or holds no program.
+    """
     try:
-        text = path.read_text("utf-8")
+        text = read_bounded(path, 4 * _MAX_CHARACTERS).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    program = parse_program(text, str(path))
+    program = parse_program(text, str(path), trust=trust)
     program.defined_in = path
     return program
 
 
-def parse_program(text: str, file: str = "program text") -> Program:
-    """The program that `text` holds; ProgramTextError, which names `file`, if it holds none."""
+def parse_program(text: str, file: str = "program text", *, trust: bool = False) -> Program:
+    """Return the program that `text` holds.
+
+    Args:
+        text: the program.
+        file: its name, for errors.
+        trust: whether checkers that the text names as ``FILE.py:NAME`` may be imported. Otherwise they are kept as
+            names, and an exploration that would judge by them is refused.
+
+    Raises:
+        ProgramTextError: `text` holds no program; the error names `file`, line and column.
+    """
     if len(text) > _MAX_CHARACTERS:
         raise ProgramTextError(file, 1, 1, f"longer than any program ({_MAX_CHARACTERS} characters)")
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
         raise _error(file, text, error) from None
-    return _Reader(file).program(tree)
+    program = _Reader(file).program(tree)
+    program.may_import = trust
+    return program
 
 
 @functools.cache
