@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.text import Text
 
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
-from simaie.cli.replayed import replayed
+from simaie.cli.replayed import replayed_or_recorded
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
+from simaie.replaying.recorded import Recorded, while_shown
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
@@ -29,14 +30,18 @@ def run_replay(
     checkers: Sequence[str] = (),
     trust: bool = False,
 ) -> Status:
-    """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution."""
+    """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution.
+
+    Without the code that it needs the file is shown as it was recorded, and the status says the recorded verdict.
+    """
     with guest_output_aside():
-        failure = replayed(file, target, best_effort, driver, checkers, trust)
-    if output is Format.JSON:
-        print_json(failure_document(failure))
-    else:
-        print_lines([heading(failure), Text()])
-        print_lines(failure_view(failure, everything=everything, width=width()))
+        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust)
+    with while_shown(failure):
+        if output is Format.JSON:
+            print_json(failure_document(failure))
+        else:
+            view = failure_view(failure, everything=everything, width=width())
+            print_lines([heading(failure), Text(), *view])
     return status_of(failure.verdict)
 
 
@@ -48,4 +53,5 @@ def heading(failure: Failure) -> Text:
         verdict = "INCONCLUSIVE" if failure.findings else "NOTHING FOUND", "bold yellow"
     line = Text().append(*verdict).append(f"  {clean(failure.program.name)}", "bold")
     line.append(f" under {clean(failure.machine.scheme)} on {clean(failure.machine.host)}, ")
-    return line.append(f"execution {failure.index} of seed {failure.seed} replayed")
+    how = "recorded, not run again" if isinstance(failure, Recorded) else "replayed"
+    return line.append(f"execution {failure.index} of seed {failure.seed} {how}")

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
-from simaie.cli.replayed import replayed
+from simaie.cli.replayed import replayed_or_recorded
 from simaie.cli.status import Status, status_of
 from simaie.errors import InputError
+from simaie.replaying.recorded import while_shown
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 
@@ -28,9 +29,12 @@ def run_show(
     checkers: Sequence[str] = (),
     trust: bool = False,
 ) -> Status:
-    """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout."""
+    """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout.
+
+    Without the code that it needs the file is drawn as it was recorded.
+    """
     with guest_output_aside():
-        failure = replayed(file, target, best_effort, driver, checkers, trust)
+        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust)
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():
             options = {"everything": everything} if name == "svg" else {}
@@ -38,7 +42,9 @@ def run_show(
     if wanted:
         print_lines(Text(f"{name}: ").append(clean(str(path)), "cyan") for name, path in wanted.items())
     else:
-        print_lines([heading(failure), Text(), *failure_view(failure, everything=everything, width=width())])
+        with while_shown(failure):
+            view = failure_view(failure, everything=everything, width=width())
+        print_lines([heading(failure), Text(), *view])
     return status_of(failure.verdict)
 
 

@@ -27,6 +27,7 @@ from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replaying.signature import Signature, signature_of
 from simaie.replaying.target import source_digest, target_text, variable_of
+from simaie.replaying.trace_record import trace_record
 from simaie.trace import Trace
 
 __all__ = ["Failure", "Shrunk"]
@@ -228,6 +229,7 @@ class Failure:
             findings=self.findings,
             checkers=records_of(self.checkers, base),
             driver=self.driver,
+            trace=trace_record(self.trace, self.program),
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -2,12 +2,13 @@
 
 JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and
 where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule,
-and for every step who did what and a digest of who could have; then the trace's digest, the findings and which
+and for every step who did what and a digest of who could have; then the trace with its digest, the findings and which
 checkers made them. A program that is data and has no other home stands in it as text. It holds no code, and reading
 it runs none: `load` gives plain values, or one `ReplayError`.
 
-The definition's file is recorded with a digest of its text. It is imported only if that still matches or the caller
-names the program himself, so that opening a stranger's replay file cannot run what the stranger chose.
+The definition's file is recorded with a digest of its text. It is imported only if the caller names the program, or
+trusts the file and the digest still matches, so that opening a stranger's replay file cannot run what the stranger
+chose. For all else there is the trace, which can be shown without the program.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
+from simaie.replaying.trace_record import TraceRecord
 
 __all__ = ["CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
 
-VERSION = 1
+VERSION = 2
+#: Those that can be read. Version 1 had no `trace`.
+_READABLE = (1, 2)
 #: Far above any execution within the default limits; a larger file is not ours.
 MAX_BYTES = 64 << 20
 
@@ -110,6 +114,7 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     checkers: tuple[CheckerRecord, ...] = ()  # none: the usual
     driver: Literal["inline", "trio"] = "inline"
     test: str | None = None  # whose failure it is, if a test's
+    trace: TraceRecord | None = None  # to be shown where the program is not at hand
 
     @property
     def schedule(self) -> Schedule:
@@ -136,7 +141,7 @@ def load(path: Path) -> ReplayFile:
     _check_header(path, data)
     try:
         return msgspec.json.decode(data, type=ReplayFile)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ReplayError(f"{path}: not a valid replay file: {error}") from None
 
 
@@ -153,5 +158,5 @@ def _check_header(path: Path, data: bytes) -> None:
         raise ReplayError(f"{path}: not a replay file, or cut short: {error}") from None
     if header.schema != "simaie-replay":
         raise ReplayError(f"{path}: its schema is {header.schema!r}, not 'simaie-replay'")
-    if header.version != VERSION:
-        raise ReplayError(f"{path}: replay version {header.version}; this simaie reads version {VERSION}")
+    if header.version not in _READABLE:
+        raise ReplayError(f"{path}: replay version {header.version}; this simaie reads {_READABLE[0]} to {VERSION}")

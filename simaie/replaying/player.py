@@ -57,7 +57,7 @@ def replay(
 
     Raises:
         UnnamedCodeError: it takes code that the caller has neither named nor trusted; see
-            `simaie.replaying.recorded.recorded` for what can be seen without it.
+            `simaie.replaying.recorded` for what can be seen without it.
         ReplayError: the file, its program or its checkers cannot be had, or have changed.
         DivergenceError: the execution is another one than that of the file, in strict mode.
         UsageError: a checker that is asked for has nothing to judge, since the program does not say what it takes.

@@ -10,13 +10,14 @@ import msgspec
 from simaie.finding import Finding
 from simaie.op import show
 from simaie.replaying.failure import Failure
+from simaie.replaying.recorded import Recorded
 from simaie.trace import Event, Trace
 
 __all__ = ["failure_document", "trace_document"]
 
 
 def failure_document(failure: Failure) -> dict[str, Any]:
-    """A failure with its whole trace."""
+    """A failure with its whole trace. `again` is there where it was not run again, and says what that takes."""
     return {
         "program": failure.program.name,
         "scheme": failure.machine.scheme,
@@ -27,6 +28,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
         "trace": trace_document(failure.trace, failure.findings),
+        **({"again": failure.again} if isinstance(failure, Recorded) else {}),
     }
 
 

@@ -568,7 +568,7 @@ def _other_schema(path: Path) -> None:
 
 
 def _next_version(path: Path) -> None:
-    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
 
 
 def _unknown_scheme(path: Path) -> None:
@@ -605,14 +605,17 @@ def _changed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_changed, Path.unlink])
-def test_a_program_changed_or_gone_is_one_line_and_status_2(source: Path, change: Callable[[Path], object]) -> None:
+def test_a_program_changed_or_gone_is_shown_and_not_run(source: Path, change: Callable[[Path], object]) -> None:
     """In processes of their own: one that has the program in memory needs no file."""
     folder = source.parent / "f"
     args = ("--scheduler", "dfs", "--save", str(folder), "--format", "json")
     (path,) = json.loads(in_process("explore", f"{source}:racy", *args).out)["saved"]
-    assert in_process("replay", path).status == Status.VIOLATED
+    assert in_process("replay", path, "--trust").status == Status.VIOLATED
     change(source)
-    assert_one_line(in_process("replay", path))
+    shown = in_process("replay", path, "--trust")
+    assert_one_line(shown, Status.VIOLATED)
+    assert "recorded, not run again" in shown.out
+    assert_one_line(in_process("check", path, "--trust"))
 
 
 # -- processes --------------------------------------------------------------------------------------------

@@ -1,0 +1,361 @@
+"""A trace as plain data, so that a failure can be shown where its program is not at hand.
+
+Cells, operations and instructions stand in tables, since events share them, and are named by number; an operation
+names earlier ones only. A value is an integer, a text, null or a list; whatever else it was is kept by the name under
+which a trace shows it. Code is not kept: of a function there is its name, and what it made of what was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from simaie.block import Block, Call
+from simaie.decision import Schedule
+from simaie.guest.program import Program
+from simaie.op import Cell, Function, Kind, Op, Order, show
+from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
+
+__all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
+
+#: No access is wider, and no address longer (in bits); what a file says beyond it is no trace.
+_MOST_WIDTH, _MOST_BITS = 1 << 10, 128
+
+
+class CellRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A cell. guard: the number of the mutex that guards it."""
+
+    name: str
+    guard: int | None = None
+
+
+class OpRecord(msgspec.Struct, frozen=True, array_like=True):
+    """An operation, see `simaie.op.Op`. cell: its number. function: its name."""
+
+    kind: Kind
+    cell: int | None = None
+    address: int = 0
+    width: int = 0
+    value: Any = None
+    expected: Any = None
+    function: str | None = None
+    order: Order = Order.RELAXED
+    note: str = ""
+
+
+class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A guest instruction, see `simaie.trace.Instruction`."""
+
+    vcpu: str
+    number: int
+    mnemonic: str
+    access: AccessKind
+    address: int
+    width: int
+    result: Any = None
+    effect: Any = None
+
+
+class EventRecord(msgspec.Struct, frozen=True, array_like=True):
+    """An event. op, instruction: their numbers. made: what the operation's function made of what was there."""
+
+    actor: str
+    op: int
+    value: Any = None
+    instruction: int | None = None
+    made: Any = None
+
+
+class BlockRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A block; a call if `args` is there."""
+
+    vcpu: str
+    name: str
+    first: int
+    after: int | None = None
+    args: Any = None
+    result: Any = None
+    completed: bool = False
+    ordered: bool = False
+
+
+class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole trace. init: the integers in memory before the first step, as (address, width, value)."""
+
+    cells: tuple[CellRecord, ...]
+    ops: tuple[OpRecord, ...]
+    instructions: tuple[InstructionRecord, ...]
+    events: tuple[EventRecord, ...]
+    ending: Ending
+    outcome: Outcome
+    isa: str
+    waiting: dict[str, int] = {}
+    faults: tuple[Fault, ...] = ()
+    promises: tuple[str, ...] = ()
+    accepted: bool | None = None
+    refusal: str = ""
+    blocks: tuple[BlockRecord, ...] = ()
+    reservation_ends: tuple[ReservationEnd, ...] = ()
+    endian: Literal["little", "big"] = "little"
+    frames: dict[int, int] = {}
+    silent: tuple[int, ...] = ()
+    init: tuple[tuple[int, int, int], ...] = ()
+
+
+class Named:
+    """A value of which only the name is known."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def trace_record(trace: Trace, program: Program) -> TraceRecord:
+    """Return `trace`, an execution of `program`, as data."""
+    return _Writer().record(trace, program)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._cells: dict[Cell, int] = {}
+        self._ops: dict[int, int] = {}
+        self._instructions: dict[int, int] = {}
+        self._cell_table: list[CellRecord] = []
+        self._op_table: list[OpRecord] = []
+        self._instruction_table: list[InstructionRecord] = []
+        self._held: dict[Cell, Any] = {}
+
+    def record(self, trace: Trace, program: Program) -> TraceRecord:
+        events = tuple(map(self._event, trace.events))
+        waiting = {actor: self._op(op) for actor, op in trace.waiting.items()}
+        silent = tuple(map(self._instruction, trace.silent))
+        return TraceRecord(
+            cells=tuple(self._cell_table),
+            ops=tuple(self._op_table),
+            instructions=tuple(self._instruction_table),
+            events=events,
+            ending=trace.ending,
+            outcome=trace.outcome,
+            isa=trace.isa or program.isa,
+            waiting=waiting,
+            faults=trace.faults,
+            promises=tuple(sorted(trace.promises)),
+            accepted=trace.accepted,
+            refusal=trace.refusal,
+            blocks=tuple(map(self._block, trace.blocks)),
+            reservation_ends=trace.reservation_ends,
+            endian=trace.endian,
+            frames=trace.frames,
+            silent=silent,
+            init=tuple((a, width, value) for a, width, value in program.image if isinstance(value, int)),
+        )
+
+    def _event(self, event: Event) -> EventRecord:
+        instruction = None if event.instruction is None else self._instruction(event.instruction)
+        made = self._value(self._made(event))
+        return EventRecord(event.actor, self._op(event.op), self._value(event.value), instruction, made)
+
+    def _made(self, event: Event) -> Any:
+        """What the function of an operation made; of a structure that is updated, the structure."""
+        op, cell = event.op, event.op.cell
+        if op.function is None:
+            if cell is not None and event.wrote and op.kind not in (Kind.LOCK, Kind.UNLOCK):
+                self._held[cell] = op.value
+            return None
+        if op.kind not in (Kind.FETCH, Kind.UPDATE):
+            return None
+        try:
+            if op.kind is Kind.FETCH or cell is None:
+                made = op.function.apply(event.value)
+            else:
+                made = op.function.apply(self._held.get(cell, cell.initial))[0]
+        except Exception:  # a function of the scheme's own, given what the trace tells and no more
+            return None
+        if cell is not None:
+            self._held[cell] = made
+        return made
+
+    def _cell(self, cell: Cell | None) -> int | None:
+        if cell is None:
+            return None
+        if cell not in self._cells:
+            guard = self._cell(cell.guard)
+            self._cells[cell] = len(self._cell_table)
+            self._cell_table.append(CellRecord(cell.name, guard))
+        return self._cells[cell]
+
+    def _op(self, op: Op) -> int:
+        number = self._ops.get(id(op))
+        if number is None:
+            value = None if op.kind is Kind.SPAWN else self._value(op.value)
+            if op.kind is Kind.SPAWN:
+                value = {"name": show(op.value)}
+            function = None if op.function is None else op.function.name
+            made = OpRecord(op.kind, self._cell(op.cell), op.address, op.width, value, self._value(op.expected),
+                            function, op.order, op.note)  # fmt: skip
+            number = self._ops[id(op)] = len(self._op_table)
+            self._op_table.append(made)
+        return number
+
+    def _instruction(self, instruction: Instruction) -> int:
+        number = self._instructions.get(id(instruction))
+        if number is None:
+            number = self._instructions[id(instruction)] = len(self._instruction_table)
+            self._instruction_table.append(InstructionRecord(
+                instruction.vcpu, instruction.number, instruction.mnemonic, instruction.access, instruction.address,
+                instruction.width, self._value(instruction.result), self._value(instruction.effect),
+            ))  # fmt: skip
+        return number
+
+    def _block(self, block: Block) -> BlockRecord:
+        plain = (block.vcpu, block.name, block.first, block.after)
+        if not isinstance(block, Call):
+            return BlockRecord(*plain)
+        args, result = self._value(block.args), self._value(block.result)
+        return BlockRecord(*plain, args, result, block.completed, block.ordered)
+
+    def _value(self, value: Any) -> Any:
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if value is PENDING:
+            return {"pending": True}
+        if isinstance(value, tuple):
+            return [self._value(part) for part in value]
+        if isinstance(value, Op):
+            return {"op": self._op(value)}
+        if isinstance(value, Function):
+            return {"function": value.name}
+        return {"name": show(value)}
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def trace_of(record: TraceRecord, program: str, schedule: Schedule) -> Trace:
+    """Return the trace that `record` describes.
+
+    Args:
+        record: the trace as data.
+        program: the name of the program.
+        schedule: the decisions.
+
+    Raises:
+        ValueError: the record does not make sense; the message says where.
+    """
+    try:
+        return _Reader(record).trace(program, schedule)
+    except (IndexError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"the recorded trace names what is not there ({error})") from None
+
+
+class _Reader:
+    def __init__(self, record: TraceRecord) -> None:
+        self._record = record
+        self._cells: list[Cell] = []
+        for each in record.cells:
+            guard = None if each.guard is None else _at(self._cells, each.guard)
+            self._cells.append(Cell(each.name, None, guard))
+        self._ops: list[Op] = []
+        for op in record.ops:
+            self._ops.append(self._op(op))
+        self._instructions = [self._instruction(each) for each in record.instructions]
+
+    def trace(self, program: str, schedule: Schedule) -> Trace:
+        record = self._record
+        return Trace(
+            program=program,
+            events=[self._event(each) for each in record.events],
+            ending=record.ending,
+            outcome=record.outcome,
+            schedule=schedule,
+            waiting={actor: _at(self._ops, number) for actor, number in record.waiting.items()},
+            faults=record.faults,
+            promises=frozenset(record.promises),
+            accepted=record.accepted,
+            refusal=record.refusal,
+            blocks=tuple(map(self._block, record.blocks)),
+            isa=record.isa,
+            reservation_ends=record.reservation_ends,
+            endian=record.endian,
+            frames=record.frames,
+            silent=[_at(self._instructions, number) for number in record.silent],
+        )
+
+    def _op(self, op: OpRecord) -> Op:
+        _require_place(op.address, op.width)
+        cell = None if op.cell is None else _at(self._cells, op.cell)
+        function = None if op.function is None else Function(op.function, _unknown)
+        made = Op(op.kind, cell, op.address, op.width, self._value(op.value), self._value(op.expected), function,
+                  op.order, op.note)  # fmt: skip
+        _require_shape(made)
+        return made
+
+    def _instruction(self, each: InstructionRecord) -> Instruction:
+        _require_place(each.address, each.width)
+        result, effect = self._value(each.result), self._value(each.effect)
+        return Instruction(each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect)
+
+    def _event(self, each: EventRecord) -> Event:
+        op, made = _at(self._ops, each.op), self._value(each.made)
+        if op.function is not None and made is not None:
+            op = msgspec.structs.replace(op, function=Function(op.function.name, _constant(op, made)))
+        instruction = None if each.instruction is None else _at(self._instructions, each.instruction)
+        return Event(each.actor, op, self._value(each.value), instruction)
+
+    def _block(self, each: BlockRecord) -> Block:
+        plain = (each.vcpu, each.name, each.first, each.after)
+        if each.args is None:
+            return Block(*plain)
+        args = self._value(each.args)
+        if type(args) is not tuple:
+            raise TypeError(f"{args!r} are no arguments")
+        return Call(*plain, args, self._value(each.result), each.completed, each.ordered)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple([self._value(part) for part in value])
+        if not isinstance(value, dict):
+            return value
+        ((kind, inner),) = value.items()
+        if kind == "op":
+            return _at(self._ops, inner)
+        makers: Mapping[str, Callable[[str], Any]] = {
+            "function": lambda name: Function(name, _unknown), "name": Named, "pending": lambda _: PENDING,
+        }  # fmt: skip
+        return makers[kind](str(inner))
+
+
+def _at(table: list[Any], number: int) -> Any:
+    if type(number) is not int or number < 0:
+        raise IndexError(f"number {number!r}")
+    return table[number]
+
+
+def _require_place(address: int, width: int) -> None:
+    if not 0 <= width <= _MOST_WIDTH or address < 0 or address.bit_length() > _MOST_BITS:
+        raise ValueError(f"the recorded trace has an access of {width} bytes at {address:#x}")
+
+
+def _require_shape(op: Op) -> None:
+    """Raise TypeError for operands that no operation of the kind has."""
+    if op.kind is Kind.BUFFER and not isinstance(op.value, Op):
+        raise TypeError("a buffer without its store")
+    if op.kind is Kind.AWAIT and op.value is not None:
+        parts = op.value if isinstance(op.value, tuple) else (op.value,)
+        if not all(isinstance(part, Op) and part.value is None for part in parts):
+            raise TypeError("an await of no loads")
+
+
+def _unknown(_: Any) -> Any:
+    raise LookupError("what the function made is not recorded")
+
+
+def _constant(op: Op, made: Any) -> Callable[[Any], Any]:
+    return (lambda _: (made, None)) if op.kind is Kind.UPDATE else (lambda _: made)
