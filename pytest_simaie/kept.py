@@ -25,9 +25,9 @@ FOLDER = ".simaie"
 
 
 def kept_file(item: pytest.Item) -> Path:
-    """Where the failure of this test is kept."""
-    digest = hashlib.blake2b(item.nodeid.encode(), digest_size=4).hexdigest()
-    name = re.sub(r"\W+", "-", item.name).strip("-")[:60]
+    """Where the failure of this test is kept. The digest tells apart tests whose names are not ASCII, or long."""
+    digest = hashlib.blake2b(item.nodeid.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    name = re.sub(r"\W+", "-", item.name, flags=re.ASCII).strip("-")[:60]
     return item.config.rootpath / FOLDER / f"{name}-{digest}.json"
 
 
@@ -36,7 +36,6 @@ def keep(failure: Failure, item: pytest.Item, folder: Path | None) -> Path:
     paths = [kept_file(item)]
     paths += [] if folder is None else [folder / paths[0].name]
     for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
         save(msgspec.structs.replace(failure.record(path.parent), test=item.nodeid), path)
     return paths[-1]
 

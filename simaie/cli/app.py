@@ -81,27 +81,27 @@ simaie barriers tests/X86 --host pso
 simaie barriers queue.py:program --scheme aie-rfc --host tso"""
 _REPLAY_EXAMPLES = """Examples:
 
-simaie replay failures/spinlock-cas-17.json
+simaie replay failure.json
 
-simaie replay failures/spinlock-cas-17.json --program spinlock.py:program
+simaie replay failure.json --program spinlock.py:program
 
-simaie replay failures/spinlock-cas-17.json --program spinlock.py:mended --best-effort"""
+simaie replay failure.json --program spinlock.py:fixed --best-effort"""
 
 _CHECK_EXAMPLES = """Examples:
 
-simaie check failures/spinlock-cas-17.json
+simaie check failure.json
 
-simaie check failures/spinlock-cas-17.json --checker serializability --checker data-races"""
+simaie check failure.json --checker serializability --checker data-races"""
 _SHOW_EXAMPLES = """Examples:
 
-simaie show failures/spinlock-cas-17.json
+simaie show failure.json
 
-simaie show failures/spinlock-cas-17.json --html walk.html --svg drawing.svg"""
+simaie show failure.json --html walk.html --svg drawing.svg"""
 _SHRINK_EXAMPLES = """Examples:
 
-simaie shrink failures/spinlock-cas-17.json --out short.json
+simaie shrink failure.json --out short.json
 
-simaie shrink failures/spinlock-cas-17.json --kind rmw-atomicity --whole"""
+simaie shrink failure.json --kind rmw-atomicity --whole"""
 
 
 def _version(wanted: bool) -> None:

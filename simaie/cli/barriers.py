@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simaie.cli.compare import Search
-from simaie.cli.explore import make_folder, save_failures
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import barriers_progress
+from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
 from simaie.cli.targets import Wrong, load_targets
 from simaie.exploration.barriers import BarriersReport, minimal_barriers
@@ -27,17 +27,17 @@ def run_barriers(
     with guest_output_aside(), barriers_progress() as progress:
         programs = [program for _, program in load_targets(targets, wrong)]
         machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
-        if folder is not None:
-            make_folder(folder)
+        files = FailureFiles(folder)
         report = minimal_barriers(
             programs, machine=machine, progress=progress, errors=wrong.take, **search.as_options()
         )
-        saved, unsaved = save_failures(_failures(report), folder) if folder is not None else ([], False)
+        for failure in _failures(report):
+            files(failure)
     if output is Format.JSON:
-        print_json({**report.as_dict(), "errors": wrong.errors, "saved": [str(path) for path in saved]})
+        print_json({**report.as_dict(), "errors": wrong.errors, "saved": list(map(str, files.paths))})
     elif report.programs or not wrong.errors:
         print_lines(barriers_view(report))
-    return Status.ERROR if unsaved or wrong.errors else status_of(report.verdict)
+    return Status.ERROR if files.incomplete or wrong.errors else status_of(report.verdict)
 
 
 def _failures(report: BarriersReport) -> Iterator[Failure]:

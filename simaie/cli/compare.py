@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.cli.explore import make_folder, save_failures
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import comparison_progress
+from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
 from simaie.exploration.compare import Comparison, compare
 from simaie.show.comparison_view import comparison_view
@@ -51,20 +51,19 @@ def run_compare(
     with guest_output_aside(), comparison_progress(target) as progress:
         subject = litmus_or_program(target)
         machine = make_machine(target, machine_options)
-        if folder is not None:
-            make_folder(folder)
+        files = FailureFiles(folder)
         comparison = compare(subject, machine=machine, progress=progress, **search.as_options())
-        failures = [each.failure for each in comparison.forbidden]
-        saved, unsaved = save_failures(failures, folder) if folder is not None else ([], False)
+        for each in comparison.forbidden:
+            files(each.failure)
     if output is Format.JSON:
-        print_json({**comparison.as_dict(), "saved": [str(path) for path in saved]})
+        print_json({**comparison.as_dict(), "saved": list(map(str, files.paths))})
     else:
-        _print(comparison, saved, everything)
-    return Status.ERROR if unsaved else status_of(comparison.verdict)
+        _print(comparison, files, everything)
+    return Status.ERROR if files.incomplete else status_of(comparison.verdict)
 
 
-def _print(comparison: Comparison, saved: list[Path], everything: bool) -> None:
-    print_lines(comparison_view(comparison, saved))
+def _print(comparison: Comparison, files: FailureFiles, everything: bool) -> None:
+    print_lines(comparison_view(comparison, [files.path(each.failure) for each in comparison.forbidden]))
     if comparison.forbidden:
         first = comparison.forbidden[0].failure
         lines = failure_view(first, everything=everything, width=width())

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from simaie.cli.compare import Search
-from simaie.cli.explore import make_folder, save_failures
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import comparisons_progress
+from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
 from simaie.cli.targets import Wrong, load_targets
 from simaie.errors import SimaieError
@@ -32,15 +32,14 @@ def run_comparisons(
 
     An error outweighs what is forbidden, that an answer that is not sure.
     """
-    tally = _Tally(folder)
+    wrong = Wrong()
     with guest_output_aside():
-        programs = list(load_targets(targets, tally.wrong))
+        programs = list(load_targets(targets, wrong))
         machine_of_program = {name: make_machine(name, machine_options) for name, _ in programs}
         for machine in machine_of_program.values():
             machine.check_options()
-        if folder is not None:
-            make_folder(folder)
-    for found in _compared(programs, machine_of_program, search, tally.wrong):
+        tally = _Tally(FailureFiles(folder), wrong)
+    for found in _compared(programs, machine_of_program, search, wrong):
         tally.take(found)
         if output is Format.TEXT:
             print_lines(comparison_lines(found))
@@ -73,15 +72,13 @@ def _compared(
 
 @dataclass
 class _Tally:
-    """What has come out so far. folder: where witnesses are saved."""
+    """What has come out so far. files: of the witnesses. wrong: what cannot be run."""
 
-    folder: Path | None
-    wrong: Wrong = field(default_factory=Wrong)
+    files: FailureFiles
+    wrong: Wrong
     documents: list[dict[str, Any]] = field(default_factory=list)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
-    saved: list[str] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
-    unsaved: bool = False
     interrupted: bool = False
     began: float = field(default_factory=time.perf_counter)
 
@@ -91,14 +88,13 @@ class _Tally:
         self.verdicts[found.verdict] += 1
         self.interrupted |= found.interrupted
         self.notes |= {found.model_note: None} if found.model_note else {}
-        if self.folder is not None:
-            saved, unsaved = save_failures([each.failure for each in found.forbidden], self.folder)
-            self.saved += map(str, saved)
-            self.unsaved |= unsaved
+        for each in found.forbidden:
+            self.files(each.failure)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        found = {"comparisons": self.documents, "errors": self.wrong.errors, "saved": self.saved}
+        saved = list(map(str, self.files.paths))
+        found = {"comparisons": self.documents, "errors": self.wrong.errors, "saved": saved}
         return {**found, "interrupted": self.interrupted}
 
     @property
@@ -106,7 +102,7 @@ class _Tally:
         """The exit status that says the worst."""
         if self.interrupted:
             return Status.INTERRUPTED
-        if self.unsaved or self.wrong.errors:
+        if self.files.incomplete or self.wrong.errors:
             return Status.ERROR
         for verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE):
             if self.verdicts[verdict]:

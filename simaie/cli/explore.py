@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from rich.text import Text
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import exploration_progress
-from simaie.cli.status import Status, complain, status_of
-from simaie.errors import InputError, SimaieError, UsageError
+from simaie.cli.saved import FailureFiles
+from simaie.cli.status import Status, status_of
+from simaie.errors import SimaieError, UsageError
 from simaie.exploration.across_processes import check_across_processes
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
@@ -22,11 +22,10 @@ from simaie.exploration.single import explore_index
 from simaie.guest.cut import Cut, without
 from simaie.guest.program import Program
 from simaie.machine import Machine
-from simaie.replaying.failure import Failure
 from simaie.show.report_view import report_view
 from simaie.show.trace_view import trace_view
 
-__all__ = ["Search", "file_name", "make_folder", "run_explore", "save_failures"]
+__all__ = ["Search", "run_explore"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,19 +66,17 @@ def run_explore(
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
-        if folder is not None:
-            make_folder(folder)
+        files = FailureFiles(folder)
         report, failed = _explored(program, machine, search)
-        saved, unsaved = _save_all(report, folder) if report is not None and folder is not None else ({}, False)
-    if report is not None:
-        _print(report, saved, output, everything)
+        for failure in report.kept:
+            files(failure)
+    _print(report, files, output, everything)
     if failed is not None:
         raise failed
-    assert report is not None  # it is only ever absent beside an error
-    return Status.ERROR if unsaved else status_of(report.verdict)
+    return Status.ERROR if files.incomplete else status_of(report.verdict)
 
 
-def _explored(program: Program, machine: Machine, search: Search) -> tuple[Report | None, SimaieError | None]:
+def _explored(program: Program, machine: Machine, search: Search) -> tuple[Report, SimaieError | None]:
     """The report, and the error that ended the exploration early, if one did and there is something to report."""
     options: dict[str, Any] = {
         name: value
@@ -128,52 +125,14 @@ def _failure_limit(text: str) -> int | None:
     return int(text)
 
 
-# -- saving ------------------------------------------------------------------------------------------
-
-
-def file_name(failure: Failure) -> str:
-    """``<program>-<scheme>-<index>.json``, with nothing in it that a file system or a shell would mind."""
-    parts = (re.sub(r"[^A-Za-z0-9._=-]+", "_", text)[:80] for text in (failure.program.name, failure.machine.scheme))
-    return f"{'-'.join(parts).lstrip('.-')}-{failure.index}.json"
-
-
-def make_folder(folder: Path) -> None:
-    """Make it, or say what is in the way."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder for replay files: {error.strerror}") from error
-
-
-def _save_all(report: Report, folder: Path) -> tuple[Mapping[int, Path], bool]:
-    """The files written, by index; and whether some could not be, which has been said then."""
-    saved, unsaved = save_failures(report.kept, folder)
-    return {failure.index: path for failure, path in zip(report.kept, saved, strict=False)}, unsaved
-
-
-def save_failures(failures: Iterable[Failure], folder: Path) -> tuple[list[Path], bool]:
-    """The files written, in order up to the first that could not be; and whether there was one, which is said then."""
-    saved: list[Path] = []
-    for failure in failures:
-        path = folder / file_name(failure)
-        try:
-            saved.append(failure.save(path))
-        except OSError as error:
-            complain(f"{path}: cannot be written: {error.strerror}")
-            return saved, True
-        except SimaieError as error:
-            complain(f"{path}: not written: {error}")
-            return saved, True
-    return saved, False
-
-
 # -- printing ----------------------------------------------------------------------------------------
 
 
-def _print(report: Report, saved: Mapping[int, Path], output: Format, everything: bool) -> None:
+def _print(report: Report, files: FailureFiles, output: Format, everything: bool) -> None:
     if output is Format.JSON:
-        print_json({**report.as_dict(), "saved": [str(path) for path in saved.values()]})
+        print_json({**report.as_dict(), "saved": list(map(str, files.paths))})
         return
+    saved = {failure.index: path for failure in report.kept if (path := files.path(failure)) is not None}
     print_lines(report_view(report, saved))
     if report.failures:
         first = report.failures[0]

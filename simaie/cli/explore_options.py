@@ -157,7 +157,8 @@ Save = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Write each failure as DIR/<program>-<scheme>-<index>.json, to replay.",
+        help="Write each failure to DIR as soon as it is found, to replay. Its name says program, scheme, host, "
+        "instruction set, scheduler, seed and index, and ends in a digest.",
         file_okay=False,
         rich_help_panel=_OUTPUT,
     ),

@@ -9,7 +9,6 @@ and replays under any version of Hypothesis.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,8 +21,9 @@ from rich.text import Text
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
+from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status
-from simaie.errors import InputError, SimaieError, UsageError
+from simaie.errors import SimaieError, UsageError
 from simaie.exploration.counterexamples import Counterexample, counterexamples
 from simaie.exploration.explorer import explore
 from simaie.exploration.signatures import Signatures
@@ -159,23 +159,18 @@ def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: 
             raise UsageError("say which scheme to fuzz: --scheme NAME (simaie list schemes)")
         result = fuzz(isa, make_machine("", options), **limits)
         found = counterexamples(result.signatures.groups)
-        saved = [] if folder is None else [_save(folder, each) for each in found]
+        files = FailureFiles(folder, prefix="fuzz-")
+        for each in found:
+            files(each.failure)
     if output is Format.JSON:
-        print_json(_document(result, found, saved))
+        print_json(_document(result, found, files))
     else:
-        print_lines(_lines(result, found, saved))
+        print_lines(_lines(result, found, files))
+    if files.incomplete:
+        return Status.ERROR
     if result.failing:
         return Status.VIOLATED
     return Status.INTERRUPTED if result.interrupted else Status.INCONCLUSIVE
-
-
-def _save(folder: Path, found: Counterexample) -> Path:
-    scheme = re.sub(r"[^A-Za-z0-9._=-]+", "_", found.failure.machine.scheme)[:80]
-    path = folder / f"fuzz-{scheme}-{found.kind}-{found.failure.signature.digest}.json"
-    try:
-        return found.failure.save(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _text(program: Program) -> str:
@@ -184,12 +179,14 @@ def _text(program: Program) -> str:
     return repr(program)
 
 
-def _document(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Path]) -> dict[str, Any]:
+def _document(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles) -> dict[str, Any]:
     counts = {name: getattr(result, name) for name in ("examples", "executions", "traces", "failing", "interrupted")}
-    failures = [
-        {**_facts(each), "saved": str(saved[number]) if saved else None} for number, each in enumerate(found)
-    ]
+    failures = [{**_facts(each), "saved": _text_of(files.path(each.failure))} for each in found]
     return {**counts, "seconds": result.seconds, "failures": failures, "unlisted": result.signatures.unlisted}
+
+
+def _text_of(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _facts(found: Counterexample) -> dict[str, Any]:
@@ -205,19 +202,19 @@ def _facts(found: Counterexample) -> dict[str, Any]:
     }
 
 
-def _lines(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Path]) -> list[Text]:
+def _lines(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles) -> list[Text]:
     speed = result.examples / result.seconds if result.seconds else 0.0
     stopped = ", interrupted" if result.interrupted else ""
     lines = [Text(f"{result.examples} examples ({speed:.0f}/s), {len(result.programs)} distinct programs, "
                   f"{result.executions} executions, {result.traces} distinct traces, {result.failing} examples "
                   f"fail{stopped}")]  # fmt: skip
-    for number, each in enumerate(found):
-        failure = each.failure
+    for each in found:
+        failure, path = each.failure, files.path(each.failure)
         lines += [Text(), Text(str(failure), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
         lines.append(Text(f"signature of {each.count} failing executions: {failure.signature}", "dim"))
-        if saved:
-            lines.append(Text(f"simaie replay {saved[number]}"))
+        if path is not None:
+            lines.append(Text(f"simaie replay {path}"))
     if result.signatures.unlisted:
         lines += [Text(), Text(f"{result.signatures.unlisted} failing executions of more signatures than are kept")]
     return lines

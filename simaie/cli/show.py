@@ -11,8 +11,8 @@ from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
 from simaie.cli.replayed import replayed_or_recorded
 from simaie.cli.status import Status, status_of
-from simaie.errors import InputError
 from simaie.replaying.recorded import while_shown
+from simaie.saving import save_file
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 
@@ -38,7 +38,7 @@ def run_show(
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():
             options = {"everything": everything} if name == "svg" else {}
-            _write(path, failure.render(name, **options))
+            save_file(path, failure.render(name, **options))
     if wanted:
         print_lines(Text(f"{name}: ").append(clean(str(path)), "cyan") for name, path in wanted.items())
     else:
@@ -47,10 +47,3 @@ def run_show(
         print_lines([heading(failure), Text(), *view])
     return status_of(failure.verdict)
 
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -11,7 +11,6 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.progress import shrink_progress
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status
-from simaie.errors import InputError
 from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.replaying.failure import Shrunk
 from simaie.show.failure_view import failure_view
@@ -36,7 +35,7 @@ def run_shrink(
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust)
         shrunk = failure.shrink(progress=progress, **options)
         if out is not None:
-            _save(shrunk, out)
+            shrunk.failure.save(out)
     if output is Format.JSON:
         report = shrunk.report
         sizes = {"before": report.before._asdict(), "after": report.after._asdict()}
@@ -48,13 +47,6 @@ def run_shrink(
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
     print_lines(_again(shrunk, out))
     return Status.VIOLATED
-
-
-def _save(shrunk: Shrunk, out: Path) -> None:
-    try:
-        shrunk.failure.save(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
 
 
 def _heading(shrunk: Shrunk) -> list[Text]:

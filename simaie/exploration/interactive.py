@@ -14,7 +14,7 @@ from typing import Any
 
 from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice, judge
-from simaie.errors import InputError, UsageError
+from simaie.errors import UsageError
 from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.exploration.session_words import count_words, refusal_words, status_words
@@ -27,6 +27,7 @@ from simaie.protocols import Scheduler
 from simaie.replaying.checkers import judges, with_its_own
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import Driver, run
+from simaie.saving import save_file
 from simaie.trace import Ending, Trace
 
 __all__ = ["Session", "interactive"]
@@ -164,15 +165,9 @@ class Session:
         ``simaie replay PATH`` takes the former; ``session.run(("scripted", {"schedule": text}))`` the text of the
         latter. Returns the path; InputError if it cannot be written.
         """
-        target = Path(path)
-        try:
-            if self.findings:
-                return self.failure.save(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(self.trace.schedule.text + "\n", "utf-8")
-        except OSError as error:
-            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
-        return target
+        if self.findings:
+            return self.failure.save(path)
+        return save_file(path, self.trace.schedule.text + "\n")
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called after every change."""

@@ -20,7 +20,7 @@ from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.checkers import judges, place, records_of, word_for
-from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
+from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.recording import Recording
 from simaie.replaying.run import Driver, run
@@ -28,6 +28,7 @@ from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, sh
 from simaie.replaying.signature import Signature, signature_of
 from simaie.replaying.target import source_digest, target_text, variable_of
 from simaie.replaying.trace_record import trace_record
+from simaie.saving import name_part, save_new
 from simaie.trace import Trace
 
 __all__ = ["Failure", "Shrunk"]
@@ -233,11 +234,42 @@ class Failure:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the replay file; returns its path."""
+        """Write the replay file, whole or not at all, in the place of a regular file that may be there.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: it cannot be written, or the path is that of a link, a folder or a device.
+        """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         save(self.record(target.parent), target)
         return target
+
+    def save_in(self, folder: str | os.PathLike[str], *, prefix: str = "") -> Path:
+        """Write the replay file to `folder` under a name of its own, which replaces nothing.
+
+        The name says program, scheme, host, instruction set, scheduler, seed and index, and ends in a digest of the
+        content: other failures have other names, and the same failure is one file however often it is saved.
+
+        Args:
+            folder: where; it is made if it is missing.
+            prefix: what the name begins with.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        scheduler = str(self.scheduler or "dfs")
+        facts = (
+            (self.program.name, 40), (self.machine.scheme, 40), (self.machine.host, 20), (self.program.isa, 12),
+            (scheduler, 30), (f"s{self.seed}", 20), (f"i{self.index}", 20),
+        )  # fmt: skip
+        # A name that begins with a dot would be hidden, one with a dash taken for an option.
+        stem = prefix + "-".join(name_part(text, length) for text, length in facts).lstrip(".-")
+        return save_new(folder, stem, ".json", encoded(self.record(Path(folder))))
 
 
 class Shrunk(NamedTuple):

@@ -24,8 +24,12 @@ from simaie.finding import Finding
 from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
 from simaie.replaying.trace_record import TraceRecord
+from simaie.saving import save_file
 
-__all__ = ["CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
+__all__ = [
+    "CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "encoded", "load",
+    "save",
+]  # fmt: skip
 
 VERSION = 2
 #: Those that can be read. Version 1 had no `trace`.
@@ -122,12 +126,33 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return Schedule(self.switches, self.choices)
 
 
+def encoded(record: ReplayFile) -> bytes:
+    """Return the content of the file that holds `record`.
+
+    Text that UTF-8 cannot say (lone surrogates in a guest's name, say) is written with escapes.
+    """
+    try:
+        data = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_escaped(msgspec.to_builtins(record)))
+    return msgspec.json.format(data, indent=1)
+
+
+def _escaped(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_escaped(key): _escaped(held) for key, held in value.items()}
+        case list() | tuple():
+            return [_escaped(each) for each in value]
+        case _:
+            return value
+
+
 def save(record: ReplayFile, path: Path) -> None:
-    """Write `record` to `path`, whole or not at all."""
-    data = msgspec.json.format(msgspec.json.encode(record), indent=1)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    """Write `record` to `path`, whole or not at all; InputError if it cannot be written."""
+    save_file(path, encoded(record))
 
 
 def load(path: Path) -> ReplayFile:

@@ -21,8 +21,8 @@ __all__ = ["comparison_lines", "comparison_view", "note_lines"]
 MOST_OUTCOMES = 20
 
 
-def comparison_view(comparison: Comparison, saved: Sequence[Path] = ()) -> list[Text]:
-    """The lines of `comparison`. saved: the replay files of the witnesses, in their order."""
+def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -> list[Text]:
+    """The lines of `comparison`. saved: the replay files of the witnesses, in their order, None where there is none."""
     lines = [_heading(comparison)]
     lines += note_lines(filter(None, [comparison.model_note]))
     lines += [_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)]
@@ -62,11 +62,12 @@ def _figures(what: str, found: OutcomeSet) -> Text:
     return Text(f"{what}: {count}, {'complete' if found.complete else f'not complete: {clean(found.reason)}'}", "dim")
 
 
-def _forbidden(comparison: Comparison, saved: Sequence[Path]) -> Iterator[Text]:
+def _forbidden(comparison: Comparison, saved: Sequence[Path | None]) -> Iterator[Text]:
     for number, each in enumerate(comparison.forbidden[:MOST_OUTCOMES]):
         yield from _forbidden_outcome([each])
-        if number < len(saved):
-            yield Text("    saved: ").append(clean(each.failure.replay_command(saved[number])), "cyan")
+        path = saved[number] if number < len(saved) else None
+        if path is not None:
+            yield Text("    saved: ").append(clean(each.failure.replay_command(path)), "cyan")
     yield from _others(len(comparison.forbidden))
 
 

@@ -1,0 +1,53 @@
+"""Failures as files, saved when they are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simaie.cli.status import complain
+from simaie.errors import SimaieError
+from simaie.replaying.failure import Failure
+from simaie.saving import make_folder
+
+__all__ = ["FailureFiles"]
+
+
+class FailureFiles:
+    """The files of a command's failures. To call it saves a failure; the command goes on if that cannot be.
+
+    The first failure that cannot be saved is said on stderr; `incomplete` tells whether there was one.
+    """
+
+    def __init__(self, folder: Path | None, prefix: str = "") -> None:
+        """Make the folder, if there is to be one; InputError if that cannot be."""
+        self._folder, self._prefix = folder, prefix
+        self._paths: dict[str, Path] = {}
+        self.incomplete = False
+        if folder is not None:
+            make_folder(folder)
+
+    def __call__(self, failure: Failure) -> None:
+        """Save `failure`, if there is a folder."""
+        if self._folder is None or _key(failure) in self._paths:
+            return
+        try:
+            self._paths[_key(failure)] = failure.save_in(self._folder, prefix=self._prefix)
+        except SimaieError as error:
+            if not self.incomplete:
+                complain(f"a failure is not saved: {error}")
+            self.incomplete = True
+
+    def path(self, failure: Failure) -> Path | None:
+        """The file of a failure; None if it was not saved."""
+        return self._paths.get(_key(failure))
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, each once, in the order in which they were written."""
+        return list(dict.fromkeys(self._paths.values()))
+
+
+def _key(failure: Failure) -> str:
+    """What tells a failure from the others of a command."""
+    facts = (failure.program.name, failure.program.digest, failure.machine.scheme, failure.machine.host)
+    return repr((*facts, str(failure.scheduler), failure.seed, failure.index, failure.trace.digest))
