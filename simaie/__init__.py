@@ -10,7 +10,7 @@ by their full names. trio is loaded only by what needs it.
 """
 
 from simaie.decision import Choice, Schedule, Switch
-from simaie.errors import GuestFault, SimaieError, UsageError
+from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
 from simaie.exploration.compare import Comparison, compare
 from simaie.exploration.explorer import explore
 from simaie.exploration.interactive import interactive
@@ -34,6 +34,7 @@ __all__ = [
     "Finding",
     "GuestFault",
     "Ins",
+    "Interrupted",
     "Limits",
     "Machine",
     "Outcome",

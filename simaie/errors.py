@@ -24,6 +24,7 @@ __all__ = [
     "GuestSpinError",
     "InputError",
     "InternalError",
+    "Interrupted",
     "NeverAwaitedError",
     "NeverAwaitedInstructionError",
     "NondeterminismError",
@@ -49,6 +50,32 @@ class SimaieError(Exception):
     """
 
     report: Any = None
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a search. `report` holds what the search found: what it would have returned, as far as it came.
+
+    It is a KeyboardInterrupt and no SimaieError: a loop over searches ends with the search that was interrupted, and
+    ``except Exception`` does not hide it.
+
+        try:
+            reports = [simaie.explore(program) for program in programs]
+        except simaie.Interrupted as stop:
+            print(stop.report)
+
+    In a notebook, and at Python's prompt, the report of an interrupted search is ``sys.last_value.report``.
+    """
+
+    def __init__(self, what: str, report: Any) -> None:
+        super().__init__(f"{what} was interrupted; what was found is the attribute `report` of this exception")
+        self.what, self.report = what, report
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.what, self.report)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, which would only say where in simaie the interrupt came."""
+        return [f"simaie.Interrupted: {self.what} was interrupted; what was found is sys.last_value.report"]
 
 
 class UsageError(SimaieError):

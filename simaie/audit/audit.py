@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from simaie.audit.examine import Interrupted, examine
+from simaie.audit.examine import examine
 from simaie.audit.plan import SchemeChoice, plan
 from simaie.audit.report import AuditReport, AuditRow
+from simaie.errors import Interrupted
 
 __all__ = ["DEFAULT_SEED", "audit"]
 
@@ -31,8 +32,8 @@ def audit(
     the nearest named scheme it derives from). rows: only these. seed: of all that is sampled. The result depends on
     the arguments alone, but for the seconds.
 
-    Raises UnknownNameError or UsageError for a scheme or row that the corpus says nothing of. Ctrl-C ends
-    the audit; the rows done so far are kept, and the report is not ok.
+    Raises UnknownNameError or UsageError for a scheme or row that the corpus says nothing of. Raises
+    `simaie.Interrupted` at Ctrl-C; its ``report`` has the rows done so far, and is not ok.
     """
     items = plan(schemes, rows)
     began = time.perf_counter()
@@ -43,12 +44,15 @@ def audit(
             done.append(examine(item, seed))
             if progress is not None:
                 progress(len(done), len(items), done[-1])
-    except (Interrupted, KeyboardInterrupt):
+    except KeyboardInterrupt:
         interrupted = True
-    return AuditReport(
+    report = AuditReport(
         rows=tuple(done),
         planned=len(items),
         seed=seed,
         seconds=time.perf_counter() - began,
         interrupted=interrupted,
     )
+    if interrupted:
+        raise Interrupted(f"the audit, after {len(done)} of {len(items)} rows,", report)
+    return report

@@ -19,7 +19,7 @@ from simaie.protocols import Checker
 from simaie.replaying.failure import Failure
 from simaie.trace import Trace
 
-__all__ = ["EXHAUSTIVE", "SAMPLING", "Interrupted", "examine"]
+__all__ = ["EXHAUSTIVE", "SAMPLING", "examine"]
 
 #: Explores the small scopes to their end: all interleavings, up to the order of operations that do not conflict.
 EXHAUSTIVE = "dpor"
@@ -31,10 +31,6 @@ EXHAUSTIVE_LIMIT = 100_000
 SEARCH_LIMIT = 20_000
 
 _OBSERVED = "observed"
-
-
-class Interrupted(Exception):
-    """Ctrl-C came while a row was in the making."""
 
 
 def examine(item: Item, seed: int) -> AuditRow:
@@ -120,12 +116,9 @@ def _model(item: Item, seed: int) -> dict[str, Any]:
 def _run(
     item: Item, program: Program, scheduler: str, seed: int, executions: int, checkers: Sequence[Checker] = DEFAULT
 ) -> Report:
-    report = explore(
+    return explore(
         program, item.machine, scheduler=scheduler, seed=seed, executions=executions, failures=1, checkers=checkers
     )
-    if report.interrupted:
-        raise Interrupted
-    return report
 
 
 def _watching(item: Item) -> Checker:

@@ -347,7 +347,7 @@ def list_(
     return run_list(what, output)
 
 
-@app.command(epilog="Exit status: 0 if every row is as expected, 1 if one is not, 3 if interrupted.")
+@app.command(epilog="Exit status: 0 if every row is as expected, 1 if one is not, 130 if interrupted.")
 @command
 def audit(
     scheme: Annotated[

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich.text import Text
 
 from simaie.audit import DEFAULT_SEED, AuditReport, audit, counterexamples
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
 from simaie.cli.status import Status
@@ -28,17 +30,19 @@ def run_audit(
     explain: bool,
     verbose: bool,
 ) -> Status:
-    """Holds if every row came out as expected, violated if one did not, inconclusive if it was interrupted."""
+    """Holds if every row came out as expected, violated if one did not, interrupted if Ctrl-C came first."""
     with guest_output_aside(), audit_progress() as progress:
-        report = audit(schemes, rows, seed=DEFAULT_SEED if seed is None else seed, progress=progress)
+        report, interrupted = found_until_interrupted(
+            partial(audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, progress=progress)
+        )
+    explain = explain and not interrupted
     if output is Format.JSON:
-        shown = _documents(report, schemes, rows) if explain else {}
-        print_json(report.as_dict() | shown)
+        _print_documents(report, schemes, rows, explain)
     else:
         print_lines([(audit_details if verbose else audit_summary)(report)])
         if explain:
             _print_counterexamples(report, schemes, rows)
-    return audit_status(report)
+    return status_unless_interrupted(audit_status(report), interrupted)
 
 
 def _print_counterexamples(report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None) -> None:
@@ -49,14 +53,21 @@ def _print_counterexamples(report: AuditReport, schemes: Sequence[str] | None, r
         print_lines([Text("again: ").append(clean(shrunk.failure.command), "cyan")])
 
 
-def _documents(
-    report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None
-) -> dict[str, list[dict[str, Any]]]:
-    found = counterexamples(report, schemes, rows)
-    return {"counterexamples": [
-        {"row": row.row, "explanation": explain_failure(shrunk.failure), **failure_document(shrunk.failure)}
-        for row, shrunk in found
-    ]}
+def _print_documents(
+    report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None, explain: bool
+) -> None:
+    """Print the report, with the counterexamples that there are when Ctrl-C comes, which is then raised again."""
+    shown: list[dict[str, Any]] = []
+    interrupt: KeyboardInterrupt | None = None
+    try:
+        for row, shrunk in counterexamples(report, schemes, rows) if explain else ():
+            explanation = explain_failure(shrunk.failure)
+            shown.append({"row": row.row, "explanation": explanation, **failure_document(shrunk.failure)})
+    except KeyboardInterrupt as caught:
+        interrupt = caught
+    print_json(report.as_dict() | ({"counterexamples": shown} if explain else {}))
+    if interrupt is not None:
+        raise interrupt
 
 
 def audit_status(report: AuditReport) -> Status:

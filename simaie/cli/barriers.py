@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from simaie.cli.compare import Search
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import barriers_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
 from simaie.cli.targets import Wrong, load_targets
-from simaie.exploration.barriers import BarriersReport, minimal_barriers
-from simaie.replaying.failure import Failure
+from simaie.exploration.barriers import ProgramBarriers, minimal_barriers
 from simaie.show.barriers_view import barriers_view
 
 __all__ = ["run_barriers"]
@@ -28,25 +29,21 @@ def run_barriers(
         programs = [program for _, program in load_targets(targets, wrong)]
         machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
         files = FailureFiles(folder)
-        report = minimal_barriers(
-            programs, machine=machine, progress=progress, errors=wrong.take, **search.as_options()
-        )
-        for failure in _failures(report):
-            files(failure)
+        report, interrupted = found_until_interrupted(partial(
+            minimal_barriers, programs, machine=machine, progress=progress, errors=wrong.take,
+            found=partial(_save, files), **search.as_options(),
+        ))  # fmt: skip
     if output is Format.JSON:
         print_json({**report.as_dict(), "errors": wrong.errors, "saved": list(map(str, files.paths))})
     elif report.programs or not wrong.errors:
         print_lines(barriers_view(report))
-    return Status.ERROR if files.incomplete or wrong.errors else status_of(report.verdict)
+    status = Status.ERROR if files.incomplete or wrong.errors else status_of(report.verdict)
+    return status_unless_interrupted(status, interrupted)
 
 
-def _failures(report: BarriersReport) -> Iterator[Failure]:
-    """The witnesses, each once."""
-    witnesses = [need.forbidden for need in report.needs]
-    witnesses += [program.remaining for program in report.remaining if program.remaining is not None]
-    seen: set[tuple[str, str]] = set()
+def _save(files: FailureFiles, program: ProgramBarriers) -> None:
+    """Save the witnesses of a program."""
+    witnesses = [need.forbidden for need in program.needs]
+    witnesses += [] if program.remaining is None else [program.remaining]
     for witness in witnesses:
-        key = (witness.failure.target, witness.failure.machine.scheme)
-        if key not in seen:
-            seen.add(key)
-            yield witness.failure
+        files(witness.failure)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import comparison_progress
@@ -52,14 +54,17 @@ def run_compare(
         subject = litmus_or_program(target)
         machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
-        comparison = compare(subject, machine=machine, progress=progress, **search.as_options())
+        comparison, interrupted = found_until_interrupted(
+            partial(compare, subject, machine=machine, progress=progress, found=files, **search.as_options())
+        )
         for each in comparison.forbidden:
             files(each.failure)
     if output is Format.JSON:
         print_json({**comparison.as_dict(), "saved": list(map(str, files.paths))})
     else:
         _print(comparison, files, everything)
-    return Status.ERROR if files.incomplete else status_of(comparison.verdict)
+    status = Status.ERROR if files.incomplete else status_of(comparison.verdict)
+    return status_unless_interrupted(status, interrupted)
 
 
 def _print(comparison: Comparison, files: FailureFiles, everything: bool) -> None:

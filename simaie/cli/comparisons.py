@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simaie.cli.compare import Search
+from simaie.cli.interrupts import found_until_interrupted, interrupted_status
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import comparisons_progress
@@ -39,7 +41,7 @@ def run_comparisons(
         for machine in machine_of_program.values():
             machine.check_options()
         tally = _Tally(FailureFiles(folder), wrong)
-    for found in _compared(programs, machine_of_program, search, wrong):
+    for found in _compared(programs, machine_of_program, search, tally):
         tally.take(found)
         if output is Format.TEXT:
             print_lines(comparison_lines(found))
@@ -53,7 +55,7 @@ def run_comparisons(
 
 
 def _compared(
-    programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, wrong: Wrong
+    programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
 ) -> Iterator[Comparison]:
     """One comparison after the other, the last of them the one that was interrupted."""
     with comparisons_progress([name for name, _ in programs]) as progress:
@@ -61,12 +63,17 @@ def _compared(
             told = None if progress is None else progress(number)
             try:
                 with guest_output_aside():
-                    found = compare(program, machine=machines[name], progress=told, **search.as_options())
+                    found, interrupted = found_until_interrupted(
+                        partial(
+                            compare, program, machine=machines[name], progress=told, found=tally.files,
+                            **search.as_options(),
+                        )
+                    )
             except SimaieError as error:
-                wrong.take(name, error)
+                tally.wrong.take(name, error)
                 continue
             yield found
-            if found.interrupted:
+            if interrupted:
                 return
 
 
@@ -101,7 +108,7 @@ class _Tally:
     def status(self) -> Status:
         """The exit status that says the worst."""
         if self.interrupted:
-            return Status.INTERRUPTED
+            return interrupted_status()
         if self.files.incomplete or self.wrong.errors:
             return Status.ERROR
         for verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE):

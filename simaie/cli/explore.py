@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import exploration_progress
 from simaie.cli.saved import FailureFiles
-from simaie.cli.status import Status, status_of
+from simaie.cli.status import Status, complain, status_of
 from simaie.errors import SimaieError, UsageError
 from simaie.exploration.across_processes import check_across_processes
 from simaie.exploration.explorer import explore
@@ -67,17 +69,20 @@ def run_explore(
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
-        report, failed = _explored(program, machine, search)
+        report, failed, interrupted = _explored(program, machine, search, files)
         for failure in report.kept:
             files(failure)
     _print(report, files, output, everything)
     if failed is not None:
         raise failed
-    return Status.ERROR if files.incomplete else status_of(report.verdict)
+    status = Status.ERROR if files.incomplete else status_of(report.verdict)
+    return status_unless_interrupted(status, interrupted)
 
 
-def _explored(program: Program, machine: Machine, search: Search) -> tuple[Report, SimaieError | None]:
-    """The report, and the error that ended the exploration early, if one did and there is something to report."""
+def _explored(
+    program: Program, machine: Machine, search: Search, files: FailureFiles
+) -> tuple[Report, SimaieError | None, bool]:
+    """The report, the error that ended the exploration early, if one did, and whether Ctrl-C did."""
     options: dict[str, Any] = {
         name: value
         for name in ("scheduler", "seed", "seconds", "driver", "checkers", "check_determinism")
@@ -85,28 +90,38 @@ def _explored(program: Program, machine: Machine, search: Search) -> tuple[Repor
     }
     with exploration_progress(program.name) as progress:
         try:
-            if search.index is not None:
-                _refuse_limits(search)
-                return explore_index(program, machine, index=search.index, progress=progress, **options), None
-            if search.executions is not None:
-                options["executions"] = search.executions
-            if search.failures is not None:
-                options["failures"] = _failure_limit(search.failures)
-            report = explore(program, machine, progress=progress, coverage=search.coverage, **options)
-            if search.check_determinism and not report.interrupted:
-                _check_elsewhere(report, options)
-            return report, None
+            found = partial(_report, program, machine, search, options | {"progress": progress, "found": files})
+            report, interrupted = found_until_interrupted(found)
+            if search.check_determinism and search.index is None and not interrupted:
+                interrupted = _check_elsewhere(report, options)
+            return report, None, interrupted
         except SimaieError as error:
             if error.report is None or not error.report.failures:
                 raise
-            return error.report, error
+            return error.report, error, False
 
 
-def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> None:
-    """The determinism check's other half; its error brings the report along."""
+def _report(program: Program, machine: Machine, search: Search, options: dict[str, Any]) -> Report:
+    if search.index is not None:
+        _refuse_limits(search)
+        return explore_index(program, machine, index=search.index, **options)
+    if search.executions is not None:
+        options["executions"] = search.executions
+    if search.failures is not None:
+        options["failures"] = _failure_limit(search.failures)
+    return explore(program, machine, coverage=search.coverage, **options)
+
+
+def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
+    """The determinism check's other half; its error brings the report along. Returns whether it was interrupted."""
     named = {name: options[name] for name in ("scheduler", "seed", "driver") if name in options}
     try:
         check_across_processes(report.program, report.machine, **named)
+        return False
+    except KeyboardInterrupt:
+        next_interrupt_ends_at_once()
+        complain("the check in other processes was interrupted; what was found follows")
+        return True
     except SimaieError as error:
         error.report = report
         raise

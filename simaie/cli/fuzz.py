@@ -11,22 +11,25 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status
-from simaie.errors import SimaieError, UsageError
-from simaie.exploration.counterexamples import Counterexample, counterexamples
+from simaie.errors import Interrupted, SimaieError, UsageError
+from simaie.exploration.counterexamples import Counterexample, as_found, counterexamples
 from simaie.exploration.explorer import explore
-from simaie.exploration.signatures import Signatures
+from simaie.exploration.report import Report
+from simaie.exploration.signatures import MOST_SIGNATURES, Signatures
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
@@ -76,8 +79,9 @@ def fuzz(
     kinds: Sequence[str] | None = None,
     checkers: Sequence[CheckerChoice] = DEFAULT,
     failures: int | None = None,
+    found: Callable[[Failure], None] | None = None,
 ) -> Fuzzing:
-    """Explore `examples` generated programs and return what was seen. Ctrl-C ends it and keeps what it found.
+    """Explore `examples` generated programs and return what was seen.
 
     Args:
         isa: the guests' instruction set.
@@ -88,6 +92,10 @@ def fuzz(
         vcpus, instructions, kinds: as for `simaie.strategies.programs`.
         checkers: as for `simaie.explore`.
         failures: stop after this number of failing examples; None to go on.
+        found: called with the first failure of each signature as soon as it is found.
+
+    Raises:
+        Interrupted: Ctrl-C ended it; its ``report`` is what was seen until then.
     """
     require_positive(examples=examples, executions=executions, failures=failures)
     judges(checkers)
@@ -96,12 +104,29 @@ def fuzz(
     strategy = programs(isa, vcpus=vcpus, instructions=instructions, kinds=kinds)
     search = {"seed": seed, "executions": executions, "checkers": checkers}
     result, began = Fuzzing(), time.perf_counter()
+    if found is not None:
+        search["found"] = _of_new_signatures(found)
     try:
         _drive(strategy, machine, examples, failures, search, result)
     except KeyboardInterrupt:
         result.interrupted = True
     result.seconds = time.perf_counter() - began
+    if result.interrupted:
+        raise Interrupted(f"the fuzzing, after {result.examples} examples of which {result.failing} fail,", result)
     return result
+
+
+def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], None]:
+    """Call `found` with the first failure of each signature: every example fails in its own way for the first time."""
+    known: set[str] = set()
+
+    def heard(failure: Failure) -> None:
+        digest = failure.signature.digest
+        if digest not in known and len(known) < MOST_SIGNATURES:
+            known.add(digest)
+            found(failure)
+
+    return heard
 
 
 def _drive(
@@ -142,7 +167,15 @@ def _try(program: Program, machine: Machine, search: dict[str, Any], result: Fuz
     result.digests.append(program.digest)
     if program.digest in result.programs:
         return
-    report = explore(program, machine, scheduler="random-walk", coverage=True, failures=None, **search)
+    try:
+        report = explore(program, machine, scheduler="random-walk", coverage=True, failures=None, **search)
+    except Interrupted as stop:
+        _count(program, stop.report, result)
+        raise
+    _count(program, report, result)
+
+
+def _count(program: Program, report: Report, result: Fuzzing) -> None:
     result.programs.add(program.digest)
     result.executions += report.executions
     coverage = report.statistics.coverage
@@ -157,20 +190,23 @@ def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: 
     with guest_output_aside():
         if options.scheme is None:
             raise UsageError("say which scheme to fuzz: --scheme NAME (simaie list schemes)")
-        result = fuzz(isa, make_machine("", options), **limits)
-        found = counterexamples(result.signatures.groups)
         files = FailureFiles(folder, prefix="fuzz-")
+        result, interrupted = found_until_interrupted(
+            partial(fuzz, isa, make_machine("", options), found=files, **limits)
+        )
+        found = as_found(result.signatures.groups)
+        if not interrupted:
+            found, interrupted = found_until_interrupted(partial(counterexamples, result.signatures.groups))
         for each in found:
             files(each.failure)
+        files.keep_only(each.failure for each in found)
     if output is Format.JSON:
         print_json(_document(result, found, files))
     else:
         print_lines(_lines(result, found, files))
     if files.incomplete:
         return Status.ERROR
-    if result.failing:
-        return Status.VIOLATED
-    return Status.INTERRUPTED if result.interrupted else Status.INCONCLUSIVE
+    return status_unless_interrupted(Status.VIOLATED if result.failing else Status.INCONCLUSIVE, interrupted)
 
 
 def _text(program: Program) -> str:

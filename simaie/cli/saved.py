@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from simaie.cli.status import complain
@@ -36,6 +38,17 @@ class FailureFiles:
             if not self.incomplete:
                 complain(f"a failure is not saved: {error}")
             self.incomplete = True
+
+    def keep_only(self, failures: Iterable[Failure]) -> None:
+        """Delete the files of all others, in whose place these stand; but none if one of these is not saved."""
+        wanted = {_key(failure) for failure in failures}
+        if self.incomplete or not wanted <= self._paths.keys():
+            return
+        kept = {self._paths[key] for key in wanted}
+        for path in set(self._paths.values()) - kept:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        self._paths = {key: path for key, path in self._paths.items() if key in wanted}
 
     def path(self, failure: Failure) -> Path | None:
         """The file of a failure; None if it was not saved."""

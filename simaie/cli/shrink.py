@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from simaie.cli.interrupts import found_until_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
 from simaie.cli.replayed import replayed
@@ -33,7 +35,7 @@ def run_shrink(
     """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust)
-        shrunk = failure.shrink(progress=progress, **options)
+        shrunk, _ = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
         if out is not None:
             shrunk.failure.save(out)
     if output is Format.JSON:

@@ -36,6 +36,7 @@ class Status(IntEnum):
     INCONCLUSIVE = 3
     INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
     BROKEN_PIPE = 141  # 128 + SIGPIPE, likewise
+    TERMINATED = 143  # 128 + SIGTERM, likewise
 
 
 def status_of(verdict: Verdict) -> Status:
@@ -49,6 +50,16 @@ def status_of(verdict: Verdict) -> Status:
 
 def run(argv: Sequence[str] | None) -> int:
     """Parse `argv`, run the command, return the exit status."""
+    from simaie.cli.interrupts import guarded_by_handlers
+
+    with guarded_by_handlers():
+        try:
+            return _run(argv)
+        except KeyboardInterrupt:  # outside of any command
+            return _interrupted()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from simaie.cli.app import app
 
     for stream in (sys.stdout, sys.stderr):
@@ -95,8 +106,11 @@ def complain(message: str) -> None:
 
 
 def _interrupted() -> Status:
+    from simaie.cli.interrupts import interrupted_status, next_interrupt_ends_at_once
+
+    next_interrupt_ends_at_once()
     complain("interrupted")
-    return Status.INTERRUPTED
+    return interrupted_status()
 
 
 def _reader_left() -> Status:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeAlias
 
 from simaie.barrier import Barrier
-from simaie.errors import SimaieError, UsageError
+from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.architecture import guest_machine, like, model_note
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
@@ -46,14 +46,16 @@ def minimal_barriers(
     seconds: float | None = None,
     progress: Progress | None = None,
     errors: Errors | None = None,
+    found: Callable[[ProgramBarriers], object] | None = None,
 ) -> BarriersReport:
     """The minimal sets of barriers, as the scheme's option ``barriers``, that keep `programs` within what is allowed.
 
     The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each program that
-    cannot be read or run, which is then left out; by default the first is raised. Ctrl-C keeps the programs that are
-    done.
+    cannot be read or run, which is then left out; by default the first is raised. found: called with what was found of
+    each program, when it is done.
 
-    Raises UsageError if the scheme or the host is a class: a name is needed to vary the option.
+    Raises UsageError if the scheme or the host is a class: a name is needed to vary the option. Raises
+    `simaie.Interrupted` at Ctrl-C; its ``report`` has the programs that are done.
     """
     machine = machine_of(scheme, host, machine)
     if machine.scheme_spec is None or machine.custom_host:
@@ -81,6 +83,8 @@ def minimal_barriers(
         except KeyboardInterrupt:  # between two searches
             interrupted = True
             break
+        if found is not None:
+            found(done[-1])
         notes[model_note(subject.program.isa, ideal)] = None
         interrupted = done[-1].interrupted
         if interrupted:
@@ -89,7 +93,10 @@ def minimal_barriers(
     others = {name: value for name, value in machine.scheme_spec.options.items() if name != "barriers"}
     scheme = str(Spec(machine.scheme_spec.name, others))
     kept = machine.host_order
-    return BarriersReport(scheme, machine.host, kept, tuple(done), texts, interrupted, time.perf_counter() - began)
+    report = BarriersReport(scheme, machine.host, kept, tuple(done), texts, interrupted, time.perf_counter() - began)
+    if interrupted:
+        raise Interrupted(f"the search for barriers, after {len(done)} of {len(targets)} programs,", report)
+    return report
 
 
 def _with(machine: Machine, barriers: Barrier) -> Machine:

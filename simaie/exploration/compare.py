@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from simaie import plugins
-from simaie.errors import UsageError
+from simaie.errors import Interrupted, UsageError
 from simaie.exploration.architecture import guest_machine, model_note
 from simaie.exploration.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, Witness, outcomes_of
 from simaie.exploration.subject import State, Subject, Target, state_text, subject_of
@@ -140,6 +140,7 @@ def compare(
     executions: int = EXECUTIONS,
     seconds: float | None = None,
     progress: CompareProgress | None = None,
+    found: Callable[[Failure], object] | None = None,
 ) -> Comparison:
     """Compare what `target` can do under `scheme` on `host` with what the guest's architecture allows.
 
@@ -149,9 +150,10 @@ def compare(
     architecture may fail without cause; None for yes, unless the guest tries again in a loop, which has no end then.
     single_copy: which accesses the architecture promises to be indivisible, ``"isa"`` for those of its base, or the
     name of an extension that promises more: ``"lpae"`` of Arm, ``"lse2"`` of AArch64.
-    executions, seconds: limits of each of the two searches.
+    executions, seconds: limits of each of the two searches. found: called with the witness of each forbidden outcome as
+    soon as there is one.
 
-    Ctrl-C ends the comparison and keeps what was found.
+    Raises `simaie.Interrupted` at Ctrl-C; its ``report`` is the comparison as far as it came.
     """
     subject = subject_of(target)
     machine = machine_of(scheme, host, machine)
@@ -166,6 +168,11 @@ def compare(
         ideal = model(spurious_failures=False)
         allowed = outcomes_of(subject, ideal, limits, progress=heard)
     may = frozenset(allowed.states)
+
+    def tell(state: State, witness: Witness) -> None:
+        if found is not None:
+            found(forbidden_failure(subject, state, witness, allowed, machine))
+
     if allowed.interrupted:
         possible = OutcomeSet(machine, reason=NOT_BEGUN)
     else:
@@ -175,9 +182,10 @@ def compare(
             limits,
             wanted=lambda state: state not in may,
             progress=None if progress is None else partial(progress, "possible"),
+            found=tell,
         )
     can = frozenset(possible.states)
-    return Comparison(
+    comparison = Comparison(
         subject.name,
         isa,
         allowed,
@@ -191,6 +199,9 @@ def compare(
         model_note(isa, ideal),
         time.perf_counter() - began,
     )
+    if comparison.interrupted:
+        raise Interrupted(f"the comparison of {subject.name!r}", comparison)
+    return comparison
 
 
 def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine | None) -> Machine:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from simaie.errors import Interrupted
 from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
 from simaie.replaying.shrink import Size
 from simaie.replaying.signature import Signature
 
-__all__ = ["Counterexample", "counterexamples"]
+__all__ = ["Counterexample", "as_found", "counterexamples"]
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,38 @@ def counterexamples(groups: Sequence[FailureGroup]) -> tuple[Counterexample, ...
 
     Shrinking keeps the kind of a failure's first finding and what makes the failure strong. A kind that is in none of
     the shrunk failures gets one of its own.
+
+    Raises `simaie.Interrupted` at Ctrl-C; its ``report`` has one of each signature all the same, in part not shrunk.
     """
     found: dict[Signature, Counterexample] = {}
-    for group in groups:
-        small, report = group.shortest.shrink()
-        _add(found, Counterexample(report.kind, small, group.count))
+    left = list(groups)
+    try:
+        while left:
+            small, report = left[0].shortest.shrink()
+            _add(found, Counterexample(report.kind, small, left.pop(0).count))
+        _add_missing_kinds(found, groups)
+    except KeyboardInterrupt:
+        for each in as_found(left):
+            _add(found, each)
+        raise Interrupted("the shrinking of failures", tuple(found.values())) from None
+    return tuple(found.values())
+
+
+def as_found(groups: Sequence[FailureGroup]) -> tuple[Counterexample, ...]:
+    """Return the shortest failure of each group as it was found."""
+    return tuple(
+        Counterexample(next(_violated(group.shortest), group.shortest.findings[0].kind), group.shortest, group.count)
+        for group in groups
+    )
+
+
+def _add_missing_kinds(found: dict[Signature, Counterexample], groups: Sequence[FailureGroup]) -> None:
     missing = _kinds(groups) - {kind for each in found.values() for kind in _violated(each.failure)}
     for group in groups:
         for kind in _violated(group.shortest):
             if kind in missing:
                 missing.remove(kind)
                 _add(found, Counterexample(kind, group.shortest.shrink(kind=kind).failure, group.count))
-    return tuple(found.values())
 
 
 def _kinds(groups: Sequence[FailureGroup]) -> set[str]:

@@ -15,7 +15,7 @@ from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
-from simaie.errors import SimaieError, UsageError
+from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
@@ -32,9 +32,13 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, Driver, make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["Exploration", "Progress", "explore"]
+__all__ = ["Exploration", "Found", "Progress", "explore"]
 
 Progress: TypeAlias = Callable[["Exploration"], None]
+Found: TypeAlias = Callable[[Failure], object]
+
+#: An execution that is to be run, and what is to be done with its trace.
+_Work: TypeAlias = tuple[Execution, Callable[[Trace], None]]
 
 #: Failures kept in order; of later ones only what `Signatures` keeps, so that memory stays bounded.
 MAX_KEPT = 100
@@ -55,6 +59,7 @@ def explore(
     coverage: bool = False,
     check_determinism: bool = False,
     progress: Progress | bool | None = None,
+    found: Found | None = None,
 ) -> Report:
     """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
 
@@ -63,6 +68,8 @@ def explore(
     to go on. checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
     ``"FILE.py:NAME"``. driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and
     then, and at the end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
+    found: called with each failure that the report keeps, between two executions, as soon as it is found; to save it,
+    for example: ``found=lambda failure: failure.save_in("failures")``.
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
     ``report.statistics.coverage`` (see `simaie.exploration.coverage`), for some half a microsecond a step; for an
@@ -71,8 +78,9 @@ def explore(
     (`simaie.exploration.determinism` says what passing does not prove).
 
     Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
-    Ctrl-C ends the exploration and keeps what it found. A guest that raises ends it with a GuestError, a
-    scheduler that raises with a SchedulerError; their attribute ``report`` holds what was found before.
+    Ctrl-C ends the exploration with `simaie.Interrupted`, a KeyboardInterrupt, so that a loop over programs ends too. A
+    guest that raises ends it with a GuestError, a scheduler that raises with a SchedulerError. The attribute ``report``
+    of all three holds what was found before.
 
     The report keeps the first hundred failures, and of every signature (`simaie.replaying.signature`) the count, the
     first and the shortest failure, however late they come.
@@ -90,6 +98,7 @@ def explore(
         coverage=coverage,
         check_determinism=check_determinism,
         progress=plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None,
+        found=found,
     )
     return exploration.run()
 
@@ -124,6 +133,7 @@ class Exploration:
         coverage: bool = False,
         check_determinism: bool = False,
         first_index: int = 0,
+        found: Found | None = None,
     ) -> None:
         require_count(executions=executions, failures=failures)
         require_positive(seconds=seconds)
@@ -143,6 +153,8 @@ class Exploration:
         self._checkers_runner = CheckerRunner(checkers, program, self.scheduler)
         self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
+        self._found = found
+        self._untold: list[Failure] = []  # kept, and `found` has not been called with them
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
@@ -155,20 +167,32 @@ class Exploration:
     # -- running ------------------------------------------------------------------------------
 
     def run(self) -> Report:
-        """Explore to the end, and report."""
+        """Explore to the end, and report; Interrupted, with the report, if Ctrl-C comes first."""
         try:
-            with Watchdog(self.machine.limits.spin_seconds) as watchdog:
-                if self._driver == "inline":
-                    self._run_inline(watchdog)
-                else:
-                    from simaie.engine.on_trio.driver import in_trio  # trio is only loaded where it is used
-
-                    in_trio(self._run_trio, watchdog)
-            if not self.failing and self.statistics.executions:
-                self._checkers_runner.require_answers()
+            self._search()
+            self._end()
+            return self.report()
         except KeyboardInterrupt as interrupt:
             self.interrupted = True
             _drop(interrupt)
+        self._tell_found()
+        self._end()
+        raise Interrupted(
+            f"the exploration of {self.program.name!r}, after {self.statistics.executions} executions of which "
+            f"{self.failing} failed,",
+            self.report(),
+        )
+
+    def _search(self) -> None:
+        """Run executions until there is a reason to end; what ends it early knows what was found."""
+        try:
+            with Watchdog(self.machine.limits.spin_seconds) as watchdog:
+                run = self._run_inline if self._driver == "inline" else self._run_in_trio
+                work = self._work()
+                while run(work, watchdog):
+                    self._tell_found()
+            if not self.failing and self.statistics.executions:
+                self._checkers_runner.require_answers()
         except SimaieError as error:
             self._tell(error)
             raise
@@ -178,8 +202,6 @@ class Exploration:
                 raise
             self._tell(blamed)
             raise blamed from error
-        self._end()
-        return self.report()
 
     def _tell(self, error: SimaieError) -> None:
         """Add to an error that ends the exploration what was found before, and where it happened."""
@@ -197,19 +219,39 @@ class Exploration:
         if self._progress is not None:
             self._progress(self)
 
-    def _run_inline(self, watchdog: Watchdog) -> None:
-        for execution, take in self._work():
+    def _run_inline(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
+        """Run what is to be run until there is something to tell; returns whether there is."""
+        for execution, take in work:
             watchdog.watch(execution)
             take(run_inline(execution))
+            if self._untold:
+                return True
+        return False
 
-    async def _run_trio(self, watchdog: Watchdog) -> None:
+    def _run_in_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
+        """Likewise; to be told of a failure ends the trio run, since what is told may begin one."""
+        from simaie.engine.on_trio.driver import in_trio  # trio is only loaded where it is used
+
+        return in_trio(self._run_trio, work, watchdog)
+
+    async def _run_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
         from simaie.engine.on_trio.driver import run_trio
 
-        for execution, take in self._work():
+        for execution, take in work:
             watchdog.watch(execution)
             take(await run_trio(execution))
+            if self._untold:
+                return True
+        return False
 
-    def _work(self) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+    def _tell_found(self) -> None:
+        """Call `found` with the failures that it has not been called with."""
+        while self._untold:
+            if self._found is not None:
+                self._found(self._untold[0])
+            del self._untold[0]
+
+    def _work(self) -> Iterator[_Work]:
         """What is to be run, each with what is to be done with its trace."""
         scheduler = self.scheduler
         if self._coverage is not None:
@@ -226,7 +268,7 @@ class Exploration:
             yield from self._consistency.again()
             self._repeating = False
 
-    def _probes(self, coverage: CoverageCollector) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+    def _probes(self, coverage: CoverageCollector) -> Iterator[_Work]:
         self._probing = True
         for probe, index in coverage.probes(self.execution_limit):
             if self._out_of_time():
@@ -234,7 +276,7 @@ class Exploration:
             yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _leave
         self._probing = False
 
-    def _twice(self, scheduler: Scheduler) -> Iterator[tuple[Execution, Callable[[Trace], None]]]:
+    def _twice(self, scheduler: Scheduler) -> Iterator[_Work]:
         record = FirstRun(scheduler)
         traces: list[Trace] = []
         yield self._execution(record), traces.append
@@ -276,9 +318,11 @@ class Exploration:
             self._progress(self)
 
     def _keep(self, failure: Failure) -> None:
-        self.signatures.add(failure)
-        if len(self.failures) < MAX_KEPT:
+        grouped = self.signatures.add(failure)
+        if first := len(self.failures) < MAX_KEPT:
             self.failures.append(failure)
+        if self._found is not None and (grouped or first):
+            self._untold.append(failure)
 
     # -- reporting ----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from simaie.engine.inline import run_inline
-from simaie.errors import GuestError
+from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
 from simaie.exploration.outcomes import PROGRESS_EVERY, SearchProgress
 from simaie.exploration.scheduler_choice import make_scheduler
@@ -118,9 +118,10 @@ def explore_litmus(
     """Run every execution of `test` on `machine`, by default the ideal architecture on a sequentially consistent host.
 
     rounds: how often a thread may go back to one label. executions, seconds: limits; a result that they cut short is
-    not complete. Ctrl-C ends the search and keeps what was found.
+    not complete.
 
-    Raises UnsupportedError, which says where, if the test has something that cannot be run.
+    Raises UnsupportedError, which says where, if the test has something that cannot be run. Raises
+    `simaie.Interrupted` at Ctrl-C; its ``report`` is the result as far as it came.
     """
     require_count(executions=executions)
     require_positive(seconds=seconds)
@@ -133,10 +134,13 @@ def explore_litmus(
     except KeyboardInterrupt:
         complete, interrupted = False, True
     states, positive, negative = search.judged()
-    return LitmusResult(
+    result = LitmusResult(
         test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
         search.executions, complete, search.cut > 0, time.perf_counter() - began, interrupted,
     )  # fmt: skip
+    if interrupted:
+        raise Interrupted(f"the exploration of {test.name!r}, after {search.executions} executions,", result)
+    return result
 
 
 class _Search:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from simaie.errors import SimaieError, UsageError
+from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
 from simaie.exploration.outcomes import SearchProgress
 from simaie.litmus import LitmusError, Position, load
@@ -100,10 +100,11 @@ def _in_turn(
     for number, path in enumerate(paths):
         if progress is not None:
             progress(number, 0)
-        result = one(path, None if progress is None else partial(progress, number))
-        yield result
-        if isinstance(result, LitmusResult) and result.interrupted:
-            raise KeyboardInterrupt
+        try:
+            yield one(path, None if progress is None else partial(progress, number))
+        except Interrupted as stop:
+            yield stop.report
+            raise
 
 
 def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[LitmusResult | LitmusError]:

@@ -102,15 +102,16 @@ def outcomes_of(
     wanted: Callable[[State], bool] | None = None,
     first: bool = False,
     progress: SearchProgress | None = None,
+    found: Callable[[State, Witness], None] | None = None,
 ) -> OutcomeSet:
     """Explore `subject` on `machine` to the end. wanted: which states need a witness; first: stop at the first such.
 
-    Ctrl-C ends the search and keeps what it found. Raises UnsupportedError if the subject is a litmus test that cannot
-    be run, and whatever its guest code raises.
+    found: called with each witness as soon as there is one. Ctrl-C ends the search and keeps what it found. Raises
+    UnsupportedError if the subject is a litmus test that cannot be run, and whatever its guest code raises.
     """
     limits = limits or SearchLimits()
     limits.require()
-    search = _Search(subject, machine, wanted, first)
+    search = _Search(subject, machine, wanted, first, found)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         try:
             search.run(limits, watchdog, progress)
@@ -123,9 +124,14 @@ class _Search:
     """states: by outcome, None where it is no state. cut: executions that a limit ended."""
 
     def __init__(
-        self, subject: Subject, machine: Machine, wanted: Callable[[State], bool] | None, first: bool
+        self,
+        subject: Subject,
+        machine: Machine,
+        wanted: Callable[[State], bool] | None,
+        first: bool,
+        found: Callable[[State, Witness], None] | None,
     ) -> None:
-        self._subject, self._machine, self._wanted, self._first = subject, machine, wanted, first
+        self._subject, self._machine, self._wanted, self._first, self._found = subject, machine, wanted, first, found
         self._scheduler, _ = make_scheduler("dpor")
         self._known: set[tuple[Ending, Outcome]] = set()
         self._states: set[State] = set()
@@ -177,7 +183,9 @@ class _Search:
             return
         self._states.add(state)
         if self._wanted is not None and self._wanted(state):
-            self._witnesses[state] = Witness(self._executions, trace)
+            self._witnesses[state] = witness = Witness(self._executions, trace)
+            if self._found is not None:
+                self._found(state, witness)
 
     def result(self, limits: SearchLimits) -> OutcomeSet:
         states = tuple(sorted(self._states, key=_order))

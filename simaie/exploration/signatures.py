@@ -57,12 +57,13 @@ class Signatures:
         self._groups: dict[Signature, FailureGroup] = {}
         self._kinds: set[str] = set()
 
-    def add(self, failure: Failure) -> None:
-        """Count one failure."""
+    def add(self, failure: Failure) -> bool:
+        """Count one failure; returns whether it is kept, as the first or the shortest of its signature so far."""
         signature = failure.signature
         known = self._groups.get(signature)
         strength = failure.strength if known is None else known.strength
         self._count(FailureGroup(signature, strength, 1, failure, failure))
+        return signature in self._groups and self._groups[signature].shortest is failure
 
     def merge(self, groups: Iterable[FailureGroup], unlisted: int = 0) -> None:
         """Count the failures of another exploration, which come after those so far."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import Exploration, Progress
+from simaie.exploration.explorer import Exploration, Found, Progress
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
@@ -42,11 +42,13 @@ def explore_index(
     driver: Driver = "inline",
     check_determinism: bool = False,
     progress: Progress | None = None,
+    found: Found | None = None,
 ) -> Report:
     """The report on execution number `index` (from 0) of `seed`, and on nothing else.
 
     The other arguments mean what they mean to `simaie.explore`; `seconds` also limits the executions before it.
-    Raises UsageError if `index` is negative or the scheduler has explored everything before it gets there.
+    Raises UsageError if `index` is negative or the scheduler has explored everything before it gets there, and
+    Interrupted, with the report, at Ctrl-C.
     """
     if index < 0:
         raise UsageError(f"index must not be negative, not {index}")
@@ -65,10 +67,11 @@ def explore_index(
         check_determinism=check_determinism,
         progress=progress,
         first_index=first,
+        found=found,
         wanted=index,
     )
     report = one.run()
-    if not report.executions and not report.interrupted and one.scheduler.exhausted:
+    if not report.executions and one.scheduler.exhausted:
         raise UsageError(f"there is no execution {index}: {report.scheduler} explores everything in {one.passed}")
     return report
 

@@ -13,7 +13,7 @@ import msgspec
 
 from simaie import corpus, plugins
 from simaie.check import DEFAULT, CheckerChoice
-from simaie.errors import NondeterminismError
+from simaie.errors import Interrupted, NondeterminismError
 from simaie.finding import Finding, Strength, Verdict, strength_of, verdict_of
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, is_data, program_text
@@ -134,7 +134,7 @@ class Failure:
         The shrunk execution has a finding of `kind`, and fails at the strongest level at which this one fails: where a
         foreign store changed the value under a store-conditional, it still does. Without `kind`, a refused or forbidden
         outcome and every other wrong result stays too (see `simaie.finding.strong_kinds`); then nothing of a program
-        that has its final state checked is left out. Deterministic; Ctrl-C keeps the best so far.
+        that has its final state checked is left out. Deterministic.
 
         Args:
             kind: of the finding to keep; None for that of the first finding, and all that makes the failure strong.
@@ -145,6 +145,7 @@ class Failure:
 
         Raises:
             UsageError: there is no violation (of that kind), or the checkers do not find it.
+            Interrupted: Ctrl-C ended the search; its ``report`` is the shortest so far, as it would be returned.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
         choices = self.checkers if checkers is None else tuple(checkers)
@@ -156,7 +157,10 @@ class Failure:
             best.program, self.machine, script, self.seed, 0, best.trace, best.findings, driver=self.driver,
             checkers=choices,
         )
-        return Shrunk(failure, report)
+        shrunk = Shrunk(failure, report)
+        if report.interrupted:
+            raise Interrupted(f"the shrinking of a failure of {self.program.name!r}", shrunk)
+        return shrunk
 
     def explain(self) -> str:
         """What happened, in the guest's terms: a paragraph for each finding."""

@@ -104,7 +104,8 @@ def test_a_schedule_is_chosen_by_hand_to_the_violation_undone_and_saved(notebook
 def test_an_exploration_shows_how_it_gets_on_and_an_interrupt_keeps_what_it_found(notebook):
     search = """report = simaie.explore(program, machine, scheduler="random-walk", executions=10**9, failures=None,
                         progress=True)"""
-    page = notebook("live", PROGRAM, search, "print(report.interrupted, report.failing > 0)")
+    kept = "import sys; report = sys.last_value.report; print(report.interrupted, report.failing > 0)"
+    page = notebook("live", PROGRAM, search, kept)
     page.wait_for_selector("progress")
     page.wait_for_selector('.jp-OutputArea-output:has-text("rmw-atomicity")')
     page.evaluate("void jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")

@@ -14,7 +14,7 @@ from simaie.audit import Found, audit, counterexamples
 from simaie.audit.plan import plan
 from simaie.cli import main
 from simaie.corpus import Expect
-from simaie.errors import UnknownNameError, UsageError
+from simaie.errors import Interrupted, UnknownNameError, UsageError
 from simaie.exploration.explorer import explore
 from simaie.replaying.player import replay
 from simaie.schemes.aie_rfc import AieRfc
@@ -150,7 +150,9 @@ def test_ctrl_c_between_rows_keeps_those_done_and_is_never_ok():
         if done == 2:
             raise KeyboardInterrupt
 
-    report = audit(["aie-v2"], rows=[1, 2, 3], progress=progress)
+    with pytest.raises(Interrupted) as caught:
+        audit(["aie-v2"], rows=[1, 2, 3], progress=progress)
+    report = caught.value.report
     assert [row.ok for row in report.rows] == [True, True]
     assert (report.interrupted, report.ok, report.planned) == (True, False, 3)
 
@@ -160,7 +162,9 @@ def test_ctrl_c_in_the_middle_of_a_row_drops_that_row():
         async def atomic_rmw(self, cpu, address, width, function):
             raise KeyboardInterrupt
 
-    report = audit([Interrupting], rows=[1])
+    with pytest.raises(Interrupted) as caught:
+        audit([Interrupting], rows=[1])
+    report = caught.value.report
     assert (report.rows, report.interrupted, report.ok) == ((), True, False)
 
 
@@ -212,7 +216,9 @@ def test_any_report_can_be_shown(monkeypatch):
     def stop(done, total, row):
         raise KeyboardInterrupt
 
-    reports = [audit(rows=[6]), audit(["aie-rfc:on_exit=clear"], rows=[30]), audit(rows=[1], progress=stop)]
+    with pytest.raises(Interrupted) as caught:
+        audit(rows=[1], progress=stop)
+    reports = [audit(rows=[6]), audit(["aie-rfc:on_exit=clear"], rows=[30]), caught.value.report]
     for shown in reports:
         for view in (audit_summary, audit_details):
             assert printed(view(shown), width=100)

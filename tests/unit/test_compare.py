@@ -9,7 +9,7 @@ import pytest
 from simaie import Limits, Machine, Program, compare, explore, ins, replay
 from simaie.cli import main
 from simaie.corpus.barriers import litmus
-from simaie.errors import UsageError
+from simaie.errors import Interrupted, UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Verdict
 from simaie.litmus import LitmusError
 from simaie.replaying.target import find_target
@@ -194,7 +194,9 @@ def test_interruption_keeps_what_was_found():
         raise KeyboardInterrupt
 
     code = [ins("store", X, 1), ins("load", X, into="r"), ins("store", X, 2), ins("load", X, into="s")]
-    found = compare(Program("many", isa="x86", threads=[code] * 2, init={X: 0}), progress=interrupt)
+    with pytest.raises(Interrupted) as caught:
+        compare(Program("many", isa="x86", threads=[code] * 2, init={X: 0}), progress=interrupt)
+    found = caught.value.report
     assert found.interrupted
     assert found.allowed.executions >= 64
     assert found.allowed.states

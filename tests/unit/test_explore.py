@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import warnings
+from contextlib import suppress
 
 import pytest
 
 import simaie
-from simaie import Limits, Machine, Program, Scheduler, plugins
-from simaie.errors import GuestError, GuestSpinError, SchedulerError, UnknownNameError, UsageError
+from simaie import Limits, Machine, Program, Scheduler, plugins, replay
+from simaie.check import DEFAULT
+from simaie.errors import GuestError, GuestSpinError, Interrupted, SchedulerError, UnknownNameError, UsageError
 from simaie.exploration import explorer, statistics
 from simaie.exploration.explorer import Exploration, explore
 from simaie.finding import Verdict
@@ -110,11 +113,65 @@ class Interrupting(Scheduler):
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])
 def test_ctrl_c_keeps_what_was_found(driver):
-    report = explore(RACY, scheduler=Interrupting(), driver=driver, failures=None)
+    with pytest.raises(Interrupted) as caught:
+        explore(RACY, scheduler=Interrupting(), driver=driver, failures=None)
+    report = caught.value.report
     assert report.interrupted
     assert not report.complete
     assert report.executions == 2
     assert report.verdict == Verdict.INCONCLUSIVE
+
+
+def test_an_interrupt_ends_a_loop_over_programs_too():
+    """It is a KeyboardInterrupt, not an error, and can be handed to another process with its report."""
+    done = []
+
+    def loop():
+        for program in (SAFE, RACY, SAFE):
+            with suppress(Exception):
+                done.append(explore(program, scheduler=Interrupting() if program is RACY else "dfs"))
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        loop()
+    assert [report.program for report in done] == [SAFE]
+    assert isinstance(caught.value, simaie.Interrupted)
+    again = pickle.loads(pickle.dumps(Interrupted("a search", 7)))
+    assert (again.report, str(again)) == (7, str(Interrupted("a search", 7)))
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+def test_failures_are_told_when_they_are_found(driver, tmp_path):
+    """Those that the report keeps; with the driver trio too they can be saved there and then."""
+    told = []
+
+    def found(failure):
+        told.append((failure.index, exploration.statistics.executions))
+        assert replay(failure.save_in(tmp_path), program=RACY).findings == failure.findings
+
+    exploration = Exploration(
+        RACY, Machine(), "random-walk", seed=1, executions=40, seconds=None, failures=None, checkers=DEFAULT,
+        driver=driver, progress=None, found=found,
+    )  # fmt: skip
+    report = exploration.run()
+    assert report.kept
+    assert [index for index, _ in told] == [failure.index for failure in report.kept]
+    assert all(index + 1 == executions for index, executions in told)
+    assert len(list(tmp_path.iterdir())) == len(told)
+
+
+def test_a_failure_is_told_though_the_interrupt_comes_before_it_could_be():
+    told = []
+
+    def found(failure):
+        told.append(failure.index)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        explore(RACY, scheduler="dfs", failures=None, found=found)
+    assert len(told) == 2
+    assert len(set(told)) == 1
+    assert len(caught.value.report.failures) == 1
 
 
 def test_a_guest_that_raises_ends_it_with_one_error_that_carries_the_report():
@@ -202,9 +259,10 @@ def test_an_interrupt_while_an_execution_is_being_made_leaves_nothing_that_pytho
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        report = explore(RACY, Machine(host=Impatient))
+        with pytest.raises(Interrupted) as caught:
+            explore(RACY, Machine(host=Impatient))
         gc.collect()
-    assert report.interrupted
+    assert caught.value.report.interrupted
     assert not warned
 
 

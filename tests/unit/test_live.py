@@ -69,7 +69,9 @@ def test_an_interrupt_keeps_what_was_found_and_the_cell_says_so(cell):
             if len(cell) == 50:
                 raise KeyboardInterrupt
 
-    report = simaie.explore(race(), MACHINE, scheduler=Impatient(), failures=None, progress=True)
+    with pytest.raises(simaie.Interrupted) as caught:
+        simaie.explore(race(), MACHINE, scheduler=Impatient(), failures=None, progress=True)
+    report = caught.value.report
     assert report.interrupted
     assert report.failing
     assert report.executions == 50

@@ -11,7 +11,7 @@ from simaie import Machine, Program, compare, ins, replay
 from simaie.barrier import Barrier
 from simaie.cli import main
 from simaie.corpus.barriers import SHAPES
-from simaie.errors import UsageError
+from simaie.errors import Interrupted, UsageError
 from simaie.exploration.barriers import minimal_barriers
 from simaie.exploration.minimal_sets import ORDERS, MonotoneOracle, combined, minimal_sets
 from simaie.finding import Verdict
@@ -225,7 +225,9 @@ def test_interruption_keeps_the_programs_that_are_done():
             raise KeyboardInterrupt
 
     programs = [litmus("sb", "x86", "mfence"), many, litmus("mp", "x86", "mfence")]
-    report = minimal_barriers(programs, "native", "tso", progress=interrupt)
+    with pytest.raises(Interrupted) as caught:
+        minimal_barriers(programs, "native", "tso", progress=interrupt)
+    report = caught.value.report
     assert report.interrupted
     assert report.verdict is Verdict.INCONCLUSIVE
     assert [program.name for program in report.programs] == [programs[0].name, "many"]

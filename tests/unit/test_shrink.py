@@ -6,7 +6,7 @@ import pytest
 
 import simaie
 from simaie import Choice, Machine, Program, Schedule, Switch, corpus, ins
-from simaie.errors import UsageError
+from simaie.errors import Interrupted, UsageError
 from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.prng import Random
 from simaie.replaying.run import run as run_once
@@ -122,7 +122,9 @@ def test_ctrl_c_keeps_the_best_so_far(failure):
         if spent == 10:
             raise KeyboardInterrupt
 
-    small, report = failure.shrink(progress=impatient)
+    with pytest.raises(Interrupted) as caught:
+        failure.shrink(progress=impatient)
+    small, report = caught.value.report
     assert report.interrupted
     assert report.executions == 10
     assert Size.of(small.trace) == sizes[-1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import simaie
 from simaie import Machine, Program, Schedule, Switch, explore, guest, ins
 from simaie.cli import main
-from simaie.errors import UnknownNameError, UsageError
+from simaie.errors import Interrupted, UnknownNameError, UsageError
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.guest.text import parse_program, program_text
 from simaie.replaying.run import run
@@ -265,7 +265,9 @@ def test_ctrl_c_keeps_what_was_found(monkeypatch):
         return explore(*args, **kwargs)
 
     monkeypatch.setattr(module, "explore", interrupted)
-    result = module.fuzz("arm", Machine("cas"), examples=500, seed=1)
+    with pytest.raises(Interrupted) as caught:
+        module.fuzz("arm", Machine("cas"), examples=500, seed=1)
+    result = caught.value.report
     assert result.interrupted
     assert len(result.programs) == 59
 
