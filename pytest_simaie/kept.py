@@ -6,6 +6,7 @@ script wrote it, belongs to every test of its program.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ from simaie import replay as replay_file
 from simaie.guest.cut import without
 from simaie.replaying.file import load, save
 
-__all__ = ["FOLDER", "keep", "kept_file", "run_again", "save_other", "test_of"]
+__all__ = ["FOLDER", "keep", "kept_file", "let_go", "run_again", "save_other", "test_of"]
 
 #: Under pytest's root folder: a file for each test that failed, until it passes.
 FOLDER = ".simaie"
@@ -32,12 +33,19 @@ def kept_file(item: pytest.Item) -> Path:
 
 
 def keep(failure: Failure, item: pytest.Item, folder: Path | None) -> Path:
-    """Keep the failure of this test, and write it to `folder` too; the path to show."""
+    """Keep the failure of this test, and write it to `folder` too; the path to show. SimaieError if it cannot be."""
     paths = [kept_file(item)]
     paths += [] if folder is None else [folder / paths[0].name]
     for path in paths:
         save(msgspec.structs.replace(failure.record(path.parent), test=item.nodeid), path)
     return paths[-1]
+
+
+def let_go(path: Path, content: bytes) -> None:
+    """Delete a kept file, unless it has another content by now: another run may have kept its failure there."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            path.unlink()
 
 
 def save_other(failure: Failure, item: pytest.Item, folder: Path) -> Path:

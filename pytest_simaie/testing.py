@@ -17,14 +17,15 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from pytest_simaie.drawn import drawn_failure, drawn_failures
-from pytest_simaie.kept import keep, kept_file, run_again, save_other, test_of
-from simaie import Failure, Machine, Program, Report, SimaieError
+from pytest_simaie.kept import keep, kept_file, let_go, run_again, save_other, test_of
+from simaie import Failure, Interrupted, Machine, Program, Report, SimaieError
 from simaie import explore as explore_program
 from simaie.errors import ReplayError, UsageError
 from simaie.exploration.counterexamples import Counterexample, counterexamples
-from simaie.finding import Verdict
+from simaie.finding import Strength, Verdict
 from simaie.guest.text import is_data, program_text
 from simaie.show.failure_view import failure_view
+from simaie.trace import Ending
 
 __all__ = ["Explore"]
 
@@ -54,6 +55,9 @@ class Explore:
         self.told: BaseException | None = None
         self._item = item
         self._replayed = False
+        self._strength: Strength | None = None  # of the failure that is kept
+        self._kept: Path | None = None
+        self._unkept = self._unread = ""
 
     @classmethod
     def of(cls, item: pytest.Item) -> Explore:
@@ -104,6 +108,12 @@ class Explore:
         if self.used and self.file is not None and not self._replayed:
             self._refuse_file("of another program than those")
 
+    def warn(self) -> None:
+        """After a test that passed: warn of a failure that is kept of it and could not be run again."""
+        if self._unread:
+            message = f"the failure that is kept of this test was not run again: {self._unread}"
+            self._item.warn(pytest.PytestWarning(message))
+
     def _refuse_file(self, whose: str) -> NoReturn:
         self.fail(f"{self.file}: it holds a failure {whose} of {self._item.nodeid}; name the test that it is of")
 
@@ -118,9 +128,14 @@ class Explore:
             return explore_program(program, machine, **search | {"scheduler": script, "executions": 1})
         if not self.drawn:
             self._retry(program, options)
-        report = explore_program(program, machine, failures=MOST_FAILING, **search)
-        if report.failing:
-            self._fail(report)
+        try:
+            report = explore_program(program, machine, failures=MOST_FAILING, found=self._found, **search)
+            if report.failing:
+                self._fail(report)
+        except Interrupted as stop:
+            if self._kept is not None:
+                stop.add_note(f"a failure is kept in {self._shown(self._kept)}")
+            raise
         return report
 
     def _replay(self, program: Program | None, options: dict[str, Any]) -> Failure | None:
@@ -142,13 +157,15 @@ class Explore:
             return
         machine, _ = _machine(options)
         try:
+            content = kept.read_bytes()
             again = run_again(kept, program, machine, options)
-        except SimaieError:
-            kept.unlink()  # damaged, or the test is no longer what it was
+        except (SimaieError, OSError) as error:  # what is wrong may be wrong for a moment only
+            self._unread = f"{error}; delete {self._shown(kept)} if it is of no use"
             return
         if again is not None:
             self._judge(again, kept)
-            kept.unlink()
+            if not again.findings and again.trace.ending is Ending.FINISHED:
+                let_go(kept, content)
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
         """The mark's, then the call's, then the command line's."""
@@ -186,33 +203,62 @@ class Explore:
         self._keep_and_tell(report)
 
     def _keep_and_tell(self, report: Report) -> NoReturn:
-        folder = self._item.config.getoption("simaie_save")
-        where = self._item.config.invocation_params.dir / folder if folder else None
         first, *others = counterexamples(report.signatures)
-        path = keep(first.failure, self._item, where)
-        told = [self._other(each, where) for each in others[:_MOST_OTHERS]]
+        path = self._keep(first.failure)
+        told = [self._other(each) for each in others[:_MOST_OTHERS]]
         if len(others) > len(told):
             told.append(f"... and failures of {len(others) - len(told)} more signatures")
         self._tell(first.failure, path, told)
 
-    def _other(self, found: Counterexample, folder: Path | None) -> str:
-        """A failure of another signature than the test's, in short; it is written to `folder`."""
-        failure = found.failure
+    @property
+    def _folder(self) -> Path | None:
+        """Where failures are written too, if that is asked for."""
+        folder = self._item.config.getoption("simaie_save")
+        return self._item.config.invocation_params.dir / folder if folder else None
+
+    def _found(self, failure: Failure) -> None:
+        """Keep the first failure of the test, and each that is stronger, as soon as it is found."""
+        if failure.verdict is not Verdict.VIOLATED:
+            return
+        strength = failure.strength
+        if self._strength is None or strength > self._strength:
+            self._strength = strength
+            self._keep(failure)
+
+    def _keep(self, failure: Failure) -> Path | None:
+        """Keep a failure; None, with the reason in `_unkept`, if it cannot be."""
+        try:
+            self._kept, self._unkept = keep(failure, self._item, self._folder), ""
+        except SimaieError as error:
+            self._unkept = str(error)
+            return None
+        return self._kept
+
+    def _shown(self, path: Path) -> str:
+        return os.path.relpath(path, self._item.config.invocation_params.dir)
+
+    def _other(self, found: Counterexample) -> str:
+        """A failure of another signature than the test's, in short; it is written to the folder that is asked for."""
+        failure, folder = found.failure, self._folder
         lines = [f"fails in another way too, in {found.count} executions: {failure}"]
         if folder is None:
             lines.append(f"schedule: {failure.trace.schedule.text or '(the default)'}")
         else:
-            path = save_other(failure, self._item, folder)
-            lines.append(f"simaie replay {os.path.relpath(path, self._item.config.invocation_params.dir)}")
+            try:
+                lines.append(f"simaie replay {self._shown(save_other(failure, self._item, folder))}")
+            except SimaieError as error:
+                lines.append(f"it is not saved: {error}")
         return "\n".join(lines)
 
-    def _tell(self, failure: Failure, path: Path, others: Sequence[str] = ()) -> NoReturn:
-        shown = os.path.relpath(path, self._item.config.invocation_params.dir)
-        command = shlex.join(["pytest", self._item.nodeid, "--simaie-replay", shown])
+    def _tell(self, failure: Failure, path: Path | None, others: Sequence[str] = ()) -> NoReturn:
+        if path is None:
+            again = f"it is not kept: {self._unkept}\nagain: {failure.again}"
+        else:
+            again = f"replay: {shlex.join(['pytest', self._item.nodeid, '--simaie-replay', self._shown(path)])}"
         title = f"program {failure.program.name!r} under {failure.machine.scheme} on {failure.machine.host}"
         code = [program_text(failure.program)] if is_data(failure.program) else []
         trace = "\n".join(line.plain.rstrip() for line in failure_view(failure, width=_WIDTH))
-        self.fail("\n\n".join([str(failure), title, *code, trace, f"replay: {command}", *others]))
+        self.fail("\n\n".join([str(failure), title, *code, trace, again, *others]))
 
     def _or_fail(self, action: Callable[[], T]) -> T:
         """What `action` returns; what is wrong with its use fails the test in one line."""

@@ -28,11 +28,19 @@ def exploring(item: pytest.Function) -> Iterator[None]:
         yield
     except BaseException as error:
         explore = Explore.used_by(item)
-        failed = error if explore is None else explore.told or error
+        failed = _interrupt_in(error) or (error if explore is None else explore.told or error)
     if failed is not None:
         raise failed
     if (explore := Explore.used_by(item)) is not None:  # else the fixture `explore` is somebody else's
         explore.require_replayed()
+        explore.warn()
+
+
+def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that `error` is, or has in it if it is a group: it ends the session, whatever else went wrong."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_interrupt_in, error.exceptions)), None)
+    return error if isinstance(error, KeyboardInterrupt) else None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import simaie
+from pytest_simaie.kept import let_go
 from pytest_simaie.testing import MOST_FAILING
 from simaie import Machine
 from simaie.replaying.file import load
@@ -93,11 +94,50 @@ def test_a_kept_failure_is_tried_before_the_search(pytester):
 
 
 def test_a_damaged_kept_file_does_no_harm(pytester):
-    pytester.makepyfile(ABA)
+    """It is replaced by the next failure; until then it is told of and not deleted, for it may be mended."""
+    path = pytester.makepyfile(ABA)
     run(pytester)
     kept(pytester)[0].write_text("{")
     assert outcomes(run(pytester)) == {"failed": 1}
     assert load(kept(pytester)[0]).findings
+    path.write_text(ABA.replace('"cas"', '"aie-rfc"'))
+    kept(pytester)[0].write_text("{")
+    result = run(pytester, "-W", "default::pytest.PytestWarning")
+    assert result.parseoutcomes() == {"passed": 1, "warnings": 1}
+    assert [file.read_text() for file in kept(pytester)] == ["{"]
+
+
+def test_what_is_broken_for_a_moment_deletes_no_kept_failure(pytester):
+    """An unknown scheme, or a limit that cuts the execution short, says nothing about the failure."""
+    path = pytester.makepyfile(ABA)
+    run(pytester)
+    (before,) = kept(pytester)
+    content = before.read_bytes()
+    for broken in ('"nonsense"', '"cas", limits=Limits(steps=3)'):
+        path.write_text("from simaie import Limits\n" + ABA.replace('"cas"', broken))
+        run(pytester)
+        assert before.read_bytes() == content
+    path.write_text(ABA.replace('"cas"', '"aie-rfc"'))
+    assert run(pytester).parseoutcomes() == {"passed": 1}
+    assert not kept(pytester)
+
+
+def test_a_kept_file_that_another_run_has_written_in_the_meantime_stays(tmp_path):
+    file = tmp_path / "kept.json"
+    file.write_bytes(b"theirs")
+    let_go(file, b"mine")
+    assert file.read_bytes() == b"theirs"
+    let_go(file, b"theirs")
+    assert not file.exists()
+
+
+def test_a_failure_that_cannot_be_kept_is_told_all_the_same(pytester):
+    pytester.makepyfile(ABA)
+    (pytester.path / ".simaie").write_text("a file is in the way")
+    result = run(pytester)
+    assert outcomes(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(["*it is not kept: *", "again: *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_failures_are_saved_to_a_folder_of_choice_too(pytester):
