@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -63,9 +64,10 @@ class Machine:
     """The emulator and its host.
 
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. full_system: addresses go through
-    the page table, step by step; otherwise user mode. host_word: the widest single host access in bits, 64 or 32.
-    address_bits: the width of a guest address; None takes the ISA's usual. endian: of guest RAM.
+    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. ``"FILE.py:Class"`` names a class
+    of a Python file in either. full_system: addresses go through the page table, step by step; otherwise user mode.
+    host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address; None takes
+    the ISA's usual. endian: of guest RAM.
 
     Raises UsageError or UnknownNameError if any of these cannot be.
     """
@@ -86,7 +88,8 @@ class Machine:
         require_count(address_bits=address_bits)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
-        self.host = host if isinstance(host, str) else getattr(host, "__name__", repr(host))
+        self.host_spec = None if callable(host) else Spec.of(host)
+        self.host = getattr(host, "__name__", repr(host)) if self.host_spec is None else str(self.host_spec)
         self.full_system = bool(full_system)
         self.host_word = host_word
         self.address_bits = address_bits
@@ -95,13 +98,33 @@ class Machine:
         self._scheme_class = self._find_scheme(scheme)
         self._whose_options = f"scheme {self.scheme}"
         self._facts: dict[str, Facts] = {}
-        self._memory_class: Any = host if callable(host) else plugins.resolve(plugins.HOSTS, host)
+        self._memory_class: Any = host if self.host_spec is None else self._find_host(self.host_spec)
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:
             return scheme  # type: ignore[return-value]  # callable, or there would be a spec
         found: Callable[..., Scheme] = plugins.resolve(plugins.SCHEMES, self.scheme_spec.name)
         return found
+
+    @staticmethod
+    def _find_host(spec: Spec) -> Callable[..., HostMemory]:
+        found: Callable[..., HostMemory] = plugins.resolve(plugins.HOSTS, spec.name)
+        if not spec.options:
+            return found
+        plugins.construct(f"host {spec}", found, "little", **spec.options)  # does it know them?
+        made = partial(found, **spec.options)
+        made.order = found.order  # type: ignore[attr-defined]  # a partial has room for what its class says of itself
+        return made
+
+    @property
+    def named_scheme(self) -> Spec | None:
+        """How a command line names the scheme; None if it cannot, since its class is the global of no file."""
+        return self.scheme_spec or plugins.spec_for(plugins.SCHEMES, self._scheme_class)
+
+    @property
+    def named_host(self) -> Spec | None:
+        """How a command line names the host memory; None if it cannot."""
+        return self.host_spec or plugins.spec_for(plugins.HOSTS, self._memory_class)
 
     @property
     def scheme_class(self) -> type[Scheme] | None:
@@ -124,11 +147,17 @@ class Machine:
         return drawn
 
     @property
+    def is_named(self) -> bool:
+        """Whether `arguments` name this machine: its scheme and its host memory have names, their options texts."""
+        return all(spec is not None and spec.word is not None for spec in (self.named_scheme, self.named_host))
+
+    @property
     def arguments(self) -> list[str]:
         """The machine as arguments of the command line, what is usual left out."""
-        parts = ["--scheme", self.scheme]
+        scheme, host = self.named_scheme, self.named_host
+        parts = ["--scheme", self.scheme if scheme is None else str(scheme)]
         if self.host != "sc":
-            parts += ["--host", self.host]
+            parts += ["--host", self.host if host is None else str(host)]
         if self.full_system:
             parts.append("--full-system")
         if self.host_word != 64:

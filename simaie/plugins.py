@@ -1,4 +1,6 @@
-"""Finding what is pluggable: entry-point groups, and specifications such as ``dfs:preemptions=2``.
+"""Finding what is pluggable: entry-point groups, Python files, and specifications such as ``dfs:preemptions=2``.
+
+A name is that of an entry point, or ``FILE.py:NAME``, a global of a Python file; options follow either.
 
 Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found so too.
 So are the renderers: a failure, which lies below everything that draws it, asks for its picture by name, and what draws
@@ -11,14 +13,18 @@ import functools
 import inspect
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
 import msgspec
 
+from simaie.definitions import definition, home_of, value_of
 from simaie.errors import UnknownNameError, UsageError
 
-__all__ = ["CHECKERS", "HOSTS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "names", "resolve"]
+__all__ = [
+    "CHECKERS", "HOSTS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "construct", "names", "options_of", "resolve",
+    "spec_for",
+]  # fmt: skip
 
 SCHEMES = "simaie.schemes"
 SCHEDULERS = "simaie.schedulers"
@@ -26,6 +32,8 @@ CHECKERS = "simaie.checkers"
 HOSTS = "simaie.hosts"
 #: Functions of a failure, a report or a trace that give text: how a result shows itself without knowing who draws it.
 RENDERERS = "simaie.renderers"
+#: The groups of classes, or of functions in the place of a class.
+_CLASSES: Final = (SCHEMES, SCHEDULERS, HOSTS)
 
 Option = str | int | float | bool | None
 
@@ -49,7 +57,7 @@ class Spec(msgspec.Struct, frozen=True):
 
     @classmethod
     def _parse(cls, text: str) -> Spec:
-        name, _, rest = text.partition(":")
+        name, rest = _split(text)
         options: dict[str, Any] = {}
         for item in filter(None, rest.split(",")):
             key, equals, value = item.partition("=")
@@ -61,6 +69,23 @@ class Spec(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         shown = ",".join(f"{key}={_shown(value)}" for key, value in sorted(self.options.items()))
         return f"{self.name}:{shown}" if shown else self.name
+
+    @property
+    def word(self) -> str | None:
+        """The text that `of` reads back as this; None if an option has no such text."""
+        with suppress(UsageError):
+            return str(self) if Spec.of(str(self)) == self else None
+        return None
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The name, which may be ``FILE.py:NAME``, and the options behind it."""
+    path, python, rest = text.partition(".py:")
+    name, _, options = rest.partition(":")
+    if python and definition(f"{path}.py:{name}") is not None:
+        return f"{path}.py:{name}", options
+    name, _, options = text.partition(":")
+    return name, options
 
 
 def _shown(value: Any) -> str:
@@ -79,13 +104,39 @@ def _option(text: str) -> Option:
 
 
 @functools.cache
-def _group(group: str) -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=group)}
+def _group(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by name; UsageError if two distributions have one of the same name."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise UsageError(
+                f"two {_kind(group)}s are called {point.name!r}: {_whose(other)}, and {_whose(point)}; "
+                "uninstall one of the two, or have its author register it under another name"
+            )
+    return found
+
+
+def _whose(point: EntryPoint) -> str:
+    """What an entry point stands for, and which distribution registers it."""
+    distribution = point.dist
+    owner = "an unknown distribution" if distribution is None else f"the distribution {distribution.name!r}"
+    return f"{point.value} of {owner}"
+
+
+def _kind(group: str) -> str:
+    return group.removeprefix("simaie.").removesuffix("s")
 
 
 @functools.cache
 def _loaded(group: str, name: str) -> Any:
-    return _group(group)[name].load()
+    point = _group(group)[name]
+    try:
+        return point.load()
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything when imported
+        raise UsageError(
+            f"the {_kind(group)} {name!r} cannot be imported ({_whose(point)}): {type(error).__name__}: {error}"
+        ) from error
 
 
 def names(group: str) -> list[str]:
@@ -94,11 +145,43 @@ def names(group: str) -> list[str]:
 
 
 def resolve(group: str, name: str) -> Any:
-    """The object registered as `name`; UnknownNameError with the known names if there is none."""
+    """Return the object registered as `name`, or the global of a Python file if that is ``FILE.py:NAME``.
+
+    Raises:
+        UnknownNameError: no plug-in has this name.
+        UsageError: two have it, it cannot be imported, or what the file defines is no class.
+        InputError: the file cannot be read or imported, or it defines no such name.
+    """
+    where = definition(name)
+    if where is not None:
+        return _required(group, name, value_of(*where))
+    if name.endswith(".py"):
+        raise UsageError(f"{name}: say which {_kind(group)} of the file: {name}:NAME")
     points = _group(group)
     if name not in points:
-        raise UnknownNameError(group.removeprefix("simaie.").removesuffix("s"), name, points)
+        raise UnknownNameError(_kind(group), name, points)
     return _loaded(group, name)
+
+
+def _required(group: str, name: str, value: object) -> object:
+    """`value`, which a file defines; UsageError unless it can be what the group is about."""
+    if group in _CLASSES and not callable(value):
+        raise UsageError(f"{name} is no {_kind(group)} class, but {value!r}")
+    return value
+
+
+def spec_for(group: str, value: Any) -> Spec | None:
+    """Return how a command line names `value`, a class or a ``functools.partial`` of one; None if it cannot."""
+    if isinstance(value, functools.partial):
+        inner = None if value.args else spec_for(group, value.func)
+        made = None if inner is None else Spec(inner.name, {**inner.options, **value.keywords})
+        return made if made is not None and made.word is not None else None
+    full_name = f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
+    for name, point in _group(group).items():
+        if point.value == full_name and _loaded(group, name) is value:
+            return Spec(name)
+    where = home_of(value)
+    return None if where is None else Spec(str(where))
 
 
 def options_of(factory: Any) -> dict[str, Any]:

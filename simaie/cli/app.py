@@ -40,6 +40,8 @@ from simaie.cli.options import (
     Judges,
     Listed,
     LitmusFormat,
+    OtherHost,
+    OtherScheme,
     Trust,
     complete_programs,
     completing,
@@ -66,7 +68,9 @@ simaie explore first-registration-window
 
 simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 
-simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/"""
+simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
+
+simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
 _COMPARE_EXAMPLES = """Exit status: 0 if all that is possible is allowed, 1 if something is not, 3 if that is not sure.
 
 simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
@@ -197,11 +201,15 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
+    scheme: OtherScheme = None,
+    host: OtherHost = None,
 ) -> Status:
     """Run a saved failure again and show it step by step, the violation marked."""
     from simaie.cli.replay import run_replay
 
-    return run_replay(file, program, best_effort, driver, output, everything, checker or (), trust=trust)
+    return run_replay(
+        file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host
+    )
 
 
 @app.command(epilog=_CHECK_EXAMPLES)
@@ -224,11 +232,15 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
+    scheme: OtherScheme = None,
+    host: OtherHost = None,
 ) -> Status:
     """Run a saved execution again and judge it: by the checkers that did then, or those of your choice."""
     from simaie.cli.check import run_check
 
-    return run_check(file, checker or (), program, best_effort, driver, output, everything, trust=trust)
+    return run_check(
+        file, checker or (), program, best_effort, driver, output, everything, trust=trust, scheme=scheme, host=host
+    )
 
 
 @app.command(epilog=_SHOW_EXAMPLES)
@@ -257,12 +269,16 @@ def show(
     driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     trust: Trust = False,
+    scheme: OtherScheme = None,
+    host: OtherHost = None,
 ) -> Status:
     """Draw a saved failure and explain it: as text, or as a page, a drawing or a timeline."""
     from simaie.cli.show import run_show
 
     pictures = {"html": html, "svg": svg, "perfetto": perfetto}
-    return run_show(file, program, best_effort, driver, pictures, everything, checker or (), trust=trust)
+    return run_show(
+        file, program, best_effort, driver, pictures, everything, checker or (), trust=trust, scheme=scheme, host=host
+    )
 
 
 @app.command(epilog=_SHRINK_EXAMPLES)
@@ -289,12 +305,16 @@ def shrink(
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
+    scheme: OtherScheme = None,
+    host: OtherHost = None,
 ) -> Status:
     """Cut a saved failure down to the shortest that fails in the same way."""
     from simaie.cli.shrink import run_shrink
 
     options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or None}
-    return run_shrink(file, program, driver, out, options, output, everything, trust=trust)
+    return run_shrink(
+        file, program, driver, out, options, output, everything, trust=trust, scheme=scheme, host=host
+    )
 
 
 @app.command(epilog="Example: simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/")
@@ -383,7 +403,7 @@ def litmus(
     scheme: Annotated[
         str,
         typer.Option(
-            metavar="NAME[:KEY=VALUE,...]",
+            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
             help=f"The emulation scheme: {known(SCHEMES)}. The default is the ideal, in which a store-conditional may "
             "fail without cause, as in herd7.",
             autocompletion=completing(SCHEMES),
@@ -392,7 +412,8 @@ def litmus(
     host: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help=f"The host's memory model: {known(HOSTS)}.", autocompletion=completing(HOSTS)
+            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]", help=f"The host's memory model: {known(HOSTS)}.",
+            autocompletion=completing(HOSTS),
         ),
     ] = "sc",
     jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
@@ -464,7 +485,8 @@ def barriers(
     host: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help=f"The host's memory model: {known(HOSTS)}.", autocompletion=completing(HOSTS)
+            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]", help=f"The host's memory model: {known(HOSTS)}.",
+            autocompletion=completing(HOSTS),
         ),
     ],
     scheme: SchemeName = None,

@@ -35,10 +35,12 @@ def run_check(
     output: Format,
     everything: bool,
     trust: bool = False,
+    scheme: str | None = None,
+    host: str | None = None,
 ) -> Status:
     """Judge the execution in `file`; violated or inconclusive, since one execution proves nothing to hold."""
     with guest_output_aside():
-        failure = replayed(file, target, best_effort, driver, checkers, trust)
+        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host)
         judged = [
             (word_for(choice) or name_of(checker), judge(failure.trace, [checker]))
             for choice, checker in zip(failure.checkers, judges(failure.checkers), strict=True)

@@ -67,7 +67,7 @@ CutOption = Annotated[
 SchemeName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[:KEY=VALUE,...]",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
         help=f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, "
         "else native, the ideal. Options: simaie list schemes.",
         autocompletion=completing(SCHEMES),
@@ -77,7 +77,7 @@ SchemeName = Annotated[
 HostName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
         help=f"The host's memory model: {known(HOSTS)}.",
         autocompletion=completing(HOSTS),
         rich_help_panel=_MACHINE,
@@ -101,7 +101,7 @@ Steps = Annotated[
 SchedulerName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[:KEY=VALUE,...]",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
         help=f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
         autocompletion=completing(SCHEDULERS),
         rich_help_panel=_SEARCH,
@@ -130,7 +130,7 @@ CheckerNames = Annotated[
     list[str] | None,
     typer.Option(
         "--checker",
-        metavar="NAME|FILE.py:NAME",
+        metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
         "repeatable. Default: what every execution is judged by.",
         autocompletion=completing(CHECKERS),
@@ -175,7 +175,7 @@ SingleCopy = Annotated[
 AllowedHost = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
         help="The memory that models the guest's architecture. Default: tso for x86, pso for the weak guests.",
         autocompletion=completing(HOSTS),
         rich_help_panel=_MACHINE,

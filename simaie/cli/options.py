@@ -20,6 +20,8 @@ __all__ = [
     "Judges",
     "Listed",
     "LitmusFormat",
+    "OtherHost",
+    "OtherScheme",
     "Trust",
     "complete_programs",
     "completing",
@@ -93,7 +95,7 @@ Judges = Annotated[
     list[str] | None,
     typer.Option(
         "--checker",
-        metavar="NAME|FILE.py:NAME",
+        metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
         "repeatable. Default: those that judged when it was saved.",
         autocompletion=completing(plugins.CHECKERS),
@@ -104,6 +106,25 @@ Trust = Annotated[
     typer.Option(
         "--trust",
         help="Import the Python files that FILE itself names. Without it only what the command line names is imported.",
+    ),
+]
+#: For commands on saved executions, whose machine the file describes.
+OtherScheme = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+        help="Use this scheme, not the one that the file names. A class keeps the options of the file if it has none.",
+        autocompletion=completing(plugins.SCHEMES),
+    ),
+]
+OtherHost = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+        help="Use this host memory, not the one that the file names.",
+        autocompletion=completing(plugins.HOSTS),
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]

@@ -29,13 +29,15 @@ def run_replay(
     everything: bool,
     checkers: Sequence[str] = (),
     trust: bool = False,
+    scheme: str | None = None,
+    host: str | None = None,
 ) -> Status:
     """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution.
 
     Without the code that it needs the file is shown as it was recorded, and the status says the recorded verdict.
     """
     with guest_output_aside():
-        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust)
+        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust, scheme, host)
     with while_shown(failure):
         if output is Format.JSON:
             print_json(failure_document(failure))

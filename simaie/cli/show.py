@@ -28,13 +28,15 @@ def run_show(
     everything: bool,
     checkers: Sequence[str] = (),
     trust: bool = False,
+    scheme: str | None = None,
+    host: str | None = None,
 ) -> Status:
     """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout.
 
     Without the code that it needs the file is drawn as it was recorded.
     """
     with guest_output_aside():
-        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust)
+        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust, scheme, host)
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():
             options = {"everything": everything} if name == "svg" else {}

@@ -31,10 +31,12 @@ def run_shrink(
     output: Format,
     everything: bool,
     trust: bool = False,
+    scheme: str | None = None,
+    host: str | None = None,
 ) -> Status:
     """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
-        failure = replayed(file, target, False, driver, options["checkers"] or (), trust)
+        failure = replayed(file, target, False, driver, options["checkers"] or (), trust, scheme, host)
         shrunk, _ = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
         if out is not None:
             shrunk.failure.save(out)

@@ -20,7 +20,7 @@ def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
     if isinstance(choice, Scheduler):
         return choice, None
     if isinstance(choice, type) and issubclass(choice, Scheduler):
-        return plugins.construct(f"scheduler {choice.__name__}", choice), None
+        return plugins.construct(f"scheduler {choice.__name__}", choice), plugins.spec_for(plugins.SCHEDULERS, choice)
     spec = Spec.of(choice)
     made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
     if not isinstance(made, Scheduler):

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from simaie import plugins
 from simaie.check import CHECKERS, DEFAULT, CheckerChoice, checkers_of, linearizable, name_of
+from simaie.definitions import Definition, definition, home_of, source_digest
 from simaie.errors import InputError, ReplayError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
+from simaie.plugins import Spec
 from simaie.protocols import Checker
 from simaie.replaying.file import CheckerRecord
-from simaie.replaying.target import require_unchanged, source_digest, value_of
+from simaie.replaying.target import require_unchanged
 
 __all__ = ["choices_of", "judges", "place", "records_of", "with_its_own", "word_for"]
 
@@ -57,23 +59,29 @@ def _defined(choice: CheckerChoice) -> CheckerChoice:
     where = place(choice)
     if where is None:
         return choice
-    path, variable = where
-    value: Any = value_of(path, variable)
+    value: Any = plugins.resolve(plugins.CHECKERS, str(where))
+    options = Spec.of(choice).options if isinstance(choice, str) else {}
+    if options:
+        value = plugins.construct(f"checker {choice}", getattr(value, "with_options", value), **options)
     if hasattr(value, "initial") and callable(getattr(value, "apply", None)):
         return linearizable(value)
     if not callable(value) or isinstance(value, type):
         raise UsageError(
-            f"{path}: {variable!r} is neither a checker (a function of a trace) nor the specification of an object "
-            "(with `initial` and `apply`)"
+            f"{where.path}: {where.name!r} is neither a checker (a function of a trace) nor the specification of an "
+            "object (with `initial` and `apply`)"
         )
     checker: Checker = value
     return checker
 
 
-def place(choice: CheckerChoice) -> tuple[Path, str] | None:
-    """The file and the name in it, of a choice that is ``FILE.py:NAME``; None for any other."""
-    path, _, variable = choice.rpartition(":") if isinstance(choice, str) else ("", "", "")
-    return (Path(path), variable) if path.endswith(".py") else None
+def place(choice: CheckerChoice) -> Definition | None:
+    """The file and the name in it, of a choice that is ``FILE.py:NAME``, options or not; None for any other."""
+    if not isinstance(choice, str):
+        return None
+    try:
+        return definition(Spec.of(choice).name)
+    except UsageError:  # options that cannot be read
+        return definition(choice)
 
 
 def word_for(choice: CheckerChoice) -> str | None:
@@ -81,20 +89,8 @@ def word_for(choice: CheckerChoice) -> str | None:
     if isinstance(choice, str):
         return choice
     known = next((name for name, checker in CHECKERS.items() if checker is choice), None)
-    where = None if known else _global(choice)
-    return f"{where[0]}:{where[1]}" if where else known
-
-
-def _global(checker: Checker) -> tuple[Path, str] | None:
-    """The file and the global name under which some module keeps `checker`."""
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file is None or not str(file).endswith(".py"):
-            continue
-        for name, value in vars(module).items():
-            if value is checker:
-                return Path(file), name
-    return None
+    where = None if known else home_of(choice)
+    return str(where) if where else known
 
 
 def records_of(choices: Iterable[CheckerChoice], base: Path) -> tuple[CheckerRecord, ...]:
@@ -108,9 +104,10 @@ def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     where = place(word) if word is not None else None
     if where is None:
         return CheckerRecord(word or name_of(judges([choice])[0]), custom=word is None)
-    path, variable = where
-    relative = os.path.relpath(path.resolve(), base.resolve())
-    return CheckerRecord(variable, custom=True, source=relative, source_digest=source_digest(path))
+    relative = os.path.relpath(where.path.resolve(), base.resolve())
+    # With its options, if there are any: they stand behind the name in the word.
+    name = str(word).removeprefix(f"{where.path}:")
+    return CheckerRecord(name, custom=True, source=relative, source_digest=source_digest(where.path))
 
 
 def choices_of(

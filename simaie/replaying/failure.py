@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,20 +13,22 @@ import msgspec
 
 from simaie import corpus, plugins
 from simaie.check import DEFAULT, CheckerChoice
-from simaie.errors import Interrupted, NondeterminismError
+from simaie.definitions import definition, source_digest
+from simaie.errors import InputError, Interrupted, NondeterminismError
 from simaie.finding import Finding, Strength, Verdict, strength_of, verdict_of
 from simaie.guest.program import Program
-from simaie.guest.text import SUFFIX, is_data, program_text
+from simaie.guest.text import is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
-from simaie.replaying.checkers import judges, place, records_of, word_for
+from simaie.replaying.again import again, command_of, replay_command, script_of, target_of
+from simaie.replaying.checkers import judges, records_of
 from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.recording import Recording
 from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replaying.signature import Signature, signature_of
-from simaie.replaying.target import source_digest, target_text, variable_of
+from simaie.replaying.target import variable_of
 from simaie.replaying.trace_record import trace_record
 from simaie.saving import name_part, save_new
 from simaie.trace import Trace
@@ -78,47 +80,21 @@ class Failure:
     @property
     def command(self) -> str:
         """The shell command that runs into this failure again."""
-        parts = ["simaie", "explore", self.target, *self.machine.arguments]
-        parts += [f"--cut={cut}" for cut in self.program.cuts]
-        parts += ["--scheduler", str(self.scheduler or "dfs"), "--seed", str(self.seed), "--index", str(self.index)]
-        if self.driver != "inline":
-            parts += ["--driver", self.driver]
-        usual = DEFAULT, (*DEFAULT, *self.program.checkers)
-        named = () if self.checkers in usual else filter(None, map(word_for, self.checkers))
-        parts += [word for name in named for word in ("--checker", name)]
-        return shlex.join(parts)
+        return command_of(self)
 
     def replay_command(self, path: str | os.PathLike[str]) -> str:
         """The shell command that replays this failure from `path`, to which it was saved: it names what is code."""
-        parts = ["simaie", "replay", os.fspath(path)]
-        source = self.program.defined_in
-        if self._target is not None and source is not None and source.suffix == ".py" and ":" in self._target:
-            parts += ["--program", self._target]
-        named = [word for word in map(word_for, self.checkers) if word is not None]
-        if any(place(word) is not None for word in named):
-            parts += [word for name in named for word in ("--checker", name)]
-        return shlex.join(parts)
+        return replay_command(self, path)
 
     @property
     def target(self) -> str:
         """The program as the command line names it; its bare name if the command line cannot."""
-        return self._target or self.program.name
+        return target_of(self.program) or self.program.name
 
     @property
     def again(self) -> str:
-        """How to run into this failure again: `command`, or Python where no shell knows the program."""
-        if self._target is not None:
-            return self.command
-        return "failure.save('failure.json'), then simaie.replay('failure.json', program=...)"
-
-    @property
-    def _target(self) -> str | None:
-        if self.program.name in corpus.names():
-            return self.program.name
-        source, variable = self.program.defined_in, variable_of(self.program.whole or self.program)
-        if source is not None and source.suffix == SUFFIX:
-            return str(source)
-        return None if source is None or variable is None else target_text(source, variable)
+        """How to run into this failure again: `command`, or Python where no shell knows the program or the machine."""
+        return again(self)
 
     def shrink(
         self,
@@ -221,11 +197,10 @@ class Failure:
 
     def record(self, base: Path) -> ReplayFile:
         """This failure as a replay file's content; paths in it are relative to the folder `base`."""
-        spec = self.scheduler or Spec("scripted")
         return ReplayFile(
             program=_program_record(self.program, base),
-            machine=machine_record(self.machine),
-            scheduler=SchedulerRecord(spec.name, dict(spec.options), self.seed, self.index, dict(self.profile)),
+            machine=machine_record(self.machine, base),
+            scheduler=_scheduler_record(self, base),
             switches=self.trace.schedule.switches,
             choices=self.trace.schedule.choices,
             steps=self.steps(),
@@ -283,22 +258,47 @@ class Shrunk(NamedTuple):
     report: ShrinkReport
 
 
-def machine_record(machine: Machine) -> MachineRecord:
-    """A machine as data."""
-    spec = machine.scheme_spec or Spec(machine.scheme)
+def machine_record(machine: Machine, base: Path) -> MachineRecord:
+    """A machine as data; paths in it are relative to the folder `base`."""
+    scheme = machine.named_scheme or Spec(machine.scheme)
+    host = machine.named_host or Spec(machine.host)
+    scheme_name, scheme_source, scheme_digest = _origin(scheme, base)
+    host_name, host_source, host_digest = _origin(host, base)
     return MachineRecord(
-        scheme=spec.name,
-        options=dict(spec.options),
-        custom_scheme=machine.scheme_spec is None,
-        host=machine.host,
+        scheme=scheme_name,
+        options=dict(scheme.options),
+        custom_scheme=machine.named_scheme is None or definition(scheme.name) is not None,
+        host=host_name,
         full_system=machine.full_system,
         host_word=machine.host_word,
         address_bits=machine.address_bits,
         endian=machine.endian,
         steps=machine.limits.steps,
         threads=machine.limits.threads,
-        custom_host=machine.custom_host,
+        custom_host=machine.named_host is None or definition(host.name) is not None,
+        scheme_source=scheme_source,
+        scheme_digest=scheme_digest,
+        host_source=host_source,
+        host_digest=host_digest,
+        host_options=dict(host.options),
     )
+
+
+def _scheduler_record(failure: Failure, base: Path) -> SchedulerRecord:
+    spec = failure.scheduler or script_of(failure)
+    name, source, digest = _origin(spec, base)
+    profile = dict(failure.profile)
+    return SchedulerRecord(name, dict(spec.options), failure.seed, failure.index, profile, source, digest)
+
+
+def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
+    """The name of a plug-in; or of a global with the path of its file, relative to `base`, and the file's digest."""
+    where = definition(spec.name)
+    if where is None:
+        return spec.name, None, None
+    with suppress(InputError):  # gone since it was imported: the failure is saved all the same
+        return where.name, os.path.relpath(where.path.resolve(), base.resolve()), source_digest(where.path)
+    return where.name, None, None
 
 
 def _program_record(program: Program, base: Path) -> ProgramRecord:

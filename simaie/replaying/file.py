@@ -56,7 +56,11 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it ran. `custom_scheme`, `custom_host`: whether that was a class that no name stands for."""
+    """How it ran.
+
+    custom_scheme, custom_host: whether that was a class that no plug-in's name stands for. scheme_source, host_source:
+    the Python file, relative to this one, of which it was the global of that name, and a digest of its text.
+    """
 
     scheme: str
     options: dict[str, Any]
@@ -69,16 +73,23 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int
     threads: int
     custom_host: bool = False
+    scheme_source: str | None = None
+    scheme_digest: str | None = None
+    host_source: str | None = None
+    host_digest: str | None = None
+    host_options: dict[str, Any] = {}
 
 
 class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who chose: enough to run this execution alone, from seed and index."""
+    """What chose: enough to run this execution alone, from seed and index. source: as for a machine's scheme."""
 
     name: str
     options: dict[str, Any]
     seed: int
     index: int
     profile: dict[str, Any]
+    source: str | None = None
+    source_digest: str | None = None
 
 
 class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

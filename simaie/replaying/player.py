@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from simaie import plugins
 from simaie.check import CheckerChoice, judge
 from simaie.check.prerequisites import require_answers
+from simaie.errors import UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.guest.program import Program
-from simaie.machine import Machine
+from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
-from simaie.protocols import Scheduler, require_one_of
+from simaie.protocols import HostMemory, Scheduler, require_one_of
 from simaie.replaying.checkers import choices_of, judges
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
@@ -34,6 +35,8 @@ def replay(
     *,
     program: Program | str | None = None,
     machine: Machine | None = None,
+    scheme: SchemeChoice | None = None,
+    host: str | Callable[..., HostMemory] | None = None,
     mode: Mode = "strict",
     driver: Driver | None = None,
     checkers: Sequence[CheckerChoice] | None = None,
@@ -47,7 +50,10 @@ def replay(
     Args:
         source: a replay file's path, or a failure.
         program: to use instead of the one that the file refers to (a changed version of it, say).
-        machine: likewise, and needed where the scheme was a class.
+        machine: likewise.
+        scheme: to use in place of the file's in the machine that the file describes; needed where it was a class,
+            whose options in the file are kept if none are given.
+        host: likewise, the host memory.
         mode: ``"strict"`` raises DivergenceError at the first step that differs; ``"best-effort"`` follows the
             decisions as far as they fit.
         driver: as for `simaie.explore`; by default the one that ran it then.
@@ -64,27 +70,37 @@ def replay(
     """
     if checkers is not None:
         judges(checkers)  # what is wrong with them is said before anything is looked for
+    if machine is not None and (scheme is not None or host is not None):
+        raise UsageError("give a machine, or the scheme and the host of the recorded one, not both")
     require_one_of("mode", mode, ("strict", "best-effort"))
     if isinstance(source, Failure):
         base, record = Path(), source.record(Path())
-        program, machine = program or source.program, machine or source.machine
+        program = program or source.program
+        machine = machine or (source.machine if scheme is None and host is None else None)
     else:
         base, record = Path(source).parent, load(Path(source))
     named = _given(program, record) if program is not None else None
     chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
     scheduler = _follower(record, mode)
-    result = machine or machine_in(record)
+    result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust)
     driver = driver or record.driver
     info = record.scheduler
     trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
-    spec = Spec(info.name, info.options)
     if checkers is not None:
         require_answers(judges(checkers), trace)
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
+    # The scheduler chooses the recorded execution again, but not one that has become another.
+    spec, profile = (_scheduler(record, base), info.profile) if trace.digest == record.digest else (None, {})
     return Failure(
-        chosen, result, spec, info.seed, info.index, trace, findings, info.profile, driver, tuple(judging)
+        chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging)
     )
+
+
+def _scheduler(record: ReplayFile, base: Path) -> Spec:
+    """The scheduler that chose, as a command line names it; it is not asked again, and nothing is imported."""
+    saved = record.scheduler
+    return Spec(saved.name if saved.source is None else f"{base / saved.source}:{saved.name}", saved.options)
 
 
 def _judging(

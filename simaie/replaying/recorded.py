@@ -120,7 +120,7 @@ def _program(record: ReplayFile) -> Program:
 def _machine(record: ReplayFile) -> Machine:
     """The recorded machine; one that only has its names if it cannot be built."""
     try:
-        return machine_in(record)
+        return machine_in(record, Path())
     except SimaieError:
         saved = record.machine
         return Machine(_named(saved.scheme), host=_named(saved.host), endian=saved.endian)

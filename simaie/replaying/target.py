@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
 import sys
-from collections.abc import Callable, Mapping
-from importlib.machinery import SourceFileLoader
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 from simaie import corpus
+from simaie.definitions import import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, read_program
-from simaie.input_file import MAX_SOURCE_BYTES, read_bounded
 
-__all__ = [
-    "find_target", "is_litmus", "program_of", "require_unchanged", "source_digest", "target_text", "value_of",
-    "variable_of",
-]  # fmt: skip
+__all__ = ["find_target", "is_litmus", "program_of", "require_unchanged", "target_text", "variable_of"]
 
 _WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
 
@@ -70,7 +62,7 @@ def program_of(path: Path, name: str, digest: str | None = None) -> Program:
         from simaie.litmus.lowering import lower
 
         return lower(load(path)).program
-    module = _import(path, digest)
+    module = import_file(path, digest)
     value = getattr(module, name, None)
     if callable(value) and not isinstance(value, Program):
         value = _made_by(value, path, name)
@@ -78,14 +70,6 @@ def program_of(path: Path, name: str, digest: str | None = None) -> Program:
         found = sorted(k for k, v in vars(module).items() if isinstance(v, Program))
         raise InputError(f"{path}: {name!r} is not a Program (it defines: {', '.join(found) or 'none'})")
     return value
-
-
-def value_of(path: Path, name: str, digest: str | None = None) -> object:
-    """What the module at `path` calls `name`; InputError if there is nothing. digest: as for `program_of`."""
-    module = _import(path, digest)
-    if not hasattr(module, name):
-        raise InputError(f"{path}: it defines no {name!r}")
-    return getattr(module, name)
 
 
 def is_litmus(path: Path) -> bool:
@@ -105,46 +89,6 @@ def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
         raise
     except Exception as error:
         raise InputError(f"{path}: {name}() raised {type(error).__name__}: {error}") from error
-
-
-class _Loader(SourceFileLoader):
-    """Imports the text that was read, and not what the file holds by then; it neither reads nor writes a cache."""
-
-    def __init__(self, name: str, path: str, text: bytes) -> None:
-        super().__init__(name, path)
-        self._text = text
-
-    def get_data(self, path: str | bytes) -> bytes:
-        """The text of the module; any other path is that of a cache, of which there is none."""
-        if path != self.path:
-            raise FileNotFoundError(path)
-        return self._text
-
-    def path_stats(self, path: str | bytes) -> Mapping[str, float]:
-        """Nothing, so that no cache is looked for."""
-        raise FileNotFoundError(path)
-
-
-def _import(path: Path, digest: str | None = None) -> ModuleType:
-    text = _source(path)
-    if digest is not None and _digest(text) != digest:
-        raise InputError(f"{path}: it has changed")
-    if path.suffix != ".py":
-        raise InputError(f"{path}: not a Python file")
-    # A name of its own, so that two files of the same name do not meet, and the same file is imported once.
-    full = path.resolve()
-    name = f"simaie_target_{hashlib.blake2b(os.fsencode(full), digest_size=6).hexdigest()}"
-    spec = importlib.util.spec_from_file_location(name, full, loader=_Loader(name, str(full), text))
-    assert spec is not None
-    assert spec.loader is not None  # it is given
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
-    return module
 
 
 def variable_of(program: Program) -> str | None:
@@ -179,19 +123,3 @@ def require_unchanged(path: Path, recorded: str, digest: str | None, what: str, 
         raise UnnamedCodeError(f"{what} was defined in a file that is gone ({error}); give {option}") from None
     if changed:
         raise UnnamedCodeError(f"{path} has changed since the recording; for {what} as it is now, give {option}")
-
-
-def source_digest(path: Path) -> str:
-    """64 bits over the text of a file, in hexadecimal; InputError if it cannot be read."""
-    return _digest(_source(path))
-
-
-def _source(path: Path) -> bytes:
-    try:
-        return read_bounded(path, MAX_SOURCE_BYTES)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _digest(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=8).hexdigest()

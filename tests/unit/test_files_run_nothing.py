@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def fixture_evil(tmp_path, monkeypatch):
 
 
 def ran(evil: Path) -> bool:
+    """Whether it was imported since; it is forgotten then, since the same text is imported once in a process."""
+    for name in [name for name in sys.modules if name.startswith("simaie_target_")]:
+        del sys.modules[name]
     mark = evil.with_name("it ran")
     found = mark.exists()
     mark.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""What a Python file defines: ``FILE.py:NAME`` names a program, a scheme, a scheduler, a host or a checker."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from simaie.errors import InputError
+from simaie.input_file import MAX_SOURCE_BYTES, read_bounded
+
+__all__ = ["Definition", "definition", "home_of", "import_file", "source_digest", "value_of"]
+
+#: The path up to the first ``.py:``, then a global name.
+_DEFINITION = re.compile(r"(.*?\.py):(\w+)", re.DOTALL)
+#: The attribute of an imported module that holds the digest of its text.
+_DIGEST = "__simaie_digest__"
+
+
+class Definition(NamedTuple):
+    """A global of a Python file, written ``FILE.py:NAME``."""
+
+    path: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.name}"
+
+
+def definition(text: object) -> Definition | None:
+    """Return what ``FILE.py:NAME`` names; None for any other text or value."""
+    found = _DEFINITION.fullmatch(text) if isinstance(text, str) else None
+    return Definition(Path(found[1]), found[2]) if found and found[2].isidentifier() else None
+
+
+def home_of(value: object) -> Definition | None:
+    """Return the global name under which some imported Python file keeps `value` itself; None if there is none."""
+    own = sys.modules.get(getattr(value, "__module__", None) or "")
+    for module in ([] if own is None else [own]) + list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file is None or not str(file).endswith(".py"):
+            continue
+        for name, known in vars(module).items():
+            if known is value:
+                return Definition(Path(file), name)
+    return None
+
+
+def value_of(path: Path, name: str, digest: str | None = None) -> object:
+    """Return what the module at `path` calls `name`; InputError if there is nothing. digest: as for `import_file`."""
+    module = import_file(path, digest)
+    if not hasattr(module, name):
+        raise InputError(f"{path}: it defines no {name!r}")
+    return getattr(module, name)
+
+
+def source_digest(path: Path) -> str:
+    """64 bits over the text of a file, in hexadecimal; InputError if it cannot be read."""
+    return _digest(_source(path))
+
+
+class _Loader(SourceFileLoader):
+    """Imports the text that was read, and not what the file holds by then; it neither reads nor writes a cache."""
+
+    def __init__(self, name: str, path: str, text: bytes) -> None:
+        super().__init__(name, path)
+        self._text = text
+
+    def get_data(self, path: str | bytes) -> bytes:
+        """The text of the module; any other path is that of a cache, of which there is none."""
+        if path != self.path:
+            raise FileNotFoundError(path)
+        return self._text
+
+    def path_stats(self, path: str | bytes) -> Mapping[str, float]:
+        """Nothing, so that no cache is looked for."""
+        raise FileNotFoundError(path)
+
+
+def import_file(path: Path, digest: str | None = None) -> ModuleType:
+    """Return the module at `path`. A file whose text is the same is imported once in a process.
+
+    Args:
+        path: of the Python file.
+        digest: what `source_digest` must be of the text that is imported; None to import it as it is now.
+
+    Raises:
+        InputError: the file cannot be read or imported, is no Python file, or has another digest.
+    """
+    text = _source(path)
+    known = _digest(text)
+    if digest is not None and known != digest:
+        raise InputError(f"{path}: it has changed")
+    if path.suffix != ".py":
+        raise InputError(f"{path}: not a Python file")
+    # A name of its own, so that two files of the same name do not meet.
+    full = path.resolve()
+    name = f"simaie_target_{hashlib.blake2b(os.fsencode(full), digest_size=6).hexdigest()}"
+    before = sys.modules.get(name)
+    if before is not None and getattr(before, _DIGEST, None) == known:
+        return before
+    return _executed(name, path, full, text)
+
+
+def _executed(name: str, path: Path, full: Path, text: bytes) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, full, loader=_Loader(name, str(full), text))
+    assert spec is not None
+    assert spec.loader is not None  # it is given
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception | SystemExit):
+            raise
+        raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    setattr(module, _DIGEST, _digest(text))
+    return module
+
+
+def _source(path: Path) -> bytes:
+    try:
+        return read_bounded(path, MAX_SOURCE_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,0 +1,117 @@
+"""The shell commands that run into a failure again: by exploring, and from its replay file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from simaie import corpus, plugins
+from simaie.check import DEFAULT
+from simaie.definitions import definition
+from simaie.guest.text import SUFFIX
+from simaie.machine import Limits, Machine
+from simaie.plugins import Spec
+from simaie.replaying.checkers import place, word_for
+from simaie.replaying.target import target_text, variable_of
+
+if TYPE_CHECKING:
+    from simaie.guest.program import Program
+    from simaie.replaying.failure import Failure
+
+__all__ = ["again", "command_of", "replay_command", "script_of", "target_of"]
+
+
+def again(failure: Failure) -> str:
+    """How to run into `failure` again: a shell command, or Python where no shell knows the program or the machine."""
+    lacking = [] if target_of(failure.program) is not None else ["program=..."]
+    lacking += [] if failure.machine.is_named else ["machine=..."]
+    if not lacking:
+        return command_of(failure)
+    return f"failure.save('failure.json'), then simaie.replay('failure.json', {', '.join(lacking)})"
+
+
+def command_of(failure: Failure) -> str:
+    """The shell command that runs this execution alone."""
+    target = target_of(failure.program) or failure.program.name
+    spec = script_of(failure) if failure.scheduler is None or failure.scheduler.word is None else failure.scheduler
+    index = 0 if spec.name == _SCRIPTED else failure.index  # a script is one execution
+    parts = ["simaie", "explore", target, *_machine_words(target, failure.machine, failure.program.isa)]
+    parts += [f"--cut={cut}" for cut in failure.program.cuts]
+    parts += ["--scheduler", str(spec), "--seed", str(failure.seed), "--index", str(index)]
+    if failure.driver != "inline":
+        parts += ["--driver", failure.driver]
+    usual = DEFAULT, (*DEFAULT, *failure.program.checkers)
+    named = () if failure.checkers in usual else filter(None, map(word_for, failure.checkers))
+    parts += [word for name in named for word in ("--checker", name)]
+    return shlex.join(parts)
+
+
+_SCRIPTED = "scripted"
+
+
+def script_of(failure: Failure) -> Spec:
+    """The scheduler that follows the decisions of `failure`."""
+    return Spec(_SCRIPTED, {"schedule": failure.trace.schedule.text})
+
+
+def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
+    """The shell command that replays `failure` from `path`, to which it was saved: it names what is code."""
+    parts = ["simaie", "replay", os.fspath(path)]
+    source, target = failure.program.defined_in, target_of(failure.program)
+    if target is not None and source is not None and source.suffix == ".py" and ":" in target:
+        parts += ["--program", target]
+    for option, spec in (("--scheme", failure.machine.named_scheme), ("--host", failure.machine.named_host)):
+        if spec is not None and definition(spec.name) is not None:
+            parts += [option, str(spec)]
+    named = [word for word in map(word_for, failure.checkers) if word is not None]
+    if any(place(word) is not None for word in named):
+        parts += [word for name in named for word in ("--checker", name)]
+    return shlex.join(parts)
+
+
+def target_of(program: Program) -> str | None:
+    """The program as the command line names it; None if the command line cannot."""
+    if program.name in corpus.names() and _is_of_corpus(program):
+        return program.name
+    source, variable = program.defined_in, variable_of(program.whole or program)
+    if source is not None and source.suffix == SUFFIX:
+        return str(source)
+    return None if source is None or variable is None else target_text(source, variable)
+
+
+def _is_of_corpus(program: Program) -> bool:
+    return corpus.program(program.name).digest == (program.whole or program).digest
+
+
+# -- the machine -------------------------------------------------------------------------------------
+
+
+def _machine_words(target: str, machine: Machine, isa: str) -> list[str]:
+    """The options for `machine`; for a program of the corpus, also what differs from the machine that it is meant for.
+
+    Without an option the command line takes that machine's part.
+    """
+    words = machine.arguments
+    if target not in corpus.names():
+        return words
+    needs: Any = corpus.entry(target).needs
+    spec = machine.named_scheme
+    if spec is not None:
+        usual = {} if machine.scheme_class is None else plugins.options_of(machine.scheme_class)
+        options = {name: usual[name] for name in needs.options if name not in spec.options and name in usual}
+        words[words.index("--scheme") + 1] = str(Spec(spec.name, {**options, **spec.options}))
+    return [*words, *_against(needs, machine, isa)]
+
+
+def _against(needs: Any, machine: Machine, isa: str) -> Iterator[str]:
+    """The options that say what is usual where a program of the corpus needs something else."""
+    if needs.full_system and not machine.full_system:
+        yield "--user-mode"
+    if needs.host_word != 64 and machine.host_word == 64:
+        yield from ("--host-word", "64")
+    if machine.address_bits is None:
+        yield from ("--address-bits", str(machine.facts(isa).address_bits))
+    if needs.steps != machine.limits.steps == Limits().steps:
+        yield from ("--steps", str(machine.limits.steps))
