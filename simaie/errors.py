@@ -28,6 +28,7 @@ __all__ = [
     "NeverAwaitedError",
     "NeverAwaitedInstructionError",
     "NondeterminismError",
+    "NotEmulatedError",
     "ProgramTextError",
     "ReplayError",
     "SchedulerError",
@@ -80,6 +81,10 @@ class Interrupted(KeyboardInterrupt):
 
 class UsageError(SimaieError):
     """An argument, option or combination of them that makes no sense; the message says what would."""
+
+
+class NotEmulatedError(UsageError):
+    """A guest instruction of a kind that the scheme does not emulate."""
 
 
 class UnknownNameError(UsageError):

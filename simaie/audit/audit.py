@@ -28,9 +28,10 @@ def audit(
 ) -> AuditReport:
     """Examine every corpus program under every scheme that it has an expectation for.
 
-    schemes: only these, each a name, ``"name:option=value"``, or a scheme class (which is held to what is expected of
-    the nearest named scheme it derives from). rows: only these. seed: of all that is sampled. The result depends on
-    the arguments alone, but for the seconds.
+    schemes: only these, each a name, ``"name:option=value"``, or a scheme class, also as ``"FILE.py:CLASS"``. A class
+    is held to what is expected of the nearest named scheme it derives from; one that derives from none must break no
+    case that the ideal scheme keeps, among those whose instructions it emulates. rows: only these. seed: of all that is
+    sampled. The result depends on the arguments alone, but for the seconds.
 
     Raises UnknownNameError or UsageError for a scheme or row that the corpus says nothing of. Raises
     `simaie.Interrupted` at Ctrl-C; its ``report`` has the rows done so far, and is not ok.

@@ -52,7 +52,7 @@ def examine(item: Item, seed: int) -> AuditRow:
         scheme=item.scheme,
         expected=item.expected,
         seed=seed,
-        why=case.why,
+        why=item.why,
         seconds=time.perf_counter() - began,
         **(defaults | fields),
     )
@@ -69,7 +69,9 @@ def _must_not(item: Item, seed: int) -> dict[str, Any]:
         return fields | _shown(item, small.failures[0], Found.VIOLATED)
     if not small.complete:
         return fields | {"found": Found.INCOMPLETE, "explanation": small.reason}
-    assert item.case.larger is not None  # the case has been checked
+    clean = f"none of all {small.executions} executions fails"
+    if item.case.larger is None:
+        return fields | {"found": Found.CLEAN, "explanation": clean}
     larger = _run(item, item.case.larger, SAMPLING, seed, item.case.samples)
     fields |= {"larger_program": item.case.larger.name, "larger_executions": larger.executions}
     if larger.failures:
@@ -78,7 +80,7 @@ def _must_not(item: Item, seed: int) -> dict[str, Any]:
         return fields | {"found": Found.INCOMPLETE, "explanation": f"{larger.program.name}: {larger.reason}"}
     return fields | {
         "found": Found.CLEAN,
-        "explanation": f"none of all {small.executions} executions fails, none of {larger.executions} larger ones",
+        "explanation": f"{clean}, none of {larger.executions} larger ones",
     }
 
 

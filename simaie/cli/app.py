@@ -372,7 +372,12 @@ def list_(
 def audit(
     scheme: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this scheme; repeatable.", autocompletion=completing(SCHEMES)),
+        typer.Option(
+            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+            help="Only this scheme; repeatable. One of your own must break no case that the ideal scheme keeps, or, if "
+            "its class derives from one of those here, only the same.",
+            autocompletion=completing(SCHEMES),
+        ),
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of the sampled part.")] = None,

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
-from simaie.errors import UsageError
+from simaie.errors import NotEmulatedError, UsageError
 from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Function, Kind, Op, Order
@@ -365,7 +365,7 @@ class Scheme:
         return getattr(self.thread_exit, "__func__", None) is not Scheme.thread_exit
 
     def _missing(self, what: str) -> Exception:
-        return UsageError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+        return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
 
     # -- shared by the schemes ----------------------------------------------------------------
 
