@@ -18,8 +18,8 @@ try:
 except ImportError as error:  # pragma: no cover - it is there wherever this is tested
     raise UsageError("simaie.strategies needs Hypothesis: pip install 'simaie[fuzz]' (or: hypothesis)") from error
 
+from simaie.guest.forms import kinds_of
 from simaie.strategies.examples import GeneratedFailure, GeneratedMachine, GeneratedProgram
-from simaie.strategies.instructions import kinds_of
 from simaie.strategies.stateful import GuestMachine, guest_machine
 from simaie.strategies.strategies import failures, machines, programs, schedules
 

@@ -15,9 +15,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from simaie.guest.code import Ins, ins
+from simaie.guest.forms import SPAWN, table_of
 from simaie.guest.program import Program
 from simaie.strategies.examples import GeneratedProgram
-from simaie.strategies.instructions import SPAWN, table_of
 
 __all__ = ["MOST", "Shape", "draw_program"]
 

@@ -33,6 +33,7 @@ from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.decision import Schedule
 from simaie.finding import Verdict
 from simaie.guest.code import Ins
+from simaie.guest.forms import table_of
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.op import Kind
@@ -42,7 +43,6 @@ from simaie.replaying.checkers import judges
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import run
 from simaie.strategies.examples import GeneratedFailure, GeneratedProgram
-from simaie.strategies.instructions import table_of
 from simaie.strategies.strategies import ADDRESSES, shape_of
 from simaie.trace import Event, Trace
 

@@ -14,6 +14,7 @@ from simaie.decision import Schedule, Switch
 from simaie.errors import UsageError
 from simaie.exploration.explorer import explore
 from simaie.guest.code import Code
+from simaie.guest.forms import kinds_of, table_of, widths_of
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.plugins import Spec
@@ -22,7 +23,6 @@ from simaie.replaying.failure import Failure
 from simaie.schemes.scheme import Scheme
 from simaie.strategies.drawing import Shape, draw_program
 from simaie.strategies.examples import GeneratedFailure, GeneratedMachine
-from simaie.strategies.instructions import kinds_of, table_of, widths_of
 
 __all__ = ["ADDRESSES", "failures", "machines", "programs", "schedules"]
 

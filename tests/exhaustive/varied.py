@@ -15,6 +15,7 @@ from lying_schemes import LIARS, ExchangesHalf, SwapsHalves
 from exhaustive.generated import FAMILIES, program
 from exhaustive.programs import GuestThread, Hypercalls
 from simaie.guest.code import Ins, ins
+from simaie.guest.forms import kinds_of, table_of, widths_of
 from simaie.guest.program import Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
@@ -22,7 +23,6 @@ from simaie.machine import Machine
 from simaie.prng import Random
 from simaie.protocols import MachineFacts, Promise
 from simaie.schemes.none import NoScheme
-from simaie.strategies.instructions import kinds_of, table_of, widths_of
 
 Case = tuple[Program, Machine]
 

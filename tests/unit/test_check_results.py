@@ -12,11 +12,11 @@ from simaie import Machine, Program
 from simaie.check import DEFAULT, judge
 from simaie.check.results import instruction_results
 from simaie.guest.code import ins
+from simaie.guest.forms import SPAWN, kinds_of, table_of, widths_of
 from simaie.host.pages import Page
 from simaie.op import Function, Kind, Op
 from simaie.prng import Random
 from simaie.schemes.native import Native
-from simaie.strategies.instructions import SPAWN, kinds_of, table_of, widths_of
 from simaie.trace import AccessKind
 
 HOSTS = ("sc", "tso", "pso")

@@ -16,10 +16,10 @@ from simaie import Machine, Program, Schedule, Switch, explore, guest, ins
 from simaie.cli import main
 from simaie.errors import Interrupted, UnknownNameError, UsageError
 from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.guest.forms import forms_of
 from simaie.guest.text import parse_program, program_text
 from simaie.replaying.run import run
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
-from simaie.strategies.instructions import forms_of
 
 FEW = settings(max_examples=40, deadline=None, database=None, derandomize=True,
                suppress_health_check=list(HealthCheck))  # fmt: skip
