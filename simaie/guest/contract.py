@@ -11,7 +11,7 @@ from typing import Any
 from simaie.errors import SchemeError
 from simaie.trace import AccessKind, Instruction
 
-__all__ = ["no_awaitable", "require_none", "require_number", "wrong_result"]
+__all__ = ["method_of", "no_awaitable", "require_none", "require_number", "wrong_result"]
 
 _METHODS = {
     AccessKind.LOAD: "load",
@@ -38,7 +38,7 @@ def require_none(scheme: Any, method: str, result: Any) -> None:
 
 def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeError:
     """The error for a `result` that the kind of `instruction` cannot have."""
-    method, access = _method(instruction), instruction.access
+    method, access = method_of(instruction), instruction.access
     if access is AccessKind.STORE:
         return _error(scheme, method, result, "None")
     if access is AccessKind.STORE_CONDITIONAL:
@@ -49,16 +49,16 @@ def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeEr
 def no_awaitable(scheme: Any, instruction: Instruction, body: Any) -> SchemeError:
     """The error for a method that returned `body`, which cannot be awaited."""
     must = "be an `async def`, or return an operation of the host port"
-    return SchemeError(f"{type(scheme).__name__}.{_method(instruction)} returned {body!r}; it must {must}")
+    return SchemeError(f"{type(scheme).__name__}.{method_of(instruction)} returned {body!r}; it must {must}")
 
 
-def _method(instruction: Instruction) -> str:
+def method_of(instruction: Instruction) -> str:
     """The name of the method that carries out `instruction`."""
     if instruction.mnemonic == "wait":
         return "wait"
     if isinstance(instruction.effect, tuple):
         return "cmpxchg"
-    return _METHODS.get(instruction.access, instruction.mnemonic)
+    return _METHODS.get(instruction.access, instruction.mnemonic.replace("-", "_"))
 
 
 def _number(width: int) -> str:
