@@ -1,1 +1,1 @@
-"""The strategies that come with simaie. They use its public protocol only, as a third party's would."""
+"""The schedulers that ship with simaie; they use only its public protocol, as a third party's scheduler would."""

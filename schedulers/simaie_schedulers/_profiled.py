@@ -1,4 +1,4 @@
-"""What URW and SURW share: the first execution counts events, and its counts belong to the replay record."""
+"""The common base of URW and SURW: the first execution counts events, and its counts belong to the replay record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ __all__ = ["Profiled"]
 
 
 class Profiled(FairScheduler):
-    """A walk whose first execution counts events, by group and actor."""
+    """A random walk whose first execution counts events, by group and actor.
+
+    Args:
+        fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
+    """
 
     def __init__(self, fair: bool = True) -> None:
         super().__init__(fair)
@@ -26,7 +30,7 @@ class Profiled(FairScheduler):
         self._counting = Counts()
 
     def start(self, info: ExecutionInfo) -> None:
-        """A fresh stream, and fresh weights if the counts are known."""
+        """Start a fresh random stream, and fresh weights if the counts are known."""
         super().start(info)
         self._random = Random(info.seed)
         self._word = self._random.word
@@ -34,10 +38,10 @@ class Profiled(FairScheduler):
 
     @abstractmethod
     def _group(self, op: Op) -> str | None:
-        """What `op` is counted as; None if it is not counted."""
+        """Return the group in which `op` is counted; None if it is not counted."""
 
     def _walk(self, offer: Offer) -> Candidate:
-        """One of the candidates, uniformly; the first execution counts what it does."""
+        """Return a candidate, uniformly; in the first execution, count its operation."""
         candidates = offer.candidates
         chosen: Candidate = candidates[self._word() * len(candidates) >> 32]
         if self._counts is None:
@@ -47,7 +51,7 @@ class Profiled(FairScheduler):
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """One of the alternatives, uniformly."""
+        """Return one of the `arity` alternatives, uniformly."""
         return self._random.below(arity)
 
     def finish(self, trace: Trace) -> None:
@@ -56,11 +60,11 @@ class Profiled(FairScheduler):
             self._counts, self._length = self._counting, len(trace)
 
     def profile(self) -> Mapping[str, Any]:
-        """The counts, by group and actor, and the length; nothing before the first execution."""
+        """Return the counts, by group and actor, and the length in events; empty before the first execution."""
         return {"counts": self._counts.as_dict(), "length": self._length} if self._counts is not None else {}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Take over the counts and the length."""
+        """Set the counts and the length from a profile."""
         known = "counts" in profile
         self._counts = Counts(profile["counts"]) if known else None
         self._length = profile["length"] if known else 0

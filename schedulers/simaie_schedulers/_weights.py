@@ -1,6 +1,6 @@
-"""How many events each actor has left, from counts of an earlier execution.
+"""The number of events that each actor has left, estimated from the counts of an earlier execution.
 
-The events of children that are not spawned yet count as their parent's: they all wait for it.
+The events of children not yet spawned count as their parent's, because all of them wait for it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ __all__ = ["Weights"]
 
 
 class Weights:
-    """Names are structural: ``"0.1"`` is the second child of ``"0"``, in every execution.
+    """Events left by actor, updated while an execution runs.
 
-    left: events left, by actor that exists; never negative, also where the counts were too low.
-    total: invariant: their sum, kept so that a draw need not add them up.
+    Names are structural: ``"0.1"`` is the second child of ``"0"``, in every execution.
+
+    Args:
+        counts: Events of the earlier execution, by actor.
+
+    Attributes:
+        left: Events left, by existing actor; never negative, even if the counts were too low.
+        total: The sum of `left` (invariant), kept so that a draw need not compute it.
     """
 
     def __init__(self, counts: Mapping[str, int]) -> None:
-        self._shares: dict[str, int] = {}  # of each actor with all its descendants
+        self._shares: dict[str, int] = {}  # by actor, its events and those of all its descendants
         for name, count in sorted(counts.items()):  # a replay file may hold them in any order
             parts = name.split(".")
             for length in range(1, len(parts) + 1):
@@ -31,7 +37,7 @@ class Weights:
         self.total = sum(self.left.values())
 
     def expect(self, name: str) -> int:
-        """What `name`, seen with an event to execute, has left, itself and its unspawned children: at least 1."""
+        """Return the events left of `name` and its unspawned children: at least 1, since it has an event to execute."""
         left = self.left.get(name, 0)
         if left > 0:
             return left
@@ -40,12 +46,12 @@ class Weights:
         return 1
 
     def ran(self, name: str) -> None:
-        """`name`, of whom it was expected, executes one of the events that are counted."""
+        """Count one event that `name` executes; `expect` was called for it before."""
         self.left[name] -= 1
         self.total -= 1
 
     def spawned(self, parent: str) -> str:
-        """`parent` spawns its next child, which takes its share along. Returns the child's name."""
+        """Move the share of the next child of `parent` from the parent to the child; return the child's name."""
         number = self._children.get(parent, 0)
         self._children[parent] = number + 1
         child = f"{parent}.{number}"
@@ -57,7 +63,7 @@ class Weights:
         return child
 
     def draw(self, random: Random) -> str | None:
-        """An actor in proportion to what it has left; None if nobody has anything left."""
+        """Return an actor, with probability proportional to its events left; None if no actor has any left."""
         if not self.total:
             return None
         word = random.word

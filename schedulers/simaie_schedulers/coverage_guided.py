@@ -1,15 +1,16 @@
 """Coverage-guided: executions that showed something new are repeated with a few of their decisions changed.
 
-As fuzzers do with inputs. What an execution showed is its *fingerprint*, the set of hand-offs in it: at which place
-whose operation of which kind was followed by whose of which kind, one of them a write. Executions with a new
-fingerprint become parents. In turn one execution is run by POS alone, then `MUTANTS` are made of one parent, of that
-whose fingerprint was seen least often: they follow its decisions but for a few, chosen anew, and where a decision no
-longer fits, POS decides. Compare D. Wolff et al., "Greybox fuzzing for concurrency testing" (ASPLOS 2024), which is
-guided by reads-from pairs, prefers rare ones likewise, and constrains them directly.
+This is fuzzing of schedules instead of inputs. The coverage of an execution is its *fingerprint*: the set of hand-offs
+in it. A hand-off is a pair of consecutive operations on one place by different actors, at least one of them a write,
+described by the place and by actor and kind of both. An execution with a new fingerprint becomes a parent. The search
+alternates between one execution by plain POS and `MUTANTS` mutants of one parent, the parent with the rarest
+fingerprint. A mutant follows the parent's decisions except for a few, which are redrawn; where a decision no longer
+fits, POS decides. Compare D. Wolff et al., "Greybox fuzzing for concurrency testing" (ASPLOS 2024), which is guided by
+reads-from pairs, also prefers rare ones, and constrains them directly.
 
-No guarantee but that of POS for its share of one execution in seventeen. What it is good at are bugs that lie behind
-several unlikely hand-offs in a row, each of which shows as something new: what they cost adds up instead of
-multiplying. Decisions are counted only where there was an alternative. The parent of an execution is its profile.
+Guarantee: only that of POS, for its share of one execution in seventeen. The strength of this search is bugs behind
+several unlikely hand-offs in a row, each of which shows as something new: their costs add up instead of multiplying.
+Only decisions with an alternative are counted. The profile of an execution is its parent.
 """
 
 from __future__ import annotations
@@ -25,43 +26,47 @@ from simaie_schedulers.pos import Pos
 
 __all__ = ["MUTANTS", "CoverageGuided"]
 
-#: Executions made from each parent.
+#: Executions derived from each parent.
 MUTANTS = 16
-#: At most so many decisions of a parent are chosen anew, at least one: three on average, of which two vCPUs leave half.
+#: Most decisions of a parent to redraw; at least one. Three on average, of which two vCPUs repeat half.
 MOST_CHANGES = 5
-#: Parents that wait for their turn, and fingerprints that are remembered; beyond it nothing new is noticed.
+#: Most parents in the queue, and most fingerprints remembered; beyond that no fingerprint counts as new.
 MOST_PARENTS, MOST_FINGERPRINTS = 256, 100_000
 
-#: Who went on, by name, or as what a local choice was resolved.
+#: The name of the actor that ran, or the value of a local choice.
 Decision: TypeAlias = str | int
 Handoff: TypeAlias = tuple[Any, ...]
 Fingerprint: TypeAlias = frozenset[int]
 
 
 class CoverageGuided(Pos):
-    """fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`)."""
+    """Mutates the decisions of executions that covered something new; POS fills the gaps.
+
+    Args:
+        fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
+    """
 
     independent = False
 
     def __init__(self, fair: bool = True) -> None:
         super().__init__(fair)
-        self._parents: deque[tuple[Fingerprint, list[Decision]]] = deque(maxlen=MOST_PARENTS)  # the newest first
-        self._parent: list[Decision] = []  # of the next execution; empty: POS alone
-        self._mutants = 0  # that the parent has still to get; without a parent it means nothing
-        self._numbers: dict[Handoff, int] = {}  # in the order in which they were first seen
-        self._seen: dict[Fingerprint, int] = {}  # how often
+        self._parents: deque[tuple[Fingerprint, list[Decision]]] = deque(maxlen=MOST_PARENTS)  # newest first
+        self._parent: list[Decision] = []  # of the next execution; empty for plain POS
+        self._mutants = 0  # mutants of the parent still to run; meaningless without a parent
+        self._numbers: dict[Handoff, int] = {}  # in the order of their first occurrence
+        self._seen: dict[Fingerprint, int] = {}  # number of occurrences
 
     def start(self, info: ExecutionInfo) -> None:
-        """Draw which decisions of the parent are chosen anew."""
+        """Draw which decisions of the parent to change."""
         super().start(info)
-        self._taken: list[Decision] = []  # so far, where there was an alternative
-        self._changed: set[int] = set()  # positions; only asked, never listed
+        self._taken: list[Decision] = []  # so far, only decisions with an alternative
+        self._changed: set[int] = set()  # positions; only tested for membership, never iterated
         if self._parent:
-            draw = Random(derive(info.seed, 1))  # apart from the stream of POS
+            draw = Random(derive(info.seed, 1))  # separate from the stream of POS
             self._changed = {draw.below(len(self._parent)) for _ in range(1 + draw.below(MOST_CHANGES))}
 
     def pick(self, offer: Offer) -> Candidate:
-        """As the parent did, or at random, or as POS does."""
+        """Return the parent's choice, a random candidate if this decision is to change, or the choice of POS."""
         candidates = offer.candidates
         if len(candidates) == 1:
             only: Candidate = candidates[0]
@@ -80,7 +85,7 @@ class CoverageGuided(Pos):
         return None
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """As the parent did, if that fits and is not to be changed."""
+        """Return the parent's value if it fits and is not to change; otherwise a random one."""
         position = len(self._taken)
         value = self._parent[position] if position < len(self._parent) else None
         if type(value) is not int or value >= arity or position in self._changed:
@@ -89,9 +94,9 @@ class CoverageGuided(Pos):
         return value
 
     def finish(self, trace: Trace) -> None:
-        """Keep what showed something new; then comes the parent's next mutant, an execution by POS, or another parent.
+        """Keep the execution if it covered something new, and select the next: a mutant, plain POS, or a new parent.
 
-        That is the one whose fingerprint was seen least often, of several the newest.
+        The new parent is the one with the rarest fingerprint, the newest if several are equally rare.
         """
         if trace.ending is not Ending.PRUNED:
             self._count(trace)
@@ -112,18 +117,18 @@ class CoverageGuided(Pos):
                 self._parents.appendleft((fingerprint, self._taken))
 
     def profile(self) -> Mapping[str, Any]:
-        """The decisions of the parent."""
+        """Return the decisions of the parent."""
         return {"parent": self._parent} if self._parent else {}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Make the next execution one of that parent's."""
+        """Make the next execution a mutant of the parent in `profile`."""
         self._parent = list(profile.get("parent", ()))
         self._mutants = 1
 
 
 def _handoffs(trace: Trace) -> dict[Handoff, None]:
-    """Which operation of whom followed which of another at one place, one of them a write; each once, in order."""
-    last: dict[Any, tuple[str, int, bool]] = {}  # by place: who was there, by what kind of operation, whether it wrote
+    """Return the hand-offs of an execution, each once, in the order of their first occurrence."""
+    last: dict[Any, tuple[str, int, bool]] = {}  # by place: actor and kind of the last operation, whether it wrote
     found: dict[Handoff, None] = {}
     for event in trace.events:
         for op in event.op.places:

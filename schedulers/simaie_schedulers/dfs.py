@@ -1,20 +1,21 @@
 """Depth-first search: every interleaving and every local choice, once each, optionally within a bound.
 
-Unbounded, it keeps the stack of the current path and nothing else. A bound is iterated, 0, 1, 2, ..., so that the
-simplest counterexample is found first and each finished round is a complete statement:
+Without a bound the search keeps only the stack of the current path. A bound is iterated (0, 1, 2, ...), so that the
+simplest counterexample comes first and each finished round is a complete statement:
 
 * `preemptions` (Musuvathi, Qadeer: "Iterative context bounding", PLDI 2007): a preemption is a switch away from an
   actor that is still a candidate and not yielding.
 * `delays` (Emmi, Qadeer, Rakamaric: "Delay-bounded scheduling", POPL 2011): a deterministic round-robin continues the
-  running actor until it blocks, ends or yields, then takes the next; each actor passed over in that order is a delay.
+  running actor until it blocks, ends or yields, then takes the next actor; each actor skipped in that order is a delay.
 
-Guarantee: round b executes exactly the interleavings that cost b, so none is executed twice. Deviation: instead of
-searching the tree anew for each bound, an execution leaves behind where it could have branched at a higher cost, twelve
-bytes a branch and four a decision, for the round of that cost. The last round, the largest, leaves nothing behind.
+Guarantee: round b executes exactly the interleavings of cost b, so no interleaving is executed twice. Deviation:
+instead of searching the tree again for each bound, an execution records where it could have branched at a higher cost,
+for the round of that cost, in twelve bytes per branch and four per decision. The last round, the largest, records
+nothing.
 
-A local choice costs nothing, and neither does a store buffer that drains: it is no switch to another vCPU. Replaying
-its own prefix, the search compares what it is offered with what it saw, and raises NondeterminismError if they differ;
-that proves nothing about what the offers do not show.
+A local choice costs nothing. The drain of a store buffer costs nothing either: it is no switch to another vCPU. While
+the search replays its own prefix, it compares each offer with the recorded one and raises NondeterminismError if they
+differ; the comparison proves nothing about state that the offers do not show.
 """
 
 from __future__ import annotations
@@ -33,11 +34,18 @@ _CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.PRUNED})
 
 
 class DepthFirst(Scheduler):
-    """All interleavings; of those with at most so many `preemptions`, or `delays`, if one is given.
+    """Runs all interleavings, or those within a bound on preemptions or delays.
 
-    memory_limit: of a bounded search, how many branches may wait for later rounds; where there are more, it ends.
-    per_bound: after each round, the number of executions so far (the last entry counts an unfinished round).
-    Raises UsageError for a bound or limit that is no positive integer, for both bounds, or for a limit without a bound.
+    Args:
+        preemptions: Most preemptions of an interleaving; None for no bound.
+        delays: Most delays of an interleaving; None for no bound.
+        memory_limit: Of a bounded search, most branches to keep for later rounds; the search ends beyond it.
+
+    Attributes:
+        per_bound: Number of executions after each round; the last entry counts an unfinished round.
+
+    Raises:
+        UsageError: A bound or limit is not a positive integer, both bounds are set, or a limit has no bound.
     """
 
     exhaustive = True
@@ -58,10 +66,10 @@ class DepthFirst(Scheduler):
         self._path = Path()
         self._frontier = Frontier(self._limit or 0)
         self._exhausted = self._over_limit = False
-        self._restored = False  # there is one path to repeat, nothing to search
+        self._restored = False  # whether there is one path to repeat and nothing to search
         self._cut_short = 0  # executions that ended at a limit
 
-    # -- what there is to explore ---------------------------------------------------------------
+    # -- state of the search --------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
@@ -70,13 +78,13 @@ class DepthFirst(Scheduler):
 
     @property
     def complete(self) -> bool:
-        """Whether the bound cut nothing, and no execution ended at a limit."""
+        """Whether every interleaving was executed: the bound excluded none, and no execution ended at a limit."""
         cut = self._frontier.beyond or self._cut_short or self._restored or self._over_limit
         return self._exhausted and not cut
 
     @property
     def bound_note(self) -> str:
-        """What was left out."""
+        """What the search left out, as text; empty if nothing."""
         notes = []
         if self._over_limit:
             notes.append(f"the search ended at its memory limit of {self._memory_limit} waiting branches")
@@ -87,22 +95,22 @@ class DepthFirst(Scheduler):
         return "; ".join(notes)
 
     def profile(self) -> Mapping[str, Any]:
-        """The path to the next execution: which alternative at each decision that has several."""
+        """Return the path to the next execution: the alternative at each decision that has several."""
         return {"path": self._path.taken()}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Execute that path, and nothing else."""
+        """Execute the path of `profile`, and nothing else."""
         self._restored = True
         self._path.follow(profile["path"])
 
     # -- one execution ----------------------------------------------------------------------------
 
     def start(self, info: ExecutionInfo) -> None:
-        """Back to the root."""
+        """Return to the root of the search tree."""
         self._path.rewind()
 
     def choose(self, offer: Offer) -> Candidate:
-        """The alternative that the path prescribes; beyond it, the cheapest first."""
+        """Return the alternative that the path prescribes; beyond the path, the cheapest first."""
         candidates = offer.candidates
         if len(candidates) == 1:
             only: Candidate = candidates[0]
@@ -118,11 +126,11 @@ class DepthFirst(Scheduler):
         return order[self._path.advance(offer, len(order), free)]
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Every value in turn."""
+        """Return each of the `arity` values in turn, one per execution."""
         return self._path.advance(offer, arity, arity)
 
     def finish(self, trace: Trace) -> None:
-        """Count the execution, keep what it leaves to later rounds, and go on to the next path."""
+        """Count the execution, record its branches for later rounds, and go on to the next path."""
         self._path.check_consumed(len(trace))
         self.per_bound[-1] += 1
         self._cut_short += trace.ending in _CUT_SHORT
@@ -155,7 +163,7 @@ class DepthFirst(Scheduler):
 
 
 def _default_first(offer: Offer) -> list[Candidate]:
-    """The running actor if it can go on, store buffers, the others in structural order; who yields comes last."""
+    """Return the running actor if it can continue, then store buffers, then the others; a yielding actor is last."""
     running = offer.running
     others = [c for c in offer.candidates if c is not running]
     if len(others) == len(offer.candidates):
@@ -166,7 +174,7 @@ def _default_first(offer: Offer) -> list[Candidate]:
 
 
 def _round_robin(offer: Offer) -> list[Candidate]:
-    """The running actor if it can go on and does not yield, store buffers, the others in cyclic structural order."""
+    """Return the running actor if it can go on and does not yield, then store buffers, then the others cyclically."""
     running = offer.running
     if running is None:
         return _buffers_second(list(offer.candidates))
@@ -179,11 +187,11 @@ def _round_robin(offer: Offer) -> list[Candidate]:
 
 
 def _buffers_second(order: list[Candidate]) -> list[Candidate]:
-    """Whoever comes first, then all store buffers, then the rest."""
+    """Return the first candidate, then all store buffers, then the rest."""
     first, rest = order[:1], order[1:]
     return first + [c for c in rest if c.internal] + [c for c in rest if not c.internal]
 
 
 def _drains(order: list[Candidate]) -> int:
-    """How many store buffers follow the first."""
+    """Return the number of store buffers after the first candidate."""
     return sum(candidate.internal for candidate in order[1:])

@@ -1,7 +1,7 @@
-"""The tree that a depth-first search walks: the path to where it is, and the branches that it keeps for later.
+"""The search tree of a depth-first search: the path to the current position, and the branches kept for later.
 
-A decision is a point with two or more alternatives, numbered from 0 in the searcher's own order: those that are free of
-cost, then the costly ones. A path is the number taken at each decision; beyond its prescribed part everything is 0.
+A decision is a point with two or more alternatives. The searcher numbers them from 0 in its own order: first the free
+ones, then those with a cost. A path is the alternative taken at each decision; beyond its prescribed part all are 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ __all__ = ["Branches", "Decision", "Frontier", "Path"]
 
 
 class Decision:
-    """seen: checksum of all offers up to here. count: of alternatives. free: how many cost nothing. taken: which."""
+    """One decision of a path.
+
+    Attributes:
+        seen: Checksum of all offers up to this decision.
+        count: Number of alternatives.
+        free: Number of alternatives without cost.
+        taken: Index of the alternative taken.
+    """
 
     __slots__ = ("count", "free", "seen", "taken")
 
@@ -29,8 +36,9 @@ class Decision:
 class Path:
     """The decisions of the current execution, some of them prescribed.
 
-    Invariants: `_decisions` are the first `_position` of this execution, or, while its beginning repeats the last one,
-    all that are prescribed; `_plan` prescribes what has no decision yet; below `_base` nothing may be changed.
+    Invariants: `_decisions` are the first `_position` decisions of this execution, or all prescribed ones while its
+    beginning repeats the last execution. `_plan` prescribes the decisions not yet in `_decisions`. Decisions below
+    `_base` never change.
     """
 
     def __init__(self) -> None:
@@ -42,21 +50,35 @@ class Path:
         self._position = 0
         self._seen = 0
         self._candidates: tuple[Candidate, ...] = ()
-        self._names = ""  # of those candidates
+        self._names = ""  # of `_candidates`
 
     def follow(self, taken: Iterable[int], expected: int | None = None) -> None:
-        """Prescribe `taken` from the root on; never to be backtracked into."""
+        """Prescribe a path from the root; backtracking never changes it.
+
+        Args:
+            taken: The alternative at each decision.
+            expected: Checksum at the last decision, if another execution recorded it.
+        """
         self._decisions.clear()
         self._plan = list(taken)
         self._base = self._prescribed = len(self._plan)
         self._expected = expected
 
     def rewind(self) -> None:
-        """Start at the root."""
+        """Return to the root."""
         self._position = self._seen = 0
 
     def advance(self, offer: Offer, count: int, free: int) -> int:
-        """Pass one decision; returns the alternative to take."""
+        """Pass one decision and return the alternative to take.
+
+        Args:
+            offer: The offer, whose checksum is compared with the recorded one.
+            count: Number of alternatives.
+            free: Number of alternatives without cost.
+
+        Raises:
+            NondeterminismError: The offer differs from the recorded one.
+        """
         position = self._position
         self._position = position + 1
         self._seen = seen = crc32(self._description(offer).encode(), self._seen)
@@ -73,7 +95,7 @@ class Path:
         return taken
 
     def _description(self, offer: Offer) -> str:
-        """Who is offered, and what the last to run is about to do: nobody else can have announced anything new."""
+        """Describe the candidates and the next operation of the last actor: no other can have announced a new one."""
         if self._candidates is not offer.candidates:
             self._candidates = offer.candidates
             self._names = " ".join(c.name for c in offer.candidates)
@@ -83,12 +105,12 @@ class Path:
         return f"{offer.step} {self._names} {offer.running.name} {op.kind} {op.address} {op.width}"
 
     def check_consumed(self, steps: int) -> None:
-        """NondeterminismError if the execution ended before all that was prescribed was done."""
+        """Raise NondeterminismError if the execution ended before all prescribed decisions."""
         if self._position < self._prescribed:
             raise _nondeterminism(steps)
 
     def backtrack(self) -> bool:
-        """Prescribe the next path through free alternatives; False if there is none."""
+        """Prescribe the next path through free alternatives; return False if there is no such path."""
         decisions = self._decisions
         while len(decisions) > self._base:
             last = decisions[-1]
@@ -100,17 +122,17 @@ class Path:
         return False
 
     def new_decisions(self) -> Iterator[tuple[int, Decision]]:
-        """The decisions of the finished execution that no earlier one had, each with its position."""
+        """Yield (position, decision) of the finished execution that no earlier execution had."""
         for position in range(self._prescribed, len(self._decisions)):
             yield position, self._decisions[position]
 
     def taken(self) -> list[int]:
-        """The prescribed path, or that of the finished execution."""
+        """Return the prescribed path, or that of the finished execution."""
         return [d.taken for d in self._decisions] if self._decisions else list(self._plan)
 
 
 class Branches:
-    """Where one execution could have gone another way at a cost: (position, alternative, checksum), flat, by cost."""
+    """The branches of one execution that have a cost: flat triples (position, alternative, checksum), by cost."""
 
     __slots__ = ("by_cost", "taken")
 
@@ -119,12 +141,20 @@ class Branches:
         self.by_cost: dict[int, array[int]] = {}
 
     def path(self, position: int, alternative: int) -> list[int]:
-        """The path to one of them."""
+        """Return the path to one of the branches."""
         return [*self.taken[:position], alternative]
 
 
 class Frontier:
-    """The branches that wait for the round of their cost. kept: how many. beyond: if any costs more than `limit`."""
+    """The branches kept for the round of their cost.
+
+    Args:
+        limit: The highest cost of a round.
+
+    Attributes:
+        kept: Number of branches.
+        beyond: Whether any branch costs more than `limit`.
+    """
 
     def __init__(self, limit: int) -> None:
         self.kept = 0
@@ -134,7 +164,15 @@ class Frontier:
         self._rounds: list[deque[tuple[Branches, array[int]]]] = [deque() for _ in range(limit + 1)]
 
     def add(self, branches: Branches, cost: int, position: int, alternative: int, seen: int) -> None:
-        """A branch of an execution of this round, which costs `cost` more; forgotten if that is beyond the limit."""
+        """Add a branch of an execution of this round; drop it if its cost exceeds the limit.
+
+        Args:
+            branches: The branches of the execution.
+            cost: Cost of the branch beyond this round.
+            position: Index of the decision.
+            alternative: Index of the alternative to take there.
+            seen: Checksum of the offers up to the decision.
+        """
         if self._round + cost > self._limit:
             self.beyond = True
             return
@@ -142,19 +180,19 @@ class Frontier:
         self.kept += 1
 
     def keep(self, branches: Branches) -> None:
-        """All branches of one execution have been added."""
+        """Store the branches of one execution, after all of them were added."""
         for cost, flat in branches.by_cost.items():
             self._rounds[self._round + cost].append((branches, flat))
 
     def has_more_rounds(self) -> bool:
-        """Go on to the next round that has anything; False if there is none."""
+        """Advance to the next non-empty round; return False if there is no such round."""
         if not any(self._rounds[self._round + 1 :]):
             return False
         self._round += 1
         return True
 
     def next(self) -> tuple[list[int], int] | None:
-        """The path and the checksum of a branch of this round; None at its end."""
+        """Return (path, checksum) of a branch of this round; None at its end."""
         waiting = self._rounds[self._round]
         if not waiting:
             return None

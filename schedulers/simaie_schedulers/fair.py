@@ -1,15 +1,15 @@
-"""Fairness: an actor that yields waits for those it has overtaken.
+"""Fairness: an actor that yields waits for the actors that it has overtaken.
 
-M. Musuvathi, S. Qadeer: "Fair stateless model checking" (PLDI 2008). An acyclic relation "t may not run while u is
-enabled" is kept. For each t since its last yield, S(t) are the actors scheduled, E(t) those enabled all the time, D(t)
-those that t disabled. When u runs, the pairs that wait for u are dropped; when t yields, (t, u) is added for every u in
-(E(t) + D(t)) - S(t). Guarantee: an actor that is enabled for ever runs in the end, provided that those who run in its
-stead yield, and no execution of guests that never yield is lost. A yield is what `Candidate.yielding` says.
+M. Musuvathi, S. Qadeer: "Fair stateless model checking" (PLDI 2008). The algorithm keeps an acyclic relation "t may not
+run while u is enabled". For each t since its last yield, S(t) are the scheduled actors, E(t) those enabled all the
+time, D(t) those that t disabled. When u runs, the pairs that wait for u are dropped; when t yields, (t, u) is added for
+every u in (E(t) + D(t)) - S(t). Guarantee: an actor that stays enabled runs eventually, provided that the actors that
+run instead yield; and no execution of guests that never yield is lost. `Candidate.yielding` defines a yield.
 
-S and E are not kept as sets but as two steps an actor: when it last ran, and since when it has been enabled. Before
-anybody yields nothing is kept at all, so that programs without spinners pay for one look at the chosen actor.
+S and E are kept not as sets but as two step numbers per actor: when it last ran, and since when it has been enabled.
+Before the first yield nothing is recorded, so programs without spin loops pay only for one look at the chosen actor.
 
-A random walk needs none of this: it picks every candidate with probability 1 / n at every step.
+A random walk needs no fairness: it picks every candidate with probability 1 / n at every step.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ __all__ = ["Fair", "FairScheduler", "Fairness"]
 
 
 class Fairness:
-    """The relation, for one execution. Actors go by name.
+    """The waiting relation of one execution; actors are identified by name.
 
-    Invariants: `_waits_for` is acyclic, hence never bars every candidate; an actor is in `_yielded` from its first
+    Invariants: `_waits_for` is acyclic, so it never excludes every candidate. An actor is in `_yielded` from its first
     yield on, and only then in `_disabled`.
     """
 
     def __init__(self) -> None:
         self._waits_for: dict[str, set[str]] = {}
         self._now = 0  # steps since the first yield
-        self._yielded: dict[str, int] = {}  # when it last yielded
-        self._disabled: dict[str, set[str]] = {}  # whom it has disabled since
-        self._ran: dict[str, int] = {}  # when it last ran
-        self._enabled: dict[str, int] = {}  # since when it has been enabled
+        self._yielded: dict[str, int] = {}  # by actor, step of its last yield
+        self._disabled: dict[str, set[str]] = {}  # by actor, the actors that it has disabled since
+        self._ran: dict[str, int] = {}  # by actor, its last step
+        self._enabled: dict[str, int] = {}  # by enabled actor, the step since which it has been enabled
         self._last: Candidate | None = None
         self._last_yields = False
         self._before: tuple[Any, ...] = ()  # the candidates of the last step
 
     @property
     def idle(self) -> bool:
-        """Whether nobody has yielded yet, so that nobody waits."""
+        """Whether no actor has yielded yet, so that no actor waits."""
         return self._last is None
 
     def admit(self, offer: Offer) -> Offer:
-        """`offer` itself, or a smaller one without those who must wait."""
+        """Return `offer` itself, or a smaller one without the actors that must wait."""
         if self._last is None:
             return offer
         if offer.candidates is not self._before:
@@ -66,7 +66,12 @@ class Fairness:
         return waits_for is not None and any(other in self._enabled for other in waits_for)
 
     def ran(self, chosen: Candidate, offer: Offer) -> None:
-        """`chosen` takes the step for which `offer`, the whole one, was made."""
+        """Record a step.
+
+        Args:
+            chosen: The candidate that takes the step.
+            offer: The complete offer of the step.
+        """
         yields = chosen.yielding
         if self._last is None and not yields:
             return
@@ -92,7 +97,7 @@ class Fairness:
         self._before = offer.candidates
 
     def _yield(self, name: str) -> None:
-        """Settle the yield that `name` has just performed. Until its first one, S(name) is everybody."""
+        """Apply the yield that `name` has just performed. Until its first yield, S(name) is all actors."""
         since = self._yielded.get(name)
         if since is not None:
             overtaken = {other for other, start in self._enabled.items() if start <= since} | self._disabled[name]
@@ -104,7 +109,11 @@ class Fairness:
 
 
 class FairScheduler(Scheduler):
-    """What a random scheduler derives from to be fair by default: it defines `pick` instead of `choose`."""
+    """Base of random schedulers that are fair by default; a subclass defines `pick` instead of `choose`.
+
+    Args:
+        fair: Whether an actor that yields waits for those it has overtaken.
+    """
 
     def __init__(self, fair: bool = True) -> None:
         require_one_of("fair", fair, (True, False))
@@ -112,11 +121,11 @@ class FairScheduler(Scheduler):
         self._fairness: Fairness | None = None
 
     def start(self, info: ExecutionInfo) -> None:
-        """An execution begins; nobody waits for anybody."""
+        """Start an execution in which no actor waits."""
         self._fairness = Fairness() if self._fair else None
 
     def choose(self, offer: Offer) -> Candidate:
-        """Pick among those who need not wait."""
+        """Return the pick among the candidates that need not wait."""
         fairness = self._fairness
         if fairness is None:
             return self.pick(offer)
@@ -131,11 +140,11 @@ class FairScheduler(Scheduler):
 
     @abstractmethod
     def pick(self, offer: Offer) -> Candidate:
-        """Pick one of `offer.candidates`: `choose`, but for those who wait."""
+        """Return one of `offer.candidates`, from which waiting actors were removed."""
 
 
 class Fair(FairScheduler):
-    """Any scheduler made fair: `inner` is offered only those who need not wait."""
+    """Wrapper that makes any scheduler fair: `inner` is offered only the candidates that need not wait."""
 
     def __init__(self, inner: Scheduler) -> None:
         super().__init__()
@@ -143,35 +152,35 @@ class Fair(FairScheduler):
 
     @property
     def exhausted(self) -> bool:
-        """As the inner one says."""
+        """Whether the inner scheduler is exhausted."""
         return self.inner.exhausted
 
     @property
     def bound_note(self) -> str:
-        """As the inner one says."""
+        """The bound note of the inner scheduler."""
         return self.inner.bound_note
 
     def start(self, info: ExecutionInfo) -> None:
-        """An execution begins."""
+        """Start an execution."""
         super().start(info)
         self.inner.start(info)
 
     def pick(self, offer: Offer) -> Candidate:
-        """As the inner one does."""
+        """Return the choice of the inner scheduler."""
         return self.inner.choose(offer)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """As the inner one does."""
+        """Return the value that the inner scheduler chooses."""
         return self.inner.choose_value(offer, arity)
 
     def finish(self, trace: Trace) -> None:
-        """The execution ended."""
+        """Pass the finished execution to the inner scheduler."""
         self.inner.finish(trace)
 
     def profile(self) -> Mapping[str, Any]:
-        """That of the inner one."""
+        """Return the profile of the inner scheduler."""
         return self.inner.profile()
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """To the inner one."""
+        """Restore the profile of the inner scheduler."""
         self.inner.restore(profile)

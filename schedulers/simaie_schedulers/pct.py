@@ -1,15 +1,15 @@
 """PCT: random priorities and a few random priority changes.
 
 S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte: "A randomized scheduler with probabilistic guarantees of
-finding bugs" (ASPLOS 2010). Actors get distinct random priorities of at least d; d - 1 change points are drawn
-uniformly from [1, k]; the enabled actor of highest priority runs, and when the step of change point i is done, its
-actor is lowered to priority i. Guarantee: a bug of depth d in a program of n actors and at most k steps is found with
-probability at least 1 / (n k^(d-1)) an execution.
+finding bugs" (ASPLOS 2010). Actors get distinct random priorities of at least d, and d - 1 change points are drawn
+uniformly from [1, k]. The enabled actor of highest priority runs; after the step of change point i, its actor's
+priority drops to i. Guarantee: an execution finds a bug of depth d in a program of n actors and at most k steps with
+probability at least 1 / (n k^(d-1)).
 
-Deviations: a step counts only if two or more actors are enabled, since no other can be preempted; k is the longest
-execution seen so far, and belongs to the profile; actors that are spawned get their priorities when they first appear.
-Priorities starve whoever waits for a spinner, so that after `fair_after` counted steps the rest is a random walk, about
-which nothing is promised. Choices are uniform and count as no steps.
+Deviations: a step counts only if two or more actors are enabled, since no other step can be preempted; k is the longest
+execution seen so far, and belongs to the profile; spawned actors get their priorities when they first appear.
+Priorities starve an actor that waits for a spinner, so after `fair_after` counted steps the rest is a random walk,
+without any guarantee. Choices are uniform and do not count as steps.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ __all__ = ["Pct"]
 
 
 class Pct(Scheduler):
-    """depth: d, the number of ordering constraints of the bug. fair_after: counted steps before the random suffix.
+    """Runs the enabled actor of highest random priority, with a few random priority changes.
 
-    Raises UsageError unless both are positive integers.
+    Args:
+        depth: d, the number of ordering constraints of the bug.
+        fair_after: Counted steps before the random suffix.
+
+    Raises:
+        UsageError: `depth` or `fair_after` is not a positive integer.
     """
 
     def __init__(self, depth: int = 3, fair_after: int = 1_000) -> None:
@@ -38,16 +43,16 @@ class Pct(Scheduler):
         self._steps = 0  # counted steps of this execution
 
     def start(self, info: ExecutionInfo) -> None:
-        """Fresh change points; priorities are drawn when an actor is first seen."""
+        """Draw fresh change points; priorities are drawn when an actor is first seen."""
         self._random = random = Random(info.seed)
         self._steps = 0
-        # Of two changes at one step the last counts, as if the lower priority were given after the higher.
+        # If two changes fall on one step, the last counts, as if the lower priority came after the higher one.
         self._changes = {1 + random.below(self._longest): i for i in range(self._depth - 1, 0, -1)}
         #: Invariant: distinct; at least `depth` until lowered, then in [1, depth).
         self._priority: dict[str, int] = {}
 
     def choose(self, offer: Offer) -> Candidate:
-        """The candidate of highest priority, until the random suffix."""
+        """Return the candidate of highest priority; in the random suffix, a random candidate."""
         candidates = offer.candidates
         if len(candidates) == 1:
             only: Candidate = candidates[0]
@@ -65,22 +70,22 @@ class Pct(Scheduler):
     def _priority_of(self, candidate: Candidate) -> int:
         priority = self._priority.get(candidate.name)
         if priority is None:
-            # 64 random bits: distinct but for one pair in 2**64, which the structural order then decides.
+            # 64 random bits: distinct except for one pair in 2**64, for which the structural order decides.
             priority = self._priority[candidate.name] = self._depth + self._random.bits64()
         return priority
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """One of the alternatives, uniformly."""
+        """Return one of the `arity` alternatives, uniformly."""
         return self._random.below(arity)
 
     def finish(self, trace: Trace) -> None:
-        """Learn how long an execution can be."""
+        """Update k, the length of the longest execution."""
         self._longest = max(self._longest, min(self._steps, self._fair_after))
 
     def profile(self) -> Mapping[str, Any]:
-        """k."""
+        """Return k."""
         return {"longest": self._longest}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Take over k."""
+        """Set k from a profile."""
         self._longest = profile["longest"]

@@ -1,8 +1,8 @@
-"""Portfolio: several strategies in turn, since no one of them finds every kind of bug.
+"""Portfolio: several strategies in turn, since no single strategy finds every kind of bug.
 
 Execution i runs under strategy i modulo their number: random walk, PCT of depth 2 and 3, POS, SURW. Guarantee: that of
-each for its share of the executions; what one strategy finds with probability p an execution, n executions miss with a
-probability of at most (1 - p)^(n // 5).
+each strategy for its share of the executions. If one strategy finds a bug with probability p per execution, then n
+executions miss it with a probability of at most (1 - p)^(n // 5).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Portfolio"]
 
 
 class Portfolio(Scheduler):
-    """The default: which strategy runs depends on the execution's index alone."""
+    """Runs several strategies in turn (the default); the execution's index alone selects the strategy."""
 
     def __init__(self) -> None:
         self._strategies: dict[str, Scheduler] = {
@@ -34,30 +34,30 @@ class Portfolio(Scheduler):
         self._current: Scheduler = self._strategies["random-walk"]
 
     def start(self, info: ExecutionInfo) -> None:
-        """The next strategy's turn."""
+        """Switch to the strategy of this execution, and start it."""
         strategies = list(self._strategies.values())
         self._current = strategies[info.index % len(strategies)]
         self._current.start(info)
 
     def choose(self, offer: Offer) -> Candidate:
-        """As the current strategy does."""
+        """Return the choice of the current strategy."""
         return self._current.choose(offer)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """As the current strategy does."""
+        """Return the value that the current strategy chooses."""
         return self._current.choose_value(offer, arity)
 
     def finish(self, trace: Trace) -> None:
-        """Tell the current strategy."""
+        """Pass the finished execution to the current strategy."""
         self._current.finish(trace)
 
     def profile(self) -> Mapping[str, Any]:
-        """The profiles of all that have one."""
+        """Return the non-empty profiles, by strategy."""
         profiles = {name: dict(strategy.profile()) for name, strategy in self._strategies.items()}
         return {name: profile for name, profile in profiles.items() if profile}
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """To each its own."""
+        """Restore the profile of each strategy."""
         for name, strategy in self._strategies.items():
             if name in profile:
                 strategy.restore(profile[name])

@@ -1,13 +1,13 @@
-"""POS, partial order sampling: every pending event has a random priority; the highest runs.
+"""POS, partial order sampling: every pending event has a random priority, and the highest runs.
 
 X. Yuan, J. Yang, R. Gu: "Partial order aware concurrency sampling" (CAV 2018). Each event gets a fresh priority from
-U(0, 1) when it becomes pending, and a new one whenever a dependent event is executed before it. An event that nothing
-depends on keeps its priority and so may be delayed past any number of others: with one event against m independent
-ones, to be the last has probability 1 / (m + 1), where a random walk gives 1 / 2^m.
+U(0, 1) when it becomes pending, and a new one whenever a dependent event is executed before it. An event on which no
+other depends keeps its priority, so any number of others may overtake it: one event against m independent ones is last
+with probability 1 / (m + 1), where a random walk has 1 / 2^m.
 
-Deviations: whether a compare-and-swap or store-conditional will store is not known beforehand, so both count as
-writes; an event that is disabled for a while gets a new priority when it is enabled again, since only a dependent
-event can have done that.
+Deviations: the success of a compare-and-swap or store-conditional is not known beforehand, so both count as writes; an
+event that is disabled for a while gets a new priority when it is enabled again, since only a dependent event can have
+enabled it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ _LOAD, _STORE, _CAS, _LOCK = Kind.LOAD, Kind.STORE, Kind.CAS, Kind.LOCK  # looke
 
 
 class Pos(FairScheduler):
-    """fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`)."""
+    """Runs the pending event of highest random priority, redrawn when a dependent event runs before it.
+
+    Args:
+        fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
+    """
 
     def start(self, info: ExecutionInfo) -> None:
-        """A fresh stream; nothing is pending."""
+        """Start a fresh random stream with no pending event."""
         super().start(info)
         self._random = Random(info.seed)
         self._priority: dict[str, int] = {}  # of the pending event of each candidate, by actor
         self._candidates: tuple[Candidate, ...] = ()
 
     def choose(self, offer: Offer) -> Candidate:
-        """The candidate whose pending event has the highest priority."""
+        """Return the candidate whose pending event has the highest priority."""
         candidates = offer.candidates
         if candidates is not self._candidates:
             self._candidates = candidates
@@ -49,7 +53,7 @@ class Pos(FairScheduler):
         return chosen
 
     def pick(self, offer: Offer) -> Candidate:
-        """The highest of those who need not wait."""
+        """Return the candidate of highest priority among those that need not wait."""
         priority = self._priority
         best: Candidate = offer.candidates[0]
         highest = priority[best.name]
@@ -59,7 +63,7 @@ class Pos(FairScheduler):
         return best
 
     def _executed(self, chosen: Candidate, candidates: tuple[Candidate, ...]) -> None:
-        """Its next event needs a priority, and so does every pending one that depends on it."""
+        """Drop the priorities of the chosen actor and of every pending event that depends on the executed one."""
         priority, op = self._priority, chosen.op
         del priority[chosen.name]
         if op.cell is None and not op.width and op.kind < _LOCK:
@@ -72,12 +76,12 @@ class Pos(FairScheduler):
                     del priority[other.name]
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """One of the alternatives, uniformly."""
+        """Return one of the `arity` alternatives, uniformly."""
         return self._random.below(arity)
 
 
 def _may_write(op: Op) -> bool:
-    """Whether `op` could turn out to be a write."""
+    """Whether `op` may turn out to be a write."""
     kind = op.kind
     if kind is _LOAD or kind is _STORE:
         return kind is _STORE

@@ -1,7 +1,7 @@
-"""Round robin: every actor in structural order takes `quantum` steps, then the next one.
+"""Round robin: each actor in structural order takes `quantum` steps, then the next one.
 
-No search: one deterministic execution, the smoke test of a program. An actor that is blocked or over
-passes its turn on; a step that only waits (PAUSE, YIELD, WFE) ends the turn, as on a machine whose spinners yield.
+This is no search but one deterministic execution, a smoke test of a program. An actor that is blocked or has ended
+loses its turn; a step that only waits (PAUSE, YIELD, WFE) ends the turn, as on a machine whose spinners yield.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ __all__ = ["RoundRobin"]
 
 
 class RoundRobin(Scheduler):
-    """One execution; `quantum` is the length of a turn in steps. UsageError unless it is positive."""
+    """Runs one execution in which each actor takes a turn of `quantum` steps.
+
+    Args:
+        quantum: Length of a turn in steps.
+
+    Raises:
+        UsageError: `quantum` is not a positive integer.
+    """
 
     independent = False
 
@@ -24,16 +31,16 @@ class RoundRobin(Scheduler):
 
     @property
     def exhausted(self) -> bool:
-        """After one execution: another would be the same."""
+        """Whether the one execution is done; another would be the same."""
         return self._done
 
     def start(self, info: ExecutionInfo) -> None:
-        """Nobody has had a turn."""
+        """Start with no actor's turn."""
         self._turn: Candidate | None = None
         self._left = 0  # steps left of the turn
 
     def choose(self, offer: Offer) -> Candidate:
-        """Whoever has the turn, else the next in structural order, cyclically."""
+        """Return the actor whose turn it is; after its turn, the next in structural order, cyclically."""
         chosen = self._turn
         if chosen is None or self._left <= 0 or chosen not in offer.candidates:
             chosen = self._next(offer)
@@ -48,5 +55,5 @@ class RoundRobin(Scheduler):
         return chosen
 
     def finish(self, trace: Trace) -> None:
-        """One is enough."""
+        """Mark the one execution as done."""
         self._done = True

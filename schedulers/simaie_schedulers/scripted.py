@@ -1,10 +1,10 @@
-"""Scripted: one execution along a schedule that is given, sparse or dense.
+"""Scripted: one execution along a given schedule, sparse or dense.
 
-A sparse `Schedule` says only where to deviate from the default (continue the running actor, else the first candidate in
-structural order; resolve every choice as 0). A dense list names an actor for each scheduling point and goes on by the
-default after its end. Strict, every entry must be followed exactly, and the first that cannot be is a
-`DivergenceError` that names its step; not strict, what does not fit is passed over, so that any part of a
-schedule is a schedule again (which is what a shrinker needs).
+A sparse `Schedule` lists only the deviations from the default (continue the running actor, else the first candidate in
+structural order; resolve every choice as 0). A dense list names an actor for each scheduling point; after its end the
+default applies. In strict mode every entry must be followed exactly; the first that cannot be raises a
+`DivergenceError` that names its step. Otherwise an entry that does not fit is skipped, so that any part of a schedule
+is a valid schedule (which a shrinker needs).
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ _NEVER = 1 << 62  # a step that no execution reaches
 
 
 class Scripted(Scheduler):
-    """Follows `schedule` once, and is then exhausted.
+    """Follows a schedule once, and is then exhausted.
 
-    schedule: a `Schedule`, the same as text (``1@0/0@4``, see `Schedule.text`) or as a mapping
-    (``{"switches": [[step, actor]], "choices": [[step, value]]}``), or a list of actor names. choices: the values of
-    the choices in the order in which they are asked; only beside a list.
-    strict: whether an entry that cannot be followed is a `DivergenceError` (by `choose`, `choose_value` or `finish`).
+    Args:
+        schedule: A `Schedule`; its text (``1@0/0@4``, see `Schedule.text`) or mapping
+            (``{"switches": [[step, actor]], "choices": [[step, value]]}``); or a list of actor names.
+        choices: The values of the choices in the order in which they are made; only together with a list.
+        strict: Whether an entry that cannot be followed raises a `DivergenceError` (in `choose`, `choose_value` or
+            `finish`).
 
-    Raises UsageError for anything else.
+    Raises:
+        UsageError: The schedule is of another form.
     """
 
     independent = False
@@ -61,17 +64,17 @@ class Scripted(Scheduler):
 
     @property
     def exhausted(self) -> bool:
-        """After one execution."""
+        """Whether the one execution is done."""
         return self._done
 
     def start(self, info: ExecutionInfo) -> None:
-        """Back to the first entry."""
+        """Return to the first entry."""
         self._position = 0  # in the switches, or in the dense list
         self._choice = 0
         self._await_switch()
 
     def _await_switch(self) -> None:
-        """Look up the step of the next entry. Invariant: entries before `_position` are settled."""
+        """Look up the step of the next entry. Invariant: entries before `_position` are done."""
         if self._dense is not None:
             self._switch_step = 0 if self._position < len(self._dense) else _NEVER
             return
@@ -79,7 +82,7 @@ class Scripted(Scheduler):
         self._switch_step = switches[self._position].step if self._position < len(switches) else _NEVER
 
     def choose(self, offer: Offer) -> Candidate:
-        """The scripted actor, or the default."""
+        """Return the scripted actor, or the default."""
         if offer.step >= self._switch_step:
             found = self._scripted(offer)
             if found is not None:
@@ -112,7 +115,7 @@ class Scripted(Scheduler):
         return None
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """The scripted value, or 0."""
+        """Return the scripted value, or 0."""
         value = self._scripted_value(offer.step)
         if 0 <= value < arity:
             return value
@@ -135,7 +138,7 @@ class Scripted(Scheduler):
         return 0
 
     def finish(self, trace: Trace) -> None:
-        """Strict: nothing of the script may be left over."""
+        """Mark the one execution as done; in strict mode, raise DivergenceError if an entry is left."""
         self._done = True
         if not self._strict:
             return
@@ -154,7 +157,7 @@ def _diverge(step: int, expected: str, got: str) -> NoReturn:
 
 
 def _as_schedule(given: Schedule | Mapping[str, Any]) -> Schedule:
-    """Checked, in the order of the steps."""
+    """Check a schedule and sort its entries by step."""
     try:
         schedule = given if isinstance(given, Schedule) else msgspec.convert(dict(given), Schedule)
     except msgspec.ValidationError as error:

@@ -1,18 +1,19 @@
-"""URW and SURW: random walks that are uniform over interleavings, of all events or of those of interest.
+"""URW and SURW: random walks that are uniform over interleavings, of all events or of selected ones.
 
 H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury: "Selectively uniform concurrency testing" (ASPLOS 2025). A random walk
 that is uniform at every step is far from uniform over interleavings. URW picks actor t with probability w_t / sum w,
-where w_t counts the events that t and its unspawned children have left: with exact counts and nothing that blocks,
-every interleaving is equally likely. SURW does so for the events of a set D only, which keeps the weights meaningful in
-long executions: it holds an *intended* actor, drawn by what is left of D, and lets nobody else execute an event of D
-before it; all other events are interleaved by a plain random walk.
+where w_t counts the events that t and its unspawned children have left. With exact counts and no blocking, every
+interleaving is equally likely. SURW applies this to the events of a set D only, which keeps the weights meaningful in
+long executions: it holds an *intended* actor, drawn in proportion to the events of D left, and no other actor may
+execute an event of D before it. A plain random walk interleaves all other events.
 
-Deviation: who spins, outside D, on what another would do that is held at an event of D, never comes to an event of its
-own. So the intention is given up, and one of those held goes on, after as many steps as the whole profiling run took.
+Deviation: an actor that spins, outside D, on an action of an actor that is held at an event of D never reaches an event
+of D itself. Therefore, after as many steps as the whole profiling run took, the intention is dropped and one of the
+held actors goes on.
 
-The first execution of an instance counts the events, walking at random; its counts are the profile. D is by default,
-anew in each execution, what touches one place: a chunk (granule of 16 bytes) of guest RAM, its entry and its lock,
-among the places that two or more actors were seen to touch; without any such place the walk is a plain one.
+The first execution of an instance is a random walk that counts the events; its counts are the profile. By default, D is
+chosen anew in each execution: all operations on one place, that is a chunk (granule of 16 bytes) of guest RAM with its
+entry and lock, among the places that two or more actors were seen to touch. Without such a place the walk is plain.
 """
 
 from __future__ import annotations
@@ -34,21 +35,25 @@ _SPAWN = Kind.SPAWN  # looked up once, not per step
 
 
 class UniformRandomWalk(Profiled):
-    """URW. fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`)."""
+    """URW: a random walk weighted by the number of events that each actor has left.
+
+    Args:
+        fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
+    """
 
     def start(self, info: ExecutionInfo) -> None:
-        """Weights are the events of the profiling run."""
+        """Set the weights to the event counts of the profiling run."""
         super().start(info)
         self._weights = Weights(self._counts.of("all") if self._counts is not None else {})
         self._candidates: tuple[Candidate, ...] = ()
-        self._shares: list[int] = []  # what each of the candidates has left
+        self._shares: list[int] = []  # events left of each candidate
         self._total = 0  # their sum
 
     def _group(self, op: Op) -> str | None:
         return "all"
 
     def pick(self, offer: Offer) -> Candidate:
-        """One of those who need not wait, in proportion to what they have left."""
+        """Return a candidate that need not wait, with probability proportional to its events left."""
         if self._counts is None:
             return self._walk(offer)
         candidates = offer.candidates
@@ -61,7 +66,7 @@ class UniformRandomWalk(Profiled):
             if ticket < 0:
                 break
         chosen: Candidate = candidates[index]
-        if share > 1:  # whoever is a candidate has at least one left
+        if share > 1:  # a candidate has at least one event left
             self._weights.ran(chosen.name)
             self._shares[index] = share - 1
             self._total -= 1
@@ -77,10 +82,14 @@ class UniformRandomWalk(Profiled):
 
 
 class SelectiveRandomWalk(Profiled):
-    """SURW. interesting: whether an operation belongs to D; None for a place chosen by the seed.
+    """SURW: a random walk that is uniform over the interleavings of selected events.
 
-    fair: whether those who yield wait for those they have overtaken (see `simaie_schedulers.fair`).
-    Raises UsageError at the end of the profiling run if `interesting` held of no operation.
+    Args:
+        interesting: Whether an operation belongs to D; None for a place chosen by the seed.
+        fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
+
+    Raises:
+        UsageError: `interesting` held of no operation; raised at the end of the profiling run.
     """
 
     def __init__(self, interesting: Callable[[Op], bool] | None = None, fair: bool = True) -> None:
@@ -90,20 +99,20 @@ class SelectiveRandomWalk(Profiled):
         self._predicate = interesting
 
     def start(self, info: ExecutionInfo) -> None:
-        """Choose the place, and draw nobody yet.
+        """Choose the place; the intended actor is drawn later.
 
-        Between two steps with the same candidates, only who took the first of them has a new pending event: it alone
-        moves between those that are free and those that are not.
+        Between two steps with the same candidates, only the actor of the first step has a new pending event, so only it
+        moves between the free and the held actors.
         """
         super().start(info)
         self._place: str | None = None  # the group that is D in this execution
         self._weights = Weights({})
-        self._intended: str | None = None  # None: to be drawn
+        self._intended: str | None = None  # None: still to be drawn
         self._candidates: tuple[Candidate, ...] = ()
-        self._free: list[Candidate] = []  # those with a pending event outside D
-        self._held: dict[str, Candidate] = {}  # the others: only the intended one may go on
-        self._last: Candidate | None = None  # who took the last step
-        self._patience = self._length  # steps that the others may still take until the intended one comes to D
+        self._free: list[Candidate] = []  # candidates with a pending event outside D
+        self._held: dict[str, Candidate] = {}  # the other candidates, of which only the intended one may go on
+        self._last: Candidate | None = None  # the actor of the last step
+        self._patience = self._length  # steps that the others may still take until the intended actor reaches D
         if self._counts is not None and (places := self._counts.shared()):
             self._place = self._random.choice(places)
             self._weights = Weights(self._counts.of(self._place))
@@ -114,7 +123,7 @@ class SelectiveRandomWalk(Profiled):
         return "interesting" if self._predicate(op) else None
 
     def pick(self, offer: Offer) -> Candidate:
-        """An event outside D, or the intended actor's event of D: uniformly among those who may go on."""
+        """Return an event outside D or the intended actor's event of D, uniformly among the actors that may go on."""
         if self._place is None:
             return self._walk(offer)
         candidates, last = offer.candidates, self._last
@@ -123,7 +132,7 @@ class SelectiveRandomWalk(Profiled):
         else:
             self._announced(last)
         if self._intended is None:
-            # Nobody: D is over as far as anybody knows; who comes to it yet is drawn when all are held.
+            # Empty if no event of D is expected any more; an actor that still reaches D is drawn when all are held.
             self._intended = self._weights.draw(self._random) or ""
         free, due = self._free, self._held.get(self._intended)
         index = self._word() * (len(free) + (due is not None)) >> 32 if free else 0
@@ -142,13 +151,13 @@ class SelectiveRandomWalk(Profiled):
         return chosen
 
     def _sort(self, candidates: tuple[Candidate, ...]) -> None:
-        """Find anew who is free and who is held."""
+        """Sort the candidates into free and held ones."""
         self._candidates, self._free, self._held = candidates, list(candidates), {}
         for candidate in candidates:
             self._announced(candidate)
 
     def _announced(self, candidate: Candidate) -> None:
-        """`candidate` has a new pending event."""
+        """Move `candidate`, which has a new pending event, to the free or the held ones."""
         name, held = candidate.name, self._held
         if self._group(candidate.op) == self._place:
             self._weights.expect(name)
@@ -160,22 +169,22 @@ class SelectiveRandomWalk(Profiled):
             self._free.append(candidate)
 
     def _draw_held(self) -> Candidate:
-        """All are held, and the intended actor is not among them: the event of another comes next."""
+        """Draw one of the held actors, when all are held and the intended actor is not among them."""
         held, left = list(self._held.values()), self._weights.left
         return held[self._random.weighted([left[candidate.name] for candidate in held])]
 
     def _spawned(self, parent: str) -> None:
-        """The children's share of D goes with them, and the intention if it was one of theirs that was meant."""
+        """Move the child's share of D to it, and the intention too if it meant one of the child's events."""
         before = self._weights.left.get(parent, 0)  # at least 1 if it is intended
         child = self._weights.spawned(parent)
         if self._intended == parent and self._random.below(before) < self._weights.left[child]:
             self._intended = child
 
     def finish(self, trace: Trace) -> None:
-        """Keep the counts of the first execution; UsageError if there is nothing in D."""
+        """Keep the counts of the first execution; raise UsageError if no operation is in D."""
         if self._counts is None and self._predicate is not None and not self._counting:
             raise UsageError(
                 f"surw: none of the {len(trace)} operations of the profiling run is interesting; "
-                "pass another `interesting`, or none for a place chosen by the seed"
+                "pass another `interesting`, or None for a place chosen by the seed"
             )
         super().finish(trace)

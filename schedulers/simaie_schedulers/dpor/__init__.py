@@ -1,1 +1,1 @@
-"""Optimal dynamic partial-order reduction: every distinguishable execution, each one once."""
+"""Optimal dynamic partial-order reduction: each distinguishable execution exactly once."""

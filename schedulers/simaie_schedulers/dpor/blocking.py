@@ -1,17 +1,16 @@
-"""Races of operations that block, or that a stopped world keeps back: which pairs may be swapped.
+"""Races of operations that block, or that a stopped world delays: which pairs may be swapped.
 
-JACM 64(4) section 7 treats locks; the rest is ours:
+Locks are treated as in JACM 64(4) section 7; the other rules are this project's:
 
-* an UNLOCK never swaps with the LOCK that waits for it; the two LOCKs do;
-* an AWAIT may go before any earlier write, provided that it is enabled there;
-* a JOIN never goes before the exit that it waits for;
-* nobody but a device moves into a stopped world, only before the world was stopped; and the world is stopped only
-  before the first operation of an instruction of another vCPU, or before any step of a device.
+* an UNLOCK never swaps with the LOCK that waits for it; the two LOCKs swap;
+* an AWAIT may move before any earlier write, provided that it is enabled there;
+* a JOIN never moves before the exit that it waits for;
+* in a stopped world only devices run, so any other operation can only move before the stop; a stop only moves before
+  the first operation of an instruction of another vCPU, or before any step of a device.
 
-An operation that waits may have waited for several things at once, and be enabled only before all of them. So every
-place is named before which it might have gone; whether it would have been enabled there is asked later, when it
-can be told (`simaie_schedulers.dpor.partial_state`). To ask for too much does no harm, to ask for too little loses
-executions.
+A waiting operation may have waited for several things at once, and may be enabled only before all of them. Therefore
+every event before which it might have run is returned. Whether it would have been enabled there is determined later
+(`simaie_schedulers.dpor.partial_state`). Returning too many events is harmless; returning too few loses executions.
 """
 
 from __future__ import annotations
@@ -28,8 +27,14 @@ __all__ = ["bits", "stops", "swappable", "waited_for"]
 
 
 def swappable(order: HappensBefore, event: Event, near: int, past: int) -> list[int]:
-    """The events that `event`, of a kind that never waits, races with. near: those that it conflicts with, and which do
-    not happen before it by its actor alone. past: those that do."""
+    """Return the events with which `event`, of a kind that never waits, races.
+
+    Args:
+        order: Happens-before relation of the execution.
+        event: The later event.
+        near: Mask of the events that it conflicts with, without those that happen before it by its actor alone.
+        past: Mask of the events that happen before it by its actor alone.
+    """
     found = []
     while near:
         latest = near.bit_length() - 1
@@ -45,7 +50,18 @@ def swappable(order: HappensBefore, event: Event, near: int, past: int) -> list[
 
 
 def waited_for(order: HappensBefore, actor: str, op: Op, place: int, past: int) -> list[int] | None:
-    """Before which events an operation that waits might have gone, latest first; None of one that never waits."""
+    """Return the events before which a waiting operation might have run, latest first.
+
+    Args:
+        order: Happens-before relation of the execution.
+        actor: Name of the actor that waits.
+        op: The operation.
+        place: Number of its place.
+        past: Mask of the events that happen before it.
+
+    Returns:
+        Indices of events; None if the operation never waits.
+    """
     kind = op.kind
     if kind is Kind.LOCK:
         found = [i for i in bits(order.conflicts(place, False) & ~past) if order.events[i].op.kind is Kind.LOCK]
@@ -61,13 +77,22 @@ def waited_for(order: HappensBefore, actor: str, op: Op, place: int, past: int) 
 
 
 def stops(order: HappensBefore, actor: str, past: int) -> list[int]:
-    """Where somebody else stopped the world, latest first."""
+    """Return the events at which other actors stopped the world, latest first.
+
+    Args:
+        order: Happens-before relation of the execution.
+        actor: Name of the actor.
+        past: Mask of the events to exclude.
+    """
     foreign = order.world & ~past & ~order.actors.get(actor, 0)
     return [index for index in bits(foreign) if order.events[index].op.kind is Kind.BEGIN_EXCLUSIVE]
 
 
 def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int]:
-    """The first steps of the instructions of other vCPUs, and all steps of devices: the world may be stopped before."""
+    """Return the events before which the world may be stopped.
+
+    These are the first steps of the instructions of other vCPUs, and all steps of devices.
+    """
     events, found = order.events, []
     drains = 0
     for mask in order.buffers.drains.values():
@@ -78,14 +103,14 @@ def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int
             before = order.previous(before)
         instruction = events[index].instruction
         within = instruction is not None and before >= 0 and events[before].instruction is instruction
-        within = within and events[index].actor not in order.unstoppable  # which never keeps the world from stopping
+        within = within and events[index].actor not in order.unstoppable  # a device never delays a stop
         if not within and events[index].op.kind not in (Kind.CHOICE, Kind.BEGIN_EXCLUSIVE):
             found.append(index)
     return found
 
 
 def _stop_of(order: HappensBefore, end: int) -> int:
-    """The event that stopped the world, of the one that lets it go on."""
+    """Return the event that stopped the world, for the event `end` that resumed it."""
     index = end
     while order.events[index].op.kind is not Kind.BEGIN_EXCLUSIVE:
         index = order.previous(index)
@@ -93,12 +118,12 @@ def _stop_of(order: HappensBefore, end: int) -> int:
 
 
 def _waits_for_exit(op: Op, other: Event) -> bool:
-    """Whether `op` joins the thread whose exit `other` is."""
+    """Whether `op` joins the thread whose exit is `other`."""
     return op.kind is Kind.JOIN and other.op.kind is Kind.EXIT and other.actor == op.value.name
 
 
 def bits(mask: int) -> list[int]:
-    """The events of a mask, the latest first."""
+    """Return the indices of the events in a mask, latest first."""
     found = []
     while mask:
         latest = mask.bit_length() - 1

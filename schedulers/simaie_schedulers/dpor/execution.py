@@ -1,12 +1,12 @@
-"""One execution of an optimal DPOR search: how its decisions are found.
+"""The decisions of one execution of an optimal DPOR search.
 
-First the path is repeated, and what is offered is compared with what was offered then. Then the wake-up tree is
-followed as far as it reaches; its other branches wait. Then everything is free: whoever runs goes on. If the wake-up
-tree could not be followed (see `simaie_schedulers.dpor.partial_state`), somebody may still be asleep, and is not
-chosen.
+First the execution repeats the path and compares each offer with the recorded one. Then it follows the wake-up tree to
+its end; the other branches of the tree wait. After that the choice is free, and the running actor goes on. If the
+wake-up tree could not be followed (see `simaie_schedulers.dpor.partial_state`), some actors may still be asleep; they
+are not chosen.
 
-Which vCPU asks for a local choice is not said when it asks. Where a wake-up tree tells how to resolve one, the next
-that is asked for is taken to be that one, and `ExplorationTree.misled` looks afterwards whether it was.
+A local choice does not name the vCPU that makes it. If the wake-up tree resolves a choice, the next choice is assumed
+to be that one, and `ExplorationTree.misled` checks the assumption after the execution.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ __all__ = ["Run"]
 
 
 class Run:
-    """Decides along `tree`, and leaves its nodes there.
+    """Makes the decisions of one execution along an exploration tree, and adds its nodes to the tree.
 
-    led_nowhere: whether the wake-up tree could not be followed. lost: the error to raise unless a local choice was
-    taken for another.
+    Args:
+        tree: The exploration tree.
+
+    Attributes:
+        led_nowhere: Whether the wake-up tree could not be followed.
+        lost: The error to raise, unless a local choice was taken for another one.
     """
 
     def __init__(self, tree: ExplorationTree) -> None:
@@ -38,7 +42,14 @@ class Run:
         self.lost: NondeterminismError | None = None
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Repeat the path, then follow the wake-up tree, then go on with whoever runs."""
+        """Return the recorded actor on the path, then the actor of the wake-up tree, then the running actor.
+
+        Returns:
+            A candidate; None if the execution is to be given up.
+
+        Raises:
+            NondeterminismError: The offer differs from the recorded one.
+        """
         candidates = offer.candidates
         pending: Op | tuple[Op, ...] | None
         if candidates is self._seen:
@@ -74,11 +85,19 @@ class Run:
                     return None
             self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), [], pending=pending))
         if chosen.op.function is not None and step >= tree.known - 1:
-            tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # it was just visited
+            tree.path[step].apply = frozen(chosen.op.function.apply)  # type: ignore[union-attr]  # just visited
         return chosen
 
     def choose_value(self, step: int, arity: int) -> int:
-        """Repeat the path, then follow the wake-up tree, then take the first alternative."""
+        """Return the recorded value on the path, then the value of the wake-up tree, then 0.
+
+        Args:
+            step: Step of the choice.
+            arity: Number of alternatives.
+
+        Raises:
+            NondeterminismError: The choice differs from the recorded one.
+        """
         tree = self._tree
         if step < tree.known:
             node = tree.path[step]
@@ -110,14 +129,14 @@ class Run:
         return _differs(step, f"an offer to {', '.join(node.names)}", f"one to {offered}", next(iter(differing), ""))
 
     def _find(self, step: int, branch: Branch) -> Candidate:
-        """The candidate that `branch` is about, with the operation that was recorded."""
+        """Return the candidate of `branch`, after a check that it has announced the recorded operation."""
         candidate: Candidate = self._seen[self._names.index(branch.actor)]
         if branch.op is not None and not _same(branch.op, candidate.op):
             raise _differs(step, f"{branch.actor}: {branch.op}", f"{candidate.name}: {candidate.op}", branch.actor)
         return candidate
 
     def _compare_pending(self, step: int, node: Node, offer: Offer) -> None:
-        """Whoever is enabled, chosen or not, must have announced what it had announced then."""
+        """Check that every enabled actor, chosen or not, has announced the recorded operation."""
         recorded = node.pending
         if recorded is None:
             return
@@ -127,7 +146,7 @@ class Run:
                 raise _differs(step, f"{candidate.name}: {op}", f"{candidate.name}: {candidate.op}", candidate.name)
 
     def _follow(self, step: int, pending: Op | tuple[Op, ...] | None) -> Candidate | None:
-        """The first branch of the wake-up tree that can be taken; those after it wait. None if there is none."""
+        """Take the first feasible branch of the wake-up tree and keep those after it, or return None."""
         tree = self._tree
         guide, tree.guide = tree.guide, []
         for index, branch in enumerate(guide):
@@ -150,7 +169,7 @@ class Run:
         return None
 
     def _awake(self, default: Candidate) -> Candidate | None:
-        """A candidate that does not sleep, `default` if that is one; its step wakes whom it might concern."""
+        """Return a candidate that is awake, preferably `default`; its step wakes the sleepers that it may affect."""
         tree = self._tree
         sleeping = {name for name, _, _ in tree.asleep}
         awake = [candidate for candidate in self._seen if candidate.name not in sleeping]
@@ -163,12 +182,12 @@ class Run:
 
 
 def _may_mean(branch: Branch, arity: int) -> bool:
-    """Whether a choice among so many alternatives may be the one that `branch` resolves."""
+    """Whether a choice among `arity` alternatives may be the one that `branch` resolves."""
     return branch.value is not None and (branch.op is None or branch.op.value == arity)
 
 
 def _same(recorded: Op, announced: Op) -> bool:
-    """Whether two operations, of two executions, are one: cells are known by their names."""
+    """Whether two operations of two executions are equal; cells are compared by name."""
     if recorded.kind is not announced.kind or recorded.address != announced.address:
         return False
     if recorded.width != announced.width or (recorded.cell is None) is not (announced.cell is None):

@@ -1,12 +1,12 @@
-"""Functions of guests and schemes as they are when an operation that applies them is performed.
+"""Copies of guest and scheme functions, frozen at the time when an operation applies them.
 
-A search asks after an execution what an AWAIT or a FETCH would have done elsewhere in it. The function may be a closure
-over variables that have changed since: ``for i in range(2): await cpu.wait_until(X, lambda value: value == i)`` leaves
-two predicates that both compare with 1. So the search keeps a copy with the values of that moment. Where they are
-objects that may change themselves, there is no such copy, and what the function would say counts as unknown.
+After an execution the search asks what an AWAIT or a FETCH would have done at another point of it. The function may be
+a closure over variables that have changed since: ``for i in range(2): await cpu.wait_until(X, lambda value: value ==
+i)`` leaves two predicates that both compare with 1. Therefore the search keeps a copy with the values of that time. If
+a value is a mutable object, no copy is possible, and the function's result counts as unknown.
 
-Functions of simaie itself never depend on what changes later; they are taken as they are. Global variables count as
-constants: a guest that changes them keeps state from one execution to the next.
+Functions of simaie itself never depend on later changes and are used as they are. Global variables count as constants:
+a guest that changes them keeps state from one execution to the next.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Apply: TypeAlias = Callable[[Any], Any]
 
 _CORPUS = str(Path(OWN_CODE) / "guest" / "corpus")
 _PLAIN = (int, str, bytes, float, type(None), Enum)
-#: So deep may functions and tuples lie in closures of functions.
+#: Most levels of functions and tuples inside the closures of functions.
 _DEPTH = 4
 
 
 def frozen(apply: Apply) -> Apply | None:
-    """`apply` as it is now, whatever becomes of the variables that it uses; None if that cannot be had."""
+    """Return a copy of `apply` that later changes of its variables do not affect; None if that is not possible."""
     if isinstance(apply, FunctionType):
         file = apply.__code__.co_filename
         if file.startswith(OWN_CODE) and not file.startswith(_CORPUS):
@@ -44,7 +44,7 @@ def frozen(apply: Apply) -> Apply | None:
 
 
 class _CannotFreeze(Exception):
-    """A value may change later."""
+    """Raised if a value may change later."""
 
 
 def _frozen(value: Any, depth: int) -> Any:
@@ -71,7 +71,7 @@ def _frozen(value: Any, depth: int) -> Any:
 
 
 def _is_builtin(value: Any) -> bool:
-    """Whether `value` is a function or class of Python itself; a method of an object is none."""
+    """Whether `value` is a function or class of Python itself; a bound method is not."""
     if isinstance(value, BuiltinFunctionType):
         return isinstance(value.__self__, ModuleType)
     return isinstance(value, type) and value.__module__ == "builtins"

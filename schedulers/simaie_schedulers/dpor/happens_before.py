@@ -1,15 +1,15 @@
-"""Happens-before of one execution, as bit masks, kept up to date while a search changes the end of the execution.
+"""The happens-before relation of one execution, as bit masks, updated as a search changes the end of the execution.
 
-Event i is bit i. The past of an event is one integer: itself and all that happens before it. Python's integers are
-vectors that are joined, cut and searched by single operations, so for executions of up to some thousands of events
-this beats vector clocks: to find the races of an event take the earlier events that conflict with it, drop the past
-of the actor's previous event, and peel off the latest one, and its past, until nothing is left. Each that is peeled
-off is an immediate predecessor, and (if the two can be swapped) a race in the sense of Abdulla, Aronis, Jonsson and
+Event i is bit i. The past of an event is one integer: the event itself and all that happens before it. Python integers
+are vectors that one operation joins, cuts or searches, so this beats vector clocks for executions of up to some
+thousand events. The races of an event are found as follows: take the earlier events that conflict with it, remove the
+past of the actor's previous event, then repeatedly remove the latest remaining event and its past. Each event so
+removed is an immediate predecessor and, if the two can be swapped, a race in the sense of Abdulla, Aronis, Jonsson and
 Sagonas ("Source sets: a foundation for optimal dynamic partial order reduction", JACM 64(4), 2017).
 
-Only the events that are new since the last execution are looked at: a depth-first search changes little.
+Only events that are new since the last execution are processed: a depth-first search changes little.
 
-Which pairs may be swapped where an operation can be disabled is the matter of `simaie_schedulers.dpor.blocking`.
+`simaie_schedulers.dpor.blocking` determines which pairs may be swapped if an operation can be disabled.
 """
 
 from __future__ import annotations
@@ -23,18 +23,34 @@ from simaie_schedulers.dpor.store_buffers import StoreBuffers
 __all__ = ["WRITES", "HappensBefore"]
 
 _LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
-#: By kind, whether it always writes.
+_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # the result shows whether these wrote
+#: By kind: whether an operation of that kind always writes.
 WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
 _SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
 
 
 class HappensBefore:
-    """The partial order of the current execution; all lists are indexed by event, all masks have a bit an event.
+    """The partial order of the current execution; lists are indexed by event, masks have one bit per event.
 
-    past: itself and what happens before it. edges: immediate predecessors. choices: the local choices. races:
-    (earlier, later), by `later`; whether a blocking `later` would be enabled before `earlier` remains to be asked.
-    actors: who took part, with the mask of its events. reads, writes: by place. world: the stop-the-world events.
+    Args:
+        locations: The places of the exploration.
+
+    Attributes:
+        events: The events.
+        past: By event, the mask of itself and of what happens before it.
+        edges: By event, its immediate predecessors.
+        place: By event, the number of its place.
+        wrote: By event, whether it wrote.
+        races: Pairs (earlier, later), ordered by `later`. Whether a blocking `later` would be enabled before `earlier`
+            is checked separately.
+        actors: By actor, the mask of its events.
+        reads: By place, the mask of the events that read it.
+        writes: By place, the mask of the events that wrote it.
+        world: The mask of the stop-the-world events.
+        choices: The mask of the local choices.
+        unstoppable: Names of the devices, which run in a stopped world.
+        spawned: By actor, the event that spawned it.
+        buffers: The store buffers.
     """
 
     def __init__(self, locations: Locations) -> None:
@@ -50,7 +66,7 @@ class HappensBefore:
         self.writes: list[int] = []
         self.world = 0
         self.choices = 0
-        self.unstoppable: set[str] = set()  # devices: they go on in a stopped world
+        self.unstoppable: set[str] = set()  # devices: they run in a stopped world
         self.spawned: dict[str, int] = {}
         self.buffers = StoreBuffers(self)
 
@@ -72,7 +88,7 @@ class HappensBefore:
             self.buffers.rewind(length)
 
     def extend(self, events: list[Event]) -> None:
-        """Take in an execution that agrees with the current one as far as that goes."""
+        """Process the events of an execution that begins with the current events."""
         self.events = events
         place_of, ranges, overlaps = self.locations.of, self.locations.ranges, self.locations.overlaps
         actors, pasts, reads, stores = self.actors, self.past, self.reads, self.writes
@@ -100,7 +116,7 @@ class HappensBefore:
                     near = self.conflicts(place, wrote)
                 near &= ~past
                 if buffered:
-                    near &= ~drains.get(actor, 0)  # whatever of the vCPU's own it reads, it would read anyhow
+                    near &= ~drains.get(actor, 0)  # the vCPU reads the same value before and after its own drain
                 edges = [] if previous < 0 else [previous]
                 while near:
                     latest = near.bit_length() - 1
@@ -120,7 +136,12 @@ class HappensBefore:
                 (stores if wrote else reads)[place] |= bit
 
     def conflicts(self, place: int, wrote: bool) -> int:
-        """The events that an access conflicts with (its own actor's among them)."""
+        """Return the mask of the events that conflict with an access, including those of its own actor.
+
+        Args:
+            place: Number of the place.
+            wrote: Whether the access writes.
+        """
         if place == WORLD:
             return (1 << len(self.past)) - 1
         mask = self.world
@@ -130,11 +151,11 @@ class HappensBefore:
         return mask
 
     def previous(self, index: int) -> int:
-        """The event of the same actor before event `index`, or -1."""
+        """Return the index of the same actor's event before event `index`, or -1."""
         return (self.actors[self.events[index].actor] & (1 << index) - 1).bit_length() - 1
 
     def futures(self) -> list[int]:
-        """Of each event, what happens after it, itself excluded."""
+        """Return by event the mask of what happens after it, excluding the event itself."""
         edges = self.edges
         after = [0] * len(edges)
         for index in range(len(edges) - 1, -1, -1):
@@ -144,7 +165,7 @@ class HappensBefore:
         return after
 
     def past_of(self, actor: str) -> int:
-        """What happens before whatever `actor` does next."""
+        """Return the mask of what happens before the next operation of `actor`."""
         own = self.actors.get(actor, 0)
         latest = own.bit_length() - 1 if own else self.spawned.get(actor, -1)
         past = self.past[latest] if latest >= 0 else 0
@@ -155,7 +176,7 @@ class HappensBefore:
     def _special(
         self, index: int, event: Event, place: int, previous: int, past: int
     ) -> tuple[int, bool, list[int], int]:
-        """Place, effect, immediate predecessors and past of an event that is no plain access; its races are noted."""
+        """Process an event that is no plain access, and record its races; return its place, effect, edges and past."""
         op, kind = event.op, event.op.kind
         edges = [] if previous < 0 else [previous]
         if kind is Kind.CHOICE:
@@ -186,7 +207,7 @@ class HappensBefore:
         return place, wrote, edges, past
 
     def _settle_buffers(self, index: int, event: Event, place: int, edges: list[int], past: int) -> int:
-        """The past of an event, with what its vCPU's store buffers order before it; `edges` grow accordingly."""
+        """Return the past of an event including what its vCPU's store buffers order before it; extend `edges` too."""
         before = self.buffers.before(event, place) & ~past
         while before:
             latest = before.bit_length() - 1
@@ -197,11 +218,11 @@ class HappensBefore:
         return past
 
     def instruction(self, index: int) -> Instruction | None:
-        """The guest instruction of an event; None of none."""
+        """Return the guest instruction of event `index`; None if it has none."""
         return self.events[index].instruction if index >= 0 else None
 
     def last_step(self, mask: int) -> int:
-        """The latest event of `mask` that is no local choice, or -1."""
+        """Return the latest event of `mask` that is no local choice, or -1."""
         while mask:
             latest = mask.bit_length() - 1
             if self.events[latest].op.kind is not Kind.CHOICE:
@@ -212,12 +233,12 @@ class HappensBefore:
     # -- the ideal monitor --------------------------------------------------------------------
 
     def place_of(self, actor: str, op: Op) -> int:
-        """The place of an operation that `actor` has not performed yet."""
+        """Return the place of an operation that `actor` has not performed yet."""
         place = self.locations.of(op)
         return self._reservation(actor, op, place) if op.kind is Kind.STORE_CONDITIONAL else place
 
     def linked(self, actor: str, mask: int) -> int | None:
-        """The load-linked of `actor` whose reservation is its own after the events of `mask`, foreign writes aside."""
+        """Return the load-linked whose reservation `actor` has after the events of `mask`, ignoring foreign writes."""
         mask &= self.actors.get(actor, 0)
         while mask:
             latest = mask.bit_length() - 1
@@ -230,10 +251,10 @@ class HappensBefore:
         return None
 
     def _reservation(self, actor: str, op: Op, place: int) -> int:
-        """The bytes whose writes decide over a store-conditional: those reserved, perhaps more than it stores.
+        """Return the place whose writes decide a store-conditional: the reserved bytes, possibly more than it stores.
 
-        One that stores other bytes than those reserved fails whatever is written there, unless it says itself which
-        bytes decide.
+        A store-conditional to bytes outside the reservation fails whatever is written there, unless its operation names
+        the deciding bytes itself.
         """
         if op.expected is not None:
             return place

@@ -1,10 +1,10 @@
-"""Where operations act, as small integers, so that a search compares two operations without looking at them again.
+"""The places of operations as small integers, so that a search compares two operations without inspecting them again.
 
-The relation is exactly `simaie.op.conflict` (a test holds the two together), but indexed: every distinct byte range
-and every cell name gets a number once per exploration, and beside it the numbers of the places that it overlaps. RAM
-accesses nearly always agree on address and width, so the list of overlaps is nearly always the place alone.
+The relation is exactly `simaie.op.conflict` (a test compares the two), but indexed: each distinct byte range and each
+cell name gets a number once per exploration, with the numbers of the places that it overlaps. RAM accesses nearly
+always agree on address and width, so the list of overlaps is nearly always the place alone.
 
-A cell is known by its name, which is structural: the same in every execution, while the object is not.
+A cell is identified by its name, which is structural: the same in every execution, while the object is not.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["LOCAL", "THREADS", "WORLD", "Key", "Locations"]
 LOCAL = 0
 #: Stop-the-world operations conflict with everything.
 WORLD = 1
-#: Thread operations conflict with each other: identities are handed out and taken back.
+#: Thread operations conflict with each other: they allocate and release identities.
 THREADS = 2
 
-#: What a number stands for: a special number, a cell's name, (address, width in bytes), or several places by number.
+#: The meaning of a number: a special number, a cell's name, (address, width in bytes), or a set of places.
 Key = int | str | tuple[int, int] | frozenset[int]
 
 _SPECIAL: dict[Kind, int] = {
@@ -35,9 +35,12 @@ _EXCLUSIVE = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
 
 
 class Locations:
-    """The places seen so far. `overlaps[place]` holds every known place that shares a byte with it, itself included.
+    """The places seen so far.
 
-    ranges: the places in RAM, by (address, width in bytes).
+    Attributes:
+        keys: By place, its meaning.
+        overlaps: By place, every known place that shares a byte with it, including itself.
+        ranges: The places in RAM, by (address, width in bytes).
     """
 
     def __init__(self) -> None:
@@ -45,10 +48,10 @@ class Locations:
         self.overlaps: list[tuple[int, ...]] = [(), (WORLD,), (THREADS,)]
         self._cells: dict[str, int] = {}
         self.ranges: dict[tuple[int, int], int] = {}
-        self._unions: dict[frozenset[int], int] = {}  # what an AWAIT of several places reads, all of them at once
+        self._unions: dict[frozenset[int], int] = {}  # the places that an AWAIT reads at once
 
     def of(self, op: Op) -> int:
-        """The place of `op`: of an operation that watches more than it accesses, all of that."""
+        """Return the place of `op`; if `op` watches more than it accesses, the place of all watched bytes."""
         cell = op.cell
         if cell is not None:
             place = self._cells.get(cell.name)
@@ -64,7 +67,7 @@ class Locations:
         return _SPECIAL.get(op.kind, LOCAL)
 
     def number(self, key: Key) -> int:
-        """The place that `key` stands for."""
+        """Return the place with the meaning `key`."""
         if isinstance(key, int):
             return key
         if isinstance(key, frozenset):
@@ -81,7 +84,14 @@ class Locations:
         return whole[0] <= part[0] and part[0] + part[1] <= whole[0] + whole[1]
 
     def dependent(self, a: int, a_wrote: bool, b: int, b_wrote: bool) -> bool:
-        """Whether two accesses of different actors conflict."""
+        """Whether two accesses of different actors conflict.
+
+        Args:
+            a: Place of the first access.
+            a_wrote: Whether the first access writes.
+            b: Place of the second access.
+            b_wrote: Whether the second access writes.
+        """
         if a == WORLD or b == WORLD:
             return True
         return (a_wrote or b_wrote) and b in self.overlaps[a]

@@ -1,36 +1,37 @@
-"""What an operation would do, and whether it could be done, in a part of the current execution.
+"""Whether an operation could be performed, and what it would do, after a part of the current execution.
 
-To reverse a race, the later operation is to be performed in a state that no execution has shown yet: after the events
-of a mask, which leave out the earlier half of the race and all that happens after it. Two things must be known there.
-Whether a compare-and-swap or a store-conditional *would write*, because the dependences that decide what is redundant
-are those of the effect; and whether an operation that blocks *would be enabled*, because a wake-up sequence that
-cannot be followed leads nowhere.
+To reverse a race, the later operation must run in a state that no execution has shown: after the events of a mask
+without the earlier operation of the race and everything that happens after it. The search must know two facts about
+that state. First, whether a compare-and-swap or a store-conditional *would write*, because effects determine the
+dependences and so what is redundant. Second, whether a blocking operation *would be enabled*, because a wake-up
+sequence that cannot be followed leads nowhere.
 
-**Why a guess loses executions.** Say a compare-and-swap is taken to write, and goes into the wake-up tree so. It is a
-leaf there: every other sequence that may begin with it counts as covered, since from a leaf on everything is explored.
-That holds if all who sleep have been woken on the way. If the compare-and-swap then fails, and so is a read, a load of
-the same place sleeps on, and what was covered is cut.
+**Why a guess loses executions.** Suppose that a compare-and-swap is assumed to write and enters the wake-up tree so.
+It is a leaf there: every other sequence that may begin with it counts as covered, since everything is explored from a
+leaf. That holds if all sleeping actors were woken on the way. If the compare-and-swap then fails, it is a read; a load
+of the same place stays asleep, and covered sequences are cut.
 
-**Exact** are, as the events of the mask return there what they returned in the execution:
+**Exact** are the following, because the events of the mask return there what they returned in the execution:
 
-* CAS: the value at its place is computed (`simaie_schedulers.dpor.values`), and compared as the host does;
-* STORE_CONDITIONAL: the vCPU's load-linked, what cleared its reservation, and the foreign writes in between are events;
+* CAS: the value at its place is computed (`simaie_schedulers.dpor.values`) and compared as the host does;
+* STORE_CONDITIONAL: the vCPU's load-linked, the end of its reservation, and the foreign writes in between are events;
 * LOCK: the last LOCK or UNLOCK of the mutex tells whether it is free;
-* AWAIT: the value (or values, or the vCPU's own buffered stores) is computed, and the predicate asked;
-* JOIN: the exit is among the events, or is not;
-* BEGIN_EXCLUSIVE: whether another vCPU is inside an instruction, or has stores in a buffer, is in the order of its own
-  events and in what it has announced; devices do not count, and their names are known from the start;
-* everything, in a world that is stopped: the last BEGIN_EXCLUSIVE or END_EXCLUSIVE tells, and whose it is;
-* all other kinds are always enabled, and write always or never. What waits for its own vCPU's store buffers has those
-  drains in its past.
+* AWAIT: the value (or values, or the vCPU's own buffered stores) is computed, and the predicate is applied;
+* JOIN: the exit is among the events, or it is not;
+* BEGIN_EXCLUSIVE: the order of another vCPU's events and its announced operation tell whether it is inside an
+  instruction or has buffered stores; devices do not count, and their names are known from the start;
+* any operation in a stopped world: the last BEGIN_EXCLUSIVE or END_EXCLUSIVE and its actor decide;
+* all other kinds are always enabled, and write always or never. An operation that waits for its own vCPU's store
+  buffers has those drains in its past.
 
-**In doubt** is what depends on a value that is unknown (`simaie_schedulers.dpor.values` says when). Then the
-compare-and-swap is *presumed* to write and stays a write for the wake-up tree and the sleep sets, whatever it turns out
-to be: so fewer sleep, more is explored, nothing is lost, and `presumed` counts the executions that may be in vain. And
-the AWAIT is *doubtful*: it is tried, no other sequence relies on it, and `infeasible` counts the trials in vain.
+**In doubt** is what depends on an unknown value (`simaie_schedulers.dpor.values` says when a value is unknown). A
+compare-and-swap is then *presumed* to write, and it stays a write for the wake-up tree and the sleep sets whatever it
+turns out to be. So fewer actors sleep, more is explored, nothing is lost, and `presumed` counts the executions that
+may be redundant. An AWAIT is then *doubtful*: it is tried, no other sequence relies on it, and `infeasible` counts the
+failed trials.
 
-A host memory that does something else than this with a compare-and-swap or a store-conditional is found out by
-`simaie_schedulers.dpor.tree`, which compares the effect with what was foreseen.
+If a host memory treats a compare-and-swap or a store-conditional differently, `simaie_schedulers.dpor.tree` detects
+it: the tree compares the effect with the prediction.
 """
 
 from __future__ import annotations
@@ -45,9 +46,15 @@ __all__ = ["PartialState"]
 
 
 class PartialState:
-    """Answers about states inside the current execution of `order`.
+    """Answers questions about states inside the current execution.
 
-    pending: what each actor that is stuck at the end has announced.
+    Args:
+        order: Happens-before relation of the execution.
+
+    Attributes:
+        order: Happens-before relation of the execution.
+        values: Values of places in such states.
+        pending: The announced operation of each actor that is stuck at the end.
     """
 
     def __init__(self, order: HappensBefore) -> None:
@@ -58,7 +65,13 @@ class PartialState:
     # -- effects ------------------------------------------------------------------------------
 
     def would_write(self, actor: str, op: Op, mask: int) -> bool | None:
-        """Whether `op`, performed after the events of `mask`, changes shared state; None if that cannot be told."""
+        """Whether `op`, performed after the events of `mask`, would change shared state; None if unknown.
+
+        Args:
+            actor: Name of the actor that performs the operation.
+            op: The operation.
+            mask: Mask of the events before it.
+        """
         if op.kind is Kind.CAS:
             value = self.values.at(op, mask)
             return None if value is UNKNOWN else bool(value == op.expected)
@@ -78,15 +91,19 @@ class PartialState:
         needed = reserving if op.expected is None else Op(Kind.LOAD, None, low, size)
         own = order.actors[actor] | order.buffers.siblings(actor) | order.world
         since = order.conflicts(locations.of(needed), False) & mask & ~own & -1 << linked
-        # The place of a store-conditional is all that was reserved, which is more than it may have written.
+        # The place of a store-conditional is its whole reservation, which may be more than it wrote.
         return not any(conflict(order.events[index].op, True, needed, False) for index in bits(since))
 
     # -- enabledness --------------------------------------------------------------------------
 
     def would_be_enabled(self, actor: str, op: Op, apply: Apply | None, mask: int) -> bool | None:
-        """Whether `op` could be performed after the events of `mask`; None if that cannot be told.
+        """Whether `op` could be performed after the events of `mask`; None if unknown.
 
-        apply: of an AWAIT its predicate, None if that is not known any more.
+        Args:
+            actor: Name of the actor that performs the operation.
+            op: The operation.
+            apply: The predicate of an AWAIT; None if it is no longer known.
+            mask: Mask of the events before it.
         """
         order, kind = self.order, op.kind
         if order.world and self._is_stopped(actor, mask):
@@ -107,7 +124,7 @@ class PartialState:
         order = self.order
         users = order.conflicts(order.locations.of(op), False) & ~order.world & mask
         if not users:
-            return True  # it was free at the start
+            return True  # the mutex is free at the start
         kind = order.events[users.bit_length() - 1].op.kind
         if kind in (Kind.LOCK, Kind.UNLOCK):
             return kind is Kind.UNLOCK
@@ -121,7 +138,7 @@ class PartialState:
             return None
         try:
             return bool(apply(values[0] if op.value is None else values))
-        except Exception:  # a predicate of the guest that cannot judge this value: let the execution show it
+        except Exception:  # a predicate of the guest that fails on this value: let the execution show it
             return None
 
     def _is_stopped(self, actor: str, mask: int) -> bool:
@@ -133,7 +150,7 @@ class PartialState:
         return latest.op.kind is Kind.BEGIN_EXCLUSIVE and latest.actor != owner_of(actor)
 
     def _is_inside(self, actor: str, mask: int) -> bool:
-        """Whether the actor has performed a part of a guest instruction, and not its end."""
+        """Whether the actor has performed a part of a guest instruction, but not its end."""
         order = self.order
         if actor in order.unstoppable or owner_of(actor) != actor:
             return False

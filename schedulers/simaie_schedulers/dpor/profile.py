@@ -1,8 +1,8 @@
 """The state of an optimal DPOR search that one execution depends on, as JSON values.
 
-That is: the decisions up to where the execution departs from the one before, the wake-up tree that it follows from
-there, and who sleeps there (which only matters if the wake-up tree turns out to lead nowhere). The wake-up tree is
-written as a flat list in which each branch names its parent, since it can be as deep as an execution is long.
+The state is the decisions up to the point where the execution departs from the one before, the wake-up tree that it
+follows from there, and the actors asleep there (which matter only if the wake-up tree leads nowhere). The wake-up tree
+is written as a flat list in which each branch names its parent, since it can be as deep as an execution is long.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ __all__ = ["load", "save"]
 def save(
     locations: Locations, path: Sequence[Branch], guide: Sequence[Branch], asleep: Sequence[Sleeper]
 ) -> dict[str, Any]:
-    """``prefix``, ``tree`` and ``asleep``: lists of [actor, value], [parent, actor, ...] and [actor, place, wrote]."""
+    """Return the state as lists: ``prefix`` [actor, value], ``tree`` [parent, ...], ``asleep`` [actor, place, wrote].
+
+    Args:
+        locations: The places of the exploration.
+        path: The decisions to repeat.
+        guide: The wake-up tree to follow then.
+        asleep: The actors asleep at its root.
+    """
     tree: list[list[Any]] = []
     left = [(-1, branch) for branch in reversed(guide)]
     while left:
@@ -38,7 +45,15 @@ def save(
 
 
 def load(locations: Locations, profile: Mapping[str, Any]) -> tuple[list[Branch], list[Sleeper]]:
-    """The wake-up tree to follow from the start, and who sleeps; UsageError if `profile` is none of ours."""
+    """Return the wake-up tree to follow from the start, and the sleeping actors.
+
+    Args:
+        locations: The places of the exploration, to which those of the profile are added.
+        profile: What `save` returned.
+
+    Raises:
+        UsageError: `profile` is not a profile of dpor.
+    """
     try:
         roots: list[Branch] = []
         branches: list[Branch] = []

@@ -1,8 +1,8 @@
-"""What a complete execution asks for: every race of it the other way round, every local choice with another value.
+"""The branches that a complete execution adds: the reversal of each race, and the other values of each local choice.
 
-For a race of e before e': the events after e that do not happen after it, then e', at the node before e. All of those
-events, not only the ones before e', or executions are lost. The reversal is dropped if an actor that sleeps at the node
-is a weak initial of it, for then it is explored already, or cannot be performed.
+The reversal of a race of e before e' is a sequence at the node before e: the events after e that do not happen after
+it, then e'. It needs all of those events, not only the ones before e', or executions are lost. The reversal is dropped
+if an actor asleep at the node is a weak initial of it, because then it is explored already or cannot be performed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from simaie_schedulers.dpor.wakeup_tree import Branch, Last, chain, insert, is_w
 
 __all__ = ["RaceReversal"]
 
-_PLAIN = Kind.STORE  # loads and stores are always enabled, and do what they are
+_PLAIN = Kind.STORE  # loads and stores are always enabled and have a fixed effect
 _BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
 _UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
 _STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
 
 
 class RaceReversal:
-    """Puts into `tree` what the execution that it has taken in asks for."""
+    """Adds to an exploration tree the branches that its current execution calls for."""
 
     def __init__(self, tree: ExplorationTree) -> None:
         self._tree = tree
@@ -38,18 +38,18 @@ class RaceReversal:
         self._forced = 0  # the events without a node: choices of one alternative
 
     def begin(self, beginning: Beginning | None) -> None:
-        """Take in what every execution begins with; UsageError if that is not told."""
+        """Record what every execution begins with; raise UsageError if `beginning` is missing."""
         if beginning is None:
             raise UsageError(
-                "dpor was not told what the execution begins with; a scheduler that wraps it must hand on the "
-                "ExecutionInfo that it gets, or a copy with its `beginning`"
+                "dpor was not given what the execution begins with; a scheduler that wraps it must pass on the "
+                "ExecutionInfo that it receives, or a copy with its `beginning`"
             )
         if self._values.beginning is None:
             self._values.beginning = beginning
             self._order.unstoppable.update(beginning.devices)
 
     def reverse(self, trace: Trace) -> int:
-        """Put the reversal of every race, and the other values of every choice, into the tree; returns the races."""
+        """Add the reversal of each race and the other values of each choice to the tree; return the number of races."""
         order = self._order
         self._after = order.futures()
         self._forced = sum([1 << index for index in bits(order.choices) if self._tree.path[index] is None])
@@ -69,7 +69,7 @@ class RaceReversal:
         return races
 
     def _reverse_waits(self, trace: Trace) -> int:
-        """An actor that is stuck for ever might have gone on earlier."""
+        """Reverse the waits of stuck actors, each of which might have gone on earlier; return the number of races."""
         order, races = self._order, 0
         for actor, op in trace.waiting.items():
             place, past = order.place_of(actor, op), order.past_of(actor)
@@ -80,7 +80,7 @@ class RaceReversal:
         return races
 
     def _reverse(self, earlier: int, actor: str, op: Op, place: int, later: int | None) -> None:
-        """Put into the tree: the events that do not happen after `earlier`, then `op` (event `later`, if performed)."""
+        """Add the sequence of the events not happening after `earlier`, then `op` (event `later`, if performed)."""
         sequence = self._unrelated(earlier)
         kind = op.kind
         wrote: bool | None = WRITES[kind]
@@ -94,12 +94,12 @@ class RaceReversal:
             if enabled is False:
                 return
         node = self._tree.path[earlier]
-        assert node is not None, "a local choice races with nobody"
+        assert node is not None, "a local choice has no races"
         last = Last(actor, op, place, wrote is not False, wrote is None, enabled is None)
         self._insert(node, sequence & ~self._forced, last)
 
     def _predicate(self, op: Op, later: int | None) -> Apply | None:
-        """What an AWAIT waits for; None if it is none, or if that is not known any more."""
+        """Return the predicate of an AWAIT; None for another operation, or if the predicate is no longer known."""
         if op.kind is not Kind.AWAIT:
             return None
         if later is None:
@@ -108,7 +108,7 @@ class RaceReversal:
         return None if node is None else node.apply
 
     def _unrelated(self, index: int) -> int:
-        """The events after `index` that do not happen after it."""
+        """Return the mask of the events after `index` that do not happen after it."""
         return (1 << len(self._after)) - 1 & ~self._after[index] & ~((2 << index) - 1)
 
     def _insert(self, node: Node, sequence: int, last: Last) -> None:
@@ -122,7 +122,7 @@ class RaceReversal:
         self._tree.grow(insert(order, node.waiting, sequence, last))
 
     def _ask_for_values(self, index: int, node: Node) -> None:
-        """The values of a local choice are alternatives to each other: the same execution, with another value."""
+        """Add the other values of a local choice: alternatives with the same remaining execution."""
         order, taken = self._order, node.taken
         sequence = self._unrelated(index) & ~self._forced
         if any(is_weak_initial(order, sleeper, sequence, None) for sleeper in node.sleep):

@@ -1,27 +1,28 @@
-"""Optimal dynamic partial order reduction: every Mazurkiewicz trace of a program, each exactly once.
+"""Optimal dynamic partial-order reduction: every Mazurkiewicz trace of a program, each exactly once.
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Source sets: a foundation for optimal dynamic partial order reduction"
 (JACM 64(4), 2017; first in POPL 2014), algorithm 2: source sets, sleep sets and wake-up trees. Two executions are
-equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, on what the operations *did*)
-turns one into the other; all of a class have the same values, outcome and findings, so one of them is enough.
+equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, applied to what the operations
+*did*) turns one into the other. All executions of a class have the same values, outcome and findings, so one of them
+is enough.
 
-**Guarantee.** When `complete`, no class is missing. One execution of each class was run, none twice, and none was cut
-by a sleep set, where `simaie_schedulers.dpor.partial_state` is exact, that is nearly everywhere. Where it is in doubt a
-few runs may be redundant or lead nowhere, and are counted. Deadlocks are classes too.
+**Guarantee.** When `complete`, no class is missing. Where `simaie_schedulers.dpor.partial_state` is exact, which is
+nearly everywhere, one execution of each class was run, none twice, and no sleep set cut an execution. Where it is in
+doubt, a few executions may be redundant or lead nowhere, and are counted. Deadlocks are classes too.
 
-An execution repeats the path up to a node that has a branch left, follows the wake-up tree from there as far as it
-reaches, and then the default (go on with whoever runs). When it has ended, every race of it is reversed: the events
-that do not happen after the first half of the race, and then the second half, go into the wake-up tree at the node
-before the first half, unless somebody who sleeps there makes that redundant.
+An execution repeats the path up to a node with a branch left, follows the wake-up tree from there to its end, and then
+takes the default (the running actor goes on). After its end every race is reversed: the events that do not happen after
+the first operation of the race, followed by the second, enter the wake-up tree at the node before the first operation,
+unless an actor asleep there makes them redundant.
 
 **Deviations.** Locks as in JACM section 7; waits (AWAIT), joins and stop-the-world sections by the rules of
-`simaie_schedulers.dpor.blocking`. The values of a local choice are branches that complete executions ask for, as races
-are. The effect of an operation in a reversed race is computed, so that a failed compare-and-swap is a read there too:
-from what memory held at the start (`ExecutionInfo.beginning`, `Cell.initial`) and what the events wrote. One that
-cannot be computed counts as a write even when it turns out to be a read. Bounds on preemptions or delays are refused:
-the reduction is unsound under them (K. Coons, M. Musuvathi, K. McKinley, OOPSLA 2013).
+`simaie_schedulers.dpor.blocking`. The values of a local choice are branches that complete executions add, as races do.
+The effect of an operation in a reversed race is computed, so that a failed compare-and-swap is a read there too: from
+the memory at the start (`ExecutionInfo.beginning`, `Cell.initial`) and from what the events wrote. If the effect
+cannot be computed, the operation counts as a write even if it turns out to be a read. Bounds on preemptions or delays
+are refused: the reduction is unsound under them (K. Coons, M. Musuvathi, K. McKinley, OOPSLA 2013).
 
-Only the current path and the branches that wait beside it are in memory.
+Only the current path and the branches waiting at its nodes are in memory.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ _CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
 
 
 class Dpor(Scheduler):
-    """Explores all Mazurkiewicz traces, each once. memory_limit: most nodes and branches to keep; None for no limit.
+    """Explores all Mazurkiewicz traces, each once.
 
-    `statistics` counts executions, races seen, branches inserted, executions that a sleep set cut or that turned out
-    redundant (0 where all effects can be computed), executions that may repeat a class because an operation that could
-    not be computed was presumed to write, and did not (presumed), wake-up sequences that led nowhere (infeasible),
-    operations that had another effect than was computed (unforeseen: then the search is not complete), executions that
-    a limit of the machine cut short, and the peak numbers of nodes and of waiting branches.
+    Args:
+        memory_limit: Most nodes and branches to keep; None for no limit.
+        preemptions: Refused, since the reduction is unsound under a bound.
+        delays: Refused, since the reduction is unsound under a bound.
 
-    Raises UsageError for ``preemptions=`` and ``delays=``.
+    Raises:
+        UsageError: `preemptions` or `delays` is set.
     """
 
     exhaustive = True
@@ -74,7 +75,7 @@ class Dpor(Scheduler):
         self._run = Run(self._tree)
         self._finished = self._over_limit = False
 
-    # -- what the explorer asks ---------------------------------------------------------------
+    # -- state of the search ------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
@@ -88,7 +89,7 @@ class Dpor(Scheduler):
 
     @property
     def bound_note(self) -> str:
-        """Which limit left something out, or why something may be missing."""
+        """Which limit left something out, or why an execution may be missing; empty if neither."""
         if self._over_limit:
             return f"the search ended at its memory limit of {self.memory_limit} nodes"
         notes = []
@@ -103,7 +104,16 @@ class Dpor(Scheduler):
 
     @property
     def statistics(self) -> dict[str, int]:
-        """What was counted so far."""
+        """The counts of the search so far, by name.
+
+        ``executions``: executions run. ``races``: races seen. ``branches``: branches inserted.
+        ``sleep_set_blocked`` and ``redundant``: executions that a sleep set cut or that turned out redundant (0 if all
+        effects can be computed). ``presumed``: executions that may repeat a class, because an operation whose effect
+        could not be computed was presumed to write and did not. ``infeasible``: wake-up sequences that led nowhere.
+        ``unforeseen``: operations with an effect other than the computed one; the search is then not complete.
+        ``cut_short``: executions that a limit of the machine cut short. ``peak_nodes`` and ``peak_branches``: most
+        nodes and most waiting branches at one time.
+        """
         return {
             "executions": self._executions,
             "races": self._races,
@@ -119,13 +129,13 @@ class Dpor(Scheduler):
         }
 
     def profile(self) -> Mapping[str, Any]:
-        """The decisions up to where the next execution departs from the last, and the wake-up tree below."""
+        """Return the decisions up to where the next execution departs from the last, and the wake-up tree below."""
         tree = self._tree
         path = [node.taken for node in tree.path[: tree.known] if node is not None]
         return save(tree.locations, path, tree.guide, tree.asleep)
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Make the next execution the one that `profile` was taken for; the search then starts anew from it."""
+        """Make the next execution the one of `profile`; the search then starts from it."""
         self._tree = tree = ExplorationTree()
         tree.guide, tree.asleep = load(tree.locations, profile)
         tree.branches = count(tree.guide)
@@ -134,16 +144,16 @@ class Dpor(Scheduler):
     # -- choosing -----------------------------------------------------------------------------
 
     def start(self, info: ExecutionInfo) -> None:
-        """Nothing of the last run is known of this one."""
+        """Start a new run along the exploration tree."""
         self._reversal.begin(info.beginning)
         self._run = Run(self._tree)
 
     def choose(self, offer: Offer) -> Candidate:
-        """Repeat the path, then follow the wake-up tree, then go on with whoever runs; None gives the execution up."""
+        """Return the recorded actor, then that of the wake-up tree, then the running one; None ends the execution."""
         return self._run.choose(offer)  # type: ignore[return-value]  # None makes the engine prune the execution
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Repeat the path, then follow the wake-up tree, then take the first alternative."""
+        """Return the recorded value, then that of the wake-up tree, then 0."""
         return self._run.choose_value(offer.step, arity)
 
     # -- learning -----------------------------------------------------------------------------

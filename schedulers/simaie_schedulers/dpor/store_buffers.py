@@ -1,14 +1,14 @@
-"""Store buffers in the happens-before relation: what of one vCPU is ordered by its buffers, and what is not.
+"""Store buffers in the happens-before relation: what the buffers of one vCPU order, and what they leave unordered.
 
-A buffer is an actor of its own, but it belongs to its vCPU, and the two never race. Ordered of necessity, in every
-execution, are: a store's entry into a buffer before its drain; drains of overlapping stores, in the order of their
-entries; what carries a barrier (`simaie.op.waits_for_drain`) after the drains of all that entered before it; and the
-drains on either side of a store-store fence. Nothing else is: a vCPU's load finds the same value before
-and after its own store drains, so the two commute, and the load conflicts with the drains of others only.
+A buffer is a separate actor, but it belongs to its vCPU, and the two never race. The following is ordered in every
+execution: a store's entry into a buffer before its drain; drains of overlapping stores, in the order of their entries;
+an operation that carries a barrier (`simaie.op.waits_for_drain`) after the drains of all earlier entries; and the
+drains on either side of a store-store fence. Nothing else is ordered: a vCPU's load finds the same value before and
+after its own store drains, so the two commute, and the load conflicts only with the drains of other vCPUs.
 
 P. Abdulla, S. Aronis, M. Faouzi Atig, B. Jonsson, C. Leonardsson, K. Sagonas, "Stateless model checking for TSO and
-PSO" (TACAS 2015) abstract from drains in the same spirit (chronological traces); these here are plain Mazurkiewicz
-traces of stores, loads and drains.
+PSO" (TACAS 2015) abstract from drains in the same spirit (chronological traces); the traces here are plain
+Mazurkiewicz traces of stores, loads and drains.
 """
 
 from __future__ import annotations
@@ -26,10 +26,16 @@ __all__ = ["StoreBuffers"]
 
 
 class StoreBuffers:
-    """The buffered stores of the current execution; events by index, masks with a bit an event.
+    """The buffered stores of the current execution; events are indices, masks have one bit per event.
 
-    entered, left: by buffer, the events by which stores entered it and drained from it, in order: the n-th belongs to
-    the n-th. drains: by vCPU, the drains of all its buffers. fences: by vCPU, what keeps its stores behind its stores.
+    Args:
+        order: Happens-before relation of the execution.
+
+    Attributes:
+        entered: By buffer, the events by which stores entered it, in order.
+        left: By buffer, the events by which stores drained from it; the n-th belongs to the n-th of `entered`.
+        drains: By vCPU, the mask of the drains of all its buffers.
+        fences: By vCPU, the mask of the events that order its later stores after its earlier ones.
     """
 
     def __init__(self, order: HappensBefore) -> None:
@@ -52,7 +58,7 @@ class StoreBuffers:
         self.fences = {vcpu: mask & kept for vcpu, mask in self.fences.items()}
 
     def note(self, index: int, event: Event) -> None:
-        """Take an event in."""
+        """Record an event."""
         op, actor = event.op, event.actor
         vcpu = owner_of(actor)
         if actor != vcpu:
@@ -66,7 +72,7 @@ class StoreBuffers:
             self.fences[actor] = self.fences.get(actor, 0) | 1 << index
 
     def before(self, event: Event, place: int) -> int:
-        """Those events of the same vCPU's other actors that come before `event`, the next, in every execution."""
+        """Return the events of the vCPU's other actors that precede `event`, the next event, in every execution."""
         actor = event.actor
         vcpu = owner_of(actor)
         drains = self.drains.get(vcpu, 0)
@@ -82,7 +88,7 @@ class StoreBuffers:
         return before
 
     def siblings(self, actor: str) -> int:
-        """The events of the same vCPU's other actors."""
+        """Return the mask of the events of the same vCPU's other actors."""
         vcpu = owner_of(actor)
         drains = self.drains.get(vcpu, 0)
         if actor == vcpu:
@@ -90,13 +96,18 @@ class StoreBuffers:
         return (drains | self._order.actors.get(vcpu, 0)) & ~self._order.actors.get(actor, 0)
 
     def is_pending(self, buffer: str, mask: int) -> bool:
-        """Whether, after the events of `mask`, something waits in the buffer."""
+        """Whether a store waits in the buffer after the events of `mask`."""
         entered = sum(mask >> index & 1 for index in self.entered.get(buffer, ()))
         return entered > sum(mask >> index & 1 for index in self.left.get(buffer, ()))
 
     def pending(self, vcpu: str, op: Op, mask: int) -> list[int]:
-        """The entries of stores to a part of the place of `op` that, after the events of `mask`, wait in buffers of
-        `vcpu`; the newest first."""
+        """Return the entries of buffered stores that overlap the place of `op`, newest first.
+
+        Args:
+            vcpu: Name of the vCPU whose buffers are searched.
+            op: The operation.
+            mask: Mask of the events after which the stores are still buffered.
+        """
         events, found = self._order.events, []
         for buffer, entries in self.entered.items():
             if owner_of(buffer) != vcpu:
@@ -109,7 +120,7 @@ class StoreBuffers:
         return sorted(found, reverse=True)
 
     def _drains_of_entries_before(self, vcpu: str, fence: int) -> int:
-        """The drains of what entered the buffers of `vcpu` before the event `fence`."""
+        """Return the mask of the drains of stores that entered the buffers of `vcpu` before the event `fence`."""
         found = 0
         for buffer, left in self.left.items():
             if owner_of(buffer) == vcpu:

@@ -1,9 +1,8 @@
-"""The tree that optimal DPOR explores, of which only the current path is kept, and what a complete execution adds to
-it.
+"""The exploration tree of optimal DPOR, of which only the current path is kept, and its update after an execution.
 
-Invariants: the branches that wait at a node are not redundant, given who sleeps there; whoever is put to sleep at a
-node has had everything explored that begins with its operation there; at the end of a wake-up sequence nobody is
-asleep.
+Invariants: the branches that wait at a node are not redundant, given the actors asleep there. If an actor is put to
+sleep at a node, all executions that begin with its operation there were explored. At the end of a wake-up sequence no
+actor is asleep.
 """
 
 from __future__ import annotations
@@ -25,12 +24,18 @@ __all__ = ["Claim", "ExplorationTree", "Node"]
 class Node(msgspec.Struct, eq=False):
     """One decision of the current path.
 
-    names: who was enabled; None at a local choice, which has `arity` alternatives instead. taken: the branch in
-    exploration. waiting: the branches still to come, in order. sleep: who slept on arrival. done: who was put to
-    sleep here. values: of a choice, those explored. overcautious: whether an operation that was presumed to write here
-    did not. apply: the function that the operation taken applies, as it was then; None if it has none, or if it cannot
-    be kept. pending: the operation of the vCPU that ran last, or those of all if another set of them was enabled one
-    step before: so each operation is here once, at the step that it was new.
+    Attributes:
+        names: The enabled actors; None at a local choice.
+        arity: Number of alternatives of a local choice.
+        taken: The branch in exploration.
+        waiting: The branches still to explore, in order.
+        sleep: The actors asleep on arrival.
+        done: The actors put to sleep at this node.
+        values: The explored values of a local choice.
+        overcautious: Whether an operation that was presumed to write here did not.
+        apply: The function that the operation applied, frozen at that time; None if it has none or cannot be frozen.
+        pending: The operation of the vCPU that ran last; the operations of all enabled actors if a different set was
+            enabled one step before. So each operation is recorded once, at the step at which it was new.
     """
 
     names: tuple[str, ...] | None
@@ -46,9 +51,14 @@ class Node(msgspec.Struct, eq=False):
 
 
 class Claim(NamedTuple):
-    """A local choice that was resolved as the wake-up tree says, on the assumption that it was the one meant.
+    """A local choice that was resolved by the wake-up tree, on the assumption that it was the choice meant there.
 
-    Who asked shows only when the execution has ended. guide, asleep: as they were before.
+    The actor that made the choice is known only after the execution.
+
+    Attributes:
+        step: Step of the choice.
+        guide: The wake-up tree before the choice.
+        asleep: The actors asleep before the choice.
     """
 
     step: int
@@ -57,12 +67,18 @@ class Claim(NamedTuple):
 
 
 class ExplorationTree:
-    """path: the current decisions by index of their events, None where there was nothing to decide.
+    """The current path of the search, and the wake-up tree that the next execution follows.
 
-    known: so many steps of the next execution repeat the path. guide: the wake-up tree that it follows then. asleep:
-    who sleeps there. branches: how many wait, beside the path and below; inserted: how many ever did; infeasible: how
-    many could not be taken. unforeseen: how many operations had another effect than was computed. was_overcautious:
-    whether one that was presumed to write ever did not.
+    Attributes:
+        path: The current decisions by index of their events; None where there was nothing to decide.
+        known: Number of steps of the next execution that repeat the path.
+        guide: The wake-up tree that it follows then.
+        asleep: The actors asleep at the root of `guide`.
+        branches: Number of waiting branches, at the nodes of the path and in `guide`.
+        inserted: Number of branches ever inserted.
+        infeasible: Number of branches that could not be taken.
+        unforeseen: Number of operations with an effect other than the computed one.
+        was_overcautious: Whether an operation that was presumed to write ever did not.
     """
 
     def __init__(self) -> None:
@@ -80,7 +96,14 @@ class ExplorationTree:
         self.claims: list[Claim] = []  # of this run
 
     def still_asleep(self, asleep: list[Sleeper], actor: str, place: int, wrote: bool) -> list[Sleeper]:
-        """Those of `asleep` whom a step of `actor` does not wake; a vCPU and its store buffer never wake each other."""
+        """Return the sleepers that a step of `actor` does not wake; a vCPU and its store buffer never wake each other.
+
+        Args:
+            asleep: The sleepers.
+            actor: Name of the actor of the step.
+            place: Place of the step.
+            wrote: Whether the step wrote.
+        """
         near, still = self.locations.overlaps[place], []
         for sleeper in asleep:
             name, its_place, its_wrote = sleeper
@@ -94,7 +117,7 @@ class ExplorationTree:
     # -- taking an execution in ---------------------------------------------------------------
 
     def take_in(self, trace: Trace) -> int | None:
-        """Note what happened. Returns the index of the first step of an actor that was asleep, if there is one."""
+        """Record an execution; return the index of the first step of a sleeping actor, or None."""
         first = max(self.known - 1, 0)
         path = self.path
         path += [None] * (len(trace.events) - len(path))
@@ -106,8 +129,10 @@ class ExplorationTree:
         return self._settle(first)
 
     def misled(self, trace: Trace) -> bool:
-        """Whether a local choice was taken for another. Then the next execution makes up for this one, which counts for
-        nothing. To be asked before `take_in`."""
+        """Whether a local choice was taken for another one; to be called before `take_in`.
+
+        If so, this execution does not count, and the next one makes up for it.
+        """
         for claim in self.claims:
             if claim.step < len(trace.events) and trace.events[claim.step].actor != claim.guide[0].actor:
                 self._go_back_to(claim, trace)
@@ -115,7 +140,7 @@ class ExplorationTree:
         return False
 
     def _go_back_to(self, claim: Claim, trace: Trace) -> None:
-        """Resolve the choice by default, and only then go on with the wake-up tree."""
+        """Resolve the choice by default, and follow the wake-up tree only after it."""
         del self.path[claim.step :]
         event = trace.events[claim.step]
         self.path.append(Node(None, event.op.value, Branch(event.actor, 0, event.op, 0, False), []))
@@ -128,7 +153,7 @@ class ExplorationTree:
         self.branches = sum([count(node.waiting) for node in self.path if node is not None]) + count(self.guide)
 
     def _settle(self, first: int) -> int | None:
-        """Complete the nodes from `first` on: effects, and who sleeps."""
+        """Complete the nodes from `first` on: effects, and sleeping actors."""
         events, places, effects = self.order.events, self.order.place, self.order.wrote
         node = self.path[first] if self.path else None
         sleep = node.sleep if node is not None else []
@@ -159,18 +184,18 @@ class ExplorationTree:
 
     @property
     def is_overcautious(self) -> bool:
-        """Whether an operation counts as a write on the current path, or beside it, that was none."""
+        """Whether an operation of the current path counts as a write but did not write."""
         return self.was_overcautious and any(node is not None and node.overcautious for node in self.path)
 
     def grow(self, branches: int) -> None:
-        """So many branches were inserted."""
+        """Count newly inserted branches."""
         self.branches += branches
         self.inserted += branches
 
-    # -- where to depart from -----------------------------------------------------------------
+    # -- where the next execution departs -----------------------------------------------------
 
     def backtrack(self, asleep_at: int | None) -> bool:
-        """Go back to the last node with a branch left; false if there is none. `asleep_at`: see `take_in`."""
+        """Go back to the last node with a branch left, or return False; `asleep_at` is what `take_in` returned."""
         path = self.path
         redundant = asleep_at is not None
         while asleep_at is not None and len(path) > asleep_at + 1:
@@ -203,7 +228,7 @@ class ExplorationTree:
             elif branch.actor not in [name for name, _, _ in node.done]:
                 self.branches -= 1
                 return branch
-            self.branches -= count([branch])  # it cannot be taken, or a doubtful one of that actor went before it
+            self.branches -= count([branch])  # it cannot be taken, or a doubtful branch of that actor came before it
         if redundant and not node.done:
             sleeping = {name for name, _, _ in node.sleep}
             for name in node.names or ():

@@ -1,9 +1,9 @@
-"""What places hold in a part of the current execution.
+"""The values of places after a part of the current execution.
 
-The values that the events wrote are known, and so is what RAM and cells held at the start; accesses of several widths
-are merged byte by byte. Unknown is only what a function left that cannot be frozen (`simaie_schedulers.dpor.frozen`),
-what an UPDATE left, whose function sees the structure itself, and what a place holds that something else than data was
-put in.
+The values that events wrote are known, and so are the initial contents of RAM and cells; accesses of different widths
+are merged byte by byte. A value is unknown only if it is the result of a function that cannot be frozen
+(`simaie_schedulers.dpor.frozen`), the result of an UPDATE (its function sees the structure itself), or something other
+than data.
 """
 
 from __future__ import annotations
@@ -25,16 +25,22 @@ _STORING = (Kind.STORE, Kind.EXCHANGE, Kind.CAS, Kind.STORE_CONDITIONAL)
 
 
 class _Unknown:
-    """A value that cannot be told."""
+    """A value that cannot be determined."""
 
 
 UNKNOWN: Final = _Unknown()
 
 
 class Values:
-    """Values in states inside the current execution of `order`; such a state is the mask of the events before it.
+    """Values in states inside the current execution; a state is the mask of the events before it.
 
-    path: the decisions, which keep the functions that were applied. beginning: what all executions begin with.
+    Args:
+        order: Happens-before relation of the execution.
+
+    Attributes:
+        order: Happens-before relation of the execution.
+        path: The decisions, which keep the functions that were applied.
+        beginning: What all executions begin with.
     """
 
     def __init__(self, order: HappensBefore) -> None:
@@ -44,7 +50,7 @@ class Values:
         self._initial: dict[tuple[int, int], int] = {}
 
     def at(self, op: Op, mask: int) -> Any:
-        """What the place of `op` holds after the events of `mask`, or `UNKNOWN`."""
+        """Return the value at the place of `op` after the events of `mask`, or `UNKNOWN`."""
         order = self.order
         writers = order.conflicts(order.locations.of(op), False) & ~order.world & mask
         if op.cell is not None:
@@ -60,7 +66,13 @@ class Values:
         return self._initially(op.address, op.width)
 
     def seen_by(self, actor: str, op: Op, mask: int) -> Any:
-        """What `actor` reads there: its own buffered stores hide what the place holds."""
+        """Return the value that `actor` reads there: its own buffered stores hide the value in memory.
+
+        Args:
+            actor: Name of the actor.
+            op: An operation at the place.
+            mask: Mask of the events before the read.
+        """
         order = self.order
         pending = order.buffers.pending(actor, op, mask) if order.buffers.entered else ()
         if not pending:
@@ -72,7 +84,7 @@ class Values:
         return self._merged(op, [*pending, *bits(writers)])
 
     def _left_by(self, index: int) -> Any:
-        """What event `index`, a write, left where it wrote."""
+        """Return the value that event `index`, a write, stored."""
         event = self.order.events[index]
         op = event.op
         if op.kind is Kind.FETCH:
@@ -87,7 +99,7 @@ class Values:
         return _stored(op) if op.kind in _STORING else UNKNOWN
 
     def _merged(self, op: Op, writers: Iterable[int]) -> Any:
-        """The value of the bytes of `op` after `writers`, the latest first."""
+        """Return the value of the bytes of `op` after `writers`, latest first."""
         assert self.beginning is not None
         endian = self.beginning.endian
         missing = set(range(op.address, op.address + op.width))

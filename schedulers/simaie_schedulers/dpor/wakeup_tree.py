@@ -1,16 +1,15 @@
-"""Wake-up trees: which executions are still to be explored from a node, as beginnings that nothing makes redundant.
+"""Wake-up trees: the executions still to be explored from a node, as non-redundant initial sequences.
 
-A source set says which actor must go first from a node, and may still send the search into executions that sleep sets
-cut at their end. A wake-up tree says more: whole sequences, each of which is known to lead to something new (Abdulla,
-Aronis, Jonsson, Sagonas, POPL 2014; JACM 64(4), 2017, section 6). Children are ordered; the leftmost is explored
-first, and takes its subtree along.
+A source set names the actor that must go first from a node, but may still lead into executions that sleep sets cut at
+their end. A wake-up tree holds whole sequences, each known to lead to something new (Abdulla, Aronis, Jonsson, Sagonas,
+POPL 2014; JACM 64(4), 2017, section 6). Children are ordered; the leftmost is explored first, with its subtree.
 
-A sequence is given here as a mask of events of the current execution, in their order, plus at most one operation more
-at the end (the later half of a race). An actor is a *weak initial* of a sequence if its next operation commutes
-with all that precedes its first event there, or with everything if it has none.
+A sequence is a mask of events of the current execution, in their order, plus at most one more operation at the end (the
+later operation of a race). An actor is a *weak initial* of a sequence if its next operation commutes with all that
+precedes its first event in the sequence, or with the whole sequence if it has no event there.
 
 Deviation from the paper: a local choice (CHOICE) is an edge labelled by its value, right below the operation that led
-to it. A sequence that says nothing of the choice goes with any value.
+to it. A sequence that does not contain the choice is compatible with any value.
 """
 
 from __future__ import annotations
@@ -26,14 +25,20 @@ from simaie_schedulers.dpor.happens_before import HappensBefore
 
 __all__ = ["Branch", "Last", "Sleeper", "chain", "count", "insert", "is_weak_initial"]
 
-#: An actor asleep: its next operation is known to be explored from here. (name, place, whether it writes)
+#: A sleeping actor (name, place, whether it writes): its next operation is known to be explored from here.
 Sleeper = tuple[str, int, bool]
 
 
 class Last(NamedTuple):
-    """The operation at the end of a sequence, the second half of a race, in a state that was never seen.
+    """The operation at the end of a sequence: the later one of a race, in a state that was never observed.
 
-    wrote: whether it will write, as far as can be told. presumed, doubtful: see `Branch`.
+    Attributes:
+        actor: Name of its actor.
+        op: The operation.
+        place: Number of its place.
+        wrote: Whether it will write, as far as known.
+        presumed: See `Branch`.
+        doubtful: See `Branch`.
     """
 
     actor: str
@@ -45,12 +50,18 @@ class Last(NamedTuple):
 
 
 class Branch(msgspec.Struct, eq=False):
-    """An edge of the tree and all below it. value: of a local choice; None for an operation.
+    """An edge of the tree and all below it.
 
-    op: None if it is not known (after a restored profile): then place and wrote mean nothing. foreseen: of the second
-    half of a race, whether it will write; None where that was seen. presumed: it is not known whether it will, and it
-    counts as a write even if it turns out to be a read. doubtful: it may turn out to be disabled, so that no other
-    sequence may rely on it.
+    Attributes:
+        actor: Name of the actor.
+        value: The value of a local choice; None for an operation.
+        op: The operation; None if it is unknown (after a restored profile), and then place and wrote mean nothing.
+        place: Number of its place.
+        wrote: Whether it writes.
+        doubtful: Whether it may turn out to be disabled, so that no other sequence may rely on it.
+        presumed: Whether its effect is unknown; it then counts as a write even if it turns out to be a read.
+        foreseen: For the later operation of a race, whether it will write; None if its effect was observed.
+        children: The edges below, in order.
     """
 
     actor: str
@@ -65,12 +76,19 @@ class Branch(msgspec.Struct, eq=False):
 
 
 def is_weak_initial(order: HappensBefore, sleeper: Sleeper, sequence: int, last: Last | None) -> bool:
-    """Whether `sleeper`, put first, would change nothing in the sequence."""
+    """Whether `sleeper` is a weak initial of the sequence: moving it to the front changes nothing.
+
+    Args:
+        order: Happens-before relation of the execution.
+        sleeper: The actor and its next operation.
+        sequence: Mask of the events of the sequence.
+        last: The operation at the end of the sequence, or None.
+    """
     actor, place, wrote = sleeper
     own = sequence & order.actors.get(actor, 0)
     if own:
         sequence &= (own & -own) - 1
-    elif last is not None and _disturbs(order, sleeper, last):  # asked first, as it mostly decides
+    elif last is not None and _disturbs(order, sleeper, last):  # checked first, as it usually decides
         return False
     if not sequence:
         return True
@@ -87,11 +105,18 @@ def _disturbs(order: HappensBefore, sleeper: Sleeper, last: Last) -> bool:
 
 
 def insert(order: HappensBefore, children: list[Branch], sequence: int, last: Last | None) -> int:
-    """Make sure that the tree covers the sequence; returns how many branches that took."""
+    """Make the tree cover the sequence, and return the number of branches inserted.
+
+    Args:
+        order: Happens-before relation of the execution.
+        children: The branches at the root of the tree.
+        sequence: Mask of the events of the sequence.
+        last: The operation at the end of the sequence, or None.
+    """
     root = True
     while sequence or last is not None:
         if not children and not root:
-            return 0  # a leaf: everything from there on is going to be explored
+            return 0  # a leaf: everything below it will be explored
         root = False
         for child in children:
             if child.value is not None:
@@ -115,7 +140,7 @@ def insert(order: HappensBefore, children: list[Branch], sequence: int, last: La
 
 
 def _ends_with(order: HappensBefore, child: Branch, sequence: int, last: Last | None) -> bool:
-    """Whether `last` is the actor's only operation in the sequence: if it cannot be taken here, then it never can."""
+    """Whether `last` is the actor's only operation in the sequence: if it is infeasible here, it is infeasible."""
     return last is not None and last.actor == child.actor and not sequence & order.actors.get(child.actor, 0)
 
 
@@ -139,7 +164,13 @@ def _append(order: HappensBefore, children: list[Branch], sequence: int, last: L
 
 
 def chain(order: HappensBefore, sequence: int, last: Last | None) -> list[Branch]:
-    """The sequence as branches, each the only child of the one before it."""
+    """Return the sequence as branches, each the only child of the one before it.
+
+    Args:
+        order: Happens-before relation of the execution.
+        sequence: Mask of the events of the sequence.
+        last: The operation at the end of the sequence, or None.
+    """
     branches: list[Branch] = []
     while sequence:
         lowest = sequence & -sequence
@@ -157,7 +188,7 @@ def chain(order: HappensBefore, sequence: int, last: Last | None) -> list[Branch
 
 
 def count(branches: Iterable[Branch]) -> int:
-    """How many branches there are, those below included."""
+    """Return the number of branches, including those below."""
     total, left = 0, list(branches)
     while left:
         branch = left.pop()
