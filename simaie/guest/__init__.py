@@ -1,1 +1,1 @@
-"""The guest's side: programs, the instruction sets they are written for, and the corpus of named programs."""
+"""The guest's side: programs and the instruction sets that they are written for."""

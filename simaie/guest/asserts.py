@@ -1,7 +1,7 @@
-"""Under ``python -O`` there are no asserts: a guest that relies on them would hold, whatever it does.
+"""Detection of asserts in guest programs: ``python -O`` removes them, so such a program would hold whatever it does.
 
-So a program whose functions have asserts is refused. The compiled code no longer shows them; the source does, if it can
-be had. Searched are the program's functions, and the functions and classes of the user's own that they name.
+A program whose functions contain asserts is refused. The compiled code no longer shows them, but the source does, if it
+is available. The search covers the program's functions, and the user's own functions and classes that they name.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from simaie.errors import OWN_CODE, UsageError
 __all__ = ["asserting", "require_asserts"]
 
 _CORPUS = f"{OWN_CODE}/guest/corpus"
-#: Where code is that is neither the user's nor a guest of simaie's.
+#: Directories of code that belongs neither to the user nor to a guest of simaie.
 _FOREIGN = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-#: A name that stands in code whose asserts were kept, as pytest keeps those of tests.
+#: A name in code whose asserts were kept, as pytest keeps those of tests.
 _KEPT = "AssertionError"
 
 
 def require_asserts(program: str, functions: Iterable[Any]) -> None:
-    """Raise UsageError if one of the `functions` of a program has asserts, or if its source cannot be had to tell."""
+    """Raise UsageError if a function of a program contains an assert, or if its source is not available.
+
+    Args:
+        program: Name of the program, for the message.
+        functions: The functions of the program.
+    """
     for function in functions:
         where = asserting(function)
         if where is not None:
@@ -39,7 +44,7 @@ def require_asserts(program: str, functions: Iterable[Any]) -> None:
 
 
 def asserting(function: Any) -> str | None:
-    """The function and place where `function`, or what it names, has an assert or has no source; None if nowhere."""
+    """Return the function and place of an assert, or of missing source, reachable from `function`; None if none."""
     seen: set[int] = set()
     pending: list[Any] = [function]
     while pending:
@@ -54,7 +59,7 @@ def asserting(function: Any) -> str | None:
 
 
 def _inside(found: Any) -> Iterator[Any]:
-    """The functions that `found` is made of or names."""
+    """Yield the functions that `found` consists of or names."""
     if isinstance(found, functools.partial):
         yield from (found.func, *found.args, *found.keywords.values())
     elif isinstance(found, MethodType):
@@ -72,7 +77,7 @@ def _inside(found: Any) -> Iterator[Any]:
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """What the code of `function` names: globals, what it takes from modules, closed-over values and defaults."""
+    """Yield the objects that `function` names: globals, attributes of modules, closed-over values and defaults."""
     names = {name for code in _codes(function.__code__) for name in code.co_names}
     for name in sorted(names & function.__globals__.keys()):
         value = function.__globals__[name]
@@ -105,7 +110,7 @@ def _is_of_interest(code: CodeType) -> bool:
 
 
 def _has_assert(function: FunctionType) -> bool:
-    """Whether the source has an assert that the code lacks; without a source only a lambda surely has none."""
+    """Whether the source has an assert that the code lacks; without source, only a lambda certainly has no assert."""
     code = function.__code__
     if code.co_name == "<lambda>" or any(_KEPT in one.co_names for one in _codes(code)):
         return False

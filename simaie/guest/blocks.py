@@ -1,4 +1,4 @@
-"""``async with`` blocks of guest code: `Cpu.atomic` and `Cpu.call`. They write records; ordered calls also step."""
+"""The ``async with`` blocks of guest code, `Cpu.atomic` and `Cpu.call`: they write records; ordered calls also step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ B = TypeVar("B", bound="AtomicBlock")
 
 
 class AtomicBlock:
-    """A block of one vCPU, open from ``async with`` to its end. It can be entered once."""
+    """A block of one vCPU, open from ``async with`` to its end; it can be entered once.
+
+    Args:
+        cpu: The vCPU.
+        block: The record of the block.
+    """
 
     def __init__(self, cpu: Any, block: Block) -> None:
         self._cpu, self._block = cpu, block
@@ -38,7 +43,7 @@ class AtomicBlock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is GeneratorExit:
-            return  # the execution is over, and with it nothing has ended
+            return  # the execution is over; the block has not ended
         cpu, block = self._cpu, self._block
         if not cpu.open_blocks or cpu.open_blocks[-1] is not block:
             inner = _name(cpu.open_blocks[-1]) if cpu.open_blocks else "no block"
@@ -51,20 +56,25 @@ class AtomicBlock:
             self._left()
 
     def _check_entry(self, around: list[Block]) -> None:
-        """Refuse to be entered inside `around`."""
+        """Raise UsageError if the block may not be entered inside the blocks `around`."""
 
     async def _begun(self) -> None:
-        """The block is open, and nothing inside it has happened yet."""
+        """Run when the block is open, before anything inside it."""
 
     async def _ending(self) -> None:
-        """The block is about to end, by no exception."""
+        """Run before the block ends without an exception."""
 
     def _left(self) -> None:
-        """The block has come to its end, by no exception."""
+        """Run after the block has ended without an exception."""
 
 
 class CallBlock(AtomicBlock):
-    """A call in progress: say what it returned by `returns`. One that an exception ends stays pending."""
+    """A call in progress; guest code passes its result to `returns`. A call that an exception ends stays pending.
+
+    Args:
+        cpu: The vCPU.
+        call: The record of the call.
+    """
 
     _block: Call
 
@@ -73,7 +83,7 @@ class CallBlock(AtomicBlock):
         self._returned = False
 
     def returns(self, result: Any = None) -> None:
-        """The call's result; once, before the block ends."""
+        """Set the call's result: once, before the block ends."""
         if self._returned or self._block.after is not None:
             when = "a second time" if self._returned else "after its end"
             raise UsageError(f"vCPU {self._cpu.name}: {_name(self._block)} returns {when}; do it once, inside")
@@ -96,7 +106,7 @@ class CallBlock(AtomicBlock):
         if not self._returned:
             raise UsageError(
                 f"vCPU {self._cpu.name}: {_name(self._block)} ended without a result; "
-                "end it with call.returns(value), or call.returns() if it gives nothing"
+                "end it with call.returns(value), or call.returns() if it returns nothing"
             )
         if self._block.ordered:
             await self._cpu.end_of_call("return", write=True)

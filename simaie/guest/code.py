@@ -3,13 +3,13 @@
     [ins("label", "again"), ins("ldrex", X, into="r1"), ins("reg_add", "r1", 1, into="r2"),
      ins("strex", X, "r2", into="r3"), ins("cbnz", "r3", "again")]
 
-An instruction names a method of the vCPU, or one of the few register instructions below that only move values about.
-An argument that is a string names a register, whose value at the end goes into the outcome if it was ever written,
-unless its name begins with a dot: such a register is the program's own business, and `observe` shows it where wanted.
-Registers start at 0 and hold 64 bits, unsigned.
+An instruction names a method of the vCPU or one of the few register instructions below, which only move values. An
+argument that is a string names a register. If a register is ever written, its final value is part of the outcome,
+unless its name begins with a dot: such a register is internal to the program, and `observe` can show it. Registers
+start at 0 and hold 64 bits, unsigned.
 
-`Code` resolves names once, to places in a list of registers in which the constants stand too: interpreting a program
-is most of what exploring it costs.
+`Code` resolves names once, to indices in a list that holds registers and constants, because the interpretation of a
+program is most of the cost of exploring it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", 
 Operand = int | str
 
 _MASK64 = (1 << 64) - 1
-#: How the name of a register begins that counts the rounds of a loop so as to cut it, and does nothing else.
+#: Prefix of the name of a register that only counts the rounds of a loop in order to cut it.
 COUNTER = "..rounds "
-#: A guest loop without any memory access would run for ever: after so many local instructions it is stopped.
+#: Most local instructions in a row: a guest loop without any memory access would run forever.
 _LOCAL_LIMIT = 100_000
 
 
@@ -43,8 +43,8 @@ def _sign_extend(value: int, bits: int) -> int:
     return (value & 2 * half - 1 ^ half) - half
 
 
-#: ``reg_NAME a, b``: both operands unsigned and of 64 bits, and the result wraps. A shift by 64 or more gives 0 (`sar`:
-#: the sign); `sext` extends the sign of the lowest `b` bits; the comparisons give 0 or 1, `slt` and `sle` signed ones.
+#: ``reg_NAME a, b``: both operands are unsigned and 64 bits wide, and the result wraps. A shift by 64 or more is 0
+#: (`sar`: the sign); `sext` extends the sign of the lowest `b` bits; comparisons are 0 or 1, `slt` and `sle` signed.
 ALU: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -64,18 +64,25 @@ ALU: dict[str, Callable[[int, int], int]] = {
     "sle": lambda a, b: int(_signed(a) <= _signed(b)),
 }
 #: Register instructions: moves, arithmetic, labels and branches. `cbz r label` branches if r is 0, `cbnz` if not;
-#: ``select c, a, b`` gives a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`;
-#: `spawn label` starts a thread that runs the same list from the label on, with a copy of the registers, as clone()
-#: does; `exit` ends the thread.
+#: ``select c, a, b`` is a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`;
+#: `spawn label` starts a thread that runs the same list from the label on, with a copy of the registers, like clone();
+#: `exit` ends the thread.
 LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe",
                    "spawn", "exit"})  # fmt: skip
 _ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1, "spawn": 1, "exit": 0}
-#: Those that name a label, their last argument.
+#: The instructions whose last argument is a label.
 BRANCHES = frozenset({"branch", "cbz", "cbnz", "spawn"})
 
 
 class Ins(msgspec.Struct, frozen=True):
-    """One instruction of a program as data: ``Ins(name, *arguments, into=register)``."""
+    """One instruction of a program as data.
+
+    Attributes:
+        name: A method of the vCPU, or a register instruction.
+        args: Constants and names of registers.
+        into: The register for the result; None to drop it.
+        options: Keyword arguments of the method, sorted by name.
+    """
 
     name: str
     args: tuple[Operand, ...] = ()
@@ -90,12 +97,29 @@ class Ins(msgspec.Struct, frozen=True):
 
 
 def ins(name: str, *args: Operand, into: str | None = None, **options: int | str) -> Ins:
-    """``ins("ldrex", X, into="r1", width=4)``: the instruction as data."""
+    """Return an instruction as data, as in ``ins("ldrex", X, into="r1", width=4)``.
+
+    Args:
+        name: A method of the vCPU, or a register instruction.
+        *args: Constants and names of registers.
+        into: The register for the result; None to drop it.
+        **options: Keyword arguments of the method.
+    """
     return Ins(name, args, into, tuple(sorted(options.items())))
 
 
 class Code(Sequence[Ins]):
-    """A checked list of instructions: every name exists in the ISA, every label that is branched to is there."""
+    """A checked list of instructions: every name exists in the instruction set, and every branch has its label.
+
+    Args:
+        instructions: The instructions.
+        cpu_class: The vCPU class of the instruction set.
+        where: Names the list in messages.
+
+    Raises:
+        UsageError: An item is not an instruction, has the wrong arguments, or lacks its label.
+        UnknownNameError: The instruction set has no such instruction.
+    """
 
     def __init__(self, instructions: Sequence[Ins], cpu_class: type[Cpu], where: str) -> None:
         self.instructions = tuple(instructions)
@@ -116,11 +140,11 @@ class Code(Sequence[Ins]):
                 raise UsageError(f"{where}, item {index}: no label {item.args[-1]!r} to branch to")
         compiler = _Compiler(self.labels, len(self.instructions))
         self.steps = [compiler.step(item) for item in self.instructions]
-        #: What the registers and constants hold in the beginning; the steps name places in it.
+        #: The initial values of registers and constants; the steps hold indices into this list.
         self.registers = compiler.initial
-        #: The places of registers that only count rounds.
+        #: The indices of registers that only count rounds.
         self.counters = compiler.counters
-        #: Of each branch back: the positions of its label and of itself.
+        #: The positions of the label and the branch, of each backward branch.
         self.loops = [(self.labels[str(item.args[-1])], index) for index, item in enumerate(self.instructions)
                       if item.name in BRANCHES and self.labels[str(item.args[-1])] <= index]  # fmt: skip
 
@@ -129,7 +153,7 @@ class Code(Sequence[Ins]):
         if not isinstance(label, str):
             raise UsageError(f"{where}, item {index}: a label has one argument, its name")
         if label in self.labels:
-            raise UsageError(f"{where}, item {index}: the label {label!r} stands twice")
+            raise UsageError(f"{where}, item {index}: the label {label!r} is defined twice")
         self.labels[label] = index
 
     def __len__(self) -> int:
@@ -147,13 +171,13 @@ def _known(cpu_class: Any) -> frozenset[str]:
     return frozenset({*cpu_class.instruction_names(), *LOCAL})
 
 
-#: What a step is, its first item. The rest: places of operands, the place of the result (0 if unwanted), and the name
-#: under which the result is observed, if it is.
+#: The first item of a step. The other items: indices of operands, index of the result (0 if unwanted), and the name
+#: under which the result is observed, or None.
 _CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING, _SPAWN = range(10)
 
 
 class _Compiler:
-    """Gives every register and constant its place, and every instruction its step. Place 0 is for what nobody wants."""
+    """Assigns an index to each register and constant, and a step to each instruction; index 0 takes dropped results."""
 
     def __init__(self, labels: dict[str, int], end: int) -> None:
         self._labels, self._end = labels, end
@@ -162,7 +186,7 @@ class _Compiler:
 
     @property
     def counters(self) -> frozenset[int]:
-        """The places of registers whose names begin with `COUNTER`."""
+        """The indices of registers whose names begin with `COUNTER`."""
         named = ((name, place) for (name, _), place in self._places.items() if isinstance(name, str))
         return frozenset(place for name, place in named if name.startswith(COUNTER))
 
@@ -190,7 +214,7 @@ class _Compiler:
         return _ALU, ALU[name[4:]], *places, into, seen
 
     def _place(self, operand: Operand, *, wrapped: bool = True) -> int:
-        """Where `operand` stands; a constant that an instruction of the vCPU gets is left as it is."""
+        """Return the index of `operand`; a constant argument of a vCPU instruction is not wrapped."""
         key = operand, wrapped or isinstance(operand, str)
         place = self._places.get(key)
         if place is None:
@@ -200,15 +224,15 @@ class _Compiler:
 
 
 async def run_code(code: Any, cpu: Any) -> None:
-    """Run a list of instructions on `cpu`; the registers written become observations."""
+    """Run a list of instructions on `cpu`; the written registers become observations."""
     await Interpreter(code, cpu).run()
 
 
 class _Child:
-    """What a `spawn` starts: `code` from a label on, with the registers as they are now."""
+    """The thread that a `spawn` starts: `code` from a label on, with a copy of the current registers."""
 
     def __init__(self, code: Code, position: int, registers: list[int]) -> None:
-        self.name = str(code[position].args[0])  # that of the label, for traces
+        self.name = str(code[position].args[0])  # of the label, for traces
         self._code, self._position, self._registers = code, position, registers.copy()
 
     async def __call__(self, cpu: Any) -> None:
@@ -216,7 +240,14 @@ class _Child:
 
 
 class Interpreter:
-    """Runs a list of instructions on a vCPU, from a position on."""
+    """Runs a list of instructions on a vCPU.
+
+    Args:
+        code: The instructions.
+        cpu: The vCPU.
+        position: Index of the first instruction to run.
+        registers: Initial values of registers and constants; None for those of `code`.
+    """
 
     def __init__(self, code: Code, cpu: Any, position: int = 0, registers: list[int] | None = None) -> None:
         self._code, self._cpu = code, cpu
@@ -224,9 +255,10 @@ class Interpreter:
         self._position = position
 
     def guest_state(self) -> tuple[int, list[int]]:
-        """All that what follows depends on: the position behind the instruction in execution, and the registers.
+        """Return the state on which the rest of the run depends: the position after the current instruction, and
+        registers.
 
-        Registers that only count how often a loop was gone round, so as to cut it, are left out.
+        Registers that only count the rounds of a loop in order to cut it are zeroed.
         """
         registers, counters = self._registers, self._code.counters
         if counters:
@@ -235,7 +267,7 @@ class Interpreter:
 
     @property
     def position(self) -> int:
-        """The position behind the instruction in execution."""
+        """The position after the instruction in execution."""
         return self._position
 
     @property
@@ -275,7 +307,7 @@ class Interpreter:
                     cpu.observe(seen, value)
 
     def _local(self, step: tuple[Any, ...], following: int) -> int:
-        """Carry out a register instruction; returns where to go on."""
+        """Execute a register instruction; return the position of the next instruction."""
         registers, kind = self._registers, step[0]
         if kind == _ALU:
             value = step[1](registers[step[2]], registers[step[3]]) & _MASK64

@@ -1,7 +1,7 @@
-"""What the methods of a scheme must return, and the error for one that returns something else.
+"""The results that the methods of a scheme must return, and the errors for other results.
 
-A vCPU checks every result before the guest sees it: None where a number belongs, or an Arm-like 0 for "stored", is a
-mistake of the scheme, and what the guest then makes of it would hide where it came from.
+A vCPU checks every result before the guest sees it. None instead of a number, or 0 for "stored" as on Arm, is an error
+of the scheme; the guest's use of it would hide where it came from.
 """
 
 from __future__ import annotations
@@ -24,20 +24,30 @@ _METHODS = {
 
 
 def require_number(scheme: Any, method: str, result: Any, width: int) -> int:
-    """Return `result`; SchemeError unless it is an unsigned integer of `width` bytes."""
+    """Return `result` after a check.
+
+    Args:
+        scheme: The scheme.
+        method: Name of its method.
+        result: What the method returned.
+        width: Width of the value in bytes.
+
+    Raises:
+        SchemeError: `result` is not an unsigned integer of `width` bytes.
+    """
     if type(result) is not int or result >> 8 * width:
         raise _error(scheme, method, result, _number(width))
     return result
 
 
 def require_none(scheme: Any, method: str, result: Any) -> None:
-    """Raise SchemeError unless `result` is None."""
+    """Raise SchemeError unless `result` of the scheme's `method` is None."""
     if result is not None:
         raise _error(scheme, method, result, "None")
 
 
 def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeError:
-    """The error for a `result` that the kind of `instruction` cannot have."""
+    """Return the error for a `result` that is impossible for the kind of `instruction`."""
     method, access = method_of(instruction), instruction.access
     if access is AccessKind.STORE:
         return _error(scheme, method, result, "None")
@@ -47,13 +57,13 @@ def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeEr
 
 
 def no_awaitable(scheme: Any, instruction: Instruction, body: Any) -> SchemeError:
-    """The error for a method that returned `body`, which cannot be awaited."""
+    """Return the error for a method that returned `body`, which cannot be awaited."""
     must = "be an `async def`, or return an operation of the host port"
     return SchemeError(f"{type(scheme).__name__}.{method_of(instruction)} returned {body!r}; it must {must}")
 
 
 def method_of(instruction: Instruction) -> str:
-    """The name of the method that carries out `instruction`."""
+    """Return the name of the scheme's method that performs `instruction`."""
     if instruction.mnemonic == "wait":
         return "wait"
     if isinstance(instruction.effect, tuple):

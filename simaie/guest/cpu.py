@@ -1,7 +1,7 @@
 """A vCPU as guest code sees it: the instructions that every instruction set has.
 
-An instruction opens a record in the trace, lets the scheme's helper perform its host operations, and closes the
-record. What an instruction *means* stands in the ISA's class, how it is *emulated* in the scheme; neither knows the
+An instruction opens a record in the trace, lets the scheme's helper perform its host operations, and closes the record.
+The class of the instruction set defines the *meaning* of an instruction, the scheme its *emulation*; neither knows the
 other.
 """
 
@@ -33,7 +33,12 @@ WIDTHS = (1, 2, 4, 8, 16)
 
 
 class Thread:
-    """A handle on a spawned guest thread: its vCPU's name, once it runs."""
+    """A handle to a spawned guest thread.
+
+    Attributes:
+        name: The name of its vCPU.
+        done: Whether the thread has ended.
+    """
 
     __slots__ = ("done", "name")
 
@@ -44,23 +49,28 @@ class Thread:
 class Cpu:
     """One vCPU. `address` and `width` are in bytes, values are unsigned and wrap at the width.
 
-    name: structural, e.g. ``"0"``. identity: the token that a scheme keeps for it; a later thread may get it again.
-    local: the scheme's own state for this vCPU. instruction: the one in execution, None between two. entered: the
-    instruction of the last operation performed for it, by which the engine knows whether it is inside one. silent: the
-    accesses that ended before any operation was seen to be performed for them. counted: whether the guest has asked how
-    many instructions it has begun.
+    Attributes:
+        name: Structural name, e.g. ``"0"``.
+        identity: The token by which a scheme knows the vCPU; a later thread may get the same token.
+        local: The scheme's own state of this vCPU.
+        instruction: The instruction in execution; None between two instructions.
+        entered: The instruction of the last operation performed for this vCPU, from which the engine knows whether the
+            vCPU is inside an instruction.
+        silent: The accesses that ended before any operation was seen to be performed for them.
+        counted: Whether the guest has read the number of instructions begun.
+        observations: Values observed so far, by name.
     """
 
     isa: ClassVar[str] = "generic"
-    #: Which orders of plain accesses the architecture promises without fences.
+    #: The orders of plain accesses that the architecture guarantees without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
-    #: Which accesses are single-copy atomic: of the base architecture under ``""``, and by the name of an extension.
+    #: The single-copy atomic accesses: of the base architecture under ``""``, and by the name of an extension.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {}
-    #: The architecture's rule for load-linked and store-conditional; None if it has none.
+    #: The architecture's rule for load-linked and store-conditional; None if it has no such instructions.
     reservation: ClassVar[ReservationRule | None] = None
-    #: What may have ended this vCPU's reservations, in order; made with the first one.
+    #: The events that may have ended this vCPU's reservations, in order; created with the first one.
     reservation_ends: list[ReservationEnd] | tuple[()] = ()
-    #: All blocks of this vCPU in the order of their beginnings, and those that are open; made with the first one.
+    #: All blocks of this vCPU in the order of their beginnings, and the open ones; created with the first one.
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
@@ -80,25 +90,25 @@ class Cpu:
 
     @property
     def instructions_begun(self) -> int:
-        """How many instructions have begun. A guest that asks for it is in another state with each of them."""
+        """The number of instructions begun. For a guest that reads it, each instruction changes its state."""
         self.counted = True
         return self._begun
 
     # -- plain accesses -----------------------------------------------------------------------
 
     def load(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """A plain load."""
+        """Load `width` bytes at `address`."""
         return self._access("load", _LOAD, address, width, self._scheme.load(self, address, width))
 
     def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
-        """A plain store."""
+        """Store `width` bytes of `value` at `address`."""
         body = self._scheme.store(self, address, width, value)
         return self._access("store", _STORE, address, width, body, 1, value)
 
     # -- threads, choices, results ------------------------------------------------------------
 
     def spawn(self, code: Callable[[Any], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Thread]:
-        """Start a guest thread that runs ``code(cpu)`` on a vCPU of its own; returns a handle to join."""
+        """Start a guest thread that runs ``code(cpu)`` on a separate vCPU; return a handle to join."""
         return self._access("spawn", AccessKind.OTHER, 0, 0, Op(Kind.SPAWN, value=code))
 
     def join(self, thread: Thread) -> Coroutine[Any, Any, None]:
@@ -108,14 +118,25 @@ class Cpu:
     def wait_until(
         self, address: int, predicate: Callable[[int], bool], *, width: int = 4
     ) -> Coroutine[Any, Any, int]:
-        """Wait until ``predicate(value)`` holds of the location; returns the value. It never spins."""
+        """Wait until ``predicate(value)`` holds of the location, without spinning; return the value.
+
+        Args:
+            address: Guest-virtual address.
+            predicate: A plain function of the unsigned value.
+            width: Width in bytes.
+        """
         if makes_coroutine(predicate):
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
         return self._access("wait", AccessKind.LOAD, address, width, body)
 
     def choose(self, arity: int, what: str = "") -> Coroutine[Any, Any, int]:
-        """A non-deterministic integer in [0, arity): the scheduler explores all of them. Not a memory access."""
+        """Return a non-deterministic integer in [0, arity); the scheduler explores all of them. No memory access.
+
+        Args:
+            arity: Number of alternatives.
+            what: The question that the choice answers, as a trace shows it.
+        """
         if arity < 1:
             raise UsageError(f"choose needs at least one alternative, not {arity}")
         return self._access("choose", AccessKind.OTHER, 0, 0, Op(Kind.CHOICE, value=arity, note=what))
@@ -124,26 +145,34 @@ class Cpu:
         """Add ``<vCPU>:<name> = value`` to the outcome of the execution."""
         self.observations[name] = value
 
-    # -- what the guest says of its own code ----------------------------------------------------
+    # -- what the guest states about its own code -----------------------------------------------
 
     def atomic(self, name: str) -> AtomicBlock:
-        """``async with cpu.atomic("push"):`` what is inside shall be atomic, and checkers may judge whether it is.
+        """Return a block that states that the code inside is meant to be atomic: ``async with cpu.atomic("push"):``.
 
-        Inside another atomic block it is a part of that. A record only: no step, no lock, nothing is made atomic.
+        Checkers may judge whether it is. A block inside another atomic block is a part of that block. The block is a
+        record only: no step, no lock; it makes nothing atomic.
         """
         return AtomicBlock(self, Block(self.name, name, 0))
 
     def call(self, name: str, *args: Any, ordered: bool = False) -> CallBlock:
-        """``async with cpu.call("pop") as call: ... call.returns(value)``: a call of an object, for checkers to judge.
+        """Return a block that records a call of an object: ``async with cpu.call("pop") as call: ...
+        call.returns(value)``.
 
-        Arguments and results should be plain values. A record only, as `atomic` is, unless it is `ordered`: then its
-        two ends are steps, so that ``dpor`` also tells apart which calls were over before which began, and can prove
-        that an object is linearizable. They are no accesses of the guest's, and order nothing on the host.
+        Checkers judge the recorded calls. Like `atomic`, the block is a record only, unless it is `ordered`. The two
+        ends of an ordered call are steps, so that ``dpor`` also distinguishes which calls ended before others began,
+        and can prove that an object is linearizable. These steps are no accesses of the guest, and order nothing on the
+        host.
+
+        Args:
+            name: Name of the method.
+            *args: Arguments of the call, which should be plain values.
+            ordered: Whether the two ends are steps.
         """
         return CallBlock(self, Call(self.name, name, 0, args=args, ordered=ordered))
 
     def end_of_call(self, mnemonic: str, *, write: bool) -> Coroutine[Any, Any, None]:
-        """One end of an ordered call: ends conflict with beginnings, and beginnings not with each other."""
+        """Perform one end of an ordered call; two beginnings do not conflict, all other pairs of ends do."""
         calls = self._scheme.host.calls
         body = calls.update("count", _count) if write else calls.load()
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, body)
@@ -151,16 +180,16 @@ class Cpu:
     # -- the system side ----------------------------------------------------------------------
 
     def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
-        """An exception, interrupt or context switch is taken here, between two instructions, and returned from."""
+        """Take an exception, interrupt or context switch between two instructions, and return from it."""
         body = self._scheme.exception(self, cause)
         return self._access(cause, AccessKind.OTHER, 0, 0, body, ends=Cause.EXCEPTION)
 
     def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
-        """Replace the page-table entry of `address`: what an operating system does, in full-system mode.
+        """Replace the page-table entry of `address`, as an operating system does in full-system mode.
 
         Raises:
-            UsageError: In user mode, where accesses follow the mapping without a step: in which order an access and a
-                change of the mapping come would be no choice of the scheduler's.
+            UsageError: the machine is in user mode. There an access reads the mapping without a step, so the scheduler
+                could not choose whether the access or the change comes first.
         """
         if not self._machine.full_system:
             raise UsageError(
@@ -170,11 +199,11 @@ class Cpu:
         return self._access("map-page", AccessKind.OTHER, 0, 0, self._scheme.pages.set(address, page))
 
     def leave(self) -> Coroutine[Any, Any, None]:
-        """The thread ends: the engine calls it, guest code need not. UsageError if it ends inside a block."""
+        """End the thread; the engine calls this, guest code need not. Raise UsageError if it ends inside a block."""
         check_closed(self)
         return self._access("thread-exit", AccessKind.OTHER, 0, 0, self._scheme.thread_exit(self))
 
-    # -- how an instruction is carried out ------------------------------------------------------
+    # -- how an instruction is performed --------------------------------------------------------
 
     async def _access(
         self,
@@ -188,11 +217,23 @@ class Cpu:
         *,
         ends: Cause | None = None,
     ) -> Any:
-        """One guest instruction: record it, check the address, let `body` perform it, check what the scheme returned.
+        """Perform one guest instruction: record it, check the address, run `body`, check the scheme's result.
 
-        effect: what the instruction is asked to make of its location. ends: as what it may end the vCPU's reservation;
-        a store-conditional need not say it. Raises SchemeError for a result of the wrong type. A fault in the middle
-        tells the scheme, which must let go of what it holds, and goes on to the guest.
+        A fault in the middle is passed to the scheme, which must release what it holds, and then to the guest.
+
+        Args:
+            mnemonic: Name of the instruction.
+            access: Kind of the access.
+            address: Guest-virtual address.
+            width: Width in bytes.
+            body: Performs the access.
+            alignment: Bytes to which the address must be aligned.
+            effect: The value or function that the instruction applies to its location.
+            ends: How the instruction may end the vCPU's reservation; implied for a store-conditional.
+
+        Raises:
+            SchemeError: The scheme returned a result of the wrong type.
+            GuestFault: The address is misaligned or out of range, or the access faults.
         """
         number = self._begun
         self._begun = number + 1
@@ -233,7 +274,7 @@ class Cpu:
         return result
 
     def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
-        """Note what an instruction did to the reservation: its scheme may perform no operation for that."""
+        """Record how an instruction affected the reservation: its scheme may perform no operation for that."""
         if self.reservation is not None:
             ends = self.reservation_ends = self.reservation_ends or []
             ends.append(ReservationEnd(self.name, by.number, cause.name, by.mnemonic))
@@ -246,7 +287,7 @@ class Cpu:
 
     @classmethod
     def instruction_names(cls) -> list[str]:
-        """The methods that guest code may call."""
+        """Return the names of the methods that guest code may call, sorted."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
         return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call"})
 
@@ -256,7 +297,7 @@ def _count(ended: int) -> tuple[int, None]:
 
 
 def _close(body: object) -> None:
-    """Close a coroutine that never started, and those that it was made with: Python would warn about them."""
+    """Close a coroutine that never started, and those that it was created with: Python would warn about them."""
     if isinstance(body, CoroutineType) and body.cr_frame is not None:
         handed = list(body.cr_frame.f_locals.values())
         body.close()
@@ -265,6 +306,6 @@ def _close(body: object) -> None:
 
 
 def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:
-    """Raise UsageError unless `width` is one that the instruction has."""
+    """Raise UsageError unless `width` is in `allowed`, in bytes."""
     if width not in allowed:
         raise UsageError(f"width must be one of {', '.join(map(str, allowed))} bytes, not {width!r}")

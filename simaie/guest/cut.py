@@ -1,7 +1,7 @@
-"""A program with parts left out: what a counterexample is cut down to, and how a file or a command names it.
+"""A program with parts left out: the form of a shrunk counterexample, and the text by which files and commands name it.
 
-A cut says what to leave out of the whole program, so that the whole, which can be found again by name, is all that has
-to be referred to. A vCPU that is cut is still there and does nothing: the others keep their names.
+A cut lists what to leave out of the original program, so that a reference needs only the original, which can be found
+by name. A cut vCPU still exists and does nothing: the others keep their names.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ __all__ = ["FINAL_CHECK", "Cut", "without"]
 
 
 class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """What to leave out of thread number `thread`: all that it does, or some instructions, counted from 0.
+    """The parts to leave out of one thread: all of it, or some instructions, numbered from 0.
 
-    items: of a list, the items with these indices; of a function, the instructions with these numbers in the order in
-    which it comes to them. end: all from this one on (None: no such end). With neither, the whole thread.
-    `FINAL_CHECK` is what leaves out the final check, which mostly counts on the whole program.
+    Without `items` and `end`, the whole thread is left out. `FINAL_CHECK` leaves out the final check, which usually
+    relies on the complete program.
+
+    Attributes:
+        thread: Index of the thread.
+        items: Of a list, the indices of the items; of a function, the numbers of the instructions in execution order.
+        end: Every instruction from this number on is left out; None for no such end.
     """
 
     thread: int
@@ -33,7 +37,13 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     @classmethod
     def of(cls, thread: int, gone: Iterable[int], end: int | None = None) -> Cut:
-        """The cut of `gone` and of all from `end` on, written in the one way in which it is written."""
+        """Return the cut of `gone` and of all instructions from `end` on, in its canonical form.
+
+        Args:
+            thread: Index of the thread.
+            gone: Numbers of the instructions to leave out.
+            end: Every instruction from this number on is left out; None for no such end.
+        """
         items = set(gone) if end is None else {item for item in gone if item < end}
         while end is not None and end - 1 in items:
             end -= 1
@@ -42,16 +52,16 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     @property
     def whole(self) -> bool:
-        """Whether nothing of the thread is left."""
+        """Whether the cut leaves nothing of the thread."""
         return self.items is None and self.end is None
 
     @property
     def nothing(self) -> bool:
-        """Whether all of the thread is left."""
+        """Whether the cut leaves the whole thread."""
         return self.items == () and self.end is None
 
     def has(self, number: int) -> bool:
-        """Whether the instruction (or item) with this number is left out."""
+        """Whether the cut leaves out the instruction (or item) with this number."""
         return self.whole or number in (self.items or ()) or (self.end is not None and number >= self.end)
 
     def __str__(self) -> str:
@@ -64,7 +74,11 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
 
     @classmethod
     def parse(cls, text: str) -> Cut:
-        """From ``1`` (the whole thread), ``0:2+5-7+9-`` (2, 5 to 7, all from 9 on) or ``final``; else UsageError."""
+        """Return the cut of a text; raise UsageError if the text is no cut.
+
+        Args:
+            text: ``1`` (the whole thread), ``0:2+5-7+9-`` (2, 5 to 7, all from 9 on) or ``final``.
+        """
         if text == "final":
             return FINAL_CHECK
         thread, colon, parts = text.partition(":")
@@ -85,7 +99,7 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 
 FINAL_CHECK = Cut(-1)
-#: More instructions than anybody names on a command line: a range beyond it is a slip, and would fill memory.
+#: More instructions than a command line plausibly names: a range beyond this is a typo, and would fill memory.
 _MOST = 1_000_000
 
 
@@ -96,7 +110,7 @@ def _range(first: int, last: int) -> range:
 
 
 def _runs(items: Iterable[int]) -> list[tuple[int, int]]:
-    """The first and last of each run of neighbours."""
+    """Return (first, last) of each run of consecutive numbers."""
     runs: list[tuple[int, int]] = []
     for item in items:
         if runs and runs[-1][1] == item - 1:
@@ -107,15 +121,19 @@ def _runs(items: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def without(program: Program, cuts: Sequence[Cut]) -> Program:
-    """`program` without what `cuts` names, counted in the whole program even if `program` is cut already.
+    """Return a program without the parts that `cuts` name; the initial memory stays.
 
-    The initial memory stays. Raises UsageError if there is no such thread, if a list has no such item, or if a branch
-    in one loses its label.
+    Args:
+        program: The program; if it is cut already, the cuts apply to its original.
+        cuts: The cuts.
+
+    Raises:
+        UsageError: There is no such thread, a list has no such item, or a branch in a list loses its label.
     """
     whole = program.whole or program
     threads = list(whole.threads)
     made = copy.copy(whole)
-    made.__dict__.pop("digest", None)  # worked out anew, of what is left
+    made.__dict__.pop("digest", None)  # recomputed for what is left
     for cut in cuts:
         if cut == FINAL_CHECK:
             made.final = None

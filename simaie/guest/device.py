@@ -1,4 +1,4 @@
-"""A device that reads and writes guest RAM by itself (DMA): no guest instruction, so no scheme sees it."""
+"""A device that reads and writes guest RAM directly (DMA): no guest instruction, so no scheme sees it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Device(Cpu):
     isa: ClassVar[str] = "device"
 
     def dma_read(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """Read RAM past the emulator's helpers."""
+        """Read RAM, bypassing the emulator's helpers."""
         body = self._scheme.host.load(address, width)
         return self._access("dma-read", AccessKind.LOAD, address, width, body)
 
     def dma_write(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
-        """Write RAM past the emulator's helpers."""
+        """Write RAM, bypassing the emulator's helpers."""
         body = self._scheme.host.store(address, width, value)
         return self._access("dma-write", AccessKind.STORE, address, width, body, 1, value)

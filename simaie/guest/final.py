@@ -1,6 +1,6 @@
-"""The final check of a program: what it sees, and what it says of the final state.
+"""The final check of a program: the state that it sees, and its verdict on that state.
 
-It accepts by returning True, or None where it only asserts; it refuses by returning False or by an AssertionError.
+It accepts by returning True, or None if it only asserts; it rejects by returning False or raising AssertionError.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from simaie.errors import GuestError, SimaieError, raised
 
 __all__ = ["FinalState", "judge_final"]
 
-#: From here on a number is easier to read in hexadecimal.
+#: From this value on, a message shows a number in hexadecimal.
 _HEXADECIMAL_FROM = 10_000
 
 
 class FinalState:
-    """What a program's final check sees: ``memory[address]`` reads 4 bytes; `registers` are the observations.
+    """The final state that a program's final check sees: ``memory[address]`` reads 4 bytes.
 
-    Addresses are physical (in user mode without a page table: just the guest's).
+    Addresses are physical (in user mode without a page table: equal to the guest's).
+
+    Args:
+        read: Returns the unsigned value at (physical address, width in bytes).
+        registers: The observations, by name.
+
+    Attributes:
+        registers: The observations, by name; reads of it are recorded.
     """
 
     def __init__(self, read: Callable[[int, int], int], registers: Mapping[str, int]) -> None:
@@ -29,25 +36,25 @@ class FinalState:
         self.registers: dict[str, int] = _Registers(registers, self._seen)
 
     def __repr__(self) -> str:
-        return "<FinalState>"  # without its address: it may stand in the text of a failed assertion
+        return "<FinalState>"  # without its address: the text of a failed assertion may contain it
 
     def __getitem__(self, address: int) -> int:
         return self.read(address)
 
     def read(self, address: int, *, width: int = 4) -> int:
-        """The unsigned value of the `width` bytes at `address`."""
+        """Return the unsigned value of the `width` bytes at `address`."""
         value = self._read(address, width)
         self._seen[f"[{address:#x}]" + ("" if width == 4 else f"/{width}")] = value
         return value
 
     @property
     def seen(self) -> dict[str, int]:
-        """What was read so far, in that order, by the names that outcomes have: ``[0x1000]``, ``0:r``."""
+        """The values read so far, in that order, named as in outcomes: ``[0x1000]``, ``0:r``."""
         return dict(self._seen)
 
 
 class _Registers(dict[str, int]):
-    """The observations; notes which of them are looked at."""
+    """The observations; records which of them are read."""
 
     def __init__(self, registers: Mapping[str, int], seen: dict[str, int]) -> None:
         super().__init__(registers)
@@ -58,16 +65,16 @@ class _Registers(dict[str, int]):
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of `name`, noted if there is one."""
+        """Return the value of `name`, and record the read if there is one."""
         return self[name] if name in self else default  # noqa: SIM401 - this is that `get`
 
     def values(self) -> Any:  # a type that Python does not export
-        """All are looked at."""
+        """Return all values, and record that all were read."""
         self._seen.update(self)
         return super().values()
 
     def items(self) -> Any:  # as above
-        """All are looked at."""
+        """Return all items, and record that all were read."""
         self._seen.update(self)
         return super().items()
 
@@ -75,17 +82,17 @@ class _Registers(dict[str, int]):
 def judge_final(
     program: str, final: Callable[[FinalState], object], state: FinalState, shown: Mapping[str, int]
 ) -> str | None:
-    """Ask `final` about `state`. Returns None if it accepts; else why it refuses, as far as that is known.
+    """Run a final check on a state; return None if it accepts, else the known reason for the rejection.
 
     Args:
-        program: The name of its program.
+        program: Name of the program.
         final: The check.
-        state: What it is to see.
-        shown: What the outcome shows already, by name.
+        state: The state to check.
+        shown: The values that the outcome shows already, by name.
 
     Raises:
-        UsageError: It returned something else than a bool or None.
-        GuestError: It raised something else than an AssertionError.
+        UsageError: The check returned something other than a bool or None.
+        GuestError: The check raised something other than an AssertionError.
     """
     try:
         result = final(state)

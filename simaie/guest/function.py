@@ -1,6 +1,6 @@
-"""The read-modify-write functions of the instruction sets: named, so that a trace can show them.
+"""The read-modify-write functions of the instruction sets, named so that a trace can show them.
 
-Each takes the old value, unsigned, and gives the new one, wrapped at `width` bytes.
+Each takes the old value, unsigned, and returns the new one, wrapped at `width` bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ _BINARY: dict[str, Callable[[int, int], int]] = {
 
 
 def rmw(name: str, operand: int, width: int) -> Function:
-    """The function `name` with its operand bound; signed minimum and maximum are ``smin`` and ``smax``."""
+    """Return the function `name` with its operand bound.
+
+    Args:
+        name: A key of `_BINARY`, or ``smin`` or ``smax`` for the signed minimum and maximum.
+        operand: The second operand.
+        width: Width of the values in bytes.
+    """
     mask = (1 << 8 * width) - 1
     label = f"{name} {operand & mask}"
     if name in ("smin", "smax"):

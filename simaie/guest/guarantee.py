@@ -1,13 +1,14 @@
-"""Which accesses an architecture promises to be single-copy atomic, and what an access without the promise may become.
+"""The accesses that an architecture guarantees to be single-copy atomic, and what any other access may become.
 
-Each vCPU class has its own row, ``Cpu.guarantees``: the base architecture under the name ``""``, and one more for each
-extension that promises more. The `native` scheme splits accesses by it, and the single-copy checker judges by it.
+Each vCPU class has its own table, ``Cpu.guarantees``: the base architecture under the name ``""``, and one entry for
+each extension with a stronger guarantee. The `native` scheme splits accesses by it, and the single-copy checker judges
+by it.
 
-An access without the promise is a sequence of smaller ones in any order. An access that is wider than the widest
-promised one is cut into parts of that width, and the promise holds of each part: the LDRD of Armv7 is two words. A
-misaligned part is single bytes: Arm says so (DDI 0487, B2.2.1), RISC-V allows "any granularity" (RVWMO, appendix A),
-POWER leaves number and alignment to the implementation (book II, 1.4), and x86 promises nothing beyond a byte for an
-access across two cache lines, nor for a vector (SDM 3A, 9.1.1).
+An access without the guarantee is a sequence of smaller ones in any order. An access wider than the widest guaranteed
+one is cut into parts of that width, and the guarantee holds of each part: the LDRD of Armv7 is two words. A misaligned
+part is single bytes: Arm says so (DDI 0487, B2.2.1), RISC-V allows "any granularity" (RVWMO, appendix A), POWER leaves
+number and alignment to the implementation (book II, 1.4), and x86 guarantees only bytes for an access across two cache
+lines and for a vector (SDM 3A, 9.1.1).
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class Guarantee(msgspec.Struct, frozen=True):
         plain: The widest plain load or store.
         linked: The widest load-linked.
         atomic: The widest read-modify-write or store-conditional.
-        line: An unaligned plain access within so many aligned bytes counts as aligned; 1 if it must be aligned.
+        line: An unaligned plain access within this many aligned bytes counts as aligned; 1 if it must be aligned.
         split_locks: Whether atomic instructions are atomic at any address.
-        parts_too: Whether a wider plain access keeps the promise for each of its parts.
+        parts_too: Whether the guarantee holds for each part of a wider plain access.
     """
 
     plain: int
@@ -42,7 +43,13 @@ class Guarantee(msgspec.Struct, frozen=True):
     parts_too: bool = True
 
     def covers(self, access: AccessKind, address: int, width: int) -> bool:
-        """Return whether each load and store of such an instruction is promised to be single-copy atomic."""
+        """Return whether each load and store of such an instruction is guaranteed to be single-copy atomic.
+
+        Args:
+            access: Kind of the access.
+            address: Its address.
+            width: Its width in bytes.
+        """
         if access in _PLAIN:
             if width > self.plain:
                 return False
@@ -54,7 +61,13 @@ class Guarantee(msgspec.Struct, frozen=True):
         return False
 
     def parts(self, access: AccessKind, address: int, width: int) -> tuple[int, ...]:
-        """Return the widths of the smaller accesses that a load or store may become, in the order of addresses."""
+        """Return the widths of the smaller accesses that a load or store may become, in the order of addresses.
+
+        Args:
+            access: Kind of the access.
+            address: Its address.
+            width: Its width in bytes.
+        """
         if self.covers(access, address, width):
             return (width,)
         widest = self.linked if access is AccessKind.LOAD_LINKED else self.plain

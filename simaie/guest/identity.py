@@ -1,7 +1,7 @@
-"""What makes two programs the same: a fingerprint of their code, and who is known in this process.
+"""The identity of a program: a fingerprint of its code, and the live programs of this process.
 
-A function's identity is its source text where that can be had, so that it does not depend on the Python version,
-plus its defaults and the plain values that it closes over; where there is no source, its bytecode.
+A function's identity is its source text, if available, so that it does not depend on the Python version, plus its
+defaults and the plain values that it closes over. Without source, its bytecode replaces the text.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _known: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def remember(program: Any) -> None:
-    """Keep track of a live program, so that a replay file saved in this process finds it."""
+    """Register a live program, so that a replay file saved in this process finds it."""
     _known.add(program)
 
 
 def find_program(name: str, digest: str) -> Any | None:
-    """A live program of this process with that name and digest, if there is one."""
+    """Return a live program of this process with that name and digest, or None."""
     return next((p for p in _known if p.name == name and p.digest == digest), None)
 
 
 def fingerprint(*parts: Any) -> str:
-    """128 bits over `parts` (values, functions, and sequences of them), in hexadecimal."""
+    """Return 128 bits over `parts` (values, functions, and sequences of them), in hexadecimal."""
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         _feed(state, part, depth=0)
@@ -56,7 +56,7 @@ def _feed(state: Any, part: Any, depth: int) -> None:
             _feed(state, item, depth)
         state.update(b")")
     else:
-        # An object of some class: its state is unknown, its kind is not.
+        # An object of an unknown class: its kind is known, its state is not.
         state.update(type(part).__qualname__.encode() + b"\0")
 
 
@@ -71,7 +71,7 @@ def _feed_function(state: Any, function: Any, depth: int) -> None:
     for cell in function.__closure__ or ():
         try:
             _feed(state, cell.cell_contents, depth + 1)
-        except ValueError:  # an empty cell: a name that is not bound yet
+        except ValueError:  # an empty cell: its variable is not bound yet
             state.update(b"unbound\0")
 
 

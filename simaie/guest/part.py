@@ -1,12 +1,12 @@
 """Part of a guest function: some of its instructions left out, and all from a certain one on.
 
-A function is no list from which items could be taken. What can be told is how it runs: its instructions are counted as
-it comes to them, those to be left out included. One that is left out takes no step and returns 0; at the one behind
-the last, the function ends as if its vCPU had run out of code there. Like a list with items missing this is a guest
-program of its own, and says of an emulator what any other would.
+Items cannot be removed from a function as from a list, but its execution can be controlled: its instructions are
+numbered as the function reaches them, including those to be left out. An instruction that is left out takes no step and
+returns 0. At the end of the part the function ends as if its vCPU had run out of code. Like a list with items removed,
+the part is a guest program in its own right, and it tests an emulator as any other program does.
 
-The vCPU's `_access`, through which all instructions go, is replaced on the vCPU itself, and only while such a function
-runs: whole programs pay nothing. What replaces it is no coroutine, so that a suspended guest looks as it always does.
+All instructions go through the vCPU's `_access`. It is replaced on the vCPU itself, and only while such a function
+runs, so complete programs pay nothing. The replacement is no coroutine, so a suspended guest looks as usual.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ __all__ = ["part_of"]
 
 
 class _Ended(BaseException):
-    """Ends the function from inside. Not an Exception: the guest shall not catch it."""
+    """Ends the function from inside; not an Exception, so that the guest does not catch it."""
 
 
 def part_of(function: Callable[[Any], Any], gone: frozenset[int], end: int | None) -> Callable[[Any], Any]:
-    """`function` without the instructions whose numbers are in `gone`, and those from number `end` on (None: none)."""
+    """Return `function` without some of its instructions.
+
+    Args:
+        function: The guest function.
+        gone: Numbers of the instructions to leave out.
+        end: Every instruction from this number on is left out; None for no such end.
+    """
     return partial(_run, function, tuple(sorted(gone)), end)  # of plain values: a program's digest sees them
 
 
@@ -38,7 +44,7 @@ async def _run(function: Callable[[Any], Any], gone: tuple[int, ...], end: int |
 
 
 class _Counting:
-    """Stands for the `_access` of one vCPU."""
+    """Replaces the `_access` of one vCPU."""
 
     def __init__(self, cpu: Any, gone: frozenset[int], end: int | None) -> None:
         self._perform, self._gone, self._end = cpu._access, gone, end

@@ -1,4 +1,4 @@
-"""A guest program: code for each vCPU, initial memory, and what must hold at the end. It knows an ISA, no scheme."""
+"""A guest program: code for each vCPU, initial memory and a final check. It knows an instruction set, but no scheme."""
 
 from __future__ import annotations
 
@@ -28,17 +28,23 @@ ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]
 
 
 class Program:
-    """Guest code and what it must achieve.
+    """Guest code, its initial state, and the condition that it must achieve.
 
-    name: for reports and traces. isa: a name in `simaie.guest.isa.ISAS`, such as ``"arm"`` or ``"x86"``. threads: one
-    per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`. init: address -> an integer (4 bytes), ``(value,
-    width)``, or bytes. final: given the `FinalState`, returns whether it is acceptable, a bool (or asserts, and returns
-    None); it is asked only of executions that ran to their end. watch: the locations that outcomes show, address ->
-    width; by default those of `init`. pages: virtual page address -> `Page`. devices: uninstrumented bus masters,
-    ``async def device(dev)``. checkers: what it is to be judged by beside the usual checkers: names
-    (``"linearizable-stack"``) or functions.
+    Args:
+        name: Name for reports and traces.
+        isa: A name in `simaie.guest.isa.ISAS`, such as ``"arm"`` or ``"x86"``.
+        threads: One per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`.
+        init: Initial memory: address -> an integer (4 bytes), ``(value, width)``, or bytes.
+        final: The final check: called with the `FinalState`, it returns whether the state is acceptable (a bool), or
+            asserts and returns None. It is called only for executions that ran to their end.
+        watch: The locations that outcomes show, address -> width in bytes; by default those of `init`.
+        pages: Virtual page address -> `Page`.
+        devices: Uninstrumented bus masters, each an ``async def device(dev)``.
+        description: One line for listings.
+        checkers: Checkers to run in addition to the usual ones: names (``"linearizable-stack"``) or functions.
 
-    Raises UsageError if any of these cannot be what it should be.
+    Raises:
+        UsageError: An argument is not of the form above.
     """
 
     def __init__(
@@ -62,7 +68,7 @@ class Program:
         self.cpu_class = isa_class(isa)
         self.threads = tuple(self._thread(i, code) for i, code in enumerate(threads))
         if not self.threads:
-            raise UsageError(f"program {name!r} has no threads; give it at least one")
+            raise UsageError(f"program {name!r} has no threads; it needs at least one")
         self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(devices))
         self.image = tuple(_initial(address, value) for address, value in (init or {}).items())
         if final is not None:
@@ -73,7 +79,7 @@ class Program:
         for virtual, page in self.pages.items():
             if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
                 raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
-        #: The same by number: page -> physical address.
+        #: `pages` by number: virtual page number -> physical address of its frame.
         self.frames = {virtual // PAGE_SIZE: page.frame for virtual, page in self.pages.items()}
         self.description = description
         if isinstance(checkers, str):
@@ -82,8 +88,8 @@ class Program:
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
-        self._asserts_required = False  # whether `require_asserts` was asked, and raised nothing
-        #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
+        self._asserts_required = False  # whether `require_asserts` ran without an error
+        #: The original program that this one is cut from, and the cuts (see `simaie.guest.cut`).
         self.whole: Program | None = None
         self.cuts: tuple[Cut, ...] = ()
         remember(self)
@@ -98,19 +104,19 @@ class Program:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Identity of the program's content, by which a replay knows that it has changed."""
+        """Identity of the program's content, from which a replay detects that it has changed."""
         code = [*self.threads, *self.devices, self.final]
         return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
 
     def require_asserts(self) -> None:
-        """Raise UsageError if its functions have asserts: for a Python that runs without them (``-O``)."""
+        """Raise UsageError if a function of the program has asserts; for a Python that runs without them (``-O``)."""
         if not self._asserts_required:
             functions = [*self.threads, *self.devices, self.final, *self.checkers]
             require_asserts(self.name, [function for function in functions if callable(function)])
             self._asserts_required = True
 
     def start(self, thread: ThreadCode, cpu: Any) -> Coroutine[Any, Any, Any]:
-        """The coroutine of one thread on `cpu`."""
+        """Return the coroutine that runs one thread on `cpu`."""
         if callable(thread):
             return thread(cpu)
         return run_code(thread, cpu)
@@ -121,7 +127,7 @@ class Program:
         return Code(code, self.cpu_class, f"thread {index} of program {self.name!r}")
 
     def _function(self, what: str, code: Any) -> GuestFunction:
-        call = getattr(code, "__call__", None)  # noqa: B004 - an object with an async __call__ is welcome too
+        call = getattr(code, "__call__", None)  # noqa: B004 - an object with an async __call__ is accepted too
         if not (inspect.iscoroutinefunction(code) or inspect.iscoroutinefunction(call)):
             raise UsageError(
                 f"{what} of program {self.name!r} must be an `async def` function of one argument or a list of "
@@ -131,7 +137,7 @@ class Program:
 
 
 def _initial(address: int, value: int | tuple[int, int] | bytes) -> tuple[int, int, int | bytes]:
-    """(address, width in bytes, value) of one item of `init`."""
+    """Return (address, width in bytes, value) of one item of `init`."""
     if not isinstance(address, int) or address < 0:
         raise UsageError(f"an initial address must be a non-negative integer, not {address!r}")
     if isinstance(value, bytes | bytearray):
@@ -147,7 +153,7 @@ def _watched(image: Iterable[tuple[int, int, int | bytes]]) -> dict[int, int]:
 
 
 def _caller_file() -> Path | None:
-    """The file that constructs the program, so that a replay can name it."""
+    """Return the file that constructs the program, so that a replay can name it."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back

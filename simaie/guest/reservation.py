@@ -1,9 +1,9 @@
-"""The rules of load-linked and store-conditional, as data: each instruction set says its own in its own file.
+"""The rules of load-linked and store-conditional, as data; each instruction set defines its own in its own file.
 
 A reservation belongs to one vCPU, which has at most one. It covers the bytes that the load-linked read, and on hardware
-the whole granule around them. Two kinds of cause end it: some *must*, and a store-conditional that stores nevertheless
-breaks the architecture; others *may*, and both results are right. Every architecture also lets a store-conditional fail
-without any cause, but for promises of eventual success, which no finite execution breaks.
+the whole granule around them. Two kinds of cause end it. Some *must*: a store-conditional that stores nevertheless
+violates the architecture. Others *may*: both results are correct. Every architecture also lets a store-conditional fail
+without any cause, except for guarantees of eventual success, which no finite execution violates.
 """
 
 from __future__ import annotations
@@ -18,35 +18,41 @@ __all__ = ["Cause", "Elsewhere", "Place", "ReservationRule"]
 
 
 class Cause(StrEnum):
-    """What may end a reservation."""
+    """An event that may end a reservation."""
 
     FOREIGN_STORE = "a store of another vCPU or a device to the bytes that the load-linked read"
-    NEIGHBOUR_STORE = "such a store to other bytes of the granule"
+    NEIGHBOUR_STORE = "a store of another vCPU or a device to other bytes of the granule"
     OWN_STORE = "a plain store of the same vCPU"
     LOAD_LINKED = "another load-linked of the same vCPU, which makes a reservation of its own"
     STORE_CONDITIONAL = "a store-conditional of the same vCPU, also one that fails"
-    CLEAR = "an instruction that does just that, as CLREX"
+    CLEAR = "an instruction that only clears the reservation, such as CLREX"
     EXCEPTION = "an exception, interrupt or trap of the same vCPU, and the return from it"
 
 
 class Elsewhere(StrEnum):
-    """What a store-conditional does that accesses other bytes than the load-linked did."""
+    """The result of a store-conditional that accesses bytes other than those of the load-linked."""
 
     FAILS = "it must fail"
-    INSIDE = "it must fail outside of the granule; inside it may store if nobody else stored to what lies between"
-    RESERVED = "it may store or fail while the reservation stands, and must fail if there is none"
-    UNPREDICTABLE = "it may store or fail, also if others have stored to the reserved bytes"
+    INSIDE = "it must fail outside the granule; inside it may store if no other vCPU stored to the bytes in between"
+    RESERVED = "it may store or fail while the reservation holds, and must fail without one"
+    UNPREDICTABLE = "it may store or fail, even if others have stored to the reserved bytes"
 
 
 class Place(NamedTuple):
-    """The bytes that an exclusive instruction accesses: guest-virtual and physical address, width in bytes."""
+    """The bytes that an exclusive instruction accesses.
+
+    Attributes:
+        virtual: Guest-virtual address.
+        physical: Physical address.
+        width: Width in bytes.
+    """
 
     virtual: int
     physical: int
     width: int
 
     def holds(self, other: Place) -> bool:
-        """Whether all bytes of `other` are among them, by their physical addresses."""
+        """Whether this place contains all bytes of `other`, by physical addresses."""
         return self.physical <= other.physical and other.physical + other.width <= self.physical + self.width
 
 
@@ -54,13 +60,14 @@ class ReservationRule(msgspec.Struct, frozen=True):
     """The rule of one instruction set.
 
     Attributes:
-        least: the smallest granule that an implementation may have, in bytes; a power of two, as `most` is.
-        most: the largest.
-        must: the causes that end a reservation on every implementation.
-        may: those that end it on some.
-        other_address: what a store-conditional to another address than that of the load-linked does.
-        other_width: what one of another width at the same address does.
-        physical: whether an address is the same if the physical one is; else the guest-virtual one must be, too.
+        least: Bytes of the smallest granule that an implementation may have; a power of two, like `most`.
+        most: Bytes of the largest granule.
+        must: The causes that end a reservation on every implementation.
+        may: The causes that end it on some implementations.
+        other_address: The result of a store-conditional to an address other than that of the load-linked.
+        other_width: The result of a store-conditional of another width at the same address.
+        physical: Whether equal physical addresses suffice for the same address; if not, the guest-virtual addresses
+            must be equal too.
     """
 
     least: int
@@ -72,9 +79,14 @@ class ReservationRule(msgspec.Struct, frozen=True):
     physical: bool = False
 
     def elsewhere(self, linked: Place, conditional: Place) -> Elsewhere | None:
-        """Return what a store-conditional to `conditional` does after a load-linked of `linked`.
+        """Return the result of a store-conditional to `conditional` after a load-linked of `linked`.
 
-        None if the two access the same bytes: then it stores as long as the reservation stands.
+        Args:
+            linked: The bytes of the load-linked.
+            conditional: The bytes of the store-conditional.
+
+        Returns:
+            The result; None if the two access the same bytes, so that it stores while the reservation holds.
         """
         same = linked.physical == conditional.physical and (self.physical or linked.virtual == conditional.virtual)
         if same and linked.width == conditional.width:
@@ -85,7 +97,7 @@ class ReservationRule(msgspec.Struct, frozen=True):
         return rule
 
     def granule_of(self, places: Iterable[Place]) -> Place | None:
-        """Return the smallest granule that holds all of `places`, by physical addresses; None if none does."""
+        """Return the smallest granule that holds all of `places`, by physical addresses; None if no granule does."""
         first = min(place.physical for place in places)
         after = max(place.physical + place.width for place in places)
         width = self.least

@@ -18,7 +18,7 @@ ISAS: dict[str, type[Cpu]] = {cls.isa: cls for cls in _CLASSES}
 
 
 def isa_class(name: str) -> type[Cpu]:
-    """The vCPU class of the instruction set `name`; UnknownNameError if there is none."""
+    """Return the vCPU class of the instruction set `name`; raise UnknownNameError if there is no such set."""
     try:
         return ISAS[name]
     except KeyError:

@@ -1,7 +1,7 @@
-"""The single-instruction atomics of AArch64 (FEAT_LSE; Arm ARM, DDI 0487, C6.2): CAS, SWP, LDADD and their kin.
+"""The single-instruction atomics of AArch64 (FEAT_LSE; Arm ARM, DDI 0487, C6.2): CAS, SWP, LDADD and the others.
 
-``order`` is what the mnemonic ends in: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. All return the old
-value, but for the ST forms, which return nothing and cannot acquire. Widths are in bytes.
+``order`` is the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. All methods return
+the old value, except the ST forms, which return nothing and cannot acquire. Widths are in bytes.
 """
 
 from __future__ import annotations
@@ -37,85 +37,92 @@ Nothing = Coroutine[Any, Any, None]
 
 
 class LargeSystemExtensions(LoadStoreCpu):
-    """The part of a vCPU that has these instructions."""
+    """A vCPU with the FEAT_LSE atomics.
+
+    In all methods `address` is a guest-virtual address, `value` the operand, `width` the width in bytes, and `order`
+    the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``.
+    """
 
     def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "") -> Old:
-        """CAS: store `new` if the location holds `expected`."""
+        """Store `new` if the location holds `expected`; return the old value: CAS."""
         name = _name("cas", width, order)
         return self._compare_and_swap(name, address, expected, new, width, ORDERS[order])
 
     def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "") -> Old:
-        """CASP: a pair, as one number whose low half is the first register; `width` is that of a half, 4 or 8."""
+        """Compare and swap a pair; return the old value: CASP.
+
+        A pair is one number whose low half is the first register; `width` is the width of a half, 4 or 8 bytes.
+        """
         check_width(width, (4, 8))
         name = _name("casp", width, order)
         return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order])
 
     def swp(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """SWP: exchange."""
+        """Exchange the location with `value`; return the old value: SWP."""
         return self._atomic(_name("swp", width, order), "swap", address, value, width, ORDERS[order])
 
     def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDADD: add."""
+        """Add `value` to the location; return the old value: LDADD."""
         return self._fetch("add", address, value, width, order)
 
     def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDCLR: clear the bits that are set in `value`."""
+        """Clear the bits that are set in `value`; return the old value: LDCLR."""
         return self._fetch("clr", address, value, width, order)
 
     def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDEOR: exclusive or."""
+        """Exclusive-or the location with `value`; return the old value: LDEOR."""
         return self._fetch("eor", address, value, width, order)
 
     def ldset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDSET: set the bits that are set in `value`."""
+        """Set the bits that are set in `value`; return the old value: LDSET."""
         return self._fetch("set", address, value, width, order)
 
     def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDSMAX: the signed maximum."""
+        """Store the signed maximum of the location and `value`; return the old value: LDSMAX."""
         return self._fetch("smax", address, value, width, order)
 
     def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDSMIN: the signed minimum."""
+        """Store the signed minimum of the location and `value`; return the old value: LDSMIN."""
         return self._fetch("smin", address, value, width, order)
 
     def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDUMAX: the unsigned maximum."""
+        """Store the unsigned maximum of the location and `value`; return the old value: LDUMAX."""
         return self._fetch("umax", address, value, width, order)
 
     def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
-        """LDUMIN: the unsigned minimum."""
+        """Store the unsigned minimum of the location and `value`; return the old value: LDUMIN."""
         return self._fetch("umin", address, value, width, order)
 
     def stadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STADD: add."""
+        """Add `value` to the location; return nothing: STADD."""
         return self._apply("add", address, value, width, order)
 
     def stclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STCLR: clear the bits that are set in `value`."""
+        """Clear the bits that are set in `value`; return nothing: STCLR."""
         return self._apply("clr", address, value, width, order)
 
     def steor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STEOR: exclusive or."""
+        """Exclusive-or the location with `value`; return nothing: STEOR."""
         return self._apply("eor", address, value, width, order)
 
     def stset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STSET: set the bits that are set in `value`."""
+        """Set the bits that are set in `value`; return nothing: STSET."""
         return self._apply("set", address, value, width, order)
 
     def stsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STSMAX: the signed maximum."""
+        """Store the signed maximum of the location and `value`; return nothing: STSMAX."""
         return self._apply("smax", address, value, width, order)
 
     def stsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STSMIN: the signed minimum."""
+        """Store the signed minimum of the location and `value`; return nothing: STSMIN."""
         return self._apply("smin", address, value, width, order)
 
     def stumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STUMAX: the unsigned maximum."""
+        """Store the unsigned maximum of the location and `value`; return nothing: STUMAX."""
         return self._apply("umax", address, value, width, order)
 
     def stumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
-        """STUMIN: the unsigned minimum."""
+        """Store the unsigned minimum of the location and `value`; return nothing: STUMIN."""
         return self._apply("umin", address, value, width, order)
 
     def _fetch(self, operation: str, address: int, value: int, width: int, order: str) -> Old:
@@ -130,7 +137,7 @@ class LargeSystemExtensions(LoadStoreCpu):
 
 
 def _name(stem: str, width: int, order: str) -> str:
-    """The mnemonic, with its order and its width."""
+    """Return the mnemonic with its order and width suffixes."""
     check_width(width, _WIDTHS)
     if order not in ORDERS:
         raise UsageError(f"the order of {stem} must be one of {', '.join(map(repr, ORDERS))}, not {order!r}")

@@ -1,7 +1,7 @@
 """The 32-bit Arm guest (Arm ARM, DDI 0406C): LL/SC in all sizes, the deprecated SWP, barriers and hints.
 
 Exclusive and swap accesses must be aligned (A3.2.1); plain LDR and STR may be unaligned.
-STREX returns 0 when it stored and 1 when it did not, as the instruction does.
+Like the instruction, STREX returns 0 if it stored and 1 if it did not.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ _SUFFIX = {1: "b", 2: "h", 4: "", 8: "d"}
 
 
 class ArmCpu(LoadStoreCpu):
-    """A vCPU of an ARMv7-A guest."""
+    """A vCPU of an ARMv7-A guest.
+
+    In all methods `address` is a guest-virtual address, `value` an unsigned integer, and `width` the width in bytes.
+    """
 
     isa: ClassVar[str] = "arm"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 8, 8), "lpae": Guarantee(8, 8, 8)}
-    #: DDI 0406C, A3.4: a CLREX and any STREX open the local monitor. An exception need not: the operating system does
-    #: it when it switches contexts (A3.4.4). A STREX to another address, or of another size, is unpredictable (A3.4.5).
+    #: DDI 0406C, A3.4: a CLREX and any STREX open the local monitor. An exception need not: the operating system opens
+    #: it on a context switch (A3.4.4). A STREX to another address, or of another size, is unpredictable (A3.4.5).
     reservation: ClassVar[ReservationRule | None] = ReservationRule(
         least=8,
         most=2048,
@@ -40,25 +43,25 @@ class ArmCpu(LoadStoreCpu):
     )
 
     def ldr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LDR, LDRB, LDRH, LDRD by width."""
+        """Load: LDR, LDRB, LDRH or LDRD by width."""
         body = self._scheme.load(self, address, width)
         return self._access(f"ldr{_SUFFIX.get(width, '')}", AccessKind.LOAD, address, width, body)
 
     def str_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
-        """STR, STRB, STRH, STRD by width."""
+        """Store: STR, STRB, STRH or STRD by width."""
         body = self._scheme.store(self, address, width, value)
         return self._access(f"str{_SUFFIX.get(width, '')}", AccessKind.STORE, address, width, body, 1, value)
 
     # -- exclusives ---------------------------------------------------------------------------
 
     def ldrex(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LDREX: load, and reserve for this vCPU."""
+        """Load and reserve: LDREX, LDREXB, LDREXH or LDREXD by width."""
         check_width(width, _EXCLUSIVE_WIDTHS)
         body = self._scheme.load_linked(self, address, width)
         return self._access(f"ldrex{_SUFFIX[width]}", AccessKind.LOAD_LINKED, address, width, body, width)
 
     async def strex(self, address: int, value: int, *, width: int = 4) -> int:
-        """STREX: store if the reservation still stands. Returns 0 if it stored, 1 if not."""
+        """Store if the reservation holds; return 0 if it stored, 1 if not: STREX, STREXB, STREXH or STREXD by width."""
         check_width(width, _EXCLUSIVE_WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
@@ -66,66 +69,66 @@ class ArmCpu(LoadStoreCpu):
         return 0 if stored else 1
 
     def ldrexb(self, address: int) -> Coroutine[Any, Any, int]:
-        """LDREXB: 1 byte."""
+        """Load and reserve 1 byte: LDREXB."""
         return self.ldrex(address, width=1)
 
     def ldrexh(self, address: int) -> Coroutine[Any, Any, int]:
-        """LDREXH: 2 bytes."""
+        """Load and reserve 2 bytes: LDREXH."""
         return self.ldrex(address, width=2)
 
     def ldrexd(self, address: int) -> Coroutine[Any, Any, int]:
-        """LDREXD: 8 bytes."""
+        """Load and reserve 8 bytes: LDREXD."""
         return self.ldrex(address, width=8)
 
     def strexb(self, address: int, value: int) -> Coroutine[Any, Any, int]:
-        """STREXB: 1 byte."""
+        """Store 1 byte if the reservation holds; return 0 if it stored, 1 if not: STREXB."""
         return self.strex(address, value, width=1)
 
     def strexh(self, address: int, value: int) -> Coroutine[Any, Any, int]:
-        """STREXH: 2 bytes."""
+        """Store 2 bytes if the reservation holds; return 0 if it stored, 1 if not: STREXH."""
         return self.strex(address, value, width=2)
 
     def strexd(self, address: int, value: int) -> Coroutine[Any, Any, int]:
-        """STREXD: 8 bytes."""
+        """Store 8 bytes if the reservation holds; return 0 if it stored, 1 if not: STREXD."""
         return self.strex(address, value, width=8)
 
     def clrex(self) -> Coroutine[Any, Any, None]:
-        """CLREX: give up the reservation."""
+        """Drop the vCPU's reservation: CLREX."""
         return self._clear_exclusive("clrex")
 
     # -- swap ---------------------------------------------------------------------------------
 
     def swp(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """SWP (or SWPB with ``width=1``): exchange; returns the old value."""
+        """Exchange the location with `value`; return the old value: SWP, or SWPB with ``width=1``."""
         check_width(width, (1, 4))
         update = rmw("swap", value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         return self._access("swpb" if width == 1 else "swp", AccessKind.ATOMIC, address, width, body, width, update)
 
     def swpb(self, address: int, value: int) -> Coroutine[Any, Any, int]:
-        """SWPB: exchange one byte."""
+        """Exchange one byte with `value`; return the old value: SWPB."""
         return self.swp(address, value, width=1)
 
     # -- barriers and hints -------------------------------------------------------------------
 
     def dmb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
-        """DMB: a data memory barrier; `kind` is ``"full"``, ``"store"`` or an option (``"ishst"``)."""
+        """Issue a data memory barrier: DMB; `kind` is ``"full"``, ``"store"`` or an option (``"ishst"``)."""
         return self._fence("dmb", _orders(kind))
 
     def dsb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
-        """DSB: for data accesses the same as DMB."""
+        """Issue a data synchronization barrier: DSB; for data accesses it is equal to DMB."""
         return self._fence("dsb", _orders(kind))
 
     def isb(self) -> Coroutine[Any, Any, None]:
-        """ISB: an instruction barrier, which by itself orders no data."""
+        """Issue an instruction barrier, which by itself orders no data: ISB."""
         return self._no_access("isb")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
-        """WFE: a hint that this vCPU waits; it lets others go first."""
+        """Hint that this vCPU waits, so that other vCPUs go first: WFE."""
         return self._hint("wfe")
 
     def yield_(self) -> Coroutine[Any, Any, None]:
-        """YIELD: a hint that others should go first."""
+        """Hint that other vCPUs should go first: YIELD."""
         return self._hint("yield")
 
 

@@ -1,7 +1,7 @@
-"""What load/store architectures have in common: loads, stores, LL/SC, single-instruction atomics, fences and hints.
+"""The common part of load/store architectures: loads, stores, LL/SC, single-instruction atomics, fences and hints.
 
-The ISA's class names the instructions and says what each is made of. An access with acquire or release semantics goes
-through `_in_order`, and nothing else does.
+The class of an instruction set names its instructions and composes them of these. An access with acquire or release
+semantics goes through `_in_order`; no other access does.
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ _RELAXED = Order.RELAXED
 
 
 def extended(value: int, width: int, register: int = 8) -> int:
-    """`value` of `width` bytes, its sign extended to a register of `register` bytes, as an unsigned number."""
+    """Return `value` of `width` bytes, sign-extended to `register` bytes, as an unsigned number.
+
+    Args:
+        value: The unsigned value.
+        width: Its width in bytes.
+        register: Width of the register in bytes.
+    """
     half = 1 << 8 * width - 1
     return ((value & 2 * half - 1 ^ half) - half) & (1 << 8 * register) - 1
 
 
 class LoadStoreCpu(Cpu):
-    """The base of such vCPUs. Widths are in bytes; loads return unsigned values of that width."""
+    """Base of vCPUs of load/store architectures. Widths are in bytes; loads return unsigned values of that width."""
 
     def _in_order(self, order: Order, body: Awaitable[Any]) -> Awaitable[Any]:
-        """`body`, an access with the memory order `order`."""
+        """Return the access `body` with the memory order `order`."""
         return self._scheme.in_order(order, body) if order else body
 
     def _load(
@@ -62,7 +68,7 @@ class LoadStoreCpu(Cpu):
     async def _store_conditional(
         self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED
     ) -> bool:
-        """Whether it stored."""
+        """Store if the reservation holds; return whether it stored."""
         wrapped = value & (1 << 8 * width) - 1
         body = self._in_order(order, self._scheme.store_conditional(self, address, width, wrapped))
         kind = AccessKind.STORE_CONDITIONAL
@@ -72,7 +78,7 @@ class LoadStoreCpu(Cpu):
     def _atomic(
         self, mnemonic: str, function: str, address: int, operand: int, width: int, order: Order = _RELAXED
     ) -> Coroutine[Any, Any, int]:
-        """A fetch-and-apply of a function of `simaie.guest.function`; returns the old value."""
+        """Apply a function of `simaie.guest.function` atomically; return the old value."""
         update = rmw(function, operand, width)
         body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, update)
@@ -80,14 +86,14 @@ class LoadStoreCpu(Cpu):
     def _compare_and_swap(
         self, mnemonic: str, address: int, expected: int, new: int, width: int, order: Order = _RELAXED
     ) -> Coroutine[Any, Any, int]:
-        """Returns the old value."""
+        """Store `new` if the location holds `expected`, atomically; return the old value."""
         mask = (1 << 8 * width) - 1
         wanted = expected & mask, new & mask
         body = self._in_order(order, self._scheme.cmpxchg(self, address, width, *wanted))
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, wanted)
 
     def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
-        """`kind` says which orders of accesses the fence keeps, see `simaie.barrier`."""
+        """Issue a fence; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.fence(self, kind))
 
     def _clear_exclusive(self, mnemonic: str) -> Coroutine[Any, Any, None]:
@@ -95,11 +101,11 @@ class LoadStoreCpu(Cpu):
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, body, ends=Cause.CLEAR)
 
     def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
-        """A hint that this vCPU spins or waits; it lets others go first."""
+        """Hint that this vCPU spins or waits, so that other vCPUs go first."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
 
     def _no_access(self, mnemonic: str) -> Coroutine[Any, Any, None]:
-        """An instruction that concerns no data: the host has nothing to do for it."""
+        """Perform an instruction that accesses no data: the host has nothing to do for it."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, _nothing())
 
 

@@ -1,7 +1,7 @@
 """The MIPS guest, MIPS64 (MIPS Architecture for Programmers, volume II-A, MD00087): loads, stores, LL/SC and SYNC.
 
-LL and SC must be aligned; plain accesses may be unaligned, as in Release 6. SC returns 1 when it stored and 0 when not,
-as the instruction does. What is loaded into a register is sign extended to its 8 bytes, but for LBU, LHU and LWU.
+LL and SC must be aligned; plain accesses may be unaligned, as in Release 6. Like the instruction, SC returns 1 if it
+stored and 0 if not. A value loaded into a register is sign-extended to its 8 bytes, except by LBU, LHU and LWU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 
 __all__ = ["SYNC_TYPES", "MipsCpu"]
 
-#: The stype field of SYNC -> what it orders (table 6.6 of the manual); any other is a SYNC 0, as the manual asks.
+#: The stype field of SYNC -> what it orders (table 6.6 of the manual); any other is a SYNC 0, as the manual requires.
 SYNC_TYPES = {
     0x00: "full",
     0x04: "st-st",  # SYNC_WMB
@@ -30,13 +30,13 @@ Nothing = Coroutine[Any, Any, None]
 
 
 class MipsCpu(LoadStoreCpu):
-    """A vCPU of a MIPS64 guest."""
+    """A vCPU of a MIPS64 guest. In all methods `address` is a guest-virtual address and `value` an unsigned integer."""
 
     isa: ClassVar[str] = "mips"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
-    #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (a word at least, a page at
-    #: most) and an ERET make the SC fail; a memory access of its own in between may. An SC to another address, virtual
-    #: or physical, or of another size is unpredictable.
+    #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (at least a word, at most a
+    #: page) and an ERET make the SC fail; the vCPU's own memory access in between may. An SC to another address,
+    #: virtual or physical, or of another size is unpredictable.
     reservation: ClassVar[ReservationRule | None] = ReservationRule(
         least=4,
         most=4096,
@@ -47,73 +47,73 @@ class MipsCpu(LoadStoreCpu):
     )
 
     def lb(self, address: int) -> Loaded:
-        """LB: a byte, signed."""
+        """Load a signed byte: LB."""
         return self._load_signed("lb", address, 1)
 
     def lh(self, address: int) -> Loaded:
-        """LH: 2 bytes, signed."""
+        """Load 2 bytes, signed: LH."""
         return self._load_signed("lh", address, 2)
 
     def lw(self, address: int) -> Loaded:
-        """LW: 4 bytes, signed."""
+        """Load 4 bytes, signed: LW."""
         return self._load_signed("lw", address, 4)
 
     def ld(self, address: int) -> Loaded:
-        """LD: 8 bytes."""
+        """Load 8 bytes: LD."""
         return self._load("ld", address, 8)
 
     def lbu(self, address: int) -> Loaded:
-        """LBU: a byte, unsigned."""
+        """Load an unsigned byte: LBU."""
         return self._load("lbu", address, 1)
 
     def lhu(self, address: int) -> Loaded:
-        """LHU: 2 bytes, unsigned."""
+        """Load 2 bytes, unsigned: LHU."""
         return self._load("lhu", address, 2)
 
     def lwu(self, address: int) -> Loaded:
-        """LWU: 4 bytes, unsigned."""
+        """Load 4 bytes, unsigned: LWU."""
         return self._load("lwu", address, 4)
 
     def sb(self, address: int, value: int) -> Nothing:
-        """SB: store a byte."""
+        """Store a byte: SB."""
         return self._store("sb", address, value, 1)
 
     def sh(self, address: int, value: int) -> Nothing:
-        """SH: store 2 bytes."""
+        """Store 2 bytes: SH."""
         return self._store("sh", address, value, 2)
 
     def sw(self, address: int, value: int) -> Nothing:
-        """SW: store 4 bytes."""
+        """Store 4 bytes: SW."""
         return self._store("sw", address, value, 4)
 
     def sd(self, address: int, value: int) -> Nothing:
-        """SD: store 8 bytes."""
+        """Store 8 bytes: SD."""
         return self._store("sd", address, value, 8)
 
     # -- LL and SC ----------------------------------------------------------------------------
 
     async def ll(self, address: int) -> int:
-        """LL: load 4 bytes, and reserve for this vCPU."""
+        """Load and reserve 4 bytes: LL."""
         return extended(await self._load_linked("ll", address, 4), 4)
 
     def lld(self, address: int) -> Loaded:
-        """LLD: 8 bytes."""
+        """Load and reserve 8 bytes: LLD."""
         return self._load_linked("lld", address, 8)
 
     async def sc(self, address: int, value: int) -> int:
-        """SC: store 4 bytes if the reservation still stands. Returns 1 if it stored, 0 if not."""
+        """Store 4 bytes if the reservation holds; return 1 if it stored, 0 if not: SC."""
         return int(await self._store_conditional("sc", address, value, 4))
 
     async def scd(self, address: int, value: int) -> int:
-        """SCD: 8 bytes."""
+        """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: SCD."""
         return int(await self._store_conditional("scd", address, value, 8))
 
     # -- barriers and hints -------------------------------------------------------------------
 
     def sync(self, stype: int = 0) -> Nothing:
-        """SYNC: orders what `stype` says, see `SYNC_TYPES`; everything by default."""
+        """Order the accesses that `stype` names, by default all: SYNC; see `SYNC_TYPES`."""
         return self._fence("sync", SYNC_TYPES.get(stype, "full"))
 
     def pause(self) -> Nothing:
-        """PAUSE: waits for the reservation to fall; a hint that this vCPU spins."""
+        """Hint that this vCPU spins until its reservation ends: PAUSE."""
         return self._hint("pause")

@@ -1,8 +1,8 @@
 """The RISC-V guest, RV64 with the A extension (The RISC-V Instruction Set Manual, volume I).
 
-`aq` and `rl` are the bits of LR, SC and the AMOs, and of loads and stores with them (Zalasr). LR, SC and AMOs must be
-aligned; plain accesses need not be. SC returns 0 when it stored and 1 when not. What is loaded into a register is sign
-extended to its 8 bytes, but for LBU, LHU and LWU. Fences order main memory only: the I/O bits count for nothing.
+`aq` and `rl` are the bits of LR, SC and the AMOs, and of loads and stores that have them (Zalasr). LR, SC and AMOs must
+be aligned; plain accesses may be unaligned. SC returns 0 if it stored and 1 if not. A value loaded into a register is
+sign-extended to its 8 bytes, except by LBU, LHU and LWU. Fences order main memory only: the I/O bits have no effect.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ Nothing = Coroutine[Any, Any, None]
 
 
 class RiscvCpu(LoadStoreCpu):
-    """A vCPU (a hart) of an RV64 guest."""
+    """A vCPU (a hart) of an RV64 guest.
+
+    In all methods `address` is a guest-virtual address, `value` an unsigned integer, `width` the width in bytes (4 or
+    8), and `aq` and `rl` the acquire and release bits (0 or 1).
+    """
 
     isa: ClassVar[str] = "riscv"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
-    #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any that holds the bytes of the
-    #: LR, and Za64rs (mandatory since RVA22) bounds it to an aligned block of 64. An SC outside of it must fail, one
+    #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any set that holds the bytes of
+    #: the LR, and Za64rs (mandatory since RVA22) bounds it to an aligned block of 64. An SC outside it must fail, one
     #: inside may store; any SC ends the reservation. A trap need not: volume II has the operating system execute an SC.
     reservation: ClassVar[ReservationRule | None] = ReservationRule(
         least=4,
@@ -55,47 +59,47 @@ class RiscvCpu(LoadStoreCpu):
     # -- loads and stores ---------------------------------------------------------------------
 
     def lb(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
-        """LB: a byte, signed."""
+        """Load a signed byte: LB."""
         return self._signed("lb", address, 1, aq, rl)
 
     def lh(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
-        """LH: 2 bytes, signed."""
+        """Load 2 bytes, signed: LH."""
         return self._signed("lh", address, 2, aq, rl)
 
     def lw(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
-        """LW: 4 bytes, signed."""
+        """Load 4 bytes, signed: LW."""
         return self._signed("lw", address, 4, aq, rl)
 
     def ld(self, address: int, *, aq: int = 0, rl: int = 0) -> Loaded:
-        """LD: 8 bytes."""
+        """Load 8 bytes: LD."""
         return self._load("ld" + _bits(aq, rl), address, 8, _ORDERS[aq, rl])
 
     def lbu(self, address: int) -> Loaded:
-        """LBU: a byte, unsigned."""
+        """Load an unsigned byte: LBU."""
         return self._load("lbu", address, 1)
 
     def lhu(self, address: int) -> Loaded:
-        """LHU: 2 bytes, unsigned."""
+        """Load 2 bytes, unsigned: LHU."""
         return self._load("lhu", address, 2)
 
     def lwu(self, address: int) -> Loaded:
-        """LWU: 4 bytes, unsigned."""
+        """Load 4 bytes, unsigned: LWU."""
         return self._load("lwu", address, 4)
 
     def sb(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
-        """SB: store a byte."""
+        """Store a byte: SB."""
         return self._store("sb" + _bits(aq, rl), address, value, 1, _ORDERS[aq, rl])
 
     def sh(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
-        """SH: store 2 bytes."""
+        """Store 2 bytes: SH."""
         return self._store("sh" + _bits(aq, rl), address, value, 2, _ORDERS[aq, rl])
 
     def sw(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
-        """SW: store 4 bytes."""
+        """Store 4 bytes: SW."""
         return self._store("sw" + _bits(aq, rl), address, value, 4, _ORDERS[aq, rl])
 
     def sd(self, address: int, value: int, *, aq: int = 0, rl: int = 0) -> Nothing:
-        """SD: store 8 bytes."""
+        """Store 8 bytes: SD."""
         return self._store("sd" + _bits(aq, rl), address, value, 8, _ORDERS[aq, rl])
 
     async def _signed(self, name: str, address: int, width: int, aq: int, rl: int) -> int:
@@ -104,51 +108,51 @@ class RiscvCpu(LoadStoreCpu):
     # -- LR and SC ----------------------------------------------------------------------------
 
     async def lr(self, address: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
-        """LR.W, LR.D: load, and reserve for this vCPU."""
+        """Load and reserve: LR.W or LR.D by width."""
         name = _named("lr", width, aq, rl)
         return extended(await self._load_linked(name, address, width, _ORDERS[aq, rl]), width)
 
     async def sc(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
-        """SC.W, SC.D: store if the reservation still stands and holds all the bytes. 0 if it stored, 1 if not."""
+        """Store if the reservation holds and contains all bytes; return 0 if it stored, 1 if not: SC.W, SC.D."""
         name = _named("sc", width, aq, rl)
         return 1 - await self._store_conditional(name, address, value, width, _ORDERS[aq, rl])
 
     # -- AMOs: all return the old value ---------------------------------------------------------
 
     def amoswap(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOSWAP: exchange."""
+        """Exchange the location with `value`; return the old value: AMOSWAP."""
         return self._amo("amoswap", "swap", address, value, width, aq, rl)
 
     def amoadd(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOADD: add."""
+        """Add `value` to the location; return the old value: AMOADD."""
         return self._amo("amoadd", "add", address, value, width, aq, rl)
 
     def amoxor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOXOR: exclusive or."""
+        """Exclusive-or the location with `value`; return the old value: AMOXOR."""
         return self._amo("amoxor", "xor", address, value, width, aq, rl)
 
     def amoand(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOAND: and."""
+        """And the location with `value`; return the old value: AMOAND."""
         return self._amo("amoand", "and", address, value, width, aq, rl)
 
     def amoor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOOR: or."""
+        """Or the location with `value`; return the old value: AMOOR."""
         return self._amo("amoor", "or", address, value, width, aq, rl)
 
     def amomin(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOMIN: the signed minimum."""
+        """Store the signed minimum of the location and `value`; return the old value: AMOMIN."""
         return self._amo("amomin", "smin", address, value, width, aq, rl)
 
     def amomax(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOMAX: the signed maximum."""
+        """Store the signed maximum of the location and `value`; return the old value: AMOMAX."""
         return self._amo("amomax", "smax", address, value, width, aq, rl)
 
     def amominu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOMINU: the unsigned minimum."""
+        """Store the unsigned minimum of the location and `value`; return the old value: AMOMINU."""
         return self._amo("amominu", "umin", address, value, width, aq, rl)
 
     def amomaxu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
-        """AMOMAXU: the unsigned maximum."""
+        """Store the unsigned maximum of the location and `value`; return the old value: AMOMAXU."""
         return self._amo("amomaxu", "umax", address, value, width, aq, rl)
 
     async def _amo(self, name: str, function: str, address: int, value: int, width: int, aq: int, rl: int) -> int:
@@ -158,7 +162,7 @@ class RiscvCpu(LoadStoreCpu):
     # -- fences and hints ---------------------------------------------------------------------
 
     def fence(self, predecessors: str = "rw", successors: str = "rw") -> Nothing:
-        """FENCE: what is in `predecessors` before what is in `successors`, each some letters of ``iorw``."""
+        """Order the accesses in `predecessors` before those in `successors`, each letters of ``iorw``: FENCE."""
         if not (predecessors and successors and set(predecessors + successors) <= set("iorw")):
             raise UsageError(f"the sets of a fence are letters of 'iorw', not {predecessors!r} and {successors!r}")
         kept = Barrier.NONE
@@ -168,15 +172,15 @@ class RiscvCpu(LoadStoreCpu):
         return self._fence(f"fence {predecessors},{successors}", kept.text)
 
     def fence_tso(self) -> Nothing:
-        """FENCE.TSO: all orders but that of a store before a load."""
+        """Order all accesses except a store before a load: FENCE.TSO."""
         return self._fence("fence.tso", (Barrier.FULL & ~Barrier.ST_LD).text)
 
     def fence_i(self) -> Nothing:
-        """FENCE.I: orders instruction fetches, no data."""
+        """Order instruction fetches, but no data: FENCE.I."""
         return self._no_access("fence.i")
 
     def pause(self) -> Nothing:
-        """PAUSE: a hint that this vCPU spins."""
+        """Hint that this vCPU spins: PAUSE."""
         return self._hint("pause")
 
 

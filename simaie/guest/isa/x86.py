@@ -1,13 +1,13 @@
 """The x86 guest (Intel SDM, volume 3A, 8.1 "Locked atomic operations"): locked and unlocked read-modify-writes.
 
-A method named after the instruction is the plain form, which reads and then writes and promises nothing;
-``lock_...`` is the form with the LOCK prefix. XCHG with memory locks by itself, and nothing else does. Results: XADD,
-XCHG and the CMPXCHG family return the old value; BT, BTS, BTR and BTC the old bit; the arithmetic instructions the new
-value, from which the flags derive.
+A method named after the instruction is the plain form, which reads and then writes without any guarantee; ``lock_...``
+is the form with the LOCK prefix. Only XCHG with memory locks without the prefix. XADD, XCHG and the CMPXCHG family
+return the old value; BT, BTS, BTR and BTC return the old bit; the arithmetic instructions return the new value, from
+which the flags derive.
 
-The bit offset of BT and its kin is a register by default: a signed number of bits from the address on, so that it may
-name a bit of another word (SDM 2A, "BT"). With ``immediate=True`` it is a constant, of which only what lies within the
-operand counts.
+The bit offset of BT, BTS, BTR and BTC is a register by default: a signed number of bits from the address on, so that
+it may select a bit of another word (SDM 2A, "BT"). With ``immediate=True`` it is a constant, of which only the bits
+within the operand count.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from simaie.trace import AccessKind
 
 __all__ = ["X86Cpu"]
 
-#: The widths in which BT and its kin exist.
+#: The widths of BT, BTS, BTR and BTC, in bytes.
 _BIT_STRINGS = (2, 4, 8)
 
-Result = Callable[[int, int], int]  # (old, new) -> what the instruction returns
+Result = Callable[[int, int], int]  # (old, new) -> the value that the instruction returns
 
 
 def _old(old: int, new: int) -> int:
@@ -41,7 +41,11 @@ def _new(old: int, new: int) -> int:
 
 
 class X86Cpu(Cpu):
-    """A vCPU of an x86 guest."""
+    """A vCPU of an x86 guest.
+
+    In all methods `address` is a guest-virtual address, `value` an unsigned integer, `width` the width in bytes, and
+    `bit` a bit offset (see the module).
+    """
 
     isa: ClassVar[str] = "x86"
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
@@ -52,44 +56,53 @@ class X86Cpu(Cpu):
     # -- exchanges ----------------------------------------------------------------------------
 
     def xchg(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """XCHG with memory: locks by itself; returns the old value."""
+        """Exchange the location with `value`; return the old value: XCHG with memory, which always locks."""
         update = rmw("swap", value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         return self._access("xchg", AccessKind.ATOMIC, address, width, body, 1, update)
 
     def xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """XADD: add, and return the old value."""
+        """Add `value` to the location without LOCK; return the old value: XADD."""
         return self._plain("xadd", "add", address, value, width, _old)
 
     def lock_xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK XADD: add atomically, and return the old value."""
+        """Add `value` to the location atomically; return the old value: LOCK XADD."""
         return self._locked("xadd", "add", address, value, width, _old)
 
     def cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """CMPXCHG without LOCK: always writes, the old value back if the comparison fails; returns the old value."""
+        """Compare and exchange without LOCK; return the old value: CMPXCHG.
+
+        It always writes: the old value if the comparison fails.
+        """
         mask = (1 << 8 * width) - 1
         function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
         body = self._read_then_write(address, width, function)
         return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body, 1, function)
 
     def lock_cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK CMPXCHG: returns the old value; it stored `new` iff that equals `expected`."""
+        """Store `new` if the location holds `expected`, atomically; return the old value: LOCK CMPXCHG."""
         return self._compare("lock cmpxchg", address, expected, new, width, 1)
 
     def cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """CMPXCHG8B without LOCK: 8 bytes, always writes; returns the old value."""
+        """Compare and exchange 8 bytes without LOCK, always writing; return the old value: CMPXCHG8B."""
         return self._compare_unlocked("cmpxchg8b", address, expected, new, 8, 1)
 
     def lock_cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """LOCK CMPXCHG8B: 8 bytes; returns the old value."""
+        """Compare and exchange 8 bytes atomically; return the old value: LOCK CMPXCHG8B."""
         return self._compare("lock cmpxchg8b", address, expected, new, 8, 1)
 
     def cmpxchg16b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """CMPXCHG16B without LOCK: 16 bytes, aligned or it faults; always writes; returns the old value."""
+        """Compare and exchange 16 aligned bytes without LOCK, always writing; return the old value: CMPXCHG16B.
+
+        A misaligned address faults.
+        """
         return self._compare_unlocked("cmpxchg16b", address, expected, new, 16, 16)
 
     def lock_cmpxchg16b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
-        """LOCK CMPXCHG16B: 16 bytes, aligned or it faults; returns the old value."""
+        """Compare and exchange 16 aligned bytes atomically; return the old value: LOCK CMPXCHG16B.
+
+        A misaligned address faults.
+        """
         return self._compare("lock cmpxchg16b", address, expected, new, 16, 16)
 
     def _compare_unlocked(
@@ -111,99 +124,99 @@ class X86Cpu(Cpu):
     # -- arithmetic ---------------------------------------------------------------------------
 
     def add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """ADD to memory."""
+        """Add `value` to the location without LOCK; return the new value: ADD."""
         return self._plain("add", "add", address, value, width, _new)
 
     def lock_add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK ADD."""
+        """Add `value` to the location atomically; return the new value: LOCK ADD."""
         return self._locked("add", "add", address, value, width, _new)
 
     def sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """SUB from memory."""
+        """Subtract `value` from the location without LOCK; return the new value: SUB."""
         return self._plain("sub", "sub", address, value, width, _new)
 
     def lock_sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK SUB."""
+        """Subtract `value` from the location atomically; return the new value: LOCK SUB."""
         return self._locked("sub", "sub", address, value, width, _new)
 
     def adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
-        """ADC: add with `carry`, 0 or 1."""
+        """Add `value` and `carry` (0 or 1) to the location without LOCK; return the new value: ADC."""
         return self._plain("adc", "add", address, value + carry, width, _new)
 
     def lock_adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK ADC."""
+        """Add `value` and `carry` (0 or 1) to the location atomically; return the new value: LOCK ADC."""
         return self._locked("adc", "add", address, value + carry, width, _new)
 
     def sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
-        """SBB: subtract with borrow `carry`, 0 or 1."""
+        """Subtract `value` and borrow `carry` (0 or 1) from the location without LOCK; return the new value: SBB."""
         return self._plain("sbb", "sub", address, value + carry, width, _new)
 
     def lock_sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK SBB."""
+        """Subtract `value` and borrow `carry` (0 or 1) from the location atomically; return the new value: LOCK SBB."""
         return self._locked("sbb", "sub", address, value + carry, width, _new)
 
     def inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """INC memory."""
+        """Increment the location without LOCK; return the new value: INC."""
         return self._plain("inc", "add", address, 1, width, _new)
 
     def lock_inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK INC."""
+        """Increment the location atomically; return the new value: LOCK INC."""
         return self._locked("inc", "add", address, 1, width, _new)
 
     def dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """DEC memory."""
+        """Decrement the location without LOCK; return the new value: DEC."""
         return self._plain("dec", "sub", address, 1, width, _new)
 
     def lock_dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK DEC."""
+        """Decrement the location atomically; return the new value: LOCK DEC."""
         return self._locked("dec", "sub", address, 1, width, _new)
 
     def neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """NEG memory."""
+        """Negate the location without LOCK; return the new value: NEG."""
         return self._plain("neg", "neg", address, 0, width, _new)
 
     def lock_neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK NEG."""
+        """Negate the location atomically; return the new value: LOCK NEG."""
         return self._locked("neg", "neg", address, 0, width, _new)
 
     # -- logic --------------------------------------------------------------------------------
 
     def and_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """AND memory."""
+        """And the location with `value` without LOCK; return the new value: AND."""
         return self._plain("and", "and", address, value, width, _new)
 
     def lock_and(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK AND."""
+        """And the location with `value` atomically; return the new value: LOCK AND."""
         return self._locked("and", "and", address, value, width, _new)
 
     def or_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """OR memory."""
+        """Or the location with `value` without LOCK; return the new value: OR."""
         return self._plain("or", "or", address, value, width, _new)
 
     def lock_or(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK OR."""
+        """Or the location with `value` atomically; return the new value: LOCK OR."""
         return self._locked("or", "or", address, value, width, _new)
 
     def xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """XOR memory."""
+        """Exclusive-or the location with `value` without LOCK; return the new value: XOR."""
         return self._plain("xor", "xor", address, value, width, _new)
 
     def lock_xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK XOR."""
+        """Exclusive-or the location with `value` atomically; return the new value: LOCK XOR."""
         return self._locked("xor", "xor", address, value, width, _new)
 
     def not_(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """NOT memory."""
+        """Invert the bits of the location without LOCK; return the new value: NOT."""
         return self._plain("not", "not", address, 0, width, _new)
 
     def lock_not(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """LOCK NOT."""
+        """Invert the bits of the location atomically; return the new value: LOCK NOT."""
         return self._locked("not", "not", address, 0, width, _new)
 
     # -- bits ---------------------------------------------------------------------------------
 
     async def bt(self, address: int, bit: int, *, width: int = 4, immediate: bool = False) -> int:
-        """BT: read a bit."""
+        """Return a bit: BT."""
         at, number = _bit_place(address, bit, width, immediate)
         body = self._scheme.load(self, at, width)
         value: int = await self._access("bt", AccessKind.LOAD, at, width, body)
@@ -212,37 +225,37 @@ class X86Cpu(Cpu):
     def bts(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """BTS: set a bit; returns the old bit."""
+        """Set a bit without LOCK; return the old bit: BTS."""
         return self._bit("bts", address, bit, width, immediate, locked=False)
 
     def lock_bts(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """LOCK BTS."""
+        """Set a bit atomically; return the old bit: LOCK BTS."""
         return self._bit("bts", address, bit, width, immediate, locked=True)
 
     def btr(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """BTR: clear a bit; returns the old bit."""
+        """Clear a bit without LOCK; return the old bit: BTR."""
         return self._bit("btr", address, bit, width, immediate, locked=False)
 
     def lock_btr(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """LOCK BTR."""
+        """Clear a bit atomically; return the old bit: LOCK BTR."""
         return self._bit("btr", address, bit, width, immediate, locked=True)
 
     def btc(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """BTC: flip a bit; returns the old bit."""
+        """Flip a bit without LOCK; return the old bit: BTC."""
         return self._bit("btc", address, bit, width, immediate, locked=False)
 
     def lock_btc(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
-        """LOCK BTC."""
+        """Flip a bit atomically; return the old bit: LOCK BTC."""
         return self._bit("btc", address, bit, width, immediate, locked=True)
 
     def _bit(
@@ -255,23 +268,23 @@ class X86Cpu(Cpu):
     # -- the rest -----------------------------------------------------------------------------
 
     def mfence(self) -> Coroutine[Any, Any, None]:
-        """MFENCE."""
+        """Order all accesses: MFENCE."""
         return self._access("mfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "full"))
 
     def lfence(self) -> Coroutine[Any, Any, None]:
-        """LFENCE: loads before it are performed before whatever is after it."""
+        """Order earlier loads before all later accesses: LFENCE."""
         return self._access("lfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "ld-ld+ld-st"))
 
     def sfence(self) -> Coroutine[Any, Any, None]:
-        """SFENCE: stores before it are performed before stores after it."""
+        """Order earlier stores before later stores: SFENCE."""
         return self._access("sfence", AccessKind.OTHER, 0, 0, self._scheme.fence(self, "st-st"))
 
     def pause(self) -> Coroutine[Any, Any, None]:
-        """PAUSE: a hint that this vCPU spins; it lets others go first."""
+        """Hint that this vCPU spins, so that other vCPUs go first: PAUSE."""
         return self._access("pause", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
 
     def movups(self, address: int, value: int) -> Coroutine[Any, Any, None]:
-        """A 16-byte vector store: architecturally two 8-byte stores, each checked apart."""
+        """Store a 16-byte vector: architecturally two 8-byte stores, each checked separately: MOVUPS."""
         body = self._two_halves(address, value)
         return self._access("movups", AccessKind.STORE, address, 16, body, 1, value)
 
@@ -306,9 +319,9 @@ class X86Cpu(Cpu):
 
 
 def _bit_place(address: int, bit: int, width: int, immediate: bool) -> tuple[int, int]:
-    """The address of the word that a bit offset names, and the number of the bit in it.
+    """Return the address of the word that a bit offset selects, and the index of the bit in it.
 
-    A register holds a signed offset of the width of the operand, and reaches other words than the one at `address`.
+    A register holds a signed offset of the operand's width, so it may select a word other than the one at `address`.
     """
     check_width(width, _BIT_STRINGS)
     bits = 8 * width
