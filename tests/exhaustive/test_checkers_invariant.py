@@ -94,6 +94,22 @@ def test_evidence_is_looked_for_in_an_order_that_is_an_execution_and_the_same_fo
             rerun(program, machine, trace, first)
 
 
+def test_in_that_order_a_thread_comes_after_what_starts_it():
+    """Also where its name puts it first: vCPU 0 has to wait for vCPU 1 before it can start the thread."""
+
+    async def child(cpu):
+        await cpu.load(Y)
+
+    async def parent(cpu):
+        await cpu.wait_until(X, lambda value: value == 1)
+        await cpu.spawn(child)
+
+    program = Program("late", isa="x86", threads=[parent, [ins("store", X, 1)]], init={X: 0, Y: 0})
+    trace = run(program, RandomWalk())
+    actors = [trace.events[step].actor for step in sorted(range(len(trace)), key=canonical_places(trace).__getitem__)]
+    assert actors.index("0.0") > actors.index("0")
+
+
 def test_every_checker_has_something_to_find():
     """Or it would be held to nothing. Starvation looks at executions of a thousand steps or more, that were cut."""
     assert set().union(*FINDING.values()) == set(JUDGED) - {"starvation"}

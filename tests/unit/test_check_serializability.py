@@ -50,6 +50,14 @@ def test_the_interleavings_at_one_location_are_judged_and_labelled(first, remote
         assert finding.vcpus == ("0", "1")
 
 
+def test_of_the_patterns_in_a_transaction_the_first_with_a_label_is_shown():
+    """W-W-W, which has no label, then W-W-R, then R-W-R."""
+    tape = Tape().begin("0", PLAIN).store("0").plain_store("1").store("0").plain_store("1").load("0")
+    tape.plain_store("1").load("0")
+    (finding,) = serializability(tape.trace())
+    assert finding.steps == (2, 3, 4)
+
+
 def test_a_write_before_two_reads_and_a_write_is_found_between_the_writes():
     """W-R-W with a local read in between: no two neighbours alone are unserializable."""
     tape = Tape().begin("0", PLAIN).store("0").begin("1", AccessKind.LOAD).load("1").load("0").store("0")

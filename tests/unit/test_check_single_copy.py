@@ -9,6 +9,7 @@ import simaie
 from simaie import Machine, Program
 from simaie.check import CHECKERS, single_copy, single_copy_atomicity
 from simaie.check.guarantees import ARM_LPAE, GUARANTEES
+from simaie.guest.isa import ISAS
 from simaie.trace import AccessKind, Ending
 
 LOAD, STORE, ATOMIC = AccessKind.LOAD, AccessKind.STORE, AccessKind.ATOMIC
@@ -58,6 +59,15 @@ def test_one_that_is_whole_falls_between_the_halves_of_the_other(split):
     (finding,) = single_copy_atomicity(tape.trace(isa="x86"))
     assert finding.steps == (0, 1, 2)
     assert finding.vcpus == (("0", "1") if split == "load" else ("1", "0"))
+
+
+def test_a_store_across_two_words_is_seen_torn_in_the_second():
+    """The load is of the upper half of the store, a half of that at a time."""
+    tape = Tape().begin("0", LOAD, address=X + 8).load("0", address=X + 8, width=2)
+    tape.begin("1", STORE, address=X + 4, width=8).store("1", address=X + 4, width=8)
+    tape.load("0", address=X + 10, width=2)
+    (finding,) = single_copy_atomicity(tape.trace(isa="x86"))
+    assert finding.steps == (0, 1, 2)
 
 
 def test_a_store_to_one_half_only_tears_nothing():
@@ -125,6 +135,22 @@ def test_a_vcpu_does_not_tear_its_own_accesses():
 )
 def test_what_each_architecture_guarantees(isa, access, address, width, covered):
     assert GUARANTEES[isa].covers(access, address, width) is covered
+
+
+WIDEST = {
+    ("x86", ""): (8, 16, 16), ("arm", ""): (4, 8, 8), ("arm", "lpae"): (8, 8, 8), ("aarch64", ""): (8, 8, 16),
+    ("aarch64", "lse2"): (16, 16, 16), ("riscv", ""): (8, 8, 8), ("mips", ""): (8, 8, 8), ("ppc", ""): (8, 8, 8),
+}  # fmt: skip
+
+
+def test_what_is_the_widest_aligned_access_that_each_architecture_guarantees():
+    """Plain, load-linked, and store-conditional, of all widths up to there; each row of each architecture."""
+    assert {(isa, row) for isa, cls in ISAS.items() for row in cls.guarantees} == WIDEST.keys()
+    for (isa, row), widest in WIDEST.items():
+        for access, limit in zip((LOAD, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL), widest, strict=True):
+            for width in (1, 2, 4, 8, 16):
+                covered = ISAS[isa].guarantees[row].covers(access, 0x1000, width)
+                assert covered is (width <= limit), (isa, row, access, width)
 
 
 def test_eight_bytes_on_arm_are_promised_to_exclusives_and_with_lpae_to_all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -54,6 +55,19 @@ def test_every_isa_has_addresses():
     assert Machine().facts("aarch64").address_bits == 48
     assert Machine(full_system=True).facts("riscv").address_bits == 52
     assert Machine().facts("ppc").address_bits == 64
+
+
+#: The instructions that access another width than a word of 4 bytes if none is named: pairs of 8 bytes each.
+PAIRS = {"aarch64": {"casp", "ldaxp", "ldxp", "stlxp", "stxp"}}
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_an_instruction_without_a_width_accesses_a_word(isa):
+    cls = ISAS[isa]
+    parameters = {name: signature(getattr(cls, name)).parameters for name in cls.instruction_names()}
+    defaults = {name: of["width"].default for name, of in parameters.items() if "width" in of}
+    assert {name for name, width in defaults.items() if width != 4} == PAIRS.get(isa, set())
+    assert all(defaults[name] == 8 for name in PAIRS.get(isa, ()))
 
 
 # ISA, loading instruction, its options, what is in memory -> what is in the register

@@ -127,10 +127,11 @@ def test_a_fault_of_the_second_page_comes_before_any_byte_is_written(guest, sche
 
 
 @everywhere
-def test_a_load_faults_on_an_absent_second_page_and_not_on_a_read_only_one(scheme, word):
-    absent = execute(guests(loads, pages=SECOND_ABSENT), machine(scheme, word))
+@pytest.mark.parametrize("guest", [loads, waits])
+def test_what_only_reads_faults_on_an_absent_second_page_and_not_on_a_read_only_one(guest, scheme, word):
+    absent = execute(guests(guest, pages=SECOND_ABSENT), machine(scheme, word))
     assert [fault.kind for fault in absent.faults] == ["fault"]
-    assert execute(guests(loads, pages=SECOND_READ_ONLY), machine(scheme, word)).outcome["0:r"] == OLD
+    assert execute(guests(guest, pages=SECOND_READ_ONLY), machine(scheme, word)).outcome["0:r"] == OLD
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

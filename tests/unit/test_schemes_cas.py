@@ -41,6 +41,15 @@ def test_a_conditional_elsewhere_or_without_link_fails_without_any_step():
     assert steps(trace) == ["load [0x40]/4"] * 2
 
 
+def test_a_wider_link_is_compared_by_the_bytes_that_are_stored():
+    async def thread(cpu):
+        await cpu.ldrex(X, width=8)
+        cpu.observe("failed", await cpu.strex(X, 7, width=4))
+
+    trace = execute(program("arm", thread, init={X: (0xFFFF_FFFF_0000_0005, 8)}), small("cas"))
+    assert trace.outcome["0:failed"] == 0
+
+
 @pytest.mark.parametrize(("values", "failed"), [([5], 1), ([5, 0], 0)], ids=["changed", "A-B-A"])
 def test_only_the_value_decides(values, failed):
     async def storer(cpu):
