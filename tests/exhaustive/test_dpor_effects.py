@@ -321,3 +321,15 @@ def test_a_device_goes_on_in_a_stopped_world_which_it_never_keeps_from_stopping(
     for word in (64, 32):
         machine = Machine(Hypercalls, host_word=word)
         assert is_optimal(make(stops, devices=[device]), machine)
+
+
+def test_a_world_can_be_stopped_beside_a_vcpu_that_waits_for_ever_between_two_instructions():
+    """It is inside none, so nobody waits for it."""
+    stops = calls(("exception", "stop"), ("exception", "go"))
+
+    async def waits(cpu):
+        await cpu.store(X, 1)
+        await cpu.wait_until(Y + 8, lambda value: value == 1)
+
+    for order in itertools.permutations((stops, waits, calls(("store", Y, 1)))):
+        same_as_all_interleavings(make(*order), HYPERCALLS)

@@ -1,6 +1,7 @@
 """Transactions that others cut into are found with the cycle, and nothing else is."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from exhaustive.generated import under_scheme
@@ -13,7 +14,7 @@ import simaie
 from simaie import Machine, Program
 from simaie.block import Block
 from simaie.check.atomicity_clocks import first_violation
-from simaie.check.conflict_graph import components, conflict_graph
+from simaie.check.conflict_graph import components, conflict_graph, short_cycle
 from simaie.check.serializability import atomic_blocks, serializability
 from simaie.check.transactions import Units, transactions
 from simaie.host.host import Mutex
@@ -64,6 +65,14 @@ def test_a_write_before_two_reads_and_a_write_is_found_between_the_writes():
     (finding,) = serializability(tape.trace())
     assert "W-R-W" in finding.message
     assert finding.steps == (0, 1, 3)
+
+
+def test_a_cycle_is_looked_for_among_the_given_transactions_only():
+    """Though a shorter one leads through another."""
+    graph = [{1: (0, 1), 3: (0, 3)}, {2: (1, 2)}, {0: (2, 0)}, {0: (3, 0)}]
+    found = SimpleNamespace(all=[SimpleNamespace(interrupted=True)] * 4)
+    assert short_cycle(graph, [0, 1, 2], found) == [0, 1, 2]
+    assert short_cycle(graph, [0, 1, 2, 3], found) == [0, 3]
 
 
 # -- what is a transaction --------------------------------------------------------------------------------

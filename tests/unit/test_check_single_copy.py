@@ -103,6 +103,15 @@ def test_a_store_that_was_cut_short_after_its_first_half_is_seen_torn():
     assert kinds(single_copy_atomicity(tape.trace(Ending.STEP_LIMIT, isa="x86"))) == ["single-copy-atomicity"]
 
 
+def test_a_load_of_what_waits_in_its_own_buffer_does_not_come_before_what_is_never_written():
+    """Of the upper half neither store reaches memory: which of them would have come first is left open."""
+    tape = Tape().begin("0", STORE, address=HIGH).buffer("0", address=HIGH)
+    first, _ = halves(tape, "1", True, cut=True)
+    first()
+    tape.begin("0", LOAD, width=8).load("0", width=8)
+    assert not list(single_copy_atomicity(tape.trace(Ending.STEP_LIMIT, isa="x86")))
+
+
 def test_a_vcpu_does_not_tear_its_own_accesses():
     tape = Tape()
     first, second = halves(tape, "0", True)
