@@ -174,6 +174,12 @@ def test_a_deadlock_is_found_and_is_an_execution_like_others():
     assert sorted(trace.ending for trace in traces) == [Ending.FINISHED, Ending.FINISHED, Ending.LIVELOCK]
 
 
+def test_of_two_stores_one_branch_waits_until_it_is_taken():
+    scheduler = Dpor()
+    assert len(everything(make(stores(X), stores(X)), scheduler)) == 2
+    assert scheduler.statistics["peak_branches"] == scheduler.statistics["branches"] == 1
+
+
 def test_the_statistics_count_what_happened():
     scheduler = Dpor()
     everything(increments(3), scheduler)
