@@ -70,6 +70,15 @@ def test_an_instruction_without_a_width_accesses_a_word(isa):
     assert all(defaults[name] == 8 for name in PAIRS.get(isa, ()))
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_an_instruction_orders_nothing_unless_it_is_told_to(isa):
+    cls = ISAS[isa]
+    parameters = {name: signature(getattr(cls, name)).parameters for name in cls.instruction_names()}
+    keys = ("aq", "rl", "order")
+    orders = {(name, key): of[key].default for name, of in parameters.items() for key in keys if key in of}
+    assert {named for named, default in orders.items() if default not in (0, "")} == set()
+
+
 # ISA, loading instruction, its options, what is in memory -> what is in the register
 LOADS: list[tuple[str, str, dict[str, int], int, int]] = [
     ("aarch64", "ldr", {"width": 1}, 0x1234, 0x34),
