@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from simaie.cli.interrupts import interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.options import LitmusFormat
-from simaie.cli.output import print_json
+from simaie.cli.output import ListedFirst
 from simaie.cli.progress import litmus_progress
 from simaie.cli.status import Status, complain
 from simaie.exploration.litmus import LitmusResult
@@ -34,36 +35,43 @@ def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output
 
     An error outweighs a broken promise (a `forall` or `~exists` that does not hold), that an answer that is not sure.
     """
-    tally = _Tally(keep=output is LitmusFormat.JSON)
+    tally = _Tally()
     files = list(find_files(paths, tally))
+    document = ListedFirst("tests") if output is LitmusFormat.JSON else None
     try:
-        _run(files, settings, jobs, output, tally)
+        _run(files, settings, jobs, document, tally)
     except KeyboardInterrupt:
+        next_interrupt_ends_at_once()
         tally.interrupted = True
-    if output is LitmusFormat.JSON:
-        print_json({"tests": tally.documents, "errors": tally.errors, "interrupted": tally.interrupted})
+    if document is not None:
+        document.end({"errors": tally.errors, "interrupted": tally.interrupted})
     sys.stdout.flush()
     print(tally, file=sys.stderr)
     return tally.status
 
 
-def _run(files: Sequence[str], settings: LitmusSettings, jobs: int, output: LitmusFormat, tally: _Tally) -> None:
+def _run(
+    files: Sequence[str], settings: LitmusSettings, jobs: int, document: ListedFirst | None, tally: _Tally
+) -> None:
+    """Print each result as soon as it is there: what ends the process then costs no result that came before."""
     with litmus_progress(files) as progress:
         results = explore_litmus_files(files, settings, jobs=jobs, progress=progress if jobs == 1 else None)
         for number, each in enumerate(results):
             tally.take(each)
-            if isinstance(each, LitmusResult) and output is LitmusFormat.HERD:
-                sys.stdout.write(herd_log(each))
+            if isinstance(each, LitmusResult):
+                if document is None:
+                    sys.stdout.write(herd_log(each))
+                else:
+                    document.add(each.as_dict())
+                sys.stdout.flush()
             if progress is not None and jobs > 1:
                 progress(number, 0)
 
 
 @dataclass
 class _Tally:
-    """What has come out so far; of the tests only numbers, unless the documents are to be kept."""
+    """What has come out so far; of the tests only numbers."""
 
-    keep: bool
-    documents: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     executions: int = 0
@@ -85,8 +93,6 @@ class _Tally:
         self.answers[each.verdict.answer] += 1
         self.executions += each.executions
         self.broken += _broken(each)
-        if self.keep:
-            self.documents.append(each.as_dict())
         if not each.conclusive:
             self.unsure += 1
             complain(f"{each.test.file}: the answer is not sure: {_why(each)}")
@@ -112,7 +118,7 @@ class _Tally:
     def status(self) -> Status:
         """The exit status that says the worst."""
         if self.interrupted:
-            return Status.INTERRUPTED
+            return interrupted_status()
         if self.errors:
             return Status.ERROR
         if self.broken:

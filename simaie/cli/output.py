@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Format", "guest_output_aside", "print_json", "print_lines", "width"]
+__all__ = ["Format", "ListedFirst", "guest_output_aside", "print_json", "print_lines", "width"]
 
 
 class Format(StrEnum):
@@ -26,6 +27,24 @@ def print_json(document: Any) -> None:
     """One JSON document, alone on stdout."""
     json.dump(document, sys.stdout, indent=1)
     print()
+
+
+class ListedFirst:
+    """A JSON document on stdout that begins with a long list, whose items are printed as they come."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._empty = name, True
+
+    def add(self, item: Any) -> None:
+        """Print one more item of the list."""
+        sys.stdout.write(f'{{\n "{self._name}": [\n' if self._empty else ",\n")
+        sys.stdout.write(textwrap.indent(json.dumps(item, indent=1), "  "))
+        self._empty = False
+
+    def end(self, rest: dict[str, Any]) -> None:
+        """Print the rest of the document, which must not be empty."""
+        sys.stdout.write(f'{{\n "{self._name}": [' if self._empty else "\n ")
+        sys.stdout.write("],\n " + json.dumps(rest, indent=1)[1:].lstrip() + "\n")
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:

@@ -22,6 +22,7 @@ import msgspec
 
 from simaie.errors import InternalError, NondeterminismError, SimaieError
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
+from simaie.exploration.workers import end_with, without_interrupts
 from simaie.guest.program import Program
 from simaie.guest.text import is_data
 from simaie.machine import Machine
@@ -76,16 +77,23 @@ def _told(trace: Trace) -> _Replayed:
 
 def _replayed(file: Path, hash_seed: str) -> _Replayed:
     """What becomes of the execution in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, str(file)],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        stdout=subprocess.PIPE,
-        timeout=_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise InternalError(f"the process that should have replayed an execution ended with status {done.returncode}")
-    return msgspec.json.decode(done.stdout, type=_Replayed)
+    with without_interrupts():  # there: Ctrl-C reaches every process of a terminal, and this one sees to it
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(file), str(os.getpid())],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+        )
+    with process:
+        try:
+            told, _ = process.communicate(timeout=_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise InternalError(
+            f"the process that should have replayed an execution ended with status {process.returncode}"
+        )
+    return msgspec.json.decode(told, type=_Replayed)
 
 
 def _error(program: Program, here: _Replayed, there: _Replayed) -> NondeterminismError:
@@ -99,8 +107,9 @@ def _error(program: Program, here: _Replayed, there: _Replayed) -> Nondeterminis
     return NondeterminismError(message, step=step, expected=expected, got=got)
 
 
-def _main(file: str) -> None:
+def _main(file: str, parent: str) -> None:
     """What the other process does: follow the decisions, and tell what happened as JSON."""
+    end_with(int(parent))
     with contextlib.redirect_stdout(sys.stderr):  # what the guest prints
         try:
             told = _told(replay(file, mode="best-effort", checkers=()).trace)
@@ -110,4 +119,4 @@ def _main(file: str) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])

@@ -6,30 +6,22 @@ same as this process would, so the number of workers changes nothing but the tim
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
 
-from simaie.errors import Interrupted, SimaieError, UsageError
+from simaie.errors import Interrupted, UsageError
 from simaie.exploration.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
 from simaie.exploration.outcomes import SearchProgress
+from simaie.exploration.workers import in_workers
 from simaie.litmus import LitmusError, Position, load
 from simaie.litmus.lowering import ROUNDS, UnsupportedError
 from simaie.machine import Machine
 from simaie.protocols import require_positive
 
 __all__ = ["LitmusSettings", "explore_litmus_files"]
-
-#: Files that a worker takes at a time, at most: handing a file over costs a tenth of a small one's work, but a long one
-#: keeps those in its company waiting.
-_CHUNK = 16
-
 
 #: Called with the number of a file and how many executions of it were run.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -52,9 +44,10 @@ def explore_litmus_files(
 
     progress: called with the number of a file, from 0, before it is read, and now and then while it is explored with
     how many executions were run; not if other processes do it. Ctrl-C is raised again after the result that it cut
-    short; what other processes are at when it comes is lost.
+    short; with other processes, after the results that are there. Of a worker process that dies what it was at is run
+    again; a file that this happens to twice has a LitmusError.
 
-    Raises UsageError or UnknownNameError at once if the settings cannot be; SimaieError if a worker process dies.
+    Raises UsageError or UnknownNameError at once if the settings cannot be.
     """
     settings = settings or LitmusSettings()
     require_positive(jobs=jobs, executions=settings.executions, seconds=settings.seconds)
@@ -63,7 +56,7 @@ def explore_litmus_files(
         raise UsageError(f"loops must be allowed 0 rounds or more, not {settings.rounds}")
     if jobs == 1 or len(paths) < 2:
         return _in_turn(one, paths, progress)
-    return _in_processes(one, paths, min(jobs, len(paths)))
+    return in_workers(one, paths, min(jobs, len(paths)), _lost)
 
 
 class _Explorer:
@@ -107,23 +100,6 @@ def _in_turn(
             raise
 
 
-def _in_processes(one: _Explorer, paths: Sequence[str], jobs: int) -> Iterator[LitmusResult | LitmusError]:
-    others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(jobs, initializer=_die_when_interrupted)
-    try:
-        yield from pool.map(one, paths, chunksize=max(1, min(_CHUNK, len(paths) // (16 * jobs))))
-    except BrokenProcessPool as error:
-        raise SimaieError("a worker process died, perhaps for want of memory; try fewer jobs") from error
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
-            if worker not in others:
-                worker.terminate()  # nobody wants what it is at, and its end could be far off
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _die_when_interrupted() -> None:
-    """Ctrl-C reaches every process of the terminal: a worker ends without a word, its parent has one to say."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _lost(path: str) -> LitmusError:
+    problem = "every worker process that explored this file died, perhaps for want of memory; try fewer jobs"
+    return LitmusError(path, Position(1, 1), problem)

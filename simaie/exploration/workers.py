@@ -1,0 +1,224 @@
+"""Worker processes that end with their parent, and of which one that dies costs only what it was at.
+
+The parent hands shares of the work out over pipes and takes each result as soon as it is there. The pieces that a dead
+worker has not answered go to another one; a piece that a worker died at `_MOST_DEATHS` times is given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from simaie.errors import InternalError
+
+__all__ = ["end_with", "in_workers", "without_interrupts"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+#: Pieces that a worker takes at a time, at most: handing one over costs a tenth of the work on a small one, but a long
+#: one keeps those in its share waiting.
+_SHARE = 16
+_MOST_DEATHS = 2
+_TO_DIE_WHEN_PARENT_DIES = 1  # PR_SET_PDEATHSIG
+
+_Numbered: TypeAlias = tuple[int, P]
+
+
+def in_workers(work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Callable[[P], R]) -> Iterator[R]:
+    """Do `work` on each piece in `jobs` processes; the results come in the order of the pieces.
+
+    At Ctrl-C the workers are ended, the results that are there come out, and KeyboardInterrupt is raised.
+
+    Args:
+        work: can be handed to another process, as can pieces and results. An exception of it is an InternalError here.
+        pieces: what is to be done.
+        jobs: how many processes.
+        lost: makes the result of a piece that was given up, since workers die at it.
+    """
+    pool = _Pool(work, pieces, jobs, lost)
+    try:
+        yield from pool.in_order()
+    except KeyboardInterrupt:
+        pool.end()
+        yield from pool.left()
+        raise
+    finally:
+        pool.end()
+
+
+class _Raised(NamedTuple):
+    """An exception of the work, by name: not every exception can be handed to another process."""
+
+    kind: str
+    message: str
+
+
+class _Worker(Generic[P]):
+    """A process, the pipe to it, and the pieces that it was given and has not answered, in their order."""
+
+    def __init__(self, process: BaseProcess, pipe: Connection) -> None:
+        self.process, self.pipe = process, pipe
+        self.share: deque[_Numbered[P]] = deque()
+
+
+class _Pool(Generic[P, R]):
+    """The workers, what is still to be handed out, and the results that are there."""
+
+    def __init__(self, work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Callable[[P], R]) -> None:
+        self._work, self._jobs, self._lost = work, jobs, lost
+        self._count = len(pieces)
+        self._waiting = deque(enumerate(pieces))
+        self._size = max(1, min(_SHARE, len(pieces) // (16 * jobs)))
+        self._results: dict[int, R | _Raised] = {}
+        self._next = 0
+        self._deaths: Counter[int] = Counter()
+        self._workers: list[_Worker[P]] = []
+
+    def in_order(self) -> Iterator[R]:
+        """Yield every result, in the order of the pieces."""
+        while self._next < self._count:
+            while self._next not in self._results:
+                self._employ()
+                self._hear()
+            yield self._take()
+
+    def left(self) -> Iterator[R]:
+        """Yield the results that are there and were not yielded yet."""
+        while self._results:
+            self._next = min(self._results)
+            yield self._take()
+
+    def end(self) -> None:
+        """Take the results that are in the pipes, and end the workers."""
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.process.kill()  # what it is at is of no use, and its end could be far off
+        for worker in workers:
+            worker.process.join()
+            with contextlib.suppress(Exception):  # of what was sent, the last part may be missing
+                while worker.pipe.poll():
+                    self._answered(worker)
+            worker.pipe.close()
+
+    def _take(self) -> R:
+        result = self._results.pop(self._next)
+        self._next += 1
+        if isinstance(result, _Raised):
+            raise InternalError(f"a worker process raised {result.kind}: {result.message}")
+        return result
+
+    def _employ(self) -> None:
+        """See to it that there are enough workers, and that each has something to do."""
+        while len(self._workers) < min(self._jobs, len(self._workers) + len(self._waiting)):
+            self._workers.append(self._hired())
+        for worker in self._workers:
+            if self._waiting and not worker.share:
+                self._hand_out(worker)
+
+    def _hired(self) -> _Worker[P]:
+        here, there = multiprocessing.Pipe()
+        forked = multiprocessing.get_start_method() == "fork"
+        others = [here, *(worker.pipe for worker in self._workers)] if forked else []
+        process = multiprocessing.Process(
+            target=_serve, args=(self._work, there, os.getpid(), others), name="simaie worker", daemon=True
+        )
+        with without_interrupts():  # until it has said how it takes them
+            process.start()
+        there.close()
+        return _Worker(process, here)
+
+    def _hand_out(self, worker: _Worker[P]) -> None:
+        for _ in range(min(self._size, len(self._waiting))):
+            worker.share.append(self._waiting.popleft())
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead, which will be heard
+            worker.pipe.send(list(worker.share))
+
+    def _hear(self) -> None:
+        """Wait for results, and for workers that die."""
+        ready = wait([worker.pipe for worker in self._workers])
+        for worker in [each for each in self._workers if each.pipe in ready]:
+            try:
+                self._answered(worker)
+            except (EOFError, OSError):
+                self._bury(worker)
+
+    def _answered(self, worker: _Worker[P]) -> None:
+        number, result = worker.pipe.recv()
+        if worker.share and worker.share[0][0] == number:
+            worker.share.popleft()
+        self._results[number] = result
+
+    def _bury(self, worker: _Worker[P]) -> None:
+        """Give back the share of a dead worker; the first piece of it is what it died at."""
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join()
+        if worker.share:
+            number, piece = worker.share[0]
+            self._deaths[number] += 1
+            if self._deaths[number] >= _MOST_DEATHS:
+                worker.share.popleft()
+                self._results[number] = self._lost(piece)
+        self._waiting.extendleft(reversed(worker.share))
+
+
+# -- in a worker ---------------------------------------------------------------------------------------
+
+
+def _serve(work: Callable[[P], R], pipe: Connection, parent: int, others: Sequence[Connection]) -> None:
+    """Do what comes over the pipe until it is closed. others: the parent's ends of pipes, if this is a fork with them.
+
+    An exception of `work` is sent in place of its result.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal: the parent sees to it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with(parent)
+    for other in others:
+        other.close()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            for number, piece in pipe.recv():
+                try:
+                    result: R | _Raised = work(piece)
+                except Exception as error:
+                    result = _Raised(type(error).__name__, str(error))
+                pipe.send((number, result))
+
+
+def end_with(parent: int) -> None:
+    """Have this process end when its parent does, however that ends."""
+    if sys.platform == "linux" and os.getppid() == parent:  # no other process has begun this one
+        import ctypes  # only workers need it
+
+        ctypes.CDLL(None).prctl(_TO_DIE_WHEN_PARENT_DIES, signal.SIGKILL)
+    process = multiprocessing.parent_process()
+    if process is not None:
+        threading.Thread(target=_watch, args=(process.sentinel,), name="simaie parent watch", daemon=True).start()
+
+
+def _watch(sentinel: Any) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """While this lasts, SIGINT waits, also in processes that are begun; they have to say that they want it again."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
