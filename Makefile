@@ -20,7 +20,7 @@ test: $(READY) lint types layers
 	$(BIN)/python -m pytest -n 2 $(SEARCHES)
 
 lint: $(READY)
-	$(BIN)/ruff check simaie schedulers pytest_simaie tests
+	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests
 
 types: $(READY)
 	$(BIN)/mypy

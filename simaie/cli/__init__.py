@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -13,6 +14,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: holds, 1: violated, 2: bad usage or input, 3: inconclusive, 130: interrupted, 141: the reader of the output left,
     143: terminated.
     """
-    from simaie.cli.status import run
-
+    try:
+        from simaie.cli.status import run
+    except KeyboardInterrupt:
+        print("simaie: interrupted", file=sys.stderr)
+        return 130
     return run(argv)

@@ -1,0 +1,37 @@
+"""The console script ``simaie``. It imports the simulator itself, so that Ctrl-C during the import ends in one line.
+
+It is a package beside `simaie` and not a part of it, since importing a part imports the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+
+def main() -> int:
+    """Run ``simaie`` with the process's arguments and return its exit status (see `simaie.cli.main`)."""
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, _leave)  # an exception could be lost in what the import calls
+    import simaie.cli.app  # noqa: F401  # which `run` would import otherwise
+    from simaie.cli import main as run
+
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = run()
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done; only the interpreter has to end
+    return status
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    try:
+        os.write(2, b"simaie: interrupted\n")
+    finally:
+        os._exit(_INTERRUPTED)
