@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
+from schedulers.dfs import DepthFirst
+from schedulers.dpor import Dpor
 
 from exhaustive.combined import FEATURES, HOSTS, ISAS, SCHEMES, Case, combined
 from exhaustive.searches import search
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
 from simaie.check import CHECKERS, store_conditional_within
 from simaie.trace import Ending, Trace
 
