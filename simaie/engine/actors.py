@@ -47,6 +47,7 @@ class ActorTable:
     __slots__ = (
         "_cleans_up",
         "_cpu_class",
+        "_devices",
         "_facts",
         "_free_identities",
         "_identities",
@@ -75,6 +76,7 @@ class ActorTable:
             actor = self._make(device_name(number), (len(program.threads) + number,), Device, code)
             actor.is_device = True
             self.live.append(actor)
+        self._devices = len(program.devices)
 
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
         identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
@@ -97,11 +99,12 @@ class ActorTable:
         """`actor` takes its place among the live ones."""
         insort(self.live, actor, key=_RANK)
 
-    def exit(self, actor: Actor) -> None:
-        """The spawned thread of `actor` is done: who joins it can go on, and its identity can be handed out again."""
+    def exit(self, actor: Actor) -> Thread:
+        """Return the spawned thread of `actor`, which is done now; its identity can be handed out again."""
         assert actor.thread is not None
         actor.thread.done = True
         insort(self._free_identities, actor.cpu.identity)
+        return actor.thread
 
     def remove(self, actor: Actor) -> None:
         """`actor` has come to its end."""
@@ -121,7 +124,7 @@ class ActorTable:
     @property
     def threads(self) -> int:
         """How many vCPUs there ever were; devices are none."""
-        return sum(not actor.is_device for actor in self.everyone)
+        return len(self.everyone) - self._devices
 
     # -- who can take the next step -----------------------------------------------------------
 

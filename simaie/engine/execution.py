@@ -270,7 +270,8 @@ class Execution:
         if kind is Kind.SPAWN:
             return self._spawn(actor, op.value)
         if kind is Kind.EXIT:
-            return self._cast.exit(actor)
+            self._waiting.thread_ended(self._cast.exit(actor))
+            return None
         if kind is Kind.BEGIN_EXCLUSIVE:
             return self._waiting.stop_world(actor)
         if kind is Kind.END_EXCLUSIVE:

@@ -1,7 +1,7 @@
 """Who must wait: for a mutex, for a value, for a thread's end, for its own stores, or because the world is stopped.
 
-An actor that must wait is no candidate. Whether it must is asked as seldom as can be: contenders for a mutex when that
-mutex changes hands, everybody else who waits after every step, and nobody while nobody waits.
+An actor that must wait is no candidate. Whether it must is asked as seldom as possible: contenders for a mutex when
+that mutex changes hands, those who join a thread when it ends, all others that wait after every step.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ __all__ = ["Waiting"]
 class Waiting:
     """Those whose announced operation is of a blocking kind. stopper: who has stopped the world."""
 
-    __slots__ = ("_cast", "_contenders", "_memory", "_waiting", "stopper")
+    __slots__ = ("_cast", "_contenders", "_joiners", "_memory", "_waiting", "stopper")
 
     def __init__(self, cast: ActorTable, memory: HostMemory) -> None:
         self._cast = cast
         self._memory = memory
-        self._waiting: list[Actor] = []  # but for those who contend for a mutex
+        self._waiting: list[Actor] = []  # but for those who contend for a mutex or join a thread
         self._contenders: dict[Cell, list[Actor]] = {}
+        self._joiners: dict[Thread, list[Actor]] = {}
         self.stopper: Actor | None = None
 
     @property
@@ -55,7 +56,9 @@ class Waiting:
         self._beside(actor.op).remove(actor)
 
     def _beside(self, op: Op) -> list[Actor]:
-        """Those who wait for the same: by mutex, so that only its own changes concern them."""
+        """Those who wait for the same: by mutex and by thread, so that only its own changes concern them."""
+        if op.kind is Kind.JOIN:
+            return self._joiners.setdefault(op.value, [])
         if op.kind is not Kind.LOCK:
             return self._waiting
         assert op.cell is not None
@@ -80,6 +83,11 @@ class Waiting:
         assert op.cell is not None
         for contender in self._contenders.get(op.cell, ()):
             self._cast.set_enabled(contender, op.kind is Kind.UNLOCK and self.can_perform(contender))
+
+    def thread_ended(self, thread: Thread) -> None:
+        """`thread` is done: who joins it can go on."""
+        for joiner in self._joiners.get(thread, ()):
+            self.ask(joiner)
 
     def _ask_everybody(self) -> None:
         for actor in self._cast.vcpus:
