@@ -54,8 +54,8 @@ class Schedule(msgspec.Struct, frozen=True):
         """The schedule that `text` spells; UsageError if it spells none."""
         switches, choices = [], []
         for word in filter(None, text.split("/")):
-            found = re.fullmatch(r"(=?)([^@=/]+)@(\d+)", word)
-            if found is None or (found[1] and not found[2].isdecimal()):
+            found = re.fullmatch(r"(=?)([^@=/]+)@(\d{1,18})", word, re.ASCII)
+            if found is None or (found[1] and not re.fullmatch(r"\d{1,18}", found[2], re.ASCII)):
                 raise UsageError(f"a schedule is spelt like 1@0/0@4/=2@7 (actor@step, =value@step), not {text!r}")
             if found[1]:
                 choices.append(Choice(int(found[3]), int(found[2])))

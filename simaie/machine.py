@@ -17,7 +17,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
-from simaie.protocols import HostMemory, require_count, require_one_of, require_positive
+from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
@@ -29,6 +29,11 @@ USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 4
 SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40, "aarch64": 52, "riscv": 52, "mips": 52, "ppc": 64}
 
 
+#: The largest limits: an execution is kept in memory, step by step and vCPU by vCPU.
+MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
+MOST_ADDRESS_BITS = 64
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Bounds on one execution. steps: operations; threads: vCPUs alive or dead; spin_seconds: see the watchdog."""
 
@@ -38,6 +43,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         require_count(steps=self.steps, threads=self.threads)
+        require_at_most(MOST_STEPS, steps=self.steps)
+        require_at_most(MOST_THREADS, threads=self.threads)
         require_positive(spin_seconds=self.spin_seconds)
 
     def require_threads(self, program: Program) -> None:
@@ -86,6 +93,7 @@ class Machine:
         require_one_of("host_word", host_word, (32, 64))
         require_one_of("endian", endian, ("little", "big"))
         require_count(address_bits=address_bits)
+        require_at_most(MOST_ADDRESS_BITS, address_bits=address_bits)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host)

@@ -322,6 +322,17 @@ def require_count(**counts: object) -> None:
             raise UsageError(f"{name} must be a positive integer, not {value!r}")
 
 
+def require_at_most(most: int, **counts: int | None) -> None:
+    """Raise `UsageError` for the first count that is larger than `most`; None means "not given".
+
+    What is made for each of them would not fit into memory, or never be done.
+    """
+    for name, value in counts.items():
+        if value is not None and value > most:
+            shown = f"{value:,}" if value.bit_length() < 128 else f"a number of {value.bit_length()} bits"
+            raise UsageError(f"{name} must be at most {most:,}, not {shown}")
+
+
 def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Raise `UsageError` unless `value` is among `allowed`."""
     if value not in allowed:

@@ -24,13 +24,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_at_most, require_count
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dfs_tree import Branches, Frontier, Path
 
 __all__ = ["DepthFirst"]
 
 _CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.PRUNED})
+
+#: The largest bound: what waits is kept by its cost.
+MOST_BOUND = 10_000
 
 
 class DepthFirst(Scheduler):
@@ -54,6 +57,7 @@ class DepthFirst(Scheduler):
         self, preemptions: int | None = None, delays: int | None = None, memory_limit: int | None = None
     ) -> None:
         require_count(preemptions=preemptions, delays=delays, memory_limit=memory_limit)
+        require_at_most(MOST_BOUND, preemptions=preemptions, delays=delays)
         if preemptions is not None and delays is not None:
             raise UsageError("dfs takes a bound on preemptions or on delays, not both")
         if memory_limit is not None and preemptions is delays:

@@ -18,25 +18,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.prng import Random
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_at_most, require_count
 from simaie.trace import Trace
 
 __all__ = ["Pct"]
+
+
+#: Each execution draws a place for each change of priority.
+MOST_DEPTH = 1_000
 
 
 class Pct(Scheduler):
     """Runs the enabled actor of highest random priority, with a few random priority changes.
 
     Args:
-        depth: d, the number of ordering constraints of the bug.
+        depth: d, the number of ordering constraints of the bug; at most `MOST_DEPTH`.
         fair_after: Counted steps before the random suffix.
 
     Raises:
-        UsageError: `depth` or `fair_after` is not a positive integer.
+        UsageError: `depth` or `fair_after` is not a positive integer, or `depth` is too large.
     """
 
     def __init__(self, depth: int = 3, fair_after: int = 1_000) -> None:
         require_count(depth=depth, fair_after=fair_after)
+        require_at_most(MOST_DEPTH, depth=depth)
         self._depth = depth
         self._fair_after = fair_after
         self._longest = 1  # k: counted steps of the longest execution so far, at most `fair_after`

@@ -100,7 +100,7 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 FINAL_CHECK = Cut(-1)
 #: More instructions than a command line plausibly names: a range beyond this is a typo, and would fill memory.
-_MOST = 1_000_000
+_MOST = 100_000
 
 
 def _range(first: int, last: int) -> range:

@@ -18,7 +18,7 @@ from simaie.guest.forms import kinds_of, table_of, widths_of
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.plugins import Spec
-from simaie.protocols import require_positive
+from simaie.protocols import require_at_most, require_positive
 from simaie.replaying.failure import Failure
 from simaie.schemes.scheme import Scheme
 from simaie.strategies.drawing import Shape, draw_program
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 #: Two words of a granule of 64 bytes, one place across its end, and a word of the next.
 ADDRESSES = (0x100, 0x104, 0x13E, 0x140)
+#: The largest programs that are drawn.
+MOST_VCPUS, MOST_INSTRUCTIONS = 64, 1_000
 _TRIES = 20
 #: What machines are drawn from by default.
 SCHEMES = ("native", "aie-rfc", "aie-v2", "cas", "global-lock")
@@ -66,6 +68,8 @@ def shape_of(
 ) -> Shape:
     """What `programs` of these are drawn from; UsageError for what no program can have."""
     require_positive(vcpus=vcpus, instructions=instructions)
+    require_at_most(MOST_VCPUS, vcpus=vcpus)
+    require_at_most(MOST_INSTRUCTIONS, instructions=instructions)
     _require_some("programs", addresses=addresses, widths=widths, kinds=kinds)
     shape = Shape(
         isa,

@@ -127,10 +127,11 @@ class RaceReversal:
         sequence = self._unrelated(index) & ~self._forced
         if any(is_weak_initial(order, sleeper, sequence, None) for sleeper in node.sleep):
             return
+        explored, waiting = {taken.value, *node.values}, {branch.value: branch for branch in reversed(node.waiting)}
         for value in range(node.arity):
-            if value == taken.value or value in node.values:
+            if value in explored:
                 continue
-            branch = next((b for b in node.waiting if b.value == value), None)
+            branch = waiting.get(value)
             if branch is None:
                 branch = Branch(taken.actor, value, taken.op, 0, False)
                 node.waiting.append(branch)
