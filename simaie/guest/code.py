@@ -14,7 +14,7 @@ program is most of the cost of exploring it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -22,10 +22,12 @@ import msgspec
 
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
+from simaie.guest.operands import Operand, Row, number_refusal, rows_of
 
-__all__ = ["ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "run_code"]
-
-Operand = int | str
+__all__ = [
+    "ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "instructions_of", "refusal",
+    "run_code",
+]  # fmt: skip
 
 _MASK64 = (1 << 64) - 1
 #: Prefix of the name of a register that only counts the rounds of a loop in order to cut it.
@@ -39,12 +41,15 @@ def _signed(value: int) -> int:
 
 
 def _sign_extend(value: int, bits: int) -> int:
+    if not 1 <= bits < 64:
+        return value
     half = 1 << bits - 1
     return (value & 2 * half - 1 ^ half) - half
 
 
-#: ``reg_NAME a, b``: both operands are unsigned and 64 bits wide, and the result wraps. A shift by 64 or more is 0
-#: (`sar`: the sign); `sext` extends the sign of the lowest `b` bits; comparisons are 0 or 1, `slt` and `sle` signed.
+#: ``reg_NAME a, b``: both operands unsigned and of 64 bits, and the result wraps. A shift by 64 or more gives 0 (`sar`:
+#: the sign); `sext` extends the sign of the lowest `b` bits, if `b` is from 1 to 63; the comparisons give 0 or 1, `slt`
+#: and `sle` signed ones.
 ALU: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -124,15 +129,14 @@ class Code(Sequence[Ins]):
     def __init__(self, instructions: Sequence[Ins], cpu_class: type[Cpu], where: str) -> None:
         self.instructions = tuple(instructions)
         self.labels: dict[str, int] = {}
-        known = _known(cast(Hashable, cpu_class))  # mypy takes the class's __hash__ for that of its objects
+        known = instructions_of(cpu_class)
         for index, item in enumerate(self.instructions):
             if not isinstance(item, Ins):
                 raise UsageError(f"{where}: item {index} is {item!r}, not an instruction (simaie.ins)")
             if item.name not in known:
                 raise UnknownNameError(f"instruction in {where}, item {index}:", item.name, known)
-            count = 2 if item.name.startswith("reg_") else _ARGUMENTS.get(item.name)
-            if count is not None and len(item.args) != count:
-                raise UsageError(f"{where}, item {index}: {item.name} has {count} arguments, not {len(item.args)}")
+            if why := refusal(item, known):
+                raise UsageError(f"{where}, item {index}: {item.name}: {why}")
             if item.name == "label":
                 self._add_label(item, index, where)
         for index, item in enumerate(self.instructions):
@@ -149,9 +153,7 @@ class Code(Sequence[Ins]):
                       if item.name in BRANCHES and self.labels[str(item.args[-1])] <= index]  # fmt: skip
 
     def _add_label(self, item: Ins, index: int, where: str) -> None:
-        label = item.args[0]
-        if not isinstance(label, str):
-            raise UsageError(f"{where}, item {index}: a label has one argument, its name")
+        label = str(item.args[0])
         if label in self.labels:
             raise UsageError(f"{where}, item {index}: the label {label!r} is defined twice")
         self.labels[label] = index
@@ -166,9 +168,41 @@ class Code(Sequence[Ins]):
         return iter(self.instructions)
 
 
+def instructions_of(cpu_class: type[Cpu]) -> Mapping[str, Row | None]:
+    """Return the instructions that a list for `cpu_class` can have, each with its operands.
+
+    Register instructions have no row: `refusal` knows them.
+    """
+    return _instructions_of(cast(Hashable, cpu_class))  # mypy takes the class's __hash__ for that of its objects
+
+
 @cache
-def _known(cpu_class: Any) -> frozenset[str]:
-    return frozenset({*cpu_class.instruction_names(), *LOCAL})
+def _instructions_of(cpu_class: Any) -> Mapping[str, Row | None]:
+    return {**rows_of(cpu_class), **dict.fromkeys(sorted(LOCAL))}
+
+
+def refusal(item: Ins, known: Mapping[str, Row | None]) -> str:
+    """Return why `item`, whose name is one of `known`, cannot have its operands; empty if it can."""
+    for value in (*item.args, *(value for _, value in item.options)):
+        if type(value) is not str and (why := number_refusal(value)):
+            return why
+    if item.into is not None and not isinstance(item.into, str):
+        return f"the register for its result must be a text, not {item.into!r}"
+    row = known[item.name]
+    return _local_refusal(item) if row is None else row.refusal(item.args, item.options, item.into)
+
+
+def _local_refusal(item: Ins) -> str:
+    count = 2 if item.name.startswith("reg_") else _ARGUMENTS[item.name]
+    if len(item.args) != count:
+        return f"it has {count} arguments, not {len(item.args)}"
+    if item.options:
+        return f"it has no option {item.options[0][0]!r}"
+    if (item.name in BRANCHES or item.name == "label") and not isinstance(item.args[-1], str):
+        return "a label is a text"
+    if item.into is not None and (item.name in BRANCHES or item.name in ("label", "exit")):
+        return "it has no result for a register"
+    return ""
 
 
 #: The first item of a step. The other items: indices of operands, index of the result (0 if unwanted), and the name

@@ -18,6 +18,7 @@ from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.guarantee import Guarantee
+from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
@@ -28,9 +29,6 @@ __all__ = ["Cpu", "Thread"]
 
 _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
 _CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
-
-WIDTHS = (1, 2, 4, 8, 16)
-
 
 class Thread:
     """A handle to a spawned guest thread.
@@ -98,10 +96,14 @@ class Cpu:
 
     def load(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load `width` bytes at `address`."""
+        if width not in WIDTHS:
+            check_width(width)
         return self._access("load", _LOAD, address, width, self._scheme.load(self, address, width))
 
     def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Store `width` bytes of `value` at `address`."""
+        if width not in WIDTHS:
+            check_width(width)
         body = self._scheme.store(self, address, width, value)
         return self._access("store", _STORE, address, width, body, 1, value)
 
@@ -125,6 +127,7 @@ class Cpu:
             predicate: A plain function of the unsigned value.
             width: Width in bytes.
         """
+        check_width(width)
         if makes_coroutine(predicate):
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
@@ -137,8 +140,8 @@ class Cpu:
             arity: Number of alternatives.
             what: The question that the choice answers, as a trace shows it.
         """
-        if arity < 1:
-            raise UsageError(f"choose needs at least one alternative, not {arity}")
+        if not 1 <= arity <= MAX_ARITY:
+            raise UsageError(f"choose takes from 1 to {MAX_ARITY:,} alternatives, not {arity}")
         return self._access("choose", AccessKind.OTHER, 0, 0, Op(Kind.CHOICE, value=arity, note=what))
 
     def observe(self, name: str, value: int) -> None:

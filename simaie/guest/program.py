@@ -16,12 +16,18 @@ from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.final import FinalState
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class
+from simaie.guest.operands import HIGHEST, WIDTHS, number_refusal, short
 from simaie.host.pages import PAGE_SIZE, Page
 
 if TYPE_CHECKING:
     from simaie.guest.cut import Cut
 
 __all__ = ["FinalState", "GuestFunction", "Program", "ThreadCode"]
+
+#: The most bytes of memory that one value of an outcome shows.
+MOST_WATCHED = 1024
+#: All of them together.
+MOST_WATCHED_IN_ALL = 1 << 17
 
 GuestFunction: TypeAlias = Callable[[Any], Coroutine[Any, Any, Any]]
 ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]
@@ -75,6 +81,7 @@ class Program:
             require_plain(f"the final check of program {name!r}", final)
         self.final = final
         self.watch = dict(watch) if watch is not None else _watched(self.image)
+        _require_watched(self.watch)
         self.pages = dict(pages or {})
         for virtual, page in self.pages.items():
             if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
@@ -138,14 +145,25 @@ class Program:
 
 def _initial(address: int, value: int | tuple[int, int] | bytes) -> tuple[int, int, int | bytes]:
     """Return (address, width in bytes, value) of one item of `init`."""
-    if not isinstance(address, int) or address < 0:
-        raise UsageError(f"an initial address must be a non-negative integer, not {address!r}")
+    if not isinstance(address, int) or not 0 <= address <= HIGHEST:
+        raise UsageError(f"an initial address must be a non-negative integer of at most 128 bits, not {short(address)}")
     if isinstance(value, bytes | bytearray):
         return address, len(value), bytes(value)
     number, width = value if isinstance(value, tuple) else (value, 4)
-    if not isinstance(number, int) or width not in (1, 2, 4, 8, 16):
-        raise UsageError(f"initial value of {address:#x}: an integer, (integer, width) or bytes, not {value!r}")
+    if number_refusal(number) or width not in WIDTHS:
+        raise UsageError(f"initial value of {address:#x}: an integer, (integer, width) or bytes, not {short(value)}")
     return address, width, number
+
+
+def _require_watched(watch: Mapping[int, int]) -> None:
+    """Raise UsageError for what is no place in memory, or too large to be a part of an outcome."""
+    for address, width in watch.items():
+        if not isinstance(address, int) or not 0 <= address <= HIGHEST:
+            raise UsageError(f"an address to watch must be a non-negative integer, not {short(address)}")
+        if not isinstance(width, int) or not 1 <= width <= MOST_WATCHED:
+            raise UsageError(f"what is watched at {address:#x} must have 1 to {MOST_WATCHED} bytes, not {short(width)}")
+    if sum(watch.values()) > MOST_WATCHED_IN_ALL:
+        raise UsageError(f"{len(watch):,} places are watched, with more than {MOST_WATCHED_IN_ALL:,} bytes in all")
 
 
 def _watched(image: Iterable[tuple[int, int, int | bytes]]) -> dict[int, int]:

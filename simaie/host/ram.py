@@ -9,7 +9,7 @@ __all__ = ["Endian", "Ram"]
 
 Endian = Literal["little", "big"]
 
-_PAGE_BITS = 12
+_PAGE_BITS = 8  # small, since a program may begin with many numbers far from each other
 _PAGE = 1 << _PAGE_BITS
 _OFFSET = _PAGE - 1
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -63,15 +63,25 @@ class Ram:
 
     def read_bytes(self, address: int, length: int) -> bytes:
         """Return the `length` bytes at `address`, across pages if needed."""
-        return bytes(self._byte(address + i) for i in range(length))
+        data = bytearray()
+        while len(data) < length:
+            place = address + len(data)
+            offset = place & _OFFSET
+            count = min(length - len(data), _PAGE - offset)
+            page = self._pages.get(place >> _PAGE_BITS)
+            data += bytes(count) if page is None else page[offset : offset + count]
+        return bytes(data)
 
     def write_bytes(self, address: int, data: bytes) -> None:
         """Write `data` at `address`, across pages if needed."""
-        for i, byte in enumerate(data):
-            place = address + i
-            page = self._pages.setdefault(place >> _PAGE_BITS, bytearray(_PAGE))
-            page[place & _OFFSET] = byte
-
-    def _byte(self, address: int) -> int:
-        page = self._pages.get(address >> _PAGE_BITS)
-        return 0 if page is None else page[address & _OFFSET]
+        done = 0
+        while done < len(data):
+            place = address + done
+            offset = place & _OFFSET
+            part = data[done : done + _PAGE - offset]
+            number = place >> _PAGE_BITS
+            page = self._pages.get(number)
+            if page is None:
+                page = self._pages[number] = bytearray(_PAGE)
+            page[offset : offset + len(part)] = part
+            done += len(part)

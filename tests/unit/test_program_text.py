@@ -58,7 +58,8 @@ def generated(seed: int) -> Program:
         count = {"mov": 1, "load": 1, "store": 2, "reg_add": 2, "select": 3}[name]
         args = [words[random.below(len(words))] if random.below(2) else random.below(1 << 40) - 9 for _ in range(count)]
         options = {"width": 1 << random.below(4)} if name in ("load", "store") and random.below(2) else {}
-        return ins(name, *args, into=words[random.below(len(words))] if random.below(2) else None, **options)
+        target = words[random.below(len(words))] if random.below(2) and name != "store" else None
+        return ins(name, *args, into=target, **options)
 
     threads = [[item() for _ in range(random.below(4))] for _ in range(1 + random.below(3))]
     init = {64 * i: [7, (1 << 63, 8), b"\0\xff", -1][random.below(4)] for i in range(random.below(4))}

@@ -15,6 +15,7 @@ from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
 from simaie.guest.isa.arm_barriers import completed_by, ordered_by
+from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
 
@@ -49,6 +50,7 @@ class AArch64Cpu(LargeSystemExtensions):
 
     # -- plain accesses -----------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def ldr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load: LDR, LDRB or LDRH by width."""
         return self._load(_named("ldr", width), address, width)
@@ -65,54 +67,66 @@ class AArch64Cpu(LargeSystemExtensions):
         """Load 4 bytes, sign-extended to 8: LDRSW."""
         return self._load_signed("ldrsw", address, 4)
 
+    @has_widths(*_WIDTHS)
     def str_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Store: STR, STRB or STRH by width."""
         return self._store(_named("str", width), address, value, width)
 
     # -- acquire and release ------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def ldar(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load-acquire, also ordered after the vCPU's own store-releases (RCsc): LDAR, LDARB or LDARH by width."""
         return self._load(_named("ldar", width), address, width, Order.SEQ_CST, width)
 
+    @has_widths(*_WIDTHS)
     def ldapr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load-acquire that may overtake store-releases (RCpc): LDAPR, LDAPRB or LDAPRH by width."""
         return self._load(_named("ldapr", width), address, width, Order.ACQUIRE, width)
 
+    @has_widths(*_WIDTHS)
     def stlr(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Store-release: STLR, STLRB or STLRH by width."""
         return self._store(_named("stlr", width), address, value, width, Order.RELEASE, width)
 
     # -- exclusives ---------------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def ldxr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load and reserve: LDXR, LDXRB or LDXRH by width."""
         return self._load_linked(_named("ldxr", width), address, width)
 
+    @has_widths(*_WIDTHS)
     def ldaxr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load-acquire and reserve: LDAXR, LDAXRB or LDAXRH by width."""
         return self._load_linked(_named("ldaxr", width), address, width, Order.ACQUIRE)
 
+    @has_widths(*_PAIRS)
     def ldxp(self, address: int, *, width: int = 8) -> Coroutine[Any, Any, int]:
         """Load and reserve a pair: LDXP."""
         return self._load_linked("ldxp", address, _pair(width))
 
+    @has_widths(*_PAIRS)
     def ldaxp(self, address: int, *, width: int = 8) -> Coroutine[Any, Any, int]:
         """Load-acquire and reserve a pair: LDAXP."""
         return self._load_linked("ldaxp", address, _pair(width), Order.ACQUIRE)
 
+    @has_widths(*_WIDTHS)
     async def stxr(self, address: int, value: int, *, width: int = 4) -> int:
         """Store if the reservation holds; return 0 if it stored, 1 if not: STXR, STXRB or STXRH by width."""
         return 1 - await self._store_conditional(_named("stxr", width), address, value, width)
 
+    @has_widths(*_WIDTHS)
     async def stlxr(self, address: int, value: int, *, width: int = 4) -> int:
         """Store-release if the reservation holds; return 0 if it stored, 1 if not: STLXR, STLXRB or STLXRH by width."""
         return 1 - await self._store_conditional(_named("stlxr", width), address, value, width, Order.RELEASE)
 
+    @has_widths(*_PAIRS)
     async def stxp(self, address: int, value: int, *, width: int = 8) -> int:
         """Store a pair if the reservation holds; return 0 if it stored, 1 if not: STXP."""
         return 1 - await self._store_conditional("stxp", address, value, _pair(width))
 
+    @has_widths(*_PAIRS)
     async def stlxp(self, address: int, value: int, *, width: int = 8) -> int:
         """Store-release a pair if the reservation holds; return 0 if it stored, 1 if not: STLXP."""
         return 1 - await self._store_conditional("stlxp", address, value, _pair(width), Order.RELEASE)
@@ -123,10 +137,12 @@ class AArch64Cpu(LargeSystemExtensions):
 
     # -- barriers and hints -------------------------------------------------------------------
 
+    @accepts(ordered_by)
     def dmb(self, option: str = "sy") -> Coroutine[Any, Any, None]:
         """Issue a data memory barrier: DMB; `option` is ``"sy"``, ``"ishld"``, ``"st"`` and so on."""
         return self._fence("dmb", ordered_by(option))
 
+    @accepts(ordered_by)
     def dsb(self, option: str = "sy") -> Coroutine[Any, Any, None]:
         """Issue a data synchronization barrier: DSB.
 

@@ -12,6 +12,7 @@ from typing import Any
 from simaie.errors import UsageError
 from simaie.guest.cpu import check_width
 from simaie.guest.isa.load_store import LoadStoreCpu
+from simaie.guest.operands import accepts, has_widths
 from simaie.op import Order
 
 __all__ = ["ATOMICS", "ORDERS", "LargeSystemExtensions"]
@@ -30,10 +31,21 @@ ATOMICS = {
     "umin": "umin",
 }
 _WIDTHS = (1, 2, 4, 8)
+_PAIRS = (4, 8)
 _SUFFIX = {1: "b", 2: "h"}
 
 Old = Coroutine[Any, Any, int]
 Nothing = Coroutine[Any, Any, None]
+
+
+def _order(order: str) -> None:
+    if order not in ORDERS:
+        raise UsageError(f"the order must be one of {', '.join(map(repr, ORDERS))}, not {order!r}")
+
+
+def _store_order(order: str) -> None:
+    if order not in ("", "l"):
+        raise UsageError(f"an ST form cannot acquire: its order must be '' or 'l', not {order!r}")
 
 
 class LargeSystemExtensions(LoadStoreCpu):
@@ -43,84 +55,122 @@ class LargeSystemExtensions(LoadStoreCpu):
     the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``.
     """
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "") -> Old:
         """Store `new` if the location holds `expected`; return the old value: CAS."""
         name = _name("cas", width, order)
         return self._compare_and_swap(name, address, expected, new, width, ORDERS[order])
 
+    @accepts(_order)
+    @has_widths(*_PAIRS)
     def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "") -> Old:
         """Compare and swap a pair; return the old value: CASP.
 
         A pair is one number whose low half is the first register; `width` is the width of a half, 4 or 8 bytes.
         """
-        check_width(width, (4, 8))
+        check_width(width, _PAIRS)
         name = _name("casp", width, order)
         return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order])
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def swp(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Exchange the location with `value`; return the old value: SWP."""
         return self._atomic(_name("swp", width, order), "swap", address, value, width, ORDERS[order])
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Add `value` to the location; return the old value: LDADD."""
         return self._fetch("add", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Clear the bits that are set in `value`; return the old value: LDCLR."""
         return self._fetch("clr", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Exclusive-or the location with `value`; return the old value: LDEOR."""
         return self._fetch("eor", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Set the bits that are set in `value`; return the old value: LDSET."""
         return self._fetch("set", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Store the signed maximum of the location and `value`; return the old value: LDSMAX."""
         return self._fetch("smax", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Store the signed minimum of the location and `value`; return the old value: LDSMIN."""
         return self._fetch("smin", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Store the unsigned maximum of the location and `value`; return the old value: LDUMAX."""
         return self._fetch("umax", address, value, width, order)
 
+    @accepts(_order)
+    @has_widths(*_WIDTHS)
     def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
         """Store the unsigned minimum of the location and `value`; return the old value: LDUMIN."""
         return self._fetch("umin", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Add `value` to the location; return nothing: STADD."""
         return self._apply("add", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Clear the bits that are set in `value`; return nothing: STCLR."""
         return self._apply("clr", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def steor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Exclusive-or the location with `value`; return nothing: STEOR."""
         return self._apply("eor", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Set the bits that are set in `value`; return nothing: STSET."""
         return self._apply("set", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Store the signed maximum of the location and `value`; return nothing: STSMAX."""
         return self._apply("smax", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Store the signed minimum of the location and `value`; return nothing: STSMIN."""
         return self._apply("smin", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Store the unsigned maximum of the location and `value`; return nothing: STUMAX."""
         return self._apply("umax", address, value, width, order)
 
+    @accepts(_store_order)
+    @has_widths(*_WIDTHS)
     def stumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Nothing:
         """Store the unsigned minimum of the location and `value`; return nothing: STUMIN."""
         return self._apply("umin", address, value, width, order)
@@ -130,8 +180,7 @@ class LargeSystemExtensions(LoadStoreCpu):
         return self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
 
     async def _apply(self, operation: str, address: int, value: int, width: int, order: str) -> None:
-        if order not in ("", "l"):
-            raise UsageError(f"st{operation} cannot acquire: its order must be '' or 'l', not {order!r}")
+        _store_order(order)
         name = _name("st" + operation, width, order)
         await self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
 
@@ -139,6 +188,5 @@ class LargeSystemExtensions(LoadStoreCpu):
 def _name(stem: str, width: int, order: str) -> str:
     """Return the mnemonic with its order and width suffixes."""
     check_width(width, _WIDTHS)
-    if order not in ORDERS:
-        raise UsageError(f"the order of {stem} must be one of {', '.join(map(repr, ORDERS))}, not {order!r}")
+    _order(order)
     return stem + order + _SUFFIX.get(width, "")

@@ -14,12 +14,14 @@ from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.arm_barriers import ordered_by
 from simaie.guest.isa.load_store import LoadStoreCpu
+from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.trace import AccessKind
 
 __all__ = ["ArmCpu"]
 
-_EXCLUSIVE_WIDTHS = (1, 2, 4, 8)
+_WIDTHS = (1, 2, 4, 8)
+_SWAPS = (1, 4)
 _SUFFIX = {1: "b", 2: "h", 4: "", 8: "d"}
 
 
@@ -42,27 +44,33 @@ class ArmCpu(LoadStoreCpu):
         other_width=Elsewhere.UNPREDICTABLE,
     )
 
+    @has_widths(*_WIDTHS)
     def ldr(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load: LDR, LDRB, LDRH or LDRD by width."""
+        check_width(width, _WIDTHS)
         body = self._scheme.load(self, address, width)
-        return self._access(f"ldr{_SUFFIX.get(width, '')}", AccessKind.LOAD, address, width, body)
+        return self._access(f"ldr{_SUFFIX[width]}", AccessKind.LOAD, address, width, body)
 
+    @has_widths(*_WIDTHS)
     def str_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Store: STR, STRB, STRH or STRD by width."""
+        check_width(width, _WIDTHS)
         body = self._scheme.store(self, address, width, value)
-        return self._access(f"str{_SUFFIX.get(width, '')}", AccessKind.STORE, address, width, body, 1, value)
+        return self._access(f"str{_SUFFIX[width]}", AccessKind.STORE, address, width, body, 1, value)
 
     # -- exclusives ---------------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def ldrex(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Load and reserve: LDREX, LDREXB, LDREXH or LDREXD by width."""
-        check_width(width, _EXCLUSIVE_WIDTHS)
+        check_width(width, _WIDTHS)
         body = self._scheme.load_linked(self, address, width)
         return self._access(f"ldrex{_SUFFIX[width]}", AccessKind.LOAD_LINKED, address, width, body, width)
 
+    @has_widths(*_WIDTHS)
     async def strex(self, address: int, value: int, *, width: int = 4) -> int:
         """Store if the reservation holds; return 0 if it stored, 1 if not: STREX, STREXB, STREXH or STREXD by width."""
-        check_width(width, _EXCLUSIVE_WIDTHS)
+        check_width(width, _WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
         stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
@@ -98,9 +106,10 @@ class ArmCpu(LoadStoreCpu):
 
     # -- swap ---------------------------------------------------------------------------------
 
+    @has_widths(*_SWAPS)
     def swp(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Exchange the location with `value`; return the old value: SWP, or SWPB with ``width=1``."""
-        check_width(width, (1, 4))
+        check_width(width, _SWAPS)
         update = rmw("swap", value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         return self._access("swpb" if width == 1 else "swp", AccessKind.ATOMIC, address, width, body, width, update)
@@ -111,10 +120,12 @@ class ArmCpu(LoadStoreCpu):
 
     # -- barriers and hints -------------------------------------------------------------------
 
+    @accepts(lambda kind: _orders(kind))
     def dmb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
         """Issue a data memory barrier: DMB; `kind` is ``"full"``, ``"store"`` or an option (``"ishst"``)."""
         return self._fence("dmb", _orders(kind))
 
+    @accepts(lambda kind: _orders(kind))
     def dsb(self, kind: str = "full") -> Coroutine[Any, Any, None]:
         """Issue a data synchronization barrier: DSB; for data accesses it is equal to DMB."""
         return self._fence("dsb", _orders(kind))

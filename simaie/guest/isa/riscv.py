@@ -15,6 +15,7 @@ from simaie.errors import UsageError
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
+from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
 
@@ -32,6 +33,11 @@ _PAIRS = {
 
 Loaded = Coroutine[Any, Any, int]
 Nothing = Coroutine[Any, Any, None]
+
+
+def _set(letters: str) -> None:
+    if not (isinstance(letters, str) and letters and set(letters) <= set("iorw")):
+        raise UsageError(f"the sets of a fence are some letters of 'iorw', not {letters!r}")
 
 
 class RiscvCpu(LoadStoreCpu):
@@ -107,11 +113,13 @@ class RiscvCpu(LoadStoreCpu):
 
     # -- LR and SC ----------------------------------------------------------------------------
 
+    @has_widths(*_WORDS)
     async def lr(self, address: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
         """Load and reserve: LR.W or LR.D by width."""
         name = _named("lr", width, aq, rl)
         return extended(await self._load_linked(name, address, width, _ORDERS[aq, rl]), width)
 
+    @has_widths(*_WORDS)
     async def sc(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> int:
         """Store if the reservation holds and contains all bytes; return 0 if it stored, 1 if not: SC.W, SC.D."""
         name = _named("sc", width, aq, rl)
@@ -119,38 +127,47 @@ class RiscvCpu(LoadStoreCpu):
 
     # -- AMOs: all return the old value ---------------------------------------------------------
 
+    @has_widths(*_WORDS)
     def amoswap(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Exchange the location with `value`; return the old value: AMOSWAP."""
         return self._amo("amoswap", "swap", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amoadd(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Add `value` to the location; return the old value: AMOADD."""
         return self._amo("amoadd", "add", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amoxor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Exclusive-or the location with `value`; return the old value: AMOXOR."""
         return self._amo("amoxor", "xor", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amoand(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """And the location with `value`; return the old value: AMOAND."""
         return self._amo("amoand", "and", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amoor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Or the location with `value`; return the old value: AMOOR."""
         return self._amo("amoor", "or", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amomin(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the signed minimum of the location and `value`; return the old value: AMOMIN."""
         return self._amo("amomin", "smin", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amomax(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the signed maximum of the location and `value`; return the old value: AMOMAX."""
         return self._amo("amomax", "smax", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amominu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the unsigned minimum of the location and `value`; return the old value: AMOMINU."""
         return self._amo("amominu", "umin", address, value, width, aq, rl)
 
+    @has_widths(*_WORDS)
     def amomaxu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the unsigned maximum of the location and `value`; return the old value: AMOMAXU."""
         return self._amo("amomaxu", "umax", address, value, width, aq, rl)
@@ -161,10 +178,11 @@ class RiscvCpu(LoadStoreCpu):
 
     # -- fences and hints ---------------------------------------------------------------------
 
+    @accepts(_set)
     def fence(self, predecessors: str = "rw", successors: str = "rw") -> Nothing:
         """Order the accesses in `predecessors` before those in `successors`, each letters of ``iorw``: FENCE."""
-        if not (predecessors and successors and set(predecessors + successors) <= set("iorw")):
-            raise UsageError(f"the sets of a fence are letters of 'iorw', not {predecessors!r} and {successors!r}")
+        _set(predecessors)
+        _set(successors)
         kept = Barrier.NONE
         for (one, other), order in _PAIRS.items():
             if one in predecessors and other in successors:

@@ -20,13 +20,16 @@ from simaie.guest.contract import require_none, require_number
 from simaie.guest.cpu import Cpu, check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
+from simaie.guest.operands import has_widths
 from simaie.host.host import split_words
 from simaie.op import Function, Kind, Op
 from simaie.trace import AccessKind
 
 __all__ = ["X86Cpu"]
 
-#: The widths of BT, BTS, BTR and BTC, in bytes.
+#: Of whatever has no width of its own in its name.
+_WIDTHS = (1, 2, 4, 8)
+#: The widths in which BT and its kin exist.
 _BIT_STRINGS = (2, 4, 8)
 
 Result = Callable[[int, int], int]  # (old, new) -> the value that the instruction returns
@@ -55,32 +58,40 @@ class X86Cpu(Cpu):
 
     # -- exchanges ----------------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def xchg(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Exchange the location with `value`; return the old value: XCHG with memory, which always locks."""
+        check_width(width, _WIDTHS)
         update = rmw("swap", value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         return self._access("xchg", AccessKind.ATOMIC, address, width, body, 1, update)
 
+    @has_widths(*_WIDTHS)
     def xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` to the location without LOCK; return the old value: XADD."""
         return self._plain("xadd", "add", address, value, width, _old)
 
+    @has_widths(*_WIDTHS)
     def lock_xadd(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` to the location atomically; return the old value: LOCK XADD."""
         return self._locked("xadd", "add", address, value, width, _old)
 
+    @has_widths(*_WIDTHS)
     def cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Compare and exchange without LOCK; return the old value: CMPXCHG.
 
         It always writes: the old value if the comparison fails.
         """
+        check_width(width, _WIDTHS)
         mask = (1 << 8 * width) - 1
         function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
         body = self._read_then_write(address, width, function)
         return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body, 1, function)
 
+    @has_widths(*_WIDTHS)
     def lock_cmpxchg(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Store `new` if the location holds `expected`, atomically; return the old value: LOCK CMPXCHG."""
+        check_width(width, _WIDTHS)
         return self._compare("lock cmpxchg", address, expected, new, width, 1)
 
     def cmpxchg8b(self, address: int, expected: int, new: int) -> Coroutine[Any, Any, int]:
@@ -123,98 +134,121 @@ class X86Cpu(Cpu):
 
     # -- arithmetic ---------------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` to the location without LOCK; return the new value: ADD."""
         return self._plain("add", "add", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_add(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` to the location atomically; return the new value: LOCK ADD."""
         return self._locked("add", "add", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Subtract `value` from the location without LOCK; return the new value: SUB."""
         return self._plain("sub", "sub", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_sub(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Subtract `value` from the location atomically; return the new value: LOCK SUB."""
         return self._locked("sub", "sub", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` and `carry` (0 or 1) to the location without LOCK; return the new value: ADC."""
         return self._plain("adc", "add", address, value + carry, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_adc(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
         """Add `value` and `carry` (0 or 1) to the location atomically; return the new value: LOCK ADC."""
         return self._locked("adc", "add", address, value + carry, width, _new)
 
+    @has_widths(*_WIDTHS)
     def sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
         """Subtract `value` and borrow `carry` (0 or 1) from the location without LOCK; return the new value: SBB."""
         return self._plain("sbb", "sub", address, value + carry, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_sbb(self, address: int, value: int, *, carry: int = 0, width: int = 4) -> Coroutine[Any, Any, int]:
         """Subtract `value` and borrow `carry` (0 or 1) from the location atomically; return the new value: LOCK SBB."""
         return self._locked("sbb", "sub", address, value + carry, width, _new)
 
+    @has_widths(*_WIDTHS)
     def inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Increment the location without LOCK; return the new value: INC."""
         return self._plain("inc", "add", address, 1, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_inc(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Increment the location atomically; return the new value: LOCK INC."""
         return self._locked("inc", "add", address, 1, width, _new)
 
+    @has_widths(*_WIDTHS)
     def dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Decrement the location without LOCK; return the new value: DEC."""
         return self._plain("dec", "sub", address, 1, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_dec(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Decrement the location atomically; return the new value: LOCK DEC."""
         return self._locked("dec", "sub", address, 1, width, _new)
 
+    @has_widths(*_WIDTHS)
     def neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Negate the location without LOCK; return the new value: NEG."""
         return self._plain("neg", "neg", address, 0, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_neg(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Negate the location atomically; return the new value: LOCK NEG."""
         return self._locked("neg", "neg", address, 0, width, _new)
 
     # -- logic --------------------------------------------------------------------------------
 
+    @has_widths(*_WIDTHS)
     def and_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """And the location with `value` without LOCK; return the new value: AND."""
         return self._plain("and", "and", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_and(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """And the location with `value` atomically; return the new value: LOCK AND."""
         return self._locked("and", "and", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def or_(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Or the location with `value` without LOCK; return the new value: OR."""
         return self._plain("or", "or", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_or(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Or the location with `value` atomically; return the new value: LOCK OR."""
         return self._locked("or", "or", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Exclusive-or the location with `value` without LOCK; return the new value: XOR."""
         return self._plain("xor", "xor", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_xor(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Exclusive-or the location with `value` atomically; return the new value: LOCK XOR."""
         return self._locked("xor", "xor", address, value, width, _new)
 
+    @has_widths(*_WIDTHS)
     def not_(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Invert the bits of the location without LOCK; return the new value: NOT."""
         return self._plain("not", "not", address, 0, width, _new)
 
+    @has_widths(*_WIDTHS)
     def lock_not(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
         """Invert the bits of the location atomically; return the new value: LOCK NOT."""
         return self._locked("not", "not", address, 0, width, _new)
 
     # -- bits ---------------------------------------------------------------------------------
 
+    @has_widths(*_BIT_STRINGS)
     async def bt(self, address: int, bit: int, *, width: int = 4, immediate: bool = False) -> int:
         """Return a bit: BT."""
         at, number = _bit_place(address, bit, width, immediate)
@@ -222,36 +256,42 @@ class X86Cpu(Cpu):
         value: int = await self._access("bt", AccessKind.LOAD, at, width, body)
         return value >> number & 1
 
+    @has_widths(*_BIT_STRINGS)
     def bts(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
         """Set a bit without LOCK; return the old bit: BTS."""
         return self._bit("bts", address, bit, width, immediate, locked=False)
 
+    @has_widths(*_BIT_STRINGS)
     def lock_bts(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
         """Set a bit atomically; return the old bit: LOCK BTS."""
         return self._bit("bts", address, bit, width, immediate, locked=True)
 
+    @has_widths(*_BIT_STRINGS)
     def btr(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
         """Clear a bit without LOCK; return the old bit: BTR."""
         return self._bit("btr", address, bit, width, immediate, locked=False)
 
+    @has_widths(*_BIT_STRINGS)
     def lock_btr(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
         """Clear a bit atomically; return the old bit: LOCK BTR."""
         return self._bit("btr", address, bit, width, immediate, locked=True)
 
+    @has_widths(*_BIT_STRINGS)
     def btc(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
         """Flip a bit without LOCK; return the old bit: BTC."""
         return self._bit("btc", address, bit, width, immediate, locked=False)
 
+    @has_widths(*_BIT_STRINGS)
     def lock_btc(
         self, address: int, bit: int, *, width: int = 4, immediate: bool = False
     ) -> Coroutine[Any, Any, int]:
@@ -298,6 +338,7 @@ class X86Cpu(Cpu):
     async def _locked(
         self, name: str, function: str, address: int, operand: int, width: int, result: Result
     ) -> int:
+        check_width(width, _WIDTHS)
         update = rmw(function, operand, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         old: int = await self._access(f"lock {name}", AccessKind.ATOMIC, address, width, body, 1, update)
@@ -306,6 +347,7 @@ class X86Cpu(Cpu):
     async def _plain(
         self, name: str, function: str, address: int, operand: int, width: int, result: Result
     ) -> int:
+        check_width(width, _WIDTHS)
         update = rmw(function, operand, width)
         body = self._read_then_write(address, width, update)
         old: int = await self._access(name, AccessKind.PLAIN_RMW, address, width, body, 1, update)

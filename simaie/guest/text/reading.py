@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import inspect
 import json
 from collections.abc import Sequence
 from importlib.resources import files
@@ -16,14 +15,17 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from lark.lexer import PatternStr
 
 from simaie.errors import InputError, ProgramTextError, UsageError
-from simaie.guest.code import LOCAL, Ins
+from simaie.guest.code import Ins, instructions_of, refusal
 from simaie.guest.isa import ISAS, isa_class
-from simaie.guest.program import Program
+from simaie.guest.operands import HIGHEST, LOWEST, WIDTHS
+from simaie.guest.program import MOST_WATCHED, Program
+from simaie.guest.text.writing import MAX_CHARACTERS
 from simaie.input_file import read_bounded
 
 __all__ = ["parse_program", "read_program"]
 
-_MAX_CHARACTERS = 1 << 20
+#: Of a number in decimal; more than enough for 128 bits.
+_MOST_DIGITS = 48
 _WORDS = {
     "$END": "the end",
     "COLUMN": "the columns' names (P0 | P1)",
@@ -47,7 +49,7 @@ def read_program(path: Path, *, trust: bool = False) -> Program:
         InputError: the file cannot be read, or holds no program.
     """
     try:
-        text = read_bounded(path, 4 * _MAX_CHARACTERS).decode("utf-8")
+        text = read_bounded(path, 4 * MAX_CHARACTERS).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     program = parse_program(text, str(path), trust=trust)
@@ -67,8 +69,8 @@ def parse_program(text: str, file: str = "program text", *, trust: bool = False)
     Raises:
         ProgramTextError: `text` holds no program; the error names `file`, line and column.
     """
-    if len(text) > _MAX_CHARACTERS:
-        raise ProgramTextError(file, 1, 1, f"longer than any program ({_MAX_CHARACTERS} characters)")
+    if len(text) > MAX_CHARACTERS:
+        raise ProgramTextError(file, 1, 1, f"longer than any program ({MAX_CHARACTERS} characters)")
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
@@ -151,21 +153,26 @@ class _Reader:
         self._isa = str(token)
 
     def _word(self, address: Token, value: Token) -> None:
-        self._init[int(address, 0)] = int(value, 0)
+        self._init[self._address(address)] = self._number(value)
 
     def _wide(self, address: Token, width: Token, value: Token) -> None:
-        if int(width, 0) not in (1, 2, 4, 8, 16):
-            raise self._fault(width, f"no width in bytes: {width}", ["1", "2", "4", "8", "16"])
-        self._init[int(address, 0)] = int(value, 0), int(width, 0)
+        size = self._number(width)
+        if size not in WIDTHS:
+            raise self._fault(width, f"no width in bytes: {width}", list(map(str, WIDTHS)))
+        self._init[self._address(address)] = self._number(value), size
 
     def _blob(self, address: Token, value: Token) -> None:
         try:
-            self._init[int(address, 0)] = bytes.fromhex(self._text(value))
+            data = bytes.fromhex(self._text(value))
         except ValueError:
             raise self._fault(value, "not bytes", ["two hexadecimal digits for each byte"]) from None
+        self._init[self._address(address)] = data
 
     def _watch_(self, address: Token, width: Token) -> None:
-        self._watch = {**(self._watch or {}), int(address, 0): int(width, 0)}
+        size = self._number(width)
+        if not 1 <= size <= MOST_WATCHED:
+            raise self._fault(width, f"no width in bytes: {width}", [f"1 to {MOST_WATCHED}"])
+        self._watch = {**(self._watch or {}), self._address(address): size}
 
     def _watch_none(self) -> None:
         self._watch = {}
@@ -191,7 +198,7 @@ class _Reader:
     def _instruction(self, tree: Any) -> Ins:
         target, mnemonic, *operands = tree.children
         name = str(mnemonic)
-        known = {*isa_class(self._isa).instruction_names(), *LOCAL}
+        known = instructions_of(isa_class(self._isa))
         if name not in known:
             close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -199,25 +206,33 @@ class _Reader:
         args = [self._value(o.children[0]) for o in operands if o is not None and o.data == "operand"]
         options = [(str(o.children[0]), self._value(o.children[1])) for o in operands if o is not None
                    and o.data == "option"]  # fmt: skip
-        self._check_operands(mnemonic, args, dict(options))
-        return Ins(name, tuple(args), None if target is None else str(self._value(target)), tuple(options))
-
-    def _check_operands(self, mnemonic: Token, args: list[int | str], options: dict[str, int | str]) -> None:
-        if mnemonic in LOCAL:
-            return  # which `Program` knows
-        parameters = list(inspect.signature(getattr(isa_class(self._isa), mnemonic)).parameters.values())[1:]
-        try:
-            inspect.Signature(parameters).bind(*args, **options)
-        except TypeError as error:
-            shown = ", ".join(f"{p.name}=" if p.kind is p.KEYWORD_ONLY else p.name for p in parameters)
-            raise self._fault(mnemonic, f"{mnemonic}: {error}", [shown or "no operands"]) from None
+        item = Ins(name, tuple(args), None if target is None else str(self._value(target)), tuple(options))
+        if why := refusal(item, known):
+            row = known[name]
+            raise self._fault(mnemonic, f"{name}: {why}", [] if row is None else [row.shown])
+        return item
 
     # -- values -------------------------------------------------------------------------------
 
     def _value(self, token: Any) -> int | str:
         if token.type == "NUMBER":
-            return int(token, 16 if "0x" in token else 10)
+            return self._number(token)
         return self._text(token) if token.type == "STRING" else str(token)
+
+    def _address(self, token: Token) -> int:
+        address = self._number(token)
+        if address < 0:
+            raise self._fault(token, f"a negative address: {token}", ["an address"])
+        return address
+
+    def _number(self, token: Token) -> int:
+        digits = token.removeprefix("-")
+        if digits[:1] == "0" and digits.isdigit() and len(digits) > 1:
+            raise self._fault(token, f"a number that begins with 0: {token[:40]}", ["100 (decimal)", "0x40"])
+        value = int(token, 16 if "0x" in token else 10) if len(digits) <= _MOST_DIGITS else None
+        if value is None or not LOWEST <= value <= HIGHEST:
+            raise self._fault(token, f"a number of more than 128 bits: {token[:40]}...")
+        return value
 
     def _text(self, token: Token) -> str:
         try:

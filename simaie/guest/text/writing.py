@@ -10,8 +10,10 @@ from simaie.errors import UsageError
 from simaie.guest.code import Code, Ins
 from simaie.guest.program import Program
 
-__all__ = ["SUFFIX", "is_data", "program_code", "program_text"]
+__all__ = ["MAX_CHARACTERS", "SUFFIX", "is_data", "program_code", "program_text"]
 
+#: The longest text that is written, and read.
+MAX_CHARACTERS = 1 << 17
 #: What the name of a file ends in that holds a program's text.
 SUFFIX = ".guest"
 _WORD = re.compile(r"[.A-Za-z_][.A-Za-z0-9_]*", re.ASCII)
@@ -26,6 +28,10 @@ def is_data(program: Program) -> bool:
 def program_text(program: Program) -> str:
     """The program's text; UsageError if it holds what is no data."""
     _require_data(program)
+    return _text(program)
+
+
+def _text(program: Program) -> str:
     lines = [f"program {json.dumps(program.name)}", f"isa {program.isa}"]
     if program.description:
         lines.append(f"description {json.dumps(program.description)}")
@@ -83,7 +89,7 @@ def _why_not(program: Program) -> str | None:
             return f"it has {what}"
     if not all(isinstance(checker, str) for checker in program.checkers):
         return "it has a checker that is a function"
-    return None
+    return "its text is too long" if len(_text(program)) > MAX_CHARACTERS else None
 
 
 def _usual_watch(program: Program) -> dict[int, int]:
