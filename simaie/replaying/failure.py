@@ -35,6 +35,9 @@ from simaie.trace import Trace
 
 __all__ = ["Failure", "Shrunk"]
 
+#: A longer trace is not saved along with the schedule: its file would become too large to be read.
+_MOST_RECORDED = 50_000
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -209,7 +212,7 @@ class Failure:
             findings=self.findings,
             checkers=records_of(self.checkers, base),
             driver=self.driver,
-            trace=trace_record(self.trace, self.program),
+            trace=trace_record(self.trace, self.program) if len(self.trace) <= _MOST_RECORDED else None,
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -35,7 +35,9 @@ VERSION = 2
 #: Those that can be read. Version 1 had no `trace`.
 _READABLE = (1, 2)
 #: Far above any execution within the default limits; a larger file is not ours.
-MAX_BYTES = 64 << 20
+MAX_BYTES = 32 << 20
+#: Likewise: lists and objects, and quotation marks. A value takes far more memory than the bytes that spell it.
+_MOST_LISTS, _MOST_QUOTES = 1_500_000, 6_000_000
 
 
 class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,6 +176,8 @@ def load(path: Path) -> ReplayFile:
         raise ReplayError(f"{path}: cannot be read: {error.strerror}") from None
     if not data.strip():
         raise ReplayError(f"{path}: empty; a replay file is written by `failure.save` or `simaie explore --save`")
+    if data.count(b"[") + data.count(b"{") > _MOST_LISTS or data.count(b'"') > _MOST_QUOTES:
+        raise ReplayError(f"{path}: it holds more values than any replay file")
     _check_header(path, data)
     try:
         return msgspec.json.decode(data, type=ReplayFile)

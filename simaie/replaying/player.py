@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from simaie import plugins
 from simaie.check import CheckerChoice, judge
@@ -13,7 +16,7 @@ from simaie.check.prerequisites import require_answers
 from simaie.errors import UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.guest.program import Program
-from simaie.machine import Machine, SchemeChoice
+from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, Scheduler, require_one_of
 from simaie.replaying.checkers import choices_of, judges
@@ -86,7 +89,8 @@ def replay(
     result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust)
     driver = driver or record.driver
     info = record.scheduler
-    trace = run(chosen, result, scheduler, seed=info.seed, index=info.index, driver=driver)
+    bounded = result if machine is not None else _bounded(result, record)
+    trace = run(chosen, bounded, scheduler, seed=info.seed, index=info.index, driver=driver)
     if checkers is not None:
         require_answers(judges(checkers), trace)
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
@@ -123,6 +127,19 @@ def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
     """What no checker can find in a trace alone, since it took a comparison, and what holds of the same execution."""
     if trace.digest == record.digest:
         yield from (finding for finding in record.findings if finding.kind == FORBIDDEN_OUTCOME)
+
+
+def _bounded(machine: Machine, record: ReplayFile) -> Machine:
+    """`machine` with no more steps than a replay takes: a limit in a file costs its writer nothing.
+
+    An execution that goes another way than the recorded one may take some more.
+    """
+    steps = max(Limits().steps, 2 * len(record.steps))
+    if machine.limits.steps <= steps:
+        return machine
+    bounded = copy.copy(machine)
+    bounded.limits = msgspec.structs.replace(machine.limits, steps=steps)
+    return bounded
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
