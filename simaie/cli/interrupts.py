@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TypeVar
@@ -28,6 +29,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: A hook of Python's cannot raise either: it is over by then.
+_HOOK_SECONDS = 0.01
 #: Whether the handlers are this module's, and whether SIGTERM came. Handlers have no other place for what they know.
 _installed = _terminated = False
 
@@ -48,7 +51,7 @@ def guarded_by_handlers() -> Iterator[None]:
 
     def raise_again(found: sys.UnraisableHookArgs) -> None:
         if isinstance(found.exc_value, KeyboardInterrupt):
-            _thread.interrupt_main()
+            _thread.start_new_thread(_interrupt_soon, ())
         else:
             unraisable(found)
 
@@ -62,6 +65,14 @@ def guarded_by_handlers() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         signal.signal(signal.SIGTERM, terminated)
         sys.unraisablehook = unraisable
+
+
+def _interrupt_soon() -> None:
+    time.sleep(_HOOK_SECONDS)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # which wakes it, if it waits
+    else:
+        _thread.interrupt_main()
 
 
 def interrupted_status() -> Status:

@@ -1,7 +1,7 @@
 """How an exploration is getting on, while it runs: in a notebook's cell, or as a line in a terminal.
 
 A cell shows executions, rate and what was found so far, by an update of one display, which every front end has. It
-needs no channel back: to interrupt the kernel ends the exploration and keeps what it found. What stays in the cell
+needs no channel back: to interrupt the kernel ends the exploration (`simaie.Interrupted`). What stays in the cell
 in the end has no times in it, so that a stored notebook is the same in every run.
 """
 
@@ -146,7 +146,7 @@ def _lines(exploration: Exploration) -> Iterator[str]:
         count = exploration.statistics.executions
         yield f"{name}: {how} after {count:,} executions, {exploration.failing:,} failed"
     else:
-        yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: what was found is kept."
+        yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: sys.last_value.report is kept."
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for group in _groups(exploration):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from simaie.cli.interrupts import guarded_by_handlers
 from simaie.cli.status import Status
 from simaie.replaying.file import load
 
-from .processes import ENDLESS, PROGRAMS, PYTEST, SIMAIE, Ran, begun, soon
+from .processes import ENDLESS, PATIENCE, PROGRAMS, PYTEST, SIMAIE, Ran, begun, soon
 
 STATUS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
 
@@ -148,6 +151,25 @@ def test_after():
     assert "passed" not in ran.out
     assert "a failure is kept in .simaie" in ran.out
     assert_whole(tmp_path / ".simaie")
+
+
+def test_an_interrupt_that_python_would_only_print_is_raised_again() -> None:
+    """As in a destructor, where no exception can be raised."""
+
+    class Unlucky:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def guarded() -> None:
+        with guarded_by_handlers():
+            Unlucky()
+            time.sleep(PATIENCE)
+
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt):
+        guarded()
+    assert sys.unraisablehook is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

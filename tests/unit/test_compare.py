@@ -298,6 +298,23 @@ def test_a_comparison_without_outcomes_has_no_plot():
         found.plot()
 
 
+def test_witnesses_are_told_when_they_are_found():
+    """Here the search for what is possible is interrupted right behind the first."""
+    told = []
+    whole = compare(aba, machine=machine("cas"), found=told.append)
+    assert {failure.trace.digest for failure in told} == {each.failure.trace.digest for each in whole.forbidden}
+    told.clear()
+
+    def found(failure):
+        told.append(failure)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        compare(aba, machine=machine("cas"), found=found)
+    assert [each.failure.trace.digest for each in caught.value.report.forbidden] == [told[0].trace.digest]
+    assert caught.value.report.interrupted
+
+
 def test_a_notebook_shows_the_verdict_and_what_differs():
     found = compare(aba, machine=machine("cas"))
     shown = found._repr_html_()

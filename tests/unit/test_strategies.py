@@ -252,6 +252,24 @@ def test_bad_usage_of_fuzz_is_one_line(capsys):
     assert all(line.startswith("simaie: ") for line in said)
 
 
+def test_ctrl_c_ends_the_drawing_of_failures(monkeypatch):
+    """It is no example that fails, and Hypothesis goes on to none."""
+    from hypothesis import find
+
+    from simaie.strategies import strategies as module
+
+    calls = []
+
+    def interrupted(*args, **kwargs):
+        calls.append(args)
+        raise Interrupted("a search", None)
+
+    monkeypatch.setattr(module, "explore", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        find(failures(programs("arm"), Machine("cas")), lambda failure: True)
+    assert len(calls) == 1
+
+
 def test_ctrl_c_keeps_what_was_found(monkeypatch):
     from simaie.cli import fuzz as module
 
