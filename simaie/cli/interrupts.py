@@ -47,7 +47,7 @@ def guarded_by_handlers() -> Iterator[None]:
         yield  # interrupts are handled, or ignored, by the caller
         return
     _installed, _terminated = True, False
-    terminated, unraisable = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    terminable, unraisable = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, sys.unraisablehook
 
     def raise_again(found: sys.UnraisableHookArgs) -> None:
         if isinstance(found.exc_value, KeyboardInterrupt):
@@ -56,14 +56,15 @@ def guarded_by_handlers() -> Iterator[None]:
             unraisable(found)
 
     sys.unraisablehook = raise_again
-    if terminated is signal.SIG_DFL:
+    if terminable:
         signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:
         _installed = False
         signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, terminated)
+        if terminable:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sys.unraisablehook = unraisable
 
 
