@@ -75,6 +75,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return Status.ERROR
     except typer.Abort:
         status = _interrupted()
+    if status == Status.INTERRUPTED and not isinstance(status, Status):  # typer's own, outside of a command
+        status = _interrupted()
     return int(status or 0)
 
 

@@ -138,6 +138,7 @@ def test_ctrl_c_at_random_times_in_pytest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["explore", "explore-trio", "fuzz", "litmus-2"])
 def test_kills_at_random_times(place: dict[str, str], name: str, number: signal.Signals) -> None:
     random, statuses, saved = Random(name), Counter[int](), 0
+    allowed = {-number, Status.HOLDS, Status.VIOLATED, Status.TERMINATED}
     for run in range(TIMES):
         words, folder = filled(COMMANDS[name], place, run)
         with begun(*SIMAIE, *words) as process:
@@ -146,10 +147,11 @@ def test_kills_at_random_times(place: dict[str, str], name: str, number: signal.
             ran = process.end(number)
             soon(lambda children=children: not any(map(is_running, children)))
         statuses[ran.status] += 1
+        assert ran.status in allowed, ran
         assert_quiet(ran)
         saved += assert_whole(folder)
     print(name, number.name, dict(statuses), saved, "files")
-    assert saved or name == "litmus-2"
+    assert saved or not name.startswith("explore")
 
 
 def test_workers_killed_at_random_times(place: dict[str, str]) -> None:

@@ -652,6 +652,17 @@ def test_ctrl_c_outside_an_exploration_is_one_line_and_status_130(run: Run, monk
     assert_one_line(run("list", "schemes"), Status.INTERRUPTED)
 
 
+def test_ctrl_c_outside_a_command_is_one_line_and_status_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the command line is parsed, where typer takes the interrupt for itself."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.metadata.version", interrupt)
+    ran = run("--version")
+    assert (ran.status, ran.err.splitlines()[-1]) == (Status.INTERRUPTED, "simaie: interrupted")
+
+
 def test_names_that_ascii_cannot_say_do_not_break_an_ascii_terminal(source: Path) -> None:
     source.write_text(SOURCE + '\nracy.name = "\\u00e9\\udc80[bold]"\n')
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
