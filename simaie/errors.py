@@ -22,6 +22,7 @@ __all__ = [
     "GuestError",
     "GuestFault",
     "GuestSpinError",
+    "HostError",
     "InputError",
     "InternalError",
     "NeverAwaitedError",
@@ -67,7 +68,10 @@ class UnknownNameError(UsageError):
     NEAR = 5
 
     def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
-        self.what, self.name, self.known = what, name, sorted(known)
+        self.what, self.known = what, sorted(known)
+        if not isinstance(name, str):
+            name = repr(name)  # it is called by what can be no name at all
+        self.name = name
         longer = sorted((one for one in self.known if name and name in one), key=len)[: self.NEAR]
         near = longer or difflib.get_close_matches(name, self.known, n=self.NEAR if advice else 1, cutoff=0.5)
         many = len(self.known) > self.SHOWN
@@ -165,6 +169,10 @@ class NeverAwaitedInstructionError(GuestError):
 
 class SchedulerError(SimaieError):
     """A scheduler broke its contract: it chose what was not offered, or returned something else."""
+
+
+class HostError(SimaieError):
+    """A host memory broke its contract: it raised, or it is none."""
 
 
 class NondeterminismError(SimaieError):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from simaie import plugins
+from simaie.arguments import require_bool, require_instance
 from simaie.barrier import Barrier
 from simaie.errors import UsageError
 from simaie.guest.isa import isa_class
@@ -84,16 +85,20 @@ class Machine:
         require_one_of("host_word", host_word, (32, 64))
         require_one_of("endian", endian, ("little", "big"))
         require_count(address_bits=address_bits)
+        require_bool(full_system=full_system)
+        if limits is not None:
+            require_instance("limits", limits, Limits, "a simaie.Limits")
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
         self.host = host if isinstance(host, str) else getattr(host, "__name__", repr(host))
-        self.full_system = bool(full_system)
+        self.full_system = full_system
         self.host_word = host_word
         self.address_bits = address_bits
         self.endian: Endian = endian
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
-        self._whose_options = f"scheme {self.scheme}"
+        custom = getattr(self._scheme_class, "__name__", self.scheme)
+        self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[str, Facts] = {}
         self._memory_class: Any = host if callable(host) else plugins.resolve(plugins.HOSTS, host)
 

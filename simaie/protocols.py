@@ -13,8 +13,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from simaie.arguments import require_count as require_count  # plug-ins check their options by these
+from simaie.arguments import require_one_of as require_one_of
+from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
-from simaie.errors import UsageError
 from simaie.finding import Finding
 from simaie.op import Function, Op
 from simaie.trace import Trace
@@ -304,25 +306,3 @@ class SchemeProtocol(Protocol):
 #: runs one. A checker that judges that order too has an attribute `judges_time`: True, or a function that says so of a
 #: trace. A scheduler that runs one order only (`Scheduler.up_to_commutation`) then never proves its property.
 Checker = Callable[[Trace], Iterable[Finding]]
-
-
-def require_positive(**limits: int | float | None) -> None:
-    """Raise `UsageError` for the first limit that is not a positive number; None means "not given"."""
-    for name, value in limits.items():
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise UsageError(f"{name} must be a positive number, not {value!r}")
-
-
-def require_count(**counts: object) -> None:
-    """Raise `UsageError` for the first that is not a positive integer; None means "not given"."""
-    for name, value in counts.items():
-        if value is not None and (type(value) is not int or value < 1):
-            raise UsageError(f"{name} must be a positive integer, not {value!r}")
-
-
-def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise `UsageError` unless `value` is among `allowed`."""
-    if value not in allowed:
-        raise UsageError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

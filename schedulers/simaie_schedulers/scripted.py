@@ -52,6 +52,7 @@ class Scripted(Scheduler):
             raise UsageError(f"schedule must be a Schedule or a list of actor names, not {schedule!r}")
         if isinstance(schedule, Schedule | Mapping):
             self._schedule = _as_schedule(schedule)
+            self._schedule.require_decisions()
             if self._dense_choices:
                 raise UsageError("choices go with a list of actor names; a Schedule has its own")
         else:

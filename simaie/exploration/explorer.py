@@ -10,12 +10,19 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from simaie import plugins
+from simaie.arguments import (
+    require_at_least_one,
+    require_bool,
+    require_callable,
+    require_instance,
+    require_integer,
+)
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
-from simaie.errors import SimaieError, UsageError
+from simaie.errors import SimaieError
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
@@ -29,7 +36,7 @@ from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
 from simaie.replaying.failure import Failure
-from simaie.replaying.run import DRIVERS, Driver, make_execution
+from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver, make_execution
 from simaie.trace import Ending, Trace
 
 __all__ = ["Exploration", "Progress", "explore"]
@@ -79,7 +86,7 @@ def explore(
     """
     exploration = Exploration(
         program,
-        machine or Machine(),
+        Machine() if machine is None else machine,
         scheduler,
         seed=seed,
         executions=executions,
@@ -125,13 +132,16 @@ class Exploration:
         check_determinism: bool = False,
         first_index: int = 0,
     ) -> None:
-        require_count(executions=executions, failures=failures)
+        require_instance("program", program, Program, PROGRAM)
+        require_instance("machine", machine, Machine, MACHINE)
+        require_at_least_one("executions", executions)
+        require_count(failures=failures)
         require_positive(seconds=seconds)
-        if type(seed) is not int:
-            raise UsageError(f"seed must be an integer, not {seed!r}")
+        require_integer("seed", seed)
         require_one_of("driver", driver, DRIVERS)
-        if not isinstance(program, Program):
-            raise UsageError(f"explore needs a simaie.Program, not {program!r}")
+        require_bool(coverage=coverage, check_determinism=check_determinism)
+        if progress is not None:
+            require_callable("progress", progress)
         self.program, self.machine = program, machine
         self.scheduler, self._spec = make_scheduler(scheduler)
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
@@ -172,7 +182,7 @@ class Exploration:
         except SimaieError as error:
             self._tell(error)
             raise
-        except Exception as error:
+        except BaseException as error:
             blamed = raised_by(self.scheduler, error)
             if blamed is None:
                 raise

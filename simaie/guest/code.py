@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import msgspec
 
+from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 
@@ -75,12 +76,29 @@ BRANCHES = frozenset({"branch", "cbz", "cbnz", "spawn"})
 
 
 class Ins(msgspec.Struct, frozen=True):
-    """One instruction of a program as data: ``Ins(name, *arguments, into=register)``."""
+    """One instruction of a program as data; `ins` makes it.
+
+    args: integers, and the names of registers. into: the register for the result. options: (name, value) of each,
+    sorted. Raises UsageError for what is none of these.
+    """
 
     name: str
     args: tuple[Operand, ...] = ()
     into: str | None = None
     options: tuple[tuple[str, int | str], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_text("the name of an instruction", self.name)
+        for index, operand in enumerate(require_instance(f"args of {self.name!r}", self.args, tuple, "a tuple")):
+            if not isinstance(operand, str) and not is_integer(operand):
+                raise UsageError(
+                    f"operand {index} of {self.name!r} must be an integer or the name of a register, not {operand!r}"
+                )
+        if self.into is not None:
+            require_text(f"into of {self.name!r}", self.into)
+        for pair in require_instance(f"options of {self.name!r}", self.options, tuple, "a tuple"):
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+                raise UsageError(f"an option of {self.name!r} must be a pair (name, value), not {pair!r}")
 
     def __str__(self) -> str:
         shown = [a if isinstance(a, str) else hex(a) if a > 255 else str(a) for a in self.args]

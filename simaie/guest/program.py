@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simaie import plugins
+from simaie.arguments import require_iterable, require_text
 from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.guest.asserts import require_asserts
 from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.final import FinalState
+from simaie.guest.given import image_of, pages_of, watched
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class
 from simaie.host.pages import PAGE_SIZE, Page
@@ -60,25 +62,22 @@ class Program:
         self.name = name
         self.isa = isa
         self.cpu_class = isa_class(isa)
-        self.threads = tuple(self._thread(i, code) for i, code in enumerate(threads))
+        given = require_iterable(f"threads of program {name!r}", threads, "functions or lists of instructions")
+        self.threads = tuple(self._thread(i, code) for i, code in enumerate(given))
         if not self.threads:
             raise UsageError(f"program {name!r} has no threads; give it at least one")
-        self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(devices))
-        self.image = tuple(_initial(address, value) for address, value in (init or {}).items())
+        given = require_iterable(f"devices of program {name!r}", devices, "functions")
+        self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(given))
+        self.image = image_of(name, init)
         if final is not None:
             require_plain(f"the final check of program {name!r}", final)
         self.final = final
-        self.watch = dict(watch) if watch is not None else _watched(self.image)
-        self.pages = dict(pages or {})
-        for virtual, page in self.pages.items():
-            if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
-                raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
+        self.watch = watched(name, watch, self.image)
+        self.pages = pages_of(name, pages)
         #: The same by number: page -> physical address.
         self.frames = {virtual // PAGE_SIZE: page.frame for virtual, page in self.pages.items()}
-        self.description = description
-        if isinstance(checkers, str):
-            raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")
-        self.checkers = tuple(checkers)
+        self.description = require_text(f"description of program {name!r}", description)
+        self.checkers = tuple(require_iterable(f"checkers of program {name!r}", checkers, "names or functions"))
         self.defined_in = _caller_file()
         self._asserts_required = False  # whether `require_asserts` was asked, and raised nothing
         #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
@@ -126,22 +125,6 @@ class Program:
                 f"instructions, not {code!r}"
             )
         return code  # type: ignore[no-any-return]  # checked just above
-
-
-def _initial(address: int, value: int | tuple[int, int] | bytes) -> tuple[int, int, int | bytes]:
-    """(address, width in bytes, value) of one item of `init`."""
-    if not isinstance(address, int) or address < 0:
-        raise UsageError(f"an initial address must be a non-negative integer, not {address!r}")
-    if isinstance(value, bytes | bytearray):
-        return address, len(value), bytes(value)
-    number, width = value if isinstance(value, tuple) else (value, 4)
-    if not isinstance(number, int) or width not in (1, 2, 4, 8, 16):
-        raise UsageError(f"initial value of {address:#x}: an integer, (integer, width) or bytes, not {value!r}")
-    return address, width, number
-
-
-def _watched(image: Iterable[tuple[int, int, int | bytes]]) -> dict[int, int]:
-    return {address: width for address, width, value in image if isinstance(value, int)}
 
 
 def _caller_file() -> Path | None:

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
-from simaie.errors import GuestFault
+from simaie.arguments import require_address, require_bool
+from simaie.errors import GuestFault, UsageError
 from simaie.host.host import Host, Ranges, SharedCell
 from simaie.op import Op
 
@@ -21,11 +22,20 @@ _ENTRY = "pte "  # what the name of an entry's cell begins with
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One entry. frame: physical address of the page, a multiple of 4096 bytes."""
+    """One entry of a page table. frame: physical address of the page, a multiple of 4096 bytes.
+
+    Raises UsageError if the address is none, or if one of the flags is no bool.
+    """
 
     frame: int
     writable: bool = True
     present: bool = True
+
+    def __post_init__(self) -> None:
+        require_address("the frame of a page", self.frame)
+        if self.frame % PAGE_SIZE:
+            raise UsageError(f"the frame of a page must be a multiple of {PAGE_SIZE} bytes, not {self.frame:#x}")
+        require_bool(writable=self.writable, present=self.present)
 
     @property
     def name(self) -> str:

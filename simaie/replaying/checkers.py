@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from simaie.arguments import require_iterable
 from simaie.check import CHECKERS, DEFAULT, CheckerChoice, checkers_of, linearizable, name_of
 from simaie.errors import ReplayError, UsageError
 from simaie.guest.program import Program
@@ -25,6 +26,7 @@ __all__ = ["choices_of", "judges", "records_of", "with_its_own", "word_for"]
 
 def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[CheckerChoice, ...]:
     """`checkers`, and those that `program` brings: they go with the usual ones, not with those that are asked for."""
+    require_iterable("checkers", checkers, "names or functions")
     return (*checkers, *program.checkers) if checkers is DEFAULT else tuple(checkers)
 
 
@@ -34,8 +36,7 @@ def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
     Raises UsageError for what is neither a name nor a function, and for an unknown name; InputError for a file that
     cannot be had or has no such checker.
     """
-    if isinstance(choices, str):
-        return checkers_of(choices)  # which says what is wrong with that
+    require_iterable("checkers", choices, "names or functions")
     return checkers_of(map(_defined, choices))
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from simaie import corpus, plugins
+from simaie.arguments import require_iterable, require_path
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import NondeterminismError
 from simaie.finding import Finding, Strength, Verdict, strength_of, verdict_of
@@ -134,7 +135,7 @@ class Failure:
             UsageError: there is no violation (of that kind), or the checkers do not find it.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
-        choices = self.checkers if checkers is None else tuple(checkers)
+        choices = self.checkers if checkers is None else tuple(require_iterable("checkers", checkers, "names"))
         best, report = shrink(
             given, kind=kind, executions=executions, cut=cut, checkers=judges(choices), progress=progress
         )
@@ -221,7 +222,7 @@ class Failure:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the replay file; returns its path."""
-        target = Path(path)
+        target = Path(require_path("path", path))
         target.parent.mkdir(parents=True, exist_ok=True)
         save(self.record(target.parent), target)
         return target

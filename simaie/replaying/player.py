@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from simaie import corpus, plugins
+from simaie.arguments import require_instance, require_path
 from simaie.check import CheckerChoice, judge
 from simaie.check.prerequisites import require_answers
 from simaie.errors import InputError, ReplayError, SimaieError, UnknownNameError, UsageError
@@ -23,7 +24,7 @@ from simaie.replaying.checkers import choices_of, judges
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
 from simaie.replaying.recording import Comparing
-from simaie.replaying.run import Driver, run
+from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.replaying.target import find_target, program_of, source_digest, target_text
 from simaie.trace import Trace
 
@@ -51,6 +52,7 @@ def replay(
     Raises ReplayError if the file, its program or its checkers cannot be had, or have changed; UsageError if a checker
     that is asked for has nothing to judge, since the program does not say what it takes.
     """
+    _require(source, program, machine)
     if checkers is not None:
         judges(checkers)  # what is wrong with them is said before anything is looked for
     require_one_of("mode", mode, ("strict", "best-effort"))
@@ -73,6 +75,16 @@ def replay(
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, info.profile, driver, tuple(judging)
     )
+
+
+def _require(source: object, program: object, machine: object) -> None:
+    """Raise UsageError for an argument of `replay` that is of no kind that it takes."""
+    if not isinstance(source, Failure):
+        require_path("what is replayed (a file's path or a failure)", source)
+    if program is not None and not isinstance(program, str):
+        require_instance("program", program, Program, f"{PROGRAM} or what names one, as FILE.py:NAME")
+    if machine is not None:
+        require_instance("machine", machine, Machine, MACHINE)
 
 
 def _judging(

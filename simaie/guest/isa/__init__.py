@@ -19,7 +19,7 @@ ISAS: dict[str, type[Cpu]] = {cls.isa: cls for cls in _CLASSES}
 
 def isa_class(name: str) -> type[Cpu]:
     """The vCPU class of the instruction set `name`; UnknownNameError if there is none."""
-    try:
-        return ISAS[name]
-    except KeyError:
-        raise UnknownNameError("instruction set", name, ISAS) from None
+    found = ISAS.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise UnknownNameError("instruction set", name, ISAS)
+    return found
