@@ -76,9 +76,9 @@ def target_text(path: Path, variable: str) -> str:
 def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
     try:
         return factory()
-    except SimaieError:
+    except (SimaieError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         raise InputError(f"{path}: {name}() raised {type(error).__name__}: {error}") from error
 
 
@@ -95,7 +95,10 @@ def _import(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # `sys.exit` too
         del sys.modules[name]
         raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     return module
