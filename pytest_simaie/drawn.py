@@ -12,6 +12,7 @@ from functools import cache
 
 from simaie import Report
 from simaie.finding import Strength
+from simaie.printable import clean_lines
 
 __all__ = ["DrawnFailure", "drawn_failure", "drawn_failures"]
 
@@ -20,7 +21,7 @@ class DrawnFailure(AssertionError):
     """A drawn program failed. It is an `Exception`, which Hypothesis takes out of groups too."""
 
     def __init__(self, report: Report, strength: Strength) -> None:
-        super().__init__(str(report.strongest))
+        super().__init__(clean_lines(str(report.strongest)))
         self.report, self.strength = report, strength
 
 

@@ -24,6 +24,7 @@ from simaie.errors import ReplayError, UsageError
 from simaie.exploration.counterexamples import Counterexample, counterexamples
 from simaie.finding import Verdict
 from simaie.guest.text import is_data, program_text
+from simaie.printable import clean_lines
 from simaie.show.failure_view import failure_view
 
 __all__ = ["Explore"]
@@ -77,8 +78,8 @@ class Explore:
         return self._or_fail(lambda: self._explore(program, self._options(options)))
 
     def fail(self, message: str) -> NoReturn:
-        """Fail the test with `message` and nothing else."""
-        self.told = pytest.fail.Exception(message, pytrace=False)
+        """Fail the test with `message` and nothing else; control characters of guests show as their escapes."""
+        self.told = pytest.fail.Exception(clean_lines(message), pytrace=False)
         raise self.told from None
 
     # -- files ---------------------------------------------------------------------------------
@@ -220,6 +221,19 @@ class Explore:
             return action()
         except (UsageError, ReplayError) as error:
             self.fail(str(error))
+        except SimaieError as error:
+            if not _is_printable(error):  # pytest writes the messages of tracebacks as they are
+                self.fail("\n".join([str(error), *getattr(error, "__notes__", ())]))
+            raise
+
+
+def _is_printable(error: BaseException | None) -> bool:
+    """Whether neither `error` nor an exception that it comes from has a control character in its message."""
+    while error is not None:
+        if not all(line.isprintable() for line in str(error).split("\n")):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def _machine(options: dict[str, Any]) -> tuple[Machine, dict[str, Any]]:

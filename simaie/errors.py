@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from simaie.printable import clean
+
 __all__ = [
     "OWN_CODE",
     "DivergenceError",
@@ -216,4 +218,4 @@ def raised(error: BaseException) -> tuple[str, str]:
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}" + (f" at {where}" if where else ""), where
+    return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where

@@ -31,6 +31,7 @@ from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
 from simaie.machine import Machine
+from simaie.printable import clean, clean_lines
 from simaie.protocols import require_positive
 from simaie.replaying.checkers import judges
 from simaie.replaying.failure import Failure
@@ -213,9 +214,9 @@ def _lines(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Pat
                   f"fail{stopped}")]  # fmt: skip
     for number, each in enumerate(found):
         failure = each.failure
-        lines += [Text(), Text(str(failure), "bold"), Text(_text(failure.program).rstrip())]
+        lines += [Text(), Text(clean_lines(str(failure)), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
-        lines.append(Text(f"signature of {each.count} failing executions: {failure.signature}", "dim"))
+        lines.append(Text(clean(f"signature of {each.count} failing executions: {failure.signature}"), "dim"))
         if saved:
             lines.append(Text(f"simaie replay {saved[number]}"))
     if result.signatures.unlisted:

@@ -354,10 +354,10 @@ class Exploration:
             return jury.doubt
         if exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
-        if self.statistics.pruned == self.statistics.executions:
+        if self.statistics.executions and self.statistics.pruned == self.statistics.executions:
             return "the scheduler gave up each of them (its choose returned None)"
         if self._out_of_time():
-            return f"the time limit of {self.seconds} s was reached"
+            return f"the time limit of {self.seconds:g} s was reached"
         if self.scheduler.exhaustive:
             return f"the limit of {self.execution_limit} executions was reached before the end"
         return "they are a sample, not all there are"

@@ -200,7 +200,7 @@ class _Search:
                 return f"in one execution more than {limits.choices} choices did not come out as usual"
             if self._executions >= limits.executions:
                 return f"the limit of {limits.executions} executions was reached"
-            return f"the time limit of {limits.seconds} s was reached"
+            return f"the time limit of {limits.seconds:g} s was reached"
         if self._cut:
             return f"{self._cut} executions were cut by a limit on steps, threads or rounds of a loop"
         return "" if self._scheduler.complete else self._scheduler.bound_note or "the search does not run everything"
