@@ -14,6 +14,7 @@ from simaie.errors import UsageError
 from simaie.guest.isa import isa_class
 from simaie.guest.program import Program
 from simaie.host.host import Host
+from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
@@ -64,7 +65,8 @@ class Machine:
     """The emulator and its host.
 
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. full_system: addresses go through
+    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or what makes a `HostMemory` of your own, a class or a function of the
+    byte order (``"little"`` or ``"big"``). full_system: addresses go through
     the page table, step by step; otherwise user mode. host_word: the widest single host access in bits, 64 or 32.
     address_bits: the width of a guest address; None takes the ISA's usual. endian: of guest RAM.
 
@@ -75,7 +77,7 @@ class Machine:
         self,
         scheme: SchemeChoice = "native",
         *,
-        host: str | Callable[..., HostMemory] = "sc",
+        host: str | HostFactory = "sc",
         full_system: bool = False,
         host_word: int = 64,
         address_bits: int | None = None,
@@ -89,7 +91,7 @@ class Machine:
         if limits is not None:
             require_instance("limits", limits, Limits, "a simaie.Limits")
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
-        self.custom_host = callable(host)
+        self.custom_host = not isinstance(host, str)
         self.host = host if isinstance(host, str) else getattr(host, "__name__", repr(host))
         self.full_system = full_system
         self.host_word = host_word
@@ -100,7 +102,8 @@ class Machine:
         custom = getattr(self._scheme_class, "__name__", self.scheme)
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[str, Facts] = {}
-        self._memory_class: Any = host if callable(host) else plugins.resolve(plugins.HOSTS, host)
+        found = plugins.resolve(plugins.HOSTS, host) if isinstance(host, str) else host
+        self._make_memory = require_factory(found)
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:
@@ -149,8 +152,7 @@ class Machine:
     @property
     def host_order(self) -> Barrier:
         """Which orders of a vCPU's accesses the host keeps by itself."""
-        order: Barrier = self._memory_class.order
-        return order
+        return order_of(self._make_memory, self.endian)
 
     def facts(self, isa: str) -> Facts:
         """The facts that a scheme is told, for a guest of `isa`."""
@@ -165,14 +167,9 @@ class Machine:
 
     def make_memory(self, program: Program) -> HostMemory:
         """A fresh host memory that holds the program's initial values."""
-        memory: Any = self._memory_class(self.endian)
-        for address, width, value in program.image:
-            if isinstance(value, bytes):
-                memory.ram.write_bytes(address, value)
-            else:
-                memory.ram.write(address, width, value)
-        result: HostMemory = memory
-        return result
+        memory = self._make_memory(self.endian)
+        fill(memory, program.image, self.endian)
+        return memory
 
     def check_options(self) -> None:
         """Raise UsageError if the scheme does not know its options, before any program runs."""

@@ -115,23 +115,24 @@ class FairScheduler(Scheduler):
         """An execution begins; nobody waits for anybody."""
         self._fairness = Fairness() if self._fair else None
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Pick among those who need not wait."""
         fairness = self._fairness
         if fairness is None:
             return self.pick(offer)
         if fairness.idle:
             chosen = self.pick(offer)
-            if chosen.yielding:
+            if chosen is not None and chosen.yielding:
                 fairness.ran(chosen, offer)
             return chosen
         chosen = self.pick(fairness.admit(offer))
-        fairness.ran(chosen, offer)
+        if chosen is not None:
+            fairness.ran(chosen, offer)
         return chosen
 
     @abstractmethod
-    def pick(self, offer: Offer) -> Candidate:
-        """Pick one of `offer.candidates`: `choose`, but for those who wait."""
+    def pick(self, offer: Offer) -> Candidate | None:
+        """Pick one of `offer.candidates`, or None: `choose`, but for those who wait."""
 
 
 class Fair(FairScheduler):
@@ -156,7 +157,7 @@ class Fair(FairScheduler):
         super().start(info)
         self.inner.start(info)
 
-    def pick(self, offer: Offer) -> Candidate:
+    def pick(self, offer: Offer) -> Candidate | None:
         """As the inner one does."""
         return self.inner.choose(offer)
 

@@ -39,7 +39,7 @@ class Portfolio(Scheduler):
         self._current = strategies[info.index % len(strategies)]
         self._current.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """As the current strategy does."""
         return self._current.choose(offer)
 

@@ -106,7 +106,7 @@ class Scripted(Scheduler):
     def _find(self, name: str, offer: Offer) -> Candidate | None:
         for candidate in offer.candidates:
             if candidate.name == name:
-                return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+                return candidate
         if self._strict:
             offered = ", ".join(c.name for c in offer.candidates)
             _diverge(offer.step, f"{name} to be a candidate", f"only {offered}")

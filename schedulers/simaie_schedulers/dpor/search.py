@@ -138,9 +138,9 @@ class Dpor(Scheduler):
         self._reversal.begin(info.beginning)
         self._run = Run(self._tree)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Repeat the path, then follow the wake-up tree, then go on with whoever runs; None gives the execution up."""
-        return self._run.choose(offer)  # type: ignore[return-value]  # None makes the engine prune the execution
+        return self._run.choose(offer)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Repeat the path, then follow the wake-up tree, then take the first alternative."""
