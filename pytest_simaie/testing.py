@@ -199,7 +199,7 @@ class Explore:
     def _other(self, found: Counterexample, folder: Path | None) -> str:
         """A failure of another signature than the test's, in short; it is written to `folder`."""
         failure = found.failure
-        lines = [f"fails in another way too, in {found.count} executions: {failure}"]
+        lines = [f"fails in another way too, in {found.count} executions: {failure.summary}"]
         if folder is None:
             lines.append(f"schedule: {failure.trace.schedule.text or '(the default)'}")
         else:
@@ -213,7 +213,7 @@ class Explore:
         title = f"program {failure.program.name!r} under {failure.machine.scheme} on {failure.machine.host}"
         code = [program_text(failure.program)] if is_data(failure.program) else []
         trace = "\n".join(line.plain.rstrip() for line in failure_view(failure, width=_WIDTH))
-        self.fail("\n\n".join([str(failure), title, *code, trace, f"replay: {command}", *others]))
+        self.fail("\n\n".join([failure.summary, title, *code, trace, f"replay: {command}", *others]))
 
     def _or_fail(self, action: Callable[[], T]) -> T:
         """What `action` returns; what is wrong with its use fails the test in one line."""

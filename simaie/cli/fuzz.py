@@ -214,7 +214,7 @@ def _lines(result: Fuzzing, found: Sequence[Counterexample], saved: Sequence[Pat
                   f"fail{stopped}")]  # fmt: skip
     for number, each in enumerate(found):
         failure = each.failure
-        lines += [Text(), Text(clean_lines(str(failure)), "bold"), Text(_text(failure.program).rstrip())]
+        lines += [Text(), Text(clean_lines(failure.summary), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
         lines.append(Text(clean(f"signature of {each.count} failing executions: {failure.signature}"), "dim"))
         if saved:

@@ -117,6 +117,7 @@ class Code(Sequence[Ins]):
 
     def __init__(self, instructions: Sequence[Ins], cpu_class: type[Cpu], where: str) -> None:
         self.instructions = tuple(instructions)
+        self._made_of = cpu_class, where
         self.labels: dict[str, int] = {}
         known = _known(cast(Hashable, cpu_class))  # mypy takes the class's __hash__ for that of its objects
         for index, item in enumerate(self.instructions):
@@ -149,6 +150,9 @@ class Code(Sequence[Ins]):
         if label in self.labels:
             raise UsageError(f"{where}, item {index}: the label {label!r} stands twice")
         self.labels[label] = index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.instructions, *self._made_of)
 
     def __len__(self) -> int:
         return len(self.instructions)

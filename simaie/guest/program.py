@@ -83,6 +83,24 @@ class Program:
         #: The program that this one is cut from, and what was cut (see `simaie.guest.cut`).
         self.whole: Program | None = None
         self.cuts: tuple[Cut, ...] = ()
+        #: How a pickle makes it again, if by a call of a function; else its functions are pickled by their names.
+        self.made_by: tuple[Callable[..., Program], tuple[Any, ...]] | None = None
+        remember(self)
+
+    def __copy__(self) -> Program:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__, made_by=None)
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.whole is not None:
+            from simaie.guest.cut import without  # which is made of programs
+
+            return without, (self.whole, self.cuts)
+        return self.made_by or super().__reduce_ex__(protocol)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         remember(self)
 
     def __repr__(self) -> str:

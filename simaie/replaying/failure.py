@@ -23,6 +23,7 @@ from simaie.plugins import Spec
 from simaie.replaying.checkers import judges, records_of, word_for
 from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, save
 from simaie.replaying.levels import at_strongest_level
+from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
 from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
@@ -49,6 +50,18 @@ class Failure:
     checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)  # those that judged
 
     def __str__(self) -> str:
+        return self.render("text")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pickled = Pickled(
+            self.program, self.machine, self.scheduler, self.seed, self.index, self.trace.schedule, self.trace.digest,
+            self.findings, dict(self.profile), self.driver, packed(self.checkers),
+        )  # fmt: skip
+        return restored, (type(self), pickled)
+
+    @property
+    def summary(self) -> str:
+        """Its findings, one a line."""
         return "\n".join(map(str, self.findings))
 
     @property

@@ -166,7 +166,7 @@ class GuestMachine(RuleBasedStateMachine):
         """Judge the execution; AssertionError with the findings and the Python that runs into them again."""
         failure = self.ended()
         if failure.verdict is Verdict.VIOLATED:
-            raise AssertionError(f"{failure}\n{failure!r}")
+            raise AssertionError(f"{failure.summary}\n{failure!r}")
 
 
 def guest_machine(

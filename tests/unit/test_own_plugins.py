@@ -109,12 +109,16 @@ def test_an_object_is_no_host(host):
 
 
 class Orderless(WrappedSc):
+    """Without the attribute."""
+
     def __init__(self, endian):
         super().__init__(endian)
         del self.order
 
 
 class WordyOrder(WrappedSc):
+    """With another type of order."""
+
     def __init__(self, endian):
         super().__init__(endian)
         self.order = "full"
