@@ -12,6 +12,7 @@ from functools import cache
 
 from simaie import Report
 from simaie.finding import Strength
+from simaie.printable import clean_lines
 
 __all__ = ["DrawnFailure", "drawn_failure", "drawn_failures"]
 
@@ -20,7 +21,7 @@ class DrawnFailure(AssertionError):
     """A drawn program failed. It is an `Exception`, which Hypothesis takes out of groups too."""
 
     def __init__(self, report: Report, strength: Strength) -> None:
-        super().__init__(str(report.strongest))
+        super().__init__(clean_lines(_summary(report)))
         self.report, self.strength = report, strength
 
 
@@ -42,3 +43,7 @@ def drawn_failures(error: BaseException) -> Iterator[DrawnFailure]:
     elif isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             yield from drawn_failures(part)
+
+
+def _summary(report: Report) -> str:
+    return "" if report.strongest is None else report.strongest.summary

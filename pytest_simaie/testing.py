@@ -24,6 +24,7 @@ from simaie.errors import ReplayError, UsageError
 from simaie.exploration.counterexamples import Counterexample, counterexamples
 from simaie.finding import Strength, Verdict
 from simaie.guest.text import is_data, program_text
+from simaie.printable import clean_lines
 from simaie.show.failure_view import failure_view
 from simaie.trace import Ending
 
@@ -81,8 +82,8 @@ class Explore:
         return self._or_fail(lambda: self._explore(program, self._options(options)))
 
     def fail(self, message: str) -> NoReturn:
-        """Fail the test with `message` and nothing else."""
-        self.told = pytest.fail.Exception(message, pytrace=False)
+        """Fail the test with `message` and nothing else; control characters of guests show as their escapes."""
+        self.told = pytest.fail.Exception(clean_lines(message), pytrace=False)
         raise self.told from None
 
     # -- files ---------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ class Explore:
     def _other(self, found: Counterexample) -> str:
         """A failure of another signature than the test's, in short; it is written to the folder that is asked for."""
         failure, folder = found.failure, self._folder
-        lines = [f"fails in another way too, in {found.count} executions: {failure}"]
+        lines = [f"fails in another way too, in {found.count} executions: {failure.summary}"]
         if folder is None:
             lines.append(f"schedule: {failure.trace.schedule.text or '(the default)'}")
         else:
@@ -258,7 +259,7 @@ class Explore:
         title = f"program {failure.program.name!r} under {failure.machine.scheme} on {failure.machine.host}"
         code = [program_text(failure.program)] if is_data(failure.program) else []
         trace = "\n".join(line.plain.rstrip() for line in failure_view(failure, width=_WIDTH))
-        self.fail("\n\n".join([str(failure), title, *code, trace, again, *others]))
+        self.fail("\n\n".join([failure.summary, title, *code, trace, again, *others]))
 
     def _or_fail(self, action: Callable[[], T]) -> T:
         """What `action` returns; what is wrong with its use fails the test in one line."""
@@ -266,6 +267,19 @@ class Explore:
             return action()
         except (UsageError, ReplayError) as error:
             self.fail(str(error))
+        except SimaieError as error:
+            if not _is_printable(error):  # pytest writes the messages of tracebacks as they are
+                self.fail("\n".join([str(error), *getattr(error, "__notes__", ())]))
+            raise
+
+
+def _is_printable(error: BaseException | None) -> bool:
+    """Whether neither `error` nor an exception that it comes from has a control character in its message."""
+    while error is not None:
+        if not all(line.isprintable() for line in str(error).split("\n")):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def _machine(options: dict[str, Any]) -> tuple[Machine, dict[str, Any]]:

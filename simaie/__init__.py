@@ -5,10 +5,13 @@
 `Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
 independent of each other. See the README for a first walk.
 
-The functions `explore` and `replay` stand here in front of the packages of the same name, whose modules are imported
-by their full names. trio is loaded only by what needs it.
+Schemes, schedulers, host memories and checkers of one's own are written against the names here too: `Scheme` with
+`Host`, `VCpu` and the cells, `Scheduler` with `Offer` and `Candidate`, `HostMemory` with `Op` and `Kind`, `Checker`
+with `Trace` and `Finding`. The vCPU of each instruction set is here to annotate guest code with. trio is loaded only by
+what needs it.
 """
 
+from simaie.barrier import Barrier
 from simaie.decision import Choice, Schedule, Switch
 from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
 from simaie.exploration.compare import Comparison, compare
@@ -17,38 +20,83 @@ from simaie.exploration.interactive import interactive
 from simaie.exploration.report import Report
 from simaie.finding import Finding, Verdict
 from simaie.guest.code import Ins, ins
+from simaie.guest.cpu import Cpu, Thread
+from simaie.guest.device import Device
+from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
 from simaie.guest.program import FinalState, Program
-from simaie.host.pages import Page
+from simaie.host.host import Host, Mutex, SharedCell
+from simaie.host.pages import Page, PageTable
 from simaie.machine import Limits, Machine
-from simaie.protocols import Scheduler
+from simaie.op import Cell, Function, Kind, Op, Order
+from simaie.protocols import (
+    Candidate,
+    Checker,
+    ExecutionInfo,
+    HostMemory,
+    MachineFacts,
+    Offer,
+    Promise,
+    Scheduler,
+    VCpu,
+)
 from simaie.replaying.failure import Failure
 from simaie.replaying.player import replay
 from simaie.schemes.scheme import Scheme
-from simaie.trace import Outcome, Trace
+from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
 __all__ = [
+    "AArch64Cpu",
+    "AccessKind",
+    "ArmCpu",
+    "Barrier",
+    "Candidate",
+    "Cell",
+    "Checker",
     "Choice",
     "Comparison",
+    "Cpu",
+    "Device",
+    "Event",
+    "ExecutionInfo",
     "Failure",
     "FinalState",
     "Finding",
+    "Function",
     "GuestFault",
+    "Host",
+    "HostMemory",
     "Ins",
+    "Instruction",
     "Interrupted",
+    "Kind",
     "Limits",
     "Machine",
+    "MachineFacts",
+    "MipsCpu",
+    "Mutex",
+    "Offer",
+    "Op",
+    "Order",
     "Outcome",
     "Page",
+    "PageTable",
+    "PpcCpu",
     "Program",
+    "Promise",
     "Report",
+    "RiscvCpu",
     "Schedule",
     "Scheduler",
     "Scheme",
+    "SharedCell",
     "SimaieError",
     "Switch",
+    "Thread",
     "Trace",
     "UsageError",
+    "VCpu",
     "Verdict",
+    "X86Cpu",
     "compare",
     "explore",
     "ins",

@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from simaie.arguments import is_integer, require_text
 from simaie.errors import UsageError
 
 __all__ = ["Choice", "Schedule", "Switch"]
@@ -36,6 +37,22 @@ class Schedule(msgspec.Struct, frozen=True):
     switches: tuple[Switch, ...] = ()
     choices: tuple[Choice, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.switches, tuple) or not isinstance(self.choices, tuple):
+            raise UsageError(
+                "a Schedule is made of a tuple of Switch and a tuple of Choice, or of text by Schedule.parse, not of "
+                f"{self.switches!r} and {self.choices!r}"
+            )
+
+    def require_decisions(self) -> None:
+        """Raise UsageError unless each of its decisions is one, of the right types: for a schedule from outside."""
+        for kind, second, decisions in ((Switch, str, self.switches), (Choice, int, self.choices)):
+            for each in decisions:
+                fits = isinstance(each, kind) and is_integer(each.step) and isinstance(_decided(each), second)
+                if not fits:
+                    wanted = f"{kind.__name__} of a step and {'an actor' if second is str else 'a value'}"
+                    raise UsageError(f"a schedule has {each!r} in the place of a {wanted}")
+
     def __len__(self) -> int:
         return len(self.switches) + len(self.choices)
 
@@ -53,12 +70,22 @@ class Schedule(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> Schedule:
         """The schedule that `text` spells; UsageError if it spells none."""
         switches, choices = [], []
+        require_text("a schedule's text", text)
         for word in filter(None, text.split("/")):
-            found = re.fullmatch(r"(=?)([^@=/]+)@(\d{1,18})", word, re.ASCII)
-            if found is None or (found[1] and not re.fullmatch(r"\d{1,18}", found[2], re.ASCII)):
-                raise UsageError(f"a schedule is spelt like 1@0/0@4/=2@7 (actor@step, =value@step), not {text!r}")
+            found = re.fullmatch(r"(=?)([^@=/]+)@([0-9]{1,18})", word)
+            if found is None or (found[1] and not re.fullmatch("[0-9]{1,18}", found[2])):
+                spelt = "a schedule is spelt like 1@0/0@4/=2@7 (actor@step, =value@step)"
+                raise UsageError(f"{spelt}, not {_shortened(text)!r}")
             if found[1]:
                 choices.append(Choice(int(found[3]), int(found[2])))
             else:
                 switches.append(Switch(int(found[3]), found[2]))
         return cls(tuple(sorted(switches)), tuple(sorted(choices)))
+
+
+def _decided(decision: Switch | Choice) -> str | int:
+    return decision.actor if isinstance(decision, Switch) else decision.value
+
+
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from simaie.printable import clean
+
 __all__ = [
     "OWN_CODE",
     "DivergenceError",
@@ -22,6 +24,7 @@ __all__ = [
     "GuestError",
     "GuestFault",
     "GuestSpinError",
+    "HostError",
     "InputError",
     "InternalError",
     "Interrupted",
@@ -100,7 +103,10 @@ class UnknownNameError(UsageError):
     NEAR = 5
 
     def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
-        self.what, self.name, self.known = what, name, sorted(known)
+        self.what, self.known = what, sorted(known)
+        if not isinstance(name, str):
+            name = repr(name)  # it is called by what can be no name at all
+        self.name = name
         longer = sorted((one for one in self.known if name and name in one), key=len)[: self.NEAR]
         near = longer or difflib.get_close_matches(name, self.known, n=self.NEAR if advice else 1, cutoff=0.5)
         many = len(self.known) > self.SHOWN
@@ -208,6 +214,10 @@ class SchedulerError(SimaieError):
     """A scheduler broke its contract: it chose what was not offered, or returned something else."""
 
 
+class HostError(SimaieError):
+    """A host memory broke its contract: it raised, or it is none."""
+
+
 class NondeterminismError(SimaieError):
     """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state.
 
@@ -249,4 +259,4 @@ def raised(error: BaseException) -> tuple[str, str]:
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}" + (f" at {where}" if where else ""), where
+    return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where

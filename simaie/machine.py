@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from simaie import plugins
+from simaie.arguments import require_bool, require_instance
 from simaie.barrier import Barrier
 from simaie.errors import UsageError
 from simaie.guest.isa import isa_class
 from simaie.guest.program import Program
 from simaie.host.host import Host
+from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
@@ -71,10 +73,10 @@ class Machine:
     """The emulator and its host.
 
     scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a `HostMemory` class of your own. ``"FILE.py:Class"`` names a class
-    of a Python file in either. full_system: addresses go through the page table, step by step; otherwise user mode.
-    host_word: the widest single host access in bits, 64 or 32. address_bits: the width of a guest address; None takes
-    the ISA's usual. endian: of guest RAM.
+    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a class (or function of the byte order, ``"little"`` or ``"big"``)
+    that makes a `HostMemory` of your own. ``"FILE.py:Class"`` names a class of a Python file in either. full_system:
+    addresses go through the page table, step by step; otherwise user mode. host_word: the widest single host access in
+    bits, 64 or 32. address_bits: the width of a guest address; None takes the ISA's usual. endian: of guest RAM.
 
     Raises UsageError or UnknownNameError if any of these cannot be.
     """
@@ -83,7 +85,7 @@ class Machine:
         self,
         scheme: SchemeChoice = "native",
         *,
-        host: str | Callable[..., HostMemory] = "sc",
+        host: str | HostFactory = "sc",
         full_system: bool = False,
         host_word: int = 64,
         address_bits: int | None = None,
@@ -94,19 +96,23 @@ class Machine:
         require_one_of("endian", endian, ("little", "big"))
         require_count(address_bits=address_bits)
         require_at_most(MOST_ADDRESS_BITS, address_bits=address_bits)
+        require_bool(full_system=full_system)
+        if limits is not None:
+            require_instance("limits", limits, Limits, "a simaie.Limits")
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host)
         self.host = getattr(host, "__name__", repr(host)) if self.host_spec is None else str(self.host_spec)
-        self.full_system = bool(full_system)
+        self.full_system = full_system
         self.host_word = host_word
         self.address_bits = address_bits
         self.endian: Endian = endian
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
-        self._whose_options = f"scheme {self.scheme}"
+        custom = getattr(self._scheme_class, "__name__", self.scheme)
+        self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[str, Facts] = {}
-        self._memory_class: Any = host if self.host_spec is None else self._find_host(self.host_spec)
+        self._memory_class: Any = require_factory(host if self.host_spec is None else self._find_host(self.host_spec))
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:
@@ -181,8 +187,7 @@ class Machine:
     @property
     def host_order(self) -> Barrier:
         """Which orders of a vCPU's accesses the host keeps by itself."""
-        order: Barrier = self._memory_class.order
-        return order
+        return order_of(self._memory_class, self.endian)
 
     def facts(self, isa: str) -> Facts:
         """The facts that a scheme is told, for a guest of `isa`."""
@@ -197,14 +202,9 @@ class Machine:
 
     def make_memory(self, program: Program) -> HostMemory:
         """A fresh host memory that holds the program's initial values."""
-        memory: Any = self._memory_class(self.endian)
-        for address, width, value in program.image:
-            if isinstance(value, bytes):
-                memory.ram.write_bytes(address, value)
-            else:
-                memory.ram.write(address, width, value)
-        result: HostMemory = memory
-        return result
+        memory: HostMemory = self._memory_class(self.endian)
+        fill(memory, program.image, self.endian)
+        return memory
 
     def check_options(self) -> None:
         """Raise UsageError if the scheme does not know its options, before any program runs."""

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
+from simaie.arguments import require_mapping, require_text
 from simaie.definitions import definition, home_of, value_of
-from simaie.errors import UnknownNameError, UsageError
+from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 
 __all__ = [
     "CHECKERS", "HOSTS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "construct", "names", "options_of", "resolve",
@@ -52,7 +53,8 @@ class Spec(msgspec.Struct, frozen=True):
         if isinstance(given, str):
             return cls._parse(given)
         if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str):
-            return cls(given[0], dict(given[1]))
+            options = require_mapping(f"the options of {given[0]!r}", given[1], '{"option": 1}')
+            return cls(given[0], {require_text("an option's name", key): value for key, value in options.items()})
         raise UsageError(f"expected a name, 'name:key=value,...' or (name, options), not {given!r}")
 
     @classmethod
@@ -158,7 +160,7 @@ def resolve(group: str, name: str) -> Any:
     if name.endswith(".py"):
         raise UsageError(f"{name}: say which {_kind(group)} of the file: {name}:NAME")
     points = _group(group)
-    if name not in points:
+    if not isinstance(name, str) or name not in points:
         raise UnknownNameError(_kind(group), name, points)
     return _loaded(group, name)
 
@@ -191,7 +193,10 @@ def options_of(factory: Any) -> dict[str, Any]:
         [vars(base)["__init__"] for base in factory.__mro__ if "__init__" in vars(base)] if _is_class(factory) else []
     )
     for layer in layers or [factory]:
-        parameters = inspect.signature(layer).parameters.values()
+        signature = _signature(layer)
+        if signature is None:
+            break
+        parameters = signature.parameters.values()
         for parameter in parameters:
             if parameter.default is not parameter.empty:
                 found.setdefault(parameter.name, parameter.default)
@@ -205,23 +210,62 @@ def _is_class(factory: Any) -> bool:
 
 
 def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
-    """``factory(*args, **options)``; UsageError if it does not take these options."""
+    """``factory(*args, **options)``; UsageError if it does not take these arguments and options, or raises."""
     try:
         return factory(*args, **options)
+    except SimaieError:
+        raise
     except TypeError as error:
-        if "unexpected keyword argument" not in str(error) and "required" not in str(error):
+        _explain(what, factory, len(args), options, error)
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if is_ours(factory):
             raise
-        known = options_of(factory)
-        unknown = [name for name in options if name not in known]
-        if unknown and known:
-            raise UnknownNameError(f"option of {what}:", unknown[0], known) from error
-        if missing := _missing(factory, len(args), options):
-            raise UsageError(f"{what} needs the option {missing[0]!r}") from error
-        raise UsageError(f"{what}: {error}") from error
+        raise UsageError(f"{what} raised {raised(error)[0]} when it was made") from error
+
+
+def is_ours(factory: Any) -> bool:
+    """Whether a plug-in is part of simaie, so that what it raises is a bug of simaie's."""
+    package = str(getattr(factory, "__module__", "")).partition(".")[0]
+    return package in ("simaie", "simaie_schedulers")
+
+
+def _explain(what: str, factory: Any, positional: int, options: Mapping[str, Any], error: TypeError) -> None:
+    """Raise UsageError for a TypeError that calling `factory` ended with; return if it is a bug of simaie's own."""
+    taken = _positional(factory, positional)
+    known = {name for name in options_of(factory) if name not in taken}
+    unknown = [name for name in options if name not in known]
+    if clash := next((name for name in options if name in taken), None):
+        raise UnknownNameError(f"option of {what}:", clash, known) from error
+    if unknown and known and "unexpected keyword argument" in str(error):
+        raise UnknownNameError(f"option of {what}:", unknown[0], known) from error
+    if missing := _missing(factory, positional, options):
+        raise UsageError(f"{what} needs the option {missing[0]!r}") from error
+    if is_ours(factory) and "argument" not in str(error):
+        return
+    raise UsageError(f"{what} cannot be made: {raised(error)[0]}") from error
+
+
+def _signature(factory: Any) -> inspect.Signature | None:
+    """How `factory` is called, if that is known: of a builtin it may not be."""
+    try:
+        return inspect.signature(factory)
+    except (TypeError, ValueError):
+        return None
+
+
+def _positional(factory: Any, count: int) -> set[str]:
+    """The names that are no options: of the first `count` parameters, which are given by position, and ``self``."""
+    signature = _signature(factory)
+    names = list(signature.parameters)[:count] if signature is not None else []
+    return {*names, "self"}
 
 
 def _missing(factory: Any, positional: int, options: Mapping[str, Any]) -> list[str]:
     """The parameters without a default that neither `positional` arguments nor `options` give."""
-    parameters = inspect.signature(factory).parameters.values()
+    signature = _signature(factory)
+    parameters = signature.parameters.values() if signature is not None else ()
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return [p.name for p in named[positional:] if p.default is p.empty and p.name not in options]

@@ -1,4 +1,6 @@
-"""The seams: what a scheduler, a scheme, a host memory and a checker are.
+"""The seams: what a scheduler, a host memory and a checker are, and what a scheme is told.
+
+What a scheme is says the class that all schemes derive from, `simaie.schemes.scheme.Scheme`.
 
 Everything pluggable is written against this module alone, ours as well as a third party's, and is found through the
 entry-point groups of `simaie.plugins`.
@@ -7,16 +9,19 @@ entry-point groups of `simaie.plugins`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from simaie.arguments import require_at_most as require_at_most
+from simaie.arguments import require_count as require_count  # plug-ins check their options by these
+from simaie.arguments import require_one_of as require_one_of
+from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
-from simaie.errors import UsageError
 from simaie.finding import Finding
-from simaie.op import Function, Op
+from simaie.op import Op
 from simaie.trace import Trace
 
 __all__ = [
@@ -29,7 +34,6 @@ __all__ = [
     "Offer",
     "Promise",
     "Scheduler",
-    "SchemeProtocol",
     "VCpu",
 ]
 
@@ -71,7 +75,7 @@ class Offer:
     __slots__ = ("_events", "candidates", "running")
 
     def __init__(self, events: Sequence[object] = ()) -> None:
-        self.candidates: tuple[Any, ...] = ()
+        self.candidates: tuple[Candidate, ...] = ()
         self.running: Any = None
         self._events = events
 
@@ -86,7 +90,7 @@ class Offer:
         running: Candidate = self.running
         return running if running in self.candidates else self.candidates[0]
 
-    def narrowed(self, candidates: tuple[Any, ...]) -> Offer:
+    def narrowed(self, candidates: tuple[Candidate, ...]) -> Offer:
         """The same scheduling point with only some of the candidates: what a wrapper hands to its inner scheduler."""
         narrowed = Offer(self._events)
         narrowed.candidates, narrowed.running = candidates, self.running
@@ -163,8 +167,8 @@ class Scheduler(ABC):
         """An execution begins."""
 
     @abstractmethod
-    def choose(self, offer: Offer) -> Candidate:
-        """Pick one of `offer.candidates`."""
+    def choose(self, offer: Offer) -> Candidate | None:
+        """Pick one of `offer.candidates`, or return None to give the execution up: it proves and finds nothing then."""
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Resolve a local choice of the vCPU that is running: an integer in [0, arity)."""
@@ -258,82 +262,19 @@ class Promise(StrEnum):
     REGISTERED_BY_ATOMICS = "registered-by-atomics"  # entries appear only for granules used atomically
 
 
-class SchemeProtocol(Protocol):
-    """How an emulator performs each class of guest access; addresses are guest-virtual, widths in bytes.
-
-    Derive from `simaie.schemes.scheme.Scheme`, which has a default for each and the host port to make them from.
-    """
-
-    promises: frozenset[Promise]
-
-    def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """A plain load."""
-
-    def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
-        """A plain store."""
-
-    def load_linked(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
-        """LDREX and its kin: load, and reserve."""
-
-    def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[bool]:
-        """STREX and its kin: whether it stored."""
-
-    def clear_exclusive(self, cpu: VCpu) -> Awaitable[None]:
-        """CLREX: give up the reservation."""
-
-    def atomic_rmw(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
-        """A locked read-modify-write; returns the old value."""
-
-    def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
-        """A locked compare-and-exchange; returns the old value."""
-
-    def fence(self, cpu: VCpu, kind: str) -> Awaitable[None]:
-        """A guest memory barrier."""
-
-    def exception(self, cpu: VCpu, cause: str) -> Awaitable[None]:
-        """An exception is taken, or returned from: also after a fault in mid-instruction."""
-
-    def thread_exit(self, cpu: VCpu) -> Awaitable[None]:
-        """The guest thread is about to end."""
-
-
 # --- judging --------------------------------------------------------------------------------------
 
-#: A checker is a pure function of a trace: it runs as well on a trace replayed from a file. Its findings must be the
-#: same for all traces that differ only in the order of operations that do not conflict, of which an exhaustive search
-#: runs one. A checker that judges that order too has an attribute `judges_time`: True, or a function that says so of a
-#: trace. A scheduler that runs one order only (`Scheduler.up_to_commutation`) then never proves its property.
-Checker = Callable[[Trace], Iterable[Finding]]
 
+class Checker(Protocol):
+    """A pure function of a trace, which returns its findings; most are plain functions.
 
-def require_positive(**limits: int | float | None) -> None:
-    """Raise `UsageError` for the first limit that is not a positive number; None means "not given"."""
-    for name, value in limits.items():
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise UsageError(f"{name} must be a positive number, not {value!r}")
-
-
-def require_count(**counts: object) -> None:
-    """Raise `UsageError` for the first that is not a positive integer; None means "not given"."""
-    for name, value in counts.items():
-        if value is not None and (type(value) is not int or value < 1):
-            raise UsageError(f"{name} must be a positive integer, not {value!r}")
-
-
-def require_at_most(most: int, **counts: int | None) -> None:
-    """Raise `UsageError` for the first count that is larger than `most`; None means "not given".
-
-    What is made for each of them would not fit into memory, or never be done.
+    It runs as well on a trace that was replayed from a file. Its findings must be the same for all traces that differ
+    only in the order of operations that do not conflict, of which an exhaustive search runs one. A checker that judges
+    that order too has an attribute `judges_time`: True, or a function of a trace that returns a bool. A scheduler that
+    runs one order only (`Scheduler.up_to_commutation`) then never proves its property. One with an attribute
+    `judges_calls` that is True has nothing to judge in programs that record no calls (`Cpu.call`). Reports call it by
+    its ``__name__``, or else by the name of its class.
     """
-    for name, value in counts.items():
-        if value is not None and value > most:
-            shown = f"{value:,}" if value.bit_length() < 128 else f"a number of {value.bit_length()} bits"
-            raise UsageError(f"{name} must be at most {most:,}, not {shown}")
 
-
-def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise `UsageError` unless `value` is among `allowed`."""
-    if value not in allowed:
-        raise UsageError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    def __call__(self, trace: Trace, /) -> Iterable[Finding]:
+        """What is wrong in `trace`; nothing if nothing is."""

@@ -237,6 +237,13 @@ class Trace:
     def __len__(self) -> int:
         return len(self.events)
 
+    def __repr__(self) -> str:
+        return f"<Trace of {self.program!r}: {len(self)} steps, {self.ending.value}>"
+
+    def __str__(self) -> str:
+        drawn: str = plugins.resolve(plugins.RENDERERS, "text")(self)
+        return drawn
+
     def _repr_html_(self) -> str:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn

@@ -124,23 +124,24 @@ class FairScheduler(Scheduler):
         """Start an execution in which no actor waits."""
         self._fairness = Fairness() if self._fair else None
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Return the pick among the candidates that need not wait."""
         fairness = self._fairness
         if fairness is None:
             return self.pick(offer)
         if fairness.idle:
             chosen = self.pick(offer)
-            if chosen.yielding:
+            if chosen is not None and chosen.yielding:
                 fairness.ran(chosen, offer)
             return chosen
         chosen = self.pick(fairness.admit(offer))
-        fairness.ran(chosen, offer)
+        if chosen is not None:
+            fairness.ran(chosen, offer)
         return chosen
 
     @abstractmethod
-    def pick(self, offer: Offer) -> Candidate:
-        """Return one of `offer.candidates`, from which waiting actors were removed."""
+    def pick(self, offer: Offer) -> Candidate | None:
+        """Return one of `offer.candidates`, from which waiting actors were removed; None ends the execution."""
 
 
 class Fair(FairScheduler):
@@ -165,7 +166,7 @@ class Fair(FairScheduler):
         super().start(info)
         self.inner.start(info)
 
-    def pick(self, offer: Offer) -> Candidate:
+    def pick(self, offer: Offer) -> Candidate | None:
         """Return the choice of the inner scheduler."""
         return self.inner.choose(offer)
 

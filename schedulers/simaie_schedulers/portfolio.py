@@ -39,7 +39,7 @@ class Portfolio(Scheduler):
         self._current = strategies[info.index % len(strategies)]
         self._current.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Return the choice of the current strategy."""
         return self._current.choose(offer)
 

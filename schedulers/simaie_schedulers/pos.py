@@ -36,7 +36,7 @@ class Pos(FairScheduler):
         self._priority: dict[str, int] = {}  # of the pending event of each candidate, by actor
         self._candidates: tuple[Candidate, ...] = ()
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Return the candidate whose pending event has the highest priority."""
         candidates = offer.candidates
         if candidates is not self._candidates:
@@ -49,7 +49,8 @@ class Pos(FairScheduler):
                 if candidate.name not in priority:
                     priority[candidate.name] = self._random.bits64()
         chosen = super().choose(offer)
-        self._executed(chosen, candidates)
+        if chosen is not None:
+            self._executed(chosen, candidates)
         return chosen
 
     def pick(self, offer: Offer) -> Candidate:

@@ -55,6 +55,7 @@ class Scripted(Scheduler):
             raise UsageError(f"schedule must be a Schedule or a list of actor names, not {schedule!r}")
         if isinstance(schedule, Schedule | Mapping):
             self._schedule = _as_schedule(schedule)
+            self._schedule.require_decisions()
             if self._dense_choices:
                 raise UsageError("choices go with a list of actor names; a Schedule has its own")
         else:
@@ -108,7 +109,7 @@ class Scripted(Scheduler):
     def _find(self, name: str, offer: Offer) -> Candidate | None:
         for candidate in offer.candidates:
             if candidate.name == name:
-                return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+                return candidate
         if self._strict:
             offered = ", ".join(c.name for c in offer.candidates)
             _diverge(offer.step, f"{name} to be a candidate", f"only {offered}")

@@ -118,7 +118,9 @@ def judge(trace: Trace, checkers: Iterable[Checker] = DEFAULT) -> tuple[Finding,
         known = len(findings)
         try:
             findings.extend(checker(trace))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # `sys.exit` too
             blame(checker, error)
             raise
         if len(findings) > known:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from simaie import plugins
+from simaie.arguments import require_iterable
 from simaie.callbacks import is_async
 from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 from simaie.finding import Finding
@@ -24,9 +25,7 @@ def checkers_of(choices: Iterable[CheckerChoice]) -> tuple[Checker, ...]:
 
     Raises UsageError for what is neither a name nor a function, and for an unknown name, with all that are known.
     """
-    if isinstance(choices, str):
-        raise UsageError(f"checkers must be a list of names or functions, not a text: write [{choices!r}]")
-    return tuple(map(_checker, choices))
+    return tuple(map(_checker, require_iterable("checkers", choices, "names or functions")))
 
 
 def _checker(choice: CheckerChoice) -> Checker:
@@ -54,11 +53,12 @@ def name_of(checker: Checker) -> str:
 _CONTRACT = "a checker takes a trace and gives its findings, () where it has none"
 
 
-def blame(checker: Checker, error: Exception) -> None:
+def blame(checker: Checker, error: BaseException) -> None:
     """Raise UsageError for `error`, which came out of `checker`, if that is the user's own; a bug of ours stays one."""
     ours = getattr(checker, "__module__", "").startswith("simaie.")
-    if not ours and not isinstance(error, SimaieError):
-        raise UsageError(f"the checker {name_of(checker)!r} raised {raised(error)[0]}; {_CONTRACT}") from error
+    what, where = raised(error)
+    if not (ours and not where) and not isinstance(error, SimaieError):  # ours may call a specification of the user's
+        raise UsageError(f"the checker {name_of(checker)!r} raised {what}; {_CONTRACT}") from error
 
 
 def require_findings(checker: Checker, given: Iterable[object]) -> None:

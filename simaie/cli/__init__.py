@@ -11,8 +11,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``simaie`` with `argv` (default: the process's own arguments) and return its exit status.
 
-    0: holds, 1: violated, 2: bad usage or input, 3: inconclusive, 130: interrupted, 141: the reader of the output left,
-    143: terminated.
+    0: holds, 1: violated, 2: bad usage or input, or output that cannot be written, 3: inconclusive, 70: a bug of
+    simaie, 130: interrupted, 141: the reader of the output left, 143: terminated.
     """
     try:
         from simaie.cli.status import run

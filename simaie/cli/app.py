@@ -59,7 +59,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive.",
+    epilog="Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive, 70 a bug of simaie "
+    "(SIMAIE_TRACEBACK=1 shows where), 130 interrupted.",
 )
 
 _EXPLORE_EXAMPLES = """Examples:

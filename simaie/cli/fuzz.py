@@ -34,6 +34,7 @@ from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
 from simaie.machine import Machine
+from simaie.printable import clean, clean_lines
 from simaie.protocols import require_positive
 from simaie.replaying.checkers import judges
 from simaie.replaying.failure import Failure
@@ -246,9 +247,9 @@ def _lines(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles
                   f"fail{stopped}")]  # fmt: skip
     for each in found:
         failure, path = each.failure, files.path(each.failure)
-        lines += [Text(), Text(str(failure), "bold"), Text(_text(failure.program).rstrip())]
+        lines += [Text(), Text(clean_lines(failure.summary), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
-        lines.append(Text(f"signature of {each.count} failing executions: {failure.signature}", "dim"))
+        lines.append(Text(clean(f"signature of {each.count} failing executions: {failure.signature}"), "dim"))
         if path is not None:
             lines.append(Text(f"simaie replay {path}"))
     if result.signatures.unlisted:

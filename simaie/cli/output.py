@@ -10,10 +10,29 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from simaie.errors import SimaieError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Format", "ListedFirst", "guest_output_aside", "print_json", "print_lines", "width"]
+__all__ = [
+    "Format", "ListedFirst", "OutputError", "guest_output_aside", "print_json", "print_lines", "width", "writing",
+]  # fmt: skip
+
+
+class OutputError(SimaieError):
+    """The result cannot be written to stdout: the device is full, say."""
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """While this lasts, stdout is written to: raises OutputError if that fails, unless the reader has left."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the result cannot be written to stdout: {error.strerror}") from error
 
 
 class Format(StrEnum):
@@ -25,8 +44,9 @@ class Format(StrEnum):
 
 def print_json(document: Any) -> None:
     """One JSON document, alone on stdout."""
-    json.dump(document, sys.stdout, indent=1)
-    print()
+    with writing():
+        json.dump(document, sys.stdout, indent=1)
+        print()
 
 
 class ListedFirst:
@@ -56,10 +76,13 @@ def print_lines(lines: Iterable[RenderableType]) -> None:
             raise BrokenPipeError  # ours to say what it means; rich would exit with status 1
 
     console = Plain(width=width(), highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line in lines:
-        console.print(line)
+    with writing():
+        for line in lines:
+            console.print(line)
 
 
+#: A terminal is never taken for narrower than this: its lines are wrapped or cut by itself.
+_NARROWEST = 20
 #: How wide a picture is made where no terminal says how wide it is.
 WIDTH_IN_A_PIPE = 120
 
@@ -70,7 +93,7 @@ def width() -> int:
         return WIDTH_IN_A_PIPE
     from rich.console import Console
 
-    return Console().width
+    return max(Console().width, _NARROWEST)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def run_shrink(
 def _heading(shrunk: Shrunk) -> list[Text]:
     program, report = shrunk.failure.program, shrunk.report
     line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold")
-    line.append(f", {', '.join(report.kept)}: {report}")
+    line.append(f", {clean(', '.join(report.kept))}: {clean(str(report))}")
     if not program.cuts:
         return [line]
     return [line, Text(f"left out of the program: {', '.join(map(_words, program.cuts))}", "dim")]

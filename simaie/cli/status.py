@@ -1,7 +1,9 @@
 """From the command line to an exit status, whatever happens on the way.
 
-A mistake of the caller, the guest or a plug-in ends in one line on stderr and status 2, never in a traceback; an
-exception that is none of simaie's own is a bug, and shows its traceback. Results go to stdout, all else to stderr.
+A mistake of the caller, the guest or a plug-in ends in one line on stderr and status 2, never in a traceback. An
+exception that is none of simaie's own is a bug of simaie: status 70 (EX_SOFTWARE), so that no script takes it for a
+verdict, and one line; the environment variable SIMAIE_TRACEBACK=1 shows the traceback too. Results go to stdout, all
+else to stderr.
 """
 
 from __future__ import annotations
@@ -10,18 +12,23 @@ import contextlib
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import ParamSpec
 
 import typer
 
-from simaie.errors import SimaieError
+from simaie.cli.output import OutputError, writing
+from simaie.errors import InternalError, SimaieError
 from simaie.finding import Verdict
 
 __all__ = ["Status", "command", "complain", "run", "status_of"]
 
 P = ParamSpec("P")
+
+#: The environment variable that has a crash show its traceback.
+TRACEBACK = "SIMAIE_TRACEBACK"
 
 #: The root of the parser's own complaints. Older versions of typer take it from click, newer ones bring their own.
 _BadCommandLine: type[Exception] = typer.BadParameter.__mro__[2]
@@ -34,6 +41,7 @@ class Status(IntEnum):
     VIOLATED = 1
     ERROR = 2
     INCONCLUSIVE = 3
+    CRASHED = 70  # a bug of simaie's; EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
     BROKEN_PIPE = 141  # 128 + SIGPIPE, likewise
     TERMINATED = 143  # 128 + SIGTERM, likewise
@@ -62,19 +70,36 @@ def run(argv: Sequence[str] | None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     from simaie.cli.app import app
 
+    if sys.stderr is None:  # as is stdout below
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
+    if sys.stdout is None:  # closed before Python began
+        complain("stdout is closed, so there is nowhere to write the result: redirect it to a file or to /dev/null")
+        return Status.ERROR
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a guest's name must not break an ASCII terminal
     arguments = None if argv is None else list(argv)
     try:
-        status = app(args=arguments, prog_name="simaie", standalone_mode=False)
+        with writing():  # the help
+            status = app(args=arguments, prog_name="simaie", standalone_mode=False)
+            sys.stdout.flush()
     except _BadCommandLine as error:
         message = getattr(error, "format_message", error.__str__)()
         if message:  # empty where the help has been shown instead
             complain(message)
         return Status.ERROR
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         status = _interrupted()
+    except OutputError as error:
+        status = _not_written(error)
+    except BrokenPipeError:
+        status = _reader_left()
+    except SystemExit as error:
+        if not error.code:
+            raise  # of the shell's completion
+        status = _reader_left()  # rich wrote the help
+    except Exception as error:
+        status = _crashed(error)
     if status == Status.INTERRUPTED and not isinstance(status, Status):  # typer's own, outside of a command
         status = _interrupted()
     return int(status or 0)
@@ -87,7 +112,12 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
         try:
             status = body(*args, **kwargs)
-            sys.stdout.flush()
+            with writing():
+                sys.stdout.flush()
+        except InternalError as error:
+            return _crashed(error)
+        except OutputError as error:
+            return _not_written(error)
         except SimaieError as error:
             complain(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
             return Status.ERROR
@@ -95,6 +125,10 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
             return _interrupted()
         except BrokenPipeError:
             return _reader_left()
+        except (typer.Exit, typer.Abort, _BadCommandLine):
+            raise
+        except BaseException as error:  # `sys.exit` too: it would pass for a verdict
+            return _crashed(error)
         return status
 
     return guarded
@@ -113,6 +147,26 @@ def _interrupted() -> Status:
     next_interrupt_ends_at_once()
     complain("interrupted")
     return interrupted_status()
+
+
+def _crashed(error: BaseException) -> Status:
+    """Say that this is a bug of simaie's, and how to report it."""
+    if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        traceback.print_exception(error)
+        how = "please report it with the command line and the traceback above"
+    else:
+        how = f"please report it with the command line and the traceback that {TRACEBACK}=1 in the environment shows"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    complain(f"crashed, so nothing is known: {type(error).__name__}: {error}{where}; this is a bug of simaie, {how}")
+    return Status.CRASHED
+
+
+def _not_written(error: OutputError) -> Status:
+    """Say it, and keep the interpreter from trying again at its exit."""
+    complain(str(error))
+    _reader_left()
+    return Status.ERROR
 
 
 def _reader_left() -> Status:

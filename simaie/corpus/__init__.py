@@ -66,3 +66,7 @@ def _find(name: str) -> tuple[Case | Guest, Program]:
         return _BY_NAME[name]
     except KeyError:
         raise UnknownNameError("program", name, _BY_NAME) from None
+
+
+for _name, (_, _program) in _BY_NAME.items():
+    _program.made_by = program, (_name,)

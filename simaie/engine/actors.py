@@ -13,10 +13,14 @@ from collections.abc import Coroutine
 from functools import partial
 from itertools import count
 from operator import attrgetter
+from types import CoroutineType
 from typing import Any
 
+from simaie.callbacks import where_defined
 from simaie.engine.actor import Actor
+from simaie.engine.passing import PASSING
 from simaie.engine.store_buffer import StoreBuffer
+from simaie.errors import GuestError, SimaieError, raised
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
 from simaie.guest.program import GuestFunction, Program
@@ -82,7 +86,7 @@ class ActorTable:
         identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
         cpu = cpu_class(name, identity, self._scheme, self._facts)
         self._scheme.enter(cpu)
-        actor = Actor(name, rank, cpu, code(cpu))
+        actor = Actor(name, rank, cpu, _begun(name, code, cpu))
         self.everyone.append(actor)
         self.to_advance.append(actor)
         return actor
@@ -138,6 +142,25 @@ class ActorTable:
     def vcpus(self) -> list[Actor]:
         """The live ones, but for store buffers."""
         return [actor for actor in self.live if not actor.internal]
+
+
+def _begun(name: str, code: GuestFunction, cpu: Any) -> Coroutine[Any, Any, Any]:
+    """The coroutine of a thread or device; GuestError if its function makes none."""
+    try:
+        coroutine = code(cpu)
+    except (*PASSING, SimaieError):
+        raise
+    except BaseException as error:
+        what, where = raised(error)
+        message = f"vCPU {name} cannot begin: calling its function with the vCPU raised {what}"
+        raise GuestError(message, vcpu=name, where=where or where_defined(code)) from error
+    if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
+        raise GuestError(
+            f"vCPU {name} cannot begin: its function returned {coroutine!r}, not a coroutine; write it as `async def`",
+            vcpu=name,
+            where=where_defined(code),
+        )
+    return coroutine
 
 
 async def _epilogue(actor: Actor) -> None:

@@ -25,11 +25,10 @@ class _Again(Scheduler):
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         step = offer.step
         name = self._events[step].actor if step < len(self._events) else ""
-        candidates = (candidate for candidate in offer.candidates if candidate.name == name)
-        return next(candidates, None)  # type: ignore[return-value]  # None gives it up
+        return next((candidate for candidate in offer.candidates if candidate.name == name), None)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         step = offer.step

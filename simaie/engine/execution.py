@@ -20,6 +20,7 @@ from simaie.decision import Choice
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
+from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
 from simaie.engine.refusal import bad_choice, bad_value
 from simaie.engine.spin import Looks, await_change
@@ -328,7 +329,9 @@ class Execution:
             actor.enabled = False  # a scheduler that offers it to a later execution is refused
             try:
                 actor.coroutine.close()
-            except Exception:  # the guest awaits in a `finally`, where nobody is left to answer, or raises there
+            except PASSING:
+                raise
+            except BaseException:  # the guest awaits in a `finally`, where nothing is left to answer, or raises there
                 continue
 
     def result(self) -> Trace:

@@ -7,7 +7,17 @@ from types import FrameType
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.errors import OWN_CODE, ForeignAwaitError, GuestError, SchemeError, SimaieError, UnknownNameError, raised
+from simaie.engine.misuse import misused_instruction
+from simaie.errors import (
+    OWN_CODE,
+    ForeignAwaitError,
+    GuestError,
+    SchemeError,
+    SimaieError,
+    UnknownNameError,
+    UsageError,
+    raised,
+)
 from simaie.guest.cpu import Cpu
 from simaie.schemes.scheme import Scheme
 
@@ -16,10 +26,10 @@ __all__ = ["foreign_await", "guest_line", "guest_raised", "trio_outside_trio"]
 _USE_TRIO = 'the inline driver runs simaie operations only: use driver="trio" for guests that await trio'
 
 
-def guest_raised(actor: Actor, error: Exception) -> SimaieError:
+def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
     """The error to raise for an exception that a guest's coroutine ended with: the guest's fault, or the scheme's."""
     if isinstance(error, SimaieError):
-        return error
+        return _placed(actor, error)
     blamed = _scheme_raised(error)
     if blamed is not None:
         return blamed
@@ -27,11 +37,21 @@ def guest_raised(actor: Actor, error: Exception) -> SimaieError:
         # Told here and not by a __getattr__ of the vCPU: a class that has one is slow in every attribute.
         return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
     what, where = raised(error)
+    if problem := misused_instruction(error):
+        return UsageError(f"vCPU {actor.name}{f' at {where}' if where else ''}: {problem}")
     message = f"the guest of vCPU {actor.name} raised {what}; fix the guest program"
     return GuestError(message, vcpu=actor.name, where=where)
 
 
-def _scheme_raised(error: Exception) -> SchemeError | None:
+def _placed(actor: Actor, error: SimaieError) -> SimaieError:
+    """`error`, which an instruction raised that a guest called, with the vCPU and the line that called it."""
+    where = raised(error)[1]
+    if type(error) is not UsageError or not where:
+        return error
+    return UsageError(f"vCPU {actor.name} at {where}: {error}")
+
+
+def _scheme_raised(error: BaseException) -> SchemeError | None:
     """The error for an exception that came out of a method of a scheme that is not simaie's own; else None.
 
     What a scheme of simaie's raises is left to the guest: it called an instruction with operands that make no sense.
@@ -46,7 +66,7 @@ def _scheme_raised(error: Exception) -> SchemeError | None:
     return None
 
 
-def trio_outside_trio(actor: Actor, error: Exception) -> GuestError | None:
+def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
     """The error for a guest that called trio where trio does not run; None for an exception from elsewhere."""
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from simaie.engine.execution import Execution
 from simaie.engine.guests import foreign_await, guest_raised, trio_outside_trio
+from simaie.engine.misuse import blamed
+from simaie.engine.passing import PASSING
 from simaie.errors import GuestFault
 from simaie.op import Op
 from simaie.trace import Trace
@@ -12,7 +14,13 @@ __all__ = ["run_inline"]
 
 
 def run_inline(execution: Execution) -> Trace:
-    """Run `execution` to its end; GuestError if a guest raises or awaits what is not an operation."""
+    """Run `execution` to its end and return its trace.
+
+    Raises:
+        GuestError: A guest raised, or awaited what is not an operation.
+        UsageError: A guest called an instruction with operands that are none.
+        SimaieError: The scheduler, the scheme or the host memory raised; the class says which.
+    """
     announced = execution.announced
     actor = execution.begin()
     try:
@@ -23,12 +31,20 @@ def run_inline(execution: Execution) -> Trace:
                 actor = execution.exited(actor)
             except (GuestFault, AssertionError) as fault:
                 actor = execution.faulted(actor, fault)
-            except Exception as error:
+            except PASSING:
+                raise
+            except BaseException as error:
                 raise trio_outside_trio(actor, error) or guest_raised(actor, error) from error
             else:
                 if type(op) is not Op:
                     raise foreign_await(actor, op)
                 actor = announced(actor, op)
         return execution.result()
+    except PASSING:
+        raise
+    except BaseException as error:
+        if (found := blamed(error, execution.scheduler, execution.memory)) is not None:
+            raise found from error
+        raise
     finally:
         execution.close()

@@ -24,7 +24,7 @@ def bad_value(scheduler: Any, value: Any, arity: int, offer: Offer) -> Scheduler
     return SchedulerError(f"{who}.choose_value returned {value!r} at step {offer.step}; asked for 0 to {arity - 1}")
 
 
-def raised_by(scheduler: Any, error: Exception) -> SchedulerError | None:
+def raised_by(scheduler: Any, error: BaseException) -> SchedulerError | None:
     """The error for an exception that came out of a method of `scheduler`; None for one from elsewhere.
 
     The traceback tells, so that nothing has to be caught around each call of a scheduler.
@@ -35,7 +35,7 @@ def raised_by(scheduler: Any, error: Exception) -> SchedulerError | None:
         if code.co_argcount and frame.f_locals.get(code.co_varnames[0]) is scheduler:
             innermost, line = frames[-1]
             what = f"{type(error).__name__}: {error} at {innermost.f_code.co_filename}:{line}"
-            return SchedulerError(f"{_class_of(scheduler)}.{code.co_name} raised {what}; mend the scheduler")
+            return SchedulerError(f"{_class_of(scheduler)}.{code.co_name} raised {what}; fix the scheduler")
     return None
 
 

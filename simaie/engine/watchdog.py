@@ -21,27 +21,20 @@ import sys
 import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 from simaie.engine.execution import Execution
 from simaie.engine.guests import guest_line
+from simaie.engine.passing import Spinning
 from simaie.errors import GuestError, GuestSpinError
 from simaie.protocols import require_positive
 
-__all__ = ["Spinning", "Watchdog", "raise_in", "spun"]
+__all__ = ["Watchdog", "raise_in", "spun"]
 
 _DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.on_trio.parking"})
 _DEBUGGERS = frozenset({"bdb", "pdb"})
 #: The guest is caught when as many looks, each half the limit apart, have found it where it was.
 _LOOKS = 2
-
-
-class Spinning(BaseException):
-    """What is raised inside a spinning guest: each time a subclass of its own that knows where. Never leaves simaie."""
-
-    vcpu: ClassVar[str] = ""
-    where: ClassVar[str] = ""
-    seconds: ClassVar[float] = 0.0
 
 
 def spun(caught: Spinning) -> GuestError:
@@ -100,7 +93,7 @@ class Watchdog:
     # -- in the watchdog's own thread ---------------------------------------------------------------
 
     def _patrol(self) -> None:
-        while not self._stop.wait(self._seconds / 2):
+        while not self._stop.wait(min(self._seconds / 2, threading.TIMEOUT_MAX)):
             self._look()
 
     def _look(self) -> None:

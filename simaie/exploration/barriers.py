@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeAlias
 
+from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.barrier import Barrier
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.architecture import guest_machine, like, model_note
@@ -57,6 +58,11 @@ def minimal_barriers(
     Raises UsageError if the scheme or the host is a class: a name is needed to vary the option. Raises
     `simaie.Interrupted` at Ctrl-C; its ``report`` has the programs that are done.
     """
+    require_iterable("programs", programs, "programs, litmus tests and paths of .litmus files")
+    require_bool(spurious_failures=spurious_failures)
+    for name, told in (("progress", progress), ("errors", errors)):
+        if told is not None:
+            require_callable(name, told)
     machine = machine_of(scheme, host, machine)
     if machine.scheme_spec is None or machine.custom_host:
         raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from simaie import plugins
+from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.architecture import guest_machine, model_note
 from simaie.exploration.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, Witness, outcomes_of
@@ -23,6 +24,7 @@ from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
+from simaie.replaying.run import MACHINE
 
 __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_failure", "machine_of"]
 
@@ -157,6 +159,10 @@ def compare(
     """
     subject = subject_of(target)
     machine = machine_of(scheme, host, machine)
+    if spurious_failures is not None:
+        require_bool(spurious_failures=spurious_failures)
+    if progress is not None:
+        require_callable("progress", progress)
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
     heard = None if progress is None else partial(progress, "allowed")
@@ -207,7 +213,8 @@ def compare(
 def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine | None) -> Machine:
     """The machine that the caller means; UsageError if it is said twice."""
     if machine is None:
-        return Machine("native" if scheme is None else scheme, host=host or "sc")
+        return Machine("native" if scheme is None else scheme, host="sc" if host is None else host)
+    require_instance("machine", machine, Machine, MACHINE)
     if scheme is not None or host is not None:
         raise UsageError("give either a machine or a scheme and a host, not both")
     return machine

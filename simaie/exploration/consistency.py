@@ -81,11 +81,10 @@ class _Follower(Scheduler):
             if event.op.kind is Kind.CHOICE:
                 self._values.setdefault(event.actor, deque()).append(event.value)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """The next in order; None where it cannot go on as it did, which `compare` then names."""
         name = self._order.popleft() if self._order else ""
-        candidates = (candidate for candidate in offer.candidates if candidate.name == name)
-        return next(candidates, None)  # type: ignore[return-value]  # None gives the execution up
+        return next((candidate for candidate in offer.candidates if candidate.name == name), None)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """As the vCPU that asks chose before."""

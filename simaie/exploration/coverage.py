@@ -142,7 +142,7 @@ class PreemptionCounter(Scheduler):
         self.count = 0
         self.inner.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """What `inner` chooses."""
         chosen = self._choose(offer)
         running = offer.running

@@ -55,7 +55,7 @@ class FirstRun(Recording):
         self.offered = {}
         super().start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Let `inner` choose, and write it down."""
         self.offered[len(self.steps)] = _offered(offer)
         return super().choose(offer)
@@ -71,7 +71,7 @@ class _Repeating(Comparing):
         self._offered = record.offered
         self.events: Sequence[Event] = ()
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """The recorded choice, if everything is as it was."""
         try:
             return super().choose(offer)

@@ -10,12 +10,19 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from simaie import plugins
+from simaie.arguments import (
+    require_at_least_one,
+    require_bool,
+    require_callable,
+    require_instance,
+    require_integer,
+)
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
-from simaie.errors import Interrupted, SimaieError, UsageError
+from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
@@ -29,7 +36,7 @@ from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
 from simaie.replaying.failure import Failure
-from simaie.replaying.run import DRIVERS, Driver, make_execution
+from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver, make_execution
 from simaie.trace import Ending, Trace
 
 __all__ = ["Exploration", "Found", "Progress", "explore"]
@@ -87,7 +94,7 @@ def explore(
     """
     exploration = Exploration(
         program,
-        machine or Machine(),
+        Machine() if machine is None else machine,
         scheduler,
         seed=seed,
         executions=executions,
@@ -135,13 +142,16 @@ class Exploration:
         first_index: int = 0,
         found: Found | None = None,
     ) -> None:
-        require_count(executions=executions, failures=failures)
+        require_instance("program", program, Program, PROGRAM)
+        require_instance("machine", machine, Machine, MACHINE)
+        require_at_least_one("executions", executions)
+        require_count(failures=failures)
         require_positive(seconds=seconds)
-        if type(seed) is not int:
-            raise UsageError(f"seed must be an integer, not {seed!r}")
+        require_integer("seed", seed)
         require_one_of("driver", driver, DRIVERS)
-        if not isinstance(program, Program):
-            raise UsageError(f"explore needs a simaie.Program, not {program!r}")
+        require_bool(coverage=coverage, check_determinism=check_determinism)
+        if progress is not None:
+            require_callable("progress", progress)
         self.program, self.machine = program, machine
         self.scheduler, self._spec = make_scheduler(scheduler)
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
@@ -196,7 +206,7 @@ class Exploration:
         except SimaieError as error:
             self._tell(error)
             raise
-        except Exception as error:
+        except BaseException as error:
             blamed = raised_by(self.scheduler, error)
             if blamed is None:
                 raise
@@ -388,10 +398,10 @@ class Exploration:
             return jury.doubt
         if exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
-        if self.statistics.pruned == self.statistics.executions:
+        if self.statistics.executions and self.statistics.pruned == self.statistics.executions:
             return "the scheduler gave up each of them (its choose returned None)"
         if self._out_of_time():
-            return f"the time limit of {self.seconds} s was reached"
+            return f"the time limit of {self.seconds:g} s was reached"
         if self.scheduler.exhaustive:
             return f"the limit of {self.execution_limit} executions was reached before the end"
         return "they are a sample, not all there are"

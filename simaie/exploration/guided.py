@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from simaie.errors import NondeterminismError
 from simaie.op import Kind, Op
@@ -42,16 +42,17 @@ class PrefixThen(Scheduler):
         if self._then is not None:
             self._then.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
-        """Whom the list says; NondeterminismError if it cannot go on, as it could before."""
+    def choose(self, offer: Offer) -> Candidate | None:
+        """Whom the list says, then whom the other scheduler says, then None.
+
+        Raises NondeterminismError if an actor of the list cannot go on, as it could before.
+        """
         if offer.step < len(self._decisions):
             return self._decided(offer)
         if self._goes_on(offer):
-            chosen: Candidate = self._then.choose(offer)  # type: ignore[union-attr]  # `_goes_on` has looked
-            return chosen
+            return self._then.choose(offer)  # type: ignore[union-attr]  # `_goes_on` has looked
         self.enabled = {candidate.name: candidate.op for candidate in offer.candidates}
-        given_up: Any = None  # how a scheduler says that it gives an execution up
-        return given_up  # type: ignore[no-any-return]
+        return None
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """What the list says, else what the other scheduler says, else 0."""
@@ -77,7 +78,7 @@ class PrefixThen(Scheduler):
         name = self._decisions[offer.step]
         for candidate in offer.candidates:
             if candidate.name == name:
-                return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+                return candidate
         raise _differs(offer.step, f"{name} cannot go on as it could before")
 
 

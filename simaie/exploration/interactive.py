@@ -13,6 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from simaie import plugins
+from simaie.arguments import (
+    is_integer,
+    require_at_least_one,
+    require_count,
+    require_instance,
+    require_integer,
+    require_path,
+)
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.errors import UsageError
 from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
@@ -26,7 +34,7 @@ from simaie.plugins import Spec
 from simaie.protocols import Scheduler
 from simaie.replaying.checkers import judges, with_its_own
 from simaie.replaying.failure import Failure
-from simaie.replaying.run import Driver, run
+from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.saving import save_file
 from simaie.trace import Ending, Trace
 
@@ -43,7 +51,7 @@ def interactive(
 
     checkers, driver: as for `simaie.explore`. Raises UsageError if `program` is none.
     """
-    return Session(program, machine or Machine(), checkers=checkers, driver=driver)
+    return Session(program, Machine() if machine is None else machine, checkers=checkers, driver=driver)
 
 
 class Session:
@@ -61,8 +69,8 @@ class Session:
     def __init__(
         self, program: Program, machine: Machine, *, checkers: Sequence[CheckerChoice], driver: Driver
     ) -> None:
-        if not isinstance(program, Program):
-            raise UsageError(f"interactive needs a simaie.Program, not {program!r}")
+        require_instance("program", program, Program, PROGRAM)
+        require_instance("machine", machine, Machine, MACHINE)
         self.program, self.machine = program, machine
         self._choices = with_its_own(checkers, program)
         self._checkers, self._driver = judges(self._choices), driver
@@ -95,7 +103,7 @@ class Session:
             where = "so far" if step is None else f"at step {step}"
             raise UsageError(f"there was no local choice {where}: let somebody step instead")
         choice = found[-1]
-        if value not in range(choice.arity):
+        if not is_integer(value) or value not in range(choice.arity):
             raise UsageError(f"the choice at step {choice.step} is one of 0 to {choice.arity - 1}, not {value!r}")
         return self._follow([*self._decisions[: choice.step], value])
 
@@ -103,7 +111,8 @@ class Session:
         """Go on by a scheduler, as `simaie.explore` takes it, to the end or for so many `steps`."""
         self._require_going_on()
         if steps is not None:
-            _require_number("steps", steps)
+            require_count(steps=steps)
+        require_integer("seed", seed)
         made, _ = make_scheduler(scheduler)
         limit = None if steps is None else len(self.trace) + steps
         guided = self._execute(self._decisions, made, seed=seed, limit=limit)
@@ -113,7 +122,7 @@ class Session:
 
     def undo(self, steps: int = 1) -> Session:
         """Take back the last step, or so many; UsageError if there are not that many."""
-        _require_number("steps", steps)
+        require_at_least_one("steps", steps)
         decisions = list(self._decisions)
         for taken in range(steps):
             while decisions and isinstance(decisions[-1], int):
@@ -165,9 +174,10 @@ class Session:
         ``simaie replay PATH`` takes the former; ``session.run(("scripted", {"schedule": text}))`` the text of the
         latter. Returns the path; InputError if it cannot be written.
         """
+        target = Path(require_path("path", path))
         if self.findings:
-            return self.failure.save(path)
-        return save_file(path, self.trace.schedule.text + "\n")
+            return self.failure.save(target)
+        return save_file(target, self.trace.schedule.text + "\n")
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called after every change."""
@@ -206,7 +216,3 @@ class Session:
             watcher()
         return self
 
-
-def _require_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name} must be a positive number, not {value!r}")

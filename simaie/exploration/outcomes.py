@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from simaie.arguments import require_at_least_one
 from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.exploration.subject import State, Subject
 from simaie.machine import Machine
-from simaie.protocols import require_count, require_positive
+from simaie.protocols import require_positive
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Outcome, Trace
 
@@ -48,7 +49,7 @@ class SearchLimits:
 
     def require(self) -> None:
         """Raise UsageError unless both are positive."""
-        require_count(executions=self.executions)
+        require_at_least_one("executions", self.executions)
         require_positive(seconds=self.seconds)
 
 
@@ -207,7 +208,7 @@ class _Search:
                 return f"in one execution more than {limits.choices} choices did not come out as usual"
             if self._executions >= limits.executions:
                 return f"the limit of {limits.executions} executions was reached"
-            return f"the time limit of {limits.seconds} s was reached"
+            return f"the time limit of {limits.seconds:g} s was reached"
         if self._cut:
             return f"{self._cut} executions were cut by a limit on steps, threads or rounds of a loop"
         return "" if self._scheduler.complete else self._scheduler.bound_note or "the search does not run everything"

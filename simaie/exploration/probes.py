@@ -128,12 +128,12 @@ class TraceProbe(Probe):
         self._asleep: dict[str, Op] = {}
         self._ranks: dict[str, tuple[int, ...]] = {}
 
-    def choose(self, offer: Offer) -> Candidate:
-        """Anybody who is awake."""
+    def choose(self, offer: Offer) -> Candidate | None:
+        """One of those who are awake, or None."""
         asleep = self._asleep
         awake: list[Candidate] = [c for c in offer.candidates if c.name not in asleep]
         if not awake:
-            return None  # type: ignore[return-value]  # the engine's sign for "give it up"
+            return None
         picked = self._weighted([1 << max(0, 15 - place) for place in range(len(awake))])
         chosen = awake[picked]
         asleep.update((passed.name, passed.op) for passed in awake[:picked])

@@ -20,7 +20,14 @@ def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
     if isinstance(choice, Scheduler):
         return choice, None
     if isinstance(choice, type) and issubclass(choice, Scheduler):
+        if missing := sorted(choice.__abstractmethods__):
+            raise UsageError(f"scheduler {choice.__name__} lacks the method {missing[0]!r}; write it")
         return plugins.construct(f"scheduler {choice.__name__}", choice), plugins.spec_for(plugins.SCHEDULERS, choice)
+    if not isinstance(choice, str | tuple | Spec):
+        raise UsageError(
+            "scheduler must be a name, 'name:option=value', (name, options), a simaie.Scheduler or a class of them, "
+            f"not {choice!r}"
+        )
     spec = Spec.of(choice)
     made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
     if not isinstance(made, Scheduler):

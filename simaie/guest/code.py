@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import msgspec
 
+from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
@@ -87,12 +88,28 @@ class Ins(msgspec.Struct, frozen=True):
         args: Constants and names of registers.
         into: The register for the result; None to drop it.
         options: Keyword arguments of the method, sorted by name.
+
+    Raises:
+        UsageError: An operand, register or option is of another type.
     """
 
     name: str
     args: tuple[Operand, ...] = ()
     into: str | None = None
     options: tuple[tuple[str, int | str], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_text("the name of an instruction", self.name)
+        for index, operand in enumerate(require_instance(f"args of {self.name!r}", self.args, tuple, "a tuple")):
+            if not isinstance(operand, str) and not is_integer(operand):
+                raise UsageError(
+                    f"operand {index} of {self.name!r} must be an integer or the name of a register, not {operand!r}"
+                )
+        if self.into is not None:
+            require_text(f"into of {self.name!r}", self.into)
+        for pair in require_instance(f"options of {self.name!r}", self.options, tuple, "a tuple"):
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+                raise UsageError(f"an option of {self.name!r} must be a pair (name, value), not {pair!r}")
 
     def __str__(self) -> str:
         shown = [a if isinstance(a, str) else hex(a) if a > 255 else str(a) for a in self.args]
@@ -128,6 +145,7 @@ class Code(Sequence[Ins]):
 
     def __init__(self, instructions: Sequence[Ins], cpu_class: type[Cpu], where: str) -> None:
         self.instructions = tuple(instructions)
+        self._made_of = cpu_class, where
         self.labels: dict[str, int] = {}
         known = instructions_of(cpu_class)
         for index, item in enumerate(self.instructions):
@@ -157,6 +175,9 @@ class Code(Sequence[Ins]):
         if label in self.labels:
             raise UsageError(f"{where}, item {index}: the label {label!r} is defined twice")
         self.labels[label] = index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.instructions, *self._made_of)
 
     def __len__(self) -> int:
         return len(self.instructions)

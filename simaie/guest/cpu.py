@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
+from simaie.arguments import require_address, require_instance, require_text
 from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
+from simaie.guest.given import WIDTHS
 from simaie.guest.guarantee import Guarantee
-from simaie.guest.operands import MAX_ARITY, WIDTHS
+from simaie.guest.operand_errors import wrong_place
+from simaie.guest.operands import MAX_ARITY
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
@@ -29,6 +32,10 @@ __all__ = ["Cpu", "Thread"]
 
 _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
 _CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
+
+#: Widths of accesses in bytes that are looked at no further; one byte may be True.
+_USUAL_WIDTHS = frozenset(WIDTHS) - {1}
+
 
 class Thread:
     """A handle to a spawned guest thread.
@@ -111,10 +118,13 @@ class Cpu:
 
     def spawn(self, code: Callable[[Any], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Thread]:
         """Start a guest thread that runs ``code(cpu)`` on a separate vCPU; return a handle to join."""
+        if not callable(code):
+            raise UsageError(f"spawn starts an `async def` function of one argument, the vCPU, not {code!r}")
         return self._access("spawn", AccessKind.OTHER, 0, 0, Op(Kind.SPAWN, value=code))
 
     def join(self, thread: Thread) -> Coroutine[Any, Any, None]:
         """Wait until a spawned thread has ended."""
+        require_instance("what join waits for", thread, Thread, "the thread that spawn returned")
         return self._access("join", AccessKind.OTHER, 0, 0, Op(Kind.JOIN, value=thread))
 
     def wait_until(
@@ -128,7 +138,7 @@ class Cpu:
             width: Width in bytes.
         """
         check_width(width)
-        if makes_coroutine(predicate):
+        if makes_coroutine(predicate) or not callable(predicate):
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))
         return self._access("wait", AccessKind.LOAD, address, width, body)
@@ -140,12 +150,15 @@ class Cpu:
             arity: Number of alternatives.
             what: The question that the choice answers, as a trace shows it.
         """
-        if not 1 <= arity <= MAX_ARITY:
-            raise UsageError(f"choose takes from 1 to {MAX_ARITY:,} alternatives, not {arity}")
+        if type(arity) is not int or not 1 <= arity <= MAX_ARITY:
+            raise UsageError(f"choose takes from 1 to {MAX_ARITY:,} alternatives, not {arity!r}")
+        require_text("what is chosen", what)
         return self._access("choose", AccessKind.OTHER, 0, 0, Op(Kind.CHOICE, value=arity, note=what))
 
     def observe(self, name: str, value: int) -> None:
         """Add ``<vCPU>:<name> = value`` to the outcome of the execution."""
+        if type(value) is not int or type(name) is not str:
+            value = _observable(name, value)
         self.observations[name] = value
 
     # -- what the guest states about its own code -----------------------------------------------
@@ -184,6 +197,7 @@ class Cpu:
 
     def exception(self, cause: str = "exception") -> Coroutine[Any, Any, None]:
         """Take an exception, interrupt or context switch between two instructions, and return from it."""
+        require_text("the cause of an exception", cause)
         body = self._scheme.exception(self, cause)
         return self._access(cause, AccessKind.OTHER, 0, 0, body, ends=Cause.EXCEPTION)
 
@@ -194,6 +208,8 @@ class Cpu:
             UsageError: the machine is in user mode. There an access reads the mapping without a step, so the scheduler
                 could not choose whether the access or the change comes first.
         """
+        require_address("the address of a page", address)
+        require_instance("what map_page puts there", page, Page, "a simaie.Page")
         if not self._machine.full_system:
             raise UsageError(
                 f"vCPU {self.name!r} maps a page at {address:#x} in user mode, where the mapping stays as it is; "
@@ -244,17 +260,27 @@ class Cpu:
             self.name, number, mnemonic, access, address, width, PENDING, effect
         )
         try:
-            if address < 0 or address + width > self._end or (alignment > 1 and address % alignment):
-                self._refuse(address, width, alignment, body)
+            if (
+                address < 2  # a bool?
+                or width not in _USUAL_WIDTHS
+                or address + width > self._end
+                or (alignment > 1 and address % alignment)
+            ):
+                self._require_place(record, alignment)
             result = await body
         except GuestFault as fault:
+            _close(body)
             self._scheme.host.let_go(self)
             await self._scheme.exception(self, fault.cause)
             self.instruction = None
             self._note_end_of_reservation(Cause.EXCEPTION, record)
             raise
+        except UsageError:
+            _close(body)
+            raise
         except TypeError:
             if isinstance(body, Awaitable):
+                _close(body)
                 raise
             raise no_awaitable(self._scheme, record, body) from None
         if access is not _OTHER:
@@ -282,11 +308,15 @@ class Cpu:
             ends = self.reservation_ends = self.reservation_ends or []
             ends.append(ReservationEnd(self.name, by.number, cause.name, by.mnemonic))
 
-    def _refuse(self, address: int, width: int, alignment: int, body: Awaitable[Any]) -> NoReturn:
-        _close(body)
-        if address % alignment:
+    def _require_place(self, record: Instruction, alignment: int) -> None:
+        """Raise GuestFault for an access to a place that it must not access, UsageError for what is no place."""
+        address, width = record.address, record.width
+        if problem := wrong_place(record.access, address, width):
+            raise UsageError(f"{record.mnemonic}: {problem}")
+        if alignment > 1 and address % alignment:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
-        raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
+        if address < 0 or address + width > self._end:
+            raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
 
     @classmethod
     def instruction_names(cls) -> list[str]:
@@ -297,6 +327,14 @@ class Cpu:
 
 def _count(ended: int) -> tuple[int, None]:
     return ended + 1, None
+
+
+def _observable(name: Any, value: Any) -> int:
+    """`value`, to be observed as `name`; UsageError if they are no integer and no text."""
+    require_text("the name of what is observed", name)
+    if not isinstance(value, int):
+        raise UsageError(f"what is observed as {name!r} must be an integer, not {value!r}")
+    return int(value)
 
 
 def _close(body: object) -> None:
@@ -310,5 +348,5 @@ def _close(body: object) -> None:
 
 def check_width(width: int, allowed: tuple[int, ...] = WIDTHS) -> None:
     """Raise UsageError unless `width` is in `allowed`, in bytes."""
-    if width not in allowed:
+    if width is True or width not in allowed:
         raise UsageError(f"width must be one of {', '.join(map(str, allowed))} bytes, not {width!r}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from simaie.arguments import require_instance, require_integer, require_iterable, require_text
 from simaie.errors import UsageError
 from simaie.guest.code import Code
 from simaie.guest.part import part_of
@@ -79,7 +80,7 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
         Args:
             text: ``1`` (the whole thread), ``0:2+5-7+9-`` (2, 5 to 7, all from 9 on) or ``final``.
         """
-        if text == "final":
+        if require_text("a cut", text) == "final":
             return FINAL_CHECK
         thread, colon, parts = text.partition(":")
         items: set[int] = set()
@@ -130,6 +131,10 @@ def without(program: Program, cuts: Sequence[Cut]) -> Program:
     Raises:
         UsageError: There is no such thread, a list has no such item, or a branch in a list loses its label.
     """
+    require_instance("program", program, Program, "a simaie.Program")
+    for cut in require_iterable("cuts", cuts, "Cut"):
+        require_instance("a cut", cut, Cut, "a simaie.guest.cut.Cut, as Cut.parse makes it")
+        require_integer("the thread of a cut", cut.thread)
     whole = program.whole or program
     threads = list(whole.threads)
     made = copy.copy(whole)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from simaie.arguments import require_address, require_one_of
 from simaie.callbacks import decision
 from simaie.errors import GuestError, SimaieError, raised
+from simaie.guest.given import WIDTHS
 
 __all__ = ["FinalState", "judge_final"]
 
@@ -43,6 +45,8 @@ class FinalState:
 
     def read(self, address: int, *, width: int = 4) -> int:
         """Return the unsigned value of the `width` bytes at `address`."""
+        require_address("the address that the final check reads", address)
+        require_one_of("the width that the final check reads", width, WIDTHS)
         value = self._read(address, width)
         self._seen[f"[{address:#x}]" + ("" if width == 4 else f"/{width}")] = value
         return value
@@ -99,9 +103,9 @@ def judge_final(
     except AssertionError as error:
         text = " ".join(str(error).split())
         return _refusal([f"it asserts {text!r}"] if text else [], state.seen)
-    except SimaieError:
+    except (SimaieError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         what, where = raised(error)
         message = f"the final check of {program!r} raised {what}; it must return or assert"
         raise GuestError(message, where=where) from error

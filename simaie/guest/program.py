@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simaie import plugins
+from simaie.arguments import require_iterable, require_text
 from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.guest.asserts import require_asserts
 from simaie.guest.code import Code, Ins, run_code
 from simaie.guest.final import FinalState
+from simaie.guest.given import image_of, pages_of, watched
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class
-from simaie.guest.operands import HIGHEST, WIDTHS, number_refusal, short
 from simaie.host.pages import PAGE_SIZE, Page
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FinalState", "GuestFunction", "Program", "ThreadCode"]
 
-#: The most bytes of memory that one value of an outcome shows.
-MOST_WATCHED = 1024
-#: All of them together.
-MOST_WATCHED_IN_ALL = 1 << 17
 
 GuestFunction: TypeAlias = Callable[[Any], Coroutine[Any, Any, Any]]
 ThreadCode: TypeAlias = GuestFunction | Sequence[Ins]
@@ -72,26 +69,22 @@ class Program:
         self.name = name
         self.isa = isa
         self.cpu_class = isa_class(isa)
-        self.threads = tuple(self._thread(i, code) for i, code in enumerate(threads))
+        given = require_iterable(f"threads of program {name!r}", threads, "functions or lists of instructions")
+        self.threads = tuple(self._thread(i, code) for i, code in enumerate(given))
         if not self.threads:
             raise UsageError(f"program {name!r} has no threads; it needs at least one")
-        self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(devices))
-        self.image = tuple(_initial(address, value) for address, value in (init or {}).items())
+        given = require_iterable(f"devices of program {name!r}", devices, "functions")
+        self.devices = tuple(self._function(f"device {i}", code) for i, code in enumerate(given))
+        self.image = image_of(name, init)
         if final is not None:
             require_plain(f"the final check of program {name!r}", final)
         self.final = final
-        self.watch = dict(watch) if watch is not None else _watched(self.image)
-        _require_watched(self.watch)
-        self.pages = dict(pages or {})
-        for virtual, page in self.pages.items():
-            if virtual % PAGE_SIZE or page.frame % PAGE_SIZE:
-                raise UsageError(f"page {virtual:#x} -> {page.frame:#x}: both must be multiples of {PAGE_SIZE}")
+        self.watch = watched(name, watch, self.image)
+        self.pages = pages_of(name, pages)
         #: `pages` by number: virtual page number -> physical address of its frame.
         self.frames = {virtual // PAGE_SIZE: page.frame for virtual, page in self.pages.items()}
-        self.description = description
-        if isinstance(checkers, str):
-            raise UsageError(f"checkers of program {name!r} must be a list, not a text: write [{checkers!r}]")
-        self.checkers = tuple(checkers)
+        self.description = require_text(f"description of program {name!r}", description)
+        self.checkers = tuple(require_iterable(f"checkers of program {name!r}", checkers, "names or functions"))
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
@@ -99,6 +92,24 @@ class Program:
         #: The original program that this one is cut from, and the cuts (see `simaie.guest.cut`).
         self.whole: Program | None = None
         self.cuts: tuple[Cut, ...] = ()
+        #: How a pickle makes it again, if by a call of a function; else its functions are pickled by their names.
+        self.made_by: tuple[Callable[..., Program], tuple[Any, ...]] | None = None
+        remember(self)
+
+    def __copy__(self) -> Program:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__, made_by=None)
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.whole is not None:
+            from simaie.guest.cut import without  # which is made of programs
+
+            return without, (self.whole, self.cuts)
+        return self.made_by or super().__reduce_ex__(protocol)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         remember(self)
 
     def __repr__(self) -> str:
@@ -141,33 +152,6 @@ class Program:
                 f"instructions, not {code!r}"
             )
         return code  # type: ignore[no-any-return]  # checked just above
-
-
-def _initial(address: int, value: int | tuple[int, int] | bytes) -> tuple[int, int, int | bytes]:
-    """Return (address, width in bytes, value) of one item of `init`."""
-    if not isinstance(address, int) or not 0 <= address <= HIGHEST:
-        raise UsageError(f"an initial address must be a non-negative integer of at most 128 bits, not {short(address)}")
-    if isinstance(value, bytes | bytearray):
-        return address, len(value), bytes(value)
-    number, width = value if isinstance(value, tuple) else (value, 4)
-    if number_refusal(number) or width not in WIDTHS:
-        raise UsageError(f"initial value of {address:#x}: an integer, (integer, width) or bytes, not {short(value)}")
-    return address, width, number
-
-
-def _require_watched(watch: Mapping[int, int]) -> None:
-    """Raise UsageError for what is no place in memory, or too large to be a part of an outcome."""
-    for address, width in watch.items():
-        if not isinstance(address, int) or not 0 <= address <= HIGHEST:
-            raise UsageError(f"an address to watch must be a non-negative integer, not {short(address)}")
-        if not isinstance(width, int) or not 1 <= width <= MOST_WATCHED:
-            raise UsageError(f"what is watched at {address:#x} must have 1 to {MOST_WATCHED} bytes, not {short(width)}")
-    if sum(watch.values()) > MOST_WATCHED_IN_ALL:
-        raise UsageError(f"{len(watch):,} places are watched, with more than {MOST_WATCHED_IN_ALL:,} bytes in all")
-
-
-def _watched(image: Iterable[tuple[int, int, int | bytes]]) -> dict[int, int]:
-    return {address: width for address, width, value in image if isinstance(value, int)}
 
 
 def _caller_file() -> Path | None:

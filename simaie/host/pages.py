@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
-from simaie.errors import GuestFault
+from simaie.arguments import require_address, require_bool
+from simaie.errors import GuestFault, UsageError
 from simaie.host.host import Host, Ranges, SharedCell
 from simaie.op import Op
 
@@ -27,11 +28,20 @@ class Page(msgspec.Struct, frozen=True):
         frame: Physical address of the page, a multiple of 4096 bytes.
         writable: Whether stores to the page are allowed.
         present: Whether the page exists; any access to an absent page faults.
+
+    Raises:
+        UsageError: `frame` is no such address, or a flag is no bool.
     """
 
     frame: int
     writable: bool = True
     present: bool = True
+
+    def __post_init__(self) -> None:
+        require_address("the frame of a page", self.frame)
+        if self.frame % PAGE_SIZE:
+            raise UsageError(f"the frame of a page must be a multiple of {PAGE_SIZE} bytes, not {self.frame:#x}")
+        require_bool(writable=self.writable, present=self.present)
 
     @property
     def name(self) -> str:

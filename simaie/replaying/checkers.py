@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simaie import plugins
+from simaie.arguments import require_iterable
 from simaie.check import CHECKERS, DEFAULT, CheckerChoice, checkers_of, linearizable, name_of
 from simaie.definitions import Definition, definition, home_of, source_digest
 from simaie.errors import InputError, ReplayError, UnnamedCodeError, UsageError
@@ -32,6 +33,7 @@ def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[C
     Raises:
         InputError: the program is a text that names code (``check "FILE.py:NAME"``) and is not trusted.
     """
+    require_iterable("checkers", checkers, "names or functions")
     if checkers is not DEFAULT:
         return tuple(checkers)
     for choice in () if program.may_import else program.checkers:
@@ -50,8 +52,7 @@ def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
     Raises UsageError for what is neither a name nor a function, and for an unknown name; InputError for a file that
     cannot be had or has no such checker.
     """
-    if isinstance(choices, str):
-        return checkers_of(choices)  # which says what is wrong with that
+    require_iterable("checkers", choices, "names or functions")
     return checkers_of(map(_defined, choices))
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from simaie import corpus, plugins
+from simaie.arguments import require_iterable, require_path
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.definitions import definition, source_digest
 from simaie.errors import InputError, Interrupted, NondeterminismError
@@ -24,6 +25,7 @@ from simaie.replaying.again import again, command_of, replay_command, script_of,
 from simaie.replaying.checkers import judges, records_of
 from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
 from simaie.replaying.levels import at_strongest_level
+from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
 from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
@@ -55,6 +57,18 @@ class Failure:
     checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)  # those that judged
 
     def __str__(self) -> str:
+        return self.render("text")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pickled = Pickled(
+            self.program, self.machine, self.scheduler, self.seed, self.index, self.trace.schedule, self.trace.digest,
+            self.findings, dict(self.profile), self.driver, packed(self.checkers),
+        )  # fmt: skip
+        return restored, (type(self), pickled)
+
+    @property
+    def summary(self) -> str:
+        """Its findings, one a line."""
         return "\n".join(map(str, self.findings))
 
     @property
@@ -127,7 +141,7 @@ class Failure:
             Interrupted: Ctrl-C ended the search; its ``report`` is the shortest so far, as it would be returned.
         """
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
-        choices = self.checkers if checkers is None else tuple(checkers)
+        choices = self.checkers if checkers is None else tuple(require_iterable("checkers", checkers, "names"))
         best, report = shrink(
             given, kind=kind, executions=executions, cut=cut, checkers=judges(choices), progress=progress
         )
@@ -224,7 +238,7 @@ class Failure:
         Raises:
             InputError: it cannot be written, or the path is that of a link, a folder or a device.
         """
-        target = Path(path)
+        target = Path(require_path("path", path))
         save(self.record(target.parent), target)
         return target
 

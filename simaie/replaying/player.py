@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from simaie import plugins
+from simaie.arguments import require_instance, require_path
 from simaie.check import CheckerChoice, judge
 from simaie.check.prerequisites import require_answers
 from simaie.errors import UsageError
@@ -24,7 +25,7 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
 from simaie.replaying.recording import Comparing
 from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
-from simaie.replaying.run import Driver, run
+from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.replaying.target import find_target
 from simaie.trace import Trace
 
@@ -71,6 +72,7 @@ def replay(
         DivergenceError: the execution is another one than that of the file, in strict mode.
         UsageError: a checker that is asked for has nothing to judge, since the program does not say what it takes.
     """
+    _require(source, program, machine)
     if checkers is not None:
         judges(checkers)  # what is wrong with them is said before anything is looked for
     if machine is not None and (scheme is not None or host is not None):
@@ -99,6 +101,16 @@ def replay(
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging)
     )
+
+
+def _require(source: object, program: object, machine: object) -> None:
+    """Raise UsageError for an argument of `replay` that is of no kind that it takes."""
+    if not isinstance(source, Failure):
+        require_path("what is replayed (a file's path or a failure)", source)
+    if program is not None and not isinstance(program, str):
+        require_instance("program", program, Program, f"{PROGRAM} or what names one, as FILE.py:NAME")
+    if machine is not None:
+        require_instance("machine", machine, Machine, MACHINE)
 
 
 def _scheduler(record: ReplayFile, base: Path) -> Spec:

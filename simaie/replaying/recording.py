@@ -25,11 +25,11 @@ class Recording(Scheduler):
         self.steps = []
         self.inner.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Let `inner` choose, and write it down."""
         offered = _digest(offer)
         chosen = self.inner.choose(offer)
-        if chosen in offer.candidates:  # whatever else it is, the engine has the word
+        if chosen is not None and chosen in offer.candidates:  # whatever else it is, the engine has the word
             self._add(Step(chosen.name, str(chosen.op), offered))
         return chosen
 
@@ -54,7 +54,7 @@ class Comparing(Recording):
         super().__init__(inner)
         self.expected = expected
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Compare before the step is performed; what `inner` cannot follow is a divergence too."""
         step = len(self.steps)
         if step < len(self.expected) and all(c.name != self.expected[step].actor for c in offer.candidates):

@@ -6,6 +6,8 @@ from typing import Literal
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
+from simaie.engine.misuse import blamed
+from simaie.engine.passing import PASSING
 from simaie.engine.verified import execution_class
 from simaie.engine.watchdog import Watchdog
 from simaie.guest.program import Program
@@ -18,6 +20,9 @@ __all__ = ["Driver", "make_execution", "run"]
 
 Driver = Literal["inline", "trio"]
 DRIVERS = ("inline", "trio")
+#: What an argument must be that is no program, or no machine.
+PROGRAM = "a simaie.Program"
+MACHINE = "a simaie.Machine, such as Machine('cas')"
 
 
 def make_execution(
@@ -26,7 +31,14 @@ def make_execution(
     """Execution number `index` of `seed`, ready to run; verified if `verify` and if it is its turn (`is_verified`)."""
     info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
     kind = execution_class(program, machine, index) if verify else Execution
-    return kind(program, machine, scheduler, info)
+    try:
+        return kind(program, machine, scheduler, info)
+    except PASSING:
+        raise
+    except BaseException as error:
+        if (found := blamed(error, scheduler)) is not None:
+            raise found from error
+        raise
 
 
 def run(

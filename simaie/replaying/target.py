@@ -85,9 +85,9 @@ def target_text(path: Path, variable: str) -> str:
 def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
     try:
         return factory()
-    except SimaieError:
+    except (SimaieError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         raise InputError(f"{path}: {name}() raised {type(error).__name__}: {error}") from error
 
 

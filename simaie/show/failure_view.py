@@ -16,6 +16,8 @@ __all__ = ["failure_view"]
 _INDENT = "   "
 #: Prose is not read in lines as wide as a trace may be.
 _PROSE = 100
+#: Nor in lines narrower than this, however narrow the terminal.
+_NARROWEST = 20
 
 
 def failure_view(failure: Failure, *, everything: bool = False, width: int | None = None) -> list[Text]:
@@ -23,11 +25,11 @@ def failure_view(failure: Failure, *, everything: bool = False, width: int | Non
     trace, findings = failure.trace, guilty(failure.trace, failure.findings)
     lines = trace_view(trace, findings, everything=everything, width=width, findings_below=False)
     told, known = finding_lines(findings), around(failure)
-    room = min(width or _PROSE, _PROSE) - len(_INDENT)
+    room = max(min(width or _PROSE, _PROSE) - len(_INDENT), _NARROWEST)
     for number, line in enumerate(told):
         lines.append(line)
         if number < min(len(findings), MOST_FINDINGS):
             prose = explain(trace, findings[number], known)
             lines += [Text(_INDENT + row) for row in textwrap.wrap(prose, room, break_on_hyphens=False)]
-    lines += [Text(row, "dim") for row in textwrap.wrap(beside_compare(findings), width or _PROSE)]
+    lines += [Text(row, "dim") for row in textwrap.wrap(beside_compare(findings), max(width or _PROSE, _NARROWEST))]
     return lines

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from simaie.op import UNTIL, Kind, Op, owner_of, show
+from simaie.printable import clean
 from simaie.trace import AccessKind, Event, Instruction
 
 __all__ = [
@@ -34,13 +35,6 @@ _BIT, _WORD = re.compile(r"bit (\d+)"), re.compile(r"bitmap 0x([0-9a-f]+)")
 
 #: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with each control or unprintable character written as its escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def rough(number: float) -> str:

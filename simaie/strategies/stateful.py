@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -71,24 +71,24 @@ class _Actors(Scheduler):
         if isinstance(self._then, Scheduler):
             self._then.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Return the next actor of the list, or what comes after it; None, which ends the execution, if it cannot."""
         step = self._taken
         self._taken += 1
-        found: Any = None
+        found: Candidate | None = None
         if step < len(self._names):
             found = _named(offer, self._names[step])
         elif self._limit is None or step < self._limit:
             then = self._then
             found = then.choose(offer) if isinstance(then, Scheduler) else _named(offer, then)
-        return found  # type: ignore[no-any-return]  # a candidate or None
+        return found
 
     def finish(self, trace: Trace) -> None:
         """Keep the trace."""
         self.trace = trace
 
 
-def _named(offer: Offer, name: str | None) -> Any:
+def _named(offer: Offer, name: str | None) -> Candidate | None:
     """The candidate called `name`, or for ``"vCPU~"`` one of this vCPU's store buffers; None if there is none."""
     if name is None:
         return None
@@ -166,7 +166,7 @@ class GuestMachine(RuleBasedStateMachine):
         """Judge the execution; AssertionError with the findings and the Python that runs into them again."""
         failure = self.ended()
         if failure.verdict is Verdict.VIOLATED:
-            raise AssertionError(f"{failure}\n{failure!r}")
+            raise AssertionError(f"{failure.summary}\n{failure!r}")
 
 
 def guest_machine(

@@ -77,20 +77,22 @@ class Watched(Scheduler):
         with self._call("start"):
             self.inner.start(info)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """One of the candidates, or None; and the offer is left alone."""
         candidates, running, step = offer.candidates, offer.running, offer.step
         pending = [c.op for c in candidates]
         with self._call("choose"):
-            chosen: Any = self.inner.choose(offer)
+            chosen = self.inner.choose(offer)
         untouched = offer.candidates is candidates and offer.running is running and offer.step == step
-        candidates_as_they_were = all(c.enabled and c.op is op for c, op in zip(candidates, pending, strict=True))
+        candidates_as_they_were = all(
+            getattr(c, "enabled", True) and c.op is op for c, op in zip(candidates, pending, strict=True)
+        )
         untouched = untouched and candidates_as_they_were
         assert untouched, f"{self._name}.choose changed the offer at step {step}; an offer is for looking only"
         names = ", ".join(c.name for c in candidates)
         offered = chosen is None or any(chosen is c for c in candidates)
         assert offered, f"{self._name}.choose picked {chosen!r} at step {step}, but was offered {names}"
-        return chosen  # type: ignore[no-any-return]  # one of the candidates, or None: checked just above
+        return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """An integer within the range."""

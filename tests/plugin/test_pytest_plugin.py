@@ -362,3 +362,40 @@ def test_drawn(program):
     (file,) = kept(pytester)
     kinds = {finding.kind for finding in simaie.replay(file).strongest}
     assert kinds == {"llsc-atomicity-value"}
+
+
+def test_control_characters_of_guests_are_escaped_in_reports(pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        from simaie import Program
+        from simaie.finding import Finding
+
+        ODD = "\\x1b[31m\\x07\\r"
+
+        def judges(trace):
+            return (Finding("kind" + ODD, "message" + ODD, (0,), (0x100,), ("0",)),)
+
+        async def thread(cpu):
+            async with cpu.atomic("block" + ODD):
+                await cpu.store(0x100, 1)
+
+        async def raises(cpu):
+            await cpu.store(0x100, 1)
+            raise ValueError("raised" + ODD)
+
+        @pytest.mark.simaie
+        def test_found():
+            return Program("program" + ODD, isa="arm", threads=[thread], checkers=[judges])
+
+        @pytest.mark.simaie
+        def test_raised():
+            return Program("program" + ODD, isa="arm", threads=[raises])
+        """
+    )
+    result = run(pytester, "--color=no", "--tb=short")
+    assert outcomes(result) == {"failed": 2}
+    shown = result.stdout.str()
+    assert not set(shown) & {"\x1b", "\x07"}
+    for words in ("kind", "message", "block", "raised"):
+        assert words + "\\x1b[31m\\x07\\r" in shown

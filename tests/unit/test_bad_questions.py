@@ -8,7 +8,7 @@ import pytest
 
 from simaie import Limits, Machine, Program, explore, ins, replay
 from simaie.cli import main
-from simaie.errors import UnknownNameError, UsageError
+from simaie.errors import OWN_CODE, UnknownNameError, UsageError
 
 X = 0x100
 GUEST = '''
@@ -91,12 +91,10 @@ def test_it_is_one_line_and_status_2(guest, capsys, program, options, words):
 
 
 def test_what_a_checker_of_our_own_raises_stays_what_it_is():
-    def buggy(trace):
-        raise KeyError("ours")
-
-    buggy.__module__ = "simaie.check.buggy"
+    module = {"__name__": "simaie.check.buggy"}
+    exec(compile("def buggy(trace):\n    raise KeyError", f"{OWN_CODE}/check/buggy.py", "exec"), module)
     with pytest.raises(KeyError):
-        explore(PLAIN, checkers=[buggy])
+        explore(PLAIN, checkers=[module["buggy"]])
 
 
 def test_a_checker_by_name_takes_a_limit():

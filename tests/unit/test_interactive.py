@@ -61,7 +61,7 @@ def test_undo_is_exact(session):
 @pytest.mark.parametrize("steps", [0, -1, True, "all"])
 def test_undo_takes_a_number_of_steps(session, steps):
     session.step(1)
-    with pytest.raises(UsageError, match="steps must be a positive number"):
+    with pytest.raises(UsageError, match="steps must be a positive integer"):
         session.undo(steps)
     assert len(session.trace) == 1
 
@@ -125,7 +125,7 @@ def test_a_scheduler_runs_on_for_some_steps(session):
     assert len(session.trace) == 4
     assert session.enabled
     for steps in (0, True, 1.5):
-        with pytest.raises(UsageError, match="steps must be a positive number"):
+        with pytest.raises(UsageError, match="steps must be a positive integer"):
             session.run(steps=steps)
     with pytest.raises(UnknownNameError):
         session.run("no-such-scheduler")
@@ -217,5 +217,5 @@ def test_a_guest_that_is_not_deterministic_is_named():
 
 
 def test_only_programs_can_be_run():
-    with pytest.raises(UsageError, match=r"needs a simaie\.Program"):
+    with pytest.raises(UsageError, match=r"program must be a simaie\.Program"):
         simaie.interactive("first-registration-window")

@@ -480,12 +480,12 @@ def test_an_error_of_the_scheduler_comes_out_unchanged():
         run(stores_for_ever, stores_for_ever, sleeps_for_ever, scheduler=Broken())
 
 
-def test_an_error_of_the_scheduler_at_the_end_comes_out_unchanged():
+def test_an_error_of_the_scheduler_at_the_end_is_the_schedulers():
     class Finishing(RandomWalk):
         def finish(self, trace: Trace) -> None:
             raise Ours
 
-    with pytest.raises(Ours):
+    with pytest.raises(SchedulerError, match=r"Finishing\.finish raised Ours"):
         run(increment, waits_for_nothing, scheduler=Finishing())
 
 

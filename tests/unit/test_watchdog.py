@@ -17,8 +17,9 @@ from simaie.engine.inline import run_inline
 from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import GuestSpinError, UsageError
+from simaie.exploration.explorer import explore
 from simaie.guest.program import Program
-from simaie.machine import Machine
+from simaie.machine import Limits, Machine
 from simaie.protocols import ExecutionInfo, Offer
 from simaie.schemes.native import Native
 from simaie.trace import Ending, Trace
@@ -173,6 +174,19 @@ def test_an_exception_that_passes_through_is_not_touched():
 def test_the_limit_must_be_positive():
     with pytest.raises(UsageError):
         Watchdog(0)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_limit_without_end_is_one():
+    async def guest(cpu: Any) -> None:
+        await cpu.store(0x1000, 1)
+
+    with Watchdog(float("inf")) as watchdog:
+        watchdog._thread.join(0.05)
+        assert watchdog._thread.is_alive()
+    machine = Machine(limits=Limits(spin_seconds=float("inf")))
+    report = explore(Program("p", isa="arm", threads=[guest]), machine, scheduler="dfs")
+    assert report.verdict == "holds"
 
 
 def test_a_traced_process_goes_on_after_the_watchdog() -> None:

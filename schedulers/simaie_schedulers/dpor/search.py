@@ -148,9 +148,9 @@ class Dpor(Scheduler):
         self._reversal.begin(info.beginning)
         self._run = Run(self._tree)
 
-    def choose(self, offer: Offer) -> Candidate:
+    def choose(self, offer: Offer) -> Candidate | None:
         """Return the recorded actor, then that of the wake-up tree, then the running one; None ends the execution."""
-        return self._run.choose(offer)  # type: ignore[return-value]  # None makes the engine prune the execution
+        return self._run.choose(offer)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the recorded value, then that of the wake-up tree, then 0."""

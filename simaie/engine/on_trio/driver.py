@@ -23,10 +23,12 @@ from trio.testing import MockClock
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
 from simaie.engine.guests import guest_raised
+from simaie.engine.misuse import blamed
 from simaie.engine.on_trio.baton import Baton
 from simaie.engine.on_trio.parking import ExecutionOver, play
 from simaie.engine.on_trio.rejoin import RejoinTask, timeout_ahead
-from simaie.engine.watchdog import Spinning, spun
+from simaie.engine.passing import PASSING, Spinning
+from simaie.engine.watchdog import spun
 from simaie.errors import GuestFault, UsageError
 from simaie.trace import Ending, Trace
 
@@ -59,7 +61,14 @@ async def run_trio(execution: Execution) -> Trace:
     Raises one exception, never a group: GuestError if a guest raises, KeyboardInterrupt, Cancelled if cancelled from
     outside, or what the scheduler or the scheme raised. Then, too, all guests have been closed and no task is left.
     """
-    return await _Run(execution).run()
+    try:
+        return await _Run(execution).run()
+    except (*PASSING, *_LET_GO):
+        raise
+    except BaseException as error:
+        if (found := blamed(error, execution.scheduler, execution.memory)) is not None:
+            raise found from error
+        raise
 
 
 class _Run:
@@ -179,7 +188,7 @@ class _Run:
 def _of_guest(actor: Actor, error: BaseException) -> BaseException:
     """What to raise for an exception that a guest did not handle."""
     error = _only(error)
-    if not isinstance(error, Exception):
+    if isinstance(error, (*PASSING, *_LET_GO)):
         return error
     raised = guest_raised(actor, error)
     if raised is not error:

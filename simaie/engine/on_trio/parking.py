@@ -48,6 +48,7 @@ from trio.lowlevel import Abort, checkpoint, reschedule, wait_task_rescheduled
 
 from simaie.engine.actor import Actor
 from simaie.engine.on_trio.baton import Baton
+from simaie.engine.passing import PASSING
 from simaie.errors import GuestFault
 from simaie.op import Op
 
@@ -87,7 +88,9 @@ def play(
             request = step(value)
         except StopIteration:
             following = exited(actor)
-        except (Exception, BaseExceptionGroup) as error:
+        except (*PASSING, trio.Cancelled, ExecutionOver):
+            raise
+        except BaseException as error:
             following = failed(actor, error)
         else:
             if type(request) is not Op:

@@ -19,7 +19,7 @@ ISAS: dict[str, type[Cpu]] = {cls.isa: cls for cls in _CLASSES}
 
 def isa_class(name: str) -> type[Cpu]:
     """Return the vCPU class of the instruction set `name`; raise UnknownNameError if there is no such set."""
-    try:
-        return ISAS[name]
-    except KeyError:
-        raise UnknownNameError("instruction set", name, ISAS) from None
+    found = ISAS.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise UnknownNameError("instruction set", name, ISAS)
+    return found

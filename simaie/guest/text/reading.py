@@ -16,9 +16,10 @@ from lark.lexer import PatternStr
 
 from simaie.errors import InputError, ProgramTextError, UsageError
 from simaie.guest.code import Ins, instructions_of, refusal
+from simaie.guest.given import MOST_WATCHED
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.operands import HIGHEST, LOWEST, WIDTHS
-from simaie.guest.program import MOST_WATCHED, Program
+from simaie.guest.program import Program
 from simaie.guest.text.writing import MAX_CHARACTERS
 from simaie.input_file import read_bounded
 

@@ -80,7 +80,7 @@ class FollowSegments(Scheduler):
             leg = self._legs[self._position]
             for candidate in offer.candidates:
                 if candidate.name == leg.actor and not self._arrived(candidate, leg):
-                    return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+                    return candidate
             self._position += 1
         return None
 

@@ -70,7 +70,7 @@ class InTurns(Scheduler):
                 for candidate in offer.candidates:
                     if candidate.name == turn.actor:
                         self._taken += 1
-                        return candidate  # type: ignore[no-any-return]  # the offer's candidates are Candidates
+                        return candidate
             self._position, self._taken = self._position + 1, 0
         return offer.default
 

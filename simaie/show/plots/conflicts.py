@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from simaie.arguments import is_integer
 from simaie.errors import UsageError
 from simaie.op import owner_of
 from simaie.show.format import clean
@@ -23,8 +24,8 @@ def conflicts_of(trace: Trace, granule: int = 16) -> dict[tuple[int, str], tuple
 
     granule: in bytes, a power of two. An access that lies in two granules counts in both.
     """
-    if granule < 1 or granule & granule - 1:
-        raise UsageError(f"a granule is a power of two of bytes, not {granule}")
+    if not is_integer(granule) or granule < 1 or granule & granule - 1:
+        raise UsageError(f"a granule is a power of two of bytes, not {granule!r}")
     last: dict[int, Event] = {}
     found: Counter[tuple[int, str]] = Counter()
     false: Counter[tuple[int, str]] = Counter()
