@@ -121,14 +121,15 @@ def test_ctrl_c_at_random_times_in_pytest(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "test_it.py").write_text(TESTS)
         with begun(*PYTEST, cwd=folder) as process:
-            time.sleep(random.uniform(1.0, 1.0 + 2 * RANGE))
+            soon((folder / "running").exists)
+            time.sleep(random.uniform(0.0, RANGE))
             began = time.monotonic()
             if process.popen.poll() is None:
                 process.press_ctrl_c()
             ran = process.ended()
         assert time.monotonic() - began < GRACE
         statuses[ran.status] += 1
-        assert ran.status in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED, -signal.SIGINT), ran
+        assert ran.status in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED), ran
         assert_whole(folder / ".simaie")
     print("pytest", dict(statuses))
     assert statuses[pytest.ExitCode.INTERRUPTED] > TIMES // 2
@@ -142,7 +143,11 @@ def test_kills_at_random_times(place: dict[str, str], name: str, number: signal.
     for run in range(TIMES):
         words, folder = filled(COMMANDS[name], place, run)
         with begun(*SIMAIE, *words) as process:
-            time.sleep(random.uniform(0.05, RANGE))
+            if run % 2 and name != "litmus-2":
+                soon(lambda folder=folder: list(folder.glob("*.json")))
+                time.sleep(random.uniform(0.0, 0.3))
+            else:
+                time.sleep(random.uniform(0.05, RANGE))
             children = process.children() if process.popen.poll() is None else []
             ran = process.end(number)
             soon(lambda children=children: not any(map(is_running, children)))
@@ -151,7 +156,7 @@ def test_kills_at_random_times(place: dict[str, str], name: str, number: signal.
         assert_quiet(ran)
         saved += assert_whole(folder)
     print(name, number.name, dict(statuses), saved, "files")
-    assert saved or not name.startswith("explore")
+    assert saved or name == "litmus-2"
 
 
 def test_workers_killed_at_random_times(place: dict[str, str]) -> None:
