@@ -99,6 +99,8 @@ class Machine:
         require_bool(full_system=full_system)
         if limits is not None:
             require_instance("limits", limits, Limits, "a simaie.Limits")
+        if not isinstance(host, str | tuple | Spec):
+            require_factory(host)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host)
@@ -112,7 +114,7 @@ class Machine:
         custom = getattr(self._scheme_class, "__name__", self.scheme)
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[str, Facts] = {}
-        self._memory_class: Any = require_factory(host if self.host_spec is None else self._find_host(self.host_spec))
+        self._memory_class: Any = host if self.host_spec is None else require_factory(self._find_host(self.host_spec))
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:

@@ -154,13 +154,15 @@ def resolve(group: str, name: str) -> Any:
         UsageError: two have it, it cannot be imported, or what the file defines is no class.
         InputError: the file cannot be read or imported, or it defines no such name.
     """
+    if not isinstance(name, str):
+        raise UnknownNameError(_kind(group), name, _group(group))
     where = definition(name)
     if where is not None:
         return _required(group, name, value_of(*where))
     if name.endswith(".py"):
         raise UsageError(f"{name}: say which {_kind(group)} of the file: {name}:NAME")
     points = _group(group)
-    if not isinstance(name, str) or name not in points:
+    if name not in points:
         raise UnknownNameError(_kind(group), name, points)
     return _loaded(group, name)
 

@@ -107,12 +107,11 @@ def _error(program: Program, here: _Replayed, there: _Replayed) -> Nondeterminis
     return NondeterminismError(message, step=step, expected=expected, got=got)
 
 
-def _main(file: str, parent: str) -> None:
+def _main(file: str) -> None:
     """What the other process does: follow the decisions, and tell what happened as JSON."""
-    end_with(int(parent))
     with contextlib.redirect_stdout(sys.stderr):  # what the guest prints
         try:
-            told = _told(replay(file, mode="best-effort", checkers=()).trace)
+            told = _told(replay(file, mode="best-effort", checkers=(), trust=True).trace)
         except SimaieError as error:
             told = _Replayed([], "", str(error))
     sys.stdout.buffer.write(msgspec.json.encode(told))
