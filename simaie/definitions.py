@@ -119,7 +119,7 @@ def _executed(name: str, path: Path, full: Path, text: bytes) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception | SystemExit):
+        if isinstance(error, KeyboardInterrupt):
             raise
         raise InputError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     setattr(module, _DIGEST, _digest(text))

@@ -107,8 +107,9 @@ def _error(program: Program, here: _Replayed, there: _Replayed) -> Nondeterminis
     return NondeterminismError(message, step=step, expected=expected, got=got)
 
 
-def _main(file: str) -> None:
-    """What the other process does: follow the decisions, and tell what happened as JSON."""
+def _main(file: str, parent: str) -> None:
+    """Follow the decisions in `file`, as the other process, and print what happened as JSON."""
+    end_with(int(parent))
     with contextlib.redirect_stdout(sys.stderr):  # what the guest prints
         try:
             told = _told(replay(file, mode="best-effort", checkers=(), trust=True).trace)
