@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 
 from simaie import plugins
 from simaie.cli.output import Format
+from simaie.errors import UsageError
 
 __all__ = [
     "DriverName",
@@ -72,14 +74,19 @@ def completing(group: str) -> Callable[[str], list[str]]:
     """Completes the names of an entry-point group."""
 
     def complete(incomplete: str) -> list[str]:
-        return [name for name in plugins.names(group) if name.startswith(incomplete)]
+        with suppress(UsageError):
+            return [name for name in plugins.names(group) if name.startswith(incomplete)]
+        return []
 
     return complete
 
 
 def known(group: str) -> str:
-    """The names of an entry-point group, for a help text."""
-    return ", ".join(plugins.names(group))
+    """The names of an entry-point group, for a help text; what is wrong with the group, if something is."""
+    try:
+        return ", ".join(plugins.names(group))
+    except UsageError as error:  # a command that needs the group says so too
+        return str(error)
 
 
 def complete_programs(incomplete: str) -> list[str]:
