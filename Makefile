@@ -10,17 +10,20 @@ READY := $(VENV)/.ready
 SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
-.PHONY: demo test lint types layers benchmark soak mutation notebooks clean
+.PHONY: demo test oldest lint types layers benchmark soak mutation notebooks clean
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
 
-test: $(READY) lint types layers
+test: $(READY) lint types layers oldest
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=95 $(COVERED)
 	$(BIN)/python -m pytest -n 2 $(SEARCHES)
 
+oldest: $(READY)
+	$(BIN)/python .ci/oldest
+
 lint: $(READY)
-	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests
+	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests .ci/oldest
 
 types: $(READY)
 	$(BIN)/mypy
