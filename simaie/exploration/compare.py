@@ -122,7 +122,7 @@ def forbidden_dict(each: Forbidden) -> dict[str, Any]:
     failure = each.failure
     return {
         "outcome": dict(each.state),
-        "command": failure.command,
+        "command": failure.again,
         "index": failure.index,
         "digest": failure.trace.digest,
         "schedule": failure.trace.schedule.text,

@@ -32,6 +32,7 @@ from simaie.machine import Machine
 from simaie.op import Kind, Op
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler
+from simaie.replaying.again import is_named
 from simaie.replaying.checkers import judges, with_its_own
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
@@ -178,6 +179,15 @@ class Session:
         if self.findings:
             return self.failure.save(target)
         return save_file(target, self.trace.schedule.text + "\n")
+
+    def again(self, path: str | os.PathLike[str]) -> str:
+        """How to run what `save` wrote to `path`: a shell command, or Python where no command names the program."""
+        failure = self.failure
+        if is_named(failure):
+            return failure.replay_command(path) if self.findings else failure.command
+        if self.findings:
+            return f"simaie.replay({os.fspath(path)!r}, program=..., machine=...)"
+        return f"session.restart().run(('scripted', {{'schedule': {self.trace.schedule.text!r}}}))"
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called after every change."""

@@ -20,16 +20,23 @@ if TYPE_CHECKING:
     from simaie.guest.program import Program
     from simaie.replaying.failure import Failure
 
-__all__ = ["again", "command_of", "replay_command", "script_of", "target_of"]
+__all__ = ["again", "command_of", "is_named", "replay_command", "script_of", "target_of"]
 
 
 def again(failure: Failure) -> str:
     """How to run into `failure` again: a shell command, or Python where no shell knows the program or the machine."""
+    if is_named(failure):
+        return command_of(failure)
+    if failure.file is not None:
+        return replay_command(failure, failure.file)
     lacking = [] if target_of(failure.program) is not None else ["program=..."]
     lacking += [] if failure.machine.is_named else ["machine=..."]
-    if not lacking:
-        return command_of(failure)
     return f"failure.save('failure.json'), then simaie.replay('failure.json', {', '.join(lacking)})"
+
+
+def is_named(failure: Failure) -> bool:
+    """Whether a command line can name both the program and the machine."""
+    return target_of(failure.program) is not None and failure.machine.is_named
 
 
 def command_of(failure: Failure) -> str:

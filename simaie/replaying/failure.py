@@ -18,7 +18,7 @@ from simaie.definitions import definition, source_digest
 from simaie.errors import InputError, Interrupted, NondeterminismError
 from simaie.finding import Finding, Strength, Verdict, strength_of, verdict_of
 from simaie.guest.program import Program
-from simaie.guest.text import is_data, program_text
+from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.again import again, command_of, replay_command, script_of, target_of
@@ -55,6 +55,7 @@ class Failure:
     profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
     driver: Driver = "inline"
     checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)  # those that judged
+    file: Path | None = field(default=None, repr=False, compare=False)  # the replay file that it was read from
 
     def __str__(self) -> str:
         return self.render("text")
@@ -189,7 +190,7 @@ class Failure:
             "index": self.index,
             "digest": self.trace.digest,
             "signature": self.signature.digest,
-            "command": self.command,
+            "command": self.again,
             "findings": msgspec.to_builtins(self.findings),
             "switches": [[s.step, s.actor] for s in self.trace.schedule.switches],
             "choices": [[c.step, c.value] for c in self.trace.schedule.choices],
@@ -314,7 +315,7 @@ def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
     if where is None:
         return spec.name, None, None
     with suppress(InputError):  # gone since it was imported: the failure is saved all the same
-        return where.name, os.path.relpath(where.path.resolve(), base.resolve()), source_digest(where.path)
+        return where.name, _relative(where.path, base), source_digest(where.path)
     return where.name, None, None
 
 
@@ -324,8 +325,15 @@ def _program_record(program: Program, base: Path) -> ProgramRecord:
     if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)
+    if source is not None and source.suffix == SUFFIX and is_data(program):
+        return ProgramRecord(program.name, program.digest, None, _relative(source, base), text=program_text(program))
     if source is None or variable is None:
         text = program_text(program) if is_data(program) else None
         return ProgramRecord(program.name, program.digest, text=text)
-    relative = os.path.relpath(source.resolve(), base.resolve())
-    return ProgramRecord(program.name, program.digest, None, relative, variable, source_digest(source))
+    return ProgramRecord(
+        program.name, program.digest, None, _relative(source, base), variable, source_digest(source)
+    )
+
+
+def _relative(path: Path, base: Path) -> str:
+    return os.path.relpath(path.resolve(), base.resolve())

@@ -42,7 +42,7 @@ _MOST_LISTS, _MOST_QUOTES = 1_500_000, 6_000_000
 
 class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file), or its
-    own `text` (see `simaie.guest.text`), where it is data that no file names.
+    own `text` (see `simaie.guest.text`), where it is data. Beside a text `source` is that of a ``.guest`` file.
 
     cuts: what of it was left out (see `simaie.guest.cut`); name and digest are those of the whole.
     """

@@ -98,8 +98,9 @@ def replay(
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
     # The scheduler chooses the recorded execution again, but not one that has become another.
     spec, profile = (_scheduler(record, base), info.profile) if trace.digest == record.digest else (None, {})
+    file = None if isinstance(source, Failure) or named is not None else Path(source)
     return Failure(
-        chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging)
+        chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging), file
     )
 
 

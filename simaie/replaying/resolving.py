@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from simaie.errors import InputError, ReplayError, SimaieError, UnknownNameError
 from simaie.guest.cut import without
 from simaie.guest.identity import find_program
 from simaie.guest.program import Program
-from simaie.guest.text import parse_program
+from simaie.guest.text import SUFFIX, parse_program, read_program
 from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory
@@ -175,7 +176,9 @@ def _whole(record: ReplayFile, base: Path, trust: bool) -> Program:
         except UnknownNameError as error:
             raise ReplayError(str(error)) from None
     if wanted.text is not None:
-        return _unchanged(_parsed(wanted.text, trust), record, "the replay file")
+        taken = _unchanged(_parsed(wanted.text, trust), record, "the replay file")
+        taken.defined_in = _guest_file(record, base)
+        return taken
     if wanted.source is None or wanted.variable is None:
         raise UnnamedCodeError(
             f"the program {wanted.name!r} was not the global of any file, so it cannot be found again: "
@@ -197,6 +200,18 @@ def _of_file(record: ReplayFile, path: Path, trust: bool) -> Program:
         )
     require_unchanged(path, wanted.source, wanted.source_digest, what, option)
     return program_of(path, wanted.variable, None if is_litmus(path) else wanted.source_digest)
+
+
+def _guest_file(record: ReplayFile, base: Path) -> Path | None:
+    """The ``.guest`` file that holds the program still, which is data, so that a command can name it."""
+    source = record.program.source
+    if source is None or Path(source).suffix != SUFFIX or Path(source).is_absolute():
+        return None
+    path = Path(os.path.normpath(base / source))
+    try:
+        return path if read_program(path).digest == record.program.digest else None
+    except InputError:
+        return None
 
 
 def _parsed(text: str, trust: bool) -> Program:

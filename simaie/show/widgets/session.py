@@ -53,8 +53,7 @@ class SessionView(anywidget.AnyWidget):
         session = self._session
         if do == "save":
             path = session.save(values["path"])
-            again = f"simaie.replay({str(path)!r})" if session.findings else "scheduler='scripted'"
-            return f"saved {path}, to be run again by {again}"
+            return f"saved {path}, to be run again by {session.again(path)}"
         actions: dict[str, Callable[..., object]] = {
             "step": session.step,
             "choose": session.choose,
