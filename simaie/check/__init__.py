@@ -1,20 +1,21 @@
-"""Checkers: pure functions of a trace that say what is broken in it, each finding with its evidence.
+"""Checkers: pure functions of a trace that report what is broken in it, each finding with its evidence.
 
-A checker judges what a trace shows and nothing else, so it runs as well on one that was replayed. Each looks first
-whether anything of its concern happened at all (`Trace.kinds`, `Trace.accesses`, the promises), since most
-executions of an exploration give most checkers nothing to do; what it then does is linear in the trace, but for the
-search of linearizability, which has a limit.
+A checker judges only what a trace shows, so it also runs on a replayed trace. Each checker first tests whether the
+trace contains anything that it judges (`Trace.kinds`, `Trace.accesses`, the promises), since most executions of an
+exploration contain nothing for most checkers. The rest is linear in the trace, except for the search for a
+linearization, which has a limit.
 
-What is found is the same for all executions that differ only in the order of operations that do not conflict, so that
-an exhaustive search may run one of each such class (`simaie.check.order`). Two checkers look at more. Linearizability
-of calls whose ends are no steps says so (`judges_time`, see `simaie.protocols.Checker`), and nothing is then proved
-by a search that runs one order. Starvation looks at the last steps of an execution that a limit cut short,
-and such an execution proves nothing anyhow.
+Findings are the same for all executions that differ only in the order of operations that do not conflict, so an
+exhaustive search may run one execution per class (`simaie.check.order`). Two checkers look at more. Linearizability of
+calls whose ends are no steps depends on that order and declares it (`judges_time`, see `simaie.protocols.Checker`); a
+search that runs only one order then proves nothing. Starvation looks at the last steps of an execution that a limit cut
+short, and such an execution proves nothing in any case.
 
-`DEFAULT` is what an exploration judges by; `CHECKERS` has all by name, those too that are asked for by name only, and
-is what simaie registers in the entry-point group ``simaie.checkers``. A finding's kind is the name of its checker, but
-for those that tell apart two causes: ``progress`` says ``deadlock`` or ``livelock``, ``starvation`` also ``livelock``,
-``guest-fault`` also ``assertion``; all objects say ``linearizability``, and ``data-races`` finds a ``data-race``.
+`DEFAULT` holds the checkers of an exploration. `CHECKERS` holds all by name, including those that run only on request;
+simaie registers them in the entry-point group ``simaie.checkers``. The kind of a finding is the name of its checker,
+with these exceptions for checkers that distinguish two causes: ``progress`` reports ``deadlock`` or ``livelock``,
+``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``; all objects report ``linearizability``, and
+``data-races`` reports a ``data-race``.
 """
 
 from __future__ import annotations
@@ -109,9 +110,14 @@ CHECKERS: dict[str, Checker] = {
 
 
 def judge(trace: Trace, checkers: Iterable[Checker] = DEFAULT) -> tuple[Finding, ...]:
-    """All that `checkers` find in `trace`, by first guilty step, then kind; findings without a step come last.
+    """Return all findings of `checkers` in `trace`, by first guilty step, then kind; those without a step are last.
 
-    Raises UsageError for a checker of the user's own that raises, or that gives anything but findings.
+    Args:
+        trace: The execution to judge.
+        checkers: The checkers to run.
+
+    Raises:
+        UsageError: A user-defined checker raised, or returned something other than findings.
     """
     findings: list[Finding] = []
     for checker in checkers:

@@ -1,13 +1,13 @@
-"""Accesses to guest RAM as those checkers see them that look at all of memory at once.
+"""Accesses to guest RAM, for the checkers that judge all of memory at once.
 
-Only RAM is guest data: the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
-*location* is a maximal set of bytes that are always accessed together: where accesses of several sizes overlap, every
-byte is one of its own.
+Only RAM is guest data; the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
+*location* is a maximal set of bytes that are always accessed together; if accesses of several sizes overlap, each byte
+is a separate location.
 
-A store that is buffered takes effect when it drains. A load that finds such a store in its vCPU's own buffer is *late*:
-what it read reaches memory only with that drain. It comes after whatever was there when it looked, and before
-whatever is written once its store has drained; to a foreign write in between it has no order. That is the same in
-all equivalent executions: the load and the drain may change places, and then the load simply comes after the store.
+A buffered store takes effect when it drains. A load that finds such a store in its vCPU's own buffer is *late*: its
+value reaches memory only with that drain. It comes after whatever was in memory when it looked, and before whatever is
+written after its store has drained; it is unordered with a foreign write in between. That is the same in all equivalent
+executions: if the load and the drain swap, the load simply comes after the store.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
 _READS = frozenset(
     {
         Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED,
-        Kind.STORE_CONDITIONAL,  # a failed one: it looked, and found that it must not store
+        Kind.STORE_CONDITIONAL,  # a failed one: it read memory and found that it must not store
     }
 )  # fmt: skip
 _MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
@@ -36,7 +36,7 @@ _NOWHERE: Mapping[int, int] = {}
 
 
 class _Ranged(Protocol):
-    """What has a place in RAM: an operation, or an access."""
+    """An operation or access with a place in RAM."""
 
     @property
     def address(self) -> int: ...
@@ -46,11 +46,18 @@ class _Ranged(Protocol):
 
 
 class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One access of an event to RAM. reads, writes: at least one of them holds.
+    """One access of an event to RAM.
 
-    entered: of a drain, the step at which the store entered the buffer; -1 of all else. stored: of a read, the bytes
-    that its vCPU has put into a store buffer before, each with the step at which the newest such store drains (the
-    length of the trace if it never does).
+    Attributes:
+        step: Step of the event.
+        event: The event.
+        address: Physical address.
+        width: Width in bytes.
+        reads: Whether it reads; an access reads or writes or both.
+        writes: Whether it writes.
+        entered: Of a drain, the step at which the store entered the buffer; -1 for any other access.
+        stored: Of a read, the bytes that its vCPU has stored into a buffer before, each with the step at which the
+            newest such store drains (the length of the trace if it never does).
     """
 
     step: int
@@ -64,18 +71,18 @@ class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def issued(self) -> int:
-        """The step of the vCPU itself: of a drain, that at which the store entered the buffer."""
+        """The step of the vCPU itself: of a drain, the step at which the store entered the buffer."""
         return self.step if self.entered < 0 else self.entered
 
 
 def ram_accesses(trace: Trace) -> list[Access]:
-    """Every access to RAM, in the order of the steps; a wait for several places is one of each."""
+    """Return every access to RAM, in the order of the steps; a wait for several locations is one access to each."""
     found = _all_accesses(trace)
     return _beside_buffers(trace, found) if _BUFFER in trace.kinds else found
 
 
 def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
-    """The accesses with what is to be said of those that have to do with store buffers."""
+    """Return the accesses with `entered` and `stored` filled in for those that involve store buffers."""
     drains, entries = _drains(trace)
     stored: dict[str, dict[int, int]] = {}  # vCPU -> byte -> the drain of its newest store there so far
     found: list[Access] = []
@@ -100,8 +107,8 @@ def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
 
 
 def _drains(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
-    """The step at which a store entered its buffer -> that at which it drained, and the other way round."""
-    entered: dict[int, int] = {}  # by the identity of the store, which the drain performs
+    """Return the map from the step at which a store entered its buffer to the step of its drain, and the inverse."""
+    entered: dict[int, int] = {}  # by the identity of the store, the operation that the drain performs
     drains: dict[int, int] = {}
     for step, event in enumerate(trace.events):
         if event.op.kind is _BUFFER:
@@ -112,10 +119,12 @@ def _drains(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
 
 
 class Late(msgspec.Struct):
-    """Which reads of a list of accesses are late, and where; all indices are into that list.
+    """The late reads of a list of accesses; all indices are into that list.
 
-    until: of each late read, byte -> the index of the drain. reads: (index of the read, location). due: index of a
-    drain -> the late reads that come right after it, each with its location.
+    Attributes:
+        until: Index of a late read -> byte -> index of the drain.
+        reads: (index of the late read, location).
+        due: Index of a drain -> the late reads that come right after it, each with its location.
     """
 
     until: dict[int, dict[int, int]] = {}
@@ -124,7 +133,12 @@ class Late(msgspec.Struct):
 
 
 def late_reads(accesses: Sequence[Access], places: Mapping[_Range, tuple[int, ...]]) -> Late:
-    """The late reads of `accesses`, which may be in any order that equivalent executions have."""
+    """Return the late reads of `accesses`, which may be in any order that equivalent executions have.
+
+    Args:
+        accesses: Accesses to RAM.
+        places: (address, width) of each access -> its locations.
+    """
     found = Late()
     readers = [index for index, access in enumerate(accesses) if access.stored]
     if not readers:
@@ -145,7 +159,7 @@ def late_reads(accesses: Sequence[Access], places: Mapping[_Range, tuple[int, ..
 
 
 def _spans(access: Access, places: tuple[int, ...]) -> Iterator[tuple[int, range]]:
-    """Each location of an access with the bytes that it has of it."""
+    """Yield each location of an access with the access's bytes in it."""
     end = access.address + access.width
     if len(places) == 1:
         yield places[0], range(access.address, end)
@@ -176,7 +190,7 @@ def _all_accesses(trace: Trace) -> list[Access]:
 
 
 def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
-    """(address, width) of each access -> the locations that it touches, numbered from 0."""
+    """Return the map from (address, width) of each access to the locations that it touches, numbered from 0."""
     ranges = sorted({(access.address, access.width) for access in accesses})
     numbers = count()
     found: dict[_Range, tuple[int, ...]] = {}
@@ -193,7 +207,7 @@ def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
 
 
 def _numbered(cluster: list[_Range], end: int, numbers: Iterator[int]) -> dict[_Range, tuple[int, ...]]:
-    """The locations of ranges that overlap: one if all are the same range, else one for each byte."""
+    """Return the locations of overlapping ranges: one if all ranges are equal, else one for each byte."""
     if len(cluster) == 1:
         return {cluster[0]: (next(numbers),)}
     first = cluster[0][0]

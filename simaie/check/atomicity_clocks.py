@@ -1,18 +1,19 @@
-"""Conflict serializability by vector clocks: a second algorithm, to hold the first one to.
+"""Conflict serializability by vector clocks: a second algorithm, against which the first one is tested.
 
 U. Mathur, M. Viswanathan, "Atomicity Checking in Linear Time Using Vector Clocks" (AeroDrome), ASPLOS 2020. A clock is
-kept for each lane and each place where one leaves something for others to find: the last write of a location, the reads
-since, the end of a transaction. It says which transactions have begun before, directly or through others. The execution
-is not serializable iff an active transaction meets a clock that knows of its own beginning.
+kept for each lane and for each place where a lane leaves information for others: the last write of a location, the
+reads since, the end of a transaction. It records which transactions began before, directly or through others. The
+execution is not serializable iff an active transaction meets a clock that includes its own beginning.
 
-A transaction that ends passes what it came to know on to everything that has come after it, since that now comes after
-its predecessors as well. Only what was written since its beginning can have come after it: that is kept in a log.
+A transaction that ends passes its knowledge on to everything that comes after it, which now also comes after its
+predecessors. Only what was written since its beginning can come after it; that is kept in a log.
 
 Deviation: lanes instead of threads. Transactions of one vCPU may overlap (see `simaie.check.transactions`), which
-threads with nested transactions cannot; each of those gets a lane, and their order goes through the clocks left at
-their ends. It finds whether there is a cycle and the step that closes one, but not the cycle.
+threads with nested transactions do not allow. Each overlapping transaction gets a lane, and their order goes through
+the clocks left at their ends. The algorithm finds whether there is a cycle and the step that closes one, but not the
+cycle.
 
-Only for executions without store buffers: it takes the order of a vCPU's accesses for that in which they take effect.
+Only for executions without store buffers: it assumes that a vCPU's accesses take effect in their program order.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ Clock = list[int]
 
 
 def first_violation(found: Transactions) -> int | None:
-    """The step of an operation that closes a cycle of transactions; None if the execution is serializable."""
+    """Return the step of an operation that closes a cycle of transactions; None if the execution is serializable."""
     return _Sweep(found).run()
 
 
 class _Lane(msgspec.Struct):
-    """clock: what its latest transaction comes after. begun: its own component at the beginning of the active one."""
+    """One lane. clock: what its latest transaction comes after; begun: its own component when the active one began."""
 
     number: int
     vcpu: str
     clock: Clock
     begun: int = 0  # 0 while none is active
-    logged: int = 0  # how much was in the log at that beginning
+    logged: int = 0  # length of the log at that beginning
 
 
 class _Place(msgspec.Struct):
-    """What a location remembers: the last write, and the reads since by vCPU (the reads of one are in one clock)."""
+    """A location's history: the last write, and the reads since by vCPU (the reads of one vCPU share one clock)."""
 
     writer: str = ""
     written: Clock | None = None
@@ -56,7 +57,7 @@ class _Sweep:
         self._lanes: list[_Lane] = []
         self._free: dict[str, list[_Lane]] = {}
         self._lane_of: dict[int, _Lane] = {}  # of active transactions
-        self._ends: dict[str, list[tuple[int, Clock]]] = {}  # those that no other ended one follows: last access, clock
+        self._ends: dict[str, list[tuple[int, Clock]]] = {}  # those with no ended successor: last access, clock
         self._log: list[Clock] = []
         self._places: dict[int, _Place] = {}
 
@@ -95,7 +96,7 @@ class _Sweep:
         return lane
 
     def _end(self, index: int) -> bool:
-        """Pass on what the transaction knows; false if that closes a cycle through another one."""
+        """Pass on what the transaction knows; return False if that closes a cycle through another transaction."""
         me = self._found.of[index]
         lane, transaction = self._lane_of.pop(me), self._found.all[me]
         for other in self._lanes:
@@ -115,7 +116,7 @@ class _Sweep:
     # -- accesses -------------------------------------------------------------------------------
 
     def _touch(self, lane: _Lane, access: Access, place: _Place) -> bool:
-        """Come after what conflicts, and leave word; false if that closes a cycle."""
+        """Come after conflicting accesses and record this one; return False if that closes a cycle."""
         if place.written is not None and place.writer != lane.vcpu and not self._meet(lane, place.written):
             return False
         if not access.writes:
@@ -132,7 +133,7 @@ class _Sweep:
         return True
 
     def _meet(self, lane: _Lane, clock: Clock) -> bool:
-        """`lane` now comes after `clock`; false if its own active transaction comes before that."""
+        """Order `lane` after `clock`; return False if `clock` comes after the lane's own active transaction."""
         if lane.begun and _at(clock, lane.number) >= lane.begun:
             return False
         _join(lane.clock, clock)
@@ -152,7 +153,7 @@ def _grow(clock: Clock, number: int) -> None:
 
 
 def _join(clock: Clock, other: Clock) -> None:
-    """`clock` becomes the least that knows of both."""
+    """Set `clock` to the least clock that includes both."""
     _grow(clock, len(other) - 1)
     for number, value in enumerate(other):
         if value > clock[number]:

@@ -1,11 +1,11 @@
-"""The calls of a trace as a history: when each began to matter, and when it had to have taken effect.
+"""The calls of a trace as a history: the interval in which each call took effect.
 
-A call lasts from the first to the last step of its vCPU inside it. What guest code does before its first step it could
-have done as late as just before that, since nobody sees it; so these are the narrowest limits that a run with the same
-steps can have, and what is not linearizable within them is a real error. A store that is buffered has not yet reached
-memory when the call returns: that does not make the call last longer.
+A call lasts from the first to the last step of its vCPU inside it. Guest code before its first step could have run as
+late as just before that step, since no other vCPU sees it. So these intervals are the narrowest that a run with the
+same steps can have, and a history that is not linearizable within them is a real error. A buffered store has not yet
+reached memory when the call returns; that does not make the call last longer.
 
-A call without any step lies somewhere between the steps of its vCPU around it.
+A call without any step lies somewhere between the surrounding steps of its vCPU.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ __all__ = ["Timed", "history"]
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """begin, end: twice the step, plus one if after it; end is None while pending. steps: the first and the last."""
+    """A call with its interval.
+
+    Attributes:
+        call: The call.
+        begin: Twice the step at which it begins, plus one if it begins after that step.
+        end: Likewise for its end; None while it is pending.
+        steps: Its first and last step.
+    """
 
     call: Call
     begin: int
@@ -32,9 +39,10 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 def history(trace: Trace) -> list[Timed]:
-    """The calls of `trace` that may have taken effect, by their beginning.
+    """Return the calls of `trace` that may have taken effect, sorted by their beginning.
 
-    Raises UsageError if the execution ran to its end and left a call open.
+    Raises:
+        UsageError: The execution ran to its end and left a call open.
     """
     calls = trace.calls
     callers = {call.vcpu for call in calls}

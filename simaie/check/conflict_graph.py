@@ -1,18 +1,18 @@
 """The conflict graph of transactions, and a short cycle in it.
 
-There is an edge T -> U where an access of T conflicts with a later one of U, and where T comes before U of the same
-vCPU (`simaie.check.own_order`). The execution is conflict serializable iff the graph has no cycle (K. P. Eswaran, J.
-N. Gray, R. A. Lorie, I. L. Traiger, "The Notions of Consistency and Predicate Locks in a Database System", CACM 1976);
-that the order within a vCPU counts is as in C. Flanagan, S. N. Freund, J. Yi, "Velodrome", PLDI 2008.
+There is an edge T -> U if an access of T conflicts with a later one of U, or if T comes before U on the same vCPU
+(`simaie.check.own_order`). The execution is conflict serializable iff the graph has no cycle (K. P. Eswaran, J. N.
+Gray, R. A. Lorie, I. L. Traiger, "The Notions of Consistency and Predicate Locks in a Database System", CACM 1976). The
+order within a vCPU counts as in C. Flanagan, S. N. Freund, J. Yi, "Velodrome", PLDI 2008.
 
 A load that its vCPU's own store buffer answers is late (`simaie.check.accesses`): it conflicts with the foreign writes
-before it looked and with those after its store drained. That it reads from its own vCPU's store is no edge: the load
-may come before the drain. So every edge points forward in time, in this execution and in all equivalent ones, which
-have the same graph.
+before it looked and with those after its store drained. That it reads from its own vCPU's store is no edge, since the
+load may come before the drain. So every edge points forward in time, in this execution and in all equivalent ones,
+which have the same graph.
 
-Only edges from the last write of a location and from the reads since are made: the others follow from these. So there
-are at most two edges for each access to a location, and everything here is linear in the trace; the length of the
-cycle that is found is the least there is among those of a few dozen starting points.
+Only edges from the last write of a location and from the reads since are created; the others follow from these. So
+there are at most two edges for each access to a location, and everything here is linear in the trace. The cycle found
+is the shortest among those through a few dozen starting points.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from simaie.check.transactions import Transactions
 
 __all__ = ["Graph", "components", "conflict_graph", "short_cycle"]
 
-#: successors: number of a transaction -> for each that follows, the steps of the two operations.
+#: Number of a transaction -> for each successor, the steps of the two conflicting operations.
 Graph = list[dict[int, tuple[int, int]]]
 
-#: Starting points from which a shortest cycle is looked for.
+#: Number of starting points from which to search for a shortest cycle.
 _STARTS = 32
 
 
 def conflict_graph(found: Transactions) -> Graph:
-    """The edges, each with the steps of two operations that are its reason."""
+    """Return the conflict graph, each edge with the steps of two operations that are its reason."""
     return _Edges(found).graph
 
 
 class _Writes(msgspec.Struct):
-    """The last write of a location, and the last by another vCPU before it: transaction and step, or None."""
+    """The last write of a location, and the last write by another vCPU before it: (transaction, step), or None."""
 
     last: tuple[int, int] | None = None
     foreign: tuple[int, int] | None = None
 
 
 class _Edges:
-    """One sweep over the accesses."""
+    """Builds the edges in one sweep over the accesses."""
 
     def __init__(self, found: Transactions) -> None:
         self.graph: Graph = [{} for _ in found.all]
@@ -71,7 +71,7 @@ class _Edges:
                 self._readers.setdefault(location, {})[found.of[read]] = found.accesses[read].step
 
     def _touch(self, index: int, location: int, late: Late) -> None:
-        """Come after what conflicts at the location, and leave word."""
+        """Add edges from conflicting accesses at the location, and record this access."""
         me, access = self._found.of[index], self._found.accesses[index]
         vcpu, step = self._vcpus[me], access.step
         writes = self._writes.get(location)
@@ -97,7 +97,7 @@ class _Edges:
 
 
 def components(graph: Graph) -> list[list[int]]:
-    """The strongly connected components of two or more transactions."""
+    """Return the strongly connected components of two or more transactions."""
     return sorted(_Tarjan(graph).found)
 
 
@@ -141,7 +141,7 @@ class _Tarjan:
         return None
 
     def _close(self, node: int) -> None:
-        """`node` is the first of its component, which lies above it on the stack."""
+        """Record the component whose first node is `node`; the others lie above it on the stack."""
         component: list[int] = []
         while not component or component[-1] != node:
             component.append(self._stack.pop())
@@ -151,9 +151,15 @@ class _Tarjan:
 
 
 def short_cycle(graph: Graph, component: Sequence[int], found: Transactions) -> list[int]:
-    """Transactions of a cycle in `component`, each followed by the next and the last by the first."""
+    """Return a short cycle in `component`, each transaction followed by the next and the last by the first.
+
+    Args:
+        graph: The conflict graph.
+        component: Numbers of the transactions of a strongly connected component.
+        found: The transactions.
+    """
     inside = set(component)
-    # In time every edge points forward: so every cycle has a transaction into which another one falls.
+    # Every edge points forward in time, so every cycle contains a transaction that another one interrupts.
     starts = (member for member in component if found.all[member].interrupted)
     best: list[int] = []
     for start in islice(starts, _STARTS):
@@ -166,7 +172,7 @@ def short_cycle(graph: Graph, component: Sequence[int], found: Transactions) -> 
 
 
 def _cycle_through(start: int, graph: Graph, inside: set[int], longest: int) -> list[int]:
-    """The shortest cycle through `start` of at most `longest` transactions; empty if there is none."""
+    """Return the shortest cycle through `start` of at most `longest` transactions; empty if there is no such cycle."""
     came_from = {start: start}
     level = [start]
     for _ in range(longest):

@@ -1,7 +1,7 @@
-"""What the modelled module promises of its entries: one for a granule, and only where atomics were used.
+"""What the modelled AIE module promises of its entries: one per granule, and only where atomics were used.
 
-Both are judged under schemes that promise `Promise.REGISTERED_BY_ATOMICS`. An entry is recognised in a trace by its
-name, ``entry 0x<granule address>``, where a write publishes it in a slot ``radix/..``, and by its mutex,
+Both promises are judged under schemes with `Promise.REGISTERED_BY_ATOMICS`. A trace identifies an entry by its name,
+``entry 0x<granule address>``, where a write publishes it in a slot ``radix/..``, and by its mutex,
 ``lock 0x<granule address>``.
 """
 
@@ -19,30 +19,30 @@ __all__ = ["one_entry_per_granule", "registered_by_atomics"]
 
 ONE_ENTRY, REGISTERED = "one-entry-per-granule", "registered-by-atomics"
 _REGISTERING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
-#: Without LOCK they promise nothing, and the module's x86 revision locks them nevertheless.
+#: Without LOCK these guarantee nothing, but the module's x86 revision locks them nevertheless.
 _LOCKED_ANYWAY = frozenset({"cmpxchg8b", "cmpxchg16b"})
 _PUBLISHING = frozenset({Kind.CAS, Kind.STORE, Kind.EXCHANGE})
 _LOCK, _FETCH, _LOAD = Kind.LOCK, Kind.FETCH, Kind.LOAD
-#: Translation keeps the offset in the page: all of an address that is the same, virtual and physical.
+#: Translation preserves the offset in the page: the only part of an address that is equal, virtual and physical.
 _PAGE = 4096
 
 
 def one_entry_per_granule(trace: Trace) -> Iterable[Finding]:
-    """Two different mutexes locked for one granule. Steps: the first lock of the one and of the other."""
+    """Find two different mutexes locked for one granule. Steps: the first lock of each."""
     return _twins(trace) if _LOCK in trace.kinds and Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
 
 
 def registered_by_atomics(trace: Trace) -> Iterable[Finding]:
-    """An entry published by an instruction that performs no atomic access to the granule.
+    """Find entries published by an instruction that performs no atomic access to the granule.
 
-    A plain store may publish one if it read a bit of the bitmap that some atomic instruction had set, since
-    granules share bits.
+    A plain store may publish one if it read a bit of the bitmap that an atomic instruction had set, since granules
+    share bits.
     """
     return _strays(trace) if Promise.REGISTERED_BY_ATOMICS in trace.promises else ()
 
 
 def _twins(trace: Trace) -> Iterator[Finding]:
-    first: dict[Cell, int] = {}  # the first lock of each mutex of a granule: its locks conflict, so they have an order
+    first: dict[Cell, int] = {}  # the first lock of each mutex of a granule: its locks conflict, so they are ordered
     for step in trace.mutex_steps:
         event = trace.events[step]
         if event.op.kind is _LOCK and event.op.cell is not None and event.op.cell.name.startswith("lock 0x"):
@@ -68,8 +68,8 @@ def _twin(trace: Trace, cell: Cell, before: int, step: int) -> Finding:
 
 
 def _strays(trace: Trace) -> Iterator[Finding]:
-    announced: set[str] = set()  # bits set by atomic instructions, as the notes of the operations name them
-    excused: set[Instruction] = set()  # those that read such a bit
+    announced: set[str] = set()  # bits set by atomic instructions, named as in the notes of the operations
+    excused: set[Instruction] = set()  # instructions that read such a bit
     for step, event in enumerate(trace.events):
         op, instruction = event.op, event.instruction
         if op.cell is None:
@@ -91,15 +91,15 @@ def _uses_atomically(instruction: Instruction) -> bool:
 
 
 def _entry_address(value: object) -> int | None:
-    """The granule address of an entry; None if `value` is none."""
+    """Return the granule address of an entry; None if `value` is not an entry."""
     name = getattr(value, "name", "")
     return int(name.removeprefix("entry "), 16) if isinstance(name, str) and name.startswith("entry 0x") else None
 
 
 def _granule(slot: str, address: int) -> int:
-    """The granule's size in bytes: the path of the slot, ``radix/00/1f``, spells the index in hexadecimal digits.
+    """Return the granule's size in bytes: the path of the slot, ``radix/00/1f``, is the index in hexadecimal digits.
 
-    At index 0 it cannot be told, and a page is assumed.
+    At index 0 the size is unknown, and a page is assumed.
     """
     digits = slot.removeprefix("radix").replace("/", "")
     index = int(digits, 16) if digits else 0
@@ -107,7 +107,7 @@ def _granule(slot: str, address: int) -> int:
 
 
 def _touches(instruction: Instruction | None, address: int, granule: int) -> bool:
-    """Whether the instruction accesses the granule at `address`, as far as the offset in the page tells."""
+    """Whether the instruction accesses the granule at `address`, as far as the offset in the page shows."""
     if instruction is None:
         return False
     around = max(_PAGE, granule)

@@ -1,6 +1,6 @@
-"""What the checkers share: who wrote a byte when, and how to say it in the guest's terms.
+"""Shared parts of the checkers: who wrote a byte when, and its description in the guest's terms.
 
-A write belongs to the vCPU whose instruction it carries out, also if another actor (a store buffer, say) performs it.
+A write belongs to the vCPU whose instruction it performs, even if another actor (a store buffer, say) performs it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Intruder(StrEnum):
-    """What kind of guest access a foreign write came from."""
+    """The kind of guest access that caused a foreign write."""
 
     PLAIN_STORE = "plain store"
     PLAIN_RMW = "unlocked read-modify-write"
@@ -38,7 +38,7 @@ class Intruder(StrEnum):
 
     @property
     def with_article(self) -> str:
-        """``a plain store``, ``an atomic read-modify-write``."""
+        """The kind with its article: ``a plain store``, ``an atomic read-modify-write``."""
         return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.value}"
 
 
@@ -51,12 +51,12 @@ _BY_ACCESS = {
 
 
 def owner(event: Event) -> str:
-    """The vCPU (or device) whose doing the event is."""
+    """Return the vCPU (or device) on whose behalf the event happened."""
     return event.actor if event.instruction is None else event.instruction.vcpu
 
 
 def intruder(event: Event) -> Intruder:
-    """What kind of guest access the write `event` came from."""
+    """Return the kind of guest access that caused the write `event`."""
     instruction = event.instruction
     if instruction is None:
         return Intruder.OTHER
@@ -66,7 +66,14 @@ def intruder(event: Event) -> Intruder:
 
 
 def writes_to(trace: Trace, address: int, width: int, after: int) -> Iterator[int]:
-    """The steps after `after` that wrote to any of the `width` bytes at `address`; in order for each 8-byte block."""
+    """Yield the steps after `after` that wrote to any of the `width` bytes at `address`, in order per 8-byte block.
+
+    Args:
+        trace: The execution.
+        address: Physical address.
+        width: Number of bytes.
+        after: Step after which to begin.
+    """
     end = address + width
     for block in range(address >> 3, (end - 1 >> 3) + 1):
         steps = trace.ram_writes.get(block, ())
@@ -77,7 +84,16 @@ def writes_to(trace: Trace, address: int, width: int, after: int) -> Iterator[in
 
 
 def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after: int, before: int) -> int | None:
-    """The first step strictly between `after` and `before` at which another than `vcpu` wrote to those bytes."""
+    """Return the first step in a window at which an actor other than `vcpu` wrote to the bytes, or None.
+
+    Args:
+        trace: The execution.
+        vcpu: Name of the vCPU whose own writes do not count.
+        address: Physical address.
+        width: Number of bytes.
+        after: The window begins after this step.
+        before: The window ends before this step.
+    """
     end, events, first = address + width, trace.events, before
     for block in range(address >> 3, (end - 1 >> 3) + 1):
         steps = trace.ram_writes.get(block, ())
@@ -92,13 +108,13 @@ def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after
 
 
 def written(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
-    """(byte address, new byte) for each byte that the RAM write `event` wrote."""
+    """Return (byte address, new byte) for each byte that the RAM write `event` wrote."""
     op = event.op
     return _bytes(op, op.value if op.function is None else op.function.apply(event.value), endian)
 
 
 def read(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
-    """(byte address, byte) for each byte that the RAM read `event` read."""
+    """Return (byte address, byte) for each byte that the RAM read `event` read."""
     return _bytes(event.op, event.value, endian)
 
 
@@ -107,7 +123,7 @@ def _bytes(op: Op, value: int, endian: Endian) -> Iterable[tuple[int, int]]:
 
 
 def instruction_at(instruction: Instruction, address: int) -> str:
-    """``vCPU 0's lock xadd [0x1000]``, as the guest addresses it; with the physical address where that is another."""
+    """Describe an instruction as in ``vCPU 0's lock xadd [0x1000]``, with the physical address if it differs."""
     who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
     inside = instruction.address <= address < instruction.address + max(instruction.width, 1)
     physical = "" if inside else f" (physical {address:#x})"
@@ -115,7 +131,7 @@ def instruction_at(instruction: Instruction, address: int) -> str:
 
 
 def describe(event: Event) -> str:
-    """A foreign write in the guest's terms."""
+    """Describe a foreign write in the guest's terms."""
     if event.instruction is None:
         return f"{event.actor}'s {event.op}"
     return instruction_at(event.instruction, event.op.address)

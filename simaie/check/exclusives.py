@@ -1,7 +1,7 @@
-"""Load-linked and store-conditional instructions paired up: which of the latter succeeded, and on what reservation.
+"""Pairs of load-linked and store-conditional instructions: which store-conditionals succeeded, on which reservation.
 
-The pairs go by the program order of each vCPU, not by the order of the events: on a host with store buffers the store
-of a store-conditional may take effect after later instructions of its vCPU.
+The pairs follow the program order of each vCPU, not the order of the events: on a host with store buffers the store of
+a store-conditional may take effect after later instructions of its vCPU.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 __all__ = ["Attempt", "Reservation", "attempts", "rule_of"]
 
 _LINKED, _CONDITIONAL, _OTHER = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
-_STORE = Kind.STORE  # looked up once: so most store-conditionals end
-#: What is known of an instruction set that is not known: what all have in common.
+_STORE = Kind.STORE  # looked up once: most store-conditionals end in one
+#: The rule of an unknown instruction set: what all rules have in common.
 _UNKNOWN = ReservationRule(
     least=1,
     most=1,
@@ -48,7 +48,7 @@ class Reservation(msgspec.Struct, eq=False):
     steps: list[int]
 
     def parts(self, trace: Trace) -> dict[tuple[int, int], int]:
-        """The reserved bytes: (address, width) of each part that was read, with the step that read it last."""
+        """Return the reserved bytes: (address, width) of each part that was read, with the step that read it last."""
         found: dict[tuple[int, int], int] = {}
         for step in self.steps:
             event = trace.events[step]
@@ -57,18 +57,19 @@ class Reservation(msgspec.Struct, eq=False):
         return found
 
     def place(self, trace: Trace) -> Place:
-        """Where it reserves."""
+        """Return the place that it reserves."""
         return _place(self.instruction, [address for address, _ in self.parts(trace)])
 
 
 class Attempt(msgspec.Struct, eq=False):
-    """A store-conditional that wrote RAM, or said that it did.
+    """A store-conditional that wrote RAM, or reported that it did.
 
     Attributes:
-        last: the step of its last event.
-        writes: the steps that wrote RAM.
-        reservation: of the latest completed load-linked before it; None if there is none.
-        ended: the first instruction of the vCPU since then that ended the reservation; None if it stood.
+        instruction: The store-conditional.
+        last: The step of its last event.
+        writes: The steps that wrote RAM.
+        reservation: That of the latest completed load-linked before it; None if there was no load-linked.
+        ended: The first later instruction of the vCPU that ended the reservation; None if the reservation held.
     """
 
     instruction: Instruction
@@ -79,17 +80,17 @@ class Attempt(msgspec.Struct, eq=False):
 
     @property
     def succeeded(self) -> bool:
-        """Whether it wrote, or says so: one that failed is no attempt to be judged."""
+        """Whether it wrote, or reports that it did; a failed store-conditional is not judged."""
         return bool(self.writes or (self.instruction.completed and self.instruction.result))
 
     def evidence(self, trace: Trace) -> int:
-        """The step that stands for it: of its writes that to the highest address, else its last."""
+        """Return its representative step: the write to the highest address, or its last step if it wrote nothing."""
         if len(self.writes) == 1:
             return self.writes[0]
         return max(self.writes, key=lambda step: trace.events[step].op.address, default=self.last)
 
     def elsewhere(self, trace: Trace, rule: ReservationRule) -> Elsewhere | None:
-        """What the rule says of where it stores; None if it is where the load-linked loaded."""
+        """Return the rule's result for where it stores; None if it stores where the load-linked loaded."""
         reservation = self.reservation
         assert reservation is not None
         mine, theirs = self.instruction, reservation.instruction
@@ -100,7 +101,7 @@ class Attempt(msgspec.Struct, eq=False):
         return rule.elsewhere(reservation.place(trace), self.place(trace))
 
     def place(self, trace: Trace) -> Place:
-        """Where it stores; if it stored nothing, where its load-linked says that this is."""
+        """Return the place where it stores; if it stored nothing, the place computed from its load-linked."""
         if self.writes:
             return _place(self.instruction, [trace.events[step].op.address for step in self.writes])
         assert self.reservation is not None
@@ -109,9 +110,11 @@ class Attempt(msgspec.Struct, eq=False):
         return Place(self.instruction.address, physical, self.instruction.width)
 
     def is_interrupted(self, trace: Trace, granule: tuple[int, int] | None) -> bool:
-        """Whether another vCPU wrote to `granule`, of address and width, since it was load-linked.
+        """Whether another vCPU wrote to the granule since the load-linked.
 
-        granule: None for the bytes that the load-linked read.
+        Args:
+            trace: The execution.
+            granule: Address and width in bytes; None for the bytes that the load-linked read.
         """
         reservation = self.reservation
         if reservation is None or reservation.steps[0] == self.last - 1:
@@ -122,17 +125,17 @@ class Attempt(msgspec.Struct, eq=False):
 
 
 def _place(instruction: Instruction, addresses: Iterable[int]) -> Place:
-    """Where an instruction accesses RAM: in the page of `addresses`, which its accesses may begin before."""
+    """Return where an instruction accesses RAM: in the page of `addresses`, before which its accesses may begin."""
     virtual = instruction.address
     page = min(addresses, default=virtual) // _PAGE
     return Place(virtual, page * _PAGE + virtual % _PAGE, instruction.width)
 
 
 def attempts(trace: Trace) -> list[Attempt]:
-    """Every store-conditional that succeeded, in the order of their first events.
+    """Return every store-conditional that succeeded, in the order of their first events.
 
-    A load-linked that never completed reserves nothing. Of a store-conditional without any event nothing can be told
-    but that it ended the reservation.
+    A load-linked that never completed reserves nothing. A store-conditional without any event is known only to have
+    ended the reservation.
     """
     linked: dict[Instruction, Reservation] = {}
     conditional: dict[Instruction, Attempt] = {}
@@ -167,19 +170,25 @@ def attempts(trace: Trace) -> list[Attempt]:
 
 
 def _ends(conditional: Iterable[Instruction], cleared: Iterable[Instruction]) -> list[ReservationEnd]:
-    """What the events alone say of reservations that ended, for a trace without a record of that."""
+    """Return the ends of reservations that the events alone show, for a trace without a record of them."""
     ended = [(each, Cause.STORE_CONDITIONAL) for each in conditional] + [(each, Cause.CLEAR) for each in cleared]
     ended.sort(key=lambda pair: pair[0].number)
     return [ReservationEnd(each.vcpu, each.number, cause.name, each.mnemonic) for each, cause in ended]
 
 
 class _History:
-    """The reservations of each vCPU and what ended them, each list beside that of the numbers of the instructions."""
+    """The reservations of each vCPU and their ends, each list with a parallel list of the instructions' numbers."""
 
     def __init__(
         self, linked: Iterable[Reservation], ends: Iterable[ReservationEnd], rule: ReservationRule
     ) -> None:
-        """linked, ends: of each vCPU in program order."""
+        """Create the history.
+
+        Args:
+            linked: The reservations, those of each vCPU in program order.
+            ends: The ends of reservations, those of each vCPU in program order.
+            rule: The rule, which says which causes must end a reservation.
+        """
         must = {cause.name for cause in rule.must}
         self._linked: dict[str, tuple[list[int], list[Reservation]]] = {}
         self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
@@ -199,7 +208,7 @@ class _History:
                 some[1].append(end)
 
     def tell(self, attempt: Attempt) -> None:
-        """Fill in the latest reservation before a store-conditional, and what had ended that."""
+        """Fill in the latest reservation before a store-conditional, and what ended it."""
         vcpu, number = attempt.instruction.vcpu, attempt.instruction.number
         numbers, reservations = self._linked.get(vcpu, _NOTHING)
         at = bisect_left(numbers, number)

@@ -1,4 +1,4 @@
-"""Which accesses each instruction set promises to be single-copy atomic, by its name, as the ISA's class says it.
+"""The accesses that each instruction set guarantees to be single-copy atomic, by its name.
 
 | ISA | plain loads and stores | load-linked | atomics, store-conditionals | source |
 |---|---|---|---|---|
@@ -8,8 +8,8 @@
 | `riscv` | 1 to 8 aligned (RV64) | 8 aligned | 8 aligned | unprivileged ISA, 1.4 and A |
 | `mips`, `ppc` | 1 to 8 aligned | 8 aligned | 8 aligned | MIPS64 vol. II; Power ISA, book II, 1.4 |
 
-x86 guarantees 16 bytes to CMPXCHG16B only: vector accesses are not judged. Of an instruction set that is not here,
-nothing is known and nothing judged. The alignment is that of the guest-virtual address.
+x86 guarantees 16 bytes only to CMPXCHG16B: vector accesses are not judged. Accesses of an instruction set that is not
+in the table are not judged. The alignment is that of the guest-virtual address.
 """
 
 from __future__ import annotations

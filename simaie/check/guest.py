@@ -1,4 +1,4 @@
-"""What the guest program itself reports: a fault that nobody handled, a failed assertion, a final state it refuses."""
+"""Failures that the guest program reports itself: an unhandled fault, a failed assertion, a rejected final state."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _KINDS = {"fault": "guest-fault", "assertion": "assertion"}
 
 
 def guest_fault(trace: Trace) -> Iterable[Finding]:
-    """One finding for each vCPU that a fault or an assertion ended; the step is the vCPU's last before it."""
+    """Find each vCPU that a fault or an assertion ended; the step is the vCPU's last before it."""
     return [_ended(trace, fault) for fault in trace.faults] if trace.faults else ()
 
 
 def final_check(trace: Trace) -> Iterable[Finding]:
-    """The program's final check refused the final state."""
+    """Find a final state that the program's final check rejected."""
     if trace.accepted is not False:
         return ()
     why = f": {trace.refusal}" if trace.refusal else ""

@@ -1,9 +1,9 @@
-"""The foreign writes that fell between a load-linked and its store-conditional.
+"""The foreign writes between a load-linked and its store-conditional.
 
-Found is the same in all executions that differ only in the order of independent operations (`simaie.op.conflict`). So
-a write counts at a byte only if it must come in between. It comes after the load-linked read the byte, or, where that
-found the vCPU's own buffered store, after that store drained; and before the store-conditional wrote the byte, or,
-where that writes other bytes only, before it by a chain of dependent operations.
+The result is the same in all executions that differ only in the order of independent operations (`simaie.op.conflict`).
+Therefore a write counts at a byte only if it must come in between. It comes after the load-linked read the byte (or, if
+the load-linked found the vCPU's own buffered store, after that store drained). It comes before the store-conditional
+wrote the byte (or, if that writes only other bytes, before it by a chain of dependent operations).
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ __all__ = ["Intrusion", "intrusion"]
 
 
 class Intrusion(msgspec.Struct, frozen=True):
-    """first: the step of a foreign write that came first at some byte. change: likewise one that changed a byte, also
-    if a later one changed it back; None if all wrote what was there.
+    """The foreign writes between a load-linked and its store-conditional.
+
+    Attributes:
+        first: The step of a foreign write that came first at some byte.
+        change: The step of a foreign write that changed a byte, even if a later one changed it back; None if all wrote
+            the old values.
     """
 
     first: int
@@ -32,20 +36,20 @@ class Intrusion(msgspec.Struct, frozen=True):
 
     @property
     def worst(self) -> int:
-        """The write that changed something, if there is one."""
+        """The step of the write that changed a byte, or of the first write if none changed one."""
         return self.first if self.change is None else self.change
 
 
 def intrusion(
     trace: Trace, attempt: Attempt, granule: tuple[int, int] | None = None, endian: Endian = "little"
 ) -> Intrusion | None:
-    """Return what foreign writes fell between the load-linked and the store-conditional; None if none did.
+    """Return the foreign writes between the load-linked and the store-conditional; None if there are no such writes.
 
     Args:
-        trace: the execution.
-        attempt: the store-conditional.
-        granule: address and width of the bytes in question; None for those that the load-linked read.
-        endian: of guest RAM, to tell whether a write changed anything.
+        trace: The execution.
+        attempt: The store-conditional.
+        granule: Address and width of the bytes to examine; None for those that the load-linked read.
+        endian: Byte order of guest RAM, needed to tell whether a write changed anything.
     """
     reservation = attempt.reservation
     if reservation is None or not attempt.is_interrupted(trace, granule):
@@ -66,10 +70,10 @@ def intrusion(
 
 
 def _plain(trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> Intrusion | None:
-    """What `intrusion` returns in the usual case, in which it can be told by whole accesses; None in any other.
+    """Return the result of `intrusion` for the usual case, decided by whole accesses; None in any other case.
 
-    One step loads, one step stores, all that is stored in between is stored by others, and all of these access the very
-    same bytes: then what comes first is the same for all bytes.
+    In the usual case one step loads, one step stores, only others store in between, and all of these access exactly the
+    same bytes. The first write is then the same for all bytes.
     """
     if len(reservation.steps) != 1 or len(attempt.writes) != 1 or Kind.BUFFER in trace.kinds:
         return None
@@ -89,7 +93,7 @@ def _plain(trace: Trace, attempt: Attempt, reservation: Reservation, endian: End
 
 
 def _chosen(trace: Trace, steps: Sequence[int]) -> int:
-    """One of several steps, the same whatever their order is: the first of its vCPU, of the least place."""
+    """Return one of several steps, whatever their order: the first of its vCPU, of the least address."""
 
     def key(step: int) -> tuple[str, int, int, int, int]:
         event = trace.events[step]
@@ -100,7 +104,7 @@ def _chosen(trace: Trace, steps: Sequence[int]) -> int:
 
 
 class _Window:
-    """reads: each byte that the load-linked read, with the step from which on a foreign write to it counts."""
+    """The window of a store-conditional. reads: byte of the load-linked -> step after which a foreign write counts."""
 
     def __init__(self, trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> None:
         self._trace, self._attempt, self._endian = trace, attempt, endian
@@ -122,7 +126,7 @@ class _Window:
                 self.reads[byte] = max([step, *self._own_older(byte, step)])
 
     def foreign(self, byte: int) -> Iterator[int]:
-        """The foreign writes to `byte` in the window, in order."""
+        """Yield the foreign writes to `byte` in the window, in order."""
         events, vcpu = self._trace.events, self._attempt.instruction.vcpu
         begin, end = self.reads.get(byte, self._linked.steps[0]), self._stores.get(byte, self._end)
         for step in writes_to(self._trace, byte, 1, begin):
@@ -138,7 +142,7 @@ class _Window:
                 yield step
 
     def change(self, byte: int, foreign: Sequence[int]) -> list[int]:
-        """The first of the foreign writes that changed the byte, if any did; any if nothing says what was there."""
+        """Return the first foreign write that changed the byte, if any; the very first if the old value is unknown."""
         if not foreign or byte not in self.reads:
             return list(foreign[:1])
         value, theirs = self._values[byte], set(foreign)
@@ -152,7 +156,7 @@ class _Window:
         return []
 
     def _own_older(self, byte: int, after: int) -> Iterator[int]:
-        """The drains of stores to `byte` that the vCPU had buffered when it load-linked it."""
+        """Yield the drains of stores to `byte` that the vCPU had buffered at its load-linked."""
         vcpu, number = self._linked.instruction.vcpu, self._linked.instruction.number
         for step in writes_to(self._trace, byte, 1, after):
             instruction = self._trace.events[step].instruction
@@ -161,9 +165,9 @@ class _Window:
 
 
 def _is_ordered(trace: Trace, first: int, last: int) -> bool:
-    """Whether step `last` comes after step `first` in every equivalent execution: by a chain of dependent steps."""
-    actors: set[str] = set()  # all that these do from here on comes after
-    buffered: set[Op] = set()  # as do the drains of these
+    """Whether step `last` follows step `first` in every equivalent execution, by a chain of dependent steps."""
+    actors: set[str] = set()  # their steps from here on come after `first`
+    buffered: set[Op] = set()  # the drains of these come after `first`
     done: dict[tuple[object, ...], Event] = {}
     for step in range(first, last + 1):
         event = trace.events[step]

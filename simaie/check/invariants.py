@@ -1,4 +1,4 @@
-"""What a scheme may ask of its host: only the operations that it promised, and structures only under their lock."""
+"""The limits on what a scheme may ask of its host: only promised operations, and structures only under their lock."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SUSPICIOUS = _STOPS_THE_WORLD | _RAM_ATOMICS
 
 
 def host_operations(trace: Trace) -> Iterable[Finding]:
-    """A host atomic on guest RAM, or a stopped world, under a scheme that promises to need only mutexes.
+    """Find host atomics on guest RAM and stopped worlds, under a scheme that promises to need only mutexes.
 
-    Atomics on the emulator's own cells, one pointer wide, are part of the promise. One finding for each operation.
+    Atomics on the emulator's own cells, one pointer wide, are part of the promise. One finding per operation.
     """
     if Promise.MUTEXES_ONLY not in trace.promises or _SUSPICIOUS.isdisjoint(trace.kinds):
         return ()
@@ -31,10 +31,10 @@ def host_operations(trace: Trace) -> Iterable[Finding]:
 
 
 def unguarded_update(trace: Trace) -> Iterable[Finding]:
-    """A compound access to a structure without the mutex that guards it; judged for every scheme.
+    """Find compound accesses to a structure without the mutex that guards it; judged for every scheme.
 
-    A structure with no guard is not judged. Vcpus: who accessed it, and the vCPU that held the guard at that moment, if
-    one did: that depends on the moment, since taking the guard does not conflict with the access.
+    A structure without a guard is not judged. Vcpus: the actor of the access, and the vCPU that held the guard at that
+    moment, if any. The holder depends on the moment, since taking the guard does not conflict with the access.
     """
     return _unguarded(trace) if _UPDATE in trace.kinds else ()
 

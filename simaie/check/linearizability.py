@@ -1,13 +1,13 @@
-"""Linearizability of an object that guest code implements: does every call take effect at one moment while it lasts?
+"""Linearizability of an object that guest code implements: each call takes effect at one moment while it lasts.
 
-The guest records its calls (``async with cpu.call("push", 1) as call``), a specification says what they do one after
-the other (`simaie.check.specifications`), and the checker looks for an order that fits (M. P. Herlihy, J. M. Wing,
+The guest records its calls (``async with cpu.call("push", 1) as call``), a specification defines their effects in
+sequence (`simaie.check.specifications`), and the checker searches for an order that fits (M. P. Herlihy, J. M. Wing,
 "Linearizability: A Correctness Condition for Concurrent Objects", TOPLAS 1990). A call that was pending at the end may
-have taken effect or not, with any result.
+or may not have taken effect, with any result.
 
-Which of two calls was over before the other began is a matter of time: of steps that do not conflict, too. A
-scheduler that runs only one order of those (dpor) can prove that an object holds only if the guest marks both ends of
-its calls as steps: ``cpu.call("push", 1, ordered=True)``.
+Whether a call ended before another began is a matter of time, and so also of steps that do not conflict. A scheduler
+that runs only one order of those (dpor) can prove that an object holds only if the guest marks both ends of its calls
+as steps: ``cpu.call("push", 1, ordered=True)``.
 """
 
 from __future__ import annotations
@@ -27,17 +27,24 @@ from simaie.trace import Trace
 __all__ = ["COUNTER", "LIMIT", "MUTEX", "QUEUE", "REGISTER", "SET", "STACK", "linearizable"]
 
 KIND = "linearizability"
-#: How many times calls are tried, for each key; far more than a history of some hundred calls usually needs.
+#: Most tries of calls, for each key; far more than a history of some hundred calls usually needs.
 LIMIT = 100_000
-#: A message shows so many calls of the order that was found, the latest.
+#: A message shows this many calls of the order that was found, the latest ones.
 _SHOWN = 8
 
 
 def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Checker:
-    """The checker that holds the calls of a trace to `specification`, one finding for each key that does not fit.
+    """Return the checker that compares the calls of a trace with a specification.
 
-    limit: how many times calls may be tried before a finding says that it could not be decided. Steps of a finding: the
-    first and last of the call that does not fit. Raises UsageError for what is no specification.
+    There is one finding for each key whose calls do not fit. The steps of a finding are the first and last of the call
+    that does not fit.
+
+    Args:
+        specification: The sequential specification of the object.
+        limit: Most tries of calls; beyond it the finding is inconclusive.
+
+    Raises:
+        UsageError: `specification` is not a specification.
     """
     require_positive(limit=limit)
     if not hasattr(specification, "initial") or not callable(getattr(specification, "apply", None)):
@@ -60,7 +67,7 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
 
 
 def _judges_time(trace: Trace) -> bool:
-    """Whether another order of steps that do not conflict could be judged differently."""
+    """Whether another order of non-conflicting steps could change the verdict."""
     return any(not call.ordered for call in trace.calls)
 
 
@@ -81,7 +88,7 @@ def _judge(trace: Trace, specification: SpecificationLike, name: str, limit: int
 
 
 def _by_key(calls: Sequence[Timed], specification: SpecificationLike) -> dict[Hashable, list[Timed]]:
-    """The calls by key, in order of appearance; all together if there are no keys, or a call has None."""
+    """Return the calls by key, in order of appearance; all together if there are no keys, or a call's key is None."""
     key = getattr(specification, "key", None)
     keys: list[Hashable] = [None if key is None else _key(key, timed) for timed in calls]
     if None in keys:
@@ -109,7 +116,7 @@ def _finding(
     hidden = len(found.order) - len(shown)
     before = f"({hidden} more), " * (hidden > 0) + ", ".join(shown)
     effect = step_of(specification, found.state, call)
-    instead = "cannot take effect" if effect is None else f"gives {effect[1]!r}"
+    instead = "cannot take effect" if effect is None else f"returns {effect[1]!r}"
     message = (
         f"vCPU {call.vcpu}'s call {call} is not that of a {name}: the calls before its return fit the order "
         f"{before or '(none)'}, after which {call.name}() {instead}; no order fits this call as well"

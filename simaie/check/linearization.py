@@ -1,11 +1,11 @@
-"""Is there an order of the calls, one after the other, that their specification allows and their times do not forbid?
+"""The search for a linearization: an order of the calls that the specification allows and their times do not forbid.
 
 The search of J. M. Wing and C. Gong ("Testing and Verifying Concurrent Objects", JPDC 1993) with the memory of G. Lowe
-("Testing for Linearizability", 2017), as in Porcupine (A. Athalye): take any call that no other one had to precede, and
-go back where that leads nowhere; a set of calls taken together with the state they lead to is tried once.
+("Testing for Linearizability", 2017), as in Porcupine (A. Athalye): take any call that no other call had to precede,
+and backtrack from dead ends; each pair of a set of taken calls and the resulting state is tried once.
 
-The first return that no attempt ever gets past is the proof of failure: the history before it has an order, and with it
-has none, whichever of the calls still going on then take effect (with the results that they will have).
+The first return that no attempt ever passes proves the failure: the history before it has an order, and with it has
+none, whichever of the pending calls then take effect (with their eventual results).
 """
 
 from __future__ import annotations
@@ -24,19 +24,23 @@ __all__ = ["Linearization", "SpecificationLike", "linearize", "name_of_specifica
 
 
 class SpecificationLike(Protocol):
-    """See `simaie.check.specifications`."""
+    """A sequential specification; see `simaie.check.specifications`."""
 
     @property
-    def initial(self) -> Any: ...  # noqa: D102 - the module says it
+    def initial(self) -> Any: ...  # noqa: D102 - the module documents it
 
     def apply(self, state: Any, name: str, args: tuple[Any, ...], /) -> tuple[Any, Any] | None: ...  # noqa: D102
 
 
 class Linearization(msgspec.Struct, frozen=True):
-    """What the search found.
+    """The result of a search.
 
-    order: where it holds, one that is allowed; else the longest prefix of the history that has one, in that order.
-    misfit: the call with whose return there is none any more. state: after `order`. tried: how many times a call was.
+    Attributes:
+        verdict: Whether there is an order.
+        order: If there is, an allowed order; otherwise the longest prefix of the history that has one, in that order.
+        state: The state after `order`.
+        misfit: The call with whose return no order exists any more; None if there is an order or the limit was reached.
+        tried: Number of tries of calls.
     """
 
     verdict: Verdict
@@ -47,25 +51,25 @@ class Linearization(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    """A call's beginning or its end, in a list from which calls are taken out and put back."""
+    """A call's beginning or end, in a linked list from which calls are removed and restored."""
 
     __slots__ = ("following", "match", "number", "previous")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.match: _Entry | None = None  # of a beginning: the end; None for an end and for a pending call
+        self.match: _Entry | None = None  # of a beginning: its end; None for an end and for a pending call
         self.previous: _Entry | None = None
         self.following: _Entry | None = None
 
     def take_out(self) -> None:
-        """Out of the list, from both sides."""
+        """Unlink the entry from both neighbours."""
         assert self.previous is not None
         self.previous.following = self.following
         if self.following is not None:
             self.following.previous = self.previous
 
     def put_back(self) -> None:
-        """The inverse; what was taken out later must be back already."""
+        """Undo `take_out`; later removals must be undone first."""
         assert self.previous is not None
         self.previous.following = self
         if self.following is not None:
@@ -73,18 +77,36 @@ class _Entry:
 
 
 def linearize(calls: Sequence[Timed], specification: SpecificationLike, limit: int) -> Linearization:
-    """Search for an order; inconclusive once calls were tried `limit` times. UsageError if the specification raises."""
+    """Search for an order of the calls; inconclusive once calls were tried `limit` times.
+
+    Args:
+        calls: The history.
+        specification: The sequential specification.
+        limit: Most tries of calls.
+
+    Raises:
+        UsageError: The specification raises, or returns an invalid result.
+    """
     return _Search(calls, specification, limit).run()
 
 
 def name_of_specification(specification: SpecificationLike) -> str:
-    """Its own name, or that of the class that it is or belongs to."""
+    """Return the specification's own name, or that of the class that it is or belongs to."""
     named = getattr(specification, "name", None) or getattr(specification, "__name__", type(specification).__name__)
     return str(named)
 
 
 def step_of(specification: SpecificationLike, state: Any, call: Call) -> tuple[Any, Any] | None:
-    """What the specification says of `call` in `state`; UsageError if it raises or says something else."""
+    """Return the effect of `call` in `state` by the specification: (state, result), or None.
+
+    Args:
+        specification: The sequential specification.
+        state: The state before the call.
+        call: The call.
+
+    Raises:
+        UsageError: The specification raises, or returns an invalid result.
+    """
     try:
         effect = specification.apply(state, call.name, call.args)
     except Exception as error:
@@ -94,7 +116,9 @@ def step_of(specification: SpecificationLike, state: Any, call: Call) -> tuple[A
         ) from error
     if effect is not None and not (isinstance(effect, tuple) and len(effect) == 2):
         name = name_of_specification(specification)
-        raise UsageError(f"the specification {name!r} gave {effect!r} for {call}; it must give (state, result) or None")
+        raise UsageError(
+            f"the specification {name!r} returned {effect!r} for {call}; it must return (state, result) or None"
+        )
     return effect
 
 
@@ -102,8 +126,8 @@ class _Search:
     def __init__(self, calls: Sequence[Timed], specification: SpecificationLike, limit: int) -> None:
         self._calls, self._specification, self._limit = calls, specification, limit
         self._head = _Entry(-1)
-        self._ends: dict[_Entry, int] = {}  # the ends, by their place in time
-        self._open = sum(timed.end is not None for timed in calls)  # completed calls that are not taken yet
+        self._ends: dict[_Entry, int] = {}  # the ends, with their time
+        self._open = sum(timed.end is not None for timed in calls)  # completed calls not yet taken
         self._tried = 0
         self._deepest = -1
         self._best: tuple[tuple[Timed, ...], Any, Timed | None] = ((), specification.initial, None)
@@ -154,7 +178,7 @@ class _Search:
         return Linearization(Verdict.HOLDS, order, state, None, self._tried)
 
     def _try(self, entry: _Entry, state: Any) -> tuple[Any, Any] | None:
-        """The effect of taking the call now, if that is allowed; a pending call may have any result."""
+        """Return the effect of taking the call now, or None if not allowed; a pending call may have any result."""
         self._tried += 1
         call = self._calls[entry.number].call
         effect = step_of(self._specification, state, call)
@@ -184,7 +208,7 @@ class _Search:
         entry.put_back()
 
     def _blocked(self, end: _Entry, path: Sequence[tuple[_Entry, Any]], state: Any) -> None:
-        """A call had to be taken before this, its end, and was not."""
+        """Record that the call of `end` had to be taken before its end, and was not."""
         if self._ends[end] > self._deepest:
             self._deepest = self._ends[end]
             order = tuple(self._calls[entry.number] for entry, _ in path)

@@ -1,17 +1,18 @@
-"""A store-conditional that succeeds, and must not have: three levels of strictness, each a kind of finding of its own.
+"""Store-conditionals that succeed although they must not: three levels of strictness, each a separate kind of finding.
 
 - *strict* (``llsc-atomicity-strict``): another vCPU or a device wrote to the reserved bytes after the load-linked read
   them;
-- *architectural* (``llsc-atomicity``): what the guest's own rules forbid, as `simaie.guest.reservation` has them for
-  each instruction set. Any foreign store to the reserved bytes ends the reservation, be it plain, a store-conditional,
-  a swap or a device's; so do CLREX, any store-conditional and, on some, an exception; and without a load-linked there
-  is none. Whether a store-conditional to other bytes than those reserved may succeed depends on the instruction set;
+- *architectural* (``llsc-atomicity``): the rules of the guest's instruction set forbid the success
+  (`simaie.guest.reservation`). Any foreign store to the reserved bytes ends the reservation: a plain store, a
+  store-conditional, a swap or a device's store. So do CLREX, any store-conditional and, on some, an exception. Without
+  a load-linked there is no reservation. Whether a store-conditional to bytes other than the reserved ones may succeed
+  depends on the instruction set;
 - *value* (``llsc-atomicity-value``): a foreign write changed a byte at some point, even if a later one changed it back,
-  and the architecture does not leave it open what the store-conditional does.
+  and the architecture defines the result of the store-conditional.
 
-Judged is every store-conditional that wrote RAM, whatever it returned, and every one that returned success. The
-reservation is that of the vCPU's latest completed load-linked. That a scheme lets plain stores pass by design does not
-make them legal: it is a finding, and `intruder` of its second step says what kind of access it was.
+The checkers judge every store-conditional that wrote RAM, whatever it returned, and every one that returned success.
+The reservation is that of the vCPU's latest completed load-linked. A scheme that lets plain stores pass by design does
+not make them legal: it is a finding, and `intruder` of the finding's second step is the kind of the access.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _CONDITIONAL = AccessKind.STORE_CONDITIONAL
 
 
 class Level(StrEnum):
-    """How strictly a successful store-conditional is judged; see the module's docstring."""
+    """The strictness with which a successful store-conditional is judged; see the module's docstring."""
 
     STRICT = "strict"
     VALUE = "value"
@@ -46,10 +47,14 @@ KINDS = dict(zip((Level.STRICT, Level.ARCHITECTURAL, Level.VALUE), LLSC_LEVELS, 
 
 
 def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian = "little") -> Checker:
-    """The checker of that level: one finding for each wrong success, with a foreign write as evidence if there is one.
+    """Return the checker of a level: one finding per wrong success, with a foreign write as evidence if there is one.
 
-    endian: of guest RAM; only whether a value changed depends on it, where accesses of different widths meet.
-    Raises UsageError for a level that does not exist.
+    Args:
+        level: The level.
+        endian: Byte order of guest RAM; it matters only if accesses of different widths meet at a byte.
+
+    Raises:
+        UsageError: There is no such level.
     """
     try:
         chosen = Level(level)
@@ -60,7 +65,7 @@ def llsc_atomicity(level: Level | str = Level.ARCHITECTURAL, *, endian: Endian =
         return _judge(trace, chosen, endian) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = f"llsc_atomicity_{chosen}"
-    checker.__doc__ = f"A store-conditional that succeeded and must not have, level {chosen}."
+    checker.__doc__ = f"Store-conditionals that succeeded although they must not, at level {chosen}."
     return checker
 
 
@@ -104,7 +109,7 @@ def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: 
 
 
 def _last_step(trace: Trace, vcpu: str, number: int) -> list[int]:
-    """The last step of an instruction that its vCPU itself took; empty if it took none."""
+    """Return the last step of an instruction that its vCPU itself took, as a list; empty if it took no step."""
     steps = [
         step
         for step, event in enumerate(trace.events)
@@ -148,7 +153,7 @@ def _without(trace: Trace, attempt: Attempt, why: str, before: list[int]) -> Fin
 
 
 def _succeeded(trace: Trace, attempt: Attempt) -> str:
-    """Which store-conditional it is, and what it did."""
+    """Describe which store-conditional it is, and what it did."""
     instruction = attempt.instruction
     address = trace.events[attempt.evidence(trace)].op.address if attempt.writes else instruction.address
     refused = instruction.completed and instruction.result is not None and not instruction.result

@@ -1,8 +1,8 @@
 """The location of one instruction, as the instruction's own operations saw it and left it.
 
-Operations have physical addresses and an instruction has a virtual one. A page is mapped as a whole, so the place of a
-byte in its page says which byte of the instruction it is; that it lies in the right frame is checked against all
-frames that the page table ever had for the page.
+Operations have physical addresses, an instruction has a virtual one. A page is mapped as a whole, so the offset of a
+byte in its page identifies the byte of the instruction; its frame is checked against all frames that the page table
+ever had for the page.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_
 
 
 class Mapping:
-    """Which frames a page may be in, at some time of an execution."""
+    """The frames that a page may have been in, at some time of an execution."""
 
     def __init__(self, trace: Trace) -> None:
         self.endian = trace.endian
@@ -33,7 +33,7 @@ class Mapping:
 
     @cached_property
     def _set(self) -> dict[int, set[int]]:
-        """By page number the frames that the guest put into the page table."""
+        """The frames that the guest put into the page table, by page number."""
         found: dict[int, set[int]] = {}
         for event in self._trace.events:
             entry = entry_set_by(event.op)
@@ -50,8 +50,14 @@ class Mapping:
 class Access(msgspec.Struct, frozen=True, gc=False):
     """An operation that touches the location.
 
-    offset: of its first byte from that of the location. read, written: its values, None if it does not do that. mapped:
-    whether all its bytes are where the page table has them.
+    Attributes:
+        event: The event of the operation.
+        address: Physical address of the operation.
+        offset: Distance of its first byte from that of the location, in bytes.
+        width: Width of the operation in bytes.
+        read: The value read; None if it does not read.
+        written: The value written; None if it does not write.
+        mapped: Whether all its bytes are where the page table maps them.
     """
 
     event: Event
@@ -64,7 +70,7 @@ class Access(msgspec.Struct, frozen=True, gc=False):
 
 
 class Values(dict[int, int]):
-    """Offset -> value of the location's part there. As text: the number that the parts make together."""
+    """Offset -> value of the location's part there; as text, the number that the parts form together."""
 
     def __init__(self, width: int, part: int, endian: Endian) -> None:
         super().__init__()
@@ -79,10 +85,15 @@ class Values(dict[int, int]):
 
 
 class Location:
-    """What the operations of one instruction read and wrote, part by part.
+    """The values that the operations of one instruction read and wrote, part by part.
 
-    Parts are of one size, the largest that every operation consists of. accesses: the operations, in order.
-    read: of each part what was read last. left: what was written last.
+    All parts have one size, the largest that divides every operation.
+
+    Attributes:
+        width: Width of the location in bytes.
+        accesses: The operations, in order.
+        read: By part, the value last read.
+        left: By part, the value last written.
     """
 
     def __init__(self, mapping: Mapping, instruction: Instruction, events: Sequence[Event]) -> None:
@@ -91,7 +102,7 @@ class Location:
         self.mask = (1 << 8 * width) - 1
         self.accesses: list[Access] = []
         for event in events:
-            if event.actor == instruction.vcpu:  # not the drain of a store that is known since it was buffered
+            if event.actor == instruction.vcpu:  # not the drain of a store, which counts since it was buffered
                 self.accesses += self._accesses(event)
         part = min((access.width for access in self.accesses), default=width)
         even = all(a.mapped and a.offset % part == 0 == a.width % part for a in self.accesses) and width % part == 0
@@ -102,19 +113,19 @@ class Location:
             self._note(access)
 
     def parts(self, value: int) -> Iterator[tuple[int, int]]:
-        """The parts of `value`, each with its offset."""
+        """Return the parts of `value`, each with its offset."""
         return self._split(value & self.mask, 0, self.width)
 
     def readable(self, at: int) -> Collection[int]:
-        """What the part at `at` may be taken for: what the last write to it rests on, or any value that was read."""
+        """Return the values that the result may have at `at`: the value under the last write, or any value read."""
         if at in self.left:
             return (self._before[at],) if at in self._before else ()
         return self._seen.get(at, ())
 
-    def changed(self, *, beside: bool = False) -> bool:
-        """Whether anything else was written than what had been read there; `beside`: around the location, not in it."""
+    def changed(self, *, outside: bool = False) -> bool:
+        """Whether a part was changed from the value read there; with `outside`, a part outside the location."""
         return any(
-            self._before.get(at) != value for at, value in self.left.items() if (0 <= at < self.width) is not beside
+            self._before.get(at) != value for at, value in self.left.items() if (0 <= at < self.width) is not outside
         )
 
     def _accesses(self, event: Event) -> Iterator[Access]:
@@ -151,7 +162,7 @@ class Location:
     def _note(self, access: Access) -> None:
         if access.read is not None:
             for at, part in self._parts_of(access, access.read):
-                if self.left.get(at) != part:  # else it sees what the instruction itself wrote, a mark say
+                if self.left.get(at) != part:  # otherwise it sees what the instruction itself wrote, e.g. a mark
                     self.read[at] = part
                 self._seen.setdefault(at, set()).add(part)
         if access.written is not None:

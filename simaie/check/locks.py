@@ -1,8 +1,8 @@
-"""Host mutexes and guest instructions: none is held past the end of one, and no vCPU holds two if the scheme says so.
+"""Host mutexes and guest instructions: no mutex is held past the end of an instruction, and one per vCPU if promised.
 
-An instruction that ends while it holds a lock, be it by a fault, has leaked it: sooner or later somebody waits
-for ever. That holds for every scheme. An instruction that the end of the execution cut short had no chance
-to unlock, and is not judged.
+An instruction that ends while it holds a lock, even by a fault, has leaked it: eventually a vCPU waits forever. That
+holds for every scheme. An instruction that the end of the execution cut short had no chance to unlock, and is not
+judged.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _LOCK, _UNLOCK = Kind.LOCK, Kind.UNLOCK
 
 
 def lock_leak(trace: Trace) -> Iterable[Finding]:
-    """A mutex that was still held after the instruction that locked it. Steps: the lock, and the unlock if any."""
+    """Find mutexes still held after the instruction that locked them. Steps: the lock, and the unlock if any."""
     return _leaks(trace) if _LOCK in trace.kinds else ()
 
 
 def locks_per_vcpu(trace: Trace) -> Iterable[Finding]:
-    """A second mutex taken by a vCPU that already holds one, under a scheme that promises one at a time."""
+    """Find second mutexes taken by a vCPU that already holds one, under a scheme that promises one at a time."""
     return _second_locks(trace) if Promise.ONE_LOCK in trace.promises and _LOCK in trace.kinds else ()
 
 
 def _leaks(trace: Trace) -> Iterator[Finding]:
-    held: dict[Cell, int] = {}  # a mutex has one holder, so the mutex says who
+    held: dict[Cell, int] = {}  # a mutex has one holder, so the mutex identifies the holder
     for step in trace.mutex_steps:
         event = trace.events[step]
         kind = event.op.kind
@@ -49,7 +49,7 @@ def _leaks(trace: Trace) -> Iterator[Finding]:
 
 
 def _had_ended(trace: Trace, locking: Event, last: dict[str, Instruction | None]) -> bool:
-    """Whether the instruction of `locking`, which never unlocked, had come to its end."""
+    """Whether the instruction of `locking`, which never unlocked, had ended."""
     instruction = locking.instruction
     if trace.ending is Ending.FINISHED or (instruction is not None and instruction.completed):
         return True

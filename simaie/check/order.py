@@ -1,14 +1,14 @@
-"""One order of the steps of an execution for all executions that are equivalent to it.
+"""A canonical order of the steps of an execution, the same for all equivalent executions.
 
-Two executions are equivalent if swapping adjacent independent operations turns one into the other: then they have one
-Mazurkiewicz trace, of which an exhaustive search runs only one execution. What a checker finds must not depend on which
-one that is. A checker that judges by the order of dependent operations alone judges all of them alike; where it has a
-choice of evidence (several races at one place, several cycles), it takes the first in the order that is made here.
+Two executions are equivalent if swapping adjacent independent operations turns one into the other: they have the same
+Mazurkiewicz trace, of which an exhaustive search runs only one execution. The findings of a checker must not depend on
+which one that is. A checker that judges only by the order of dependent operations judges all of them alike. If it has a
+choice of evidence (several races at one place, several cycles), it takes the first in the canonical order.
 
-Dependent are conflicting operations (`simaie.op.conflict`), the steps of one actor, and what a vCPU's store buffers
-order: a store enters a buffer before it drains, drains of overlapping stores keep the order in which the stores
-entered, what waits for the buffers comes after the drains, and no drain overtakes a store-store fence. A vCPU's own
-load and its own drain are independent: the load finds the same value before and after.
+Dependent operations are conflicting operations (`simaie.op.conflict`), the steps of one actor, and what a vCPU's store
+buffers order: a store enters a buffer before it drains; drains of overlapping stores keep the order in which the stores
+entered; an operation that waits for the buffers comes after the drains; and no drain overtakes a store-store fence. A
+vCPU's own load and its own drain are independent: the load finds the same value before and after.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _THREADS = (Kind.SPAWN, Kind.JOIN, Kind.EXIT)
 
 
 def canonical_places(trace: Trace) -> list[int]:
-    """The place of each step in an order that keeps dependent steps as they are, the same for equivalent traces.
+    """Return the place of each step in an order that preserves dependent steps and is the same for equivalent traces.
 
-    The actor with the first name goes on as far as it can, then the next, and so on, round after round.
+    The actor with the first name runs as long as it can, then the next, and so on, round after round.
     """
     before = predecessors(trace)
     queues: dict[str, list[int]] = {}
@@ -50,19 +50,19 @@ def canonical_places(trace: Trace) -> list[int]:
 
 
 def predecessors(trace: Trace) -> list[list[int]]:
-    """For each step, the steps of other actors that it must directly follow; those of its own actor are understood."""
+    """Return for each step the steps of other actors that it must directly follow; its own actor's are implied."""
     return list(_Sweep(trace.events).run())
 
 
 def keeps_stores_apart(op: Op) -> bool:
-    """Whether the vCPU's stores behind `op` drain only after those before it; `op` itself counts as behind."""
+    """Whether stores of the vCPU after `op` drain only after those before it; `op` itself counts as after."""
     if op.kind is Kind.FENCE:
         return bool(parse_barrier(op.note) & Barrier.ST_ST)
     return op.kind is Kind.BUFFER and op.value.order is Order.RELEASE
 
 
 class _Place(msgspec.Struct):
-    """The last write, by whom, and the last write by another vCPU before it; -1 if none. readers: since, by actor."""
+    """A location: its last write, that write's vCPU, the last write by another vCPU before (-1: none), reads since."""
 
     write: int = -1
     vcpu: str = ""
@@ -76,11 +76,11 @@ class _Sweep:
         ranges = [part for event in events for part in event.op.places if part.width]
         self._locations = locations(ranges)
         self._places: dict[Hashable, _Place] = {}
-        self._last: dict[str, int] = {}  # of each actor
+        self._last: dict[str, int] = {}  # by actor
         self._spawned: dict[str, int] = {}
         self._world = -1
         self._reserved: dict[str, Op] = {}
-        self._entries: dict[str, list[int]] = {}  # by buffer: the stores that wait there
+        self._entries: dict[str, list[int]] = {}  # by buffer: the waiting stores
         self._drains: dict[str, dict[str, list[tuple[int, int]]]] = {}  # vCPU -> buffer -> entries and drains
         self._fences: dict[str, list[int]] = {}  # by vCPU
 
@@ -110,7 +110,7 @@ class _Sweep:
             self._reserved[actor] = op
         parts: Iterable[Op] = op.places
         if op.kind is Kind.STORE_CONDITIONAL and actor in self._reserved:
-            parts = (op, self._reserved.pop(actor))  # whether it stores is decided by writes to what was reserved
+            parts = (op, self._reserved.pop(actor))  # writes to the reserved bytes decide whether it stores
         for part in parts:
             if part.cell is not None:
                 yield part.cell
@@ -118,7 +118,7 @@ class _Sweep:
                 yield from self._locations[part.address, part.width]
 
     def _at(self, name: Hashable, step: int, actor: str, vcpu: str, wrote: bool) -> Iterator[int]:
-        """What a step at a place must follow, and take note of it."""
+        """Yield the steps that a step at a place must follow, and record the step."""
         place = self._places.setdefault(name, _Place())
         if not wrote:
             write = place.foreign if place.vcpu == vcpu else place.write
@@ -141,7 +141,7 @@ class _Sweep:
     # -- store buffers ----------------------------------------------------------------------------
 
     def _of_buffers(self, step: int, event: Event, vcpu: str) -> Iterator[int]:
-        """What a step must follow because of its vCPU's store buffers, and take note of it."""
+        """Yield the steps that a step must follow because of its vCPU's store buffers, and record the step."""
         op = event.op
         if event.actor != vcpu:
             waiting = self._entries.get(event.actor)
@@ -159,7 +159,7 @@ class _Sweep:
             self._entries.setdefault(buffer_name(vcpu, op.note), []).append(step)
 
     def _fenced(self, vcpu: str, buffer: str, entry: int) -> Iterator[int]:
-        """The last drain of each other buffer whose store entered before a fence that `entry` stands behind."""
+        """Yield the last drain of each other buffer whose store entered before a fence that precedes `entry`."""
         fence = max((step for step in self._fences.get(vcpu, ()) if step <= entry), default=-1)
         for other, drained in self._drains.get(vcpu, {}).items():
             if other != buffer:

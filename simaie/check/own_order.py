@@ -1,11 +1,11 @@
-"""Which transactions of a vCPU come before which others of its own: those of which every access does.
+"""The order of a vCPU's own transactions: one precedes another if all its accesses precede all of the other's.
 
-Without store buffers that is so if the one has ended before the other begins. With them a store takes effect late, and
-only what is the same in all equivalent executions counts as order (`simaie.check.order`): before an access that
-takes effect at once come those stores that were buffered before the last operation that waits for the buffers; before a
-buffered store come the earlier ones of the same buffer, and those on the other side of a store-store fence.
+Without store buffers that is so if the one has ended before the other begins. With buffers a store takes effect late,
+and only an order that all equivalent executions share counts (`simaie.check.order`). Before an access that takes effect
+at once come the stores that were buffered before the last operation that waits for the buffers. Before a buffered store
+come the earlier ones of the same buffer, and those on the other side of a store-store fence.
 
-For each transaction only the latest that come before it are named, since the others come before these.
+For each transaction only its latest predecessors are returned, since the others precede these.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ __all__ = ["own_order"]
 
 
 class _Span(msgspec.Struct):
-    """A transaction in the steps of its vCPU: where its first and its last access were issued.
+    """A transaction in the steps of its vCPU.
 
-    settled: the step from which on accesses that take effect at once come after it; fenced: the same of buffered
-    stores. stores: whether all its accesses are buffered stores.
+    Attributes:
+        number: Number of the transaction.
+        first: The step at which its first access was issued.
+        last: The step at which its last access was issued.
+        settled: The step from which on accesses that take effect at once come after it.
+        fenced: The step from which on buffered stores come after it.
+        stores: Whether all its accesses are buffered stores.
     """
 
     number: int
@@ -38,14 +43,18 @@ class _Span(msgspec.Struct):
     stores: bool = True
 
     def precedes(self, other: _Span) -> bool:
-        """Whether every access comes before every one of `other`, a later transaction of the same vCPU."""
+        """Whether every access precedes every access of `other`, a later transaction of the same vCPU."""
         return self.last < other.first and (self.fenced if other.stores else self.settled) <= other.first
 
 
 def own_order(trace: Trace, accesses: Sequence[Access], of: Sequence[int], vcpus: Sequence[str]) -> list[list[int]]:
-    """For each transaction, the numbers of those of the same vCPU that come directly before it.
+    """Return for each transaction the numbers of its direct predecessors on the same vCPU.
 
-    of: the number of each access's transaction; vcpus: of each transaction.
+    Args:
+        trace: The execution.
+        accesses: The accesses to RAM.
+        of: By access, the number of its transaction.
+        vcpus: By transaction, its vCPU.
     """
     spans = _spans(accesses, of)
     by_vcpu: dict[str, list[_Span]] = {}
@@ -77,7 +86,7 @@ def _spans(accesses: Sequence[Access], of: Sequence[int]) -> dict[int, _Span]:
 
 
 class _Buffers:
-    """By vCPU: the steps that wait for the buffers, those that keep its stores apart, and whether it has one buffer."""
+    """By vCPU: the steps that wait for the buffers, those that separate its stores, and its buffers."""
 
     def __init__(self, trace: Trace) -> None:
         self._never = len(trace.events)
@@ -93,7 +102,7 @@ class _Buffers:
                 self._fences.setdefault(event.actor, []).append(step)
 
     def settle(self, span: _Span, access: Access) -> None:
-        """Note how long the effect of `access`, one of the transaction's, may take."""
+        """Record how long the effect of `access`, an access of the transaction, may take."""
         if access.entered < 0:
             return
         vcpu = owner_of(access.event.actor)
@@ -108,7 +117,7 @@ def _next(steps: Sequence[int], after: int, never: int) -> int:
 
 
 def _link(spans: Sequence[_Span], found: list[list[int]]) -> None:
-    """Name the predecessors of each of a vCPU's transactions, which are sorted by their beginning."""
+    """Record the predecessors of each of a vCPU's transactions, which are sorted by their beginning."""
     settling = _Frontier(sorted(spans, key=lambda span: (span.settled, span.first)), by_fences=False)
     fencing = _Frontier(sorted(spans, key=lambda span: (span.fenced, span.first)), by_fences=True)
     for span in spans:
@@ -117,7 +126,7 @@ def _link(spans: Sequence[_Span], found: list[list[int]]) -> None:
 
 
 class _Frontier:
-    """Goes through a vCPU's transactions as they are over; keeps those that none that is over follows."""
+    """Goes through a vCPU's transactions as they end; keeps the ended ones that have no ended successor."""
 
     def __init__(self, spans: Sequence[_Span], *, by_fences: bool) -> None:
         self._spans = spans
@@ -126,7 +135,7 @@ class _Frontier:
         self._latest: list[_Span] = []
 
     def at(self, step: int) -> list[_Span]:
-        """Those that are over at `step`, without those that come before others of them."""
+        """Return the transactions ended at `step` that precede no other ended one."""
         while self._at < len(self._spans) and self._over[self._at] <= step:
             span = self._spans[self._at]
             if span.last >= step:

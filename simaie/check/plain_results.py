@@ -1,6 +1,6 @@
-"""A quick look at an instruction whose operations are all on its location, or on equal parts of it: most are so simple.
+"""A fast test of instructions whose operations are all on their location, or on equal parts of it, as most are.
 
-It knows the simplest cases only of the rules of `simaie.check.results`, which takes a closer look at the others.
+It covers only the simplest cases of the rules of `simaie.check.results`, which examines the others.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ _Parts = dict[int, Any]  # by offset from the location's address
 
 
 def plainly_right(instruction: Instruction, events: Sequence[Event], endian: Endian) -> bool:
-    """Whether `instruction`, made of `events`, is right beyond doubt; False if it takes a closer look to tell."""
+    """Whether `instruction`, performed by `events`, is certainly correct; False if it needs a full examination.
+
+    Args:
+        instruction: The instruction.
+        events: Its events.
+        endian: Byte order of guest RAM.
+    """
     if len(events) == 1 and _is_the_same(events[0], instruction):
         return True
     seen: _Parts = {}
-    before: _Parts = {}  # what was seen under the last write
+    before: _Parts = {}  # the value read under the last write
     left: _Parts = {}
     width, address = 0, instruction.address
     for event in events:
@@ -62,7 +68,7 @@ def plainly_right(instruction: Instruction, events: Sequence[Event], endian: End
 
 
 def _is_the_same(event: Event, instruction: Instruction) -> bool:
-    """Whether the one operation of an instruction is the host's operation of the same meaning."""
+    """Whether the single operation of an instruction is the host's operation of the same meaning."""
     op, effect = event.op, instruction.effect
     if op.address != instruction.address or op.width != instruction.width or event.value != instruction.result:
         return False
@@ -73,7 +79,7 @@ def _is_the_same(event: Event, instruction: Instruction) -> bool:
 
 def _agrees_as_a_whole(instruction: Instruction, seen: _Parts, before: _Parts, left: _Parts) -> bool:
     if any(seen) or any(left):
-        return False  # elsewhere
+        return False  # at another address
     effect, result = instruction.effect, instruction.result
     if _must_store(instruction):
         return bool(left.get(0) == effect)
@@ -87,7 +93,7 @@ def _agrees_as_a_whole(instruction: Instruction, seen: _Parts, before: _Parts, l
 def _agrees_in_parts(
     instruction: Instruction, width: int, endian: Endian, seen: _Parts, before: _Parts, left: _Parts
 ) -> bool:
-    """Whether each part of so many bytes was dealt with as asked."""
+    """Whether each part of `width` bytes was read and written as asked."""
     whole, result, effect = instruction.width, instruction.result, instruction.effect
     places = _layout(whole, width, endian)
     if not places or not (seen.keys() <= places.keys() and left.keys() <= places.keys()):
@@ -111,7 +117,7 @@ def _agrees_in_parts(
 
 @cache
 def _layout(whole: int, width: int, endian: Endian) -> dict[int, int]:
-    """The offset of each part of `width` bytes -> by how many bits it is shifted in the number; empty if none fit."""
+    """Return offset of each part of `width` bytes -> its shift in bits in the number; empty if the parts do not fit."""
     if whole % width:
         return {}
     last = whole - width
@@ -124,7 +130,7 @@ def _must_store(instruction: Instruction) -> bool:
 
 
 def made_of(old: Any, effect: Effect) -> Any:
-    """What `effect` makes of the value `old` of a location; None makes nothing of it."""
+    """Return the value that `effect` makes of the value `old` of a location; an effect of None keeps it."""
     if isinstance(effect, Function):
         return effect.apply(old)
     if isinstance(effect, tuple):

@@ -1,6 +1,6 @@
-"""What a checker can only judge if the program says it: by a checker that somebody asks for, silence would be a lie.
+"""Prerequisites of checkers that need the program to record something; a silent pass would mislead.
 
-Among the usual checkers those that have nothing to judge just find nothing. One that is asked for by name or as a
+Among the default checkers, one with nothing to judge finds nothing. A checker that is requested by name or as a
 function is asked a question, and "nothing found" would be an answer to it.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["Prerequisites", "require_answers"]
 
 
 class Prerequisites:
-    """Those of `checkers` that no execution so far told enough to judge it."""
+    """The checkers that have not yet seen an execution that they can judge."""
 
     def __init__(self, checkers: Iterable[Checker]) -> None:
         self._lacking = [(checker, *need) for checker in checkers if (need := _need(checker)) is not None]
@@ -28,30 +28,30 @@ class Prerequisites:
         return bool(self._lacking)
 
     def hear(self, trace: Trace) -> None:
-        """Take note of what one more execution tells. One that was cut short may not have come to it."""
+        """Record one more execution; one that was cut short may not have reached what a checker needs."""
         self._lacking = [lack for lack in self._lacking if not (lack[1](trace) or trace.truncated)]
 
     def complain(self, program: str) -> None:
-        """Raise UsageError if there is one."""
+        """Raise UsageError if a checker has seen no execution that it can judge."""
         for checker, _, words in self._lacking:
             raise UsageError(f"{name_of(checker)} has nothing to judge: program {program!r} {words}")
 
 
 def require_answers(checkers: Iterable[Checker], trace: Trace) -> None:
-    """Raise UsageError if one of `checkers` cannot judge `trace`, since its program does not say what that takes."""
+    """Raise UsageError if a checker cannot judge `trace`, because its program does not record what that needs."""
     unanswered = Prerequisites(checkers)
     unanswered.hear(trace)
     unanswered.complain(trace.program)
 
 
 def _need(checker: Checker) -> tuple[Callable[[Trace], bool], str] | None:
-    """Whether a trace tells enough for `checker`, and what it takes."""
+    """Return a test whether a trace is enough for `checker`, and what is missing if not; None if any trace is."""
     if getattr(checker, "judges_calls", False):
         return _calls, "records no call; do so by `async with cpu.call(name, *args) as call:`"
     if checker is atomic_blocks:
         return _blocks, "marks no block as atomic; do so by `async with cpu.atomic(name):`"
     if checker is final_check:
-        return _checked, "has no final check; give it one: Program(..., final=...)"
+        return _checked, "has no final check; pass one: Program(..., final=...)"
     return None
 
 
@@ -64,4 +64,4 @@ def _blocks(trace: Trace) -> bool:
 
 
 def _checked(trace: Trace) -> bool:
-    return trace.accepted is not None or trace.ending is not Ending.FINISHED  # it is only asked about an end
+    return trace.accepted is not None or trace.ending is not Ending.FINISHED  # it runs only at a regular end

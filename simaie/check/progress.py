@@ -1,8 +1,8 @@
-"""Executions that stand still: who waits for what, who has it, and the cycle of waiting if there is one.
+"""Executions that are stuck: which vCPU waits for what, which holds it, and the cycle of waits if there is one.
 
-A *deadlock* is a set of vCPUs none of which can ever step again; it is a *livelock* when among them is a guest that
-spins on a location, since a real machine would burn time there for ever. The engine says which
-(`Ending`); the holders are read off the events.
+A *deadlock* is a set of vCPUs none of which can ever step again. It is a *livelock* if one of them spins on a location,
+since a real machine would burn time there forever. The engine distinguishes the two (`Ending`); the holders are read
+off the events.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ _STUCK = {Ending.DEADLOCK: "deadlock", Ending.LIVELOCK: "livelock"}
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """One stuck vCPU. vcpu: who waits; what: for what, in words; holders: who would have to act, as far as known.
+    """The wait of one stuck vCPU.
 
-    step: the event by which the holders have it, or None.
+    Attributes:
+        vcpu: The vCPU that waits.
+        what: What it waits for, as text.
+        holders: The vCPUs that would have to act, as far as known.
+        step: The event by which the holders got it, or None.
     """
 
     vcpu: str
@@ -36,12 +40,12 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def progress(trace: Trace) -> Iterable[Finding]:
-    """At most one finding, of kind ``deadlock`` or ``livelock``; those of the cycle are named first."""
+    """Find a deadlock or livelock, at most one; the vCPUs of the cycle are listed first."""
     return (_stuck(trace, _STUCK[trace.ending]),) if trace.ending in _STUCK else ()
 
 
 def waits(trace: Trace) -> tuple[Wait, ...]:
-    """Who waited for what at the end of an execution that got stuck, in structural order."""
+    """Return the waits of the vCPUs at the end of a stuck execution, in structural order."""
     held = _held(trace)
     return tuple(_wait(trace, vcpu, op, held) for vcpu, op in trace.waiting.items())
 
@@ -70,7 +74,7 @@ def _sentence(trace: Trace, wait: Wait) -> str:
 
 
 def _held(trace: Trace) -> dict[Cell | None, tuple[str, int]]:
-    """What was held at the end, by whom and since which step; None stands for the stopped world."""
+    """Return what was held at the end, with the holder and the step since; the key None is the stopped world."""
     held: dict[Cell | None, tuple[str, int]] = {}
     for step, event in enumerate(trace.events):
         kind = event.op.kind
@@ -101,8 +105,7 @@ def _wait(trace: Trace, vcpu: str, op: Op, held: dict[Cell | None, tuple[str, in
 
 
 def _last_write(trace: Trace, op: Op) -> int | None:
-    """The event that wrote RAM where `op` looks, and that nothing wrote after; of several, one that all equivalent
-    executions agree on."""
+    """Return the last write to RAM where `op` looks; of several, one on which all equivalent executions agree."""
     latest = {
         byte: step
         for part in op.places
@@ -117,7 +120,7 @@ def _last_write(trace: Trace, op: Op) -> int | None:
 
 
 def _inside(trace: Trace, vcpu: str) -> tuple[str, ...]:
-    """The waiting vCPUs, other than `vcpu`, that were left in the middle of a guest instruction."""
+    """Return the waiting vCPUs, other than `vcpu`, that were left in the middle of a guest instruction."""
     last = {event.actor: event.instruction for event in trace.events}
     return tuple(
         other
@@ -130,12 +133,12 @@ def _inside(trace: Trace, vcpu: str) -> tuple[str, ...]:
 
 
 def _cycle(found: tuple[Wait, ...]) -> tuple[str, ...]:
-    """vCPUs each of which waits for the next and the last for the first; empty if there is no cycle."""
+    """Return vCPUs each of which waits for the next and the last for the first; empty if there is no cycle."""
     graph: TopologicalSorter[str] = TopologicalSorter({wait.vcpu: wait.holders for wait in found})
     try:
         graph.prepare()
     except CycleError as error:
-        ring: list[str] = error.args[1]  # each is waited for by the next; first and last are the same
+        ring: list[str] = error.args[1]  # the next waits for each; first and last are the same
         forward = ring[:0:-1]
         start = min(range(len(forward)), key=lambda i: forward[i])
         return (*forward[start:], *forward[:start])

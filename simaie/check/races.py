@@ -1,19 +1,19 @@
-"""Data races: two plain accesses to one place, one of them a write, that no synchronisation orders.
+"""Data races: two plain accesses to one place, at least one of them a write, that no synchronisation orders.
 
-Order is happens-before: within a vCPU; from a spawn to the new thread and from a thread's end to who joins it; from an
-unlock to the next lock of the same mutex that the *guest* asks for (by an exception, say: what a scheme locks
-inside an access is not the guest's); and through synchronisation places. A place is one if in this execution an atomic
-instruction, an exclusive or a wait touches it. What writes it releases, and what reads it acquires from the last write:
-plain accesses too, as the store does that unlocks a spinlock. Accesses to such places do not race.
+The order is happens-before: within a vCPU; from a spawn to the new thread, and from a thread's end to its join; from an
+unlock to the next lock of the same mutex that the *guest* requests (by an exception, say; what a scheme locks inside an
+access is not the guest's); and through synchronisation places. A place is one if in this execution an atomic
+instruction, an exclusive or a wait touches it. A write to it releases, and a read of it acquires from the last write.
+Plain accesses do so too, such as the store that unlocks a spinlock. Accesses to such places do not race.
 
-A buffered store takes effect when it drains, but what happens before it is what its vCPU knew when it issued the store.
-A load that finds its own vCPU's store in the buffer acquires nothing, and is compared with others as if it came right
-after the drain of that store. So equivalent executions (`simaie.check.order`) have races at the same places; the
-first of each place is that in the order that they share.
+A buffered store takes effect when it drains, but happens after what its vCPU knew when it issued the store. A load that
+finds its own vCPU's store in the buffer acquires nothing, and is compared with others as if it came right after the
+drain of that store. So equivalent executions (`simaie.check.order`) have races at the same places; the first race of
+each place is the first in the order that they share.
 
 Clocks of vCPUs, and for each location the last write and the reads since: C. Flanagan, S. N. Freund, "FastTrack:
-Efficient and Precise Dynamic Race Detection", PLDI 2009. Linear in the trace for a given number of vCPUs. That two
-accesses race is no error by itself, since a machine's plain accesses are well defined: so this is asked for by name.
+Efficient and Precise Dynamic Race Detection", PLDI 2009. Linear in the trace for a given number of vCPUs. A race of two
+accesses is no error by itself, since a machine's plain accesses are well defined; so this checker runs only on request.
 """
 
 from __future__ import annotations
@@ -41,20 +41,25 @@ _Pairs = dict[tuple[int, int], tuple[Access, Access]]  # by their steps
 
 
 def data_races(trace: Trace) -> Iterable[Finding]:
-    """The first race at each place. Steps and vcpus: of the earlier access and of the later one."""
+    """Find the first race at each place. Steps and vcpus: of the earlier access and of the later one."""
     if any(True for _ in _Sweep(trace, range(len(trace.events))).run()):
         yield from _Sweep(trace, canonical_places(trace)).run()
 
 
 class _Place(msgspec.Struct):
-    """A plain location: the last write and, by vCPU, the last reads since; each as (time of its vCPU, access)."""
+    """A plain location: its last write and, by vCPU, the last reads since; each as (time of its vCPU, access)."""
 
     write: tuple[int, Access] | None = None
     reads: dict[str, tuple[int, Access]] = {}
 
 
 class _Sweep:
-    """Goes through the accesses and what orders them. when: for each step, its place in the order of going through."""
+    """Goes through the accesses and what orders them.
+
+    Args:
+        trace: The execution.
+        when: By step, its place in the order of the sweep.
+    """
 
     def __init__(self, trace: Trace, when: Sequence[int]) -> None:
         self._accesses = sorted(ram_accesses(trace), key=lambda access: when[access.step])
@@ -70,7 +75,7 @@ class _Sweep:
         self._ordering.sort(key=lambda step: when[step])
         self._events, self._when = trace.events, when
         self._clocks: dict[str, Clock] = {}
-        self._issued: dict[int, Clock] = {}  # of buffered stores, by the step at which they entered
+        self._issued: dict[int, Clock] = {}  # of buffered stores, by the step at which they entered the buffer
         self._looked: dict[int, Clock] = {}  # of late reads, by index
         self._released: dict[int | Cell | None, Clock] = {}  # by synchronisation place, and by mutex
         self._plain: dict[int, _Place] = {}
@@ -87,7 +92,7 @@ class _Sweep:
                 yield _finding(*pair)
 
     def _touch(self, index: int, access: Access) -> Iterable[tuple[Access, Access]]:
-        """Acquire, look for races, release, in this order: it is one access. Returns the pairs that race."""
+        """Acquire, search for races, release, in this order, for one access; return the pairs that race."""
         places = self._places[access.address, access.width]
         synchronising = [place for place in places if place in self._synchronising]
         me = owner(access.event)
@@ -114,7 +119,7 @@ class _Sweep:
         return pairs.values()
 
     def _compare(self, access: Access, clock: Clock, place: int, pairs: _Pairs) -> None:
-        """Note an earlier access that races with this one at a plain place where no race is known yet."""
+        """Record an earlier access that races with this one at a plain place without a known race."""
         if place in self._synchronising or place in self._racy:
             return
         other = self._race(access, clock, place)
@@ -125,10 +130,10 @@ class _Sweep:
     def _clock(self, vcpu: str) -> Clock:
         return self._clocks.setdefault(vcpu, {vcpu: 1})
 
-    # -- what orders ----------------------------------------------------------------------------
+    # -- synchronisation ------------------------------------------------------------------------
 
     def _order(self, step: int, event: Event) -> None:
-        """A thread operation, a mutex that the guest asked for, or a store that enters a buffer."""
+        """Process a thread operation, a mutex that the guest requested, or a store that enters a buffer."""
         op, me = event.op, owner(event)
         clock = self._clock(me)
         if op.kind is Kind.BUFFER:
@@ -152,10 +157,10 @@ class _Sweep:
         _join(target, clock)
         clock[vcpu] += 1
 
-    # -- what races -----------------------------------------------------------------------------
+    # -- races ----------------------------------------------------------------------------------
 
     def _race(self, access: Access, clock: Clock, location: int) -> Access | None:
-        """An earlier access that races with this one, and take note of this one."""
+        """Return an earlier access that races with this one, or None; record this one."""
         me = owner(access.event)
         place = self._plain.setdefault(location, _Place())
         earlier = [place.write] if place.write is not None else []
@@ -173,7 +178,7 @@ def _synchronises(event: Event) -> bool:
     instruction = event.instruction
     if instruction is None:
         return False
-    # The wait that a PAUSE has become stands for the loads of a spin loop, which are what they are.
+    # An AWAIT that replaces a PAUSE represents the loads of a spin loop, which keep their own kind.
     waits = event.op.kind is Kind.AWAIT and instruction.access is not AccessKind.OTHER
     return waits or instruction.access in _SYNCHRONISING
 

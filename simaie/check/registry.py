@@ -1,4 +1,4 @@
-"""Checkers by name, from the entry-point group ``simaie.checkers``, or as the functions that they are."""
+"""Checkers by name, from the entry-point group ``simaie.checkers``, or as functions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from simaie.protocols import Checker
 
 __all__ = ["CheckerChoice", "blame", "checkers_of", "name_of", "require_findings"]
 
-#: A checker, its name, or ``"name:option=value"`` where the name stands for a function that makes checkers, or for a
-#: checker that knows such a function (`with_options`).
+#: A checker, its name, or ``"name:option=value"`` if the name is that of a function that makes checkers, or of a
+#: checker with such a function (`with_options`).
 CheckerChoice: TypeAlias = Checker | str
 
 
 def checkers_of(choices: Iterable[CheckerChoice]) -> tuple[Checker, ...]:
-    """The checkers that `choices` mean.
+    """Return the checkers that `choices` select.
 
-    Raises UsageError for what is neither a name nor a function, and for an unknown name, with all that are known.
+    Raises:
+        UsageError: A choice is neither a name nor a function, or a name is unknown; the message lists the known names.
     """
     return tuple(map(_checker, require_iterable("checkers", choices, "names or functions")))
 
@@ -46,14 +47,14 @@ def _checker(choice: CheckerChoice) -> Checker:
 
 
 def name_of(checker: Checker) -> str:
-    """What a report calls it."""
+    """Return the name of a checker in reports."""
     return str(getattr(checker, "__name__", type(checker).__name__)).replace("_", "-")
 
 
-_CONTRACT = "a checker takes a trace and gives its findings, () where it has none"
+_CONTRACT = "a checker takes a trace and returns its findings, () if it has no findings"
 
 
-def blame(checker: Checker, error: BaseException) -> None:
+def blame(checker: Checker, error: Exception) -> None:
     """Raise UsageError for `error`, which came out of `checker`, if that is the user's own; a bug of ours stays one."""
     ours = getattr(checker, "__module__", "").startswith("simaie.")
     what, where = raised(error)
@@ -62,7 +63,7 @@ def blame(checker: Checker, error: BaseException) -> None:
 
 
 def require_findings(checker: Checker, given: Iterable[object]) -> None:
-    """Raise UsageError for what is no finding."""
+    """Raise UsageError if an item is not a finding."""
     for item in given:
         if not isinstance(item, Finding):
-            raise UsageError(f"the checker {name_of(checker)!r} gave {item!r}; {_CONTRACT}")
+            raise UsageError(f"the checker {name_of(checker)!r} returned {item!r}; {_CONTRACT}")

@@ -1,17 +1,17 @@
-"""An instruction returned what it read, and left in its location what it was asked to leave there.
+"""Results of instructions: each returned what it read, and left in its location what it was asked to leave there.
 
-Judged is each completed instruction by its own operations alone, with the values that these saw; whether others came in
-between is for the other checkers. Of every byte of its location:
+Each completed instruction is judged by its own operations alone, with the values that these saw; other checkers judge
+what came in between. For every byte of its location:
 
-- a load returns what one of its reads saw, and a load-linked too; neither changes the byte;
-- a store, and a store-conditional that says that it stored, wrote the byte of its value last;
-- a store-conditional that says that it did not store wrote at most what it had read there;
-- a read-modify-write returns what the read saw on which its last write rests, and left what its function makes of that;
-  where that is what was there, it need not write: a failed compare-and-exchange may write the old value back or not.
+- a load or load-linked returns what one of its reads saw, and does not change the byte;
+- a store, or a store-conditional that reports success, last wrote the byte of its value;
+- a store-conditional that reports failure wrote at most what it had read there;
+- a read-modify-write returns the value of the read under its last write, and left what its function makes of that
+  value; if that is the old value, it need not write: a failed compare-and-exchange may write the old value back or not.
 
-An operation may be wider than its instruction if it writes to the bytes around only what it has read there. A store
-that waits in a buffer is written, and a load that the buffer answers has read. An instruction for which the scheme
-performed no operation at all is judged too.
+An operation may be wider than its instruction if it writes to the surrounding bytes only what it has read there. A
+store that waits in a buffer counts as written, and a load that the buffer answers counts as read. An instruction for
+which the scheme performed no operation at all is judged too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOADS = frozenset({AccessKind.LOAD, AccessKind.LOAD_LINKED})
 
 
 def instruction_results(trace: Trace) -> Iterable[Finding]:
-    """One finding for each completed instruction that returned or left another value than it should have."""
+    """Find completed instructions that returned or left a value other than they should have."""
     return _judge(trace) if trace.indirect or trace.silent else ()
 
 
@@ -51,7 +51,7 @@ def _judge(trace: Trace) -> Iterator[Finding]:
 
 
 def _has_result(instruction: Instruction) -> bool:
-    """Whether it has one that can be judged: traces made by hand may lack it."""
+    """Whether the instruction has a result to judge: traces made by hand may lack it."""
     access, result = instruction.access, instruction.result
     if access is _OTHER or not instruction.completed:
         return False
@@ -81,10 +81,10 @@ def _judge_one(
 
 
 def _problem(instruction: Instruction, location: Location) -> str:
-    """What is wrong with it, empty if nothing."""
+    """Return what is wrong with the instruction; empty if nothing is."""
     access, effect, result = instruction.access, instruction.effect, instruction.result
-    if location.changed(beside=True):
-        return "changed bytes beside its location"
+    if location.changed(outside=True):
+        return "changed bytes outside its location"
     if access in _LOADS:
         return _misread(location, result) or ("changed its location" if location.changed() else "")
     if access is _STORE:
@@ -113,7 +113,7 @@ def _not_stored(location: Location, effect: Effect) -> str:
 
 
 def _not_made(location: Location, old: int, effect: Effect) -> str:
-    """Whether what the location was left with is not what `effect` makes of `old`."""
+    """Return the error if the location was left with a value other than `effect` makes of `old`; else empty."""
     if effect is None:
         return ""
     new = made_of(old, effect)

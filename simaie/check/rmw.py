@@ -1,14 +1,13 @@
-"""A locked read-modify-write is one transaction: no other vCPU's write falls between its read and its write.
+"""Atomicity of locked read-modify-writes: no other vCPU's write falls between the read and the write.
 
-It is judged byte by byte, for each byte that the instruction wrote. The byte's window runs from the read on which its
-write rests to the instruction's last write of it; a foreign write to that byte in the window is lost, or torn. So
-the verdict depends on the order of accesses to one byte and on nothing else, and all executions that differ only in the
-order of independent operations get the same. A host atomic (a successful compare-and-swap, say) reads in the very step
-in which it writes, so its window is empty; an instruction that tries again after a failed attempt is judged by the
-attempt that wrote.
+Each byte that the instruction wrote is judged separately. The byte's window is from the read on which its write rests
+to the instruction's last write of it; a foreign write to that byte in the window is lost, or torn. So the verdict
+depends only on the order of accesses to one byte, and all executions that differ only in the order of independent
+operations get the same verdict. A host atomic (a successful compare-and-swap, say) reads in the same step in which it
+writes, so its window is empty. An instruction that retries after a failed attempt is judged by the attempt that wrote.
 
 On a host with store buffers a write takes effect when it drains. A read that the vCPU's own buffer answers, from a
-store of an earlier instruction, has read what that store is about to write: its window begins when that store drains.
+store of an earlier instruction, has read what that store will write: its window begins when that store drains.
 """
 
 from __future__ import annotations
@@ -29,9 +28,11 @@ _ATOMIC, _STORE = AccessKind.ATOMIC, Kind.STORE
 
 
 class _Windows(msgspec.Struct):
-    """Of each byte that an instruction wrote: the step of the read on which its first write rests, and of its last one.
+    """The window of each byte that an instruction wrote.
 
-    A write that reads by itself rests on itself.
+    Attributes:
+        reads: Byte -> the step of the read on which its first write rests; a write that reads rests on itself.
+        writes: Byte -> the step of its last write.
     """
 
     reads: dict[int, int] = {}
@@ -39,7 +40,7 @@ class _Windows(msgspec.Struct):
 
 
 def rmw_atomicity(trace: Trace) -> Iterable[Finding]:
-    """One finding for each atomic instruction, completed or not, into which a foreign write fell.
+    """Find atomic instructions, completed or not, that a foreign write interrupted.
 
     Steps: the instruction's first read, the foreign write, the instruction's last write.
     """
@@ -58,7 +59,7 @@ def _judge(trace: Trace) -> Iterator[Finding]:
 
 
 def _interrupted(events: list[Event]) -> list[tuple[Instruction, list[int]]]:
-    """The atomic instructions with the steps of their RAM accesses, if anything at all happened between these."""
+    """Return the atomic instructions with the steps of their RAM accesses, if any other step came in between."""
     groups: dict[Instruction, list[int]] = {}
     for step, event in enumerate(events):
         instruction = event.instruction
@@ -73,7 +74,7 @@ def _interrupted(events: list[Event]) -> list[tuple[Instruction, list[int]]]:
 
 
 def _windows(events: list[Event], steps: list[int]) -> _Windows:
-    """The windows of an instruction whose RAM accesses are at `steps`; empty if it wrote nothing."""
+    """Return the windows of an instruction whose RAM accesses are at `steps`; empty if it wrote nothing."""
     found = _Windows()
     last_read: dict[int, int] = {}  # by byte
     for step in steps:
@@ -91,7 +92,7 @@ def _windows(events: list[Event], steps: list[int]) -> _Windows:
 
 
 def _guilty(trace: Trace, instruction: Instruction, windows: _Windows) -> tuple[int, int] | None:
-    """The lowest byte into whose window a foreign write fell, and the step of the first such write; else None."""
+    """Return the lowest byte whose window has a foreign write, and the step of the first such write; else None."""
     low, high = min(windows.writes), max(windows.writes)
     begin, end = min(windows.reads.values()), max(windows.writes.values())
     if first_foreign_write(trace, instruction.vcpu, low, high - low + 1, begin, end) is None:
@@ -104,7 +105,7 @@ def _guilty(trace: Trace, instruction: Instruction, windows: _Windows) -> tuple[
 
 
 def _first_inside(trace: Trace, instruction: Instruction, byte: int, read: int, write: int) -> int | None:
-    """The first foreign write to `byte` in its window; None if there is none."""
+    """Return the first foreign write to `byte` in its window, or None."""
     found: int | None = None
     for step in writes_to(trace, byte, 1, read):
         if step >= write:
@@ -119,7 +120,7 @@ def _first_inside(trace: Trace, instruction: Instruction, byte: int, read: int, 
 
 def _finding(events: list[Event], instruction: Instruction, windows: _Windows, byte: int, foreign: int) -> Finding:
     guilty = events[foreign]
-    # Of the writes only those that one actor performs are in the same order in all equivalent executions.
+    # Only writes of one actor are in the same order in all equivalent executions.
     writer = events[windows.writes[byte]].actor
     last = max(step for step in windows.writes.values() if events[step].actor == writer)
     first = min(windows.reads.values(), default=last)

@@ -1,18 +1,18 @@
-"""Conflict serializability: is there a serial order of the transactions that leads to the same conflicts?
+"""Conflict serializability: whether a serial order of the transactions leads to the same conflicts.
 
-What a transaction is stands in `simaie.check.transactions`, the algorithm in `simaie.check.conflict_graph`. A
-finding is a cycle of the conflict graph, each edge with its two operations, one finding for each knot of cycles: two
-operations of one transaction with a foreign one between them where there are such, then labelled with the pattern.
-All equivalent executions have the same graph; they also get the same findings, since the evidence is looked for in an
+`simaie.check.transactions` defines a transaction, `simaie.check.conflict_graph` is the algorithm. A finding is a cycle
+of the conflict graph, each edge with its two operations; there is one finding for each knot of cycles. If two
+operations of one transaction have a foreign one between them, the finding shows these three, labelled with the pattern.
+All equivalent executions have the same graph. They also get the same findings, since the evidence is selected in an
 order that they share (`simaie.check.order`).
 
-`serializability` judges every guest instruction, so it finds what an instruction set never promised too: an x86
-read-modify-write without LOCK is a transaction that others interrupt. Hence it is asked for by name.
-`atomic_blocks` judges what the guest itself calls atomic, and is silent without such a block. A block around a loop
-that tries again (load-linked, store-conditional, again) is interrupted by whoever makes it try again: put one
-attempt in the block, not the loop.
+`serializability` judges every guest instruction, so it also finds what an instruction set never guaranteed: an x86
+read-modify-write without LOCK is a transaction that others may interrupt. Therefore it runs only on request.
+`atomic_blocks` judges the blocks that the guest declares atomic, and finds nothing without such a block. A block around
+a retry loop (load-linked, store-conditional, again) is interrupted by any write that makes it retry: put one attempt in
+the block, not the loop.
 
-Stores to a location that nobody reads in between (W-W-W) make a cycle too, as conflicts go.
+Stores to a location that no operation reads in between (W-W-W) form a cycle too, by the definition of conflicts.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = ["atomic_blocks", "serializability"]
 
 KIND, BLOCKS_KIND = "serializability", "atomic-blocks"
 _WRITES = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
-#: A message that spells out more edges than these is read by nobody.
+#: Most edges that a message spells out.
 _SHOWN = 6
 
 
 def serializability(trace: Trace) -> Iterable[Finding]:
-    """One finding for each knot of cycles of guest instructions, LL..SC sequences and atomic blocks.
+    """Find knots of cycles of guest instructions, LL..SC sequences and atomic blocks.
 
-    Steps: of all operations that are a reason for an edge of the cycle, in order of time; vcpus: of its transactions.
+    Steps: of all operations that are the reason for an edge of the cycle, in order of time; vcpus: of its transactions.
     """
     return () if _WRITES.isdisjoint(trace.kinds) else _judge(trace, Units.INSTRUCTIONS, KIND)
 
 
 def atomic_blocks(trace: Trace) -> Iterable[Finding]:
-    """The same, of the guest's own atomic blocks alone: whatever else happens is single accesses."""
+    """Find knots of cycles of the guest's own atomic blocks; all other accesses count singly."""
     return _judge(trace, Units.BLOCKS, BLOCKS_KIND) if trace.blocks else ()
 
 

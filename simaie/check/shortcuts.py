@@ -1,7 +1,7 @@
-"""Making a cycle of conflicts shorter, by the edges that the sparse conflict graph leaves out.
+"""Shortening a cycle of conflicts, by the edges that the sparse conflict graph leaves out.
 
-Only the few transactions of the cycle are looked at, all pairs of their accesses; a cycle too long for that stays as
-it is.
+Only the few transactions of the cycle are examined, in all pairs of their accesses; a cycle too long for that is left
+as it is.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ __all__ = ["shortened"]
 _Late = dict[int, dict[int, int]]
 
 _LONGEST = 12
-#: Pairs of accesses to look at.
+#: Most pairs of accesses to examine.
 _BUDGET = 20_000
 
 
 def shortened(found: Transactions, graph: Graph, cycle: Sequence[int]) -> tuple[Sequence[int], Graph]:
-    """A shortest cycle among the transactions of `cycle`, and a graph that has its edges."""
+    """Return a shortest cycle among the transactions of `cycle`, and a graph with its edges.
+
+    Args:
+        found: The transactions.
+        graph: The conflict graph.
+        cycle: Numbers of the transactions of a cycle.
+    """
     mine = {
         member: [i for i in range(found.all[member].first, found.all[member].last + 1) if found.of[i] == member]
         for member in cycle[:_LONGEST]
@@ -38,12 +44,12 @@ def shortened(found: Transactions, graph: Graph, cycle: Sequence[int]) -> tuple[
             if reason is not None:
                 full[before][after] = reason
             elif after in graph[before]:
-                full[before][after] = graph[before][after]  # by the order within the vCPU
+                full[before][after] = graph[before][after]  # the order within the vCPU
     return short_cycle(full, sorted(cycle), found), full
 
 
 def _direct(found: Transactions, late: _Late, before: Sequence[int], after: Sequence[int]) -> tuple[int, int] | None:
-    """The steps of the first two accesses of different vCPUs that conflict in that order."""
+    """Return the steps of the first two accesses of different vCPUs that conflict in that order, or None."""
     if found.all[found.of[before[0]]].vcpu == found.all[found.of[after[0]]].vcpu:
         return None
     for i in before:
@@ -61,6 +67,6 @@ def _share(a: Access, b: Access) -> bool:
 
 
 def _is_early(until: dict[int, int], j: int, a: Access, b: Access) -> bool:
-    """Whether access `j`, `b`, comes too early to be after the late read `a` at any byte."""
+    """Whether access `b`, with index `j`, comes too early to follow the late read `a` at any byte."""
     shared = range(max(a.address, b.address), min(a.address + a.width, b.address + b.width))
     return all(until.get(byte, -1) > j for byte in shared)

@@ -1,16 +1,16 @@
-"""Single-copy atomicity: of a store, a load sees all of the bytes that they share, or none.
+"""Single-copy atomicity: a load sees all or none of the bytes that it shares with a store.
 
-Judged are pairs of accesses that the guest's architecture guarantees (`simaie.check.guarantees`), and that an emulator
-may have split: a 64-bit access on a 32-bit host, 16 bytes as two halves. A load is torn if it read one byte
-before the store wrote it and another after (Arm ARM, DDI 0406C, A3.5.3; the x86 manual says the same of a
-"guaranteed atomic" operation). Where the promise holds of the parts of an access, as of the two words of an LDRD,
-each part is judged by itself. It is judged by who wrote, not by the value: a tear that happens to show a value
-that some whole store could have left is one nevertheless.
+The checker judges pairs of accesses that the guest's architecture guarantees (`simaie.check.guarantees`) and that an
+emulator may have split: a 64-bit access on a 32-bit host, 16 bytes as two halves. A load is torn if it read one byte
+before the store wrote it and another after (Arm ARM, DDI 0406C, A3.5.3; the x86 manual says the same of a "guaranteed
+atomic" operation). If the guarantee holds of the parts of an access, as of the two words of an LDRD, each part is
+judged separately. The writer decides, not the value: a tear that happens to show a value that some whole store could
+have left is still a tear.
 
-Of an instruction that reads a byte again (a compare-and-swap that is tried again) the last time counts. An instruction
-that never completed may have stored half: a load of both halves has seen a tear. A byte that the vCPU's own store
-buffer answers is late (`simaie.check.accesses`): it was read before the stores that follow the drain, after those that
-the load followed, and says nothing of those in between.
+If an instruction reads a byte again (a compare-and-swap that is retried), the last read counts. An instruction that
+never completed may have stored half: a load of both halves has seen a tear. A byte that the vCPU's own store buffer
+answers is late (`simaie.check.accesses`): it was read before the stores that follow the drain and after those that
+preceded the load; it shows nothing about those in between.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KIND = "single-copy-atomicity"
 
 
 def single_copy(guarantee: Guarantee | None = None) -> Checker:
-    """The checker for that guarantee; None takes that of the trace's instruction set."""
+    """Return the checker for a guarantee; None selects that of the trace's instruction set."""
 
     def checker(trace: Trace) -> Iterable[Finding]:
         known = guarantee or GUARANTEES.get(trace.isa)
@@ -41,7 +41,7 @@ def single_copy(guarantee: Guarantee | None = None) -> Checker:
         return _judge(trace, known)
 
     checker.__name__ = checker.__qualname__ = "single_copy_atomicity"
-    checker.__doc__ = "A load that sees part of a store, where the architecture guarantees that neither is torn."
+    checker.__doc__ = "Loads that see part of a store, where the architecture guarantees that neither is torn."
     return checker
 
 
@@ -51,18 +51,20 @@ single_copy_lse2 = single_copy(ARM_LSE2)
 
 
 def _any_split(trace: Trace) -> bool:
-    """Whether any instruction was carried out by operations narrower than it is."""
+    """Whether any instruction was performed by operations narrower than itself."""
     return any(
         event.instruction is not None and 0 < event.op.width < event.instruction.width for event in trace.indirect
     )
 
 
 class _Parts:
-    """The reads, and the writes, of one instruction: for each byte the step of the last.
+    """The reads and the writes of one instruction, by byte.
 
-    known: of each byte read, the step from which on writes come after the read: later than the read if it is late.
-
-    of: the number of the indivisible part that each byte is in, by its distance from the instruction's address.
+    Attributes:
+        of: Byte offset in the instruction -> the number of the indivisible part that contains it.
+        reads: Byte -> the step of the last read.
+        known: Byte -> the step from which on writes come after the read: later than the read if it is late.
+        writes: Byte -> the step of the last write.
     """
 
     def __init__(self, instruction: Instruction, accesses: list[Access], widths: Sequence[int], never: int) -> None:
@@ -78,18 +80,18 @@ class _Parts:
                 self.known.update({byte: max(access.step, access.stored.get(byte, -1)) for byte in span})
             if access.writes:
                 self.writes.update(dict.fromkeys(span, access.step))
-        if self.writes and not instruction.completed:  # what it had still to write: lowest addresses go first
+        if self.writes and not instruction.completed:  # what it still had to write: lowest addresses go first
             low = min(self.writes)
             self.writes = dict.fromkeys(range(low, low + instruction.width), never) | self.writes
 
     def part(self, byte: int) -> int:
-        """The number of the part that a byte of RAM is in; translation keeps the place in the page."""
+        """Return the number of the part that contains a byte of RAM; translation preserves the offset in the page."""
         return self.of[(byte - self._address) % PAGE_SIZE % len(self.of)]
 
 
 def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
     found = _Found(trace, guarantee)
-    parts: dict[Instruction, _Parts] = {}  # of those few that another one meets while it is under way
+    parts: dict[Instruction, _Parts] = {}  # of the few instructions that another one meets while under way
     reported: set[tuple[Instruction, Instruction]] = set()
     for mine, other in found.meetings():
         for each in (mine, other):
@@ -103,13 +105,13 @@ def _judge(trace: Trace, guarantee: Guarantee) -> Iterator[Finding]:
 
 
 class _Found:
-    """accesses: of each instruction that is judged; widths: of its indivisible parts. never: a step after the last."""
+    """The judged instructions: their accesses, the widths of their parts; never: a step after the last."""
 
     def __init__(self, trace: Trace, guarantee: Guarantee) -> None:
         self.accesses: dict[Instruction, list[Access]] = {}
         self.widths: dict[Instruction, tuple[int, ...]] = {}
         self.never = len(trace.events)
-        self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # of 8 bytes: steps, and whose they are
+        self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # by 8-byte block: steps and instructions
         uncovered: set[Instruction] = set()
         for access in ram_accesses(trace):
             instruction = access.event.instruction
@@ -132,7 +134,7 @@ class _Found:
                 there[1].append(instruction)
 
     def meetings(self) -> Iterator[tuple[Instruction, Instruction]]:
-        """Each split instruction with each of another vCPU that accesses the same blocks while it is under way."""
+        """Yield each split instruction with each of another vCPU that accesses the same blocks in the meantime."""
         for mine, own in self.accesses.items():
             first, last = own[0].step, own[-1].step
             if mine.completed and last - first < len(own):
@@ -157,7 +159,7 @@ def _blocks_of(access: Access) -> Sequence[int]:
 
 
 def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:
-    """The steps of a read before and of one after the store's writes, with those writes; None if it is whole."""
+    """Return the steps of a read before and one after the store's writes, with those writes; None if not torn."""
     shared: dict[tuple[int, int], list[int]] = {}
     for byte in sorted(load.reads.keys() & store.writes.keys()):
         shared.setdefault((load.part(byte), store.part(byte)), []).append(byte)

@@ -1,10 +1,10 @@
-"""What an object shall do, one call after the other: sequential specifications, for `simaie.check.linearizability`.
+"""Sequential specifications: what an object does, one call after the other, for `simaie.check.linearizability`.
 
-A specification is two things without side effects: an initial state, and ``apply(state, name, args)``, which gives the
-state after a call and the call's result; or None where the call cannot take effect in that state, as a lock cannot that
-somebody holds. States must be hashable (numbers, tuples, frozensets), since those that were met are remembered. Any
-object that has `initial` and `apply` will do; with a ``key(name, args)`` beside them, the calls of each key are judged
-alone, which is much faster where an object is many independent ones (the members of a set).
+A specification consists of two parts without side effects: an initial state, and ``apply(state, name, args)``. The
+latter returns the state after a call and the call's result; or None if the call cannot take effect in that state, as a
+lock cannot while it is held. States must be hashable (numbers, tuples, frozensets), since visited states are
+remembered. Any object with `initial` and `apply` is a specification. If it also has ``key(name, args)``, the calls of
+each key are judged separately, which is much faster if an object is many independent ones (the members of a set).
 
 | here | calls and results |
 |---|---|
@@ -15,7 +15,7 @@ alone, which is much faster where an object is many independent ones (the member
 | `set_` | ``add(v)``, ``remove(v)`` = whether it changed; ``contains(v)`` |
 | `mutex` | ``lock()``; ``try_lock()`` = whether it did; ``unlock()`` |
 
-Those without a result give None: ``call.returns()``.
+A call without a result returns None: ``call.returns()``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ _Operations: TypeAlias = dict[str, Callable[..., Effect]]
 
 
 class Specification(msgspec.Struct, frozen=True):
-    """name: for messages. initial, apply, key: see the module's docstring."""
+    """A sequential specification; see the module's docstring.
+
+    Attributes:
+        name: Name for messages.
+        initial: The initial state.
+        apply: Returns (state, result) of a call (state, name, args), or None if it cannot take effect.
+        key: Returns the key of a call (name, args), or None; without it all calls are judged together.
+    """
 
     name: str
     initial: Hashable
@@ -43,7 +50,7 @@ class Specification(msgspec.Struct, frozen=True):
 def _specification(
     name: str, initial: Hashable, operations: _Operations, key: Callable[..., Hashable] | None = None
 ) -> Specification:
-    """From functions of the state and the arguments, by the call's name."""
+    """Create a specification from functions of the state and the arguments, by the call's name."""
 
     def apply(state: Any, call: str, args: tuple[Any, ...]) -> Effect:
         if call not in operations:
@@ -54,7 +61,7 @@ def _specification(
 
 
 def register(initial: Hashable = 0) -> Specification:
-    """One value."""
+    """Return the specification of a register: one value."""
     return _specification(
         "register",
         initial,
@@ -67,7 +74,7 @@ def register(initial: Hashable = 0) -> Specification:
 
 
 def counter(initial: int = 0) -> Specification:
-    """A number without bounds."""
+    """Return the specification of a counter without bounds."""
     return _specification(
         "counter",
         initial,
@@ -80,7 +87,7 @@ def counter(initial: int = 0) -> Specification:
 
 
 def stack(empty: Hashable = None) -> Specification:
-    """Last in, first out, without bounds. empty: what ``pop()`` gives of an empty one."""
+    """Return the specification of a stack without bounds; ``pop()`` of an empty one returns `empty`."""
     return _specification(
         "stack",
         (),
@@ -92,7 +99,7 @@ def stack(empty: Hashable = None) -> Specification:
 
 
 def queue(empty: Hashable = None) -> Specification:
-    """First in, first out, without bounds. empty: what ``dequeue()`` gives of an empty one."""
+    """Return the specification of a queue without bounds; ``dequeue()`` of an empty one returns `empty`."""
     return _specification(
         "queue",
         (),
@@ -104,7 +111,7 @@ def queue(empty: Hashable = None) -> Specification:
 
 
 def set_() -> Specification:
-    """A set of values, each judged alone: the state says whether it is a member."""
+    """Return the specification of a set of values, each judged separately: the state is whether it is a member."""
     return _specification(
         "set",
         False,
@@ -118,7 +125,7 @@ def set_() -> Specification:
 
 
 def mutex() -> Specification:
-    """Held or not."""
+    """Return the specification of a mutex, which is held or free."""
     return _specification(
         "mutex",
         False,

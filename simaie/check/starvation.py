@@ -1,14 +1,14 @@
-"""Executions that a limit cut short: is somebody kept from going on, or does nobody get anywhere?
+"""Executions that a step limit cut short: whether a vCPU was kept from running, or no vCPU made progress.
 
-A bounded execution proves nothing about for ever, so what is found here is *inconclusive*; it says what a reader of a
-report wants to know of an execution that did not end. Looked at is the end of the trace, its last steps:
+A bounded execution proves nothing about forever, so the findings are *inconclusive*; they tell a reader of a report
+about an execution that did not end. The checker examines the end of the trace, its last steps:
 
-- ``starvation``: a vCPU could have gone on and was never chosen while others ran. That is the schedule's doing, not the
-  guest's: a fair scheduler would tell. Or a vCPU whose store-conditionals all failed while those of others
-  stored, although everybody was scheduled;
-- ``livelock``: everybody who runs goes round in a loop, and memory does not change.
+- ``starvation``: a vCPU could have run and was never chosen while others ran. This is due to the schedule, not to the
+  guest; a fair scheduler would show which. Or a vCPU whose store-conditionals all failed while those of others stored,
+  although all vCPUs were scheduled;
+- ``livelock``: every vCPU that runs repeats a loop, and memory does not change.
 
-With `store_conditional_within` the user sets a bound of his own, and to break it is a violation.
+`store_conditional_within` sets a user-defined bound, whose violation is a violation.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from simaie.trace import AccessKind, Ending, Event, Instruction, Trace
 __all__ = ["starvation", "store_conditional_within"]
 
 KIND, LIVELOCK = "starvation", "livelock"
-#: How many steps count as the end of a trace; a shorter trace says nothing.
+#: Number of steps that count as the end of a trace; a shorter trace shows nothing.
 WINDOW = 1_000
-#: So many store-conditionals must have failed in a row, and so many rounds of a loop must be alike.
+#: Number of store-conditionals that must have failed in a row, and of equal rounds of a loop.
 ATTEMPTS, ROUNDS = 16, 3
-#: The longest loop that is recognised, in guest instructions.
+#: The longest loop to recognise, in guest instructions.
 _LONGEST = 64
 _CONDITIONAL = AccessKind.STORE_CONDITIONAL
 
 
 def starvation(trace: Trace) -> Iterable[Finding]:
-    """Who is starved, or in which loops everybody is, at the end of an execution that the limit on steps cut short."""
+    """Find starved or looping vCPUs at the end of an execution that the step limit cut short."""
     if trace.ending is not Ending.STEP_LIMIT or len(trace.events) < WINDOW:
         return ()
     tail = _Tail(trace)
@@ -44,7 +44,7 @@ def starvation(trace: Trace) -> Iterable[Finding]:
 
 
 def store_conditional_within(attempts: int) -> Checker:
-    """The checker of a bound: no vCPU's store-conditionals fail more than `attempts` times in a row."""
+    """Return the checker of a bound: no vCPU's store-conditionals fail more than `attempts` times in a row."""
     require_positive(attempts=attempts)
 
     def checker(trace: Trace) -> Iterable[Finding]:
@@ -71,7 +71,7 @@ class _Tail:
         }
 
     def instructions(self, vcpu: str) -> list[Instruction]:
-        """The guest instructions that `vcpu` was in during these steps."""
+        """Return the guest instructions of `vcpu` during these steps."""
         found = [self.trace.events[step].instruction for step in self.steps.get(vcpu, ())]
         return list(dict.fromkeys(instruction for instruction in found if instruction is not None))
 
@@ -85,7 +85,7 @@ def _not_chosen(tail: _Tail) -> Iterator[Finding]:
         if vcpu in tail.steps or (op.kind in BLOCKING and op.cell not in tail.unlocked):
             continue
         last = max((step for step, event in enumerate(tail.trace.events) if event.actor == vcpu), default=None)
-        could = f"got {op.location} never, though it was free at times," if op.kind in BLOCKING else "could go on and"
+        could = f"never got {op.location}, though it was free at times," if op.kind in BLOCKING else "could go on and"
         others = ", ".join(tail.steps)
         yield Finding(
             KIND,
@@ -139,7 +139,7 @@ def _livelock(tail: _Tail) -> Iterator[Finding]:
     words = "; ".join(f"vCPU {vcpu} repeats {', '.join(map(str, loop))}" for vcpu, loop in loops.items())
     yield Finding(
         LIVELOCK,
-        f"memory did not change in the last {WINDOW} steps, and everybody loops: {words}",
+        f"memory did not change in the last {WINDOW} steps, and every vCPU loops: {words}",
         steps=tuple(sorted(step for vcpu in running for step in tail.steps[vcpu][-len(loops[vcpu]) :])),
         addresses=tuple(i.address for loop in loops.values() for i in loop if i.width),
         vcpus=tuple(running),
@@ -148,7 +148,7 @@ def _livelock(tail: _Tail) -> Iterator[Finding]:
 
 
 def _loop(instructions: Sequence[Instruction]) -> Sequence[Instruction]:
-    """One round of the shortest loop that the last instructions are rounds of; empty if there is none."""
+    """Return one round of the shortest loop that the last instructions repeat; empty if they repeat no loop."""
     shapes = [(i.mnemonic, i.address, i.result) for i in reversed(instructions[-_LONGEST * ROUNDS :])]
     for length in range(1, min(_LONGEST, len(shapes) // ROUNDS) + 1):
         if all(shapes[place] == shapes[place % length] for place in range(length * ROUNDS)):
@@ -157,12 +157,12 @@ def _loop(instructions: Sequence[Instruction]) -> Sequence[Instruction]:
 
 
 class _Known(msgspec.Struct):
-    """What RAM holds as far as the steps so far have shown: value by address and width."""
+    """The contents of RAM as far as the steps so far have shown: value by (address, width)."""
 
     values: dict[tuple[int, int], int] = {}
 
     def changes(self, event: Event) -> bool:
-        """Whether `event` wrote another value than was there, as far as known."""
+        """Whether `event` wrote a value other than the old one, as far as known."""
         op, place = event.op, (event.op.address, event.op.width)
         if not event.writes_ram:
             if event.reads_ram and isinstance(event.value, int):
@@ -175,7 +175,7 @@ class _Known(msgspec.Struct):
 
 
 def _memory_changes(tail: _Tail) -> bool:
-    """Whether any step of the second half wrote what was not there; the first half shows what was."""
+    """Whether memory changed in the second half of the window, given the values seen in the first half."""
     known = _Known()
     events = tail.trace.events
     changed = [step for step in range(tail.start, len(events)) if known.changes(events[step])]

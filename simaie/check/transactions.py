@@ -1,13 +1,13 @@
-"""Which accesses to RAM belong together: the transactions that a serial execution would not interleave.
+"""Transactions: accesses to RAM that belong together, and that a serial execution would not interleave.
 
-A transaction is, in this order of precedence: an atomic block of the guest's (the outermost of nested ones); a
-load-linked with the store-conditional that stored on its reservation; a guest instruction. Of the instructions between
-load-linked and store-conditional only those belong to the sequence that touch the same bytes: the others are
-transactions of their own, since no architecture promises more. With `Units.BLOCKS` only the blocks count, and
-all else is single accesses.
+A transaction is, in this order of precedence: an atomic block of the guest (the outermost of nested ones); a
+load-linked with the store-conditional that stored on its reservation; a guest instruction. An instruction between
+load-linked and store-conditional belongs to the sequence only if it touches the same bytes; otherwise it is a separate
+transaction, since no architecture guarantees more. With `Units.BLOCKS` only the blocks count, and all other accesses
+are single.
 
-Which transactions of one vCPU are ordered is the matter of `simaie.check.own_order`. They overlap where an instruction
-of its own stands between a load-linked and its store-conditional.
+`simaie.check.own_order` defines which transactions of one vCPU are ordered. They overlap if an unrelated instruction is
+between a load-linked and its store-conditional.
 """
 
 from __future__ import annotations
@@ -28,14 +28,22 @@ __all__ = ["Transaction", "Transactions", "Units", "transactions"]
 
 
 class Units(StrEnum):
-    """What is a transaction beside the atomic blocks of the guest's own."""
+    """The transactions other than the guest's own atomic blocks."""
 
     INSTRUCTIONS = "instructions"  # every guest instruction and every successful LL..SC sequence
     BLOCKS = "blocks"  # nothing
 
 
 class Transaction(msgspec.Struct, eq=False):
-    """name: in the guest's terms. first, last: indices into the list of accesses; count: how many are its own."""
+    """One transaction.
+
+    Attributes:
+        vcpu: Name of its vCPU.
+        name: Its name in the guest's terms.
+        first: Index of its first access.
+        last: Index of its last access.
+        count: Number of its accesses.
+    """
 
     vcpu: str
     name: str
@@ -45,7 +53,7 @@ class Transaction(msgspec.Struct, eq=False):
 
     @property
     def interrupted(self) -> bool:
-        """Whether an access that is not its own happened between its first and its last."""
+        """Whether another transaction's access happened between its first and its last."""
         return self.last - self.first >= self.count
 
     def __str__(self) -> str:
@@ -53,7 +61,14 @@ class Transaction(msgspec.Struct, eq=False):
 
 
 class Transactions(msgspec.Struct):
-    """accesses: all to RAM, in order; of: for each of them, the number of its transaction in `all`."""
+    """The transactions of a trace.
+
+    Attributes:
+        trace: The execution.
+        accesses: All accesses to RAM, in order.
+        of: By access, the number of its transaction in `all`.
+        all: The transactions.
+    """
 
     trace: Trace
     accesses: list[Access]
@@ -62,11 +77,11 @@ class Transactions(msgspec.Struct):
 
     @property
     def interrupted(self) -> bool:
-        """Whether any is; if not, the execution is serial as it stands."""
+        """Whether any transaction is interrupted; if not, the execution is serial as it is."""
         return any(transaction.interrupted for transaction in self.all)
 
     def rearranged(self, places: Sequence[int]) -> Transactions:
-        """The same transactions, with the accesses in another order: that of the `places` of the steps."""
+        """Return the same transactions with the accesses in another order: that of the `places` of the steps."""
         order = sorted(range(len(self.accesses)), key=lambda index: places[self.accesses[index].step])
         numbers: dict[int, int] = {}
         of = [numbers.setdefault(self.of[index], len(numbers)) for index in order]
@@ -78,7 +93,7 @@ class Transactions(msgspec.Struct):
 
 
 def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
-    """The transactions of `trace`, by their first access."""
+    """Return the transactions of `trace`, sorted by their first access."""
     accesses = ram_accesses(trace)
     member = _Membership(trace, accesses, units)
     numbers: dict[Hashable, int] = {}
@@ -105,9 +120,13 @@ def _name(key: Hashable, event: Event) -> str:
 
 
 class _Sequence(msgspec.Struct, eq=False):
-    """A load-linked and the store-conditional that stored on its reservation, with what belongs to them.
+    """A load-linked and the store-conditional that stored on its reservation, with the instructions in their sequence.
 
-    places: (address, width) of each access of the two, in RAM, since guest addresses may be aliases.
+    Attributes:
+        linked: The load-linked.
+        conditional: The store-conditional.
+        places: (address, width) of each access of the two, in RAM, since guest addresses may be aliases.
+        members: The instructions of the sequence.
     """
 
     linked: Instruction
@@ -116,12 +135,12 @@ class _Sequence(msgspec.Struct, eq=False):
     members: set[Instruction]
 
     def touches(self, address: int, width: int) -> bool:
-        """Whether an access touches what the two reserve or store to."""
+        """Whether an access touches bytes that the two reserve or store to."""
         return any(at < address + width and address < at + size for at, size in self.places)
 
 
 class _Membership:
-    """Says which transaction an event belongs to."""
+    """Maps an event to its transaction."""
 
     def __init__(self, trace: Trace, accesses: list[Access], units: Units) -> None:
         self._alone = units is Units.BLOCKS
@@ -135,7 +154,7 @@ class _Membership:
             self._add_members(accesses)
 
     def of(self, event: Event) -> Hashable:
-        """The identity of the event's transaction, None if the event is one alone."""
+        """Return the identity of the event's transaction; None if the event is a transaction by itself."""
         instruction = event.instruction
         if instruction is None:
             return None
@@ -155,7 +174,7 @@ class _Membership:
 
     def _add_block(self, block: Block) -> None:
         starts, blocks = self._blocks.setdefault(block.vcpu, ([], []))
-        if not blocks or not blocks[-1].holds(block.first):  # else it is inside the one before
+        if not blocks or not blocks[-1].holds(block.first):  # otherwise it is inside the previous block
             starts.append(block.first)
             blocks.append(block)
 
@@ -181,7 +200,7 @@ class _Membership:
                 sequences.append(sequence)
 
     def _add_members(self, accesses: list[Access]) -> None:
-        """The instructions between the two that touch the same bytes."""
+        """Add the instructions between the two that touch the same bytes."""
         for access in accesses:
             instruction = access.event.instruction
             if instruction is None or instruction.vcpu not in self._sequences:

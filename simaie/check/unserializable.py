@@ -2,9 +2,9 @@
 
 Of the eight ways in which an access of another vCPU can fall between two local ones, four are unserializable (S. Lu,
 J. Tucek, F. Qin, Y. Zhou, "AVIO: Detecting Atomicity Violations via Access Interleaving Invariants", ASPLOS 2006):
-local-remote-local R-W-R, W-W-R, R-W-W and W-R-W. W-W-W is a cycle of conflicts as well, though a serial execution
-leaves the same state if nothing read in between: it has no label here. A late read (`simaie.check.accesses`) can only
-be the last of the three.
+local-remote-local R-W-R, W-W-R, R-W-W and W-R-W. W-W-W is a cycle of conflicts too, though a serial execution leaves
+the same state if nothing read in between; it has no label here. A late read (`simaie.check.accesses`) can only be the
+last of the three.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ __all__ = ["Pattern", "unserializable"]
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """Indices into the list of accesses; label: one of the four, or empty. transaction: the number of the local one."""
+    """Three accesses of an unserializable interleaving.
+
+    Attributes:
+        before: Index of the first local access.
+        remote: Index of the foreign access.
+        after: Index of the second local access.
+        label: One of the four labels, or empty.
+        transaction: Number of the local transaction.
+    """
 
     before: int
     remote: int
@@ -28,7 +36,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 class _Latest(msgspec.Struct):
-    """The latest access of its kind, and the latest by another vCPU than that; indices, -1 if there is none."""
+    """The latest access of its kind, and the latest by another vCPU than that; indices, -1 if there is no access."""
 
     index: int = -1
     vcpu: str = ""
@@ -40,19 +48,19 @@ class _Latest(msgspec.Struct):
         self.index = index
 
     def foreign(self, vcpu: str) -> int:
-        """The latest by another than `vcpu`."""
+        """Return the latest access by a vCPU other than `vcpu`."""
         return self.other if vcpu == self.vcpu else self.index
 
 
 class _Local(msgspec.Struct):
-    """The latest access, and the latest write, of one transaction to one location."""
+    """The latest access and the latest write of one transaction to one location."""
 
     access: int = -1
     write: int = -1
 
 
 def unserializable(found: Transactions) -> dict[int, Pattern]:
-    """Number of a transaction -> the first pattern in it, labelled ones first. One sweep."""
+    """Return the first pattern of each transaction, by its number, labelled ones first; one sweep."""
     patterns: dict[int, Pattern] = {}
     places = locations(found.accesses)
     late = late_reads(found.accesses, places).reads
@@ -83,7 +91,7 @@ def unserializable(found: Transactions) -> dict[int, Pattern]:
 
 
 def _pattern(found: Transactions, index: int, mine: _Local, read: int, write: int) -> Pattern | None:
-    """What the local access `index` completes, given the latest foreign read and write of the location."""
+    """Return the pattern that the local access `index` completes, given the latest foreign read and write."""
     accesses, me = found.accesses, found.of[index]
     if -1 < mine.access < write:
         return Pattern(mine.access, write, index, _label(accesses[mine.access], accesses[index]), me)
@@ -93,7 +101,7 @@ def _pattern(found: Transactions, index: int, mine: _Local, read: int, write: in
 
 
 def _label(before: Access, after: Access) -> str:
-    """Of a foreign write between two local accesses. A read-modify-write counts as what it takes to be a pattern."""
+    """Return the label of a foreign write between two local accesses; a read-modify-write counts as a read."""
     if before.reads:
         return "R-W-R" if after.reads else "R-W-W"
     return "W-W-R" if after.reads else ""

@@ -310,8 +310,7 @@ class Interpreter:
         self._position = position
 
     def guest_state(self) -> tuple[int, list[int]]:
-        """Return the state on which the rest of the run depends: the position after the current instruction, and
-        registers.
+        """Return the state on which the rest of the run depends: the next position, and the registers.
 
         Registers that only count the rounds of a loop in order to cut it are zeroed.
         """

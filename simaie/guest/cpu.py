@@ -172,13 +172,12 @@ class Cpu:
         return AtomicBlock(self, Block(self.name, name, 0))
 
     def call(self, name: str, *args: Any, ordered: bool = False) -> CallBlock:
-        """Return a block that records a call of an object: ``async with cpu.call("pop") as call: ...
-        call.returns(value)``.
+        """Return a block that records a call of an object, for checkers to judge.
 
-        Checkers judge the recorded calls. Like `atomic`, the block is a record only, unless it is `ordered`. The two
-        ends of an ordered call are steps, so that ``dpor`` also distinguishes which calls ended before others began,
-        and can prove that an object is linearizable. These steps are no accesses of the guest, and order nothing on the
-        host.
+        Use it as ``async with cpu.call("pop") as call: ... call.returns(value)``. Like `atomic`, the block is a record
+        only, unless it is `ordered`. The two ends of an ordered call are steps, so that ``dpor`` also distinguishes
+        which calls ended before others began, and can prove that an object is linearizable. These steps are no accesses
+        of the guest, and order nothing on the host.
 
         Args:
             name: Name of the method.

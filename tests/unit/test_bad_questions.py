@@ -71,7 +71,7 @@ def fixture_guest(tmp_path: Path) -> Path:
         ("good", ["--checker", "{guest}:Half"], "apply"),
         ("good", ["--checker", "{guest}:raises"], "boom' at"),
         ("good", ["--checker", "{guest}:gives_nothing"], "gives-nothing"),
-        ("good", ["--checker", "{guest}:gives_text"], "gave 'bad'"),
+        ("good", ["--checker", "{guest}:gives_text"], "returned 'bad'"),
         ("good", ["--checker", "{guest}:of_two"], "takes a trace"),
         ("refused", [], "guest.py:43"),
         ("good", ["--checker", "linearizable-queue"], "push"),
