@@ -1,12 +1,11 @@
-"""Reads herd7's `.litmus` files.
+"""Reader of herd7's `.litmus` files, and the lowering of litmus tests to programs.
 
-A litmus test is a small concurrent program, an initial state, and a question about its final states.
-`parse` and `load` give it as a frozen value; what is wrong with a file is one `LitmusError`. Reading goes
-in two stages: characters cut the file into sections (`sections`), then grammars read them, one for the
-states (`state.lark`) and one for the assembly of each architecture. `evaluate` and `verdict` answer the
-question for given states, as herd7 does.
+A litmus test is a small concurrent program, an initial state, and a question about its final states. `parse` and `load`
+return it as an immutable value; any error in a file is a `LitmusError`. Reading has two stages: character scans cut the
+file into sections (`sections`), then grammars read them, one for the states (`state.lark`) and one for the assembly of
+each architecture. `evaluate` and `verdict` answer the question for given states, as herd7 does.
 
-Which instructions can be *run* is not decided here.
+The reader does not decide which instructions can be *run*.
 """
 
 from simaie.litmus.errors import LitmusError

@@ -1,7 +1,7 @@
-"""The second stage: a cell of the program table becomes labels and an instruction.
+"""The second stage of reading: a cell of the program table becomes labels and an instruction.
 
-Cells repeat (a corpus has thousands of `mfence`), so what a cell's text says is cached, without its place
-in the file.
+Cells repeat (a corpus has thousands of `mfence`), so the parse of a cell's text is cached, without its position in the
+file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ class _Cell(NamedTuple):
 
 
 def read_cell(arch: Arch, text: str, position: Position) -> Statement:
-    """Read a cell that is not blank; `position` is that of its first character."""
+    """Read a non-blank cell of the program table.
+
+    Args:
+        arch: The architecture.
+        text: The cell's text.
+        position: Position of its first character in the file.
+
+    Raises:
+        Fault: The text is not an instruction of the architecture.
+    """
     try:
         cell = _read(arch, text)
     except Fault as fault:
@@ -77,7 +86,7 @@ def _instruction(cell: _Cell, parts: Parts, position: Position) -> Instruction:
 
 
 def _resolved(arch: Arch, mnemonic: str, operand: Operand) -> Operand:
-    """Make a bare word a label (of a branch), a symbol, or in AT&T order the memory of that name."""
+    """Return a bare word as a label (of a branch), a symbol, or in AT&T order the memory of that name."""
     if not isinstance(operand, LabelRef) or is_branch(arch, mnemonic):
         return operand
     symbol = Symbol(operand.name)

@@ -1,4 +1,4 @@
-"""What the rules of the assembly grammars build; a rule of the same name means the same in every dialect."""
+"""The values that the rules of the assembly grammars build; a rule of one name means the same in every dialect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ARM_IN_ORDER = tuple(registers_of(Arch.ARM)[f"r{n}"] for n in range(16))
 
 
 class Line(NamedTuple):
-    """A cell as read: the mnemonic as written, and each bare word among the operands a `LabelRef` still."""
+    """A cell as read: the mnemonic as written, with each bare word among the operands still a `LabelRef`."""
 
     labels: tuple[str, ...]
     prefixes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 
 class _Prefix(str):
-    """A prefix of an instruction, to tell it from an operand."""
+    """A prefix of an instruction, as a type distinct from operands."""
 
 
 @v_args(inline=True)
@@ -53,28 +53,28 @@ class AssemblyActions(MemoryActions):
     """The actions of one dialect."""
 
     def __init__(self, arch: Arch) -> None:
-        """Take the architecture whose registers are meant."""
+        """Create the actions of the architecture, whose registers they look up."""
         super().__init__()
         self._arch = arch
 
     # Lines
 
     def line(self, *parts: str | Line) -> Line:
-        """Put the labels before the instruction."""
+        """Return the instruction with the labels before it."""
         labels = tuple(part for part in parts if isinstance(part, str))
         last = parts[-1] if parts else None
         return last._replace(labels=labels) if isinstance(last, Line) else Line(labels, (), "", ())
 
     def label(self, word: Token) -> str:
-        """`L0:`."""
+        """Return the name of a label, as in `L0:`."""
         return str(word)
 
     def prefix(self, word: Token) -> _Prefix:
-        """`lock`."""
+        """Return a prefix, such as `lock`."""
         return _Prefix(word.lower())
 
     def instruction(self, *parts: Any) -> Line:
-        """Prefixes, the mnemonic, and operands, among which a shift belongs to the operand before it."""
+        """Return prefixes, mnemonic and operands; a shift belongs to the operand before it."""
         prefixes = tuple(str(part) for part in parts if isinstance(part, _Prefix))
         word, *rest = parts[len(prefixes) :]
         operands: list[Operand] = []
@@ -88,43 +88,43 @@ class AssemblyActions(MemoryActions):
     # Operands
 
     def register(self, word: Token) -> Register:
-        """A register, by any of its spellings."""
+        """Return the register with any of its spellings."""
         register = find_register(self._arch, word)
         if register is None:
             raise Fault(place(word), f"{quoted(word)} is no register of {self._arch}", ["a register"])
         return register
 
     def symbolic(self, word: Token) -> SymbolicRegister:
-        """`%x0`."""
+        """Return a symbolic register, as in `%x0`."""
         return SymbolicRegister(word[1:])
 
     def immediate(self, number: Token) -> Immediate:
-        """`#1`, `$1` or `1`."""
+        """Return a constant, as in `#1`, `$1` or `1`."""
         return Immediate(integer(number))
 
     def symbol(self, word: Token) -> Symbol:
-        """The address of a memory location."""
+        """Return a symbol, the address of a memory location."""
         return Symbol(str(word))
 
     def bare_name(self, word: Token) -> LabelRef:
-        """A label, perhaps: the mnemonic decides, once it is taken apart."""
+        """Return a bare word as a label; the mnemonic later decides whether it is one."""
         return LabelRef(str(word))
 
     def condition(self, word: Token) -> ConditionCode:
-        """The `EQ` of `CSEL`."""
+        """Return a condition code, as the `EQ` of `CSEL`."""
         return ConditionCode(word.lower())
 
     def fence_option(self, word: Token) -> FenceOption:
-        """The `SY` of `DMB SY`."""
+        """Return the option of a fence, as the `SY` of `DMB SY`."""
         return FenceOption(word.lower())
 
     def shift(self, kind: Token, amount: Token | _Base | None = None) -> Shift:
-        """`LSL #2`, `SXTW`, `LSL R3`."""
+        """Return a shift or extension, as in `LSL #2`, `SXTW`, `LSL R3`."""
         value = integer(amount) if isinstance(amount, Token) else amount
         return Shift(kind.lower(), 0 if value is None else value)
 
     def run(self, first: _Base, last: _Base | None = None) -> tuple[_Base, ...]:
-        """`R1` or `R1-R3` in a list of registers."""
+        """Return the registers of `R1` or `R1-R3` in a list of registers."""
         if last is None:
             return (first,)
         names = [register.name for register in _ARM_IN_ORDER]
@@ -134,11 +134,11 @@ class AssemblyActions(MemoryActions):
         return found
 
     def register_list(self, *runs: tuple[_Base, ...]) -> RegisterList:
-        """`{R1,R2}`."""
+        """Return a list of registers, as in `{R1,R2}`."""
         return RegisterList(tuple(register for run in runs for register in run))
 
     def updated(self, base: _Base) -> Memory:
-        """`R0!`, the base of a multiple transfer that moves it."""
+        """Return the base of a multiple transfer that updates it, as in `R0!`."""
         return Memory(base, writeback="post")
 
 

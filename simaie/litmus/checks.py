@@ -1,5 +1,4 @@
-"""What a well-formed file may still get wrong: names that nothing declares, and statements that contradict
-each other."""
+"""Consistency checks of a well-formed file: undeclared names, and statements that contradict each other."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _Labels = Mapping[int, Mapping[str, Position]]
 
 
 def check(test: LitmusTest) -> None:
-    """Raise a `Fault` for the first inconsistency."""
+    """Raise a `Fault` for the first inconsistency of the test."""
     labels = {thread.id: _labels(thread) for thread in test.threads}
     for thread in test.threads:
         _check_targets(thread, labels[thread.id])
@@ -58,7 +57,7 @@ def _undefined(label: str, thread: int, labels: Mapping[str, Position], position
 
 
 def _check_init(items: tuple[InitItem, ...]) -> None:
-    """Allow a location to be mentioned again (its type first, then its value), but not to be contradicted."""
+    """Check that a location mentioned again (its type first, then its value) is not contradicted."""
     types: dict[Location, tuple[CType, Position]] = {}
     values: dict[Location, tuple[Value, Position]] = {}
     for item in items:

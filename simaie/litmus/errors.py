@@ -1,9 +1,8 @@
 """The one exception that a bad litmus test raises, and the fault that becomes it.
 
-Most of the reader does not know which file it reads, and a cell of the program table is parsed (and cached)
-without knowing where in the file it stands. Such code raises a `Fault`, whose place is relative to the text
-that it was given; whoever cut that text out moves the fault, and the reader turns it into a `LitmusError`.
-A fault never leaves the package.
+Most of the reader does not know which file it reads, and a cell of the program table is parsed (and cached) without its
+position in the file. Such code raises a `Fault`, whose position is relative to the given text. The caller that cut the
+text out of the file moves the fault, and the reader turns it into a `LitmusError`. A fault never leaves the package.
 """
 
 from __future__ import annotations
@@ -22,8 +21,12 @@ _SHOWN_LENGTH = 40
 class LitmusError(InputError):
     """A litmus test that cannot be read.
 
-    `file`, `line` and `column` (both counted from 1) say where; `problem` says what was found, and `expected`
-    lists what could have stood there instead, if that is known.
+    Attributes:
+        file: Name of the file.
+        line: Line of the error, counted from 1.
+        column: Column of the error, counted from 1.
+        problem: What was found.
+        expected: What would have been valid there, if known.
     """
 
     def __init__(self, file: str, position: Position, problem: str, expected: Iterable[str] = ()) -> None:
@@ -39,15 +42,15 @@ class LitmusError(InputError):
 
 
 class Fault(Exception):
-    """A mistake at a place of the text that is being parsed."""
+    """An error at a position of the text that is being parsed."""
 
     def __init__(self, position: Position, problem: str, expected: Iterable[str] = ()) -> None:
-        """Note the mistake; who catches it knows the file."""
+        """Record the error; the caller that catches it knows the file."""
         self.position, self.problem, self.expected = position, problem, tuple(expected)
         super().__init__(problem)
 
     def moved(self, origin: Position) -> Fault:
-        """Give the same fault in a text in which this one's begins at `origin`."""
+        """Return the same fault for a text in which this fault's text begins at `origin`."""
         line, column = self.position.line, self.position.column
         if line == 1:
             column += origin.column - 1
@@ -55,12 +58,12 @@ class Fault(Exception):
 
 
 def quoted(text: str) -> str:
-    """Show a piece of the file in a message: printable, and not too long."""
+    """Return a piece of the file for a message: printable, and not too long."""
     return repr(str(text) if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "...")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give `; did you mean 'X'?` when one of the known names is close, else nothing."""
+    """Return `; did you mean 'X'?` if a known name is similar, else an empty string."""
     by_key = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name[:_SHOWN_LENGTH].lower(), by_key, n=1, cutoff=0.5)
     return f"; did you mean {by_key[close[0]]!r}?" if close else ""

@@ -1,8 +1,8 @@
-"""Answers the question of a litmus test for given final states, as herd7 does.
+"""Evaluation of the question of a litmus test for given final states, as herd7 does it.
 
-A state maps the names of locations (`Location.key`) to what they hold. A simulator gives integers; a table
-of herd7's gives text for what is no number (`x`, `instr:"B .+4"`, `{1,2}`), which is compared as it is
-spelt. Integers compare modulo the width of their location: 4294967205 and -91 are one 32-bit value.
+A state maps the names of locations (`Location.key`) to their values. A simulator's states hold integers; a table of
+herd7's holds text for what is not a number (`x`, `instr:"B .+4"`, `{1,2}`), which is compared as it is spelt. Integers
+compare modulo the width of their location: 4294967205 and -91 are one 32-bit value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ Resolver: TypeAlias = Callable[[Address | CodeLabel | InstructionWord], int]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`answer` is that of the quantified condition; the counts are of states (or executions), by its proposition."""
+    """The answer to a test's question.
+
+    Attributes:
+        answer: The answer to the quantified condition.
+        observation: How often its proposition holds.
+        positive: Number of states (or executions) that satisfy the proposition.
+        negative: Number of states (or executions) that do not.
+    """
 
     answer: Literal["Ok", "No"]
     observation: Literal["Always", "Sometimes", "Never"]
@@ -46,11 +53,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def evaluate(prop: Prop, state: State, width_of: WidthOf, resolve: Resolver | None = None) -> bool:
-    """Say whether a proposition holds in a state.
+    """Return whether a proposition holds in a state.
 
-    `width_of` gives the width of a location, in bits; for an array, that of a cell. `resolve` turns an
-    address into the number that the simulator gave it, and is needed only where the state has a number and
-    the condition an address. A location that the state lacks is a `KeyError`.
+    Args:
+        prop: The proposition.
+        state: Values by location.
+        width_of: Returns the width of a location in bits; for an array, that of a cell.
+        resolve: Returns the number that the simulator assigned to an address. Needed only if the state has a number
+            where the condition has an address.
+
+    Raises:
+        KeyError: The state lacks a location.
     """
     match prop:
         case Constant(value):
@@ -71,22 +84,28 @@ def evaluate(prop: Prop, state: State, width_of: WidthOf, resolve: Resolver | No
 
 
 def state_locations(test: LitmusTest) -> tuple[str, ...]:
-    """Name the locations that a state lists: those of the `locations` clause, then those of the condition.
+    """Return the names of the locations that a state lists: those of the `locations` clause, then of the condition.
 
-    The filter's are not among them, as in herd7.
+    The filter's locations are not among them, as in herd7.
     """
     named = [observed.location for observed in test.locations] + _locations_in(test.condition.prop)
     return tuple(dict.fromkeys(location.key for location in named))
 
 
 def filter_locations(test: LitmusTest) -> tuple[str, ...]:
-    """Name the locations that the filter looks at."""
+    """Return the names of the locations that the filter reads."""
     named = [] if test.filter is None else _locations_in(test.filter)
     return tuple(dict.fromkeys(location.key for location in named))
 
 
 def passes_filter(test: LitmusTest, state: State, resolve: Resolver | None = None) -> bool:
-    """Say whether a state counts: it satisfies the test's filter, if there is one."""
+    """Return whether a state satisfies the test's filter, if there is one.
+
+    Args:
+        test: The litmus test.
+        state: Values by location.
+        resolve: See `evaluate`.
+    """
     return test.filter is None or evaluate(test.filter, state, widths(test), resolve)
 
 
@@ -95,8 +114,11 @@ def verdict(
 ) -> Verdict:
     """Judge the final states of a test.
 
-    States that fail the test's filter are left out; with `filtered`, they already are (and the states may
-    then lack the filter's locations).
+    Args:
+        test: The litmus test.
+        states: The final states; those that fail the test's filter are left out.
+        filtered: Whether they are left out already (the states may then lack the filter's locations).
+        resolve: See `evaluate`.
     """
     width_of = widths(test)
     positive = negative = 0
@@ -108,7 +130,13 @@ def verdict(
 
 
 def judge(quantifier: Quantifier, positive: int, negative: int) -> Verdict:
-    """Answer the question, given how many states (or executions) satisfy its proposition and how many do not."""
+    """Answer the question of a test from counts.
+
+    Args:
+        quantifier: The quantifier of the question.
+        positive: Number of states (or executions) that satisfy its proposition.
+        negative: Number of states (or executions) that do not.
+    """
     holds_overall = {
         Quantifier.EXISTS: positive > 0,
         Quantifier.NOT_EXISTS: positive == 0,

@@ -1,5 +1,4 @@
-"""The header: `ARCH NAME`, an optional quoted text, `Key=Value` lines, and anything else, which herd7
-ignores."""
+"""The header of a file: `ARCH NAME`, an optional quoted text, `Key=Value` lines, and other text, which is ignored."""
 
 from __future__ import annotations
 
@@ -19,11 +18,15 @@ _KNOWN = [str(arch) for arch in Arch]
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What the header says.
+    """The contents of a header.
 
     Attributes:
-        end: The offset of the `{` that ends it.
-        open_comment: The offset of a comment that the header does not close, None if it closes all.
+        arch: The architecture.
+        name: Name of the test.
+        doc: The quoted text.
+        metadata: The `Key=Value` pairs, in order.
+        end: Offset of the `{` that ends the header.
+        open_comment: Offset of a comment that the header does not close; None if it closes all.
     """
 
     arch: Arch
@@ -67,7 +70,7 @@ def _checked_name(source: Source, start: int, name: str) -> str:
 
 
 def _doc(source: Source, at: int) -> tuple[str, int]:
-    """Read `(texname)`, which nobody needs, and `"text"`, on this line or the next."""
+    """Read `(texname)`, which is ignored, and `"text"`, on this line or the next."""
     text = source.text
     at = _skip_spaces(text, at)
     if text.startswith("(", at) and not text.startswith("(*", at):

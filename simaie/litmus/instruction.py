@@ -1,9 +1,8 @@
-"""Instructions as values: what every assembly dialect is read into.
+"""Instructions as values, the common form of every assembly dialect.
 
-The reader knows the shape of an instruction, never its meaning: `frobnicate X0,[X1]` is an instruction as
-any other, and whether it can be run is for the semantics to say. What a dialect writes inside the mnemonic
-although it is a field of its own (the condition of `MOVTEQ`, the width of `cmpxchgl`, the `.aq.rl` of
-RISC-V) is split off here, once.
+The reader knows the shape of an instruction, never its meaning: `frobnicate X0,[X1]` is an instruction like any other,
+and the semantics decides whether it can be run. Some dialects write fields inside the mnemonic (the condition of
+`MOVTEQ`, the width of `cmpxchgl`, the `.aq.rl` of RISC-V); these are split off here, once.
 """
 
 from __future__ import annotations
@@ -24,10 +23,12 @@ Writeback: TypeAlias = Literal["none", "pre", "post"]
 
 
 class Register(msgspec.Struct, frozen=True, tag=True):
-    """A register, or the part of it that the operand names: `W3` is 32 bits of `X3`, `%ah` 8 bits of `rax`
-    at 8.
+    """A register, or the part that the operand names: `W3` is 32 bits of `X3`, `%ah` is bits 8 to 15 of `rax`.
 
-    `name` is that of the whole register, spelt as herd7 prints it (`a0` is `x10`, `$t0` is `$8`).
+    Attributes:
+        name: The whole register, spelt as herd7 prints it (`a0` is `x10`, `$t0` is `$8`).
+        bits: Width of the part in bits.
+        shift: Position of its lowest bit.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Register(msgspec.Struct, frozen=True, tag=True):
 
 
 class SymbolicRegister(msgspec.Struct, frozen=True, tag=True):
-    """`%x0`: a register whose number the tool is free to choose; `name` has no `%`."""
+    """A register whose number the tool may choose, as in `%x0`; `name` has no `%`."""
 
     name: str
 
@@ -48,7 +49,7 @@ class Immediate(msgspec.Struct, frozen=True, tag=True):
 
 
 class Symbol(msgspec.Struct, frozen=True, tag=True):
-    """The address of a memory location, or a word (an option, a system register) that no rule knows."""
+    """The address of a memory location, or an unknown word (an option, a system register)."""
 
     name: str
 
@@ -67,21 +68,21 @@ class Shift(msgspec.Struct, frozen=True, tag=True):
 
 
 class ShiftedRegister(msgspec.Struct, frozen=True, tag=True):
-    """`X2, LSR #1`, `W2, SXTW`."""
+    """A shifted or extended register, as in `X2, LSR #1` or `W2, SXTW`."""
 
     register: Register | SymbolicRegister
     shift: Shift
 
 
 class ShiftedImmediate(msgspec.Struct, frozen=True, tag=True):
-    """`#1, LSL #16`."""
+    """A shifted constant, as in `#1, LSL #16`."""
 
     value: int
     shift: Shift
 
 
 class RegisterList(msgspec.Struct, frozen=True, tag=True):
-    """`{R1, R2}`, as `LDM` has it."""
+    """A list of registers, as the `{R1, R2}` of `LDM`."""
 
     registers: tuple[Register | SymbolicRegister, ...]
 
@@ -89,8 +90,14 @@ class RegisterList(msgspec.Struct, frozen=True, tag=True):
 class Memory(msgspec.Struct, frozen=True, tag=True):
     """A memory operand: base + displacement + index (negated, scaled, shifted or extended).
 
-    `writeback` is "pre" for `[X1,#8]!` and "post" for `[X1],#8`; the base is `None` only in x86's
-    `4(,%rax,2)`.
+    Attributes:
+        base: The base; None only in x86's `4(,%rax,2)`.
+        displacement: The constant offset in bytes.
+        index: The index register, or None.
+        shift: Shift or extension of the index, or None.
+        scale: Factor of the index.
+        index_negative: Whether the index is subtracted.
+        writeback: "pre" for `[X1,#8]!`, "post" for `[X1],#8`.
     """
 
     base: Register | SymbolicRegister | Symbol | None
@@ -109,7 +116,7 @@ class ConditionCode(msgspec.Struct, frozen=True, tag=True):
 
 
 class FenceOption(msgspec.Struct, frozen=True, tag=True):
-    """What a fence orders: the `SY` of `DMB SY`, the `rw` of `fence rw,w`, the stype of `sync 0x10`."""
+    """The option of a fence: the `SY` of `DMB SY`, the `rw` of `fence rw,w`, the stype of `sync 0x10`."""
 
     option: str
 
@@ -123,10 +130,17 @@ Operand: TypeAlias = (
 class Instruction(msgspec.Struct, frozen=True):
     """One instruction.
 
-    `mnemonic` is lower case and bare; `written` is lower case and whole, prefixes included (`lock addl`,
-    `b.eq`). `width` is in bits, and `None` where the dialect leaves it to the operands. `condition` is that
-    of `MOVEQ`, `B.NE`, x86's `jne` and PowerPC's `bne` (whose mnemonics are `mov`, `b`, `j` and `b`), but
-    not of `bne x5,x6,L`, which compares.
+    Attributes:
+        mnemonic: The bare mnemonic in lower case.
+        operands: The operands, in the order of the dialect.
+        position: Position in the file.
+        written: The whole mnemonic in lower case, with prefixes (`lock addl`, `b.eq`).
+        prefixes: The prefixes, such as `lock`.
+        condition: The condition of `MOVEQ`, `B.NE`, x86's `jne` and PowerPC's `bne` (whose mnemonics are `mov`, `b`,
+            `j` and `b`); None for `bne x5,x6,L`, which compares.
+        width: Width in bits; None if the dialect leaves it to the operands.
+        acquire: Whether it has acquire order.
+        release: Whether it has release order.
     """
 
     mnemonic: str

@@ -1,5 +1,4 @@
-"""Every limit of the reader, in one place: beyond it a file is refused with a message that names the
-limit."""
+"""All limits of the reader; a file beyond a limit is refused with a message that names the limit."""
 
 from __future__ import annotations
 
@@ -10,9 +9,9 @@ __all__ = ["ARRAY_LENGTH", "CELL_LENGTH", "DIGITS", "FILE_BYTES", "NESTING", "TH
 FILE_BYTES: Final = 1 << 20
 THREADS: Final = 64
 NESTING: Final = 100
-"""Of a proposition's tree; a chain of conjunctions is one level."""
+"""Levels of a proposition's tree; a chain of conjunctions is one level."""
 ARRAY_LENGTH: Final = 4096
 DIGITS: Final = 40
-"""Of a number: enough for 128 bits in decimal."""
+"""Characters of a number: enough for 128 bits in decimal."""
 CELL_LENGTH: Final = 400
-"""Of one instruction with its labels, in characters."""
+"""Characters of one instruction with its labels."""

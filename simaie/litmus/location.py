@@ -1,5 +1,4 @@
-"""What a litmus test speaks of: locations, the values that they hold, and the types that they are declared
-with.
+"""The locations of a litmus test, the values that they hold, and their declared types.
 
 Names of registers are canonical (as herd7 prints them), so two spellings of one register are one location.
 """
@@ -24,24 +23,24 @@ class Global(msgspec.Struct, frozen=True, tag=True):
 
     @property
     def key(self) -> str:
-        """The name under which a state lists it."""
+        """The name under which a state lists the location."""
         return self.name if self.index is None else f"{self.name}[{self.index}]"
 
 
 class RegisterOf(msgspec.Struct, frozen=True, tag=True):
-    """A register of a thread, `0:X1`; `%` begins the name of a symbolic one."""
+    """A register of a thread, as in `0:X1`; the name of a symbolic one begins with `%`."""
 
     thread: int
     register: str
 
     @property
     def key(self) -> str:
-        """The name under which a state lists it."""
+        """The name under which a state lists the register."""
         return f"{self.thread}:{self.register}"
 
 
 class SymbolicName(msgspec.Struct, frozen=True, tag=True):
-    """`%x0` with no thread, in the initial state: the register so named of each thread that uses it."""
+    """A symbolic register `%x0` without a thread, in the initial state: that register of each thread that uses it."""
 
     name: str
 
@@ -66,7 +65,7 @@ class Address(msgspec.Struct, frozen=True, tag=True):
 
 
 class CodeLabel(msgspec.Struct, frozen=True, tag=True):
-    """The address of a label as a value: `P0:L1`."""
+    """The address of a label as a value, as in `P0:L1`."""
 
     thread: int
     label: str
@@ -77,7 +76,7 @@ class CodeLabel(msgspec.Struct, frozen=True, tag=True):
 
 
 class InstructionWord(msgspec.Struct, frozen=True, tag=True):
-    """The encoding of an instruction as a value: `instr:"B .+4"`."""
+    """The encoding of an instruction as a value, as in `instr:"B .+4"`."""
 
     text: str
 
@@ -91,7 +90,7 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class CType(msgspec.Struct, frozen=True):
-    """A declared type: `uint64_t`, `int*`, `int[2]`; `_Atomic` is accepted and remembered."""
+    """A declared type, as in `uint64_t`, `int*`, `int[2]`; `_Atomic` is accepted and recorded."""
 
     name: str = "int"
     pointer: bool = False

@@ -1,4 +1,4 @@
-"""What the rules for memory operands build."""
+"""The values that the rules for memory operands build."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Index(NamedTuple):
 
 @v_args(inline=True)
 class MemoryActions(Transformer[Token, Any]):
-    """The actions for memory operands: base and index on Arm, `offset(base)` elsewhere, and x86's."""
+    """The actions for memory operands: base and index on Arm, `offset(base)` elsewhere, and x86's forms."""
 
     def address(
         self, base: _Base, offset: Immediate | _Index | None = None, *, back: Writeback = "none"
     ) -> Memory:
-        """`[X1]`, `[X1,#8]`, `[X1,X2,LSL #2]`."""
+        """Return an address, as in `[X1]`, `[X1,#8]`, `[X1,X2,LSL #2]`."""
         match offset:
             case None:
                 return Memory(base)
@@ -40,46 +40,46 @@ class MemoryActions(Transformer[Token, Any]):
                 return Memory(base, 0, register, shift, index_negative=negative, writeback=back)
 
     def pre_indexed(self, base: _Base, offset: Immediate | _Index) -> Memory:
-        """`[X1,#8]!`."""
+        """Return an address with write-back before the access, as in `[X1,#8]!`."""
         return self.address(base, offset, back="pre")
 
     def post_indexed(self, base: _Base, offset: Immediate | _Index) -> Memory:
-        """`[X1],#8`."""
+        """Return an address with write-back after the access, as in `[X1],#8`."""
         return self.address(base, offset, back="post")
 
     def index(self, register: _Base, shift: Shift | None = None) -> _Index:
-        """`W2,SXTW`."""
+        """Return an index, as in `W2,SXTW`."""
         return _Index(register, shift)
 
     def negative(self, index: _Index) -> _Index:
-        """`-R2`."""
+        """Return a subtracted index, as in `-R2`."""
         return index._replace(negative=True)
 
     def updated(self, base: _Base) -> Memory:
-        """`R0!`, the base of a multiple transfer, which moves it."""
+        """Return the base of a multiple transfer that updates it, as in `R0!`."""
         return Memory(base, writeback="post")
 
     def displaced(self, base: _Base | Symbol, number: Token) -> Memory:
-        """`[EAX+4]`."""
+        """Return a base with a displacement, as in `[EAX+4]`."""
         return Memory(base, integer(number))
 
     def absolute(self, number: Token) -> Memory:
-        """`[4096]`."""
+        """Return an absolute address, as in `[4096]`."""
         return Memory(None, integer(number))
 
     def scaled(self, register: Register, scale: Token | None = None) -> _Index:
-        """`EBX*4`."""
+        """Return a scaled index, as in `EBX*4`."""
         return _Index(register, scale=1 if scale is None else integer(scale))
 
     def indexed(
         self, base: _Base | Symbol | None, index: _Index, displacement: Token | None = None
     ) -> Memory:
-        """`[EAX+EBX*4+8]` and `(%rax,%rbx,4)`."""
+        """Return a base with an index, as in `[EAX+EBX*4+8]` and `(%rax,%rbx,4)`."""
         number = 0 if displacement is None else integer(displacement)
         return Memory(base, number, index.register, scale=index.scale)
 
     def offset_by(self, offset: Token, memory: Memory) -> Memory:
-        """`4(x5)`, `x(%rip)`, `4(%rax,%rbx,2)`."""
+        """Return an address with an offset before it, as in `4(x5)`, `x(%rip)`, `4(%rax,%rbx,2)`."""
         if offset.type == "NUMBER":
             return msgspec.structs.replace(memory, displacement=integer(offset))
         symbol, base = Symbol(str(offset)), memory.base

@@ -1,7 +1,7 @@
-"""What is written inside a mnemonic although it is a field of its own: one function a dialect.
+"""The fields that dialects write inside a mnemonic, split off by one function per dialect.
 
-Each takes the mnemonic in lower case and gives the bare mnemonic with those fields. A mnemonic that is not
-known stays whole: `frobeq` on Arm is no conditional `frob`.
+Each function takes the mnemonic in lower case and returns the bare mnemonic with its fields. An unknown mnemonic stays
+whole: `frobeq` on Arm is no conditional `frob`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """A mnemonic taken apart."""
+    """A mnemonic split into its fields; `width` is in bits."""
 
     mnemonic: str
     condition: str | None = None
@@ -132,10 +132,10 @@ _BRANCHES: Mapping[Arch, frozenset[str]] = {
 
 
 def split_mnemonic(arch: Arch, word: str) -> Parts:
-    """Take a mnemonic (in lower case) apart."""
+    """Split a mnemonic (in lower case) into its fields."""
     return _SPLITTERS[arch](word)
 
 
 def is_branch(arch: Arch, mnemonic: str) -> bool:
-    """Say whether a bare word among the operands of this (bare) mnemonic is a label."""
+    """Return whether a bare word among the operands of this (bare) mnemonic is a label."""
     return mnemonic in _BRANCHES[arch]

@@ -1,4 +1,4 @@
-"""A litmus test as a value: what `parse` returns."""
+"""A litmus test as a value, the result of `parse`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Arch", "Condition", "InitItem", "LitmusTest", "Observed", "Quantifie
 
 
 class Arch(StrEnum):
-    """The architectures that are read, as the first word of a file names them."""
+    """The supported architectures, named as in the first word of a file."""
 
     X86 = "X86"
     X86_64 = "X86_64"
@@ -36,7 +36,7 @@ class InitItem(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A cell of the program table that is not empty: labels, an instruction, or both."""
+    """A non-empty cell of the program table: labels, an instruction, or both."""
 
     labels: tuple[str, ...]
     instruction: Instruction | None
@@ -51,7 +51,7 @@ class Thread(msgspec.Struct, frozen=True):
 
 
 class Quantifier(StrEnum):
-    """How the proposition ranges over the final states; none at all asks that `true` hold in all."""
+    """The quantifier of the proposition over the final states; NONE asks that `true` hold in all."""
 
     EXISTS = "exists"
     NOT_EXISTS = "~exists"
@@ -62,8 +62,11 @@ class Quantifier(StrEnum):
 class Condition(msgspec.Struct, frozen=True):
     """The question that the test asks.
 
-    `keyword` is what the file says for the quantifier (`final`, `not exists`, `` for a bare proposition);
-    `models` are the quantifiers that a `with` clause gives for single models.
+    Attributes:
+        quantifier: The quantifier.
+        prop: The proposition.
+        keyword: The file's word for the quantifier (`final`, `not exists`, `` for a bare proposition).
+        models: The quantifiers that a `with` clause defines for single models.
     """
 
     quantifier: Quantifier = Quantifier.NONE
@@ -81,7 +84,7 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class LitmusTest(msgspec.Struct, frozen=True):
-    """A litmus test, as the file has it and checked for consistency."""
+    """A litmus test, as in the file and checked for consistency."""
 
     arch: Arch
     name: str

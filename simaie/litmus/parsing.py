@@ -1,8 +1,7 @@
-"""The lark parsers: how one is built, and how its errors become faults in the words of someone who reads
-the file.
+"""The lark parsers: their construction, and the translation of their errors into faults for a reader of the file.
 
-A parser is LALR with a contextual lexer (`x3` is a register among the operands, and may be a label before
-the colon), and builds its values as it reduces: no tree is ever made, nothing recurses, and time is linear.
+A parser is LALR with a contextual lexer (`x3` is a register among the operands, and may be a label before the colon).
+It builds its values as it reduces: no tree is ever built, nothing recurses, and time is linear.
 """
 
 from __future__ import annotations
@@ -45,14 +44,20 @@ _WORDS = {
 
 
 def build(grammar_files: tuple[str, ...], actions: Transformer[Token, Any], starts: tuple[str, ...]) -> Lark:
-    """Build a parser from grammar files that stand beside this module."""
+    """Build a parser from grammar files of this package.
+
+    Args:
+        grammar_files: Names of the files, which are concatenated.
+        actions: Builds the values of the rules.
+        starts: The start rules.
+    """
     folder = files(__package__) / "grammars"
     grammar = "\n".join((folder / name).read_text("utf-8") for name in grammar_files)
     return Lark(grammar, parser="lalr", lexer="contextual", start=list(starts), transformer=actions)
 
 
 def run(parser: Lark, text: str, start: str) -> object:
-    """Parse a text; what is wrong with it is a `Fault`."""
+    """Parse a text from the rule `start` and return its value; raise `Fault` for a syntax error."""
     try:
         return cast(object, parser.parse(text, start=start))
     except UnexpectedInput as error:
@@ -60,14 +65,14 @@ def run(parser: Lark, text: str, start: str) -> object:
 
 
 def place(token: Token) -> Position:
-    """Say where a token is."""
+    """Return the position of a token."""
     assert token.line is not None
     assert token.column is not None
     return Position(token.line, token.column)
 
 
 def integer(token: Token) -> int:
-    """Read a decimal or hexadecimal number."""
+    """Return the value of a decimal or hexadecimal number."""
     if len(token) > DIGITS:
         raise Fault(place(token), f"the number {quoted(token)} is too long", [f"at most {DIGITS} characters"])
     digits = token.lstrip("+-")
@@ -100,6 +105,6 @@ def _word(parser: Lark, name: str) -> str:
 
 
 def _end(text: str) -> Position:
-    """Place an error at the end of the last thing that is there, not after the blank lines that follow it."""
+    """Return the position of the end of the last visible text, not after the blank lines that follow it."""
     kept = text.rstrip()
     return Position(kept.count("\n") + 1, len(kept) - kept.rfind("\n"))

@@ -1,4 +1,4 @@
-"""Propositions about a final state: a tree whose depth the reader limits, so that walking it may recurse."""
+"""Propositions about a final state: trees whose depth the reader limits, so that a walk may recurse."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["And", "Atom", "Constant", "Implies", "Not", "Or", "Prop", "Same", "a
 
 
 class Constant(msgspec.Struct, frozen=True, tag=True):
-    """`true` or `false`."""
+    """A constant proposition: `true` or `false`."""
 
     value: bool
 
 
 class Atom(msgspec.Struct, frozen=True, tag=True):
-    """`location = value`, or `!=` when not `equal`."""
+    """A comparison `location = value`, or `!=` if not `equal`."""
 
     location: Location
     value: Value
@@ -29,7 +29,7 @@ class Atom(msgspec.Struct, frozen=True, tag=True):
 
 
 class Same(msgspec.Struct, frozen=True, tag=True):
-    """`location = location`: both hold the same value (or not, when not `equal`)."""
+    """A comparison `location = location`: both hold the same value (or not, if not `equal`)."""
 
     left: Location
     right: Location
@@ -44,13 +44,13 @@ class Not(msgspec.Struct, frozen=True, tag=True):
 
 
 class And(msgspec.Struct, frozen=True, tag=True):
-    """Conjunction of two or more (or of none, which holds)."""
+    """Conjunction of two or more propositions (or of zero, which holds)."""
 
     props: tuple[Prop, ...]
 
 
 class Or(msgspec.Struct, frozen=True, tag=True):
-    """Disjunction of two or more (or of none, which does not hold)."""
+    """Disjunction of two or more propositions (or of zero, which does not hold)."""
 
     props: tuple[Prop, ...]
 
@@ -66,7 +66,7 @@ Prop: TypeAlias = Constant | Atom | Same | Not | And | Or | Implies
 
 
 def atoms(prop: Prop) -> Iterator[Atom | Same]:
-    """Give the atoms of a proposition, from left to right."""
+    """Yield the atoms of a proposition, from left to right."""
     match prop:
         case Atom() | Same():
             yield prop

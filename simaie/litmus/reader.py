@@ -1,4 +1,4 @@
-"""Read a litmus test: text or file in, a checked `LitmusTest` or one `LitmusError` out."""
+"""The reader of litmus tests: text or file in, a checked `LitmusTest` or one `LitmusError` out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ _START = Position(1, 1)
 
 
 def parse(text: str, file: str = "<text>") -> LitmusTest:
-    """Read a litmus test from a text; `file` names it in errors, which are all `LitmusError`."""
+    """Read a litmus test from a text.
+
+    Args:
+        text: The text.
+        file: Name of the file in errors.
+
+    Raises:
+        LitmusError: The text is not a litmus test.
+    """
     try:
         _check_text(text)
         return _read(text, file)
@@ -35,7 +43,7 @@ def parse(text: str, file: str = "<text>") -> LitmusTest:
 
 
 def load(path: str | os.PathLike[str]) -> LitmusTest:
-    """Read a litmus test from a file; one that cannot be opened or decoded is a `LitmusError` as well."""
+    """Read a litmus test from a file; raise LitmusError if it cannot be opened, decoded or parsed."""
     name = os.fspath(path)
     try:
         text = _decoded(read_bounded(name, FILE_BYTES))
@@ -44,6 +52,14 @@ def load(path: str | os.PathLike[str]) -> LitmusTest:
     except OSError as error:
         raise LitmusError(name, _START, f"the file cannot be read: {error.strerror}") from None
     return parse(text, name)
+
+
+def _bytes(path: Path) -> bytes:
+    """Read at most what shows that a file is too large, and only a regular file, since others may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a regular file")
+    with path.open("rb") as stream:
+        return stream.read(FILE_BYTES + 1)
 
 
 def _decoded(data: bytes) -> str:
@@ -75,7 +91,8 @@ def _read(text: str, file: str) -> LitmusTest:
     except Fault as fault:
         if header.open_comment is None:
             raise
-        # The `{` that ended the header was meant as a part of the comment, or the mark that closes it is missing.
+        # The `{` that ended the header was meant as a part of the comment, or the closing mark of the comment is
+        # missing.
         problem = f"the comment is not closed before the first '{{', and what follows cannot be read: {fault.problem}"
         raise Fault(source.position(header.open_comment), problem, ["'*)'"]) from None
 

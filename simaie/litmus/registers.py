@@ -26,13 +26,13 @@ _MIPS_ABI = _words(
 
 
 def find_register(arch: Arch, name: str) -> Register | None:
-    """Look a register up by any of its spellings, in any case; the sigils `%` and `$` are optional."""
+    """Return the register with the given spelling, in any case and with or without the sigils `%` and `$`, or None."""
     return registers_of(arch).get(name.removeprefix("%").removeprefix("$").lower())
 
 
 @cache
 def registers_of(arch: Arch) -> Mapping[str, Register]:
-    """Give every register of an architecture by its lower-case spelling, without sigil."""
+    """Return every register of an architecture by its lower-case spelling, without sigil."""
     match arch:
         case Arch.X86:
             return _x86()
@@ -88,7 +88,7 @@ def _x86_64() -> dict[str, Register]:
 
 
 def _bytes(half: str, whole: str, *, low: bool) -> dict[str, Register]:
-    """Name the bytes: `al` and `ah` for `ax`, but only `sil` for `si` (and that in 64-bit mode only)."""
+    """Return the byte registers: `al` and `ah` for `ax`, but only `sil` for `si` (and that in 64-bit mode only)."""
     stem = half.lower()
     if stem.endswith("x"):
         return {stem[0] + "l": Register(whole, 8), stem[0] + "h": Register(whole, 8, 8)}

@@ -1,9 +1,9 @@
-"""The first stage: cut a file into its header, initial state, program and condition.
+"""The first stage of reading: cut a file into its header, initial state, program and condition.
 
-Where the sections meet is a matter of characters, not of grammar: the header ends at the first `{` (even
-inside a comment that is never closed: herd7 does so and tests depend on it), the initial state at the brace
-that matches, and the program before the first row that begins like a condition. A `<<` ends the file: some
-old tests have foreign text after, in which a comment may be open.
+Character scans, not the grammar, define the sections. The header ends at the first `{` (even inside a comment that is
+never closed: herd7 does so, and tests depend on it). The initial state ends at the matching brace, and the program
+before the first row that begins like a condition. A `<<` ends the file: in some old tests foreign text follows, in
+which a comment may be open.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 class Sections(msgspec.Struct, frozen=True):
-    """A file in parts; the spans are offsets into `source`, in which comments are blank."""
+    """A file in sections; the spans are (start, end) offsets into `source`, in which comments are blank."""
 
     header: Header
     source: Source
@@ -44,7 +44,7 @@ def cut(header: Header, source: Source) -> Sections:
 
 
 def _closing_brace(source: Source, opening: int) -> int:
-    """Find the end of the initial state; arrays have braces of their own, one level deep."""
+    """Return the end of the initial state; arrays have nested braces, one level deep."""
     at, depth = opening + 1, 1
     while True:
         closing = source.text.find("}", at)
@@ -57,7 +57,7 @@ def _closing_brace(source: Source, opening: int) -> int:
 
 
 def _rows(source: Source, start: int) -> tuple[list[tuple[int, int]], int]:
-    """Give the rows of the program, without their `;`, and where the condition begins."""
+    """Return the rows of the program, without their `;`, and the start of the condition."""
     text, rows = source.text, []
     at = _skip_blank(text, start)
     if text.startswith(";", at):

@@ -1,7 +1,7 @@
-"""The text of a file, and the places in it.
+"""The text of a file, and positions in it.
 
-Everything after the header is scanned in a copy of the text in which comments are blank: the copy has the
-same length and the same line ends, so a place in it is a place in the file.
+Everything after the header is scanned in a copy of the text in which comments are blank. The copy has the same length
+and the same line ends, so a position in it is a position in the file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["Position", "Source", "without_comments"]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a file: line and column, both counted from 1."""
+    """A position in a file: line and column, both counted from 1."""
 
     line: int
     column: int
 
 
 class Source:
-    """A text whose offsets can be turned into lines and columns."""
+    """A text whose offsets can be converted to lines and columns."""
 
     def __init__(self, text: str) -> None:
         """Find the lines of a text."""
@@ -33,18 +33,18 @@ class Source:
             start = text.find("\n", start + 1)
 
     def position(self, offset: int) -> Position:
-        """Say where in the file an offset is."""
+        """Return the position of an offset."""
         line = bisect_right(self._line_starts, offset)
         return Position(line, offset - self._line_starts[line - 1] + 1)
 
     def padded(self, start: int, end: int) -> str:
-        """Cut a section out, behind enough white space to leave each character at its place in the file."""
+        """Return a section, after enough white space to leave each character at its position in the file."""
         place = self.position(start)
         return "\n" * (place.line - 1) + " " * (place.column - 1) + self.text[start:end]
 
 
 def without_comments(text: str, start: int) -> tuple[str, int | None]:
-    """Blank the nested `(* ... *)` after `start`; say as well where one that is never closed begins."""
+    """Blank the nested `(* ... *)` after `start`; return the text and the offset of an unclosed one, or None."""
     pieces: list[str] = []
     done = 0
     opening = text.find("(*", start)
@@ -59,7 +59,7 @@ def without_comments(text: str, start: int) -> tuple[str, int | None]:
 
 
 def _end_of_comment(text: str, opening: int) -> int | None:
-    """Walk from mark to mark; each search stops at the closing mark in sight, so that the walk is linear."""
+    """Return the end of a comment, or None; each search stops at the next closing mark, so the walk is linear."""
     depth, at, outer = 1, opening + 2, -1
     while depth:
         if outer < at:

@@ -1,4 +1,4 @@
-"""What the rules of `state.lark` build."""
+"""The values that the rules of `state.lark` build."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ _Thread: TypeAlias = tuple[int, Token]
 
 @v_args(inline=True)
 class StateActions(PropositionActions):
-    """The actions for one architecture, whose registers it knows."""
+    """The actions for one architecture, whose registers they look up."""
 
     def __init__(self, arch: Arch) -> None:
-        """Take the architecture whose registers are meant."""
+        """Create the actions of the architecture, whose registers they look up."""
         super().__init__()
         self._arch = arch
 
     # The initial state
 
     def init(self, *items: InitItem) -> tuple[InitItem, ...]:
-        """All its items."""
+        """Return all items of the initial state."""
         return items
 
     def declared(self, *parts: Any) -> InitItem:
-        """`uint64_t 0:rax`."""
+        """Return a declaration, as in `uint64_t 0:rax`."""
         *ctype, located = parts
         return InitItem(located.location, ctype[0] if ctype else None, None, located.position)
 
     def initialised(self, *parts: Any) -> InitItem:
-        """`uint64_t x=3`."""
+        """Return an initialisation, as in `uint64_t x=3`."""
         *ctype, located, value = parts
         return InitItem(located.location, ctype[0] if ctype else None, value, located.position)
 
     def array(
         self, ctype: CType, name: Token, count: Token, values: tuple[Scalar, ...] | None = None
     ) -> InitItem:
-        """`int t[2]={1,-1}`."""
+        """Return an array, as in `int t[2]={1,-1}`."""
         length = integer(count)
         if not 0 < length <= ARRAY_LENGTH:
             raise Fault(place(count), f"an array of {quoted(count)} cells", [f"1 to {ARRAY_LENGTH} cells"])
@@ -67,23 +67,23 @@ class StateActions(PropositionActions):
         return InitItem(Global(str(name)), whole, values, place(name))
 
     def ctype(self, *tokens: Token) -> CType:
-        """`int`, `_Atomic int`, `int*`, or `*` for a pointer to int."""
+        """Return a type: `int`, `_Atomic int`, `int*`, or `*` for a pointer to int."""
         kinds = {token.type: str(token) for token in tokens}
         return CType(kinds.get("NAME", "int"), "STAR" in kinds, None, "ATOMIC" in kinds)
 
     # Locations
 
     def thread(self, token: Token) -> _Thread:
-        """`0` or `P0`."""
+        """Return the number of a thread, `0` or `P0`."""
         digits = token.removeprefix("P")
         return integer(token.update(value=digits)), token
 
     def name(self, token: Token) -> Token:
-        """A name, even if it looks like a thread's."""
+        """Return a name, even if it looks like a thread's."""
         return token
 
     def register(self, thread: _Thread, token: Token) -> Located:
-        """`0:X1`, `P0:%x1`, `0:$4`."""
+        """Return a register of a thread, as in `0:X1`, `P0:%x1`, `0:$4`."""
         number, start = thread
         if token.type == "SYMBOLIC":
             return Located(RegisterOf(number, str(token)), place(start))
@@ -95,33 +95,33 @@ class StateActions(PropositionActions):
         return Located(RegisterOf(number, found.name), place(start))
 
     def global_register(self, token: Token) -> Located:
-        """`%x0`, with no thread."""
+        """Return a symbolic register without a thread, as in `%x0`."""
         return Located(SymbolicName(token[1:]), place(token))
 
     def location(self, token: Token) -> Located:
-        """`x`."""
+        """Return a memory location, as in `x`."""
         return Located(Global(str(token)), place(token))
 
     def array_cell(self, name: Token, index: Token) -> Located:
-        """`t[1]`."""
+        """Return a cell of an array, as in `t[1]`."""
         return Located(Global(str(name), integer(index)), place(name))
 
     # Values
 
     def number(self, token: Token) -> int:
-        """`-1`, `0x1F`."""
+        """Return a number, as in `-1`, `0x1F`."""
         return integer(token)
 
     def address(self, name: Token, index: Token | None = None) -> Address:
-        """`x`, `&x`, `t[1]`."""
+        """Return an address, as in `x`, `&x`, `t[1]`."""
         return Address(str(name), 0 if index is None else integer(index))
 
     def code_label(self, thread: _Thread, label: Token) -> CodeLabel:
-        """`P0:L1`."""
+        """Return the address of a label, as in `P0:L1`."""
         return CodeLabel(thread[0], str(label))
 
     def code(self, token: Token) -> CodeLabel:
-        """`label:"P0:L1"`."""
+        """Return the address of a label, as in `label:"P0:L1"`."""
         thread, colon, label = _quoted_part(token).partition(":")
         digits = thread.strip().removeprefix("P")
         if not colon or not (digits.isascii() and digits.isdigit()):
@@ -129,21 +129,21 @@ class StateActions(PropositionActions):
         return CodeLabel(integer(token.update(value=digits)), label.strip())
 
     def encoding(self, token: Token) -> InstructionWord:
-        """`instr:"B .+4"`."""
+        """Return the encoding of an instruction, as in `instr:"B .+4"`."""
         return InstructionWord(_quoted_part(token))
 
     def vector(self, *values: Scalar) -> Value:
-        """`{1,-1}`."""
+        """Return the values of an array, as in `{1,-1}`."""
         return values
 
     # The locations clause
 
     def observed(self, located: Located, ctype: CType | None = None) -> Observed:
-        """`0:r1`, `x int*`."""
+        """Return an item of the `locations` clause, as in `0:r1`, `x int*`."""
         return Observed(located.location, ctype, located.position)
 
     def locations(self, *items: Observed) -> tuple[Observed, ...]:
-        """All its items."""
+        """Return all items of the `locations` clause."""
         return items
 
 

@@ -20,7 +20,17 @@ class _Cell(NamedTuple):
 
 
 def read_table(arch: Arch, source: Source, rows: tuple[tuple[int, int], ...], end: int) -> tuple[Thread, ...]:
-    """Read the rows of a program that ends at `end`, cut at their `;`."""
+    """Read the program table.
+
+    Args:
+        arch: The architecture.
+        source: The text of the file, without comments.
+        rows: (start, end) offset of each row, without its `;`.
+        end: Offset of the end of the program.
+
+    Raises:
+        Fault: The table is malformed.
+    """
     if not rows:
         raise Fault(source.position(end), "there is no program", ["a row 'P0 | P1 ;'"])
     ids = _header(_cells(source, *rows[0]))
@@ -41,7 +51,7 @@ def _cells(source: Source, start: int, end: int) -> list[_Cell]:
 
 
 def _each_cell(source: Source, start: int, end: int) -> Iterator[_Cell]:
-    """Split a row; one that has far too many cells is cut short, which is enough to refuse it."""
+    """Yield the cells of a row; of a row with far too many cells only enough to refuse it."""
     for raw in source.text[start:end].split("|", THREADS + 1):
         text = raw.strip()
         yield _Cell(text, source.position(start + len(raw) - len(raw.lstrip())))

@@ -1,4 +1,4 @@
-"""How wide each location of a test is: what its declared type says, else the 32 bits of an `int`."""
+"""The width of each location of a test: that of its declared type, else the 32 bits of an `int`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BITS |= {f"{sign}int{size}_t": size for sign in ("", "u") for size in _SIZES}
 
 
 def type_bits(ctype: CType, arch: Arch) -> int:
-    """Give the width of a value of a type, or of a cell of an array; an unknown type is an int."""
+    """Return the width in bits of a value of a type, or of a cell of an array; an unknown type is an int."""
     if ctype.pointer or ctype.name in ("intptr_t", "uintptr_t", "size_t"):
         return 32 if arch in _NARROW else 64
     return _BITS.get(ctype.name, DEFAULT_BITS)
 
 
 def widths(test: LitmusTest) -> Callable[[str], int]:
-    """Give the function from a location's name to its width; a cell `t[1]` has that of its array."""
+    """Return a function from a location's name to its width in bits; a cell `t[1]` has the width of `t`."""
     declared = {
         item.location.key: type_bits(item.type, test.arch) for item in test.init if item.type is not None
     }

@@ -1,6 +1,6 @@
 """AArch64 (Arm ARM, DDI 0487): moves, conditional selection, branches and barriers; memory is in `aarch64_memory`.
 
-What it has in common with 32-bit Arm is in `arm_alu`, `arm_flags` and `arm_operands`. Not here: calls, jumps through
+The parts shared with 32-bit Arm are in `arm_alu`, `arm_flags` and `arm_operands`. Not supported: calls, jumps through
 registers, exceptions, pages and caches, floating point and vectors, exclusive pairs of 16 bytes.
 """
 
@@ -33,7 +33,7 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _wide(b: Builder, operand: Operand) -> tuple[int, int]:
-    """The constant of MOVZ and its kin, and how far it is shifted."""
+    """Return the constant of MOVZ, MOVN or MOVK, and its shift in bits."""
     match operand:
         case Immediate(number):
             shift = 0
@@ -47,7 +47,7 @@ def _wide(b: Builder, operand: Operand) -> tuple[int, int]:
 
 
 def _move_wide(*, inverted: bool) -> Handler:
-    """MOVZ and MOVN."""
+    """Lower MOVZ and MOVN."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, constant = operands(b, instruction, 2)
@@ -59,7 +59,7 @@ def _move_wide(*, inverted: bool) -> Handler:
 
 
 def _move_keep(b: Builder, instruction: Instruction) -> None:
-    """MOVK: 16 bits change."""
+    """Lower MOVK, which changes 16 bits."""
     target, constant = operands(b, instruction, 2)
     number, shift = _wide(b, constant)
     kept = b.alu("and", b.read(register(b, target)), mask(64) ^ 0xFFFF << shift)
@@ -70,7 +70,7 @@ def _move_keep(b: Builder, instruction: Instruction) -> None:
 
 
 def _otherwise(b: Builder, change: str, value: Value, bits: int) -> Value:
-    """What CSINC, CSINV and CSNEG make of their second source; CSEL leaves it."""
+    """Return the second source as CSINC, CSINV or CSNEG changes it; CSEL leaves it unchanged."""
     match change:
         case "inc":
             return b.alu("add", value, 1)
@@ -89,7 +89,7 @@ def _condition(b: Builder, operand: Operand, *, inverse: bool = False) -> Value:
 
 
 def _select(change: str) -> Handler:
-    """CSEL, CSINC, CSINV, CSNEG."""
+    """Lower CSEL, CSINC, CSINV and CSNEG."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, one, other, code = operands(b, instruction, 4)
@@ -101,7 +101,7 @@ def _select(change: str) -> Handler:
 
 
 def _change(change: str) -> Handler:
-    """CINC, CINV, CNEG: the source, changed if the condition holds."""
+    """Lower CINC, CINV and CNEG: the source, changed if the condition holds."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, code = operands(b, instruction, 3)
@@ -113,7 +113,7 @@ def _change(change: str) -> Handler:
 
 
 def _set(value: int) -> Handler:
-    """CSET and CSETM."""
+    """Lower CSET and CSETM."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, code = operands(b, instruction, 2)
@@ -126,7 +126,7 @@ def _set(value: int) -> Handler:
 
 
 def _branch_on_bit(*, negated: bool) -> Handler:
-    """TBZ and TBNZ."""
+    """Lower TBZ and TBNZ."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         tested, number, target = operands(b, instruction, 3)
@@ -138,7 +138,7 @@ def _branch_on_bit(*, negated: bool) -> Handler:
 
 
 def _barrier(method: str) -> Handler:
-    """DMB and DSB."""
+    """Lower DMB and DSB."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         (option,) = operands(b, instruction, 1)

@@ -1,4 +1,4 @@
-"""The instructions of AArch64 that touch memory. The width is in the mnemonic, or else it is that of the register."""
+"""The AArch64 instructions that access memory; the mnemonic defines the width, or else the register does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from simaie.litmus.lowering.operands import Handler, bits_of, operands, register
 
 __all__ = ["MEMORY"]
 
-#: Suffix -> width in bytes; None is that of the register.
+#: Suffix -> width in bytes; None for the width of the register.
 _WIDTHS: dict[str, int | None] = {"": None, "b": 1, "h": 2}
 _SIGNED_WIDTHS = {"ldrsb": 1, "ldrsh": 2, "ldrsw": 4}
 
 
 def _offsets(instruction: Instruction, width: int) -> Offsets:
-    """LDR and STR have a scaled offset or a small one, LDUR and STUR the small one, all others none."""
+    """Return the valid offsets: LDR and STR have a scaled or a small one, LDUR and STUR a small one, others none."""
     small = range(-256, 256)
     if instruction.mnemonic.startswith(("ldur", "stur")):
         return offsets([small])
@@ -80,7 +80,7 @@ def _store_exclusive(method: str, width: int | None) -> Handler:
 
 
 def _load_pair(b: Builder, instruction: Instruction) -> None:
-    """LDP: two registers, each loaded by itself."""
+    """Lower LDP: two registers, each loaded separately."""
     first, last, source = operands(b, instruction, 3)
     one, other = register(b, first), register(b, last)
     width = bits_of(b, one) // 8
@@ -93,7 +93,7 @@ def _load_pair(b: Builder, instruction: Instruction) -> None:
 
 
 def _store_pair(b: Builder, instruction: Instruction) -> None:
-    """STP: two registers, each stored by itself."""
+    """Lower STP: two registers, each stored separately."""
     first, last, target = operands(b, instruction, 3)
     one, other = register(b, first), register(b, last)
     width = bits_of(b, one) // 8
@@ -162,7 +162,7 @@ def _compare_and_swap(order: str, width: int | None) -> Handler:
 
 
 def _fetch(method: str, order: str, width: int | None) -> Handler:
-    """SWP and the LD forms: operand, target, place."""
+    """Lower SWP and the LD forms, with the operands source, target, place."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         source, target, where = operands(b, instruction, 3)
@@ -174,7 +174,7 @@ def _fetch(method: str, order: str, width: int | None) -> Handler:
 
 
 def _apply(method: str, order: str, width: int | None) -> Handler:
-    """The ST forms: operand, place."""
+    """Lower the ST forms, with the operands source, place."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         source, where = operands(b, instruction, 2)

@@ -1,6 +1,6 @@
-"""32-bit Arm (Arm ARM, DDI 0406C): every instruction may be conditional, and is branched around then.
+"""32-bit Arm (Arm ARM, DDI 0406C): every instruction may be conditional, which lowers to a branch around it.
 
-Not here: PC as an operand, calls, the stack, floating point, and the acquire and release accesses of Armv8.
+Not supported: PC as an operand, calls, the stack, floating point, and the acquire and release accesses of Armv8.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _half(shift: int) -> Handler:
-    """MOVW, which clears the other half, and MOVT, which leaves it."""
+    """Lower MOVW, which clears the other half, and MOVT, which keeps it."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
@@ -51,7 +51,7 @@ _FAR, _NEAR = offsets([range(-4095, 4096)]), offsets([range(-255, 256)])
 
 
 def _offsets(width: int, *, signed: bool = False) -> Offsets:
-    """LDR, LDRB and their stores have 12 bits of offset, all others 8."""
+    """Return the valid offsets: LDR, LDRB and their stores have 12 bits of offset, all others 8."""
     return _FAR if width in (1, 4) and not signed else _NEAR
 
 
@@ -77,7 +77,7 @@ def _store(width: int) -> Handler:
 
 
 def _load_two(b: Builder, instruction: Instruction) -> None:
-    """LDRD: two words, each loaded by itself."""
+    """Lower LDRD: two words, each loaded separately."""
     first, last, source = operands(b, instruction, 3)
     at = place(b, source, _NEAR)
     low = b.call("ldr", at.address, width=4)
@@ -88,7 +88,7 @@ def _load_two(b: Builder, instruction: Instruction) -> None:
 
 
 def _store_two(b: Builder, instruction: Instruction) -> None:
-    """STRD: two words, each stored by itself."""
+    """Lower STRD: two words, each stored separately."""
     first, last, target = operands(b, instruction, 3)
     at = place(b, target, _NEAR)
     b.emit("str_", at.address, b.read(register(b, first)), width=4)
@@ -97,9 +97,12 @@ def _store_two(b: Builder, instruction: Instruction) -> None:
 
 
 def _multiple(start: int, step: int, *, stores: bool) -> Handler:
-    """LDM and STM: the lowest register at the lowest address.
+    """Lower LDM and STM: the lowest register is at the lowest address.
 
-    start: how many words from the base the first transfer is; from there they go up (`step` is 1) or down (-1).
+    Args:
+        start: Words from the base to the first transfer.
+        step: Direction of the further transfers: 1 for up, -1 for down.
+        stores: Whether it stores.
     """
 
     def lower(b: Builder, instruction: Instruction) -> None:
@@ -123,14 +126,14 @@ def _multiple(start: int, step: int, *, stores: bool) -> Handler:
 
 
 def _base(b: Builder, operand: Operand) -> tuple[AnyRegister, bool]:
-    """The base of a multiple transfer, and whether it moves: `R0` or `R0!`."""
+    """Return the base of a multiple transfer, and whether it is updated: `R0` or `R0!`."""
     if isinstance(operand, Memory) and operand.base is not None:
         return register(b, operand.base), operand.writeback == "post"
     return register(b, operand), False
 
 
 def _number(each: AnyRegister) -> int:
-    """The number of a register; symbolic ones come last, in the order of the list."""
+    """Return the number of a register; symbolic ones come last, in the order of the list."""
     return _ORDER.get(each.name, len(_ORDER))
 
 
@@ -155,7 +158,7 @@ def _store_exclusive(width: int) -> Handler:
 
 
 def _load_exclusive_two(b: Builder, instruction: Instruction) -> None:
-    """LDREXD: 8 bytes, the first register the low half."""
+    """Lower LDREXD: 8 bytes, the first register the low half."""
     first, last, source = operands(b, instruction, 3)
     both = b.call("ldrexd", place(b, source).address)
     b.write(register(b, first), both)
@@ -163,7 +166,7 @@ def _load_exclusive_two(b: Builder, instruction: Instruction) -> None:
 
 
 def _store_exclusive_two(b: Builder, instruction: Instruction) -> None:
-    """STREXD."""
+    """Lower STREXD."""
     status, first, last, target = operands(b, instruction, 4)
     both = b.alu("or", b.read(register(b, first)), b.alu("shl", b.read(register(b, last)), 32))
     b.write(register(b, status), b.call("strexd", place(b, target).address, both))

@@ -1,4 +1,4 @@
-"""Arithmetic and logic on registers, as both Arm instruction sets have it; the width is that of the target."""
+"""Arithmetic and logic on registers, shared by both Arm instruction sets; the width is that of the target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["COMMON"]
 
 
 def _result(b: Builder, instruction: Instruction, operation: str, one: Value, other: Value, bits: int) -> Value:
-    """``one operation other``, and the flags if the mnemonic asks for them."""
+    """Compute ``one operation other``, and the flags if the mnemonic sets them; return the result."""
     result = b.wrap(b.alu(operation, one, other), bits)
     if instruction.mnemonic not in _FLAG_SETTING:
         return result
@@ -30,7 +30,7 @@ def _result(b: Builder, instruction: Instruction, operation: str, one: Value, ot
 
 
 def _binary(operation: str, *, inverted: bool = False, swapped: bool = False) -> Handler:
-    """Two sources; the second is flexible, perhaps `inverted`. With one source, the target is the other."""
+    """Lower an operation on two sources; the second is flexible, possibly `inverted`. A missing one is the target."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, *sources = operands(b, instruction, 2, 3)
@@ -48,7 +48,7 @@ def _binary(operation: str, *, inverted: bool = False, swapped: bool = False) ->
 
 
 def _compare(operation: str) -> Handler:
-    """CMP, CMN, TST, TEQ: only the flags."""
+    """Lower CMP, CMN, TST and TEQ, which only set the flags."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         left, right = operands(b, instruction, 2)
@@ -62,7 +62,7 @@ def _compare(operation: str) -> Handler:
 
 
 def _unary(operation: str, zero: Value) -> Handler:
-    """MOV, MVN, NEG: ``zero operation source``, where `zero` of all ones is as wide as the target."""
+    """Lower MOV, MVN and NEG: ``zero operation source``; a `zero` of all ones is as wide as the target."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
@@ -79,7 +79,7 @@ def _unary(operation: str, zero: Value) -> Handler:
 
 
 def _shift(operation: str) -> Handler:
-    """LSL, LSR, ASR by a constant or a register; 32-bit Arm takes 8 bits of it, AArch64 as many as count."""
+    """Lower LSL, LSR and ASR by a constant or a register, of which Arm uses 8 bits, AArch64 only those that matter."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, *sources = operands(b, instruction, 2, 3)
@@ -97,7 +97,7 @@ def _shift(operation: str) -> Handler:
 
 
 def _multiply_add(operation: str) -> Handler:
-    """MADD, MLA, MSUB, MLS: ``fourth operation second * third``."""
+    """Lower MADD, MLA, MSUB and MLS: ``fourth operation second * third``."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, *sources = operands(b, instruction, 4)
@@ -111,7 +111,7 @@ def _multiply_add(operation: str) -> Handler:
 
 
 def _extension(bits: int, *, signed: bool) -> Handler:
-    """SXTB, UXTH and so on."""
+    """Lower SXTB, UXTH and the other extensions."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
@@ -122,7 +122,7 @@ def _extension(bits: int, *, signed: bool) -> Handler:
 
 
 def _field(*, signed: bool) -> Handler:
-    """UBFX and SBFX: a bit field by its lowest bit and its width."""
+    """Lower UBFX and SBFX: a bit field by its lowest bit and its width."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, lowest, width = operands(b, instruction, 4)
@@ -145,7 +145,7 @@ def _branch(b: Builder, instruction: Instruction) -> None:
 
 
 def _branch_on_zero(*, negated: bool) -> Handler:
-    """CBZ and CBNZ."""
+    """Lower CBZ and CBNZ."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         tested, target = operands(b, instruction, 2)
@@ -175,7 +175,7 @@ _SETTING = {
 }
 _COMPARING = {"cmp": _compare("sub"), "cmn": _compare("add"), "tst": _compare("and"), "teq": _compare("xor")}
 _FLAG_SETTING = frozenset({name + "s" for name in _SETTING} | set(_COMPARING))
-#: Mnemonic -> how it is lowered. Some of them only one of the two instruction sets has; its assembler knows.
+#: Mnemonic -> its lowering. Some exist in only one of the two instruction sets; its assembler checks that.
 COMMON: dict[str, Handler] = {
     **_SETTING,
     **{name + "s": handler for name, handler in _SETTING.items()},

@@ -1,7 +1,7 @@
-"""The flags N, Z, C and V of Arm as hidden registers, each 0 or 1, kept only in threads that look at one.
+"""The flags N, Z, C and V of Arm as hidden registers, each 0 or 1, kept only in threads that read one.
 
-Both instruction sets have them and the condition codes (Arm ARM, DDI 0487, C1.2.4). Unlike x86's, the carry of a
-subtraction says that there was no borrow.
+Both instruction sets have these flags and condition codes (Arm ARM, DDI 0487, C1.2.4). Unlike on x86, the carry of a
+subtraction means that there was no borrow.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from simaie.litmus.lowering.builder import Builder, Value
 
 __all__ = ["after_add", "after_logic", "after_subtract", "condition", "inverse"]
 
-#: Condition code -> the test, and whether it is to fail.
+#: Condition code -> the test, and whether it is negated.
 _TESTS = {
     "eq": ("Z", False), "ne": ("Z", True), "cs": ("C", False), "hs": ("C", False), "cc": ("C", True),
     "lo": ("C", True), "mi": ("N", False), "pl": ("N", True), "vs": ("V", False), "vc": ("V", True),
@@ -23,14 +23,14 @@ for _one, _other in (("eq", "ne"), ("cs", "cc"), ("mi", "pl"), ("vs", "vc"), ("h
 
 
 def inverse(b: Builder, code: str) -> str:
-    """The code that holds when `code` does not."""
+    """Return the code that holds iff `code` does not."""
     if code not in _INVERSES:
         raise b.unsupported("its condition")
     return _INVERSES[code]
 
 
 def after_add(b: Builder, one: Value, other: Value, result: Value, bits: int) -> None:
-    """The flags after ``result = one + other``; all unsigned and of `bits` bits."""
+    """Set the flags after ``result = one + other``; all values are unsigned and have `bits` bits."""
     if b.looks_at_flags:
         _sign_and_zero(b, result, bits)
         b.alu("lt", result, one, b.flag("C"))
@@ -38,7 +38,7 @@ def after_add(b: Builder, one: Value, other: Value, result: Value, bits: int) ->
 
 
 def after_subtract(b: Builder, one: Value, other: Value, result: Value, bits: int) -> None:
-    """The flags after ``result = one - other``; all unsigned and of `bits` bits."""
+    """Set the flags after ``result = one - other``; all values are unsigned and have `bits` bits."""
     if b.looks_at_flags:
         _sign_and_zero(b, result, bits)
         b.alu("le", other, one, b.flag("C"))
@@ -46,7 +46,7 @@ def after_subtract(b: Builder, one: Value, other: Value, result: Value, bits: in
 
 
 def after_logic(b: Builder, result: Value, bits: int, *, clear: bool) -> None:
-    """The flags after a logical operation, which clears C and V (AArch64) or leaves them (Arm)."""
+    """Set the flags after a logical operation, which clears C and V (AArch64) or keeps them (Arm)."""
     if b.looks_at_flags:
         _sign_and_zero(b, result, bits)
         if clear:
@@ -55,7 +55,7 @@ def after_logic(b: Builder, result: Value, bits: int, *, clear: bool) -> None:
 
 
 def condition(b: Builder, code: str) -> Value:
-    """1 if the condition holds, else 0."""
+    """Return 1 if the condition holds, else 0."""
     if code == "al":
         return 1
     if code not in _TESTS:
@@ -80,5 +80,5 @@ def _sign_and_zero(b: Builder, result: Value, bits: int) -> None:
 
 
 def _overflow(b: Builder, one: Value, other: Value, bits: int) -> None:
-    """Overflow is where both differences of sign are."""
+    """Set the overflow flag: the top bit of both sign differences."""
     b.alu("shr", b.alu("and", one, other), bits - 1, b.flag("V"))

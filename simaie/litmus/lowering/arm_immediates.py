@@ -1,7 +1,7 @@
-"""Which constants the data-processing instructions of both Arm instruction sets hold.
+"""The constants that the data-processing instructions of both Arm instruction sets can encode.
 
-An assembler also takes a constant whose negative or complement the opposite instruction holds (ADD for SUB, MOV for
-MVN, AND for BIC), so those are taken here too.
+An assembler also accepts a constant whose negative or complement the opposite instruction can encode (ADD for SUB, MOV
+for MVN, AND for BIC), so those are accepted here too.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["check_constant"]
 
 
 def check_constant(b: Builder, operand: Operand, operation: str, bits: int) -> None:
-    """Raise LitmusError if `operand` is a constant that the instruction at hand cannot hold.
+    """Raise LitmusError if `operand` is a constant that the current instruction cannot encode.
 
     Args:
         b: The builder of the thread.
         operand: The second operand, of any form.
-        operation: What is done with it, as `Builder.alu` calls it; ``"mov"`` for a move.
-        bits: The width of the operation.
+        operation: The operation on it, as `Builder.alu` names it; ``"mov"`` for a move.
+        bits: The width of the operation in bits.
     """
     if isinstance(operand, ShiftedImmediate):
         b.within(operand.value, 0, mask(12))
@@ -61,7 +61,7 @@ def _fits_a64(number: int, operation: str, bits: int) -> bool:
 
 
 def _one_half_word(word: int, bits: int) -> bool:
-    """Whether all bits that are set lie in one aligned half-word: what MOVZ holds."""
+    """Whether all set bits lie in one aligned half-word, as in a constant of MOVZ."""
     return any(word & ~(mask(16) << shift) == 0 for shift in range(0, bits, 16))
 
 

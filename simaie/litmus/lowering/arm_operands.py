@@ -1,4 +1,4 @@
-"""Second operands and addresses as both Arm instruction sets have them: shifted, extended, with write-back."""
+"""Second operands and addresses of both Arm instruction sets: shifted, extended, with write-back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXTENSIONS = {"uxtb": 8, "uxth": 16, "uxtw": 32, "uxtx": 64, "sxtb": 8, "sxth":
 
 
 def second(b: Builder, operand: Operand, bits: int) -> Value:
-    """The value of a flexible second operand in an operation of `bits` bits, unsigned."""
+    """Return the unsigned value of a flexible second operand in an operation of `bits` bits."""
     match operand:
         case Register() | SymbolicRegister():
             return b.wrap(b.read(operand), bits) if bits_of(b, operand) > bits else b.read(operand)
@@ -44,12 +44,12 @@ def second(b: Builder, operand: Operand, bits: int) -> Value:
 
 
 def most_shifted(b: Builder, operation: str, bits: int) -> int:
-    """By how much a constant may shift: on A32 to the right by 32 too."""
+    """Return the largest shift by a constant; on A32 a shift to the right may be 32."""
     return bits if b.test.arch is Arch.ARM and operation != "shl" else bits - 1
 
 
 def _shifted(b: Builder, value: Value, shift: Shift, bits: int) -> Value:
-    """`value` of `bits` bits, shifted or extended; the result may have more bits."""
+    """Return `value` of `bits` bits, shifted or extended; the result may have more bits."""
     if not isinstance(shift.amount, int):
         raise b.unsupported("a shift by a register")
     if shift.kind in _EXTENSIONS:
@@ -69,26 +69,31 @@ def _shifted(b: Builder, value: Value, shift: Shift, bits: int) -> Value:
 
 
 class Place:
-    """Where an access goes; `done` does the write-back, after the access and what it loaded."""
+    """The place of an access; `done` performs the write-back, after the access and its result."""
 
     def __init__(self, b: Builder, address: Value, base: Operand | None = None, after: Value | None = None) -> None:
         self.address = address
         self._builder, self._base, self._after = b, base, after
 
     def done(self) -> None:
-        """Write the base back, if the operand asks for it."""
+        """Write the base back, if the operand has write-back."""
         if self._after is not None and isinstance(self._base, Register | SymbolicRegister):
             self._builder.write(self._base, self._after)
 
 
 class Offsets(NamedTuple):
-    """Which constant offsets the address of an instruction holds; `moving`: with write-back."""
+    """The constant offsets that the address of an instruction can encode.
+
+    Attributes:
+        still: Offsets without write-back.
+        moving: Offsets with write-back.
+    """
 
     still: tuple[range, ...]
     moving: tuple[range, ...]
 
     def check(self, b: Builder, operand: Memory) -> None:
-        """Raise LitmusError for an offset that the instruction at hand cannot hold."""
+        """Raise LitmusError for an offset that the current instruction cannot encode."""
         allowed = self.still if operand.writeback == "none" else self.moving
         if not any(operand.displacement in each for each in allowed):
             raise b.out_of_range(operand.displacement, *map(_as_words, allowed))
@@ -100,17 +105,26 @@ def _as_words(numbers: range) -> str:
 
 
 def offsets(still: Iterable[range], moving: Iterable[range] | None = None) -> Offsets:
-    """The offsets of an instruction; the same with write-back if nothing else is said."""
+    """Return the offsets of an instruction; those with write-back are the same by default."""
     one = tuple(still)
     return Offsets(one, one if moving is None else tuple(moving))
 
 
-#: Of an instruction whose address is a register alone.
+#: The offsets of an instruction whose address is only a register.
 NO_OFFSET = offsets([range(1)])
 
 
 def place(b: Builder, operand: Operand, allowed: Offsets = NO_OFFSET) -> Place:
-    """The place of a memory operand; a bare register is one too, as in herd7. LitmusError if its offset is too far."""
+    """Return the place of a memory operand, or of a bare register as in herd7.
+
+    Args:
+        b: The builder of the thread.
+        operand: The operand.
+        allowed: The offsets that the instruction can encode.
+
+    Raises:
+        LitmusError: The offset is not allowed.
+    """
     if isinstance(operand, Register | SymbolicRegister):
         operand = Memory(operand)
     if not isinstance(operand, Memory) or operand.base is None:
@@ -123,7 +137,7 @@ def place(b: Builder, operand: Operand, allowed: Offsets = NO_OFFSET) -> Place:
 
 
 def _moved(b: Builder, operand: Memory, base: Value, offset: Value, *, before: bool) -> Place:
-    """With write-back. What it will be is computed before the access: a load may overwrite the index."""
+    """Return a place with write-back; the new base is computed before the access, as a load may change the index."""
     after = _sum(b, base, offset)
     old = base if before else b.move(base, b.temporary())
     return Place(b, after if before else old, operand.base, after)

@@ -1,7 +1,7 @@
-"""What a dialect builds a thread with: registers, temporaries, addresses, labels, and one place for every complaint.
+"""The builder of a thread, used by the dialects: registers, temporaries, addresses, labels, and all errors.
 
-A value is an `Operand`: an integer that is known, or the name of a hidden register. Arithmetic on known integers is
-done here and now.
+A value is an `Operand`: a known integer, or the name of a hidden register. Arithmetic on known integers is done at
+once.
 """
 
 from __future__ import annotations
@@ -35,12 +35,22 @@ _MASK64 = (1 << 64) - 1
 
 
 def mask(bits: int) -> int:
-    """The largest unsigned number of `bits` bits."""
+    """Return the largest unsigned number of `bits` bits."""
     return (1 << bits) - 1
 
 
 class Builder:
-    """One thread in the making; its dialect says what its registers are (see `Dialect`)."""
+    """Builds the code of one thread.
+
+    Args:
+        test: The litmus test.
+        thread: The thread.
+        layout: Addresses of the test's locations.
+        register_bits: Width of a whole register in bits.
+        zero: Registers that always hold 0.
+        opaque: Registers that exist but are not simulated.
+        displacement: The least and the greatest constant offset of an address; None if it depends on the instruction.
+    """
 
     def __init__(
         self,
@@ -67,13 +77,20 @@ class Builder:
         self.code.append(ins(name, *args, into=into, **options))
 
     def call(self, name: str, *args: Value, **options: int | str) -> str:
-        """Append an instruction of the vCPU; returns the temporary that gets its result."""
+        """Append an instruction of the vCPU; return the temporary with its result."""
         into = self.temporary()
         self.emit(name, *args, into=into, **options)
         return into
 
     def alu(self, operation: str, a: Value, b: Value, into: str | None = None) -> Value:
-        """``a operation b``, of 64 bits (see `simaie.guest.code.ALU`), in a new temporary or in `into`."""
+        """Compute ``a operation b`` on 64 bits and return its value.
+
+        Args:
+            operation: A key of `simaie.guest.code.ALU`.
+            a: The first operand.
+            b: The second operand.
+            into: The hidden register for the result; None for a new temporary.
+        """
         if isinstance(a, int) and isinstance(b, int):
             result = ALU[operation](a & _MASK64, b & _MASK64) & _MASK64
             return result if into is None else self.move(result, into)
@@ -82,20 +99,20 @@ class Builder:
         return into
 
     def wrap(self, value: Value, bits: int) -> Value:
-        """`value` modulo 2^bits."""
+        """Return `value` modulo 2^bits."""
         return value if bits >= 64 and isinstance(value, str) else self.alu("and", value, mask(bits))
 
     def signed(self, value: Value, bits: int) -> Value:
-        """The lowest `bits` bits of `value`, their sign extended to 64."""
+        """Return the lowest `bits` bits of `value`, sign-extended to 64."""
         return value if bits >= 64 and isinstance(value, str) else self.alu("sext", value, bits)
 
     def move(self, value: Value, into: str) -> str:
-        """Copy a value into a hidden register."""
+        """Copy a value into a hidden register, and return the register."""
         self.emit("mov", value, into=into)
         return into
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        """`a` if the condition is not 0, else `b`."""
+        """Return `a` if the condition is not 0, else `b`."""
         if isinstance(condition, int):
             return a if condition else b
         into = self.temporary()
@@ -105,16 +122,16 @@ class Builder:
     # -- registers ----------------------------------------------------------------------------
 
     def temporary(self) -> str:
-        """A hidden register that nobody has used."""
+        """Return an unused hidden register."""
         self._temporaries += 1
         return f"..{self._temporaries}"
 
     def flag(self, name: str) -> str:
-        """The hidden register of a condition flag."""
+        """Return the hidden register of a condition flag."""
         return f"..flag {name}"
 
     def variable(self, register: AnyRegister) -> str:
-        """The hidden register that holds a whole architectural (or symbolic) one."""
+        """Return the hidden register that holds a whole architectural (or symbolic) one."""
         if isinstance(register, SymbolicRegister):
             return f".%{register.name}"
         if register.name in self._opaque:
@@ -122,7 +139,7 @@ class Builder:
         return f".{register.name}"
 
     def read(self, register: AnyRegister) -> Value:
-        """The value of a register, or of the part of it that the operand names."""
+        """Return the value of a register, or of the part that the operand names."""
         variable = self.variable(register)
         if isinstance(register, SymbolicRegister):
             return variable
@@ -134,7 +151,7 @@ class Builder:
         return value if register.bits >= self.register_bits else self.wrap(value, register.bits)
 
     def write(self, register: AnyRegister, value: Value) -> None:
-        """Set a register. A part of 32 bits clears the rest, as on x86-64 and AArch64; a narrower part leaves it."""
+        """Set a register; a 32-bit part clears the rest, as on x86-64 and AArch64, and a narrower part keeps it."""
         if isinstance(register, Register) and register.name in self._zero:
             return
         variable = self.variable(register)
@@ -150,17 +167,20 @@ class Builder:
     # -- memory -------------------------------------------------------------------------------
 
     def symbol(self, symbol: Symbol) -> int:
-        """The address of a location."""
+        """Return the address of a location."""
         return self.layout.address(Address(symbol.name))
 
     def location(self, symbol: Symbol) -> int:
-        """The address of a location that is an operand by itself; what else the test does not name is a slip."""
+        """Return the address of a location that is an operand by itself; an undeclared name is an error."""
         if symbol.name not in self.layout.declared:
             raise self.misplaced(symbol, "a register", "a constant", "a location of the test")
         return self.symbol(symbol)
 
     def address(self, memory: Memory) -> Value:
-        """Base + displacement + index * scale, modulo the register width; shifts and write-back are the dialect's."""
+        """Return base + displacement + index * scale, modulo the register width.
+
+        Shifts and write-back are left to the dialect.
+        """
         if memory.shift is not None or memory.index_negative or memory.writeback != "none":
             raise self.unsupported("this form of address")
         if self._displacement is not None:
@@ -178,51 +198,56 @@ class Builder:
     # -- control ------------------------------------------------------------------------------
 
     def label(self, name: str) -> None:
-        """Define a label here; those of the test have their names, `fresh_label` gives others."""
+        """Define a label here: one of the test, or one of `fresh_label`."""
         self.emit("label", name)
 
     def fresh_label(self) -> str:
-        """The name of a label that nobody has used."""
+        """Return an unused name of a label."""
         self._labels += 1
         return f"..{self._labels}"
 
     def branch(self, label: str) -> None:
-        """Go on at a label."""
+        """Branch to a label."""
         self.emit("branch", label)
 
     def branch_if(self, condition: Value, label: str) -> None:
-        """Go on at a label if the condition is not 0."""
+        """Branch to a label if the condition is not 0."""
         self.emit("cbnz", condition, label)
 
     def branch_unless(self, condition: Value, label: str) -> None:
-        """Go on at a label if the condition is 0."""
+        """Branch to a label if the condition is 0."""
         self.emit("cbz", condition, label)
 
     # -- constants ----------------------------------------------------------------------------
 
     def within(self, number: int, low: int, high: int) -> int:
-        """`number`, a constant of the instruction at hand; LitmusError if the instruction has no room for it."""
+        """Return `number`, a constant of the current instruction; raise LitmusError if it is out of range."""
         if not low <= number <= high:
             raise self.out_of_range(number, f"{low} to {high}")
         return number
 
     def out_of_range(self, number: int, *allowed: str) -> LitmusError:
-        """The error to raise for a constant that the instruction at hand cannot hold."""
+        """Return the error for a constant that the current instruction cannot encode."""
         instruction = self._at_hand
         problem = f"the constant {number} does not fit in {quoted(instruction.written)}"
         return LitmusError(self.test.file, instruction.position, problem, allowed)
 
-    # -- complaints ---------------------------------------------------------------------------
+    # -- errors -------------------------------------------------------------------------------
 
     def unsupported(self, what: str = "", known: Iterable[str] = ()) -> UnsupportedError:
-        """The error to raise for the instruction at hand. what: which part of it. known: mnemonics to suggest from."""
+        """Return the error for an unsupported instruction, the current one.
+
+        Args:
+            what: The unsupported part.
+            known: Mnemonics from which to suggest a similar one.
+        """
         instruction = self._at_hand
         why = f" ({what})" if what else nearest(instruction.mnemonic, known)
         problem = f"unsupported instruction {quoted(instruction.written)} of {self.test.arch}{why}"
         return UnsupportedError(self.test.file, instruction.position, problem)
 
     def misplaced(self, operand: Operand, *expected: str) -> UnsupportedError:
-        """The error to raise for an operand of the instruction at hand that should be something else."""
+        """Return the error for an operand of the current instruction of the wrong kind."""
         instruction = self._at_hand
         named = f" {quoted(operand.name)}" if isinstance(operand, Symbol | LabelRef | Register) else ""
         problem = f"unsupported operand{named} of {quoted(instruction.written)}"
@@ -238,12 +263,12 @@ class Builder:
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
-        """All of its instructions."""
+        """All instructions of the thread."""
         return tuple(s.instruction for s in self.thread.statements if s.instruction is not None)
 
     @cached_property
     def looks_at_flags(self) -> bool:
-        """Whether any instruction has a condition: only then are flags worth keeping."""
+        """Whether any instruction has a condition; only then are flags kept."""
         return any(
             each.condition is not None or any(isinstance(operand, ConditionCode) for operand in each.operands)
             for each in self.instructions

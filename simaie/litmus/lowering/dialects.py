@@ -1,4 +1,4 @@
-"""The dialects, by architecture: which vCPU runs it, and the function that lowers one of its instructions."""
+"""The dialects by architecture: the vCPU that runs it, and the function that lowers one of its instructions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ __all__ = ["DIALECTS", "Dialect"]
 
 
 class Dialect(NamedTuple):
-    """isa: of the program. register_bits: of a whole register. lower: appends an instruction to a thread.
+    """One dialect.
 
-    zero: registers that always hold 0. opaque: registers that exist, and are not simulated. displacement: the least and
-    the greatest that an address may have; None where it depends on the instruction, whose rules check it.
+    Attributes:
+        isa: Instruction set of the program.
+        register_bits: Width of a whole register in bits.
+        lower: Appends an instruction to a thread.
+        zero: Registers that always hold 0.
+        opaque: Registers that exist but are not simulated.
+        displacement: The least and the greatest constant offset of an address; None if it depends on the instruction,
+            whose rules check it.
     """
 
     isa: str

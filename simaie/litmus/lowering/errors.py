@@ -1,4 +1,4 @@
-"""What a litmus test may hold that cannot be run."""
+"""The error for parts of a litmus test that cannot be run."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ __all__ = ["UnsupportedError"]
 
 
 class UnsupportedError(LitmusError):
-    """A litmus test that is well formed, but beyond what is simulated: nothing is guessed."""
+    """A litmus test that is well formed but has parts that are not simulated; nothing is guessed."""

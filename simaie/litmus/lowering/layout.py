@@ -1,7 +1,7 @@
-"""Where the locations of a test lie in memory, what they hold at first, and which value is whose address.
+"""The layout of a test's locations in memory: their addresses, their initial values, and the inverse of addresses.
 
-Every location has 64-byte lines of its own, the cells of an array are contiguous. All addresses are below 2^31, so that
-they are the same number in a register of 32 bits, signed or not, and where no test's data will meet them.
+Every location has separate 64-byte lines; the cells of an array are contiguous. All addresses are below 2^31, so that
+they are the same number in a 32-bit register, signed or not, and in a range that no test's data meets.
 """
 
 from __future__ import annotations
@@ -30,12 +30,21 @@ __all__ = ["Layout"]
 
 _BASE = 0x5A5A_0000
 _LINE = 64
-#: Of all locations together, in bytes.
+#: Most bytes of all locations together.
 _LARGEST = 1 << 20
 
 
 class Layout:
-    """addresses: of each location, in bytes. image: address -> (value, width in bytes), as `Program` takes it."""
+    """The addresses and initial values of a test's locations.
+
+    Args:
+        test: The litmus test.
+
+    Attributes:
+        addresses: By name, the address in bytes.
+        image: Address -> (value, width in bytes), as `Program` takes it.
+        declared: The locations that are named other than by a bare word among operands, which may be a typo.
+    """
 
     def __init__(self, test: LitmusTest) -> None:
         self._test = test
@@ -49,7 +58,7 @@ class Layout:
             if name not in self.addresses:
                 self._place(name, position)
         self._names, self._bases = list(self.addresses), list(self.addresses.values())
-        #: The locations that are named otherwise than by a bare word among operands, which may be a slip.
+        #: The locations that are named other than by a bare word among operands, which may be a typo.
         self.declared = frozenset(name for name, _ in _names(test, bare=False))
         self.image: dict[int, int | tuple[int, int] | bytes] = {}
         for item in test.init:
@@ -66,15 +75,15 @@ class Layout:
 
     @property
     def span(self) -> tuple[int, int]:
-        """The address of the first location, and the one behind the last."""
+        """The address of the first location, and the address after the last."""
         return _BASE, self._next
 
     def cell_bytes(self, name: str) -> int:
-        """The width of a location, or of a cell of an array, in bytes."""
+        """Return the width of a location, or of a cell of an array, in bytes."""
         return self._width_of(name) // 8
 
     def cells(self, location: Global) -> list[int]:
-        """The addresses of a location's cells: one, or all those of an array."""
+        """Return the addresses of a location's cells: one, or all cells of an array."""
         if location.index is not None:
             return [self.address(Address(location.name, location.index))]
         base, step = self.addresses[location.name], self.cell_bytes(location.name)
@@ -85,11 +94,11 @@ class Layout:
         return location.index is None and location.name in self._counts
 
     def address(self, of: Address) -> int:
-        """The number that an address is."""
+        """Return an address as a number."""
         return self.addresses[of.name] + of.index * self.cell_bytes(of.name)
 
     def name_of(self, value: int) -> str | None:
-        """The location whose address a value is, spelt as herd7 prints it, if it is one."""
+        """Return the location whose address is `value`, spelt as herd7 prints it, or None."""
         if not _BASE <= value < self._next:
             return None
         at = bisect_right(self._bases, value) - 1
@@ -99,12 +108,12 @@ class Layout:
         return f"{name}[{index}]" if index else name
 
     def resolve(self, value: Address | CodeLabel | InstructionWord) -> int:
-        """A value of the condition as a number."""
-        assert isinstance(value, Address)  # conditions with another value are refused
+        """Return a value of the condition as a number."""
+        assert isinstance(value, Address)  # conditions with other values are refused
         return self.address(value)
 
     def number(self, value: Scalar, position: Position) -> int:
-        """A value of the initial state as a number; the address of code is none that could be run."""
+        """Return a value of the initial state as a number; raise UnsupportedError for the address of code."""
         if isinstance(value, int):
             return value
         if isinstance(value, Address):
@@ -121,9 +130,11 @@ class Layout:
 
 
 def _names(test: LitmusTest, *, bare: bool = True) -> Iterator[tuple[str, Position]]:
-    """Every location of memory that the test mentions, and where, in the order of the text.
+    """Yield every memory location that the test mentions, with its position, in the order of the text.
 
-    bare: also where it is an operand by itself, `x` and not `[x]`.
+    Args:
+        test: The litmus test.
+        bare: Whether to include operands by themselves, `x` as opposed to `[x]`.
     """
     for item in test.init:
         yield from ((name, item.position) for name in (*_named(item.location), *_pointed(item.value)))

@@ -1,14 +1,14 @@
-"""Loops, cut: a label may be gone back to only so many times, then the thread ends and says so.
+"""Cutting of loops: after a number of jumps back to a label the thread ends and records the cut.
 
-A search that is to be complete needs executions that end. herd7 does the same (its option `-unroll`): what a loop would
-do later is not seen, so the states are all those of the test only if no execution was cut. A cut thread ends where it
-is and observes `CUT` instead of its registers; the others go on as if it were very slow.
+A complete search needs executions that end. herd7 does the same (its option `-unroll`): the later rounds of a loop are
+not seen, so the states are all those of the test only if no execution was cut. A cut thread ends where it is and
+observes `CUT` instead of its registers; the others continue as if it were very slow.
 
 Two kinds of loops end by themselves and are not cut:
 
-* One that only looks: straight code of loads and fences in which every register is written before it is read. The
-  engine waits in its stead until what it reads has changed (`simaie.engine.spin`).
-* One that counts on constants: no branch in it depends on what any instruction has read. It runs to its end, within
+* A polling loop: straight code of loads and fences in which every register is written before it is read. The engine
+  replaces its rounds by a wait until the values that it reads have changed (`simaie.engine.spin`).
+* A loop that counts on constants: no branch in it depends on what any instruction has read. It runs to its end, within
   `CONSTANT_ROUNDS`.
 """
 
@@ -20,10 +20,10 @@ from simaie.guest.code import COUNTER, LOCAL, Ins, ins
 
 __all__ = ["CONSTANT_ROUNDS", "CUT", "MARK", "bounded"]
 
-#: The reserved observation of a thread that was cut; no register is called that.
+#: The reserved observation of a thread that was cut; no register has this name.
 CUT = "!cut"
 MARK = ins("observe", 1, into=CUT)
-#: How often a loop that counts on constants may go round, in case that it never ends.
+#: Most rounds of a loop that counts on constants, in case it never ends.
 CONSTANT_ROUNDS = 1_000
 
 _BRANCHES = frozenset({"branch", "cbz", "cbnz"})
@@ -38,9 +38,15 @@ _FENCES = frozenset(
 
 
 def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins]:
-    """`code`, then `ending`, in which each label is gone back to at most `rounds` times, unless its loop ends itself.
+    """Return `code`, then `ending`, with the number of jumps back to each label limited.
 
-    A branch backwards goes by a detour behind the ending, which counts and goes on, or cuts.
+    A loop that ends by itself is not limited. A backward branch takes a detour after the ending, which counts and
+    continues, or cuts.
+
+    Args:
+        code: The instructions of a thread.
+        ending: The instructions to run at its end.
+        rounds: Most jumps back to one label.
     """
     places = {str(item.args[0]): index for index, item in enumerate(code) if item.name == "label"}
     from_memory = _from_memory(code, places)
@@ -76,7 +82,7 @@ def _detour(target: str, label: str, rounds: int) -> list[Ins]:
 
 
 def _reads(item: Ins) -> list[str]:
-    """The registers that an instruction reads."""
+    """Return the registers that an instruction reads."""
     args = item.args[:-1] if item.name in _BRANCHES else () if item.name == "label" else item.args
     return [arg for arg in args if isinstance(arg, str)]
 
@@ -94,13 +100,13 @@ def _only_looks(body: Sequence[Ins], branch: Ins) -> bool:
 
 
 def _counts_on_constants(loop: Sequence[Ins], from_memory: set[str]) -> bool:
-    """Whether a loop is left by a branch on a register that the loop itself changes, and by none that was read."""
+    """Whether the loop ends by branches on registers that it changes, and by none that depends on memory."""
     tested = {register for item in loop if item.name in _BRANCHES for register in _reads(item)}
     return tested.isdisjoint(from_memory) and not tested.isdisjoint({item.into for item in loop})
 
 
 def _from_memory(code: Sequence[Ins], places: dict[str, int]) -> set[str]:
-    """The registers that may hold what depends on something that an instruction has read."""
+    """Return the registers whose value may depend on memory."""
     found: set[str] = set()
     while True:
         new = {item.into for index, item in enumerate(code) if item.into and _depends(code, places, index, found)}
@@ -110,7 +116,7 @@ def _from_memory(code: Sequence[Ins], places: dict[str, int]) -> set[str]:
 
 
 def _depends(code: Sequence[Ins], places: dict[str, int], index: int, found: set[str]) -> bool:
-    """Whether what the instruction at `index` writes is read from memory, or decided by what is."""
+    """Whether the value that the instruction at `index` writes is read from memory, or decided by such a value."""
     item = code[index]
     return (
         item.name not in LOCAL
@@ -120,7 +126,7 @@ def _depends(code: Sequence[Ins], places: dict[str, int], index: int, found: set
 
 
 def _branches_on(code: Sequence[Ins], places: dict[str, int], found: set[str]) -> Iterable[tuple[int, int]]:
-    """The positions of the branches that test one of the registers, and those of their labels."""
+    """Yield the positions of the branches that test one of the registers, with those of their labels."""
     for at, item in enumerate(code):
         if item.name in ("cbz", "cbnz") and not found.isdisjoint(_reads(item)):
             yield at, places.get(str(item.args[-1]), len(code))

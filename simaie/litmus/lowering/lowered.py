@@ -1,4 +1,4 @@
-"""A litmus test and the program that it became; outcomes of the program are states of the test."""
+"""A litmus test together with its program; outcomes of the program are states of the test."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ from simaie.trace import Outcome
 
 __all__ = ["ROUNDS", "Lowered", "lower"]
 
-#: How often a thread may go back to one label, unless the caller says otherwise; herd7's default.
+#: Most jumps of a thread back to one label, by default; herd7's default.
 ROUNDS = 2
 
 
 def lower(test: LitmusTest, *, rounds: int = ROUNDS) -> Lowered:
-    """Turn a test into a program; a thread may go back to each of its labels `rounds` times.
+    """Return a test lowered to a program.
 
-    Raises UnsupportedError, which says where, for what cannot be run.
+    Args:
+        test: The litmus test.
+        rounds: Most jumps of a thread back to one label.
+
+    Raises:
+        UnsupportedError: A part of the test cannot be run; the error has its position.
     """
     if rounds < 0:
         raise UsageError(f"rounds must not be negative, not {rounds}")
@@ -40,7 +45,13 @@ def lower(test: LitmusTest, *, rounds: int = ROUNDS) -> Lowered:
 
 
 class Lowered:
-    """test: as read. program: it, to be explored. layout: where its locations are."""
+    """A litmus test and its program.
+
+    Attributes:
+        test: The litmus test as read.
+        program: The program to explore.
+        layout: The addresses of its locations.
+    """
 
     def __init__(self, test: LitmusTest, dialect: Dialect, rounds: int) -> None:
         self.test = test
@@ -119,7 +130,7 @@ class Lowered:
         return any(mark in names for mark in self._cut_marks)
 
     def state(self, outcome: Outcome) -> dict[str, Held]:
-        """The state of an outcome: each location of the test's question with what it holds, as herd7 spells it."""
+        """Return the state of an outcome: each location of the test's question with its value, as herd7 spells it."""
         values = outcome.as_dict()
         return {location.key: self._held(location, values) for location in self._wanted}
 
@@ -132,7 +143,7 @@ class Lowered:
         return self._spelt(location.key, values.get(name, 0))
 
     def _spelt(self, key: str, value: int) -> int | str:
-        """The location whose address it is, or the number that the location's type makes of it."""
+        """Return the location whose address is `value`, or the number as the location's type reads it."""
         name = self.layout.name_of(value)
         if name is not None:
             return name

@@ -1,6 +1,6 @@
-"""MIPS, of 64 bits (MIPS Architecture for Programmers, volume II-A): the base instructions, LL and SC, SYNC.
+"""MIPS, 64 bits (MIPS Architecture for Programmers, volume II-A): the base instructions, LL and SC, SYNC.
 
-As in herd7, a branch has no delay slot, and an addition does not trap. Not here: calls, jumps through registers,
+As in herd7, a branch has no delay slot, and an addition does not trap. Not supported: calls, jumps through registers,
 floating point.
 """
 
@@ -37,10 +37,10 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _binary(operation: str, bits: int = 64, *, inverted: bool = False) -> Handler:
-    """Two sources, the second a register or a constant; of 32 bits, the result is sign extended.
+    """Lower an operation on a register and a register or constant; a 32-bit result is sign-extended.
 
-    The constant has 16 bits with a sign. Without the `i` in the mnemonic it is the assembler's affair to load a wider
-    one, and a shift has just enough bits for its amount.
+    The constant has 16 bits with a sign. Without the `i` in the mnemonic the assembler may load a wider one. The amount
+    of a shift has just enough bits.
     """
     shift = operation in ("shl", "shr", "sar")
 
@@ -66,7 +66,7 @@ def _constants(mnemonic: str, bits: int) -> tuple[int, int]:
 
 
 def _logical(operation: str) -> Handler:
-    """ANDI, ORI, XORI: the constant is zero extended."""
+    """Lower ANDI, ORI and XORI, whose constant is zero-extended."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, constant = operands(b, instruction, 3)
@@ -92,7 +92,7 @@ def _lui(b: Builder, instruction: Instruction) -> None:
 
 
 def _extract(bits: int) -> Handler:
-    """EXT and DEXT: `size` bits from bit number `position` on."""
+    """Lower EXT and DEXT: `size` bits from bit number `position` on."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source, position, size = operands(b, instruction, 4)
@@ -127,7 +127,7 @@ def _store_conditional(b: Builder, instruction: Instruction) -> None:
 
 
 def _branch(comparison: str, *, negated: bool = False, swapped: bool = False) -> Handler:
-    """BEQ and its kin; those with one register compare it with 0."""
+    """Lower BEQ and the other conditional branches; those with one register compare it with 0."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         *compared, target = operands(b, instruction, 2 if instruction.mnemonic.endswith("z") else 3)

@@ -1,4 +1,4 @@
-"""What the load/store dialects share: taking operands apart, and one complaint about any that should not be there."""
+"""Operands of instructions, for all dialects: accessors that raise one kind of error for any wrong operand."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Handler = Callable[[Builder, Instruction], None]
 
 
 def signed_range(bits: int) -> tuple[int, int]:
-    """The least and the greatest number of `bits` bits with a sign."""
+    """Return the least and the greatest number of `bits` bits with a sign."""
     return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
 def either_range(bits: int) -> tuple[int, int]:
-    """From the least signed to the greatest unsigned number of `bits` bits: what an assembler takes for a word."""
+    """Return the least signed and the greatest unsigned number of `bits` bits: an assembler's range for a word."""
     return -(1 << bits - 1), (1 << bits) - 1
 
 
@@ -43,7 +43,7 @@ def dispatch(b: Builder, instruction: Instruction, handlers: dict[str, Handler])
 
 
 def operands(b: Builder, instruction: Instruction, *counts: int) -> tuple[Operand, ...]:
-    """The operands, if there are as many as one of `counts`."""
+    """Return the operands; raise UnsupportedError if their number is not one of `counts`."""
     found = instruction.operands
     if len(found) not in counts:
         raise b.unsupported(f"it has {' or '.join(map(str, counts))} operands, not {len(found)}")
@@ -51,40 +51,40 @@ def operands(b: Builder, instruction: Instruction, *counts: int) -> tuple[Operan
 
 
 def register(b: Builder, operand: Operand) -> AnyRegister:
-    """`operand` if it is a register."""
+    """Return `operand` as a register; raise UnsupportedError if it is not one."""
     if isinstance(operand, Register | SymbolicRegister):
         return operand
     raise b.misplaced(operand, "a register")
 
 
 def bits_of(b: Builder, operand: AnyRegister) -> int:
-    """The width of a register; a symbolic one is whole."""
+    """Return the width of a register in bits; a symbolic one is whole."""
     return operand.bits if isinstance(operand, Register) else b.register_bits
 
 
 def immediate(b: Builder, operand: Operand, low: int, high: int) -> int:
-    """The number that `operand` is, as written; LitmusError if it is not in the range that the instruction holds."""
+    """Return the number of a constant operand, as written; raise LitmusError if it is out of range."""
     if isinstance(operand, Immediate):
         return b.within(operand.value, low, high)
     raise b.misplaced(operand, "a constant")
 
 
 def memory(b: Builder, operand: Operand) -> Memory:
-    """`operand` if it is one in memory."""
+    """Return `operand` as a memory operand; raise UnsupportedError if it is not one."""
     if isinstance(operand, Memory):
         return operand
     raise b.misplaced(operand, "a place in memory")
 
 
 def label(b: Builder, operand: Operand) -> str:
-    """The label that `operand` is."""
+    """Return the label that `operand` names; raise UnsupportedError if it is not a label."""
     if isinstance(operand, LabelRef):
         return operand.name
     raise b.misplaced(operand, "a label")
 
 
 def value(b: Builder, operand: Operand, low: int, high: int) -> Value:
-    """The value of a register, a constant in the range that the instruction holds, or the address of a location."""
+    """Return the value of a register, of a constant in range, or the address of a location."""
     match operand:
         case Register() | SymbolicRegister():
             return b.read(operand)
@@ -97,7 +97,7 @@ def value(b: Builder, operand: Operand, low: int, high: int) -> Value:
 
 
 def of_vcpu(method: str) -> Handler:
-    """An instruction without operands that the vCPU has."""
+    """Lower an instruction without operands to the vCPU's instruction `method`."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         operands(b, instruction, 0)
@@ -107,5 +107,5 @@ def of_vcpu(method: str) -> Handler:
 
 
 def no_operation(b: Builder, instruction: Instruction) -> None:
-    """NOP and the hints that nothing here heeds."""
+    """Lower NOP and the hints that have no effect here."""
     operands(b, instruction, 0)

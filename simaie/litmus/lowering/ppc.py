@@ -1,7 +1,7 @@
-"""PowerPC, of 64 bits (Power ISA, books I and II): the base instructions, reservations, condition fields, barriers.
+"""PowerPC, 64 bits (Power ISA, books I and II): the base instructions, reservations, condition fields, barriers.
 
-A base register r0 in an address, and as the source of ADDI and ADDIS, stands for 0. A condition field is four hidden
-registers, kept only in threads that look at one. Not here: calls, CTR, LR and XER, floating point and vectors.
+A base register r0 in an address, and r0 as the source of ADDI and ADDIS, is 0. A condition field is four hidden
+registers, kept only in threads that read one. Not supported: calls, CTR, LR and XER, floating point and vectors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simaie.litmus.lowering.operands import (
 
 __all__ = ["OPAQUE", "lower"]
 
-#: Registers of which nothing, or only single bits, are kept.
+#: Registers that are not simulated, or only in single bits.
 OPAQUE = frozenset({"ctr", "lr", "xer", *(f"cr{n}" for n in range(8))})
 #: Condition -> the bit of a field, and whether it must be 0.
 _CONDITIONS = {
@@ -50,14 +50,14 @@ def _compare_into(b: Builder, field: str, one: Value, other: Value, less: str = 
 
 
 def _field(b: Builder, found: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
-    """The condition field of an instruction, and its other operands; it is cr0 where none is named."""
+    """Return the condition field of an instruction, cr0 by default, and its other operands."""
     if found and isinstance(found[0], Register) and found[0].name.startswith("cr"):
         return found[0].name, found[1:]
     return "cr0", found
 
 
 def _compare(bits: int, *, signed: bool, immediately: bool) -> Handler:
-    """CMPW, CMPLD and so on."""
+    """Lower CMPW, CMPLD and the other comparisons."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         field, compared = _field(b, operands(b, instruction, 2, 3))
@@ -96,7 +96,7 @@ def _recorded(b: Builder, instruction: Instruction, target: Operand, result: Val
 
 
 def _binary(operation: str, *, swapped: bool = False, inverted: bool = False) -> Handler:
-    """Two sources, both registers."""
+    """Lower an operation on two registers."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, one, other = operands(b, instruction, 3)
@@ -110,7 +110,7 @@ def _binary(operation: str, *, swapped: bool = False, inverted: bool = False) ->
 
 
 def _with_constant(operation: str, low: int, high: int, shift: int = 0) -> Handler:
-    """A register and a constant, which the forms for the high half shift; ADDI and ADDIS read r0 as 0."""
+    """Lower an operation on a register and a constant, shifted in forms for the high half; ADDI, ADDIS read r0 as 0."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, one, other = operands(b, instruction, 3)
@@ -126,7 +126,7 @@ def _with_constant(operation: str, low: int, high: int, shift: int = 0) -> Handl
 
 
 def _constant(shift: int, high: int) -> Handler:
-    """LI and LIS."""
+    """Lower LI and LIS."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
@@ -137,7 +137,7 @@ def _constant(shift: int, high: int) -> Handler:
 
 
 def _unary(operation: str, other: Value) -> Handler:
-    """MR, NEG, NOT and the sign extensions: ``operation(source, other)``."""
+    """Lower MR, NEG, NOT and the sign extensions: ``operation(source, other)``."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
@@ -149,7 +149,7 @@ def _unary(operation: str, other: Value) -> Handler:
 
 
 def _rlwinm(b: Builder, instruction: Instruction) -> None:
-    """RLWINM: rotate the low word left, and keep the bits `first` to `last`, counted from the left."""
+    """Lower RLWINM: rotate the low word left, and keep the bits `first` to `last`, counted from the left."""
     target, source, *numbers = operands(b, instruction, 5)
     amount, first, last = (immediate(b, each, 0, 31) for each in numbers)
     word = b.wrap(b.read(register(b, source)), 32)
@@ -164,7 +164,7 @@ def _rlwinm(b: Builder, instruction: Instruction) -> None:
 
 
 def _address(b: Builder, found: tuple[Operand, ...], *, doubleword: bool = False) -> Value:
-    """Of ``8(r2)``, or of the two registers of an indexed form; `doubleword`: one of LD, LWA and STD."""
+    """Return the address of ``8(r2)`` or of the two registers of an indexed form; `doubleword` is for LD, LWA, STD."""
     if len(found) == 1:
         operand = memory(b, found[0])
         if doubleword and operand.displacement % 4:
@@ -179,7 +179,7 @@ def _is_zero(operand: Memory) -> bool:
     return operand.base == Register("r0", 64)
 
 
-#: These drop the lowest two bits of the displacement.
+#: The instructions that drop the lowest two bits of the displacement.
 _DS_FORMS = frozenset({"ld", "lwa", "std"})
 
 
@@ -201,7 +201,7 @@ def _store(method: str, *, indexed: bool) -> Handler:
 
 
 def _store_conditional(method: str) -> Handler:
-    """STWCX. and its kin: CR0 becomes 0, 0, and whether it stored."""
+    """Lower STWCX. and the other store-conditionals: CR0 becomes 0, 0, and whether it stored."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         source, *place = operands(b, instruction, 3)

@@ -1,4 +1,4 @@
-"""What a test asks: the locations that its states are made of, and whether they are any that are simulated."""
+"""The question of a test: the locations that its states consist of, and whether all of them are simulated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_question", "unsigned_locations", "wanted_locations"]
 
 
 def wanted_locations(test: LitmusTest) -> list[Location]:
-    """The locations of the test's question, its filter included, each once, in the order of a state."""
+    """Return the locations of the test's question, including its filter, each once, in the order of a state."""
     found: dict[str, Location] = {}
     for location, _ in _asked(test):
         found.setdefault(location.key, location)
@@ -23,13 +23,13 @@ def wanted_locations(test: LitmusTest) -> list[Location]:
 
 
 def unsigned_locations(test: LitmusTest) -> frozenset[str]:
-    """The names of the locations that are declared with an unsigned type."""
+    """Return the names of the locations that are declared with an unsigned type."""
     named = (item for item in test.init if item.type is not None)
     return frozenset(item.location.key for item in named if item.type and item.type.name.startswith("u"))
 
 
 def check_question(test: LitmusTest, opaque: Set[str]) -> None:
-    """Raise UnsupportedError if the test names a register that is not simulated, or a value that nothing can hold."""
+    """Raise UnsupportedError if the test names a register that is not simulated, or a value that none can hold."""
     for item in test.init:
         _check_location(test, item.location, item.position, opaque)
     for location, position in _asked(test):
@@ -45,7 +45,7 @@ def check_question(test: LitmusTest, opaque: Set[str]) -> None:
 
 
 def _asked(test: LitmusTest) -> Iterator[tuple[Location, Position]]:
-    """The locations of the question and where they stand, in the order of a state; again where named again."""
+    """Yield each mention of a location of the question with its position, in the order of a state."""
     yield from ((observed.location, observed.position) for observed in test.locations)
     for prop in (test.condition.prop, test.filter):
         for atom in atoms(prop) if prop is not None else ():

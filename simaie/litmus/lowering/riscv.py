@@ -1,6 +1,6 @@
 """RISC-V, RV64 (The RISC-V Instruction Set Manual, volume I): the base instructions, LR and SC, AMOs, fences.
 
-Not here: calls, jumps through registers, CSRs, floating point and vectors.
+Not supported: calls, jumps through registers, CSRs, floating point and vectors.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def lower(builder: Builder, instruction: Instruction) -> None:
 
 
 def _binary(operation: str, bits: int = 64) -> Handler:
-    """Register-register and register-immediate; of 32 bits, the result is sign extended.
+    """Lower a register-register or register-immediate operation; a 32-bit result is sign-extended.
 
-    A constant has 12 bits with a sign, of a shift just enough for its amount.
+    A constant has 12 bits with a sign; the amount of a shift has just enough bits.
     """
     shift = operation in ("shl", "shr", "sar")
 
@@ -86,7 +86,7 @@ def _lui(b: Builder, instruction: Instruction) -> None:
 
 
 def _bits(instruction: Instruction) -> dict[str, int]:
-    """The options of the vCPU's instruction."""
+    """Return the options of the vCPU's instruction."""
     return {name: 1 for name, given in (("aq", instruction.acquire), ("rl", instruction.release)) if given}
 
 
@@ -114,7 +114,7 @@ def _lr(b: Builder, instruction: Instruction) -> None:
 
 
 def _read_modify_write(b: Builder, instruction: Instruction) -> None:
-    """SC and the AMOs."""
+    """Lower SC and the AMOs."""
     target, source, place = operands(b, instruction, 3)
     address, operand = b.address(memory(b, place)), b.read(register(b, source))
     b.write(register(b, target), b.call(instruction.mnemonic, address, operand, **_width(b, instruction)))
@@ -124,7 +124,7 @@ def _read_modify_write(b: Builder, instruction: Instruction) -> None:
 
 
 def _branch(comparison: str, *, negated: bool = False, swapped: bool = False) -> Handler:
-    """BEQ and its kin; those with one register compare it with 0."""
+    """Lower BEQ and the other conditional branches; those with one register compare it with 0."""
 
     def lower(b: Builder, instruction: Instruction) -> None:
         *compared, target = operands(b, instruction, 2 if instruction.mnemonic.endswith("z") else 3)

@@ -1,9 +1,9 @@
-"""x86 of 32 bits in Intel order, and of 64 bits in AT&T order (Intel SDM, volume 2).
+"""32-bit x86 in Intel order, and 64-bit x86 in AT&T order (Intel SDM, volume 2).
 
-Operands are put in Intel order first, destination before source, so that both dialects are one. An instruction with
-LOCK, and XCHG always, is one of the vCPU's atomic ones; without it a read-modify-write of memory is a load and then a
-store. Flags are kept only in a thread that looks at one. Not here: strings, the stack, floating point and vectors,
-non-temporal stores.
+Operands are first put in Intel order, destination before source, so that both dialects share the rest. An instruction
+with LOCK, and XCHG always, is one of the vCPU's atomic instructions. Without LOCK a read-modify-write of memory is a
+load and then a store. Flags are kept only in a thread that reads one. Not supported: strings, the stack, floating point
+and vectors, non-temporal stores.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simaie.litmus.lowering.x86_operands import Handler, Operands, is_locked, on
 
 __all__ = ["OPAQUE", "lower_att", "lower_intel"]
 
-#: Registers that instructions change by the way, and nothing here keeps.
+#: Registers that instructions change implicitly and that are not simulated.
 OPAQUE = frozenset({"EIP", "EFLAGS", "rip", "eflags"})
 
 
@@ -44,7 +44,7 @@ def _lower(b: Builder, instruction: Instruction, operands: Operands) -> None:
 
 
 def _bits(b: Builder, instruction: Instruction, operands: Operands) -> int:
-    """The width of the operation: of the suffix, else of a register among the operands, else 32."""
+    """Return the width of the operation in bits: of the suffix, else of a register operand, else 32."""
     widths = {operand.bits for operand in operands if isinstance(operand, Register)}
     if instruction.width is not None:
         widths.add(instruction.width)
@@ -69,7 +69,7 @@ def _jump(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
 
 
 def _plain(method: str) -> Handler:
-    """An instruction without operands that the vCPU has."""
+    """Lower an instruction without operands to the vCPU's instruction `method`."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         if operands:

@@ -20,7 +20,7 @@ __all__ = ["ARITHMETIC"]
 
 
 def _binary(operation: str) -> Handler:
-    """ADD, SUB, AND, OR, XOR."""
+    """Lower ADD, SUB, AND, OR and XOR."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         target, source = two_operands(b, operands)
@@ -46,7 +46,7 @@ def _binary(operation: str) -> Handler:
 
 
 def _step(operation: str, method: str) -> Handler:
-    """INC and DEC, which leave the carry alone."""
+    """Lower INC and DEC, which keep the carry."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         target = one_operand(b, operands)
@@ -83,7 +83,7 @@ def _not(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
 
 
 def _compare(operation: str) -> Handler:
-    """CMP and TEST: SUB and AND without their result."""
+    """Lower CMP and TEST: SUB and AND without their result."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         one, other = two_operands(b, operands)
@@ -95,7 +95,7 @@ def _compare(operation: str) -> Handler:
 
 
 def _shift(operation: str) -> Handler:
-    """SHL, SHR and SAR, by a constant."""
+    """Lower SHL, SHR and SAR by a constant."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         target, amount = two_operands(b, operands)
@@ -113,9 +113,9 @@ _BIT_CHANGES = {"bts": "or", "btr": "and", "btc": "xor"}
 
 
 def _bit(name: str) -> Handler:
-    """BT, BTS, BTR, BTC: the old bit becomes the carry.
+    """Lower BT, BTS, BTR and BTC: the old bit becomes the carry.
 
-    A bit offset in a register reaches other words than the operand in memory; else it counts modulo the width.
+    A bit offset in a register may reach other words than the memory operand; otherwise it counts modulo the width.
     """
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:

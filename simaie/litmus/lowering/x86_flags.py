@@ -1,4 +1,4 @@
-"""The flags of x86 as hidden registers, each 0 or 1, kept only in threads that look at one."""
+"""The flags of x86 as hidden registers, each 0 or 1, kept only in threads that read one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEGATED = frozenset({"ne", "nz", "ae", "nb", "nc", "a", "nbe", "ns", "no", "ge"
 
 
 def arithmetic(b: Builder, operation: str, a: Value, c: Value, result: Value, bits: int, *, carry: bool = True) -> None:
-    """Set the flags after ``result = a operation c``, all of `bits` bits."""
+    """Set the flags after ``result = a operation c``; all values have `bits` bits."""
     if not b.looks_at_flags:
         return
     top = bits - 1
@@ -33,14 +33,14 @@ def arithmetic(b: Builder, operation: str, a: Value, c: Value, result: Value, bi
         return
     if carry:
         b.alu("lt", result if operation == "add" else a, c, b.flag("carry"))
-    # An addition overflows if the result differs in sign from both operands, a subtraction if it does from the
-    # minuend, and the subtrahend does too.
+    # An addition overflows if the sign of the result differs from that of both operands. A subtraction overflows if the
+    # sign of the result differs from that of the minuend, and that of the subtrahend does too.
     other = b.alu("xor", c, result) if operation == "add" else b.alu("xor", a, c)
     b.alu("shr", b.alu("and", b.alu("xor", a, result), other), top, b.flag("overflow"))
 
 
 def condition(b: Builder, code: str) -> Value:
-    """1 if the condition holds, else 0."""
+    """Return 1 if the condition holds, else 0."""
     if code not in _TESTS:
         raise b.unsupported("the parity flag")
     value = _holds(b, _TESTS[code])

@@ -1,4 +1,4 @@
-"""Moves and exchanges of x86, conditional ones among them."""
+"""Moves and exchanges of x86, including conditional ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _mov(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
 
 
 def _widening(signed: bool, source_bits: int | None, target_bits: int | None) -> Handler:
-    """MOVZX and MOVSX; AT&T's spellings say both widths (`movzbl`), Intel's leave them to the registers."""
+    """Lower MOVZX and MOVSX; AT&T's spellings have both widths (`movzbl`), Intel's leave them to the registers."""
 
     def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
         target, source = two_operands(b, operands)
@@ -48,7 +48,7 @@ def _widenings() -> dict[str, Handler]:
     found = {"movsx": _widening(True, None, None), "movzx": _widening(False, None, None)}
     for one, other in ("bw", "bl", "bq", "wl", "wq", "lq"):
         found[f"movs{one}{other}"] = _widening(True, widths[one], widths[other])
-        if one != "l":  # which any 32-bit move does
+        if one != "l":  # any 32-bit move does this
             found[f"movz{one}{other}"] = _widening(False, widths[one], widths[other])
     return found
 
@@ -94,9 +94,9 @@ def _xadd(b: Builder, instruction: Instruction, operands: Operands, bits: int) -
 
 
 def _cmpxchg(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
-    """The accumulator is written in either case: it holds the old value already if that was the expected one.
+    """Lower CMPXCHG; the accumulator is always written, since it already holds an expected old value.
 
-    herd7's own tests have the operands of `cmpxchgl (x),%ecx` in this order too, and mean the same.
+    herd7's own tests also have the operands of `cmpxchgl (x),%ecx` in this order, with the same meaning.
     """
     target, source = two_operands(b, operands)
     if isinstance(source, Memory):
@@ -128,7 +128,7 @@ def _set(b: Builder, instruction: Instruction, operands: Operands, bits: int) ->
 def _cmov(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     assert instruction.condition is not None
     target, source = two_operands(b, operands)
-    value = read(b, source, bits)  # also if it is not moved
+    value = read(b, source, bits)  # even if it is not moved
     write(b, target, b.select(flags.condition(b, instruction.condition), value, read(b, target, bits)), bits)
 
 

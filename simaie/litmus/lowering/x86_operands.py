@@ -1,4 +1,4 @@
-"""Operands of x86, in Intel order: what is read, what is written, which method of the vCPU it takes."""
+"""Operands of x86, in Intel order: reads, writes, and the method of the vCPU that an instruction uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Handler = Callable[[Builder, Instruction, Operands, int], None]
 
 
 def read(b: Builder, operand: Operand, bits: int) -> Value:
-    """The value of a register, a constant, an address or a place in memory, which is loaded."""
+    """Return the value of a register, a constant, an address or a memory operand, which is loaded."""
     match operand:
         case Register():
             return b.read(operand)
@@ -33,7 +33,7 @@ def read(b: Builder, operand: Operand, bits: int) -> Value:
 
 
 def constant(b: Builder, number: int, bits: int, *, whole: bool = False) -> int:
-    """A constant of an operation of `bits` bits, unsigned. One of 64 bits has 32 and a sign, unless it is `whole`."""
+    """Return an unsigned constant of an operation of `bits` bits; unless `whole`, 64 bits have a signed 32-bit one."""
     if bits == 64 and not whole:
         signed = number - (1 << 64) if number >= 1 << 63 else number
         b.within(signed, *signed_range(32))
@@ -41,7 +41,7 @@ def constant(b: Builder, number: int, bits: int, *, whole: bool = False) -> int:
 
 
 def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
-    """Put `value`, modulo the width, in a register or in memory."""
+    """Write `value`, modulo the width, to a register or to memory."""
     match operand:
         case Register():
             b.write(operand, value)
@@ -52,7 +52,7 @@ def write(b: Builder, operand: Operand, value: Value, bits: int) -> None:
 
 
 def two_operands(b: Builder, operands: Operands) -> tuple[Operand, Operand]:
-    """The destination and the source, at most one of them in memory."""
+    """Return the destination and the source, at most one of them in memory."""
     if len(operands) != 2:
         raise b.unsupported("it has two operands")
     if isinstance(operands[0], Memory) and isinstance(operands[1], Memory):
@@ -61,19 +61,19 @@ def two_operands(b: Builder, operands: Operands) -> tuple[Operand, Operand]:
 
 
 def one_operand(b: Builder, operands: Operands) -> Operand:
-    """The only operand."""
+    """Return the only operand."""
     if len(operands) != 1:
         raise b.unsupported("it has one operand")
     return operands[0]
 
 
 def is_locked(instruction: Instruction) -> bool:
-    """Whether it has the LOCK prefix."""
+    """Whether the instruction has the LOCK prefix."""
     return "lock" in instruction.prefixes
 
 
 def method_name(plain: str, instruction: Instruction) -> str:
-    """The vCPU's instruction: `plain`, or its form with LOCK."""
+    """Return the name of the vCPU's instruction: `plain`, or its form with LOCK."""
     method = _METHODS.get(plain, plain)
     return "lock_" + method if is_locked(instruction) else method
 
