@@ -245,8 +245,10 @@ class Explore:
         if folder is None:
             lines.append(f"schedule: {failure.trace.schedule.text or '(the default)'}")
         else:
-            path = save_other(failure, self._item, folder)
-            lines.append(failure.replay_command(os.path.relpath(path, self._item.config.invocation_params.dir)))
+            try:
+                lines.append(failure.replay_command(self._shown(save_other(failure, self._item, folder))))
+            except SimaieError as error:
+                lines.append(f"it is not saved: {error}")
         return "\n".join(lines)
 
     def _tell(self, failure: Failure, path: Path | None, others: Sequence[str] = ()) -> NoReturn:

@@ -54,7 +54,7 @@ def name_of(checker: Checker) -> str:
 _CONTRACT = "a checker takes a trace and returns its findings, () if it has no findings"
 
 
-def blame(checker: Checker, error: Exception) -> None:
+def blame(checker: Checker, error: BaseException) -> None:
     """Raise UsageError for `error`, which came out of `checker`, if that is the user's own; a bug of ours stays one."""
     ours = getattr(checker, "__module__", "").startswith("simaie.")
     what, where = raised(error)

@@ -249,9 +249,9 @@ def _lines(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles
         failure, path = each.failure, files.path(each.failure)
         lines += [Text(), Text(clean_lines(failure.summary), "bold"), Text(_text(failure.program).rstrip())]
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
-        lines.append(Text(f"signature of {each.count} failing executions: {failure.signature}", "dim"))
-        if saved:
-            lines.append(Text(failure.replay_command(saved[number])))
+        lines.append(Text(clean(f"signature of {each.count} failing executions: {failure.signature}"), "dim"))
+        if path is not None:
+            lines.append(Text(failure.replay_command(path)))
     if result.signatures.unlisted:
         lines += [Text(), Text(f"{result.signatures.unlisted} failing executions of more signatures than are kept")]
     return lines

@@ -54,14 +54,6 @@ def load(path: str | os.PathLike[str]) -> LitmusTest:
     return parse(text, name)
 
 
-def _bytes(path: Path) -> bytes:
-    """Read at most what shows that a file is too large, and only a regular file, since others may never end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is not a regular file")
-    with path.open("rb") as stream:
-        return stream.read(FILE_BYTES + 1)
-
-
 def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
