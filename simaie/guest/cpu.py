@@ -33,8 +33,7 @@ __all__ = ["Cpu", "Thread"]
 _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per access
 _CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
 
-#: Widths of accesses in bytes that are looked at no further; one byte may be True.
-_USUAL_WIDTHS = frozenset(WIDTHS) - {1}
+_WIDTHS = frozenset(WIDTHS)
 
 
 class Thread:
@@ -261,7 +260,8 @@ class Cpu:
         try:
             if (
                 address < 2  # a bool?
-                or width not in _USUAL_WIDTHS
+                or width is True
+                or width not in _WIDTHS
                 or address + width > self._end
                 or (alignment > 1 and address % alignment)
             ):
