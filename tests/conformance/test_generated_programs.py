@@ -15,9 +15,22 @@ from simaie.replaying.run import run
 from simaie.replaying.shrink import Size
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
 
-SOME = settings(max_examples=100, deadline=None, database=None, derandomize=True,
+SOME = settings(max_examples=40, deadline=None, database=None, derandomize=True,
                 suppress_health_check=list(HealthCheck))  # fmt: skip
-FEW = settings(SOME, max_examples=15)
+
+
+@pytest.fixture(params=[1, pytest.param(20, marks=pytest.mark.soak)], ids=["some", "many"])
+def some(request):
+    """How many programs are drawn."""
+    return settings(SOME, max_examples=request.param * SOME.max_examples)
+
+
+@pytest.fixture
+def few(some):
+    """As `some`, for tests that explore each program several times."""
+    return settings(some, max_examples=some.max_examples // 5)
+
+
 LLSC = ("load", "load-linked", "store-conditional")
 
 
@@ -53,13 +66,13 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: f"{c.scheme}-{c.isa}")
-def test_a_strongly_atomic_scheme_refines_native(claim):
+def test_a_strongly_atomic_scheme_refines_native(claim, some):
     """Whatever it can do the ideal scheme can do too, of which a store-conditional may fail without cause.
 
     Addresses without the place across the end of a granule, of which AIE locks the first only.
     """
 
-    @SOME
+    @some
     @given(programs(claim.isa, vcpus=2, instructions=3, kinds=claim.kinds, widths=claim.widths,
                     addresses=[0x100, 0x104, 0x140]))  # fmt: skip
     def check(program):
@@ -69,11 +82,11 @@ def test_a_strongly_atomic_scheme_refines_native(claim):
     check()
 
 
-def test_a_scheme_without_atomicity_does_not_refine_native():
+def test_a_scheme_without_atomicity_does_not_refine_native(some):
     """Or the property would say nothing: `none` loses updates of programs that are drawn alike."""
     seen = set()
 
-    @SOME
+    @some
     @given(programs("x86", vcpus=2, instructions=3, kinds=["atomic"], addresses=[0x100]))
     def check(program):
         seen.add(compare(program, "none").verdict)
@@ -83,8 +96,8 @@ def test_a_scheme_without_atomicity_does_not_refine_native():
 
 
 @pytest.mark.parametrize("isa", ["arm", "x86", "riscv"])
-def test_both_drivers_give_the_same_trace(isa):
-    @SOME
+def test_both_drivers_give_the_same_trace(isa, some):
+    @some
     @given(st.data())
     def check(data):
         program = data.draw(programs(isa))
@@ -100,8 +113,8 @@ def test_both_drivers_give_the_same_trace(isa):
 
 @pytest.mark.parametrize(("isa", "scheme"), [("x86", "global-lock"), ("arm", "cas"), ("riscv", "aie-rfc")])
 @pytest.mark.parametrize("host", ["sc", "tso"])
-def test_no_scheduler_reaches_an_outcome_that_dpor_does_not(isa, scheme, host):
-    @FEW
+def test_no_scheduler_reaches_an_outcome_that_dpor_does_not(isa, scheme, host, few):
+    @few
     @given(programs(isa, vcpus=2, instructions=2))
     def check(program):
         machine = Machine(scheme, host=host, address_bits=12)
@@ -114,10 +127,10 @@ def test_no_scheduler_reaches_an_outcome_that_dpor_does_not(isa, scheme, host):
     check()
 
 
-def test_dpor_reaches_every_outcome_of_any_schedule():
+def test_dpor_reaches_every_outcome_of_any_schedule(some):
     """The other way round, by schedules that nobody's scheduler made."""
 
-    @SOME
+    @some
     @given(st.data())
     def check(data):
         program = data.draw(programs("arm", vcpus=2, instructions=2))

@@ -32,6 +32,7 @@ COUNTS = [
     (p.dekker(), 11, 11),
 ]
 SIZES = [(2, 2), (2, 1, 1), (3, 2), (1, 1, 1, 1), (2, 2, 1), (3, 3)]
+SMALL = [(2, 2), (2, 1), (1, 1, 1), (2, 1)]
 #: Where a wait or a choice may have to be tried in vain.
 TRYING = {family for family, (_, kinds) in FAMILIES.items() if {"wait", "wait1", "choose", "spawn any"} & set(kinds)}
 #: To `dpor` a store-conditional also writes the bytes that it only needs untouched: some classes are split.
@@ -50,14 +51,26 @@ def test_one_execution_is_run_of_each_trace(made, tso, pso):
 @pytest.mark.parametrize("host", ["tso", "pso"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dpor_visits_each_class_of_all_interleavings_once(family, host):
+    assert _compared(family, host, SMALL, limit=600) >= 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("host", ["tso", "pso"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_dpor_visits_each_class_of_all_interleavings_of_larger_programs_once(family, host):
+    assert _compared(family, host, SIZES, limit=1_500) >= 2
+
+
+def _compared(family, host, sizes, limit):
+    """How many programs had few enough interleavings to compare with."""
     compared = 0
-    for seed, sizes in enumerate([(1, 1), (2, 1), (1, 1, 1), (2, 1)] if family == "devices" else SIZES):
-        made = program(family, seed, sizes)
-        wasted = _compare(made, Machine(p.Hypercalls, host=host), split=family in SPLIT)
+    for seed, size in enumerate([(1, 1), (2, 1), (1, 1, 1), (2, 1)] if family == "devices" else sizes):
+        made = program(family, seed, size)
+        wasted = _compare(made, Machine(p.Hypercalls, host=host), limit, split=family in SPLIT)
         if wasted is not None:
             compared += 1
             assert wasted == 0 or family in TRYING
-    assert compared >= 2
+    return compared
 
 
 @pytest.mark.parametrize(
@@ -66,14 +79,15 @@ def test_dpor_visits_each_class_of_all_interleavings_once(family, host):
 )
 def test_dpor_visits_each_class_under_the_schemes(scheme, isa):
     machine = Machine(scheme, address_bits=12, host="pso")
-    wasted = [_compare(under_scheme(isa, seed, ((1, 1), (2, 1), (1, 1, 1))[seed % 3]), machine) for seed in range(8)]
+    sizes = ((1, 1), (2, 1), (1, 1, 1))
+    wasted = [_compare(under_scheme(isa, seed, sizes[seed % 3]), machine, limit=500) for seed in range(8)]
     assert len([one for one in wasted if one is not None]) >= 3
     assert not any(wasted)
 
 
-def _compare(made, machine, *, split=False):
+def _compare(made, machine, limit, *, split=False):
     """How many executions DPOR wasted; None if there are too many interleavings to compare with."""
-    interleavings = search(made, DepthFirst(), machine, limit=1_500)
+    interleavings = search(made, DepthFirst(), machine, limit=limit)
     if interleavings is None:
         return None
     digests = {}
