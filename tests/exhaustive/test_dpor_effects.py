@@ -12,6 +12,7 @@ import json
 import pytest
 from simaie_schedulers.dfs import DepthFirst
 from simaie_schedulers.dpor.search import Dpor
+from simaie_schedulers.dpor.values import UNKNOWN, Values
 
 from exhaustive.canonical import canonical
 from exhaustive.programs import Hypercalls
@@ -333,3 +334,11 @@ def test_a_world_can_be_stopped_beside_a_vcpu_that_waits_for_ever_between_two_in
 
     for order in itertools.permutations((stops, waits, calls(("store", Y, 1)))):
         same_as_all_interleavings(make(*order), HYPERCALLS)
+
+
+def test_only_those_executions_count_as_presumed_in_which_a_presumed_write_was_none(monkeypatch):
+    """Once the search has left that execution, nothing of it counts any more."""
+    monkeypatch.setattr(Values, "at", lambda self, op, mask: UNKNOWN)
+    scheduler = Dpor()
+    assert len(search(make(LOAD, STORE, calls(("lock_cmpxchg", X, 2, 7))), scheduler)) == 4
+    assert scheduler.statistics["presumed"] == 1

@@ -31,7 +31,7 @@ SPLIT = {"reservation sets", "undefined exclusives"}
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dpor_visits_each_class_of_all_interleavings_once(family):
-    assert _compared(family, range(len(SIZES)), limit=1_000) >= 3
+    assert _compared(family, range(len(SIZES)), limit=1_000) >= 2
 
 
 @pytest.mark.soak

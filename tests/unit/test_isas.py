@@ -79,6 +79,12 @@ def test_an_instruction_orders_nothing_unless_it_is_told_to(isa):
     assert {named for named, default in orders.items() if default not in (0, "")} == set()
 
 
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_a_compare_and_swap_looks_at_as_many_bytes_of_its_operands_as_it_accesses(width):
+    above = 1 << 8 * width
+    assert run("aarch64", ("cas", X, above | 5, above | 7, {"width": width}), init=5)[:2] == ([5], 7)
+
+
 # ISA, loading instruction, its options, what is in memory -> what is in the register
 LOADS: list[tuple[str, str, dict[str, int], int, int]] = [
     ("aarch64", "ldr", {"width": 1}, 0x1234, 0x34),
