@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from simaie.engine.machine import Limits, Machine
 from simaie.strategies.instructions import kinds_of, table_of, widths_of
 
 from exhaustive.programs import GuestThread
@@ -19,6 +18,7 @@ from simaie.guest.code import Ins, ins
 from simaie.guest.isa import isa_class
 from simaie.guest.program import FinalState, Program
 from simaie.host.pages import PAGE_SIZE, Page
+from simaie.machine import Limits, Machine
 from simaie.prng import Random
 
 __all__ = ["FEATURES", "HOSTS", "ISAS", "LIMIT", "SCHEMES", "Case", "combined"]

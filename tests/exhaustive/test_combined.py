@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from schedulers.dfs import DepthFirst
-from schedulers.dpor import Dpor
+from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
 
 from exhaustive.combined import FEATURES, HOSTS, ISAS, SCHEMES, Case, combined
 from exhaustive.searches import search
