@@ -87,7 +87,7 @@ def same(one, other):
     ("name", "scheme"), [(NAME, "aie-v2"), (NAME, "none"), ("anderson-lock-arm", "none"), ("barrier-x86", "none")]
 )
 def test_a_failure_of_the_corpus_comes_back_as_it_was(name, scheme):
-    report = simaie.explore(corpus.program(name), Machine(scheme), scheduler="random-walk", executions=500)
+    report = simaie.explore(corpus.program(name), Machine(scheme), scheduler="dpor", executions=5000)
     (failure,) = report.failures
     again = pickle.loads(pickle.dumps(failure))
     assert again.program is corpus.program(name)
