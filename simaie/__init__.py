@@ -44,6 +44,9 @@ from simaie.replaying.player import replay
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
+#: A literal, so that a build reads it without importing anything.
+__version__ = "0.1.0"
+
 __all__ = [
     "AArch64Cpu",
     "AccessKind",
@@ -97,6 +100,7 @@ __all__ = [
     "VCpu",
     "Verdict",
     "X86Cpu",
+    "__version__",
     "compare",
     "explore",
     "ins",
