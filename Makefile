@@ -7,10 +7,14 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
-SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks
+SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks tests/docs
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
+<<<<<<< HEAD
 .PHONY: demo test oldest lint types layers benchmark soak mutation notebooks clean
+=======
+.PHONY: demo test lint types layers benchmark soak mutation notebooks docs pictures clean
+>>>>>>> f47fcab (Documentation: tutorial, how-to, reference, explanation, glossary)
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
@@ -23,7 +27,12 @@ oldest: $(READY)
 	$(BIN)/python .ci/oldest
 
 lint: $(READY)
+<<<<<<< HEAD
 	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests .ci/oldest
+=======
+	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests docs
+	$(BIN)/codespell
+>>>>>>> f47fcab (Documentation: tutorial, how-to, reference, explanation, glossary)
 
 types: $(READY)
 	$(BIN)/mypy
@@ -46,6 +55,15 @@ notebooks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter]'
 	$(BIN)/jupyter lab notebooks
 
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+# What docs/assets holds: drawn by simaie itself.
+pictures: $(RUNTIME)
+	$(BIN)/python docs/_tools/pictures.py
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
 
@@ -57,5 +75,5 @@ $(RUNTIME): pyproject.toml
 
 $(READY): pyproject.toml $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,notebook]'
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,jupyter]'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser,jupyter,docs]'
 	touch $@

@@ -18,10 +18,10 @@ from simaie import Machine
 from simaie.replaying.file import load
 from simaie.replaying.shrink import Size
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-DRAWN, ABA = (
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "pytest-and-hypothesis.md"
+ABA, DRAWN = (
     block
-    for block in re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    for block in re.findall(r"```python[^\n]*\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
     if "pytest.mark.simaie" in block
 )
 PROGRAM = ABA.split("@pytest")[0] + """
@@ -58,7 +58,7 @@ def replay_line(result):
 @pytest.mark.parametrize(
     ("code", "kind"), [(ABA, "llsc-atomicity"), (DRAWN, "llsc-atomicity-value")], ids=["written", "drawn"]
 )
-def test_the_readme_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, kind):
+def test_the_documented_tests_fail_replay_by_their_line_and_pass_under_another_scheme(pytester, code, kind):
     """The line that pytest prints is run as it stands; the counterexample is the least there is.
 
     In it the value changed and came back, whether the checker looks at values or not: LL; LL, SC, LL, SC; SC. Either
