@@ -43,6 +43,14 @@ WORDS: Mapping[str, str] = {
     "op": "one host operation",
     "decision": "a schedule",
     "finding": "what a checker says",
+    "definitions": "FILE.py:NAME",
+    "block": "calls and atomic blocks of guest code",
+    "barrier": "orders of accesses, as a set",
+    "callbacks": "checks of functions that users pass",
+    "saving": "writes files, whole or not at all",
+    "input_file": "reads files, bounded",
+    "errors": "all exceptions",
+    "prng": "all chance",
 }
 
 

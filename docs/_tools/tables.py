@@ -102,13 +102,10 @@ def plugin_page(title: str, group: str, introduction: str) -> str:
 
 
 def _described(found: Any) -> list[str]:
-    """Return the paragraphs of a docstring, and for a class those of its module, which has the sources."""
-    own = inspect.getdoc(found) or ""
-    parts = [plain(paragraph) for paragraph in own.split("\n\n")[:1]]
-    module = inspect.getmodule(found)
-    if isinstance(found, type) and module is not None:
-        parts += [plain(paragraph) for paragraph in (inspect.getdoc(module) or "").split("\n\n")]
-    return parts
+    """Return what is said of a plug-in: for a class first its module, which has the idea and the sources."""
+    module = inspect.getmodule(found) if isinstance(found, type) else None
+    texts = [inspect.getdoc(module) or "", (inspect.getdoc(found) or "").partition("\n\n")[0]]
+    return [plain(paragraph) for text in texts for paragraph in text.split("\n\n") if paragraph]
 
 
 def _options(group: str, found: Any) -> list[str]:
