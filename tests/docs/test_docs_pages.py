@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -120,3 +121,14 @@ def test_links_of_a_page_lead_to_files(page):
 def test_a_page_is_in_plain_english(page):
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert not [found[0] for found in HOUSE_WORDS.finditer(text)]
+
+
+def test_the_notebooks_lead_from_one_to_the_next():
+    """Also the page that lists them, which has them in their order."""
+    names = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    listed = re.findall(r"\(notebooks/([^)]+)\)", (DOCS / "notebooks.md").read_text("utf-8"))
+    assert listed == names
+    for number, name in enumerate(names):
+        cells = json.loads((ROOT / "notebooks" / name).read_text("utf-8"))["cells"]
+        links = re.findall(r"\(([^)]+\.ipynb)\)", "".join(cells[-1]["source"]))
+        assert links == names[max(number - 1, 0) : number] + names[number + 1 : number + 2]
