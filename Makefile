@@ -10,11 +10,7 @@ READY := $(VENV)/.ready
 SEARCHES := tests/exhaustive tests/conformance tests/quality tests/browser tests/notebooks tests/docs
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
-<<<<<<< HEAD
-.PHONY: demo test oldest lint types layers benchmark soak mutation notebooks clean
-=======
-.PHONY: demo test lint types layers benchmark soak mutation notebooks docs pictures clean
->>>>>>> f47fcab (Documentation: tutorial, how-to, reference, explanation, glossary)
+.PHONY: demo test oldest lint types layers benchmark soak mutation notebooks docs pictures clean
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
@@ -27,12 +23,8 @@ oldest: $(READY)
 	$(BIN)/python .ci/oldest
 
 lint: $(READY)
-<<<<<<< HEAD
-	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests .ci/oldest
-=======
-	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests docs
+	$(BIN)/ruff check simaie schedulers pytest_simaie simaie_command tests docs .ci/oldest
 	$(BIN)/codespell
->>>>>>> f47fcab (Documentation: tutorial, how-to, reference, explanation, glossary)
 
 types: $(READY)
 	$(BIN)/mypy
