@@ -14,7 +14,7 @@ from simaie.errors import OWN_CODE
 
 __all__ = ["CodeFacts", "code_facts", "is_own", "loops_around"]
 
-_CORPUS = str(Path(OWN_CODE, "guest", "corpus"))
+_CORPUS = str(Path(OWN_CODE, "corpus"))
 _GLOBAL = frozenset({"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"})
 #: By these the name of an attribute may be computed.

@@ -20,7 +20,7 @@ from simaie.errors import OWN_CODE, UsageError
 
 __all__ = ["asserting", "require_asserts"]
 
-_CORPUS = f"{OWN_CODE}/guest/corpus"
+_CORPUS = f"{OWN_CODE}/corpus"
 #: Directories of code that belongs neither to the user nor to a guest of simaie.
 _FOREIGN = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 #: A name in code whose asserts were kept, as pytest keeps those of tests.

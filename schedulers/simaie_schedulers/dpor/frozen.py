@@ -24,7 +24,7 @@ __all__ = ["Apply", "frozen"]
 
 Apply: TypeAlias = Callable[[Any], Any]
 
-_CORPUS = str(Path(OWN_CODE) / "guest" / "corpus")
+_CORPUS = str(Path(OWN_CODE) / "corpus")
 _PLAIN = (int, str, bytes, float, type(None), Enum)
 #: Most levels of functions and tuples inside the closures of functions.
 _DEPTH = 4
