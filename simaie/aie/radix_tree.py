@@ -122,6 +122,11 @@ class RadixTree(Generic[E]):
         return found
 
     async def publish(self, slot: SharedCell, fresh: Any) -> Any:
-        """Put `fresh` into the empty `slot` or lose the race; return the child that is now in the slot."""
+        """Put `fresh` into the empty `slot` or lose the race; return the child that is now in the slot.
+
+        Args:
+            slot: The slot, which was seen empty.
+            fresh: The node or entry to publish, not yet shared.
+        """
         winner = await slot.compare_and_swap(None, fresh)
         return fresh if winner is None else winner

@@ -34,7 +34,12 @@ _OBSERVED = "observed"
 
 
 def examine(item: Item, seed: int) -> AuditRow:
-    """The audit's row for `item`. A scheme that breaks its contract (unlocks what it does not hold) has violated it."""
+    """Return the audit's row for `item`; a scheme that breaks its contract (a wrong unlock) counts as violated.
+
+    Args:
+        item: The case with its scheme and expectation.
+        seed: Seed of everything that is sampled.
+    """
     began = time.perf_counter()
     by_expectation = {Expect.MUST_NOT: _must_not, Expect.FINDABLE: _findable, Expect.MODEL: _model}
     try:

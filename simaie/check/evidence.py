@@ -108,13 +108,23 @@ def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after
 
 
 def written(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
-    """Return (byte address, new byte) for each byte that the RAM write `event` wrote."""
+    """Return (byte address, new byte) for each byte that the RAM write `event` wrote.
+
+    Args:
+        event: The event.
+        endian: Byte order of guest RAM.
+    """
     op = event.op
     return _bytes(op, op.value if op.function is None else op.function.apply(event.value), endian)
 
 
 def read(event: Event, endian: Endian) -> Iterable[tuple[int, int]]:
-    """Return (byte address, byte) for each byte that the RAM read `event` read."""
+    """Return (byte address, byte) for each byte that the RAM read `event` read.
+
+    Args:
+        event: The event.
+        endian: Byte order of guest RAM.
+    """
     return _bytes(event.op, event.value, endian)
 
 
@@ -123,7 +133,12 @@ def _bytes(op: Op, value: int, endian: Endian) -> Iterable[tuple[int, int]]:
 
 
 def instruction_at(instruction: Instruction, address: int) -> str:
-    """Describe an instruction as in ``vCPU 0's lock xadd [0x1000]``, with the physical address if it differs."""
+    """Describe an instruction as in ``vCPU 0's lock xadd [0x1000]``, with the physical address if it differs.
+
+    Args:
+        instruction: The instruction.
+        address: Physical address of its access.
+    """
     who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
     inside = instruction.address <= address < instruction.address + max(instruction.width, 1)
     physical = "" if inside else f" (physical {address:#x})"

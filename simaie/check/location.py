@@ -42,7 +42,12 @@ class Mapping:
         return found
 
     def may_be(self, virtual: int, physical: int) -> bool:
-        """Whether the byte at `virtual` may be the one at `physical`."""
+        """Whether the byte at `virtual` may be the one at `physical`.
+
+        Args:
+            virtual: Guest-virtual address of a byte.
+            physical: Physical address of a byte.
+        """
         number, frame = virtual // PAGE_SIZE, physical - virtual % PAGE_SIZE
         return frame == self._trace.frames.get(number, number * PAGE_SIZE) or frame in self._set.get(number, ())
 

@@ -130,7 +130,12 @@ def _must_store(instruction: Instruction) -> bool:
 
 
 def made_of(old: Any, effect: Effect) -> Any:
-    """Return the value that `effect` makes of the value `old` of a location; an effect of None keeps it."""
+    """Return the value that `effect` makes of the value `old` of a location; an effect of None keeps it.
+
+    Args:
+        old: The unsigned old value.
+        effect: A function, (expected, new) of a compare-and-swap, or the value to store.
+    """
     if isinstance(effect, Function):
         return effect.apply(old)
     if isinstance(effect, tuple):

@@ -93,7 +93,12 @@ class Transactions(msgspec.Struct):
 
 
 def transactions(trace: Trace, units: Units = Units.INSTRUCTIONS) -> Transactions:
-    """Return the transactions of `trace`, sorted by their first access."""
+    """Return the transactions of `trace`, sorted by their first access.
+
+    Args:
+        trace: The execution.
+        units: What counts as a transaction in addition to atomic blocks.
+    """
     accesses = ram_accesses(trace)
     member = _Membership(trace, accesses, units)
     numbers: dict[Hashable, int] = {}

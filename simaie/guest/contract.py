@@ -47,7 +47,13 @@ def require_none(scheme: Any, method: str, result: Any) -> None:
 
 
 def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeError:
-    """Return the error for a `result` that is impossible for the kind of `instruction`."""
+    """Return the error for a `result` that is impossible for the kind of `instruction`.
+
+    Args:
+        scheme: The scheme.
+        instruction: The instruction that the scheme performed.
+        result: What its method returned.
+    """
     method, access = method_of(instruction), instruction.access
     if access is AccessKind.STORE:
         return _error(scheme, method, result, "None")
@@ -57,7 +63,13 @@ def wrong_result(scheme: Any, instruction: Instruction, result: Any) -> SchemeEr
 
 
 def no_awaitable(scheme: Any, instruction: Instruction, body: Any) -> SchemeError:
-    """Return the error for a method that returned `body`, which cannot be awaited."""
+    """Return the error for a method that returned `body`, which cannot be awaited.
+
+    Args:
+        scheme: The scheme.
+        instruction: The instruction that the scheme performed.
+        body: What its method returned.
+    """
     must = "be an `async def`, or return an operation of the host port"
     return SchemeError(f"{type(scheme).__name__}.{method_of(instruction)} returned {body!r}; it must {must}")
 

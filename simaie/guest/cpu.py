@@ -101,13 +101,24 @@ class Cpu:
     # -- plain accesses -----------------------------------------------------------------------
 
     def load(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """Load `width` bytes at `address`."""
+        """Load `width` bytes at `address`.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         if width not in WIDTHS:
             check_width(width)
         return self._access("load", _LOAD, address, width, self._scheme.load(self, address, width))
 
     def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
-        """Store `width` bytes of `value` at `address`."""
+        """Store `width` bytes of `value` at `address`.
+
+        Args:
+            address: Guest-virtual address.
+            value: The unsigned integer to store.
+            width: Width in bytes.
+        """
         if width not in WIDTHS:
             check_width(width)
         body = self._scheme.store(self, address, width, value)
@@ -155,7 +166,12 @@ class Cpu:
         return self._access("choose", AccessKind.OTHER, 0, 0, Op(Kind.CHOICE, value=arity, note=what))
 
     def observe(self, name: str, value: int) -> None:
-        """Add ``<vCPU>:<name> = value`` to the outcome of the execution."""
+        """Add ``<vCPU>:<name> = value`` to the outcome of the execution.
+
+        Args:
+            name: Name of the observation; a later observation of the same name replaces it.
+            value: The observed integer.
+        """
         if type(value) is not int or type(name) is not str:
             value = _observable(name, value)
         self.observations[name] = value
@@ -200,11 +216,11 @@ class Cpu:
         return self._access(cause, AccessKind.OTHER, 0, 0, body, ends=Cause.EXCEPTION)
 
     def map_page(self, address: int, page: Page) -> Coroutine[Any, Any, None]:
-        """Replace the page-table entry of `address`, as an operating system does in full-system mode.
+        """Replace the page-table entry of `address`, as an operating system does.
 
-        Raises:
-            UsageError: the machine is in user mode. There an access reads the mapping without a step, so the scheduler
-                could not choose whether the access or the change comes first.
+        Args:
+            address: A guest-virtual address in the page.
+            page: The new entry.
         """
         require_address("the address of a page", address)
         require_instance("what map_page puts there", page, Page, "a simaie.Page")

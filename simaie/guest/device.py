@@ -17,11 +17,22 @@ class Device(Cpu):
     isa: ClassVar[str] = "device"
 
     def dma_read(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
-        """Read RAM, bypassing the emulator's helpers."""
+        """Read RAM, bypassing the emulator's helpers.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+        """
         body = self._scheme.host.load(address, width)
         return self._access("dma-read", AccessKind.LOAD, address, width, body)
 
     def dma_write(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
-        """Write RAM, bypassing the emulator's helpers."""
+        """Write RAM, bypassing the emulator's helpers.
+
+        Args:
+            address: Physical address.
+            value: The unsigned integer to write.
+            width: Width in bytes.
+        """
         body = self._scheme.host.store(address, width, value)
         return self._access("dma-write", AccessKind.STORE, address, width, body, 1, value)

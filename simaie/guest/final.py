@@ -44,7 +44,12 @@ class FinalState:
         return self.read(address)
 
     def read(self, address: int, *, width: int = 4) -> int:
-        """Return the unsigned value of the `width` bytes at `address`."""
+        """Return the unsigned value of the `width` bytes at `address`.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+        """
         require_address("the address that the final check reads", address)
         require_one_of("the width that the final check reads", width, WIDTHS)
         value = self._read(address, width)

@@ -134,7 +134,12 @@ class Program:
             self._asserts_required = True
 
     def start(self, thread: ThreadCode, cpu: Any) -> Coroutine[Any, Any, Any]:
-        """Return the coroutine that runs one thread on `cpu`."""
+        """Return the coroutine that runs one thread on `cpu`.
+
+        Args:
+            thread: A thread of the program.
+            cpu: The vCPU that runs it.
+        """
         if callable(thread):
             return thread(cpu)
         return run_code(thread, cpu)

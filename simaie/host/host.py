@@ -117,13 +117,26 @@ class Host:
         return Mutex(name)
 
     def load(self, address: int, width: int, order: Order = _RELAXED) -> Awaitable[int]:
-        """Read `width` bytes of RAM at the physical `address`, as an unsigned integer."""
+        """Read `width` bytes of RAM at the physical `address`, as an unsigned integer.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            order: Memory order of the access.
+        """
         if width <= self.word:
             return Op(_LOAD, None, address, width, None, None, None, order)
         return self._load_words(address, width)
 
     def store(self, address: int, width: int, value: int, order: Order = _RELAXED) -> Awaitable[None]:
-        """Write `value` to the `width` bytes of RAM at the physical `address`."""
+        """Write `value` to the `width` bytes of RAM at the physical `address`.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            value: The unsigned integer to write.
+            order: Memory order of the access.
+        """
         if width <= self.word:
             return Op(_STORE, None, address, width, value, None, None, order)
         return self._store_words(address, width, value)
@@ -147,7 +160,12 @@ class Host:
         return self._load_parts(ranges)
 
     def store_ranges(self, ranges: Ranges, value: int) -> Awaitable[None]:
-        """Write an access that may be several ranges of RAM, one `store` per range, in their order."""
+        """Write an access that may be several ranges of RAM, one `store` per range, in their order.
+
+        Args:
+            ranges: (physical address, width in bytes) of each part, in the order of guest addresses.
+            value: The unsigned integer to write.
+        """
         if len(ranges) == 1:
             return self.store(*ranges[0], value)
         return self._store_parts(ranges, value)
@@ -178,11 +196,23 @@ class Host:
         return Op(Kind.CAS, None, address, width, new, expected, order=Order.SEQ_CST)
 
     def exchange(self, address: int, width: int, new: int) -> Awaitable[int]:
-        """Perform the host's atomic exchange on RAM; return the old value."""
+        """Perform the host's atomic exchange on RAM; return the old value.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            new: The unsigned integer to write.
+        """
         return Op(Kind.EXCHANGE, None, address, width, new, order=Order.SEQ_CST)
 
     def fetch(self, address: int, width: int, function: Function) -> Awaitable[int]:
-        """Perform the host's atomic read-modify-write on RAM; return the old value."""
+        """Perform the host's atomic read-modify-write on RAM; return the old value.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            function: Computes the new value from the old one.
+        """
         return Op(Kind.FETCH, None, address, width, function=function, order=Order.SEQ_CST)
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
@@ -220,23 +250,46 @@ def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
 
 
 def join_words(parts: list[int], word: int, endian: Endian) -> int:
-    """Join words of `word` bytes into one value: the inverse of `split_words`."""
+    """Join words of `word` bytes into one value: the inverse of `split_words`.
+
+    Args:
+        parts: The words, in the order of their addresses.
+        word: Width of a word in bytes.
+        endian: Byte order.
+    """
     return join_parts(parts, [word] * len(parts), endian)
 
 
 def word_widths(width: int, word: int) -> list[int]:
-    """Return the widths of the words of `word` bytes in an access of `width` bytes; the last may be narrower."""
+    """Return the widths of the words of `word` bytes in an access of `width` bytes; the last may be narrower.
+
+    Args:
+        width: Width of the access in bytes.
+        word: Width of a word in bytes.
+    """
     return [min(word, width - done) for done in range(0, width, word)]
 
 
 def split_parts(value: int, widths: Sequence[int], endian: Endian) -> list[int]:
-    """Split `value` into parts of the given widths in bytes, in the order of their addresses."""
+    """Split `value` into parts of the given widths in bytes, in the order of their addresses.
+
+    Args:
+        value: The unsigned value of the access.
+        widths: Widths of the parts in bytes.
+        endian: Byte order.
+    """
     data = (value & ((1 << 8 * sum(widths)) - 1)).to_bytes(sum(widths), endian)
     ends = accumulate(widths)
     return [int.from_bytes(data[end - width : end], endian) for end, width in zip(ends, widths, strict=True)]
 
 
 def join_parts(parts: Sequence[int], widths: Sequence[int], endian: Endian) -> int:
-    """Join parts of the given widths in bytes into one value: the inverse of `split_parts`."""
+    """Join parts of the given widths in bytes into one value: the inverse of `split_parts`.
+
+    Args:
+        parts: The values of the parts, in the order of their addresses.
+        widths: Widths of the parts in bytes.
+        endian: Byte order.
+    """
     data = b"".join(part.to_bytes(width, endian) for part, width in zip(parts, widths, strict=True))
     return int.from_bytes(data, endian)

@@ -119,7 +119,12 @@ class PageTable:
         return _joined(ranges)
 
     def set(self, address: int, page: Page) -> Awaitable[None]:
-        """Replace the entry of the page that contains `address`: one step."""
+        """Replace the entry of the page that contains `address`: one step.
+
+        Args:
+            address: A guest-virtual address in the page.
+            page: The new entry.
+        """
         return self.entry(address).store(page)
 
     def resolve(self, address: int) -> int:
@@ -131,12 +136,22 @@ class PageTable:
         return page.frame + address % PAGE_SIZE
 
     def resolve_ranges(self, address: int, width: int) -> Ranges:
-        """Return the ranges in RAM to which the host maps an access, with no step (user mode)."""
+        """Return the ranges in RAM to which the host maps an access, with no step (user mode).
+
+        Args:
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         return _joined([(self.resolve(at), size) for at, size in _by_page(address, width)])
 
 
 def crosses_page(address: int, width: int) -> bool:
-    """Whether an access touches two pages."""
+    """Whether an access touches two pages.
+
+    Args:
+        address: Guest-virtual address.
+        width: Width in bytes.
+    """
     return address % PAGE_SIZE + width > PAGE_SIZE
 
 

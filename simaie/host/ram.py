@@ -38,7 +38,12 @@ class Ram:
         self._readers, self._writers = _CODECS[endian]
 
     def read(self, address: int, width: int) -> int:
-        """Return the `width` bytes at `address` as an unsigned integer."""
+        """Return the `width` bytes at `address` as an unsigned integer.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+        """
         offset = address & _OFFSET
         reader = self._readers.get(width)
         if reader is None or offset + width > _PAGE:  # part of an access may be of any width
@@ -47,7 +52,13 @@ class Ram:
         return reader(page, offset)[0] if page is not None else 0
 
     def write(self, address: int, width: int, value: int) -> None:
-        """Write `value`, modulo the width, to the `width` bytes at `address`."""
+        """Write `value`, modulo the width, to the `width` bytes at `address`.
+
+        Args:
+            address: Physical address.
+            width: Width in bytes.
+            value: The integer to write.
+        """
         offset = address & _OFFSET
         writer = self._writers.get(width)
         if writer is None or offset + width > _PAGE:

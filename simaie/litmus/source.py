@@ -44,7 +44,12 @@ class Source:
 
 
 def without_comments(text: str, start: int) -> tuple[str, int | None]:
-    """Blank the nested `(* ... *)` after `start`; return the text and the offset of an unclosed one, or None."""
+    """Blank the nested `(* ... *)` after `start`; return the text and the offset of an unclosed one, or None.
+
+    Args:
+        text: The text of a file.
+        start: Offset at which to start.
+    """
     pieces: list[str] = []
     done = 0
     opening = text.find("(*", start)

@@ -18,7 +18,12 @@ _BITS |= {f"{sign}int{size}_t": size for sign in ("", "u") for size in _SIZES}
 
 
 def type_bits(ctype: CType, arch: Arch) -> int:
-    """Return the width in bits of a value of a type, or of a cell of an array; an unknown type is an int."""
+    """Return the width in bits of a value of a type, or of a cell of an array; an unknown type is an int.
+
+    Args:
+        ctype: The type.
+        arch: The architecture, which sets the width of an address.
+    """
     if ctype.pointer or ctype.name in ("intptr_t", "uintptr_t", "size_t"):
         return 32 if arch in _NARROW else 64
     return _BITS.get(ctype.name, DEFAULT_BITS)

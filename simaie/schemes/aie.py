@@ -75,11 +75,21 @@ class AieScheme(Scheme):
     # -- what a revision defines --------------------------------------------------------------
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
-        """Lock the granule of `key` and record its entry in ``cpu.local.held``; create the entry if needed."""
+        """Lock the granule of `key` and record its entry in ``cpu.local.held``; create the entry if needed.
+
+        Args:
+            cpu: The vCPU that locks.
+            key: Address whose granule is locked: guest-virtual in user mode, physical in full-system mode.
+        """
         raise NotImplementedError
 
     async def check(self, cpu: VCpu, key: int) -> None:
-        """Check a plain store: lock the granule of `key` if it was used atomically before."""
+        """Check a plain store: lock the granule of `key` if it was used atomically before.
+
+        Args:
+            cpu: The vCPU that stores.
+            key: Address whose granule is checked: guest-virtual in user mode, physical in full-system mode.
+        """
         raise NotImplementedError
 
     # -- the helpers --------------------------------------------------------------------------
@@ -105,7 +115,13 @@ class AieScheme(Scheme):
         cpu.local.lock_enabled = False
 
     async def pre_load(self, cpu: VCpu, address: int, width: int) -> Ranges:
-        """Lock before a load under LOCK, unless the vCPU holds a lock already; return the ranges of the load in RAM."""
+        """Lock before a load under LOCK, unless the vCPU holds a lock already; return the ranges of the load in RAM.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         key, ranges = await self.reach(address, width, write=False)
         if cpu.local.held is None:
             await self.get_lock(cpu, key)
@@ -115,6 +131,11 @@ class AieScheme(Scheme):
         """Prepare a store and return its ranges in RAM.
 
         Under LOCK, take the lock unless the vCPU holds one already; otherwise check the granule.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width in bytes.
         """
         key, ranges = await self.reach(address, width, write=True)
         if not cpu.local.lock_enabled:
@@ -152,7 +173,13 @@ class AieScheme(Scheme):
         return old
 
     async def load_locked(self, cpu: VCpu, address: int, width: int) -> int:
-        """Load in a locked instruction, at most 8 bytes."""
+        """Load in a locked instruction, at most 8 bytes.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         ranges = await self.pre_load(cpu, address, width)
         return await self.host.load_ranges(ranges)
 

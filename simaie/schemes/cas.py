@@ -108,7 +108,12 @@ class CompareAndSwap(Scheme):
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
 
     def is_host_atomic(self, address: int, width: int) -> bool:
-        """Whether the host has an atomic for the access: no wider than a host word, and aligned."""
+        """Whether the host has an atomic for the access: no wider than a host word, and aligned.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         return width <= self.host.word and address % width == 0
 
     async def _alone(self, cpu: VCpu, address: int, width: int, new_value: Callable[[int], int | None]) -> int:

@@ -52,7 +52,12 @@ class IdealMonitor:
         self._watches_granule = inside and not self._exact
 
     async def load_linked(self, cpu: VCpu, place: Place) -> int:
-        """Load from `place` and reserve it."""
+        """Load from `place` and reserve it.
+
+        Args:
+            cpu: The vCPU that loads.
+            place: The bytes to load and reserve.
+        """
         op = Op(Kind.LOAD_LINKED, None, place.physical, place.width)
         if self._watches_granule:
             assert self._rule is not None
@@ -76,7 +81,13 @@ class IdealMonitor:
         return bool(fails)
 
     async def store_conditional(self, cpu: VCpu, place: Place, value: int) -> bool:
-        """Store if the rule allows it, and clear the monitor in any case; return whether it stored."""
+        """Store if the rule allows it, and clear the monitor in any case; return whether it stored.
+
+        Args:
+            cpu: The vCPU that stores.
+            place: The bytes to store to.
+            value: The unsigned integer to store.
+        """
         reservation: _Reservation | None = cpu.local
         rule, linked = self._rule, place if reservation is None else reservation[0]
         elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)

@@ -120,7 +120,12 @@ class Scheme:
         return self.pages.resolve_ranges(address, width)
 
     def crosses(self, address: int, width: int) -> bool:
-        """Whether an access touches two pages, so that it may be two ranges of RAM."""
+        """Whether an access touches two pages, so that it may be two ranges of RAM.
+
+        Args:
+            address: Guest-virtual address.
+            width: Width in bytes.
+        """
         return not self.flat and crosses_page(address, width)
 
     async def check_pages(self, address: int, width: int, *, write: bool) -> None:

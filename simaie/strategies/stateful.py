@@ -123,7 +123,12 @@ class GuestMachine(RuleBasedStateMachine):
         self.resume(vcpu, steps)
 
     def resume(self, vcpu: int, steps: int = _TO_ITS_END) -> None:
-        """Let a vCPU that was left in the middle go on, as `execute` does, with what it was given before."""
+        """Let a vCPU that was left in the middle run on with its present code; see `execute`.
+
+        Args:
+            vcpu: Index of the vCPU.
+            steps: Number of operations to run; 0 for all that are possible.
+        """
         code = self._code[vcpu]
         before, steps_taken = len(self._actors), _steps(self._go_on(str(vcpu), steps))
         # The exit of the vCPU is not part of its code, and waits for the end.

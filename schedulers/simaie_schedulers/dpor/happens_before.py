@@ -233,12 +233,22 @@ class HappensBefore:
     # -- the ideal monitor --------------------------------------------------------------------
 
     def place_of(self, actor: str, op: Op) -> int:
-        """Return the place of an operation that `actor` has not performed yet."""
+        """Return the place of an operation that `actor` has not performed yet.
+
+        Args:
+            actor: Name of the actor.
+            op: The operation.
+        """
         place = self.locations.of(op)
         return self._reservation(actor, op, place) if op.kind is Kind.STORE_CONDITIONAL else place
 
     def linked(self, actor: str, mask: int) -> int | None:
-        """Return the load-linked whose reservation `actor` has after the events of `mask`, ignoring foreign writes."""
+        """Return the load-linked whose reservation `actor` has after the events of `mask`, ignoring foreign writes.
+
+        Args:
+            actor: Name of the actor.
+            mask: Mask of events.
+        """
         mask &= self.actors.get(actor, 0)
         while mask:
             latest = mask.bit_length() - 1

@@ -58,7 +58,12 @@ class StoreBuffers:
         self.fences = {vcpu: mask & kept for vcpu, mask in self.fences.items()}
 
     def note(self, index: int, event: Event) -> None:
-        """Record an event."""
+        """Record an event.
+
+        Args:
+            index: Index of the event.
+            event: The event.
+        """
         op, actor = event.op, event.actor
         vcpu = owner_of(actor)
         if actor != vcpu:
@@ -72,7 +77,12 @@ class StoreBuffers:
             self.fences[actor] = self.fences.get(actor, 0) | 1 << index
 
     def before(self, event: Event, place: int) -> int:
-        """Return the events of the vCPU's other actors that precede `event`, the next event, in every execution."""
+        """Return the events of the vCPU's other actors that precede `event`, the next event, in every execution.
+
+        Args:
+            event: The event.
+            place: Number of its place.
+        """
         actor = event.actor
         vcpu = owner_of(actor)
         drains = self.drains.get(vcpu, 0)
@@ -96,7 +106,12 @@ class StoreBuffers:
         return (drains | self._order.actors.get(vcpu, 0)) & ~self._order.actors.get(actor, 0)
 
     def is_pending(self, buffer: str, mask: int) -> bool:
-        """Whether a store waits in the buffer after the events of `mask`."""
+        """Whether a store waits in the buffer after the events of `mask`.
+
+        Args:
+            buffer: Name of the buffer.
+            mask: Mask of events.
+        """
         entered = sum(mask >> index & 1 for index in self.entered.get(buffer, ()))
         return entered > sum(mask >> index & 1 for index in self.left.get(buffer, ()))
 

@@ -50,7 +50,12 @@ class Values:
         self._initial: dict[tuple[int, int], int] = {}
 
     def at(self, op: Op, mask: int) -> Any:
-        """Return the value at the place of `op` after the events of `mask`, or `UNKNOWN`."""
+        """Return the value at the place of `op` after the events of `mask`, or `UNKNOWN`.
+
+        Args:
+            op: An operation at the place.
+            mask: Mask of events.
+        """
         order = self.order
         writers = order.conflicts(order.locations.of(op), False) & ~order.world & mask
         if op.cell is not None:

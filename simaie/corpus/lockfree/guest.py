@@ -105,5 +105,10 @@ class Guest:
         return (*self.program.checkers, *_WORK, *(["final-check"] if self.program.final is not None else []))
 
     def row(self, scheme: str, host: str = "sc") -> Row | None:
-        """What is expected under a scheme on a host, if the table says."""
+        """Return the expected outcome under a scheme on a host, or None.
+
+        Args:
+            scheme: Name of the scheme.
+            host: Name of the host memory.
+        """
         return next((row for row in self.rows if (row.scheme, row.host) == (scheme, host)), None)

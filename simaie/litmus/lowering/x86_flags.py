@@ -21,7 +21,17 @@ _NEGATED = frozenset({"ne", "nz", "ae", "nb", "nc", "a", "nbe", "ns", "no", "ge"
 
 
 def arithmetic(b: Builder, operation: str, a: Value, c: Value, result: Value, bits: int, *, carry: bool = True) -> None:
-    """Set the flags after ``result = a operation c``; all values have `bits` bits."""
+    """Set the flags after ``result = a operation c``; all values have `bits` bits.
+
+    Args:
+        b: The builder of the thread.
+        operation: A key of `simaie.guest.code.ALU`.
+        a: The first operand.
+        c: The second operand.
+        result: The result.
+        bits: Width of the values in bits.
+        carry: Whether the operation changes the carry flag.
+    """
     if not b.looks_at_flags:
         return
     top = bits - 1

@@ -33,7 +33,14 @@ def read(b: Builder, operand: Operand, bits: int) -> Value:
 
 
 def constant(b: Builder, number: int, bits: int, *, whole: bool = False) -> int:
-    """Return an unsigned constant of an operation of `bits` bits; unless `whole`, 64 bits have a signed 32-bit one."""
+    """Return an unsigned constant of an operation of `bits` bits; unless `whole`, 64 bits have a signed 32-bit one.
+
+    Args:
+        b: The builder of the thread.
+        number: The constant, as written.
+        bits: Width of the operation in bits.
+        whole: Whether a 64-bit operation has a 64-bit constant.
+    """
     if bits == 64 and not whole:
         signed = number - (1 << 64) if number >= 1 << 63 else number
         b.within(signed, *signed_range(32))
