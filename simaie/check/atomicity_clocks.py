@@ -34,7 +34,15 @@ def first_violation(found: Transactions) -> int | None:
 
 
 class _Lane(msgspec.Struct):
-    """One lane. clock: what its latest transaction comes after; begun: its own component when the active one began."""
+    """A sequence of non-overlapping transactions of one vCPU.
+
+    Attributes:
+        number: Number of the lane.
+        vcpu: Name of the vCPU.
+        clock: The transactions before its latest one.
+        begun: The lane's own component of the clock when the active transaction began; 0 if none is active.
+        logged: Length of the log at that time.
+    """
 
     number: int
     vcpu: str

@@ -104,7 +104,11 @@ def _chosen(trace: Trace, steps: Sequence[int]) -> int:
 
 
 class _Window:
-    """The window of a store-conditional. reads: byte of the load-linked -> step after which a foreign write counts."""
+    """The window of a store-conditional.
+
+    Attributes:
+        reads: Byte of the load-linked -> step after which a foreign write to it counts.
+    """
 
     def __init__(self, trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> None:
         self._trace, self._attempt, self._endian = trace, attempt, endian
