@@ -1,9 +1,9 @@
-"""The audit: every expectation of the corpus put to the test, row by row of the AIE design.
+"""The audit: tests every expectation of the corpus, row by row of the AIE design.
 
     report = simaie.audit.audit(["aie-v2"], rows=[6])
 
-A MUST-NOT is explored to the end at a small scope and sampled at a larger one; a FINDABLE hole is searched for at
-random, and comes back with the command that shows it again; a MODEL behaviour must be seen, and never be called a
+A MUST-NOT is explored completely at a small scope and sampled at a larger one. A FINDABLE hole is searched for at
+random, and is reported with the command that shows it again. A MODEL behaviour must be seen, and never be called a
 violation. `counterexamples` shows the holes that were found, each by its shortest execution.
 """
 

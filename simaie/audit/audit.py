@@ -1,4 +1,4 @@
-"""The audit itself: plan, examine row after row, stop when told to."""
+"""The audit itself: plan, examine row after row, stop on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DEFAULT_SEED", "audit"]
 
 DEFAULT_SEED = 0
 
-#: Called after each row with how many are done, of how many, and the row.
+#: Called after each row with the number of rows done, the number of all rows, and the row.
 Progress: TypeAlias = Callable[[int, int, AuditRow], None]
 
 
@@ -26,15 +26,23 @@ def audit(
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
 ) -> AuditReport:
-    """Examine every corpus program under every scheme that it has an expectation for.
+    """Examine every corpus program under every scheme for which it has an expectation.
 
-    schemes: only these, each a name, ``"name:option=value"``, or a scheme class, also as ``"FILE.py:CLASS"``. A class
-    is held to what is expected of the nearest named scheme it derives from; one that derives from none must break no
-    case that the ideal scheme keeps, among those whose instructions it emulates. rows: only these. seed: of all that is
-    sampled. The result depends on the arguments alone, but for the seconds.
+    The result depends only on the arguments, except for the seconds.
 
-    Raises UnknownNameError or UsageError for a scheme or row that the corpus says nothing of. Raises
-    `simaie.Interrupted` at Ctrl-C; its ``report`` has the rows done so far, and is not ok.
+    Args:
+        schemes: The schemes to examine, each a name, ``"name:option=value"``, or a scheme class, also as
+            ``"FILE.py:CLASS"``. A class is compared with the expectations of the nearest named scheme from which it
+            derives. A class that derives from no such scheme must break no case that the ideal scheme keeps, among
+            those whose instructions it emulates. None for all schemes.
+        rows: The rows to examine; None for all.
+        seed: Seed of everything that is sampled.
+        progress: Called after each row.
+
+    Raises:
+        UnknownNameError: The corpus has no expectation for a scheme.
+        UsageError: The corpus has no such row, or no expectation for a scheme class.
+        Interrupted: Ctrl-C ended the audit; the exception's ``report`` has the rows done so far, and is not ok.
     """
     items = plan(schemes, rows)
     began = time.perf_counter()

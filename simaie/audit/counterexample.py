@@ -1,4 +1,4 @@
-"""The counterexample of an audit's row: found again by its index, and shrunk."""
+"""The counterexample of an audit's row: run again by its index, and shrunk."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ __all__ = ["counterexamples"]
 def counterexamples(
     report: AuditReport, schemes: Sequence[SchemeChoice] | None = None, rows: Sequence[int] | None = None
 ) -> Iterator[tuple[AuditRow, Shrunk]]:
-    """For each row of `report` that found a hole where one is expected: its shortest counterexample.
+    """Yield each row of `report` that found an expected hole, with its shortest counterexample.
 
-    schemes, rows: as they were given to `simaie.audit.audit`. Each keeps the kind of finding that shows the hole.
+    Each counterexample keeps the kind of finding that shows the hole.
+
+    Args:
+        report: The report of an audit.
+        schemes: As passed to `simaie.audit.audit`.
+        rows: As passed to `simaie.audit.audit`.
     """
     items = {(item.case.row, item.case.name, item.scheme): item for item in plan(schemes, rows)}
     for row in report.rows:

@@ -1,4 +1,4 @@
-"""One case under one scheme: explored, sampled or searched, and compared with what is expected of it."""
+"""The examination of one case under one scheme: explored, sampled or searched, and compared with its expectation."""
 
 from __future__ import annotations
 
@@ -21,25 +21,20 @@ from simaie.trace import Trace
 
 __all__ = ["EXHAUSTIVE", "SAMPLING", "examine"]
 
-#: Explores the small scopes to their end: all interleavings, up to the order of operations that do not conflict.
+#: The scheduler of small scopes: all interleavings, up to the order of operations that do not conflict.
 EXHAUSTIVE = "dpor"
-#: Samples the larger scopes and searches for the holes.
+#: The scheduler that samples the larger scopes and searches for the holes.
 SAMPLING = "random-walk"
-#: Far more than any small scope needs, so that a broken scheme or scheduler still ends.
+#: Far more executions than any small scope needs, so that a broken scheme or scheduler still ends.
 EXHAUSTIVE_LIMIT = 100_000
-#: Far more than any hole needs: the rarest takes some dozens.
+#: Far more executions than any hole needs: the rarest takes some dozens.
 SEARCH_LIMIT = 20_000
 
 _OBSERVED = "observed"
 
 
 def examine(item: Item, seed: int) -> AuditRow:
-    """Return the audit's row for `item`; a scheme that breaks its contract (a wrong unlock) counts as violated.
-
-    Args:
-        item: The case with its scheme and expectation.
-        seed: Seed of everything that is sampled.
-    """
+    """Return the audit's row for `item`; a scheme that breaks its contract (a wrong unlock) counts as violated."""
     began = time.perf_counter()
     by_expectation = {Expect.MUST_NOT: _must_not, Expect.FINDABLE: _findable, Expect.MODEL: _model}
     try:
@@ -67,7 +62,7 @@ def examine(item: Item, seed: int) -> AuditRow:
 
 
 def _must_not(item: Item, seed: int) -> dict[str, Any]:
-    """Everything at the small scope, then a sample at the larger one: no finding of any kind."""
+    """Explore the small scope, then sample the larger one: no finding of any kind."""
     small = _run(item, item.case.program, EXHAUSTIVE, seed, EXHAUSTIVE_LIMIT)
     fields: dict[str, Any] = {"executions": small.executions, "complete": small.complete}
     if small.failures:
@@ -101,7 +96,7 @@ def _findable(item: Item, seed: int) -> dict[str, Any]:
 
 
 def _model(item: Item, seed: int) -> dict[str, Any]:
-    """Everything at the small scope without a finding; then search until the behaviour is seen."""
+    """Explore the small scope without a finding; then search until the behaviour is seen."""
     small = _run(item, item.case.program, EXHAUSTIVE, seed, EXHAUSTIVE_LIMIT)
     fields: dict[str, Any] = {"executions": small.executions, "complete": small.complete}
     if small.failures:
@@ -129,7 +124,7 @@ def _run(
 
 
 def _watching(item: Item) -> Checker:
-    """A checker that calls the behaviour of a MODEL case a finding, so that a search stops at it."""
+    """Return a checker that reports the behaviour of a MODEL case as a finding, so that a search stops at it."""
     observed = item.case.observed
     assert observed is not None  # the case has been checked
 
@@ -140,7 +135,7 @@ def _watching(item: Item) -> Checker:
 
 
 def _shown(item: Item, failure: Failure, found: Found) -> dict[str, Any]:
-    """What was found and where, with the finding that counts, if there are several."""
+    """Return the fields for a failure, with the finding that counts if there are several."""
     counting = [f for f in failure.findings if f.kind in item.case.kinds]
     finding = (counting or failure.findings)[0]
     return {

@@ -1,4 +1,4 @@
-"""Which corpus programs are put to which schemes."""
+"""The plan of an audit: the pairs of corpus program and scheme to examine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,16 @@ SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[
 
 
 class Item(NamedTuple):
-    """One case to be examined. scheme: as a report shows it; named: whether a command can name it; why: of the row."""
+    """One case to examine.
+
+    Attributes:
+        case: The case.
+        expected: Its expectation under the scheme.
+        machine: The machine.
+        scheme: The scheme, as a report shows it.
+        named: Whether a command can name the scheme.
+        why: Why the outcome of the row must or can come about.
+    """
 
     case: Case
     expected: Expect
@@ -37,12 +46,7 @@ class Item(NamedTuple):
 
 
 def plan(schemes: Sequence[SchemeChoice] | None, rows: Sequence[int] | None) -> list[Item]:
-    """Return all that is to be examined, by row.
-
-    Raises:
-        UsageError: a scheme or row has nothing to it, or the scheme emulates nothing that the rows need.
-        UnknownNameError: there is no such scheme.
-    """
+    """Return all items to examine, by row; raise UsageError or UnknownNameError for a scheme or row without any."""
     chosen = _chosen_cases(rows)
     if schemes is None:
         return [_item(case, case.expected[name], name) for case in chosen for name in case.expected]
@@ -97,10 +101,7 @@ def _chosen_cases(rows: Sequence[int] | None) -> list[Case]:
 
 
 def _family(choice: SchemeChoice) -> str | None:
-    """The scheme whose expectations hold for `choice`; None for a class that derives from none of which there are any.
-
-    A class goes by its own name or that of the nearest base.
-    """
+    """Return the scheme whose expectations hold for `choice`: of a class, its own name or that of the nearest base."""
     known = {name for case in cases() for name in case.expected}
     found: Any = choice
     if not callable(choice):

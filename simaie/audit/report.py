@@ -1,4 +1,4 @@
-"""What the audit found, row by row."""
+"""The results of an audit, row by row."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["AuditReport", "AuditRow", "Found"]
 
 
 class Found(StrEnum):
-    """What came of one program under one scheme."""
+    """The outcome of one program under one scheme."""
 
-    CLEAN = "clean"  # everything at the small scope was explored, and nothing there or in the sample is a finding
+    CLEAN = "clean"  # the small scope was explored completely, and neither it nor the sample has a finding
     VIOLATED = "violated"  # a finding of a kind that counts
-    OBSERVED = "observed"  # the behaviour was seen, and nothing is a finding
-    NOT_FOUND = "not-found"  # the search ended without what it was for
-    FLAGGED = "flagged"  # a finding of a kind that does not count: it shows something else than the row is about
+    OBSERVED = "observed"  # the behaviour was seen, without a finding
+    NOT_FOUND = "not-found"  # the search ended without the finding or behaviour
+    FLAGGED = "flagged"  # a finding of a kind that does not count: it shows something other than the row's hole
     INCOMPLETE = "incomplete"  # a limit ended the search, or cut an execution short
 
     @property
     def meets(self) -> Expect | None:
-        """The expectation that is met by this, if any."""
+        """The expectation that the outcome meets, if any."""
         return _MEETS.get(self)
 
 
@@ -33,13 +33,26 @@ _MEETS = {Found.CLEAN: Expect.MUST_NOT, Found.VIOLATED: Expect.FINDABLE, Found.O
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One program under one scheme.
+    """The result of one program under one scheme.
 
-    row: of the design's table; title: its case; why: why it must or can be so. executions, complete: how many were run
-    at the small scope under `scheduler`, and whether they are all there are (under "dpor": one for every order of the
-    operations that conflict). larger_program, larger_executions: what was sampled beyond, by a random walk. seed: of
-    every random part. index: of the execution that shows what was found, in its exploration; command: shows it again,
-    empty if there is nothing to show, or the scheme has no name. explanation: what was found, in a sentence.
+    Attributes:
+        row: Row of the design's table.
+        title: The row's case.
+        program: Name of the program.
+        scheme: The scheme with its options.
+        expected: The expectation.
+        found: The outcome.
+        executions: Executions run at the small scope.
+        complete: Whether these are all (with the scheduler "dpor": one for every order of conflicting operations).
+        scheduler: The scheduler of the small scope.
+        seed: Seed of every random part.
+        explanation: The outcome in a sentence.
+        why: Why the outcome must happen or can happen.
+        larger_program: The program sampled at a larger scope by a random walk; None if there was no sample.
+        larger_executions: Executions of that sample.
+        index: Index in its exploration of the execution that shows the outcome.
+        command: The command that shows it again; empty if there is nothing to show, or the scheme has no name.
+        seconds: Wall-clock time.
     """
 
     row: int
@@ -62,17 +75,25 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether what was found is what was expected."""
+        """Whether the outcome is the expected one."""
         return self.found.meets is self.expected
 
     def as_dict(self) -> dict[str, Any]:
-        """The row as JSON values."""
+        """Return the row as JSON values."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields | {"ok": self.ok}
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of `simaie.audit.audit`. planned: how many rows there were to be; interrupted: by Ctrl-C."""
+    """The result of `simaie.audit.audit`.
+
+    Attributes:
+        rows: The rows examined.
+        planned: Number of rows to examine.
+        seed: Seed of every random part.
+        seconds: Wall-clock time.
+        interrupted: Whether Ctrl-C ended the audit.
+    """
 
     rows: tuple[AuditRow, ...]
     planned: int
@@ -82,7 +103,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether every row was run and is as expected."""
+        """Whether every row was examined and is as expected."""
         return not self.interrupted and len(self.rows) == self.planned and all(row.ok for row in self.rows)
 
     def _repr_html_(self) -> str:
@@ -95,7 +116,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(row for row in self.rows if not row.ok)
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         return {
             "ok": self.ok,
             "interrupted": self.interrupted,

@@ -1,7 +1,8 @@
-"""Named programs, each with what must come of it under the schemes, as data.
+"""Named programs, each with its expected outcome under the schemes, as data.
 
-One or more for every row of the audit of the AIE design (`cases`), a file for each theme; and lock-free algorithms
-(`guests`), in the package `lockfree`. A program is made once, so that its name always means the same content.
+There are one or more for every row of the audit of the AIE design (`cases`), a file for each theme; and lock-free
+algorithms (`guests`), in the package `lockfree`. A program is created once, so that its name always means the same
+content.
 """
 
 from __future__ import annotations
@@ -21,32 +22,32 @@ _BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _AL
 
 
 def cases() -> tuple[Case, ...]:
-    """The entries of the audit, by row."""
+    """Return the entries of the audit, by row."""
     return _CASES
 
 
 def guests() -> tuple[Guest, ...]:
-    """The lock-free algorithms, by name."""
+    """Return the lock-free algorithms, by name."""
     return GUESTS
 
 
 def names() -> list[str]:
-    """The names of all corpus programs, sorted."""
+    """Return the names of all corpus programs, sorted."""
     return sorted(_BY_NAME)
 
 
 def program(name: str) -> Program:
-    """The program called `name`; UnknownNameError if there is none."""
+    """Return the program called `name`; raise UnknownNameError if there is no such program."""
     return _find(name)[1]
 
 
 def entry(name: str) -> Case | Guest:
-    """The case or guest that the program called `name` belongs to; UnknownNameError if there is none."""
+    """Return the case or guest of the program called `name`; raise UnknownNameError if there is no such program."""
     return _find(name)[0]
 
 
 def case(name: str) -> Case:
-    """The entry of the audit that the program called `name` belongs to; UnknownNameError if there is none."""
+    """Return the audit entry of the program called `name`; raise UnknownNameError if there is no such program."""
     found = _BY_NAME.get(name, (None, None))[0]
     if not isinstance(found, Case):
         raise UnknownNameError("case", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Case)])
@@ -54,7 +55,7 @@ def case(name: str) -> Case:
 
 
 def guest(name: str) -> Guest:
-    """The lock-free algorithm that the program called `name` belongs to; UnknownNameError if there is none."""
+    """Return the lock-free algorithm of the program called `name`; raise UnknownNameError if there is no such one."""
     found = _BY_NAME.get(name, (None, None))[0]
     if not isinstance(found, Guest):
         raise UnknownNameError("guest", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Guest)])

@@ -1,4 +1,4 @@
-"""Addresses that are not what they seem: two names of one place, writers past the helpers, accesses in two parts."""
+"""Unusual addresses: two names of one place, writers that bypass the helpers, accesses in two parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simaie.host.pages import Page
 
 __all__ = ["CASES"]
 
-#: A second virtual page that leads to the first frame, so that X + ALIAS is another name of X; it needs 13 bits.
+#: A second virtual page that maps to the first frame, so that X + ALIAS is another name of X; it needs 13 bits.
 ALIAS = 0x1000
 TWO_NAMES = {0: Page(0), ALIAS: Page(0)}
 USER, FULL = Needs(address_bits=13), Needs(address_bits=13, full_system=True)
@@ -28,7 +28,7 @@ def _wide_case(isa: str) -> Case:
     return Case(
         row=26,
         title="64-bit accesses on a 32-bit host tear",
-        why="The host makes two accesses of one, and the load's two may stand between the store's two.",
+        why="The host splits each access in two, and both parts of the load may fall between those of the store.",
         program=Program(
             name,
             isa=isa,
@@ -53,7 +53,7 @@ def _aliased_increments(name: str, vcpus: int, times: int) -> Program:
 
 
 def _aliased_attempts(name: str, vcpus: int, times: int) -> Program:
-    """LL/SC increments by both names; X counts the SCs that said they stored."""
+    """LL/SC increments by both names; X counts the SCs that reported success."""
     threads: list[list[Ins]] = []
     for number in range(vcpus):
         place = X + ALIAS * (number % 2)
@@ -80,7 +80,7 @@ CASES = (
     Case(
         row=23,
         title="virtual aliases in full-system mode: one lock",
-        why="The key is the physical address that the translation gives, the same for both names.",
+        why="The key is the physical address that the translation returns, the same for both names.",
         program=_aliased_increments("aliases-full-system", 2, 1),
         larger=_aliased_increments("aliases-full-system-large", 4, 3),
         needs=FULL,
@@ -89,7 +89,7 @@ CASES = (
     Case(
         row=23,
         title="virtual aliases in full-system mode: one tiny set",
-        why="The reservation is with the entry of the physical address, which both names lead to.",
+        why="The reservation is in the entry of the physical address, which both names lead to.",
         program=_aliased_attempts("aliases-full-system-arm", 2, 1),
         larger=_aliased_attempts("aliases-full-system-arm-large", 4, 3),
         needs=FULL_SHALLOW,
@@ -98,7 +98,7 @@ CASES = (
     Case(
         row=23,
         title="virtual aliases in user mode: two locks",
-        why="The key is the guest-virtual address: each name has a lock of its own, and neither waits for the other.",
+        why="The key is the guest-virtual address: each name has a separate lock, and neither waits for the other.",
         program=_aliased_increments("aliases-user-mode", 2, 1),
         kinds=LOST_RMW,
         needs=USER,
@@ -107,7 +107,7 @@ CASES = (
     Case(
         row=23,
         title="virtual aliases in user mode: two tiny sets",
-        why="Each name has a set of its own, so an SC by one name leaves the reservation by the other.",
+        why="Each name has a separate set, so an SC by one name leaves the reservation by the other.",
         program=_aliased_attempts("aliases-user-mode-arm", 2, 1),
         kinds=TORN_LLSC,
         needs=USER,
@@ -116,7 +116,7 @@ CASES = (
     Case(
         row=24,
         title="a writer that is not instrumented (device DMA) against LOCK RMW",
-        why="The device writes past the helpers: no lock holds it up, on a registered granule either.",
+        why="The device bypasses the helpers: no lock delays it, not even on a registered granule.",
         program=Program(
             "dma-against-locked-rmw",
             isa="x86",
@@ -131,7 +131,7 @@ CASES = (
     Case(
         row=24,
         title="a writer that is not instrumented (device DMA) between LL and SC",
-        why="The device writes past the helpers, so the set still has the vCPU and its SC overwrites what came.",
+        why="The device bypasses the helpers, so the vCPU stays in the set and its SC overwrites the device's value.",
         program=Program(
             "dma-between-ll-and-sc",
             isa="arm",

@@ -1,8 +1,8 @@
 """Row 25: the classic litmus tests on hosts that reorder, with and without the barriers that an emulator should emit.
 
 Each test forbids one outcome on its guest's architecture, by the guest's own fences or (x86) by the architecture alone.
-The weak hosts delay stores: TSO shows what needs a store kept before a load (SB, R), PSO also what needs a store kept
-before a store (MP, S, 2+2W). No load is delayed by either, so LB and IRIW stay as they are.
+The weak hosts delay stores: TSO breaks tests that need a store kept before a load (SB, R), PSO also those that need a
+store kept before a store (MP, S, 2+2W). Neither delays a load, so LB and IRIW are not affected.
 
 Names: J. Alglave, L. Maranget, M. Tautschnig, "Herding cats" (TOPLAS 36(2), 2014).
 """
@@ -63,9 +63,14 @@ _LOCKED = {
 
 
 def litmus(shape: str, isa: str, between: str, name: str, *, more: int = 0) -> Program:
-    """The test `shape` for a guest of `isa`; `between` two accesses: nothing, fences or locked operations.
+    """Return a litmus test as a program.
 
-    more: so many vCPUs beside it that only store and load elsewhere.
+    Args:
+        shape: Name of the test, a key of `SHAPES`.
+        isa: Instruction set of the guest.
+        between: What is between two accesses: nothing, fences or locked operations.
+        name: Name of the program.
+        more: Number of additional vCPUs that only store and load elsewhere.
     """
     threads, odd = SHAPES[shape]
     code = [_thread(isa, between, accesses) for accesses in threads]
@@ -101,7 +106,7 @@ def _case(shape: str, isa: str, host: str, barriers: str, between: str, expect: 
     )
 
 
-#: The weakest reordering that shows each test, as the host that has it.
+#: The weakest reordering that breaks each test, as the host that has it.
 _HOST = {"sb": "tso", "r": "tso", "mp": "pso", "s": "pso", "2+2w": "pso"}
 
 
@@ -116,15 +121,15 @@ def _cases() -> list[Case]:
             ):
                 found.append(_case(shape, isa, host, barriers, "fences", expect, why))
         for shape in _HOST:
-            why = "the mutex of the granule carries the barrier that nobody emits"
+            why = "the mutex of the granule carries the barrier that the emulator does not emit"
             found.append(_case(shape, isa, _HOST[shape], "none", "locked operations", must_not, why))
         for shape in ("lb", "iriw"):
             why = "it takes a host that delays loads, or shows a store to some vCPUs first"
             found.append(_case(shape, isa, "pso", "none", "nothing", must_not, why))
     for shape in ("mp", "s", "2+2w"):
-        why = "x86 needs no fence here, so there is none to become the host's; the store is delayed"
+        why = "x86 needs no fence here, so there is no fence to become the host's; the store is delayed"
         found.append(_case(shape, "x86", "pso", "guest", "nothing", findable, why))
-        why = "a barrier before each store keeps what x86 promises without fences"
+        why = "a barrier before each store keeps the order that x86 guarantees without fences"
         found.append(_case(shape, "x86", "pso", "full", "nothing", must_not, why))
     return found
 

@@ -1,7 +1,7 @@
-"""What a corpus entry is: a program, and what must come of it under each scheme, as data.
+"""A corpus entry: a program and its expected outcome under each scheme, as data.
 
-An entry belongs to one row of the audit of the AIE design. It names schemes but imports none, and its predicates
-look at traces only, so it can be read, listed and replayed without running anything.
+An entry belongs to one row of the audit of the AIE design. It names schemes but imports none, and its predicates look
+only at traces, so it can be read, listed and replayed without running anything.
 """
 
 from __future__ import annotations
@@ -17,24 +17,30 @@ from simaie.trace import Trace
 
 __all__ = ["Case", "Expect", "Needs", "Observed"]
 
-#: Whether a trace shows the behaviour that a MODEL row is about.
+#: Whether a trace shows the behaviour of a MODEL row.
 Observed: TypeAlias = Callable[[Trace], bool]
 
 
 class Expect(StrEnum):
-    """What must come of a program under a scheme."""
+    """The expected outcome of a program under a scheme."""
 
-    MUST_NOT = "must-not"  # no schedule gives any finding
-    FINDABLE = "findable"  # a hole of the design: some schedule gives a finding, and a search finds it
+    MUST_NOT = "must-not"  # no schedule has a finding
+    FINDABLE = "findable"  # a hole of the design: some schedule has a finding, and a search finds it
     MODEL = "model"  # a behaviour that must be seen, and is no violation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """The machine that a program is meant for; the meaning is that of the arguments of `simaie.Machine`.
+    """The machine for which a program is meant; the fields have the meaning of the arguments of `simaie.Machine`.
 
-    address_bits: 12 gives a radix tree of one level under either granule, so that small scopes stay small.
-    host: the memory model. steps: the limit on operations in one execution. options: of the scheme.
+    Attributes:
+        host: Name of the memory model.
+        full_system: Whether addresses are translated.
+        host_word: Host word in bits.
+        address_bits: Address width in bits; 12 makes a radix tree of one level with either granule, so that small
+            scopes stay small.
+        steps: Most operations of one execution.
+        options: Options of the scheme.
     """
 
     host: str = "sc"
@@ -49,12 +55,20 @@ class Needs:
 class Case:
     """One program of the corpus and its expectations.
 
-    row: of the audit. title: the row's case in a few words. why: why the outcome must or can come about.
-    program: of a scope so small that every interleaving can be run. expected: scheme name -> expectation. kinds: the
-    kinds of finding that show a FINDABLE hole (under a MUST-NOT expectation any finding at all is a failure).
-    observed: for MODEL. larger: the same at a larger scope, to be sampled, `samples` executions of it.
+    Attributes:
+        row: Row of the audit.
+        title: The row's case in a few words.
+        why: Why the outcome must happen or can happen.
+        program: The program at a scope so small that every interleaving can be run.
+        expected: Scheme name -> expectation.
+        kinds: The kinds of finding that show a FINDABLE hole (under MUST-NOT any finding is a failure).
+        observed: Predicate for MODEL.
+        larger: The same at a larger scope, to be sampled.
+        samples: Executions to sample of `larger`.
+        needs: The machine.
 
-    Raises UsageError if an expectation lacks what is needed to judge it.
+    Raises:
+        UsageError: An expectation lacks what is needed to judge it.
     """
 
     row: int

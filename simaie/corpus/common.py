@@ -1,7 +1,7 @@
-"""What the corpus files share: places in memory, expectations that recur, and predicates on traces.
+"""Shared parts of the corpus: places in memory, recurring expectations, and predicates on traces.
 
-X is aligned to 64 bytes, so X to X + 15 lie in one granule of either size (16 or 64 bytes); Y and Z are granules of
-their own. All lie below 2**12, where the radix tree has a single level.
+X is aligned to 64 bytes, so X to X + 15 lie in one granule of either size (16 or 64 bytes); Y and Z are in other
+granules. All lie below 2**12, where the radix tree has a single level.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ __all__ = [
 
 X, Y, Z = 0x100, 0x200, 0x300
 
-#: The kinds of finding that show an update lost in a locked read-modify-write, and a wrongly successful SC.
+#: The kinds of finding that show a lost update of a locked read-modify-write, and a wrongly successful SC.
 LOST_RMW = frozenset({"rmw-atomicity", "final-check"})
 TORN_LLSC = frozenset({"llsc-atomicity", "final-check"})
 
 
 def X86(expect: Expect, **others: Expect) -> Mapping[str, Expect]:
-    """`expect` under both AIE schemes, which both run x86 guests; `others` by scheme name, ``_`` for ``-``."""
+    """Return `expect` for both AIE schemes, which run x86 guests; `others` by scheme name, with ``_`` for ``-``."""
     return {"aie-rfc": expect, "aie-v2": expect} | _named(others)
 
 
 def ARM(expect: Expect, **others: Expect) -> Mapping[str, Expect]:
-    """`expect` under aie-rfc, the only AIE scheme with LL/SC."""
+    """Return `expect` for aie-rfc, the only AIE scheme with LL/SC; `others` as in `X86`."""
     return {"aie-rfc": expect} | _named(others)
 
 
@@ -49,14 +49,14 @@ def _named(others: Mapping[str, Expect]) -> dict[str, Expect]:
 
 
 def insertion_lost(trace: Trace) -> bool:
-    """Somebody's compare-and-swap into a slot came second, and all took the same lock nevertheless."""
+    """Whether a vCPU lost the race of the insertion, and all took the same lock nevertheless."""
     lost = any(e.op.kind is Kind.CAS and e.op.cell is not None and not e.wrote for e in trace.events)
     locks = {e.op.location for e in trace.events if e.op.kind is Kind.LOCK}
     return lost and len(locks) == 1
 
 
 def load_inside_rmw(trace: Trace) -> bool:
-    """A plain load took effect between the load and the store of a foreign read-modify-write."""
+    """Whether a plain load took effect between the load and the store of a foreign read-modify-write."""
     inside: set[str] = set()  # vCPUs whose atomic instruction has loaded and not yet stored
     for event in trace.events:
         instruction = event.instruction
@@ -70,7 +70,7 @@ def load_inside_rmw(trace: Trace) -> bool:
 
 
 def store_conditional_failed(trace: Trace) -> bool:
-    """A store-conditional ran to its end and did not store."""
+    """Whether a store-conditional ran to its end and did not store."""
     return any(
         instruction.access is AccessKind.STORE_CONDITIONAL and instruction.completed and not instruction.result
         for instruction, _ in trace.instructions
@@ -78,7 +78,7 @@ def store_conditional_failed(trace: Trace) -> bool:
 
 
 def store_took_a_lock(trace: Trace) -> bool:
-    """A plain store took a lock, as if its granule had been used atomically."""
+    """Whether a plain store took a lock, as if its granule had been used atomically."""
     return any(
         e.op.kind is Kind.LOCK and e.instruction is not None and e.instruction.access is AccessKind.STORE
         for e in trace.events
@@ -86,5 +86,5 @@ def store_took_a_lock(trace: Trace) -> bool:
 
 
 def finished_with(trace: Trace, name: str) -> int | None:
-    """The value of an observation or watched location at the end; None if the execution did not get there."""
+    """Return the final value of an observation or watched location; None if the execution did not finish."""
     return trace.outcome.as_dict().get(name) if trace.ending is Ending.FINISHED else None

@@ -16,9 +16,10 @@ GuestThread = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 def _together(name: str, vcpus: int) -> Program:
-    """All reserve, one after the other; when all have, all store: exactly the first SC must succeed, whosever it is.
+    """All vCPUs reserve, one after the other, and then all store: the first SC must succeed, and no other.
 
-    TURN says how many have reserved. Each waits for its own number, so before the first SC the set has `vcpus` members.
+    TURN is the number of reservations so far. Each vCPU waits for its own number, so before the first SC the set has
+    `vcpus` members.
     """
     threads = [_reserve_then_store(number, vcpus) for number in range(vcpus)]
 
@@ -43,7 +44,8 @@ def _reserve_then_store(number: int, vcpus: int) -> GuestThread:
 def _contended_lock(name: str, vcpus: int, *, barriers: bool) -> Program:
     """A lock that is taken by LL/SC and released by a plain store, around a counter that is not atomic.
 
-    The release is no store between somebody's LL and SC: who saw the lock free is out of the set once another took it.
+    The release never falls between another vCPU's LL and SC: a vCPU that saw the lock free leaves the set once another
+    one takes it.
     """
 
     async def thread(cpu: Any) -> None:
@@ -69,7 +71,7 @@ CASES = (
     Case(
         row=19,
         title="more threads than any fixed bound: no reservation lost",
-        why="The tiny set grows without bound: when all are members, the first SC finds itself there, whosever it is.",
+        why="The tiny set grows without bound: when all vCPUs are members, the first SC of any of them succeeds.",
         program=_together("tiny-set-4", 4),
         larger=_together("tiny-set-80", 80),
         samples=50,
@@ -78,7 +80,7 @@ CASES = (
     Case(
         row=19,
         title="a heavily contended LL/SC lock: exclusion and progress",
-        why="Of those who saw the lock free the first SC stores, always, and no other: one holder, and it gets on.",
+        why="Of the vCPUs that saw the lock free, exactly the first SC stores: one holder, and it makes progress.",
         program=_contended_lock("contended-lock-2", 2, barriers=False),
         larger=_contended_lock("contended-lock-64", 64, barriers=True),
         samples=20,

@@ -1,4 +1,4 @@
-"""Arm: load-linked and store-conditional, their reservations, and who is left in a tiny set."""
+"""Arm: load-linked and store-conditional, their reservations, and the members of a tiny set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTEMPT = [ins("ldrex", X, into="v"), ins("reg_add", "v", 1, into="v"), ins("str
 
 
 def _generations(name: str, vcpus: int, times: int) -> Program:
-    """Each vCPU tries `times` times to increment by LL/SC, once each; X counts the SCs that said they stored."""
+    """Each vCPU tries `times` increments by LL/SC, without retries; X counts the SCs that reported success."""
     code: list[Ins] = []
     for _ in range(times):
         code += [*ATTEMPT, ins("reg_sub", 1, "failed", into="ok"), ins("reg_add", "done", "ok", into="done")]
@@ -28,7 +28,7 @@ def _generations(name: str, vcpus: int, times: int) -> Program:
 
 
 def _aba(name: str, flippers: int, times: int) -> Program:
-    """vCPU 0 holds a reservation while others bring X from A to B and back, by store-conditionals only."""
+    """vCPU 0 holds a reservation while others change X from A to B and back, by store-conditionals only."""
     flip = [ins("ldrex", X), ins("strex", X, B), ins("ldrex", X), ins("strex", X, A)]
     return Program(
         name,
@@ -55,7 +55,7 @@ CASES = (
     Case(
         row=13,
         title="LL/SC against LL/SC: two SC successes from one generation",
-        why="An SC that stores empties the set under the entry's lock, so nobody else of its generation is in it.",
+        why="An SC that stores empties the set under the entry's lock, so no other vCPU of its generation is in it.",
         program=_generations("two-sc-one-generation", 2, 2),
         larger=_generations("two-sc-one-generation-large", 4, 4),
         kinds=TORN_LLSC,
@@ -64,7 +64,7 @@ CASES = (
     Case(
         row=14,
         title="A-B-A through SCs only",
-        why="The first foreign SC emptied the set, whatever the value is now; a compare-and-swap sees the value alone.",
+        why="The first foreign SC emptied the set, whatever the value is now; a compare-and-swap sees only the value.",
         program=_aba("aba-through-sc", 1, 1),
         larger=_aba("aba-through-sc-large", 2, 3),
         kinds=TORN_LLSC,
@@ -73,7 +73,7 @@ CASES = (
     Case(
         row=15,
         title="a plain store between LL and SC goes undetected",
-        why="By design: a plain store does not look at the set, so the reservation stands and the SC overwrites it.",
+        why="By design: a plain store ignores the set, so the reservation remains and the SC overwrites the store.",
         program=Program(
             "plain-store-between-ll-and-sc",
             isa="arm",
@@ -99,7 +99,7 @@ CASES = (
     Case(
         row=30,
         title="a thread's identity is used again while it is still in a tiny set",
-        why="The set holds identities: the newcomer with the dead thread's one is taken for the owner it never was.",
+        why="The set holds identities: a new thread with the dead thread's identity counts as the owner.",
         program=Program(
             "identity-used-again",
             isa="arm",

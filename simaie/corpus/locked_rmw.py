@@ -18,7 +18,7 @@ ONES = (1 << 64) + 1  # 16 bytes: both halves 1
 
 
 def _mixed_sizes(name: str, vcpus: int, times: int) -> Program:
-    """Additions of 8, 1, 4 and 2 bytes to overlapping places in 8 bytes, none of which carries out of its bytes."""
+    """Additions of 8, 1, 4 and 2 bytes to overlapping places in 8 bytes; none carries out of its bytes."""
     shapes = ((X, 8), (X + 1, 1), (X, 4), (X + 2, 2))
     threads: list[list[Ins]] = []
     total = 0
@@ -45,7 +45,7 @@ def _wide_against_narrow(name: str, adders: int) -> Program:
 
 
 def _store_after_registration(name: str, stores: int) -> Program:
-    """Who waits for what the first RMW stored knows that the granule is registered, whatever follows in that RMW."""
+    """The storer waits for the first RMW's store, so the granule is registered, whatever follows in that RMW."""
 
     async def storer(cpu: Any) -> None:
         await cpu.wait_until(X, lambda value: value > 0)
@@ -61,7 +61,7 @@ def _store_after_registration(name: str, stores: int) -> Program:
 
 
 def _exchanges(name: str, vcpus: int, times: int) -> Program:
-    """Every vCPU exchanges values of its own; each value is got back exactly once, or is there at the end."""
+    """Every vCPU exchanges unique values; each value is returned exactly once, or is in memory at the end."""
     threads = [[ins("xchg", X, 1 + number * times + i, into=f"r{i}") for i in range(times)] for number in range(vcpus)]
 
     def final(state: FinalState) -> bool:
@@ -91,7 +91,7 @@ CASES = (
     Case(
         row=4,
         title="CMPXCHG16B against a narrower LOCK RMW: lost update",
-        why="Its two loads and two stores are all made under the granule's lock, which 16 aligned bytes never leave.",
+        why="Its two loads and two stores are all under the granule's lock, and 16 aligned bytes stay in one granule.",
         program=_wide_against_narrow("cmpxchg16b-against-inc", 2),
         larger=_wide_against_narrow("cmpxchg16b-against-inc-large", 4),
         expected=X86(Expect.MUST_NOT),
@@ -150,7 +150,7 @@ CASES = (
     Case(
         row=10,
         title="two plain 8-byte loads tear against CMPXCHG16B",
-        why="x86 promises nothing for two loads, and loads without LOCK never lock: the halves may differ.",
+        why="x86 guarantees nothing for two loads, and loads without LOCK never lock: the halves may differ.",
         program=Program(
             "wide-loads-tear",
             isa="x86",
@@ -166,7 +166,7 @@ CASES = (
     Case(
         row=11,
         title="XCHG without LOCK is atomic",
-        why="XCHG with memory locks whether or not the prefix is there.",
+        why="XCHG with memory locks with or without the prefix.",
         program=_exchanges("xchg-locks-by-itself", 3, 1),
         larger=_exchanges("xchg-locks-by-itself-large", 4, 3),
         kinds=LOST_RMW,

@@ -1,4 +1,4 @@
-"""Faults in mid-instruction, the one lock of a vCPU, and what the host must offer."""
+"""Faults in the middle of an instruction, the one lock of a vCPU, and the operations that the host must have."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from simaie.host.pages import Page
 
 __all__ = ["CASES"]
 
-#: The first page may only be read: a locked RMW loads, with the lock held, and faults at its store. Its second name,
-#: X + ALIAS, may be written; it needs 13 address bits.
+#: The first page is read-only: a locked RMW loads, with the lock held, and faults at its store. Its second name,
+#: X + ALIAS, is writable; it needs 13 address bits.
 ALIAS = 0x1000
 READ_ONLY = {0: Page(0, writable=False), ALIAS: Page(0)}
 
@@ -23,7 +23,7 @@ WIDE = (1 << 32) + 1
 
 
 def _faulting(name: str, vcpus: int, times: int) -> Program:
-    """vCPU 0 faults in the middle of an RMW and goes on; the others then get the granule's lock, by its other name."""
+    """vCPU 0 faults in the middle of an RMW and continues; the others then lock the granule by its other name."""
 
     async def faulting(cpu: Any) -> None:
         for _ in range(times):
@@ -61,7 +61,7 @@ def _every_shape_large(name: str) -> Program:
 
 
 def _wide_atomics(name: str, vcpus: int) -> Program:
-    """The widest atomics that x86 has: what tempts an emulator to use a wide host compare-and-swap."""
+    """The widest atomics of x86, for which an emulator is tempted to use a wide host compare-and-swap."""
     shapes = ([ins("lock_cmpxchg16b", X, 0, ONES)], [ins("lock_cmpxchg8b", X, 0, 1), ins("xchg", X, 2, width=8)])
     return Program(name, isa="x86", threads=[shapes[n % 2] for n in range(vcpus)], init={X: (0, 16)})
 
@@ -76,7 +76,7 @@ CASES = (
     Case(
         row=21,
         title="a fault in the middle of an RMW releases the lock",
-        why="The exception path unlocks what the instruction holds, so the lock is there for the others.",
+        why="The exception path unlocks what the instruction holds, so the others can take the lock.",
         program=_faulting("fault-in-mid-rmw", 2, 1),
         larger=_faulting("fault-in-mid-rmw-large", 4, 3),
         needs=Needs(full_system=True, address_bits=13),
@@ -85,7 +85,7 @@ CASES = (
     Case(
         row=22,
         title="locks per vCPU at most one, none held between instructions",
-        why="An instruction under LOCK takes no second lock; a plain store lets go before the next half is checked.",
+        why="An instruction under LOCK takes no second lock; a plain store releases its lock before the next check.",
         program=_every_shape("one-lock-at-a-time", 1),
         larger=_every_shape_large("one-lock-at-a-time-large"),
         expected=X86(Expect.MUST_NOT),

@@ -1,4 +1,4 @@
-"""How a granule comes by its lock: races of the first insertion, the window before it, entries that must not be."""
+"""Registration of a granule: races of the first insertion, the window before it, entries that must not exist."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from simaie.guest.program import FinalState, Program
 
 __all__ = ["CASES"]
 
-#: Granules of 64 bytes so far apart have the same bit of a bitmap of 2**21 bits.
+#: Granules of 64 bytes at this distance share a bit of a bitmap of 2**21 bits.
 ALIAS = X + (64 << 21)
 
 
 def _increments(name: str, vcpus: int, places: tuple[int, ...]) -> Program:
-    """Each vCPU increments every place once, each beginning at another one."""
+    """Each vCPU increments every place once, each beginning at another place."""
     threads: list[list[Ins]] = []
     for number in range(vcpus):
         start = number % len(places)
@@ -29,14 +29,14 @@ def _increments(name: str, vcpus: int, places: tuple[int, ...]) -> Program:
 
 
 def _swaps(name: str, vcpus: int, places: tuple[int, ...]) -> Program:
-    """Half of the vCPUs reserve the places, the others swap something in; nobody stores conditionally."""
+    """Half of the vCPUs reserve the places, the others swap something in; no vCPU stores conditionally."""
     kinds = ([ins("ldrex", place) for place in places], [ins("swp", place, 1) for place in places])
     threads = [kinds[number % 2] for number in range(vcpus)]
     return Program(name, isa="arm", threads=threads, init=dict.fromkeys(places, 0))
 
 
 def _bystander(name: str, isa: str, vcpus: int) -> Program:
-    """vCPU 0 uses X atomically; every other one plainly stores to and loads from a granule of its own."""
+    """vCPU 0 uses X atomically; every other vCPU plainly stores to and loads from a separate granule."""
     atomic, store, load = ("lock_inc", "store", "load") if isa == "x86" else ("swp", "str_", "ldr")
     own = [Y + 0x80 * number for number in range(vcpus - 1)]
     user = [ins(atomic, X, *((1,) if isa == "arm" else ()))]
@@ -49,7 +49,7 @@ def _bystander(name: str, isa: str, vcpus: int) -> Program:
 
 
 def _cmpxchg_after_registration(name: str, stores: int) -> Program:
-    """Who waits for what the first RMW stored knows that the granule is registered; then CMPXCHGs fail, all of them."""
+    """The storer waits for the first RMW's store, so the granule is registered; then all CMPXCHGs fail."""
 
     async def storer(cpu: Any) -> None:
         await cpu.wait_until(X + 8, lambda value: value > 0)
@@ -94,7 +94,7 @@ CASES = (
     Case(
         row=3,
         title="an entry without an atomic operation on its granule",
-        why="A plain store asks whether the granule is registered, without allocating; a plain load asks nothing.",
+        why="A plain store looks up whether the granule is registered, without allocating; a plain load does not look.",
         program=_bystander("no-entry-without-atomics", "x86", 2),
         larger=_bystander("no-entry-without-atomics-large", "x86", 4),
         expected=X86(Expect.MUST_NOT),
@@ -110,7 +110,7 @@ CASES = (
     Case(
         row=6,
         title="plain store against LOCK RMW on the first registration",
-        why="The store looks and finds nothing; the RMW registers, locks, loads; the store lands and is overwritten.",
+        why="The store finds nothing; the RMW registers, locks, loads; the store lands and is overwritten.",
         program=Program(
             "first-registration-window",
             isa="x86",
@@ -124,7 +124,7 @@ CASES = (
     Case(
         row=7,
         title="a failing CMPXCHG writes the old value over a racing store",
-        why="CMPXCHG always stores: when it fails, the old value, which by then has hidden a store of the window.",
+        why="CMPXCHG always stores: on failure the old value, which overwrites a store in the window.",
         program=Program(
             "failing-cmpxchg-window",
             isa="x86",
@@ -146,7 +146,7 @@ CASES = (
     Case(
         row=29,
         title="bitmap aliasing: an extra lock, still correct",
-        why="X and ALIAS are 2**21 granules apart and share a bit, so the store to ALIAS locks though nobody used it.",
+        why="X and ALIAS are 2**21 granules apart and share a bit, so the store to ALIAS locks an unused granule.",
         program=Program(
             "bitmap-alias",
             isa="x86",

@@ -15,7 +15,7 @@ STORED = 100
 
 
 def _swaps(name: str, vcpus: int, times: int) -> Program:
-    """Every vCPU swaps in values of its own; each value is got back exactly once, or is there at the end."""
+    """Every vCPU swaps in unique values; each value is returned exactly once, or is in memory at the end."""
     threads = [[ins("swp", X, 1 + number * times + i, into=f"r{i}") for i in range(times)] for number in range(vcpus)]
 
     def final(state: FinalState) -> bool:
@@ -25,9 +25,9 @@ def _swaps(name: str, vcpus: int, times: int) -> Program:
 
 
 def _store_after_switch(name: str, swappers: int, stores: int) -> Program:
-    """Who waits for what the first SWP stored knows that the switch is flipped and the granule registered.
+    """The storer waits for the first SWP's store, so the switch is flipped and the granule registered.
 
-    The last value stored is either got back by a SWP, or still there at the end.
+    A SWP returns the last value stored, or it is still in memory at the end.
     """
 
     async def storer(cpu: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which instructions are drawn from: by instruction set and kind, a table of what can be asked of each address."""
+"""The instructions to draw from: by instruction set and kind, a table of all that are possible at each address."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from simaie.guest.code import Ins, ins
 
 __all__ = ["SPAWN", "Form", "forms_of", "kinds_of", "table_of", "widths_of"]
 
-#: The kind of what is no row of a table: some of the threads are started by others.
+#: The kind that is no row of a table: some threads are spawned by others.
 SPAWN = "spawn"
 
-#: What is stored. Memory holds 0 at first, so that what comes back to it (A-B-A) comes down to that.
+#: The stored values. Memory holds 0 at first, so that A-B-A is a return to 0.
 _VALUES = (0, 1, 2)
 
 
 class Form(NamedTuple):
-    """An instruction: its kind, its mnemonic, operands behind the address, widths in bytes, whether it must be aligned.
+    """An instruction to draw from.
 
-    operands: how many values. `width` is an option of it only where there are several; no widths: it has no address.
+    Attributes:
+        kind: Its kind.
+        mnemonic: The method of the vCPU.
+        operands: Number of values after the address.
+        widths: Widths in bytes; `width` is an option of it only if there are several, and without widths it has no
+            address.
+        aligned: Whether the address must be aligned.
+        result: Whether it has a result.
     """
 
     kind: str
@@ -114,26 +121,35 @@ _FORMS: dict[str, tuple[Form, ...]] = {
 
 
 def forms_of(isa: str) -> tuple[Form, ...]:
-    """What is drawn from for `isa`; UnknownNameError if there is no such instruction set."""
+    """Return the instructions to draw from for `isa`; raise UnknownNameError if there is no such instruction set."""
     if isa not in _FORMS:
         raise UnknownNameError("instruction set", isa, _FORMS)
     return _FORMS[isa]
 
 
 def kinds_of(isa: str) -> tuple[str, ...]:
-    """The kinds of instructions that `isa` has, as `table_of` takes them."""
+    """Return the kinds of instructions of `isa`, as `programs` takes them."""
     return (*dict.fromkeys(form.kind for form in forms_of(isa)), SPAWN)
 
 
 def widths_of(isa: str) -> tuple[int, ...]:
-    """The widths that accesses of `isa` have, in bytes."""
+    """Return the widths of the accesses of `isa`, in bytes."""
     return tuple(dict.fromkeys(width for form in forms_of(isa) for width in form.widths))
 
 
 def table_of(
     isa: str, kinds: Collection[str], addresses: Sequence[int], widths: Collection[int]
 ) -> tuple[tuple[Ins, ...], ...]:
-    """What is drawn from, the simplest first: every instruction of these kinds, and LL/SC pairs, which rarely meet."""
+    """Return the table to draw from, simplest first: the instructions of these kinds, and LL/SC pairs.
+
+    Pairs are in the table because a matching load-linked and store-conditional rarely meet.
+
+    Args:
+        isa: Name of the instruction set.
+        kinds: Kinds of instructions.
+        addresses: Guest addresses.
+        widths: Widths in bytes.
+    """
     made = [
         (form.kind, item, address, width)
         for form in forms_of(isa)
@@ -151,7 +167,7 @@ def table_of(
 
 
 def _made(form: Form, addresses: Sequence[int], widths: Collection[int]) -> list[tuple[Ins, int, int]]:
-    """Each with its address and width."""
+    """Return each instruction of the form with its address and width."""
     if not form.widths:
         return [(ins(form.mnemonic), 0, 0)]
     several = len(form.widths) > 1

@@ -1,8 +1,8 @@
-"""How a program is drawn: which kinds of instructions and which places it does without, then thread by thread.
+"""The drawing of programs: first the kinds of instructions and places to leave out, then thread by thread.
 
-No draw has more than a hundred outcomes. Hypothesis likes to draw integers that it finds in the source of the modules
-that are loaded, where they fit; those are never below a hundred, and so examples depend on the seed alone and not on
-where simaie is installed, or what else is.
+No draw has more than a hundred outcomes. Hypothesis prefers integers that it finds in the source of loaded modules, if
+they fit; those are never below a hundred. So examples depend only on the seed, and not on where simaie is installed or
+on other installed modules.
 """
 
 from __future__ import annotations
@@ -21,15 +21,24 @@ from simaie.strategies.examples import GeneratedProgram
 
 __all__ = ["MOST", "Shape", "draw_program"]
 
-#: Outcomes of one draw.
+#: Most outcomes of one draw.
 MOST = 100
-_BITS = 6  # so that a draw of so many bits has fewer
+_BITS = 6  # bits of one draw, so that it has fewer outcomes than `MOST`
 
 Drawn = tuple[Ins, ...]
 
 
 class Shape(NamedTuple):
-    """What programs are drawn from. vcpus: at most; instructions: of a vCPU, at most."""
+    """The parameters of programs to draw.
+
+    Attributes:
+        isa: Name of the instruction set.
+        vcpus: Most vCPUs.
+        instructions: Most instructions of a vCPU.
+        addresses: Guest addresses.
+        widths: Widths in bytes.
+        kinds: Kinds of instructions.
+    """
 
     isa: str
     vcpus: int
@@ -40,7 +49,13 @@ class Shape(NamedTuple):
 
 
 class _Thread(NamedTuple):
-    """items: its code. parent: the number of the thread that starts it, None if the machine does; at: before which."""
+    """A drawn thread.
+
+    Attributes:
+        items: Its code.
+        parent: Index of the thread that spawns it; None if the machine starts it.
+        at: Index of the parent's instruction before which it is spawned.
+    """
 
     items: list[Ins]
     parent: int | None
@@ -49,13 +64,13 @@ class _Thread(NamedTuple):
 
 @st.composite
 def draw_program(draw: st.DrawFn, shape: Shape) -> Program:
-    """A program of this shape."""
+    """Draw a program of this shape."""
     kinds, places, sizes = _swarm(draw, shape)
-    least = draw(st.integers(0, shape.instructions))  # short programs and full ones are equally worth a try
+    least = draw(st.integers(0, shape.instructions))  # short programs and full ones are equally useful
     code = _code(shape.isa, kinds, places, sizes, least, shape.instructions)
-    if code is None:  # no address suits the kinds that stay: then all stay
+    if code is None:  # no address suits the kinds that are left: then all are left
         code = _code(shape.isa, shape.kinds, shape.addresses, shape.widths, least, shape.instructions)
-        assert code is not None  # or the shape would have been refused
+        assert code is not None  # otherwise the shape would have been refused
     threads: list[_Thread] = []
     for number in range(draw(st.integers(1, shape.vcpus))):
         parent = draw(st.integers(0, number)) if SPAWN in kinds and number else 0
@@ -67,7 +82,7 @@ def draw_program(draw: st.DrawFn, shape: Shape) -> Program:
 
 
 def _swarm(draw: st.DrawFn, shape: Shape) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
-    """The kinds, addresses and widths that this example uses."""
+    """Return the kinds, addresses and widths that this example uses."""
     choices: tuple[str | int, ...] = (*shape.kinds, *shape.addresses)
     without = [draw(st.integers(0, (1 << min(_BITS, len(choices) - i)) - 1)) for i in range(0, len(choices), _BITS)]
     kept = [item for i, item in enumerate(choices) if not without[i // _BITS] >> i % _BITS & 1]
@@ -83,7 +98,7 @@ def _swarm(draw: st.DrawFn, shape: Shape) -> tuple[tuple[str, ...], tuple[int, .
 def _code(
     isa: str, kinds: tuple[str, ...], addresses: tuple[int, ...], widths: tuple[int, ...], least: int, most: int
 ) -> st.SearchStrategy[list[Drawn]] | None:
-    """What a thread's code is drawn by; None if there is no such instruction."""
+    """Return the strategy of a thread's code; None if there is no such instruction."""
     table = table_of(isa, kinds, addresses, widths)
     parts = [st.sampled_from(table[i : i + MOST]) for i in range(0, len(table), MOST)]
     return st.lists(st.one_of(parts), min_size=least, max_size=most) if parts else None
@@ -96,12 +111,12 @@ def _flat(drawn: list[Drawn], instructions: int) -> list[Ins]:
 
 @lru_cache(maxsize=65536)
 def _numbered(item: Ins, index: int) -> Ins:
-    """`item` with a register of its own for its result."""
+    """Return `item` with a unique register for its result."""
     return item if item.into is None else msgspec.structs.replace(item, into=f"r{index}")
 
 
 def _column(threads: Sequence[_Thread], number: int) -> list[Ins]:
-    """The code of a thread with the spawns of those that it starts, and behind it theirs."""
+    """Return the code of a thread with the spawns of its children, followed by the children's code."""
     children = [i for i, thread in enumerate(threads) if thread.parent == number]
     column = list(threads[number].items)
     for child in sorted(children, key=lambda i: threads[i].at, reverse=True):

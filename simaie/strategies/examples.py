@@ -1,4 +1,4 @@
-"""What is drawn prints as the Python that makes it."""
+"""Generated programs, machines and failures, whose repr is the Python that creates them."""
 
 from __future__ import annotations
 

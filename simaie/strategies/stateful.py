@@ -1,20 +1,20 @@
-"""A machine driven rule by rule, for those who think in state machines.
+"""A machine driven rule by rule, for stateful testing with Hypothesis.
 
-A rule is one guest instruction on one vCPU, carried out to its end or for a few host operations. A vCPU that was left
-in the middle goes on when its next instruction comes, or by a rule of its own, as a store buffer drains by one. After
-the last rule everybody goes on to the end, and the checkers judge the execution:
+A rule is one guest instruction on one vCPU, performed to its end or for a few host operations. A vCPU that was left in
+the middle continues with its next instruction, or by a separate rule; a store buffer drains by another rule. After the
+last rule all vCPUs run to the end, and the checkers judge the execution:
 
     TestStack = guest_machine(Machine("my-scheme"), isa="arm").TestCase
 
-A subclass may add rules and invariants of its own, which see `trace`, the execution so far:
+A subclass may add rules and invariants, which read `trace`, the execution so far:
 
     class Watched(guest_machine(Machine("my-scheme"), isa="arm")):
         @invariant()
         def short(self):
             assert len(self.trace) < 1000
 
-There is no second engine behind it: the rules write a program as data and the decisions of a schedule. So what fails is
-a `simaie.Failure`, and is printed as the Python that runs into it again.
+There is no second engine: the rules write a program as data and the decisions of a schedule. So a failure is a
+`simaie.Failure`, and is printed as the Python that reproduces it.
 """
 
 from __future__ import annotations
@@ -54,25 +54,31 @@ _TO_ITS_END = 0
 class _Actors(Scheduler):
     """One execution: the actors in `names` take its first steps, then `then` decides, up to `limit` steps in all.
 
-    Local choices are no steps here, and are all 0: an instruction that is appended to a vCPU's code may begin with a
-    choice, which then comes up before steps that were taken already.
+    Local choices do not count as steps here, and are all 0: an instruction that is appended to a vCPU's code may begin
+    with a choice, which then precedes steps that were taken already.
     """
 
     trace: Trace
 
     def __init__(self, names: Sequence[str], then: Scheduler | str | None, limit: int | None) -> None:
-        """then: a scheduler, or the name of the only actor that may go on."""
+        """Create the scheduler.
+
+        Args:
+            names: Names of the actors of the first steps.
+            then: A scheduler, or the name of the only actor that may continue; None to stop.
+            limit: Most steps; None for no limit.
+        """
         self._names, self._then, self._limit = names, then, limit
         self._taken = 0
 
     def start(self, info: ExecutionInfo) -> None:
-        """Begin anew, as `then` does."""
+        """Start an execution, and start `then` if it is a scheduler."""
         self._taken = 0
         if isinstance(self._then, Scheduler):
             self._then.start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Return the next actor of the list, or what comes after it; None, which ends the execution, if it cannot."""
+        """Return the next actor of the list, then the choice of `then`; None if not possible, which ends the run."""
         step = self._taken
         self._taken += 1
         found: Candidate | None = None
@@ -89,19 +95,27 @@ class _Actors(Scheduler):
 
 
 def _named(offer: Offer, name: str | None) -> Candidate | None:
-    """The candidate called `name`, or for ``"vCPU~"`` one of this vCPU's store buffers; None if there is none."""
+    """Return the candidate called `name`, or for ``"vCPU~"`` one of this vCPU's store buffers; None if not offered."""
     if name is None:
         return None
     return next((c for c in offer.candidates if c.name == name or (name[-1] == "~" and c.name.startswith(name))), None)
 
 
 def _steps(trace: Trace) -> list[Event]:
-    """The events that an actor was chosen for."""
+    """Return the events for which an actor was chosen."""
     return [event for event in trace.events if event.op.kind is not Kind.CHOICE]
 
 
 class GuestMachine(RuleBasedStateMachine):
-    """The state: what each vCPU was given to do, and which actors took the steps so far. See `guest_machine`."""
+    """The state machine: the code of each vCPU, and the actors of the steps so far. See `guest_machine`.
+
+    Attributes:
+        machine: The machine under test.
+        isa: Name of the instruction set.
+        vcpus: Number of vCPUs.
+        addresses: Guest addresses of the instructions.
+        checkers: The checkers that judge the execution at its end.
+    """
 
     machine: ClassVar[Machine]
     isa: ClassVar[str]
@@ -114,21 +128,22 @@ class GuestMachine(RuleBasedStateMachine):
         self._code: list[list[Ins]] = [[] for _ in range(self.vcpus)]
         self._actors: list[str] = []
 
-    # -- what rules do -------------------------------------------------------------------------
+    # -- operations of the rules ---------------------------------------------------------------
 
     def execute(self, vcpu: int, instruction: Ins, steps: int = _TO_ITS_END) -> None:
-        """Give vCPU number `vcpu` one instruction more, and let it go on: so many operations, or 0 for all it can."""
+        """Append one instruction to a vCPU, and let the vCPU run.
+
+        Args:
+            vcpu: Index of the vCPU.
+            instruction: The instruction.
+            steps: Number of operations to run; 0 for all that are possible.
+        """
         code = self._code[vcpu]
         code.append(instruction if instruction.into is None else replace(instruction, into=f"r{len(code)}"))
         self.resume(vcpu, steps)
 
     def resume(self, vcpu: int, steps: int = _TO_ITS_END) -> None:
-        """Let a vCPU that was left in the middle run on with its present code; see `execute`.
-
-        Args:
-            vcpu: Index of the vCPU.
-            steps: Number of operations to run; 0 for all that are possible.
-        """
+        """Let a vCPU that was left in the middle run on with its present code; see `execute`."""
         code = self._code[vcpu]
         before, steps_taken = len(self._actors), _steps(self._go_on(str(vcpu), steps))
         # The exit of the vCPU is not part of its code, and waits for the end.
@@ -137,7 +152,7 @@ class GuestMachine(RuleBasedStateMachine):
         self._actors += [event.actor for event in given]
 
     def drain(self, vcpu: int, stores: int = 1) -> None:
-        """Let so many stores leave the store buffers of a vCPU, if there are any."""
+        """Let up to `stores` stores leave the store buffers of a vCPU."""
         self._actors = [event.actor for event in _steps(self._go_on(f"{vcpu}~", stores))]
 
     def _go_on(self, name: str, steps: int) -> Trace:
@@ -146,11 +161,11 @@ class GuestMachine(RuleBasedStateMachine):
     def _run(self, then: Scheduler | str | None, limit: int | None = None) -> Trace:
         return run(self.program, self.machine, _Actors(self._actors, then, limit))
 
-    # -- what there is -------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
     @property
     def program(self) -> Program:
-        """What the vCPUs were given so far."""
+        """The program of the vCPUs so far."""
         init = {address: 0 for address in self.addresses if not address % 4}
         return GeneratedProgram("rules", isa=self.isa, threads=self._code, init=init)
 
@@ -160,7 +175,7 @@ class GuestMachine(RuleBasedStateMachine):
         return self._run(None)
 
     def ended(self) -> Failure:
-        """The execution after everybody has gone on to the end; its findings may be none."""
+        """Return the execution after all vCPUs have run to the end, as a failure, possibly without findings."""
         rest = plugins.resolve(plugins.SCHEDULERS, "scripted")(Schedule(), strict=False)
         trace = self._run(rest)
         script = Spec("scripted", {"schedule": trace.schedule.text})
@@ -168,7 +183,7 @@ class GuestMachine(RuleBasedStateMachine):
         return GeneratedFailure(self.program, self.machine, script, 0, 0, trace, findings, checkers=self.checkers)
 
     def teardown(self) -> None:
-        """Judge the execution; AssertionError with the findings and the Python that runs into them again."""
+        """Judge the execution; raise AssertionError with the findings and the Python that reproduces them."""
         failure = self.ended()
         if failure.verdict is Verdict.VIOLATED:
             raise AssertionError(f"{failure.summary}\n{failure!r}")
@@ -185,12 +200,20 @@ def guest_machine(
     steps: int = 12,
     checkers: Sequence[CheckerChoice] = DEFAULT,
 ) -> type[GuestMachine]:
-    """A state machine whose rules drive `machine`; derive from it, or take its ``TestCase``.
+    """Return a state machine whose rules drive `machine`; derive from it, or use its ``TestCase``.
 
-    vcpus: exactly so many. addresses, widths, kinds: of the instructions, as for `programs`. steps: the most host
-    operations after which a vCPU is left in the middle of an instruction. checkers: as for `simaie.explore`.
+    Args:
+        machine: The machine under test.
+        isa: Name of the instruction set.
+        vcpus: Number of vCPUs.
+        addresses: As for `programs`.
+        widths: As for `programs`.
+        kinds: As for `programs`.
+        steps: Most host operations after which a vCPU is left in the middle of an instruction.
+        checkers: As for `simaie.explore`.
 
-    Raises UsageError for what cannot be.
+    Raises:
+        UsageError: An argument is out of range, or no instruction fits the arguments.
     """
     require_positive(steps=steps)
     judges(checkers)

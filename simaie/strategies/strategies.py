@@ -1,4 +1,4 @@
-"""The strategies themselves. What cannot be generated is refused when they are asked for, not when they are drawn."""
+"""The strategies; invalid arguments are refused when a strategy is created, not when an example is drawn."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["ADDRESSES", "failures", "machines", "programs", "schedules"]
 
 T = TypeVar("T")
 
-#: Two words of a granule of 64 bytes, one place across its end, and a word of the next.
+#: Two words of a 64-byte granule, one place across its end, and a word of the next granule.
 ADDRESSES = (0x100, 0x104, 0x13E, 0x140)
 #: The largest programs that are drawn.
 MOST_VCPUS, MOST_INSTRUCTIONS = 64, 1_000
 _TRIES = 20
-#: What machines are drawn from by default.
+#: The schemes from which machines are drawn by default.
 SCHEMES = ("native", "aie-rfc", "aie-v2", "cas", "global-lock")
 
 
@@ -46,14 +46,20 @@ def programs(
     widths: Sequence[int] | None = None,
     kinds: Sequence[str] | None = None,
 ) -> st.SearchStrategy[Program]:
-    """Programs as data: at most so many vCPUs, also counting those that others spawn, each of so many instructions.
+    """Return a strategy of programs as data.
 
-    addresses: guest addresses in bytes, of which two words of a granule, one place across its end and a word behind it
-    are the default; an instruction that must be aligned gets only those that are. widths: in bytes; by default all that
-    the instruction set has. kinds: of instructions, such as ``["load", "load-linked", "store-conditional"]``; by
-    default all (`simaie.strategies.kinds_of`). ``spawn`` is one of them: that some threads are started by others.
+    Args:
+        isa: Name of the instruction set.
+        vcpus: Most vCPUs, including spawned ones.
+        instructions: Most instructions of a vCPU.
+        addresses: Guest addresses in bytes. The default is two words of a granule, one place across its end and a word
+            after it; an instruction that must be aligned uses only the aligned ones.
+        widths: Widths in bytes; None for all of the instruction set.
+        kinds: Kinds of instructions, such as ``["load", "load-linked", "store-conditional"]``; None for all
+            (`simaie.strategies.kinds_of`). The kind ``spawn`` means that some threads are spawned by others.
 
-    Raises UsageError for what no program can have: no vCPUs, a width or a kind that the instruction set lacks.
+    Raises:
+        UsageError: No program can have these: no vCPUs, or a width or kind that the instruction set lacks.
     """
     return draw_program(shape_of(isa, vcpus, instructions, addresses, widths, kinds))
 
@@ -66,7 +72,11 @@ def shape_of(
     widths: Sequence[int] | None,
     kinds: Sequence[str] | None,
 ) -> Shape:
-    """What `programs` of these are drawn from; UsageError for what no program can have."""
+    """Return the shape of programs with these parameters; see `programs`.
+
+    Raises:
+        UsageError: No program can have these parameters.
+    """
     require_positive(vcpus=vcpus, instructions=instructions)
     require_at_most(MOST_VCPUS, vcpus=vcpus)
     require_at_most(MOST_INSTRUCTIONS, instructions=instructions)
@@ -95,13 +105,19 @@ def machines(
     granules: Sequence[int] = (16, 64),
     host_words: Sequence[int] = (64, 32),
 ) -> st.SearchStrategy[Machine]:
-    """Machines over schemes, host memories, granules and word sizes.
+    """Return a strategy of machines over schemes, host memories, granules and word sizes.
 
-    schemes: with their options, as in ``"aie-rfc:barriers=full"``; by default those that promise atomicity and, if
-    `isa` is given, have what its programs need: load-linked, for most. granules: bytes for each lock, of the schemes
-    that have that option and do not name it themselves. host_words: in bits.
+    Args:
+        schemes: Schemes with their options, as in ``"aie-rfc:barriers=full"``. The default is the schemes that promise
+            atomicity and, if `isa` is set, have what its programs need: usually load-linked.
+        isa: Name of the instruction set of the programs, or None.
+        hosts: Names of host memories.
+        granules: Bytes per lock, for the schemes that have this option and do not set it themselves.
+        host_words: Host words in bits.
 
-    Raises UsageError or UnknownNameError for what no machine can have.
+    Raises:
+        UsageError: No machine can have these.
+        UnknownNameError: A scheme or host memory is unknown.
     """
     if schemes is None:
         schemes = [name for name in SCHEMES if isa is None or _runs(name, isa)]
@@ -122,10 +138,15 @@ def machines(
 
 
 def schedules(program: Program | None = None, *, preemptions: int = 4, steps: int = 60) -> st.SearchStrategy[Schedule]:
-    """Sparse schedules: at most so many preemptions, at steps below `steps`, to a vCPU of `program` (None: one of 3).
+    """Return a strategy of sparse schedules.
 
-    For ``explore(program, machine, scheduler=("scripted", {"schedule": schedule.text, "strict": False}))``: a switch to
-    a vCPU that cannot step is passed over.
+    Use them as ``explore(program, machine, scheduler=("scripted", {"schedule": schedule.text, "strict": False}))``. A
+    switch to a vCPU that cannot step is skipped.
+
+    Args:
+        program: The program whose vCPUs are switched to; None for vCPUs 0 to 2.
+        preemptions: Most preemptions.
+        steps: Every preemption is at a step below this.
     """
     require_positive(preemptions=preemptions, steps=steps)
     names = ("0", "1", "2") if program is None else _vcpus_of(program)
@@ -142,10 +163,17 @@ def failures(
     scheduler: str = "random-walk",
     accept: Callable[[Failure], bool] = lambda failure: True,
 ) -> st.SearchStrategy[Failure]:
-    """Failures that a short exploration of a drawn program on a drawn machine finds, and `accept` takes.
+    """Return a strategy of failures that a short exploration of a drawn program on a drawn machine finds.
 
-    Several programs are drawn until one fails, so that Hypothesis seldom has to be told that an example is none. Of the
-    failures of that program that `accept` takes, the first of the strongest signature is the example.
+    Several programs are drawn until one fails, so that Hypothesis seldom has to discard an example. The example is the
+    first accepted failure of the strongest signature.
+
+    Args:
+        programs: Strategy of programs.
+        machines: Strategy of machines.
+        executions: Executions of each exploration.
+        scheduler: Name of the scheduler.
+        accept: Whether a failure is acceptable as an example.
     """
     require_positive(executions=executions)
     require_plain("accept", accept)
@@ -171,7 +199,7 @@ def _require_some(what: str, **given: Sequence[object] | None) -> None:
 
 
 def _known(what: str, given: Iterable[T] | None, known: Sequence[T]) -> tuple[T, ...]:
-    """What is given, each once, or all that is known; UsageError for what is not."""
+    """Return the given items, each once, or all known ones; raise UsageError for an unknown item."""
     wanted = tuple(dict.fromkeys(known if given is None else given))
     for item in wanted:
         if item not in known:
@@ -180,7 +208,7 @@ def _known(what: str, given: Iterable[T] | None, known: Sequence[T]) -> tuple[T,
 
 
 def _runs(scheme: str, isa: str) -> bool:
-    """Whether the scheme emulates all that is generated for the instruction set."""
+    """Whether the scheme emulates everything that is generated for the instruction set."""
     found: type[Scheme] = plugins.resolve(plugins.SCHEMES, scheme)
     return "load-linked" not in kinds_of(isa) or found.load_linked is not Scheme.load_linked
 
@@ -193,7 +221,7 @@ def _with_granules(spec: Spec, granules: Sequence[int]) -> list[Spec]:
 
 
 def _vcpus_of(program: Program) -> tuple[str, ...]:
-    """The names of its vCPUs, those that lists of instructions spawn among them, as far as no loop spawns them."""
+    """Return the names of the program's vCPUs, including those that lists of instructions spawn outside loops."""
     names: list[str] = []
     for number, thread in enumerate(program.threads):
         names += [str(number)] if callable(thread) else _run_by(thread, str(number), 0, frozenset())
@@ -201,7 +229,7 @@ def _vcpus_of(program: Program) -> tuple[str, ...]:
 
 
 def _run_by(code: Code, name: str, start: int, known: frozenset[int]) -> list[str]:
-    """The vCPU called `name`, which begins at `start`, and those that it spawns."""
+    """Return the name of the vCPU that begins at `start`, and the names of those that it spawns."""
     names, children = [name], 0
     for item in code.instructions[start:]:
         if item.name == "exit":

@@ -1,6 +1,6 @@
-"""Lock-free algorithms as guests, for Arm by LL/SC and for x86 by LOCK, with what comes of them under each scheme.
+"""Lock-free algorithms as guests, for Arm by LL/SC and for x86 by LOCK, with their outcome under each scheme.
 
-A file holds a family. `GUESTS` has them all, by name.
+A file holds a family. `GUESTS` has all guests, by name.
 """
 
 from __future__ import annotations

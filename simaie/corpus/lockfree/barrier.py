@@ -1,4 +1,4 @@
-"""A barrier that can be used again: the last to come sets the count back and turns the sense, the others wait for that.
+"""A reusable barrier: the last vCPU to arrive resets the count and flips the sense; the others wait for the flip.
 
 D. Hensgen, R. Finkel, U. Manber, "Two algorithms for barrier synchronization", IJPP 17(1), 1988: sense reversal.
 """
@@ -48,7 +48,7 @@ def _program(name: str, isa: Idioms, vcpus: int, rounds: int) -> Program:
 def _guest(isa: Idioms) -> Guest:
     return Guest(
         title="a barrier that turns its sense",
-        specification="behind the barrier everybody sees what was stored before it, and all come through",
+        specification="after the barrier every vCPU sees what was stored before it, and all pass the barrier",
         program=_program(f"barrier-{isa.isa}", isa, 2, 2),
         larger=_program(f"barrier-{isa.isa}-large", isa, 3, 2),
         rows=table(isa.isa),

@@ -1,9 +1,9 @@
-"""What a lock-free guest of the corpus is: a program with its specification, and what comes of it, as data.
+"""A lock-free guest of the corpus: a program with its specification, and its outcomes, as data.
 
 The verdict of a row is that of the guest's *specification*: its program's own checkers (linearizability of an object),
 its final check (mutual exclusion, nothing lost), no deadlock, no fault. An emulator may break the atomicity of single
-instructions in a way that this guest does not notice: the row then *holds*, and names the kinds of finding by which the
-usual checkers tell.
+instructions without an effect on this guest. The row then *holds*, and names the kinds of finding of the default
+checkers.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from simaie.guest.program import Program
 
 __all__ = ["SCHEMES", "Guest", "Row", "holds", "table", "violated"]
 
-#: Beside a program's own checkers, what judges whether the guest did its work.
+#: The checkers that, in addition to a program's own, judge whether the guest did its work.
 _WORK = ("progress", "guest-fault")
-#: The schemes that run the guests of an instruction set, and why one that takes care of nothing special runs on them.
+#: The schemes that run the guests of an instruction set, and why an ordinary correct algorithm holds under each.
 SCHEMES: Mapping[str, Mapping[str, str]] = {
     "arm": {
         "native": "the algorithm is right: no store comes between a load-linked and its store-conditional",
-        "aie-rfc": "all that is load-linked here is stored to by store-conditionals, which empty the set",
-        "cas": "a store-conditional that finds the value it has seen does no harm here, whatever came between",
+        "aie-rfc": "every load-linked location is stored to only by store-conditionals, which empty the set",
+        "cas": "a store-conditional that finds the expected value is harmless here, whatever came between",
         "none": "a store-conditional overwrites what others have stored since the load-linked",
     },
     "x86": {
@@ -32,7 +32,7 @@ SCHEMES: Mapping[str, Mapping[str, str]] = {
         "aie-rfc": "locked instructions keep each other out of their granule, and plain stores check for them",
         "aie-v2": "locked instructions keep each other out of their granule, and plain stores check for them",
         "cas": "each locked instruction is one atomic instruction of the host",
-        "global-lock": "what is changed by locked instructions is changed by nothing else",
+        "global-lock": "locations that locked instructions change are changed by nothing else",
         "none": "a locked instruction overwrites what others have stored since it has loaded",
     },
 }
@@ -40,10 +40,14 @@ SCHEMES: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What comes of a guest under one scheme on one host.
+    """The outcome of a guest under one scheme on one host.
 
-    verdict: holds or violated, as the guest's specification judges. why: the reason. unnoticed: kinds of finding of the
-    usual checkers, where the emulation is broken and the specification holds all the same.
+    Attributes:
+        scheme: Name of the scheme.
+        verdict: Holds or violated, by the guest's specification.
+        why: The reason.
+        host: Name of the host memory.
+        unnoticed: Kinds of finding of the default checkers, if the emulation is broken but the specification holds.
     """
 
     scheme: str
@@ -54,19 +58,32 @@ class Row:
 
 
 def holds(scheme: str, why: str, *, host: str = "sc", unnoticed: tuple[str, ...] = ()) -> Row:
-    """The specification holds."""
+    """Return a row whose specification holds.
+
+    Args:
+        scheme: Name of the scheme.
+        why: The reason.
+        host: Name of the host memory.
+        unnoticed: Kinds of finding of the default checkers.
+    """
     return Row(scheme=scheme, verdict=Verdict.HOLDS, why=why, host=host, unnoticed=unnoticed)
 
 
 def violated(scheme: str, why: str, *, host: str = "sc") -> Row:
-    """Some schedule breaks the specification."""
+    """Return a row whose specification some schedule violates.
+
+    Args:
+        scheme: Name of the scheme.
+        why: The reason.
+        host: Name of the host memory.
+    """
     return Row(scheme=scheme, verdict=Verdict.VIOLATED, why=why, host=host)
 
 
 def table(isa: str, *rows: Row) -> tuple[Row, ...]:
-    """`rows`, and for every other scheme on a sequentially consistent host what a right algorithm lets expect.
+    """Return `rows`, and for every other scheme on a sequentially consistent host the outcome of a correct algorithm.
 
-    That is: it holds under all schemes but ``none``.
+    A correct algorithm holds under all schemes but ``none``.
     """
     special = {row.scheme: row for row in rows if row.host == "sc"}
     usual = {scheme: (violated if scheme == "none" else holds)(scheme, why) for scheme, why in SCHEMES[isa].items()}
@@ -77,9 +94,13 @@ def table(isa: str, *rows: Row) -> tuple[Row, ...]:
 class Guest:
     """A lock-free algorithm for one instruction set.
 
-    title: what it is. specification: what must come of it, in words. program: of a scope so small (two vCPUs, one or
-    two operations each) that all its executions can be run; larger: of three or four vCPUs, to be sampled. rows: what
-    comes of both.
+    Attributes:
+        title: Name of the algorithm.
+        specification: What it must achieve, in words.
+        program: The program at a scope so small (two vCPUs, one or two operations each) that all executions can be run.
+        larger: The program with three or four vCPUs, to be sampled.
+        rows: The outcomes of both programs.
+        needs: The machine.
     """
 
     title: str
@@ -101,14 +122,9 @@ class Guest:
 
     @property
     def checkers(self) -> tuple[str, ...]:
-        """The names of the checkers that say whether the guest did its work."""
+        """The names of the checkers that judge whether the guest did its work."""
         return (*self.program.checkers, *_WORK, *(["final-check"] if self.program.final is not None else []))
 
     def row(self, scheme: str, host: str = "sc") -> Row | None:
-        """Return the expected outcome under a scheme on a host, or None.
-
-        Args:
-            scheme: Name of the scheme.
-            host: Name of the host memory.
-        """
+        """Return the expected outcome under a scheme on a host, or None."""
         return next((row for row in self.rows if (row.scheme, row.host) == (scheme, host)), None)

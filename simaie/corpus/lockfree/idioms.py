@@ -1,7 +1,7 @@
-"""How each instruction set writes what lock-free code is made of: compare-and-swap, exchange, fetch-and-add, fences.
+"""The primitives of lock-free code in each instruction set: compare-and-swap, exchange, fetch-and-add, fences.
 
-On Arm each is a loop of LDREX and STREX, as in Linux's arch/arm/include/asm/{atomic,cmpxchg}.h; where the comparison
-fails there is no CLREX there either, and the reservation stays behind. On x86 each is one LOCK instruction.
+On Arm each is a loop of LDREX and STREX, as in Linux's arch/arm/include/asm/{atomic,cmpxchg}.h; as there, a failed
+comparison executes no CLREX, and the reservation remains. On x86 each is one LOCK instruction.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ _Guest: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class Idioms(msgspec.Struct, frozen=True):
-    """What an algorithm is written in; each takes the vCPU first, and addresses of 4-byte words.
+    """The primitives of one instruction set; each takes the vCPU first, and addresses of 4-byte words.
 
-    compare_and_swap(cpu, address, expected, new): whether it stored. exchange(cpu, address, new) and
-    fetch_add(cpu, address, addend): the value before. update(cpu, address, function): stores ``function(value)``
-    unless that is None, and returns the value before, all at once. fence(cpu): a full barrier. order(cpu): what keeps
-    all but a store before a load in order, which x86 does by itself.
+    Attributes:
+        isa: Name of the instruction set.
+        compare_and_swap: (cpu, address, expected, new) -> whether it stored.
+        exchange: (cpu, address, new) -> the old value.
+        fetch_add: (cpu, address, addend) -> the old value.
+        update: (cpu, address, function) -> the old value; stores ``function(old)`` atomically unless that is None.
+        fence: (cpu): a full barrier.
+        order: (cpu): keeps all orders except a store before a load, as x86 does without a barrier.
     """
 
     isa: str

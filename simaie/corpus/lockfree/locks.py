@@ -1,13 +1,13 @@
-"""Spinlocks: who waits, and for what, is in the memory that all share.
+"""Spinlocks whose queue of waiting vCPUs is in shared memory.
 
-Each vCPU enters the critical section and adds one to a counter there, by a plain load and a plain store: two vCPUs that
-are in it at once lose an addition in some schedule. A release that is lost leaves the next vCPU waiting for ever.
+Each vCPU enters the critical section and adds one to a counter there, by a plain load and a plain store. If two vCPUs
+are in it at once, they lose an addition in some schedule. A lost release leaves the next vCPU waiting forever.
 
 * *ticket*: owner and next ticket in one word, as in Linux (arch/arm, arch/x86 up to 4.1). Taking a ticket is an atomic
-  operation on the word, letting the next one in a plain store to its half.
-* *Anderson*: a ticket chooses the slot of an array to spin on (T. E. Anderson, IEEE TPDS 1(1), 1990).
-* *MCS*: a queue of nodes; each spins on its own (J. M. Mellor-Crummey, M. L. Scott, ACM TOCS 9(1), 1991).
-* *CLH*: each spins on its predecessor's node (T. S. Craig 1993; P. Magnusson, A. Landin, E. Hagersten, IPPS 1994).
+  operation on the word; admitting the next vCPU is a plain store to its half.
+* *Anderson*: a ticket selects the slot of an array to spin on (T. E. Anderson, IEEE TPDS 1(1), 1990).
+* *MCS*: a queue of nodes; each vCPU spins on its own (J. M. Mellor-Crummey, M. L. Scott, ACM TOCS 9(1), 1991).
+* *CLH*: each vCPU spins on its predecessor's node (T. S. Craig 1993; P. Magnusson, A. Landin, E. Hagersten, IPPS 1994).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["GUESTS"]
 
 COUNTER = 0x100
 LOCK = 0x140
-#: A word for each vCPU or slot, each in granules of its own.
+#: A word for each vCPU or slot, each in a separate granule.
 NODE, SIZE = 0x200, 0x40
 
 _Acquire: TypeAlias = Callable[[Any, int], Awaitable[int]]
@@ -57,7 +57,7 @@ def _ticket(isa: Idioms) -> tuple[_Acquire, _Release]:
     return acquire, release
 
 
-# -- Anderson: slots[n] is 1 for whom the lock is given to ----------------------------------------------
+# -- Anderson: slots[n] is 1 if the lock is passed to the vCPU that waits there ------------------------
 
 
 def _anderson(isa: Idioms, slots: int) -> tuple[_Acquire, _Release]:
@@ -154,7 +154,7 @@ def _guest(name: str, title: str, isa: Idioms, make: _Make, *rows: Row) -> Guest
 
     return Guest(
         title=title,
-        specification="mutual exclusion: no addition to the counter is lost, and nobody waits for ever",
+        specification="mutual exclusion: no addition to the counter is lost, and no vCPU waits forever",
         program=program("", 2),
         larger=program("-large", 4),
         rows=table(isa.isa, *rows),
@@ -165,7 +165,7 @@ _LOST = "the release, a plain store to half of the word, falls between {} and is
 _ROWS: Mapping[tuple[str, str], Sequence[Row]] = {
     ("ticket", "arm"): (violated("aie-rfc", _LOST.format("LDREX and STREX of the whole, undetected")),),
     ("ticket", "x86"): (violated("global-lock", _LOST.format("load and store of LOCK XADD, whose lock it ignores")),),
-    ("mcs", "arm"): (holds("cas", "free is free, whoever had the lock in between", unnoticed=("llsc-atomicity",)),),
+    ("mcs", "arm"): (holds("cas", "free is free, regardless of holders in between", unnoticed=("llsc-atomicity",)),),
     ("mcs", "x86"): (),
 }
 

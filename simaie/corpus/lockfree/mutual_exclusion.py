@@ -1,8 +1,8 @@
-"""Mutual exclusion by plain loads and stores: what a store buffer breaks, and a fence repairs.
+"""Mutual exclusion by plain loads and stores, which a store buffer breaks and a fence repairs.
 
-Each vCPU says that it wants to enter and then looks whether another does. A store that waits in a buffer while the load
-behind it is performed lets two in at once. Written with the fences and without; on a sequentially consistent host both
-are right, under every scheme, since there is nothing for a scheme to do but to emit the fences.
+Each vCPU announces that it wants to enter and then looks whether another does. A store that waits in a buffer while a
+later load is performed admits two vCPUs at once. Each algorithm exists with fences and without. On a sequentially
+consistent host both are correct under every scheme, since a scheme only has to emit the fences.
 
 * *Dekker*, as in E. W. Dijkstra, "Cooperating sequential processes", 1965;
 * *Peterson*, "Myths about the mutual exclusion problem", Information Processing Letters 12(3), 1981;
@@ -69,7 +69,7 @@ def _dekker(me: int, vcpus: int, fence: _Fence, order: _Fence) -> GuestFunction:
 
 
 def _peterson(me: int, vcpus: int, fence: _Fence, order: _Fence) -> GuestFunction:
-    """For more than two: the filter, a stage for each vCPU that has to stay behind; level 0 is not wanting."""
+    """For more than two vCPUs: the filter, with a stage for each vCPU that has to wait; level 0 means not wanting."""
     others, critical = _others(me, vcpus), _critical
 
     async def thread(cpu: Any) -> None:
@@ -89,7 +89,7 @@ def _peterson(me: int, vcpus: int, fence: _Fence, order: _Fence) -> GuestFunctio
 
 
 async def _pause(cpu: Any) -> None:
-    """A hint that the vCPU spins, under the name that its instruction set gives it."""
+    """Hint that the vCPU spins, by the instruction of its instruction set."""
     await (cpu.pause() if cpu.isa == "x86" else cpu.yield_())
 
 
@@ -130,7 +130,7 @@ def _szymanski(me: int, vcpus: int, fence: _Fence, order: _Fence) -> GuestFuncti
 
 # -- the guests ----------------------------------------------------------------------------------------
 
-_WEAK = "a store waits in the buffer while the load behind it looks at the other's flag"
+_WEAK = "a store waits in the buffer while a later load reads the other's flag"
 #: Schemes under which the guest's fences become nothing.
 _FENCELESS = "aie-rfc"
 
@@ -172,7 +172,7 @@ def _guest(name: str, title: str, isa: Idioms, make: _Make, more: int, fenced: b
 
     return Guest(
         title=f"{title}, with{'' if fenced else 'out'} fences",
-        specification="mutual exclusion: no addition to the counter is lost, and nobody waits for ever",
+        specification="mutual exclusion: no addition to the counter is lost, and no vCPU waits forever",
         program=program("", 2, 1),
         larger=program("-large", more, 2),
         rows=tuple(_rows(isa.isa, fenced)),

@@ -1,4 +1,4 @@
-"""The queue of Michael and Scott: a linked list with a dummy node at its head and a tail that others help along.
+"""The queue of Michael and Scott: a linked list with a dummy node at its head and a tail that any vCPU may advance.
 
 M. M. Michael, M. L. Scott, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms",
 PODC 1996, figure 1, without the counters: each node is used once.
@@ -16,7 +16,7 @@ from simaie.guest.program import FinalState, Program, ThreadCode
 __all__ = ["GUESTS"]
 
 HEAD, TAIL = 0x100, 0x140
-#: Node n lies in granules of its own; its first word is the number of the next one, 0 at the end. Node 1 is the dummy.
+#: Node n lies in separate granules; its first word is the number of the next one, 0 at the end. Node 1 is the dummy.
 NODE, SIZE = 0x200, 0x40
 
 
@@ -56,7 +56,7 @@ async def _dequeue(cpu: Any, isa: Idioms) -> int | None:
 
 
 def _caller(isa: Idioms, calls: Sequence[int]) -> ThreadCode:
-    """Enqueue each node, and dequeue for each 0."""
+    """Return a thread that enqueues each node of `calls`, and dequeues for each 0."""
     enqueue, dequeue = _enqueue, _dequeue  # closed over: they are a part of the program
 
     async def caller(cpu: Any) -> None:
@@ -75,7 +75,7 @@ def _caller(isa: Idioms, calls: Sequence[int]) -> ThreadCode:
 
 
 def _each_node_once(nodes: int) -> Callable[[FinalState], bool]:
-    """Each of the nodes from 2 to `nodes` is still in the queue or was dequeued, and none is there twice."""
+    """Return a check that each node from 2 to `nodes` is still in the queue or was dequeued, and exactly once."""
 
     def final(state: FinalState) -> bool:
         found = [node for name, node in state.registers.items() if name.endswith(":dequeued") and node]
@@ -102,12 +102,12 @@ def _guest(isa: Idioms) -> Guest:
 
     rows: tuple[Row, ...] = ()
     if isa is ARM:
-        why = "no node comes back, so head, tail and links never return to an earlier value"
+        why = "no node returns, so head, tail and links never return to an earlier value"
         rows = (holds("cas", why),)
     return Guest(
         title="the queue of Michael and Scott",
         specification="linearizable as a queue, and nothing is lost",
-        program=program("", (2,), (0, 3)),  # the queue is empty at first, and who dequeues may have to help
+        program=program("", (2,), (0, 3)),  # the queue is empty at first, and a dequeue may have to advance the tail
         larger=program("-large", (2, 0), (3, 0), (4, 0)),
         rows=table(isa.isa, *rows),
     )

@@ -1,8 +1,8 @@
-"""When may a node be freed that a reader may still look at? Hazard pointers and epochs.
+"""Safe memory reclamation, by hazard pointers and by epochs: a node is freed once no reader can access it.
 
-A writer replaces what a pointer leads to, and poisons the old node as soon as nobody can be reading it. The reader
-says what it reads (hazard pointer) or since when (epoch), and must have said so *before* it looks: a store before a
-load, the one order that even x86 gives up. So without the fence, or under an emulator that drops it, a reader finds
+A writer replaces the node behind a pointer, and poisons the old node as soon as no reader can be reading it. A reader
+announces what it reads (hazard pointer) or since when (epoch). It must do so *before* it reads: a store before a load,
+the one order that even x86 does not keep. So without the fence, or under an emulator that drops it, a reader finds
 poison.
 
 M. M. Michael, "Hazard pointers: safe memory reclamation for lock-free objects", IEEE TPDS 15(6), 2004; K. Fraser,
@@ -22,7 +22,7 @@ __all__ = ["GUESTS"]
 
 POINTER, EPOCH = 0x100, 0x140
 NODE, SIZE = 0x200, 0x40
-#: What a reader protects, or the epoch in which it entered and one more; 0 if nothing. A granule for each reader.
+#: By reader, a granule each: the node that it protects, or the epoch in which it entered plus one; 0 if nothing.
 HAZARD = 0x400
 POISON = 0xDEAD
 
@@ -85,7 +85,7 @@ def _epoch_reader(isa: Idioms, me: int, fence: _Fence) -> ThreadCode:
 
 
 def _epoch_writer(isa: Idioms, fresh: int, readers: int, fence: _Fence) -> ThreadCode:
-    """The old node is freed once the epoch has gone on twice, each time when all inside were of the current one."""
+    """Return a writer that frees the old node after two epochs, each begun when all readers inside were current."""
 
     async def writer(cpu: Any) -> None:
         old = await isa.exchange(cpu, POINTER, fresh)

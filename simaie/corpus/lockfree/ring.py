@@ -1,7 +1,7 @@
-"""A ring between one producer and one consumer: no atomic instruction at all, just the order of plain accesses.
+"""A ring between one producer and one consumer: no atomic instruction, only the order of plain accesses.
 
-The producer writes a slot and then its index, the consumer reads the index and then the slot. x86 keeps that order by
-itself, Arm by DMB; a host that reorders stores, under an emulator that emits no barriers, does not.
+The producer writes a slot and then its index; the consumer reads the index and then the slot. x86 keeps that order
+without a barrier, Arm by DMB. A host that reorders stores, under an emulator that emits no barriers, breaks it.
 
 L. Lamport, "Specifying concurrent program modules", ACM TOPLAS 5(2), 1983.
 """
@@ -16,7 +16,7 @@ from simaie.guest.program import FinalState, Program, ThreadCode
 
 __all__ = ["GUESTS"]
 
-#: How many were ever written and read; a slot is index modulo their number.
+#: The numbers of items ever written and read; the slot of an item is its index modulo the number of slots.
 WRITTEN, READ = 0x100, 0x140
 SLOT, SIZE = 0x200, 0x40
 
@@ -46,7 +46,7 @@ def _consumer(isa: Idioms, slots: int, items: int, read: int, written: int, slot
 
 
 def _program(name: str, isa: Idioms, pairs: int, slots: int, items: int) -> Program:
-    """So many rings, each with a producer and a consumer."""
+    """Return a program of `pairs` rings, each with a producer and a consumer."""
     threads: list[ThreadCode] = []
     init: dict[int, int] = {}
     for pair in range(pairs):
@@ -61,20 +61,20 @@ def _program(name: str, isa: Idioms, pairs: int, slots: int, items: int) -> Prog
 
 
 _NO_ATOMICS = "there is no atomic instruction to emulate, and nothing is reordered"
-_LATE = "the index leaves the store buffer before what it announces"
+_LATE = "the index leaves the store buffer before the item that it announces"
 
 
 def _rows(isa: str) -> tuple[Row, ...]:
     rows = [holds(scheme, _NO_ATOMICS) for scheme in SCHEMES[isa]]
     for scheme in SCHEMES[isa]:
         if isa == "x86":
-            rows.append(holds(scheme, "the order of stores is all that it takes, and the host keeps it", host="tso"))
+            rows.append(holds(scheme, "only the order of stores matters, and the host keeps it", host="tso"))
         if scheme == "aie-rfc":
             rows.append(violated(scheme, f"no barriers are emitted: {_LATE}", host="pso"))
         elif scheme == "cas" or isa == "arm":
-            rows.append(holds(scheme, "a barrier of the host stands between the two stores", host="pso"))
+            rows.append(holds(scheme, "a barrier of the host is between the two stores", host="pso"))
         else:
-            rows.append(violated(scheme, f"x86 needs no fence, so there is none to emit: {_LATE}", host="pso"))
+            rows.append(violated(scheme, f"x86 needs no fence, so no barrier is emitted: {_LATE}", host="pso"))
     return tuple(rows)
 
 

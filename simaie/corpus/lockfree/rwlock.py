@@ -1,9 +1,9 @@
-"""A reader-writer lock in one word: how many read, or that somebody writes. As in Linux's spinlock.h of arch/arm.
+"""A reader-writer lock in one word, the number of readers or a writer's mark; as in Linux's spinlock.h of arch/arm.
 
-Taking and leaving as a reader are atomic operations on the word, and so is taking it as a writer; the writer leaves by
-a plain store. On Arm nobody stores conditionally to a word that it has seen write-locked, so that store is safe there.
-LOCK CMPXCHG stores also where it fails, the old value back: where that is a load and a store under a lock that plain
-stores ignore, it writes a lock back that has just been released.
+A reader enters and leaves by atomic operations on the word, and a writer enters by one; the writer leaves by a plain
+store. On Arm no vCPU stores conditionally to a word that it has seen write-locked, so that store is safe there. LOCK
+CMPXCHG also stores if it fails, the old value. If that is a load and a store under a lock that plain stores ignore, it
+writes back a lock that has just been released.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simaie.guest.program import FinalState, Program, ThreadCode
 __all__ = ["GUESTS"]
 
 LOCK = 0x100
-#: Two words that are equal outside of the writer's critical section.
+#: Two words that are equal outside the writer's critical section.
 A, B = 0x140, 0x180
 WRITES = 1 << 31
 
@@ -83,13 +83,13 @@ def _program(name: str, isa: Idioms, writers: int, readers: int) -> Program:
 def _guest(isa: Idioms) -> Guest:
     rows: tuple[Row, ...]
     if isa is ARM:
-        rows = (holds("cas", "free is free, whoever had the lock in between", unnoticed=("llsc-atomicity",)),)
+        rows = (holds("cas", "free is free, regardless of holders in between", unnoticed=("llsc-atomicity",)),)
     else:
         why = "a failing LOCK CMPXCHG stores the word back over the writer's release, a plain store"
         rows = (violated("global-lock", why),)
     return Guest(
         title="a reader-writer lock in one word",
-        specification="a reader never sees half of a write, and nobody waits for ever",
+        specification="a reader never sees half of a write, and no vCPU waits forever",
         program=_program(f"rwlock-{isa.isa}", isa, 1, 1),
         larger=_program(f"rwlock-{isa.isa}-large", isa, 2, 2),
         rows=table(isa.isa, *rows),

@@ -1,6 +1,6 @@
-"""A sequence lock: writers count up before and after, readers try again if the count was odd or has changed.
+"""A sequence lock: writers count up before and after; readers retry if the count was odd or has changed.
 
-Writers exclude each other by making the count odd atomically, and release by a plain store. As Linux's seqlock_t.
+Writers exclude each other by an atomic change of the count to odd, and release by a plain store. As Linux's seqlock_t.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simaie.guest.program import FinalState, Program, ThreadCode
 __all__ = ["GUESTS"]
 
 COUNT = 0x100
-#: Two words in different granules that are always to be seen equal.
+#: Two words in different granules that a reader must always see equal.
 A, B = 0x140, 0x180
 
 
@@ -70,13 +70,13 @@ def _program(name: str, isa: Idioms, writers: int, readers: int) -> Program:
 
 
 _LATE = "the count leaves the store buffer before the data that it guards"
-_CHECKED = "the release is a checked store, and the mutex that it takes carries the barrier that nobody emits"
+_CHECKED = "the release is a checked store, whose mutex carries the barrier that the emulator does not emit"
 
 
 def _rows(isa: str, writers: int) -> tuple[Row, ...]:
-    rows = [holds("cas", "a barrier of the host stands between the stores", host="pso")]
+    rows = [holds("cas", "a barrier of the host is between the stores", host="pso")]
     if writers == 1:
-        rows.append(holds("none", "there is one writer only, which nobody keeps from counting"))
+        rows.append(holds("none", "there is only one writer, and its count is never overwritten"))
     if isa == "arm":
         why = f"no barriers are emitted, and plain stores are not checked: {_LATE}"
         return (*rows, violated("aie-rfc", why, host="pso"))

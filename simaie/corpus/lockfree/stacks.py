@@ -1,8 +1,8 @@
 """Treiber's stack: a linked list whose head is swung by compare-and-swap, or by load-linked and store-conditional.
 
-A node that is pushed again while somebody pops it is the A-B-A problem: the popper has read that B follows A; A is
-popped, others are pushed, A is pushed again; and the head, which is A as before, is swung to B. Load-linked and
-store-conditional have no such problem. Compare-and-swap has it, unless a counter beside the head changes each time.
+A node that is pushed again during another vCPU's pop causes the A-B-A problem. The popper has read that B follows A; A
+is popped, others are pushed, A is pushed again; the head, which is A as before, is then swung to B. Load-linked and
+store-conditional have no such problem. Compare-and-swap has it, unless a counter next to the head changes each time.
 
 R. K. Treiber, "Systems programming: coping with parallelism", IBM RJ 5118, 1986; section 5 has the counter.
 """
@@ -19,7 +19,7 @@ from simaie.guest.program import FinalState, Program, ThreadCode
 __all__ = ["GUESTS"]
 
 TOP = 0x100
-#: Node n, from 1, lies in granules of its own; its first word is the number of the next node, 0 at the end.
+#: Node n, from 1, lies in separate granules; its first word is the number of the next node, 0 at the end.
 NODE, SIZE = 0x200, 0x40
 
 _Push: TypeAlias = Callable[[Any, int], Awaitable[None]]
@@ -96,11 +96,11 @@ def _counted(swing: Callable[[Any, int, int], Awaitable[bool]], isa: Idioms) -> 
     return push, pop
 
 
-# -- what is done with a stack -------------------------------------------------------------------------
+# -- operations on a stack -----------------------------------------------------------------------------
 
 
 def _calls(push: _Push, pop: _Pop, calls: Sequence[int]) -> ThreadCode:
-    """Push each node, and pop for each 0."""
+    """Return a thread that pushes each node of `calls`, and pops for each 0."""
 
     async def caller(cpu: Any) -> None:
         for node in calls:
@@ -123,7 +123,7 @@ def _popper(pop: _Pop) -> ThreadCode:
 
 
 def _pusher_again(push: _Push, pop: _Pop, fresh: int) -> ThreadCode:
-    """Pop a node, push a fresh one, and push the first again: if that was A, the head is A with another successor."""
+    """Return a thread that pops a node, pushes a fresh one, and pushes the first again, with another successor."""
 
     async def pusher_again(cpu: Any) -> None:
         node = await pop(cpu)
@@ -135,7 +135,7 @@ def _pusher_again(push: _Push, pop: _Pop, fresh: int) -> ThreadCode:
 
 
 def _each_node_once(nodes: int) -> Callable[[FinalState], bool]:
-    """Each of the `nodes` is either still in the stack or was popped for good, and none is there twice."""
+    """Return a check that each of the `nodes` is still in the stack or was popped for good, and exactly once."""
 
     def final(state: FinalState) -> bool:
         found = sorted(node for name, node in state.registers.items() if name.endswith(":popped") and node)
@@ -154,7 +154,16 @@ def _each_node_once(nodes: int) -> Callable[[FinalState], bool]:
 def _program(
     name: str, isa: Idioms, threads: Sequence[ThreadCode], nodes: int, full: int, *, width: int = 4
 ) -> Program:
-    """full: so many of the nodes are in the stack to begin with, the first one on top."""
+    """Return a program on a stack.
+
+    Args:
+        name: Name of the program.
+        isa: The primitives.
+        threads: The threads.
+        nodes: Number of nodes.
+        full: Number of nodes in the stack at first, the first node on top.
+        width: Width of the head in bytes.
+    """
     init: dict[int, int | tuple[int, int] | bytes] = {TOP: (1 if full else 0, width)}
     init |= {_next(n): n + 1 if n < full else 0 for n in range(1, nodes + 1)}
     final = _each_node_once(nodes) if full else None
@@ -171,7 +180,7 @@ def _once(isa: Idioms) -> Guest:
 
     rows: tuple[Row, ...] = ()
     if isa is ARM:
-        why = "no node comes back, so a head that is as before has the successor that it had"
+        why = "no node returns, so an unchanged head has an unchanged successor"
         rows = (holds("cas", why, unnoticed=("llsc-atomicity",)),)
     return Guest(
         title="Treiber's stack, each node pushed once",
@@ -209,8 +218,8 @@ def _reused() -> tuple[Guest, Guest]:
 
 def _with_counter(isa: Idioms) -> Guest:
     push, pop = _counted(_swing_arm if isa is ARM else _swing_x86, isa)
-    title = "Treiber's stack with a counter beside its head, nodes pushed again"
-    rows = (holds("cas", "the counter tells heads apart that are the same node"),)
+    title = "Treiber's stack with a counter next to its head, nodes pushed again"
+    rows = (holds("cas", "the counter distinguishes heads that are the same node"),)
     return _again(isa, "treiber-stack-counter", title, push, pop, 8, *rows)
 
 
