@@ -6,6 +6,7 @@ A mutation is deterministic: number `n` of a kind is always the same text.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
 import resource
@@ -164,18 +165,18 @@ def _forge_digest(document: Any) -> None:
 def _change(inner: Any, key: Any, random: Random) -> None:
     what, value = random.below(8), inner[key]
     if what == 0 and isinstance(inner, list):
-        inner.insert(key, value)
+        inner.insert(key, copy.deepcopy(value))
     elif what == 1 and isinstance(inner, list):
         inner[key], inner[-1] = inner[-1], value
     elif what == 2:
         del inner[key]
     elif what == 3:
-        inner[key] = VALUES[random.below(len(VALUES))]
+        inner[key] = copy.deepcopy(VALUES[random.below(len(VALUES))])
     elif type(value) is int:
         inner[key] = [value - 1, value + 1, value + 8, 0, 3, 10**9, 1 << 64, -1][random.below(8)]
     else:  # of the same type, as far as there is one
         alike = [each for each in VALUES if type(each) is type(value)] or [value]
-        inner[key] = alike[random.below(len(alike))]
+        inner[key] = copy.deepcopy(alike[random.below(len(alike))])
 
 
 def _replay(path: Path) -> None:

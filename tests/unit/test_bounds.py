@@ -207,6 +207,13 @@ def test_chained_joins_take_time_for_each_and_not_for_each_pair():
     assert time.perf_counter() - began < 5
 
 
+@pytest.mark.parametrize("width", [1, 3, 5, 7, 12, 1024])
+def test_any_number_of_bytes_can_be_watched(width):
+    program = Program("p", isa="x86", threads=[[ins("store", X, 0x01020304)]], watch={X: width})
+    (outcome,) = explore(program, checkers=[]).outcomes
+    assert outcome[f"[{X:#x}]"] == 0x01020304 % (1 << 8 * width)
+
+
 @pytest.mark.parametrize("endian", ["little", "big"])
 def test_bytes_are_read_and_written_across_pages(endian):
     ram = Ram(endian)
