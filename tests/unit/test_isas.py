@@ -80,9 +80,10 @@ def test_an_instruction_orders_nothing_unless_it_is_told_to(isa):
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
-def test_a_compare_and_swap_looks_at_as_many_bytes_of_its_operands_as_it_accesses(width):
+@pytest.mark.parametrize(("isa", "name"), [("aarch64", "cas"), ("x86", "cmpxchg"), ("x86", "lock_cmpxchg")])
+def test_a_compare_and_swap_looks_at_as_many_bytes_of_its_operands_as_it_accesses(isa, name, width):
     above = 1 << 8 * width
-    assert run("aarch64", ("cas", X, above | 5, above | 7, {"width": width}), init=5)[:2] == ([5], 7)
+    assert run(isa, (name, X, above | 5, above | 7, {"width": width}), init=5)[:2] == ([5], 7)
 
 
 # ISA, loading instruction, its options, what is in memory -> what is in the register
@@ -107,6 +108,7 @@ LOADS: list[tuple[str, str, dict[str, int], int, int]] = [
     ("mips", "lb", {}, 0xFF, TOP),
     ("mips", "lhu", {}, 0xFFFF, 0xFFFF),
     ("mips", "lw", {}, 0xFFFF_FFFE, TOP - 1),
+    ("mips", "lw", {}, 0x1234_5678, 0x1234_5678),
     ("mips", "ll", {}, 0xFFFF_FFFE, TOP - 1),
     ("mips", "lld", {}, TOP - 1, TOP - 1),
     ("ppc", "lbz", {}, 0xFF, 0xFF),
