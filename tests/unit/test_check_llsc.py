@@ -356,3 +356,14 @@ def test_the_ideal_scheme_is_clean():
 def test_a_trace_that_was_cut_short_is_judged_as_far_as_it_goes():
     tape = conditional(linked(Tape()).plain_store("1", 5))
     assert kinds(LLSC_STRICT(tape.trace(Ending.STEP_LIMIT))) == ["llsc-atomicity-strict"]
+
+
+def test_what_ended_the_reservation_is_part_of_the_evidence():
+    async def again(cpu):
+        await cpu.ldrex(X)
+        await cpu.strex(X, 1)
+        await cpu.ldr(Y)
+        await cpu.strex(X, 2)
+
+    (finding,) = LLSC_ARCHITECTURAL(run([again], Blind))
+    assert finding.steps == (1, 3)
