@@ -74,9 +74,14 @@ class Spec(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> str | None:
-        """The text that `of` reads back as this; None if an option has no such text."""
+        """The text that `of` reads back as this; None if an option has no such text.
+
+        The text ``none`` is read as None, and plug-ins take the one for the other.
+        """
         with suppress(UsageError):
-            return str(self) if Spec.of(str(self)) == self else None
+            read = Spec.of(str(self))
+            options = {name: None if value == "none" else value for name, value in self.options.items()}
+            return str(self) if (read.name, read.options) == (self.name, options) else None
         return None
 
 

@@ -11,7 +11,7 @@ from simaie import Machine, Program, compare, ins, replay
 from simaie.barrier import Barrier
 from simaie.cli import main
 from simaie.corpus.barriers import SHAPES
-from simaie.errors import Interrupted, UsageError
+from simaie.errors import Interrupted, NotEmulatedError, UsageError
 from simaie.exploration.barriers import minimal_barriers
 from simaie.exploration.minimal_sets import ORDERS, MonotoneOracle, combined, minimal_sets
 from simaie.finding import Verdict
@@ -209,7 +209,7 @@ def test_a_program_that_the_scheme_does_not_run_leaves_the_others():
         "tso",
         errors=lambda name, error: told.append((name, type(error))),
     )
-    assert told == [("exclusive", UsageError)]
+    assert told == [("exclusive", NotEmulatedError)]
     assert report.minimal == (ST_LD,)
 
 

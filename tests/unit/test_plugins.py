@@ -117,3 +117,4 @@ def test_options_without_a_text_have_no_word():
     assert plugins.Spec("x", {"a": "1"}).word is None
     assert plugins.Spec("x", {"a": "b,c=d"}).word is None
     assert plugins.Spec("x", {"a": 1, "b": None}).word == "x:a=1,b=none"
+    assert plugins.Spec("x", {"barriers": "none"}).word == "x:barriers=none"

@@ -133,7 +133,7 @@ def test_buttons_do_what_the_methods_do(extra, session, tmp_path):
     assert view.document["session"]["moves"] == []
     assert len(view.document["findings"]) == 2
     ask(view, do="save", path=str(tmp_path / "by-hand.json"))
-    assert "simaie.replay" in view.said
+    assert f"simaie replay {tmp_path / 'by-hand.json'}" in view.said
     assert simaie.replay(tmp_path / "by-hand.json").trace.digest == session.trace.digest
     ask(view, do="undo")
     assert view.said == ""
