@@ -114,12 +114,11 @@ class _Check:
         """The constructor returns a scheme when it is given a host, a page table and the machine's facts."""
         try:
             self.machine().check_options()
-        except SimaieError as error:
-            raise AssertionError(f"{self.name}.__init__: {error}") from error
         except Exception as error:
+            words = str(error) if isinstance(error, SimaieError) else f"raised {type(error).__name__}: {error}"
             raise AssertionError(
-                f"{self.name}.__init__ raised {type(error).__name__}: {error}; it is called with a host, a page table "
-                "and the machine's facts, and hands all of them on to Scheme.__init__"
+                f"{self.name}.__init__: {words}; it is called with a host, a page table and the machine's facts, and "
+                "hands all of them on to Scheme.__init__"
             ) from error
 
     def judge(self, programs: Iterable[Asked], ideal: Machine) -> None:

@@ -211,7 +211,7 @@ BROKEN = [
     (TrustsAnAddress, "arm", "TrustsAnAddress.load "),
     (NoHook, "arm", "NoHook.thread_exit returned None"),
     (NarrowStore, "x86", "NarrowStore.store "),
-    (OwnConstructor, "x86", "OwnConstructor.__init__ "),
+    (OwnConstructor, "x86", "OwnConstructor.__init__: "),
 ]
 
 
