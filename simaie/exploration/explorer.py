@@ -206,6 +206,8 @@ class Exploration:
         except SimaieError as error:
             self._tell(error)
             raise
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             blamed = raised_by(self.scheduler, error)
             if blamed is None:

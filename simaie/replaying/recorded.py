@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from simaie.errors import ReplayError, SimaieError, UsageError
 from simaie.guest.program import Program
+from simaie.host.sc import ScMemory
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
@@ -123,7 +124,9 @@ def _machine(record: ReplayFile) -> Machine:
         return machine_in(record, Path())
     except SimaieError:
         saved = record.machine
-        return Machine(_named(saved.scheme), host=_named(saved.host), endian=saved.endian)
+        # A memory that can be made, under the recorded name: nothing runs on it.
+        memory = type(saved.host, (ScMemory,), {})
+        return Machine(_named(saved.scheme), host=memory, endian=saved.endian)
 
 
 def _named(name: str) -> Callable[..., Any]:

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PACKAGES = {"simaie", "simaie_schedulers", "pytest_simaie"}
+PACKAGES = {"simaie", "simaie_command", "simaie_schedulers", "pytest_simaie"}
 #: Builds with the setuptools that is installed, as `build` would without isolation.
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[2])(sys.argv[1])"
 
@@ -112,7 +112,7 @@ def test_the_sdist_has_the_tests_and_all_that_they_read(dist):
 def test_the_code_of_the_readme_runs_from_the_wheel_in_a_project_with_such_folders(alone, elsewhere):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     whole = "\n\n".join(block for block in blocks if "hypothesis" not in block and "pytest" not in block)
-    assert whole.count("simaie.explore") > 5
+    assert "simaie.explore" in whole
     settled = whole.replace("TestNative().runTest()", "")  # Hypothesis's blocks are run by the test of the README
     (elsewhere / "readme.py").write_text(re.sub(r"class TestNative.*?\n\n", "", settled, flags=re.DOTALL))
     done = subprocess.run([alone, "readme.py"], capture_output=True, text=True, check=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutation import KINDS, MEGABYTES, SECONDS, examine
+from file_mutations import KINDS, MEGABYTES, SECONDS, examine
 
 
 @pytest.mark.parametrize("ending", KINDS)

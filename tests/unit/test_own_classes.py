@@ -21,11 +21,17 @@ from simaie.replaying.file import load
 from simaie.replaying.player import replay
 from simaie.replaying.target import find_target
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-#: The README's first program, and its scheme, without what they are used for there.
-PROGRAM = BLOCKS[0].partition("report =")[0]
-SCHEME = next(block for block in BLOCKS if "class BigLock" in block).partition("report =")[0]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+
+
+#: The README's program, and the scheme of the tutorial, without what they are used for there.
+PROGRAM = blocks("README.md")[0].partition("report =")[0]
+OWN = next(block for block in blocks("docs/tutorial/own-scheme.md") if "class BigLock" in block)
+SCHEME = OWN.partition("report =")[0]
 OTHERS = '''
 from simaie import Scheduler
 from simaie.finding import Finding
@@ -187,7 +193,7 @@ def test_a_replay_file_names_no_code_as_a_plug_in(saved):
     [
         ("mine.py", "say which scheme of the file: mine.py:NAME"),
         ("mine.py:program", "is no scheme class"),
-        ("mine.py:never", "scheme mine.py:never: never() takes 1 positional argument"),
+        ("mine.py:never", "scheme mine.py:never cannot be made: TypeError: never() takes 1"),
         ("mine.py:longer", "longer() takes"),
         ("gone.py:Mine", "gone.py"),
         ("mine.py:BigLock:wrong=1", "wrong"),
