@@ -79,6 +79,14 @@ def test_whose_store_conditionals_all_fail_while_others_store_is_starved():
     assert (finding.kind, finding.vcpus, finding.addresses) == ("starvation", ("0", "1"), (X,))
 
 
+@pytest.mark.parametrize(("length", "found"), [(1, True), (64, True), (65, False)])
+def test_the_longest_loop_that_is_recognised_has_sixty_four_instructions(length, found):
+    tape = Tape()
+    for number in range(WINDOW):
+        spin(tape, "0", X + 4 * (number % length))
+    assert (kinds(starvation(cut(tape, v0=None))) == ["livelock"]) is found
+
+
 def test_if_nobody_stores_it_is_a_livelock_with_its_loop():
     (finding,) = starvation(cut(attempts(winner="nobody"), v0=None, v1=None))
     assert (finding.kind, finding.vcpus) == ("livelock", ("0", "1"))

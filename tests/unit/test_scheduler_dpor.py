@@ -129,6 +129,19 @@ def test_a_guest_that_counts_its_runs_is_found_out():
         everything(make(forgetless, stores(Z), loads(Z)), Dpor())
 
 
+def test_the_vcpu_that_is_not_offered_any_more_is_named():
+    """It waits for another location in every second run, and so is a candidate in every other one."""
+    runs = itertools.count()
+
+    async def changeable(cpu):
+        await cpu.wait_until(X if next(runs) % 2 else Y, lambda value: value == 0)
+
+    program = make(loads(Z), stores(Z), changeable, init={X: 1, Y: 0, Z: 0})
+    with pytest.raises(NondeterminismError) as raised:
+        everything(program, Dpor())
+    assert (raised.value.step, raised.value.vcpu) == (0, "2")
+
+
 class Passing(Scheduler):
     """Wraps a scheduler; `hands_on` makes the ExecutionInfo that the inner one gets."""
 
