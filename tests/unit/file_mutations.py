@@ -30,7 +30,7 @@ from simaie.replaying.recorded import recorded
 from simaie.replaying.trace_record import TraceRecord, trace_of
 from simaie.show.failure_view import failure_view
 
-__all__ = ["KINDS", "examine", "originals"]
+__all__ = ["COMMANDS", "KINDS", "examine", "originals", "text_of"]
 
 SECONDS, MEGABYTES = 10, 300
 
@@ -230,6 +230,21 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGALRM, handler)
 
 
+#: By the ending of a file, the commands that take it; each takes the file last.
+COMMANDS: dict[str, list[list[str]]] = {
+    ".json": [["replay"], ["show"], ["check"], ["shrink", "--executions", "3"]],
+    ".guest": [["explore", "--executions", "3", "--seconds", "3"], ["compare", "--executions", "20"]],
+    ".litmus": [["litmus", "--executions", "50"], ["barriers", "--host", "tso", "--executions", "20"]],
+}
+
+
+def text_of(ending: str, texts: list[str], number: int) -> str:
+    """Mutation `number` of the `texts` of a kind."""
+    random = Random(number)
+    structured = ending == ".json" and random.below(4)
+    return (mutated_document if structured else mutated)(texts[random.below(len(texts))], random)
+
+
 def examine(ending: str, numbers: range) -> dict[str, float]:
     """Mutate, and do with each file what commands do; raises whatever is not a SimaieError.
 
@@ -239,9 +254,7 @@ def examine(ending: str, numbers: range) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         texts, path = originals(Path(folder))[ending], Path(folder) / f"mutated{ending}"
         for number in numbers:
-            random = Random(number)
-            structured = ending == ".json" and random.below(4)
-            text = (mutated_document if structured else mutated)(texts[random.below(len(texts))], random)
+            text = text_of(ending, texts, number)
             path.write_text(text, "utf-8", errors="surrogatepass")
             start = time.perf_counter()
             try:
