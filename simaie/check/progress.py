@@ -67,7 +67,7 @@ def _stuck(trace: Trace, kind: str) -> Finding:
 
 def _sentence(trace: Trace, wait: Wait) -> str:
     text = f"vCPU {wait.vcpu} waits for {wait.what}"
-    if wait.holders:
+    if wait.holders and wait.what != f"the end of vCPU {wait.holders[0]}":  # nothing holds the end of a thread
         ended = [] if len(wait.holders) > 1 or wait.holders[0] in trace.waiting else [", which has ended"]
         text += f", held by vCPU {' and '.join(wait.holders)}" + "".join(ended)
     return text

@@ -20,6 +20,7 @@ from simaie.cli.explore_options import (
     Executions,
     Failures,
     FullSystem,
+    FuzzedScheme,
     HostName,
     Index,
     Save,
@@ -291,7 +292,7 @@ def shrink(
         str | None,
         typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first, and any wrong result."),
     ] = None,
-    executions: Annotated[int, typer.Option(metavar="N", help="Run at most so many candidates.")] = 500,
+    executions: Annotated[int, typer.Option(metavar="N", help="Most candidates to run.")] = 500,
     checker: Judges = None,
     whole: Annotated[bool, typer.Option("--whole", help="Leave nothing out of the program itself.")] = False,
     program: Annotated[
@@ -322,13 +323,13 @@ def shrink(
 @command
 def fuzz(
     isa: Annotated[str, typer.Option(metavar="NAME", help="The guests' instruction set.")] = "arm",
-    scheme: SchemeName = None,
+    scheme: FuzzedScheme = None,
     host: HostName = None,
     host_word: Word = None,
-    examples: Annotated[int, typer.Option(metavar="N", help="Generate so many programs.")] = 1000,
+    examples: Annotated[int, typer.Option(metavar="N", help="Number of programs to generate.")] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same examples.")] = 0,
     executions: Annotated[int, typer.Option(metavar="N", help="Of each program, at most.")] = 20,
-    vcpus: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 3,
+    vcpus: Annotated[int, typer.Option(metavar="N", help="Most vCPUs of a program.")] = 3,
     instructions: Annotated[int, typer.Option(metavar="N", help="Of a vCPU, at most.")] = 4,
     kind: Annotated[
         list[str] | None,
@@ -336,7 +337,7 @@ def fuzz(
     ] = None,
     checker: CheckerNames = None,
     failures: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after so many failing examples; by default go on.")
+        int | None, typer.Option(metavar="N", help="Stop after N failing examples. Default: never.")
     ] = None,
     save: Annotated[
         Path | None,
@@ -426,7 +427,7 @@ def litmus(
     unroll: Annotated[
         int, typer.Option(metavar="N", help="How often a thread may go back to a label before it is cut.")
     ] = 2,
-    executions: Annotated[int, typer.Option(metavar="N", help="At most so many for one test.")] = 1_000_000,
+    executions: Annotated[int, typer.Option(metavar="N", help="Most executions of one test.")] = 1_000_000,
     seconds: Annotated[float | None, typer.Option(metavar="S", help="At most so long for one test.")] = None,
     output: Annotated[
         LitmusFormat, typer.Option("--format", help="herd7's log, for its tools too, or one JSON document.")
@@ -460,7 +461,7 @@ def compare(
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Hold all that the emulator can do against all that the guest's architecture allows; of several, a line each."""
+    """Compare all that the emulator can do with all that the guest's architecture allows, a line for each program."""
     from simaie.cli.compare import Search, run_compare
     from simaie.cli.comparisons import run_comparisons
     from simaie.cli.machines import MachineOptions

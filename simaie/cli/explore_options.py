@@ -74,6 +74,15 @@ SchemeName = Annotated[
         rich_help_panel=_MACHINE,
     ),
 ]
+FuzzedScheme = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+        help=f"The emulation scheme to fuzz, which must be given: {known(SCHEMES)}. Options: simaie list schemes.",
+        autocompletion=completing(SCHEMES),
+        rich_help_panel=_MACHINE,
+    ),
+]
 HostName = Annotated[
     str | None,
     typer.Option(
@@ -157,8 +166,8 @@ Save = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Write each failure to DIR as soon as it is found, to replay. Its name says program, scheme, host, "
-        "instruction set, scheduler, seed and index, and ends in a digest.",
+        help="Write failures to DIR as soon as they are found, to replay: the first hundred, then the first of each "
+        "signature. A name says program, scheme, host, instruction set, scheduler, seed and index.",
         file_okay=False,
         rich_help_panel=_OUTPUT,
     ),

@@ -43,8 +43,11 @@ def guarded_by_handlers() -> Iterator[None]:
     """
     global _installed, _terminated
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
-        yield  # interrupts are handled, or ignored, by the caller
+    ignored = before is signal.SIG_IGN  # a shell starts a command with `&` so
+    if threading.current_thread() is not threading.main_thread() or not (
+        ignored or before is signal.default_int_handler
+    ):
+        yield  # the caller handles interrupts
         return
     _installed, _terminated = True, False
     terminable, unraisable = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, sys.unraisablehook
@@ -56,6 +59,8 @@ def guarded_by_handlers() -> Iterator[None]:
             unraisable(found)
 
     sys.unraisablehook = raise_again
+    if ignored:
+        signal.signal(signal.SIGINT, _interrupt_if_terminated)
     if terminable:
         signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -108,6 +113,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     global _terminated
     _terminated = True
     signal.raise_signal(signal.SIGINT)
+
+
+def _interrupt_if_terminated(number: int, frame: FrameType | None) -> None:
+    """Ignore SIGINT, as the process that started this one wants it, unless SIGTERM came."""
+    if _terminated:
+        signal.default_int_handler(number, frame)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

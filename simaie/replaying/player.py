@@ -107,7 +107,7 @@ def replay(
 def _require(source: object, program: object, machine: object) -> None:
     """Raise UsageError for an argument of `replay` that is of no kind that it takes."""
     if not isinstance(source, Failure):
-        require_path("what is replayed (a file's path or a failure)", source)
+        require_path("source (the path of a replay file, or a Failure)", source)
     if program is not None and not isinstance(program, str):
         require_instance("program", program, Program, f"{PROGRAM} or what names one, as FILE.py:NAME")
     if machine is not None:

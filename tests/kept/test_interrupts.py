@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -183,3 +184,19 @@ def test_an_interrupt_during_the_import_is_one_line(tmp_path: Path, number: sign
         assert (ran.status, ran.out, ran.err) == (Status.INTERRUPTED, "", "simaie: interrupted\n")
     else:
         assert (ran.status, ran.out, ran.err) == (-number, "", "")
+
+
+def test_sigterm_keeps_the_report_where_sigint_is_ignored(programs: Path) -> None:
+    """As in a command that a shell script has put into the background."""
+    command = [sys.executable, "-m", "simaie", "explore", f"{programs}:racy", "--scheduler", "random-walk"]
+    command += ["--executions", "1000000000", "--failures", "all", "--save", str(programs.parent / "kept")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    )
+    while not list((programs.parent / "kept").glob("*.json")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert shown.startswith("VIOLATED")
