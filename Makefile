@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
-SEARCHES := tests/exhaustive tests/conformance tests/quality tests/kept tests/packaging tests/browser tests/notebooks tests/docs
+SEARCHES := tests/exhaustive tests/quality tests/kept tests/packaging tests/browser tests/notebooks tests/docs
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test oldest lint types layers benchmark soak mutation notebooks docs pictures clean
