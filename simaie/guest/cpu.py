@@ -18,10 +18,9 @@ from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
-from simaie.guest.given import WIDTHS
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
-from simaie.guest.operands import MAX_ARITY
+from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
@@ -107,8 +106,6 @@ class Cpu:
             address: Guest-virtual address.
             width: Width in bytes.
         """
-        if width not in WIDTHS:
-            check_width(width)
         return self._access("load", _LOAD, address, width, self._scheme.load(self, address, width))
 
     def store(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
@@ -119,8 +116,6 @@ class Cpu:
             value: The unsigned integer to store.
             width: Width in bytes.
         """
-        if width not in WIDTHS:
-            check_width(width)
         body = self._scheme.store(self, address, width, value)
         return self._access("store", _STORE, address, width, body, 1, value)
 
@@ -147,7 +142,6 @@ class Cpu:
             predicate: A plain function of the unsigned value.
             width: Width in bytes.
         """
-        check_width(width)
         if makes_coroutine(predicate) or not callable(predicate):
             require_plain("what wait_until waits for", predicate)
         body = self._scheme.wait(self, address, width, Function(UNTIL, predicate))

@@ -11,7 +11,7 @@ from typing import Any
 from simaie.arguments import require_address, require_one_of
 from simaie.callbacks import decision
 from simaie.errors import GuestError, SimaieError, raised
-from simaie.guest.given import WIDTHS
+from simaie.guest.operands import WIDTHS
 
 __all__ = ["FinalState", "judge_final"]
 

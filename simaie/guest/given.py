@@ -10,7 +10,7 @@ from simaie.errors import UsageError
 from simaie.guest.operands import WIDTHS, number_refusal, short
 from simaie.host.pages import PAGE_SIZE, Page
 
-__all__ = ["MOST_WATCHED", "WIDTHS", "Image", "image_of", "pages_of", "watched"]
+__all__ = ["MOST_WATCHED", "Image", "image_of", "pages_of", "watched"]
 
 #: A location that outcomes show has no more bytes, and all such locations together have not more than the second.
 MOST_WATCHED, MOST_WATCHED_IN_ALL = 1024, 1 << 17

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from simaie.arguments import is_integer
-from simaie.guest.given import WIDTHS
+from simaie.guest.operands import WIDTHS
 from simaie.op import Function
 from simaie.trace import AccessKind
 

@@ -391,7 +391,7 @@ def test_the_message_names_vcpu_and_line():
     line = guest.__code__.co_firstlineno + 1
     with pytest.raises(UsageError) as raised:
         explore(program(threads=[stores, guest]), executions=1)
-    assert f"vCPU 1 at {__file__}:{line}: width must be" in str(raised.value)
+    assert f"vCPU 1 at {__file__}:{line}: load: width" in str(raised.value)
 
 
 def test_a_device_is_told_too():
