@@ -40,8 +40,6 @@ def run_inline(execution: Execution) -> Trace:
                     raise foreign_await(actor, op)
                 actor = announced(actor, op)
         return execution.result()
-    except PASSING:
-        raise
     except BaseException as error:
         if (found := blamed(error, execution.scheduler, execution.memory)) is not None:
             raise found from error

@@ -9,6 +9,7 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from simaie.engine.passing import PASSING
 from simaie.engine.refusal import raised_by
 from simaie.errors import GuestError, HostError, SchemeError, SimaieError, UsageError, raised
 from simaie.guest.cpu import Cpu
@@ -41,14 +42,16 @@ def misused_instruction(error: BaseException) -> str:
 
 
 def blamed(error: BaseException, scheduler: Any, memory: Any = None) -> SimaieError | None:
-    """Return the error to raise for one that came out of an execution, but of no guest; None for one of simaie's own.
+    """Return the error to raise for one that came out of an execution, but of no guest.
+
+    None for one of simaie's own, and for one that passes through an execution (see `simaie.engine.passing`).
 
     Args:
         error: What was raised.
         scheduler: The execution's.
         memory: Its host memory, if it was made already.
     """
-    if isinstance(error, SimaieError):
+    if isinstance(error, (SimaieError, *PASSING)):
         return None
     if (found := raised_by(scheduler, error)) is not None:
         return found

@@ -20,7 +20,7 @@ from simaie.arguments import (
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.refusal import raised_by
+from simaie.engine.misuse import blamed
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
@@ -206,14 +206,12 @@ class Exploration:
         except SimaieError as error:
             self._tell(error)
             raise
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
-            blamed = raised_by(self.scheduler, error)
-            if blamed is None:
+            found = blamed(error, self.scheduler)
+            if found is None:
                 raise
-            self._tell(blamed)
-            raise blamed from error
+            self._tell(found)
+            raise found from error
 
     def _tell(self, error: SimaieError) -> None:
         """Add to an error that ends the exploration what was found before, and where it happened."""

@@ -7,7 +7,6 @@ from typing import Literal
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.misuse import blamed
-from simaie.engine.passing import PASSING
 from simaie.engine.verified import execution_class
 from simaie.engine.watchdog import Watchdog
 from simaie.guest.program import Program
@@ -33,8 +32,6 @@ def make_execution(
     kind = execution_class(program, machine, index) if verify else Execution
     try:
         return kind(program, machine, scheduler, info)
-    except PASSING:
-        raise
     except BaseException as error:
         if (found := blamed(error, scheduler)) is not None:
             raise found from error

@@ -63,7 +63,7 @@ async def run_trio(execution: Execution) -> Trace:
     """
     try:
         return await _Run(execution).run()
-    except (*PASSING, *_LET_GO):
+    except _LET_GO:
         raise
     except BaseException as error:
         if (found := blamed(error, execution.scheduler, execution.memory)) is not None:
