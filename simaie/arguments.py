@@ -30,6 +30,7 @@ __all__ = [
     "require_positive",
     "require_sequence",
     "require_text",
+    "shown",
 ]
 
 T = TypeVar("T")
@@ -50,21 +51,21 @@ def require_instance(what: str, value: object, kind: type[T], advice: str) -> T:
         UsageError: it is something else.
     """
     if not isinstance(value, kind):
-        raise UsageError(f"{what} must be {advice}, not {_shown(value)}")
+        raise UsageError(f"{what} must be {advice}, not {shown(value)}")
     return value
 
 
 def require_integer(what: str, value: Any) -> int:
     """Return `value` if it is an integer and no bool; else raise UsageError."""
     if not is_integer(value):
-        raise UsageError(f"{what} must be an integer, not {_shown(value)}")
+        raise UsageError(f"{what} must be an integer, not {shown(value)}")
     return int(value)
 
 
 def require_address(what: str, value: Any) -> int:
     """Return `value` if it is an address of at most 64 bits; else raise UsageError."""
     if not is_integer(value) or not 0 <= value < ADDRESS_LIMIT:
-        raise UsageError(f"{what} must be a non-negative integer of at most 64 bits, not {_shown(value)}")
+        raise UsageError(f"{what} must be a non-negative integer of at most 64 bits, not {shown(value)}")
     return int(value)
 
 
@@ -72,7 +73,7 @@ def require_bool(**flags: object) -> None:
     """Raise UsageError for the first that is neither True nor False."""
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise UsageError(f"{name} must be True or False, not {_shown(value)}")
+            raise UsageError(f"{name} must be True or False, not {shown(value)}")
 
 
 def require_text(what: str, value: object) -> str:
@@ -83,7 +84,7 @@ def require_text(what: str, value: object) -> str:
 def require_callable(what: str, value: object) -> None:
     """Raise UsageError unless `value` can be called."""
     if not callable(value):
-        raise UsageError(f"{what} must be a function, not {_shown(value)}")
+        raise UsageError(f"{what} must be a function, not {shown(value)}")
 
 
 def require_sequence(what: str, value: Any, of: str) -> Sequence[Any]:
@@ -92,7 +93,7 @@ def require_sequence(what: str, value: Any, of: str) -> Sequence[Any]:
     of: what its items are, for the message.
     """
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
-        raise UsageError(f"{what} must be a list of {of}, not {_shown(value)}{_in_a_list(value)}")
+        raise UsageError(f"{what} must be a list of {of}, not {shown(value)}{_in_a_list(value)}")
     return value
 
 
@@ -100,21 +101,21 @@ def require_iterable(what: str, value: Any, of: str) -> Iterable[Any]:
     """As `require_sequence`, for anything that can be iterated over and has an order of its own."""
     unordered = isinstance(value, Collection) and not isinstance(value, Sequence | Mapping)
     if isinstance(value, str | bytes | bytearray | Mapping) or unordered or not isinstance(value, Iterable):
-        raise UsageError(f"{what} must be a list of {of}, not {_shown(value)}{_in_a_list(value)}")
+        raise UsageError(f"{what} must be a list of {of}, not {shown(value)}{_in_a_list(value)}")
     return value
 
 
 def require_mapping(what: str, value: Any, like: str) -> Mapping[Any, Any]:
     """Return `value` if it is a dict or another mapping; else raise UsageError. like: an example, for the message."""
     if not isinstance(value, Mapping):
-        raise UsageError(f"{what} must be a dict such as {like}, not {_shown(value)}")
+        raise UsageError(f"{what} must be a dict such as {like}, not {shown(value)}")
     return value
 
 
 def require_path(what: str, value: Any) -> str:
     """Return the path that `value` is, as a text; UsageError if it is none."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        raise UsageError(f"{what} must be a path, not {_shown(value)}")
+        raise UsageError(f"{what} must be a path, not {shown(value)}")
     return os.fspath(value)
 
 
@@ -124,7 +125,7 @@ def require_positive(**limits: int | float | None) -> None:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise UsageError(f"{name} must be a positive number, not {_shown(value)}")
+            raise UsageError(f"{name} must be a positive number, not {shown(value)}")
 
 
 def require_count(**counts: object) -> None:
@@ -137,7 +138,7 @@ def require_count(**counts: object) -> None:
 def require_at_least_one(what: str, value: Any) -> None:
     """Raise UsageError unless `value` is a positive integer; None is none."""
     if type(value) is not int or value < 1:
-        raise UsageError(f"{what} must be a positive integer, not {_shown(value)}")
+        raise UsageError(f"{what} must be a positive integer, not {shown(value)}")
 
 
 def require_at_most(most: int, **counts: int | None) -> None:
@@ -147,27 +148,28 @@ def require_at_most(most: int, **counts: int | None) -> None:
     """
     for name, value in counts.items():
         if value is not None and value > most:
-            shown = f"{value:,}" if value.bit_length() < 128 else f"a number of {value.bit_length()} bits"
-            raise UsageError(f"{name} must be at most {most:,}, not {shown}")
+            raise UsageError(f"{name} must be at most {most:,}, not {shown(value)}")
 
 
 def require_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Raise UsageError unless `value` is among `allowed`."""
     if value not in allowed:
-        raise UsageError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {_shown(value)}")
+        raise UsageError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {shown(value)}")
 
 
 def _in_a_list(value: object) -> str:
     return f": write [{value!r}]" if isinstance(value, str) else ": write [...] around it" if callable(value) else ""
 
 
-def _shown(value: object) -> str:
-    """`value` as a message shows it: on one line, and not longer than that."""
+def shown(value: object) -> str:
+    """Return `value` as a message shows it: cut after 80 characters, and of a huge integer its size only."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"a number of {value.bit_length()} bits"
     try:
         text = repr(value)
-    except Exception:  # a repr of the user's, or an integer of more digits than Python writes
+    except Exception:  # a repr of the user's
         text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-_LONGEST = 80
+_LONGEST, _MOST_BITS = 80, 256

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from simaie.arguments import is_integer, require_text
+from simaie.arguments import is_integer, require_text, shown
 from simaie.errors import UsageError
 
 __all__ = ["Choice", "Schedule", "Switch"]
@@ -75,7 +75,7 @@ class Schedule(msgspec.Struct, frozen=True):
             found = re.fullmatch(r"(=?)([^@=/]+)@([0-9]{1,18})", word)
             if found is None or (found[1] and not re.fullmatch("[0-9]{1,18}", found[2])):
                 spelt = "a schedule is spelt like 1@0/0@4/=2@7 (actor@step, =value@step)"
-                raise UsageError(f"{spelt}, not {_shortened(text)!r}")
+                raise UsageError(f"{spelt}, not {shown(text)}")
             if found[1]:
                 choices.append(Choice(int(found[3]), int(found[2])))
             else:
@@ -85,7 +85,3 @@ class Schedule(msgspec.Struct, frozen=True):
 
 def _decided(decision: Switch | Choice) -> str | int:
     return decision.actor if isinstance(decision, Switch) else decision.value
-
-
-def _shortened(text: str, longest: int = 60) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}..."

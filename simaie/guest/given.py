@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from simaie.arguments import is_integer, require_address, require_instance, require_mapping
+from simaie.arguments import is_integer, require_address, require_instance, require_mapping, shown
 from simaie.errors import UsageError
-from simaie.guest.operands import WIDTHS, number_refusal, short
+from simaie.guest.operands import WIDTHS, number_refusal
 from simaie.host.pages import PAGE_SIZE, Page
 
 __all__ = ["MOST_WATCHED", "Image", "image_of", "pages_of", "watched"]
@@ -32,7 +32,7 @@ def _initial(program: str, address: Any, value: Any) -> tuple[int, int, int | by
     if number_refusal(number) or not _is_width(width):
         raise UsageError(
             f"init of program {program!r}: the value at {address:#x} must be an integer, (integer, width) with a width "
-            f"of {_widths()} bytes, or bytes, not {short(value)}"
+            f"of {_widths()} bytes, or bytes, not {shown(value)}"
         )
     return address, width, int(number)
 
@@ -61,7 +61,7 @@ def _watched(program: str, given: Iterable[tuple[Any, Any]]) -> Iterable[tuple[i
         if not is_integer(width) or not 1 <= width <= MOST_WATCHED:
             raise UsageError(
                 f"watch of program {program!r}: the location at {place:#x} must have 1 to {MOST_WATCHED} bytes, not "
-                f"{short(width)}"
+                f"{shown(width)}"
             )
         yield place, width
 

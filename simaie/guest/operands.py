@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from simaie.arguments import shown
 from simaie.errors import UsageError
 
 __all__ = [
     "HIGHEST", "LOWEST", "MAX_ARITY", "WIDTHS", "Operand", "Row", "accepts", "has_widths", "number_refusal", "rows_of",
-    "short",
 ]  # fmt: skip
 
 Operand: TypeAlias = int | str
@@ -92,14 +92,14 @@ class Parameter(NamedTuple):
             fits = isinstance(value, int) and value in self.constants
             return "" if fits else f"{self.name} must be one of {', '.join(map(str, self.constants))}, not {value!r}"
         if not isinstance(value, int) or not self.least <= value <= self.most:
-            return f"{self.name} must be a number from {self.least:#x} to {self.most:#x}, not {short(value)}"
+            return f"{self.name} must be a number from {self.least:#x} to {self.most:#x}, not {shown(value)}"
         return ""
 
     def _text_refusal(self, value: Operand, option: bool) -> str:
         if not option:
             return f"{self.name} is a text and given by name: {self.name}=..."
         if not isinstance(value, str):
-            return f"{self.name} must be a text, not {short(value)}"
+            return f"{self.name} must be a text, not {shown(value)}"
         try:
             if self.check is not None:
                 self.check(value)
@@ -188,11 +188,5 @@ def number_refusal(value: object) -> str:
     if type(value) not in (int, bool):
         return f"{value!r} is neither a number nor a text"
     assert isinstance(value, int)
-    return "" if LOWEST <= value <= HIGHEST else f"a number has at most 128 bits, not {short(value)}"
+    return "" if LOWEST <= value <= HIGHEST else f"a number has at most 128 bits, not {shown(value)}"
 
-
-def short(value: object) -> str:
-    """Return `value` for a message, in which a number may be too long to be written in decimal."""
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"one of {value.bit_length()} bits"
-    return repr(value)
