@@ -45,8 +45,8 @@ from simaie.cli.options import (
     OtherScheme,
     Trust,
     complete_programs,
-    completing,
     known,
+    plug_in,
 )
 from simaie.cli.output import Format
 from simaie.cli.status import Status, command
@@ -374,11 +374,10 @@ def list_(
 def audit(
     scheme: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-            help="Only this scheme; repeatable. One of your own must break no case that the ideal scheme keeps, or, if "
+        plug_in(
+            SCHEMES,
+            "Only this scheme; repeatable. One of your own must break no case that the ideal scheme keeps, or, if "
             "its class derives from one of those here, only the same.",
-            autocompletion=completing(SCHEMES),
         ),
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
@@ -409,20 +408,13 @@ def litmus(
     ],
     scheme: Annotated[
         str,
-        typer.Option(
-            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-            help=f"The emulation scheme: {known(SCHEMES)}. The default is the ideal, in which a store-conditional may "
+        plug_in(
+            SCHEMES,
+            f"The emulation scheme: {known(SCHEMES)}. The default is the ideal, in which a store-conditional may "
             "fail without cause, as in herd7.",
-            autocompletion=completing(SCHEMES),
         ),
     ] = "native:reservation=exact,spurious_failures=true",
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]", help=f"The host's memory model: {known(HOSTS)}.",
-            autocompletion=completing(HOSTS),
-        ),
-    ] = "sc",
+    host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")] = "sc",
     jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
     unroll: Annotated[
         int, typer.Option(metavar="N", help="How often a thread may go back to a label before it is cut.")
@@ -489,13 +481,7 @@ def compare(
 @command
 def barriers(
     targets: Targets,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]", help=f"The host's memory model: {known(HOSTS)}.",
-            autocompletion=completing(HOSTS),
-        ),
-    ],
+    host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
     scheme: SchemeName = None,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,

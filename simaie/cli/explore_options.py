@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known
+from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known, plug_in
 from simaie.plugins import CHECKERS, HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Executions",
     "Failures",
     "FullSystem",
+    "FuzzedScheme",
     "HostName",
     "Index",
     "Save",
@@ -66,31 +67,23 @@ CutOption = Annotated[
 ]
 SchemeName = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help=f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, "
-        "else native, the ideal. Options: simaie list schemes.",
-        autocompletion=completing(SCHEMES),
-        rich_help_panel=_MACHINE,
+    plug_in(
+        SCHEMES,
+        f"The emulation scheme: {known(SCHEMES)}. Default: the first that the corpus names for the program, else "
+        "native, the ideal. Options: simaie list schemes.",
+        panel=_MACHINE,
     ),
 ]
 FuzzedScheme = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help=f"The emulation scheme to fuzz, which must be given: {known(SCHEMES)}. Options: simaie list schemes.",
-        autocompletion=completing(SCHEMES),
-        rich_help_panel=_MACHINE,
+    plug_in(
+        SCHEMES,
+        f"The emulation scheme to fuzz, which must be given: {known(SCHEMES)}. Options: simaie list schemes.",
+        panel=_MACHINE,
     ),
 ]
 HostName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help=f"The host's memory model: {known(HOSTS)}.",
-        autocompletion=completing(HOSTS),
-        rich_help_panel=_MACHINE,
-    ),
+    str | None, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.", panel=_MACHINE)
 ]
 FullSystem = Annotated[
     bool | None,
@@ -109,11 +102,10 @@ Steps = Annotated[
 ]
 SchedulerName = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help=f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
-        autocompletion=completing(SCHEDULERS),
-        rich_help_panel=_SEARCH,
+    plug_in(
+        SCHEDULERS,
+        f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
+        panel=_SEARCH,
     ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Same seed, same executions.", rich_help_panel=_SEARCH)]
@@ -183,11 +175,10 @@ SingleCopy = Annotated[
 ]
 AllowedHost = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help="The memory that models the guest's architecture. Default: tso for x86, pso for the weak guests.",
-        autocompletion=completing(HOSTS),
-        rich_help_panel=_MACHINE,
+    plug_in(
+        HOSTS,
+        "The memory that models the guest's architecture. Default: tso for x86, pso for the weak guests.",
+        panel=_MACHINE,
     ),
 ]
 SpuriousFailures = Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ __all__ = [
     "complete_programs",
     "completing",
     "known",
+    "plug_in",
 ]
 
 
@@ -81,6 +82,24 @@ def completing(group: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def plug_in(group: str, help_: str, *names: str, panel: str | None = None) -> Any:
+    """Return an option that names a plug-in of an entry-point group, or a class of a Python file.
+
+    Args:
+        group: The entry-point group.
+        help_: The help text.
+        names: Of the option, if they are not those of its parameter.
+        panel: Where the help lists the option.
+    """
+    return typer.Option(
+        *names,
+        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+        help=help_,
+        autocompletion=completing(group),
+        rich_help_panel=panel,
+    )
+
+
 def known(group: str) -> str:
     """The names of an entry-point group, for a help text; what is wrong with the group, if something is."""
     try:
@@ -118,20 +137,13 @@ Trust = Annotated[
 #: For commands on saved executions, whose machine the file describes.
 OtherScheme = Annotated[
     str | None,
-    typer.Option(
+    plug_in(
+        plugins.SCHEMES,
+        "Use this scheme, not the one that the file names. A class keeps the options of the file if it has none.",
         "--scheme",
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help="Use this scheme, not the one that the file names. A class keeps the options of the file if it has none.",
-        autocompletion=completing(plugins.SCHEMES),
     ),
 ]
 OtherHost = Annotated[
-    str | None,
-    typer.Option(
-        "--host",
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
-        help="Use this host memory, not the one that the file names.",
-        autocompletion=completing(plugins.HOSTS),
-    ),
+    str | None, plug_in(plugins.HOSTS, "Use this host memory, not the one that the file names.", "--host")
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]
