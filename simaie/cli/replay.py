@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
-from simaie.cli.replayed import replayed_or_recorded
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
@@ -37,7 +37,7 @@ def run_replay(
     Without the code that it needs the file is shown as it was recorded, and the status says the recorded verdict.
     """
     with guest_output_aside():
-        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust, scheme, host)
+        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)
     with while_shown(failure):
         if output is Format.JSON:
             print_json(failure_document(failure))

@@ -14,7 +14,7 @@ from simaie.replaying.player import replay
 from simaie.replaying.recorded import recorded
 from simaie.replaying.resolving import recorded_parts
 
-__all__ = ["replayed", "replayed_or_recorded"]
+__all__ = ["replayed"]
 
 
 def replayed(
@@ -26,42 +26,42 @@ def replayed(
     trust: bool,
     scheme: str | None = None,
     host: str | None = None,
+    *,
+    or_recorded: bool = False,
 ) -> Failure:
-    """Run the failure in `file` again. target: the program that the caller names; the rest as for `simaie.replay`.
+    """Run the failure in `file` again.
 
-    A scheme or a host that the caller names and whose file has changed since the recording is said on stderr.
+    If the file of a scheme or a host that the caller names has changed since the recording, a line on stderr says so.
+
+    Args:
+        file: The replay file.
+        target: The program that the caller names.
+        best_effort: Whether to follow the decisions only as far as they fit.
+        driver: As for `simaie.replay`, like the arguments after it.
+        checkers: None are those of the file.
+        trust: Whether to import the files that `file` names.
+        scheme: To use in place of that of the file.
+        host: Likewise.
+        or_recorded: Whether to return what the file holds, and say so on stderr, if the failure needs code that the
+            caller has not named.
     """
     for part, given in zip(recorded_parts(load(file)), (scheme, host), strict=True):
         changed = part.change(given)
         if changed is not None:
             complain(changed)
-    return replay(
-        file,
-        program=None if target is None else load_program(target, trust=trust),
-        mode="best-effort" if best_effort else "strict",
-        driver=driver_of(driver),
-        checkers=tuple(checkers) or None,
-        scheme=scheme,
-        host=host,
-        trust=trust,
-    )
-
-
-def replayed_or_recorded(
-    file: Path,
-    target: str | None,
-    best_effort: bool,
-    driver: str | None,
-    checkers: Sequence[str],
-    trust: bool,
-    scheme: str | None = None,
-    host: str | None = None,
-) -> Failure:
-    """As `replayed`; where that takes code that the caller has not named, what the file holds, and a line on stderr."""
     try:
-        return replayed(file, target, best_effort, driver, checkers, trust, scheme, host)
+        return replay(
+            file,
+            program=None if target is None else load_program(target, trust=trust),
+            mode="best-effort" if best_effort else "strict",
+            driver=driver_of(driver),
+            checkers=tuple(checkers) or None,
+            scheme=scheme,
+            host=host,
+            trust=trust,
+        )
     except UnnamedCodeError as error:
-        if target is not None:
+        if target is not None or not or_recorded:
             raise
         complain(f"recorded, not run again: {error}")
         return recorded(file, str(error))

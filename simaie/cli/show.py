@@ -9,7 +9,7 @@ from rich.text import Text
 
 from simaie.cli.output import guest_output_aside, print_lines, width
 from simaie.cli.replay import heading
-from simaie.cli.replayed import replayed_or_recorded
+from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.replaying.recorded import while_shown
 from simaie.saving import save_file
@@ -36,7 +36,7 @@ def run_show(
     Without the code that it needs the file is drawn as it was recorded.
     """
     with guest_output_aside():
-        failure = replayed_or_recorded(file, target, best_effort, driver, checkers, trust, scheme, host)
+        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)
         wanted = {name: path for name, path in pictures.items() if path is not None}
         for name, path in wanted.items():
             options = {"everything": everything} if name == "svg" else {}
