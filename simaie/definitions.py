@@ -16,7 +16,7 @@ from typing import NamedTuple
 from simaie.errors import InputError
 from simaie.input_file import MAX_SOURCE_BYTES, read_bounded
 
-__all__ = ["Definition", "definition", "home_of", "import_file", "source_digest", "value_of"]
+__all__ = ["Definition", "definition", "global_name", "home_of", "import_file", "source_digest", "value_of"]
 
 #: The path up to the first ``.py:``, then a global name.
 _DEFINITION = re.compile(r"(.*?\.py):(\w+)", re.DOTALL)
@@ -45,12 +45,14 @@ def home_of(value: object) -> Definition | None:
     own = sys.modules.get(getattr(value, "__module__", None) or "")
     for module in ([] if own is None else [own]) + list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file is None or not str(file).endswith(".py"):
-            continue
-        for name, known in vars(module).items():
-            if known is value:
-                return Definition(Path(file), name)
+        if file is not None and str(file).endswith(".py") and (name := global_name(module, value)) is not None:
+            return Definition(Path(file), name)
     return None
+
+
+def global_name(module: ModuleType, value: object) -> str | None:
+    """Return the global name under which `module` keeps `value` itself; None if there is none."""
+    return next((name for name, known in vars(module).items() if known is value), None)
 
 
 def value_of(path: Path, name: str, digest: str | None = None) -> object:

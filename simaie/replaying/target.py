@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simaie import corpus
-from simaie.definitions import import_file, source_digest
+from simaie.definitions import global_name, import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, read_program
@@ -99,9 +99,8 @@ def variable_of(program: Program) -> str | None:
         file = getattr(module, "__file__", None)
         if file is None or program.defined_in is None or Path(file) != program.defined_in:
             continue
-        for name, value in vars(module).items():
-            if value is program:
-                return name
+        if (name := global_name(module, program)) is not None:
+            return name
     return None
 
 
