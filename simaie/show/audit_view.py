@@ -12,6 +12,7 @@ from rich.text import Text
 
 from simaie.audit.report import AuditReport, AuditRow, Found
 from simaie.corpus import Expect
+from simaie.plugins import Spec
 from simaie.show.format import clean
 
 __all__ = ["audit_details", "audit_summary"]
@@ -76,7 +77,7 @@ class _Summary:
 
 def _family(row: AuditRow) -> str:
     """The scheme's name without its options."""
-    return row.scheme.partition(":")[0]
+    return Spec.of(row.scheme).name
 
 
 def _columns(rows: Iterable[AuditRow]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import simaie
 from simaie import Machine
@@ -20,6 +22,7 @@ from simaie.exploration.barriers import minimal_barriers
 from simaie.replaying.file import load
 from simaie.replaying.player import replay
 from simaie.replaying.target import find_target
+from simaie.show.audit_view import audit_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +51,10 @@ class Memory(TsoMemory):
 class LastFirst(Scheduler):
     def choose(self, offer):
         return offer.candidates[-1]
+
+
+class Bigger(BigLock):
+    """Another class of the same file."""
 
 
 class Mine(CompareAndSwap):
@@ -237,6 +244,13 @@ def test_the_audit_holds_a_class_of_ones_own_to_what_the_ideal_scheme_keeps():
     assert "two-sc-one-generation" not in found  # it does not emulate LL/SC
     assert all(row.expected is Expect.MUST_NOT for row in report.rows)
     assert "--scheme mine.py:BigLock" in next(row.command for row in report.unexpected)
+
+
+def test_the_summary_of_the_audit_has_a_column_for_each_class_of_a_file():
+    report = audit(["mine.py:BigLock:barriers=full", "mine.py:Bigger"], rows=[4])
+    out = io.StringIO()
+    Console(file=out, width=100).print(audit_summary(report))
+    assert {"mine.py:BigLock", "mine.py:Bigger"} <= set(out.getvalue().splitlines()[0].split())
 
 
 def test_the_audit_holds_a_class_that_derives_from_ours_to_what_is_expected_of_that():
