@@ -1,1 +1,1 @@
-"""What makes the generated parts of the documentation: reference pages, from simaie itself, and pictures."""
+"""Generators of documentation: reference pages from the code of simaie, and pictures."""

@@ -16,7 +16,7 @@ from _tools import pictures, tables  # noqa: E402 - mkdocs loads this file by it
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add what is not kept as a file under ``docs``."""
+    """Add the generated pages and pictures, the changelog and the notebooks to the site."""
     for path, page in tables.PAGES.items():
         files.append(File.generated(config, path, content=page()))
     files.append(File.generated(config, "assets/architecture.svg", content=pictures.layers()))

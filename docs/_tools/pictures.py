@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "docs" / "assets"
 X = 0x1000
 
-#: What stands in a layer, for the picture; a name without words is drawn alone.
+#: The description of each module in the picture of the layers; a module without one is drawn by its name alone.
 WORDS: Mapping[str, str] = {
     "cli": "the commands",
     "testing": "conformance suites for plug-ins",

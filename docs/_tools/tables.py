@@ -102,7 +102,7 @@ def plugin_page(title: str, group: str, introduction: str) -> str:
 
 
 def _described(found: Any) -> list[str]:
-    """Return what is said of a plug-in: for a class first its module, which has the idea and the sources."""
+    """Return the documentation of a plug-in; that of its module, with idea and sources, comes first for a class."""
     module = inspect.getmodule(found) if isinstance(found, type) else None
     texts = [inspect.getdoc(module) or "", (inspect.getdoc(found) or "").partition("\n\n")[0]]
     return [plain(paragraph) for text in texts for paragraph in text.split("\n\n") if paragraph]
@@ -227,7 +227,7 @@ def _type_name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else re.sub(r"\b[a-z_]+\.", "", str(kind))
 
 
-#: What stands in a page in place of ``<!-- generated: NAME -->``.
+#: The functions whose text replaces ``<!-- generated: NAME -->`` in a page.
 PARTS: Mapping[str, Callable[[], str]] = {"grammar": grammar, "replay-fields": replay_fields}
 
 # -- all ----------------------------------------------------------------------------------------
