@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from simaie.cli.status import Status, complain
 from simaie.errors import Interrupted
@@ -32,7 +35,7 @@ T = TypeVar("T")
 #: A hook of Python's cannot raise either: it is over by then.
 _HOOK_SECONDS = 0.01
 #: Whether the handlers are this module's, and whether SIGTERM came. Handlers have no other place for what they know.
-_installed = _terminated = False
+_installed = _terminated = _interrupted = False
 
 
 @contextlib.contextmanager
@@ -41,7 +44,7 @@ def guarded_by_handlers() -> Iterator[None]:
 
     Python cannot raise in what is called from nowhere, a `__del__` for example: it prints the exception and goes on.
     """
-    global _installed, _terminated
+    global _installed, _terminated, _interrupted
     before = signal.getsignal(signal.SIGINT)
     ignored = before is signal.SIG_IGN  # a shell starts a command with `&` so
     if threading.current_thread() is not threading.main_thread() or not (
@@ -49,7 +52,7 @@ def guarded_by_handlers() -> Iterator[None]:
     ):
         yield  # the caller handles interrupts
         return
-    _installed, _terminated = True, False
+    _installed, _terminated, _interrupted = True, False, False
     terminable, unraisable = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, sys.unraisablehook
 
     def raise_again(found: sys.UnraisableHookArgs) -> None:
@@ -64,13 +67,41 @@ def guarded_by_handlers() -> Iterator[None]:
     if terminable:
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        yield
+        with _quiet_if_interrupted():
+            yield
     finally:
         _installed = False
         signal.signal(signal.SIGINT, before)
         if terminable:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sys.unraisablehook = unraisable
+
+
+@contextlib.contextmanager
+def _quiet_if_interrupted() -> Iterator[None]:
+    """Show Python's warnings of coroutines that were never awaited at the end, and not at all after an interrupt.
+
+    An interrupt may come between the call of a guest's function and the first step of the guest.
+    """
+    kept: list[Callable[[], None]] = []
+    show = warnings.showwarning
+
+    def keep(message: Warning | str, *where: Any, **rest: Any) -> None:
+        if "was never awaited" in str(message):
+            kept.append(partial(show, message, *where, **rest))
+        else:
+            show(message, *where, **rest)
+
+    warnings.showwarning = keep
+    try:
+        yield
+    finally:
+        if _interrupted:
+            gc.collect()  # Python would warn of what is left of the execution later
+        warnings.showwarning = show
+    if not _interrupted:
+        for each in kept:
+            each()
 
 
 def _interrupt_soon() -> None:
@@ -93,7 +124,9 @@ def status_unless_interrupted(status: Status, interrupted: bool) -> Status:
 
 def next_interrupt_ends_at_once() -> None:
     """From now on an interrupt ends the process, if it is this module that handles interrupts."""
+    global _interrupted
     if _installed:
+        _interrupted = True
         signal.signal(signal.SIGINT, _leave)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 import warnings
@@ -115,6 +116,7 @@ def _drop(interrupt: KeyboardInterrupt) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         traceback.clear_frames(interrupt.__traceback__)
+        gc.collect()  # an execution is a cycle, and would go with the warning later
 
 
 def _leave(trace: Trace) -> None:

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
-from simaie.cli.interrupts import guarded_by_handlers
+from simaie.cli.interrupts import guarded_by_handlers, next_interrupt_ends_at_once
 from simaie.cli.status import Status
 from simaie.replaying.file import load
 
@@ -152,6 +153,23 @@ def test_after():
     assert "passed" not in ran.out
     assert "a failure is kept in .simaie" in ran.out
     assert_whole(tmp_path / ".simaie")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_guest_that_an_interrupt_kept_from_beginning_is_not_warned_of(interrupted: bool) -> None:
+    async def guest() -> None:
+        pass
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with guarded_by_handlers():
+            guest()
+            warnings.warn("something else", stacklevel=1)
+            if interrupted:
+                next_interrupt_ends_at_once()
+    said = [str(one.message) for one in warned]
+    assert said[0] == "something else"
+    assert any("was never awaited" in text for text in said[1:]) is not interrupted
 
 
 def test_an_interrupt_that_python_would_only_print_is_raised_again() -> None:

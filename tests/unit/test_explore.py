@@ -266,6 +266,21 @@ def test_an_interrupt_while_an_execution_is_being_made_leaves_nothing_that_pytho
     assert not warned
 
 
+def test_an_interrupt_between_making_an_execution_and_its_first_step_leaves_no_warning_either(monkeypatch):
+    """The execution is a cycle of objects, which Python frees later."""
+
+    def interrupted(execution):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(explorer, "run_inline", interrupted)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(Interrupted):
+            explore(RACY)
+        gc.collect()
+    assert not warned
+
+
 def test_a_scheduler_that_cannot_say_whether_it_is_through_is_named_too():
     class Undecided(Scheduler):
         @property
