@@ -185,7 +185,7 @@ class Exploration:
             self._end()
             return self.report()
         except KeyboardInterrupt as interrupt:
-            self.interrupted = True
+            self.interrupted, self._execution_now = True, None
             _drop(interrupt)
         self._tell_found()
         self._end()
