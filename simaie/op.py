@@ -1,4 +1,4 @@
-"""What a vCPU asks of the host: operations, the cells they touch, and when two of them conflict.
+"""What a vCPU asks of the host: operations, and the cells they touch.
 
 An `Op` is one indivisible access to shared host state, and *the* scheduling point: awaiting one
 announces it and parks the vCPU until the scheduler picks it. Everything shared is either a byte range of guest
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from simaie.barrier import Barrier, parse_barrier
+from simaie.barrier import Barrier
 
 __all__ = [
     "BLOCKING",
@@ -27,10 +27,7 @@ __all__ = [
     "Op",
     "Order",
     "buffer_name",
-    "conflict",
     "owner_of",
-    "waits_for_drain",
-    "writes",
 ]
 
 
@@ -62,15 +59,7 @@ class Kind(IntEnum):
 
 FIRST_SPECIAL = Kind.LOCK
 BLOCKING = frozenset({Kind.LOCK, Kind.AWAIT, Kind.BEGIN_EXCLUSIVE, Kind.JOIN})
-_ALWAYS_WRITE = frozenset(
-    {Kind.STORE, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE, Kind.LOCK, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT}
-)
-_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_EXCLUSIVE = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL})
-_ELSEWHERE = frozenset({*_WORLD, *_EXCLUSIVE, Kind.AWAIT})  # may touch more than the operation's own place
-_THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
-_LOCKED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL, Kind.LOCK, Kind.UNLOCK})
-_SYNCHRONISING = frozenset({*_LOCKED, *_WORLD, Kind.SPAWN, Kind.EXIT, Kind.STORE})
+_EXCLUSIVE = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
 
 
 class Order(IntEnum):
@@ -116,9 +105,10 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the STORE that a BUFFER
     keeps for later, or the several loads that an AWAIT stands for (it then has no place of its own, and its predicate
-    gets the tuple of their values). note: for people; of a FENCE the orders it keeps, of a BUFFER which buffer it is.
-    expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see `reserved`. function: what a FETCH,
-    UPDATE or AWAIT applies.
+    gets the tuple of their values). expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see
+    `reserved`. function: what a FETCH, UPDATE or AWAIT applies. note: for people. orders: what a FENCE keeps.
+    buffer: which of its vCPU's store buffers a BUFFER enters. bit: the number of the bit that an access to a bitmap is
+    about, counted from the bitmap's first word; -1 for other accesses.
     """
 
     kind: Kind
@@ -130,6 +120,9 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     function: Function | None = None
     order: Order = Order.RELAXED
     note: str = ""
+    orders: Barrier = Barrier.NONE
+    buffer: str = ""
+    bit: int = -1
 
     def __await__(self) -> Generator[Op, Any, Any]:
         """Announce this operation to the engine; the value it sends back is the operation's result."""
@@ -188,9 +181,16 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
             parts.append(self.function.name)
         elif self.value is not None:
             parts.append(show(self.value))
-        if self.note:
-            parts.append(f"({self.note})")
+        if self.remark:
+            parts.append(f"({self.remark})")
         return " ".join(parts)
+
+    @property
+    def remark(self) -> str:
+        """What else there is to say of it, in words: the orders of a FENCE, the bit of a bitmap, else its note."""
+        if self.orders:
+            return self.orders.text
+        return f"bit {self.bit}" if self.bit >= 0 else self.note
 
 
 def show(value: Any) -> str:
@@ -204,29 +204,6 @@ def show(value: Any) -> str:
     return str(getattr(value, "name", type(value).__name__))
 
 
-def writes(op: Op, value: Any) -> bool:
-    """Whether `op`, having returned `value`, changed shared state: a failed CAS or store-conditional is a read."""
-    kind = op.kind
-    if kind in _ALWAYS_WRITE:
-        return True
-    if kind is Kind.CAS:
-        return bool(value == op.expected)
-    return kind is Kind.STORE_CONDITIONAL and value == 1
-
-
-def waits_for_drain(op: Op) -> bool:
-    """Whether a vCPU performs `op` only when its own store buffers are empty: what carries a barrier on real hosts.
-
-    That is whatever is locked, starts or ends a thread, or stops the world, an unbuffered store, a sequentially
-    consistent load (as the LDAR of Armv8, here also after plain stores), and a fence that keeps loads behind stores.
-    """
-    if op.kind in _SYNCHRONISING:
-        return True
-    if op.kind is Kind.FENCE:
-        return bool(parse_barrier(op.note) & Barrier.ST_LD)
-    return op.kind is Kind.LOAD and op.order is Order.SEQ_CST
-
-
 @functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
 def buffer_name(vcpu: str, key: str) -> str:
     """The actor that drains one of a vCPU's store buffers: ``"0~"`` where there is one, ``"0~0x1000"`` by place."""
@@ -238,28 +215,3 @@ def owner_of(actor: str) -> str:
     """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
     return actor.partition("~")[0]
 
-
-def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
-    """Whether two operations of different actors are dependent: they touch a common place and one writes it.
-
-    This is the one dependence relation of simaie: swapping two adjacent operations that do not conflict
-    changes neither what they return nor the state after them. Stop-the-world operations conflict with everything,
-    thread operations with each other (identities are handed out and taken back).
-    """
-    if a.kind in _ELSEWHERE or b.kind in _ELSEWHERE:
-        if a.kind in _WORLD or b.kind in _WORLD:
-            return True
-        return any(
-            _overlap(x, a_writes and x is a, y, b_writes and y is b) for x in a.places for y in b.places
-        )
-    return _overlap(a, a_writes, b, b_writes)
-
-
-def _overlap(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
-    if not (a_writes or b_writes):
-        return False
-    if a.cell is not None or b.cell is not None:
-        return a.cell is b.cell
-    if a.width and b.width:
-        return a.address < b.address + b.width and b.address < a.address + a.width
-    return a.kind in _THREADS and b.kind in _THREADS

@@ -18,7 +18,8 @@ import msgspec
 from simaie import plugins
 from simaie.block import Block, Call
 from simaie.decision import Schedule
-from simaie.op import Function, Kind, Op, show, writes
+from simaie.dependence import READS, blocks, writes
+from simaie.op import Function, Kind, Op, show
 
 __all__ = [
     "PENDING",
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 
-_READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once, not per event
 _MUTEX = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.UPDATE})
 
@@ -127,7 +127,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def reads_ram(self) -> bool:
         """Whether it read guest RAM."""
-        return self.op.width > 0 and self.op.kind in _READING
+        return self.op.width > 0 and self.op.kind in READS
 
     @property
     def writes_ram(self) -> bool:
@@ -281,7 +281,7 @@ class Trace:
         for index, event in enumerate(self.events):
             op = event.op
             if op.width and op.kind is not _LOAD and (op.kind is _STORE or writes(op, event.value)):
-                for block in range(op.address >> 3, (op.address + op.width - 1 >> 3) + 1):
+                for block in blocks(op.address, op.width):
                     found.setdefault(block, []).append(index)
         return found
 

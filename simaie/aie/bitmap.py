@@ -3,7 +3,7 @@
 The hash is the low bits of the granule number, so granules far apart share a bit: a false positive costs a needless
 lock and perhaps an entry. A false negative exists only before the granule's registration.
 
-The operations carry the bit's number as their note (``bit 5``). A checker that asks why a plain store made an entry
+The operations carry the bit's number (`simaie.op.Op.bit`). A checker that asks why a plain store made an entry
 finds the answer there: the same instruction has read a word of the bitmap in which that bit was set.
 """
 
@@ -36,13 +36,13 @@ class Bitmap:
         """Set the granule's bit: one atomic step."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
         function = Function(f"or {1 << bit:#x}", lambda old: old | 1 << bit)
-        note = f"bit {self.bit_of(granule)}"
-        await Op(_FETCH, self._word(word), function=function, order=Order.SEQ_CST, note=note)
+        cell = self._word(word)
+        await Op(_FETCH, cell, function=function, order=Order.SEQ_CST, bit=self.bit_of(granule))
 
     async def test(self, granule: int) -> bool:
         """Whether the granule's bit is set: one plain load, with no barrier."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
-        value: int = await Op(_LOAD, self._word(word), note=f"bit {self.bit_of(granule)}")
+        value: int = await Op(_LOAD, self._word(word), bit=self.bit_of(granule))
         return bool(value >> bit & 1)
 
     def _word(self, number: int) -> SharedCell:

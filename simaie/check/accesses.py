@@ -1,8 +1,7 @@
 """Accesses to guest RAM as those checkers see them that look at all of memory at once.
 
-Only RAM is guest data: the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
-*location* is a maximal set of bytes that are always accessed together: where accesses of several sizes overlap, every
-byte is one of its own.
+Only RAM is guest data: the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. For
+locations see `simaie.dependence.locations`.
 
 A store that is buffered takes effect when it drains. A load that finds such a store in its vCPU's own buffer is *late*:
 what it read reaches memory only with that drain. It comes after whatever was there when it looked, and before
@@ -12,16 +11,16 @@ all equivalent executions: the load and the drain may change places, and then th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from simaie.op import Kind, writes
+from simaie.dependence import writes
+from simaie.op import Kind
+from simaie.predecessors import drains_of
 from simaie.trace import Event, Trace
 
-__all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
+__all__ = ["Access", "Late", "late_reads", "ram_accesses"]
 
 _READS = frozenset(
     {
@@ -29,20 +28,9 @@ _READS = frozenset(
         Kind.STORE_CONDITIONAL,  # a failed one: it looked, and found that it must not store
     }
 )  # fmt: skip
-_MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
 _Range = tuple[int, int]  # address and width
 _LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
 _NOWHERE: Mapping[int, int] = {}
-
-
-class _Ranged(Protocol):
-    """What has a place in RAM: an operation, or an access."""
-
-    @property
-    def address(self) -> int: ...
-
-    @property
-    def width(self) -> int: ...
 
 
 class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -76,7 +64,8 @@ def ram_accesses(trace: Trace) -> list[Access]:
 
 def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
     """The accesses with what is to be said of those that have to do with store buffers."""
-    drains, entries = _drains(trace)
+    drains = drains_of(trace.events)
+    entries = {drain: entry for entry, drain in drains.items()}
     stored: dict[str, dict[int, int]] = {}  # vCPU -> byte -> the drain of its newest store there so far
     found: list[Access] = []
     at = 0
@@ -97,18 +86,6 @@ def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
                 access = msgspec.structs.replace(access, stored=newest) if newest else access
             found.append(access)
     return found
-
-
-def _drains(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
-    """The step at which a store entered its buffer -> that at which it drained, and the other way round."""
-    entered: dict[int, int] = {}  # by the identity of the store, which the drain performs
-    drains: dict[int, int] = {}
-    for step, event in enumerate(trace.events):
-        if event.op.kind is _BUFFER:
-            entered[id(event.op.value)] = step
-        elif id(event.op) in entered:
-            drains[entered.pop(id(event.op))] = step
-    return drains, {drain: entry for entry, drain in drains.items()}
 
 
 class Late(msgspec.Struct):
@@ -168,34 +145,8 @@ def _all_accesses(trace: Trace) -> list[Access]:
         elif kind is _STORE:
             found.append(Access(step, event, op.address, op.width, False, True))
         else:
-            wrote = kind in _MAY_WRITE and writes(op, event.value)
+            wrote = writes(op, event.value)
             read = kind in _READS and not (kind is _SC and wrote)
             if read or wrote:
                 found.append(Access(step, event, op.address, op.width, read, wrote))
     return found
-
-
-def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
-    """(address, width) of each access -> the locations that it touches, numbered from 0."""
-    ranges = sorted({(access.address, access.width) for access in accesses})
-    numbers = count()
-    found: dict[_Range, tuple[int, ...]] = {}
-    cluster: list[_Range] = []
-    end = -1
-    for place in [*ranges, None]:
-        if cluster and (place is None or place[0] >= end):
-            found |= _numbered(cluster, end, numbers)
-            cluster = []
-        if place is not None:
-            cluster.append(place)
-            end = max(end, place[0] + place[1])
-    return found
-
-
-def _numbered(cluster: list[_Range], end: int, numbers: Iterator[int]) -> dict[_Range, tuple[int, ...]]:
-    """The locations of ranges that overlap: one if all are the same range, else one for each byte."""
-    if len(cluster) == 1:
-        return {cluster[0]: (next(numbers),)}
-    first = cluster[0][0]
-    bytes_ = [next(numbers) for _ in range(first, end)]
-    return {(at, width): tuple(bytes_[at - first : at - first + width]) for at, width in cluster}

@@ -22,9 +22,10 @@ from itertools import islice
 
 import msgspec
 
-from simaie.check.accesses import Late, late_reads, locations
+from simaie.check.accesses import Late, late_reads
 from simaie.check.own_order import own_order
 from simaie.check.transactions import Transactions
+from simaie.dependence import locations
 
 __all__ = ["Graph", "components", "conflict_graph", "short_cycle"]
 

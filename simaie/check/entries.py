@@ -68,17 +68,17 @@ def _twin(trace: Trace, cell: Cell, before: int, step: int) -> Finding:
 
 
 def _strays(trace: Trace) -> Iterator[Finding]:
-    announced: set[str] = set()  # bits set by atomic instructions, as the notes of the operations name them
+    announced: set[int] = set()  # bits set by atomic instructions
     excused: set[Instruction] = set()  # those that read such a bit
     for step, event in enumerate(trace.events):
         op, instruction = event.op, event.instruction
         if op.cell is None:
             continue
         atomic = instruction is not None and _uses_atomically(instruction)
-        if op.note and op.cell.name.startswith("bitmap "):
+        if op.bit >= 0 and op.cell.name.startswith("bitmap "):
             if op.kind is _FETCH and atomic:
-                announced.add(op.note)
-            elif op.kind is _LOAD and instruction is not None and op.note in announced:
+                announced.add(op.bit)
+            elif op.kind is _LOAD and instruction is not None and op.bit in announced:
                 excused.add(instruction)
         elif op.kind in _PUBLISHING and event.wrote and (address := _entry_address(op.value)) is not None:
             granule = _granule(op.cell.name, address)

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from simaie.dependence import blocks, share_byte
 from simaie.host.ram import Endian
 from simaie.op import Op
 from simaie.trace import AccessKind, Event, Instruction, Trace
@@ -67,26 +68,25 @@ def intruder(event: Event) -> Intruder:
 
 def writes_to(trace: Trace, address: int, width: int, after: int) -> Iterator[int]:
     """The steps after `after` that wrote to any of the `width` bytes at `address`; in order for each 8-byte block."""
-    end = address + width
-    for block in range(address >> 3, (end - 1 >> 3) + 1):
+    for block in blocks(address, width):
         steps = trace.ram_writes.get(block, ())
         for index in range(bisect_right(steps, after), len(steps)):
             op = trace.events[steps[index]].op
-            if op.address < end and address < op.address + op.width:
+            if share_byte(op.address, op.width, address, width):
                 yield steps[index]
 
 
 def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after: int, before: int) -> int | None:
     """The first step strictly between `after` and `before` at which another than `vcpu` wrote to those bytes."""
-    end, events, first = address + width, trace.events, before
-    for block in range(address >> 3, (end - 1 >> 3) + 1):
+    events, first = trace.events, before
+    for block in blocks(address, width):
         steps = trace.ram_writes.get(block, ())
         for index in range(bisect_right(steps, after), len(steps)):
             step = steps[index]
             if step >= first:
                 break
             op = events[step].op
-            if op.address < end and address < op.address + op.width and owner(events[step]) != vcpu:
+            if share_byte(op.address, op.width, address, width) and owner(events[step]) != vcpu:
                 first = step
     return first if first < before else None
 

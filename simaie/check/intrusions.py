@@ -1,9 +1,9 @@
 """The foreign writes that fell between a load-linked and its store-conditional.
 
-Found is the same in all executions that differ only in the order of independent operations (`simaie.op.conflict`). So
-a write counts at a byte only if it must come in between. It comes after the load-linked read the byte, or, where that
-found the vCPU's own buffered store, after that store drained; and before the store-conditional wrote the byte, or,
-where that writes other bytes only, before it by a chain of dependent operations.
+Found is the same in all executions that differ only in the order of independent operations
+(`simaie.dependence.conflict`). So a write counts at a byte only if it must come in between. It comes after the
+load-linked read the byte, or, where that found the vCPU's own buffered store, after that store drained; and before the
+store-conditional wrote the byte, or, where that writes other bytes only, before it by a chain of dependent operations.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import msgspec
 
 from simaie.check.evidence import owner, read, writes_to, written
 from simaie.check.exclusives import Attempt, Reservation
+from simaie.dependence import conflict, waits_for_drain
 from simaie.host.ram import Endian
-from simaie.op import Kind, Op, conflict, owner_of, waits_for_drain
+from simaie.op import Kind, Op, owner_of
 from simaie.trace import Event, Trace
 
 __all__ = ["Intrusion", "intrusion"]

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from simaie.dependence import writes
 from simaie.host.pages import PAGE_SIZE, entry_set_by
 from simaie.host.ram import Endian
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, Op
 from simaie.trace import Event, Instruction, Trace
 
 __all__ = ["Access", "Location", "Mapping"]

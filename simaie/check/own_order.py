@@ -1,7 +1,7 @@
 """Which transactions of a vCPU come before which others of its own: those of which every access does.
 
 Without store buffers that is so if the one has ended before the other begins. With them a store takes effect late, and
-only what is the same in all equivalent executions counts as order (`simaie.check.order`): before an access that
+only what is the same in all equivalent executions counts as order (`simaie.predecessors`): before an access that
 takes effect at once come those stores that were buffered before the last operation that waits for the buffers; before a
 buffered store come the earlier ones of the same buffer, and those on the other side of a store-store fence.
 
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import msgspec
 
 from simaie.check.accesses import Access
-from simaie.check.order import keeps_stores_apart
-from simaie.op import Kind, owner_of, waits_for_drain
+from simaie.dependence import keeps_stores_apart, waits_for_drain
+from simaie.op import Kind, owner_of
 from simaie.trace import Trace
 
 __all__ = ["own_order"]
@@ -86,7 +86,7 @@ class _Buffers:
         self._buffers: dict[str, set[str]] = {}
         for step, event in enumerate(trace.events):
             if event.op.kind is Kind.BUFFER:
-                self._buffers.setdefault(event.actor, set()).add(event.op.note)
+                self._buffers.setdefault(event.actor, set()).add(event.op.buffer)
             if waits_for_drain(event.op):
                 self._waits.setdefault(event.actor, []).append(step)
             if waits_for_drain(event.op) or keeps_stores_apart(event.op):

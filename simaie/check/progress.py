@@ -14,6 +14,7 @@ import msgspec
 
 from simaie.check.evidence import writes_to
 from simaie.check.order import canonical_places
+from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
 from simaie.trace import Ending, Trace
@@ -74,9 +75,9 @@ def _held(trace: Trace) -> dict[Cell | None, tuple[str, int]]:
     held: dict[Cell | None, tuple[str, int]] = {}
     for step, event in enumerate(trace.events):
         kind = event.op.kind
-        if kind is Kind.LOCK or kind is Kind.BEGIN_EXCLUSIVE:
+        if kind in TAKES:
             held[event.op.cell] = (event.actor, step)
-        elif kind is Kind.UNLOCK or kind is Kind.END_EXCLUSIVE:
+        elif kind in RELEASES:
             held.pop(event.op.cell, None)
     return held
 

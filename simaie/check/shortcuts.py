@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simaie.check.accesses import Access, late_reads, locations
+from simaie.check.accesses import Access, late_reads
 from simaie.check.conflict_graph import Graph, short_cycle
 from simaie.check.transactions import Transactions
+from simaie.dependence import locations, overlap
 
 __all__ = ["shortened"]
 
@@ -50,14 +51,9 @@ def _direct(found: Transactions, late: _Late, before: Sequence[int], after: Sequ
         a = found.accesses[i]
         for j in after:
             b = found.accesses[j]
-            if i < j and (a.writes or b.writes) and _share(a, b) and not (i in late and _is_early(late[i], j, a, b)):
+            if i < j and (a.writes or b.writes) and overlap(a, b) and not (i in late and _is_early(late[i], j, a, b)):
                 return a.step, b.step
     return None
-
-
-def _share(a: Access, b: Access) -> bool:
-    """Whether two accesses have a byte in common."""
-    return a.address < b.address + b.width and b.address < a.address + a.width
 
 
 def _is_early(until: dict[int, int], j: int, a: Access, b: Access) -> bool:

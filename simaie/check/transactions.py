@@ -22,6 +22,7 @@ from simaie.block import Block, Call
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import owner
 from simaie.check.exclusives import attempts
+from simaie.dependence import share_byte
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = ["Transaction", "Transactions", "Units", "transactions"]
@@ -117,7 +118,7 @@ class _Sequence(msgspec.Struct, eq=False):
 
     def touches(self, address: int, width: int) -> bool:
         """Whether an access touches what the two reserve or store to."""
-        return any(at < address + width and address < at + size for at, size in self.places)
+        return any(share_byte(address, width, *place) for place in self.places)
 
 
 class _Membership:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
+from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
 from simaie.op import Cell, Function, Kind, Op, Order
@@ -163,7 +164,7 @@ class Host:
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
         """A host memory barrier."""
-        return Op(Kind.FENCE, note=kind, order=Order.SEQ_CST)
+        return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST)
 
     def choose(self, arity: int, what: str) -> Awaitable[int]:
         """A local choice among `arity` alternatives; `what` says between which. No scheduling point."""

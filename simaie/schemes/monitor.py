@@ -10,7 +10,7 @@ and `Kind.CLEAR_RESERVATION`). Here is what the instruction set's `ReservationRu
 - of a store-conditional to other bytes, a decision tells whether it stores, if the architecture leaves it open.
 
 What a store-conditional needs untouched is part of its operation, and of the load-linked's where it may be more than
-the load-linked reads, so that the dependence of operations (`simaie.op.conflict`) knows it.
+the load-linked reads, so that the dependence of operations (`simaie.dependence.conflict`) knows it.
 """
 
 from __future__ import annotations

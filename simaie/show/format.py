@@ -29,8 +29,8 @@ _HEXADECIMAL_FROM = 10_000
 #: And from here on an estimate in powers of ten.
 _ROUGH_FROM = 1_000_000
 
-#: How `simaie.aie.bitmap` names a bit, and the word that it lies in.
-_BIT, _WORD = re.compile(r"bit (\d+)"), re.compile(r"bitmap 0x([0-9a-f]+)")
+#: How `simaie.aie.bitmap` names a word.
+_WORD = re.compile(r"bitmap 0x([0-9a-f]+)")
 
 #: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
@@ -70,12 +70,12 @@ def op_words(op: Op) -> str:
         words += f" of {op.value}"
     elif op.kind is Kind.BUFFER:
         words += f" := {value_words(op.value.value)}"
-        return words  # the note only says which buffer, which the location says already
+        return words
     elif op.kind is Kind.SPAWN:
         pass  # its value is the started code; its result names the vCPU
     elif op.value is not None:
         words += f" := {value_words(op.value)}" if op.location else f" {value_words(op.value)}"
-    return f"{words} ({clean(op.note)})" if op.note else words
+    return f"{words} ({clean(op.remark)})" if op.remark else words
 
 
 def result_words(event: Event) -> str:
@@ -91,11 +91,11 @@ def result_words(event: Event) -> str:
 
 
 def _bit_words(op: Op, value: Any) -> str:
-    """A word of a bitmap of which one bit was asked for, which the note names: that bit, and the word."""
-    asked, where = _BIT.fullmatch(op.note), _WORD.fullmatch(op.location)
-    if asked is None or where is None or not isinstance(value, int):
+    """A word of a bitmap of which one bit was asked for: that bit, and the word."""
+    where = _WORD.fullmatch(op.location)
+    if op.bit < 0 or where is None or not isinstance(value, int):
         return ""
-    bit, word = int(asked[1]), int(where[1], 16)
+    bit, word = op.bit, int(where[1], 16)
     size = next((size for size in (64, 32) if bit // size == word), None)
     return "" if size is None else f"{value:#x}, {'set' if value >> bit % size & 1 else 'clear'}"
 

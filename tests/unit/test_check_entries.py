@@ -82,8 +82,8 @@ def test_a_physical_granule_is_recognised_by_its_place_in_the_page():
 def aliased(setter, test_bit=5):
     word = HOST.cell("bitmap 0x0", 0)
     tape = Tape().begin("0", setter)
-    tape.op("0", Op(Kind.FETCH, word, function=Function("or 0x20", lambda old: old | 32), note="bit 5"), 0)
-    tape.begin("1", AccessKind.STORE).op("1", Op(Kind.LOAD, word, note=f"bit {test_bit}"), 32)
+    tape.op("0", Op(Kind.FETCH, word, function=Function("or 0x20", lambda old: old | 32), bit=5), 0)
+    tape.begin("1", AccessKind.STORE).op("1", Op(Kind.LOAD, word, bit=test_bit), 32)
     return publish(tape, "1")
 
 

@@ -7,8 +7,9 @@ is a weak initial of it, for then it is explored already, or cannot be performed
 
 from __future__ import annotations
 
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
-from simaie.op import Kind, Op
+from simaie.op import BLOCKING, Kind, Op
 from simaie.protocols import Beginning
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dpor.blocking import bits, stops, waited_for
@@ -21,8 +22,6 @@ from simaie_schedulers.dpor.wakeup_tree import Branch, Last, chain, insert, is_w
 __all__ = ["RaceReversal"]
 
 _PLAIN = Kind.STORE  # loads and stores are always enabled, and do what they are
-_BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
 _STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
 
 
@@ -87,9 +86,9 @@ class RaceReversal:
         enabled: bool | None = True
         if kind > _PLAIN or self._order.world:
             state = (1 << earlier) - 1 | sequence
-            if kind in _UNSURE:
+            if kind in WRITES_IF_IT_SUCCEEDS:
                 wrote = self._state.would_write(actor, op, state)
-            if kind in _BLOCKING or self._order.world:
+            if kind in BLOCKING or self._order.world:
                 enabled = self._state.would_be_enabled(actor, op, self._predicate(op, later), state)
             if enabled is False:
                 return

@@ -2,8 +2,8 @@
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Source sets: a foundation for optimal dynamic partial order reduction"
 (JACM 64(4), 2017; first in POPL 2014), algorithm 2: source sets, sleep sets and wake-up trees. Two executions are
-equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, on what the operations *did*)
-turns one into the other; all of a class have the same values, outcome and findings, so one of them is enough.
+equivalent if swapping adjacent operations that do not conflict (`simaie.dependence.conflict`, on what the operations
+*did*) turns one into the other; all of a class have the same values, outcome and findings, so one of them is enough.
 
 **Guarantee.** When `complete`, no class is missing. One execution of each class was run, none twice, and none was cut
 by a sleep set, where `simaie_schedulers.dpor.partial_state` is exact, that is nearly everywhere. Where it is in doubt a

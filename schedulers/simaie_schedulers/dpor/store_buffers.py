@@ -2,9 +2,9 @@
 
 A buffer is an actor of its own, but it belongs to its vCPU, and the two never race. Ordered of necessity, in every
 execution, are: a store's entry into a buffer before its drain; drains of overlapping stores, in the order of their
-entries; what carries a barrier (`simaie.op.waits_for_drain`) after the drains of all that entered before it; and the
-drains on either side of a store-store fence. Nothing else is: a vCPU's load finds the same value before
-and after its own store drains, so the two commute, and the load conflicts with the drains of others only.
+entries; what carries a barrier (`simaie.dependence.waits_for_drain`) after the drains of all that entered before it;
+and the drains on either side of a store-store fence. Nothing else is: a vCPU's load finds the same value before and
+after its own store drains, so the two commute, and the load conflicts with the drains of others only.
 
 P. Abdulla, S. Aronis, M. Faouzi Atig, B. Jonsson, C. Leonardsson, K. Sagonas, "Stateless model checking for TSO and
 PSO" (TACAS 2015) abstract from drains in the same spirit (chronological traces); these here are plain Mazurkiewicz
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simaie.barrier import Barrier, parse_barrier
-from simaie.op import Kind, Op, Order, buffer_name, conflict, owner_of, waits_for_drain
+from simaie.dependence import conflict, keeps_stores_apart, waits_for_drain
+from simaie.op import Kind, Op, buffer_name, owner_of
 from simaie.trace import Event
 
 if TYPE_CHECKING:
@@ -59,11 +59,9 @@ class StoreBuffers:
             self.left.setdefault(actor, []).append(index)
             self.drains[vcpu] = self.drains.get(vcpu, 0) | 1 << index
         elif op.kind is Kind.BUFFER:
-            self.entered.setdefault(buffer_name(actor, op.note), []).append(index)
-            if op.value.order is Order.RELEASE:
-                self.fences[actor] = self.fences.get(actor, 0) | 1 << index
-        elif op.kind is Kind.FENCE and parse_barrier(op.note) & Barrier.ST_ST:
-            self.fences[actor] = self.fences.get(actor, 0) | 1 << index
+            self.entered.setdefault(buffer_name(actor, op.buffer), []).append(index)
+        if keeps_stores_apart(op):
+            self.fences[vcpu] = self.fences.get(vcpu, 0) | 1 << index
 
     def before(self, event: Event, place: int) -> int:
         """Those events of the same vCPU's other actors that come before `event`, the next, in every execution."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from simaie.dependence import block_of, share_byte
 from simaie.finding import Finding
 from simaie.show.explain.phrases import at, instruction_of, stored_value
 from simaie.show.format import clean, value_words
@@ -27,9 +28,9 @@ def last_writes(trace: Trace) -> Iterator[Left]:
         if not name.startswith("[0x"):
             continue
         address = int(name[1:-1], 16)
-        for step in reversed(trace.ram_writes.get(address >> 3, ())):
+        for step in reversed(trace.ram_writes.get(block_of(address), ())):
             event = trace.events[step]
-            if event.op.address <= address < event.op.address + event.op.width:
+            if share_byte(event.op.address, event.op.width, address, 1):
                 told = f"{name} ends as {instruction_of(event)} left it, which stored {stored_value(event)} {at(step)}"
                 yield Left(told, step, address)
                 break

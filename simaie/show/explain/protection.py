@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
+from simaie.dependence import RELEASES, TAKES
 from simaie.op import Kind
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
 from simaie.show.format import clean, event_words
@@ -21,8 +22,6 @@ _ROLES = {
     "set ": "the set of reservations",
 }
 _LOOKS = (Kind.LOAD, Kind.CAS, Kind.UPDATE)
-_TAKING = (Kind.LOCK, Kind.BEGIN_EXCLUSIVE)
-_RELEASING = (Kind.UNLOCK, Kind.END_EXCLUSIVE)
 #: What a stopped world is called among the locks that a vCPU holds.
 _WORLD = "the stopped world"
 
@@ -37,9 +36,9 @@ def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
         if event.actor != vcpu:
             continue
         name = event.op.location or _WORLD
-        if event.op.kind in _TAKING:
+        if event.op.kind in TAKES:
             held[name] = index
-        elif event.op.kind in _RELEASING:
+        elif event.op.kind in RELEASES:
             held.pop(name, None)
     return held
 
@@ -76,12 +75,12 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
     hurt = trace.events[victim]
     who, what = actor_of(hurt), instruction_of(hurt)
     if at_first:
-        released = _first_of(trace, victim, _RELEASING)
+        released = _first_of(trace, victim, RELEASES)
         return (
             f"{who} {holding(at_first)} when it read {at(victim)}, but let go {at(*released)} before {what} was over: "
             "nothing holds its parts together."
         )
-    taken = _first_of(trace, victim, _TAKING)
+    taken = _first_of(trace, victim, TAKES)
     if taken:
         locked = trace.events[taken[0]]
         act = "stopped the world" if locked.op.kind is Kind.BEGIN_EXCLUSIVE else f"took {clean(locked.op.location)}"
@@ -92,7 +91,7 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
     )
 
 
-def _first_of(trace: Trace, victim: int, kinds: tuple[Kind, ...]) -> tuple[int, ...]:
+def _first_of(trace: Trace, victim: int, kinds: Collection[Kind]) -> tuple[int, ...]:
     """The first step after `victim` at which its own instruction performs an operation of one of `kinds`, if any."""
     instruction = trace.events[victim].instruction
     later = range(victim + 1, len(trace))

@@ -12,6 +12,7 @@ from simaie.check.evidence import owner
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import serializability
 from simaie.check.single_copy import single_copy_atomicity
+from simaie.dependence import overlap
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.show.explain.buffers import Overtaking, overtaken
 from simaie.show.explain.conflicts import single_copy
@@ -113,5 +114,4 @@ def _what(events: Sequence[Event]) -> str:
 
 
 def _conflict(a: Event, b: Event) -> bool:
-    overlap = a.op.address < b.op.address + b.op.width and b.op.address < a.op.address + a.op.width
-    return overlap and (a.writes_ram or b.writes_ram)
+    return overlap(a.op, b.op) and (a.writes_ram or b.writes_ram)

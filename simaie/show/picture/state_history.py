@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from simaie.dependence import READS, STOPS_WORLD
 from simaie.op import Cell, Kind, buffer_name
 from simaie.show.format import clean, is_drain, value_words
 from simaie.show.picture.memory import Memory, accesses_of
@@ -90,13 +91,13 @@ class Places:
         if op.kind is Kind.LOCK or op.kind is Kind.UNLOCK:
             number = self._add(op.cell, Group.LOCK, op.location, _FREE)
             yield from self._set(number, title(event.actor) if op.kind is Kind.LOCK else _FREE)
-        elif op.kind in (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE):
+        elif op.kind in STOPS_WORLD:
             number = self._add("world", Group.LOCK, "the world", "runs")
             stopped = op.kind is Kind.BEGIN_EXCLUSIVE
             yield from self._set(number, f"stopped by {title(event.actor)}" if stopped else "runs")
         elif op.kind is Kind.BUFFER:
             entering = f"{op.location} := {value_words(op.value.value)}"
-            yield from self._buffer(buffer_name(event.actor, op.note), entering)
+            yield from self._buffer(buffer_name(event.actor, op.buffer), entering)
         elif op.cell is not None:
             yield from self._cell(op.cell, event)
         if is_drain(event):
@@ -152,7 +153,7 @@ def _shown(cell: Cell, value: Any) -> str:
 
 def _before(event: Event) -> Any:
     """What the cell of `event`, the first there, held before it."""
-    if event.op.kind in (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.AWAIT):
+    if event.op.kind in READS:
         return event.value
     # A set of reservations begins empty; of anything else that is only written, nothing is known.
     return () if event.op.kind is Kind.UPDATE and event.op.location.startswith("set ") else _Unknown()

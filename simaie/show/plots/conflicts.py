@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from simaie.dependence import overlap
 from simaie.errors import UsageError
 from simaie.op import owner_of
 from simaie.show.format import clean
@@ -39,15 +40,9 @@ def conflicts_of(trace: Trace, granule: int = 16) -> dict[tuple[int, str], tuple
             found[place, vcpu] += 0
             if before is not None and owner_of(before.actor) != vcpu and (before.writes_ram or event.writes_ram):
                 found[place, vcpu] += 1
-                false[place, vcpu] += not _common(before, event)
+                false[place, vcpu] += not overlap(before.op, event.op)
     ranked = sorted(found, key=lambda key: (key[0], structural_order(key[1])))
     return {key: (found[key], false[key]) for key in ranked}
-
-
-def _common(one: Event, other: Event) -> bool:
-    """Whether the two accesses have a byte in common."""
-    a, b = one.op, other.op
-    return a.address < b.address + b.width and b.address < a.address + a.width
 
 
 def plot_conflicts(trace: Trace, *, granule: int = 16) -> Plot:
