@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import msgspec
@@ -26,7 +26,11 @@ __all__ = [
     "Kind",
     "Op",
     "Order",
+    "Role",
     "buffer_name",
+    "cell_name",
+    "device_name",
+    "is_device",
     "owner_of",
 ]
 
@@ -72,23 +76,53 @@ class Order(IntEnum):
     SEQ_CST = 4
 
 
+class Role(StrEnum):
+    """What a cell is for. The value is the word that begins the name of a cell made by its role, see `cell_name`."""
+
+    OTHER = "cell"  # something of the scheme's own
+    LOCK = "lock"  # a mutex
+    ENTRY = "entry"  # no cell, but what a slot leads to: an object with this role and the address of its granule
+    SLOT = "radix"  # a slot of the tree that leads to the entries
+    RESERVATIONS = "set"  # the vCPUs that hold a reservation on a granule
+    BITMAP = "bitmap"  # a word of the bitmap of granules that were used atomically
+    ANNOUNCED = "bm_set"  # whether a granule's bit of the bitmap is known to be set
+    SWITCH = "swp-switch"  # whether plain stores have to look for entries
+    PAGE = "pte"  # an entry of the guest's page table
+
+
+def cell_name(role: Role, address: int) -> str:
+    """The name of the cell that has this role for `address`, as in ``lock 0x1000``."""
+    return f"{role.value} {address:#x}"
+
+
 class Cell:
     """A named piece of the emulator's own shared state; `name` is structural, the same in every execution.
 
     Only a host memory reads or writes `value`; `initial` is the value that it was made with. `guard` names the mutex
-    that must be held for an `UPDATE`.
+    that must be held for an `UPDATE`. role: what it is for. address: the first byte of the granule or page that it
+    belongs to; of a `Role.SLOT` the bits of a granule's number that lead to it, of a `Role.BITMAP` the number of the
+    word; None where it belongs to none.
     """
 
-    __slots__ = ("guard", "initial", "name", "value")
+    __slots__ = ("address", "guard", "initial", "name", "role", "value")
 
-    def __init__(self, name: str, value: Any = None, guard: Cell | None = None) -> None:
-        self.name, self.guard = name, guard
+    def __init__(
+        self,
+        name: str,
+        value: Any = None,
+        guard: Cell | None = None,
+        role: Role = Role.OTHER,
+        address: int | None = None,
+    ) -> None:
+        self.name, self.guard, self.role, self.address = name, guard, role, address
         self.value = self.initial = value
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
 
+#: What the name of a device begins with.
+_DEVICE = "dma"
 #: The name of a predicate that has none: what a guest waits for, in its own code.
 UNTIL = "until"
 
@@ -215,3 +249,12 @@ def owner_of(actor: str) -> str:
     """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
     return actor.partition("~")[0]
 
+
+def device_name(number: int) -> str:
+    """The name of a program's device number `number`."""
+    return f"{_DEVICE}{number}"
+
+
+def is_device(actor: str) -> bool:
+    """Whether an actor is a device of the program, not a vCPU."""
+    return actor.startswith(_DEVICE)

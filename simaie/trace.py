@@ -32,6 +32,8 @@ __all__ = [
     "Outcome",
     "ReservationEnd",
     "Trace",
+    "watched_address",
+    "watched_name",
 ]
 
 
@@ -157,6 +159,16 @@ class Fault(msgspec.Struct, frozen=True):
     step: int
     message: str
     kind: str = "fault"  # or "assertion"
+
+
+def watched_name(address: int) -> str:
+    """The name that a watched place in memory has in an outcome, as in ``[0x1000]``."""
+    return f"[{address:#x}]"
+
+
+def watched_address(name: str) -> int | None:
+    """The address of a watched place in memory by its name in an outcome; None if it names a register."""
+    return int(name[1:-1], 16) if name.startswith("[0x") else None
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 
-from simaie.op import Op
+from simaie.op import Op, Role
 
 __all__ = ["Counts", "place_of"]
 
-#: Entries, bitmaps and locks of a chunk bear its address in their names, e.g. ``lock 0x1000``.
-_ADDRESS = re.compile(r"0x([0-9a-f]+)$")
+_SLOT = Role.SLOT  # looked up once, not per step
 _CHUNK = 16  # bytes
 
 
@@ -19,16 +17,11 @@ def place_of(op: Op) -> str | None:
     """The chunk of guest RAM that `op`, or the cell that it acts on, belongs to; else the cell's name; else None."""
     if op.cell is None:
         return _chunk(op.address) if op.width else None
-    return _place_of_cell(op.cell.name)
+    cell = op.cell
+    return cell.name if cell.address is None or cell.role is _SLOT else _chunk(cell.address)
 
 
-# Both are asked of every operation of every execution; the places of a program are few.
-@functools.lru_cache(maxsize=4096)
-def _place_of_cell(name: str) -> str:
-    found = _ADDRESS.search(name)
-    return _chunk(int(found[1], 16)) if found else name
-
-
+# Asked of every operation of every execution; the places of a program are few.
 @functools.lru_cache(maxsize=4096)
 def _chunk(address: int) -> str:
     return f"{address - address % _CHUNK:#x}"

@@ -10,7 +10,7 @@ finds the answer there: the same instruction has read a word of the bitmap in wh
 from __future__ import annotations
 
 from simaie.host.host import Host, SharedCell
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Function, Kind, Op, Order, Role
 
 __all__ = ["Bitmap"]
 
@@ -48,5 +48,5 @@ class Bitmap:
     def _word(self, number: int) -> SharedCell:
         cell = self._words.get(number)
         if cell is None:
-            cell = self._words[number] = self._host.cell(f"bitmap {number:#x}", 0)
+            cell = self._words[number] = self._host.cell_of(Role.BITMAP, number, 0)
         return cell

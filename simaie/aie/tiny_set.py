@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable
 
 from simaie.host.host import Host
-from simaie.op import Cell
+from simaie.op import Cell, Role
 
 __all__ = ["TinySet"]
 
@@ -19,12 +19,15 @@ Members = tuple[int, ...]
 
 
 class TinySet:
-    """Identities of vCPUs, at most once each, without bound. Hold `guard` for every method."""
+    """Identities of vCPUs, at most once each, without bound, for the granule at `address`.
+
+    Hold `guard` for every method.
+    """
 
     __slots__ = ("cell",)
 
-    def __init__(self, host: Host, name: str, guard: Cell) -> None:
-        self.cell = host.cell(name, (), guard)
+    def __init__(self, host: Host, address: int, guard: Cell) -> None:
+        self.cell = host.cell_of(Role.RESERVATIONS, address, (), guard)
 
     def insert(self, identity: int) -> Awaitable[None]:
         """Make `identity` a member; nothing changes if it is one."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from simaie.dependence import blocks, share_byte
 from simaie.host.ram import Endian
-from simaie.op import Op
+from simaie.op import Op, is_device
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = [
@@ -61,7 +61,7 @@ def intruder(event: Event) -> Intruder:
     instruction = event.instruction
     if instruction is None:
         return Intruder.OTHER
-    if instruction.mnemonic.startswith("dma-"):
+    if is_device(instruction.vcpu):
         return Intruder.DEVICE
     return _BY_ACCESS.get(instruction.access, Intruder.OTHER)
 
@@ -108,7 +108,7 @@ def _bytes(op: Op, value: int, endian: Endian) -> Iterable[tuple[int, int]]:
 
 def instruction_at(instruction: Instruction, address: int) -> str:
     """``vCPU 0's lock xadd [0x1000]``, as the guest addresses it; with the physical address where that is another."""
-    who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
+    who = "device" if is_device(instruction.vcpu) else "vCPU"
     inside = instruction.address <= address < instruction.address + max(instruction.width, 1)
     physical = "" if inside else f" (physical {address:#x})"
     return f"{who} {instruction.vcpu}'s {instruction}{physical}"

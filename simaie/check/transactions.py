@@ -23,6 +23,7 @@ from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import owner
 from simaie.check.exclusives import attempts
 from simaie.dependence import share_byte
+from simaie.op import is_device
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = ["Transaction", "Transactions", "Units", "transactions"]
@@ -50,7 +51,7 @@ class Transaction(msgspec.Struct, eq=False):
         return self.last - self.first >= self.count
 
     def __str__(self) -> str:
-        return f"{'device' if self.vcpu.startswith('dma') else 'vCPU'} {self.vcpu}'s {self.name}"
+        return f"{'device' if is_device(self.vcpu) else 'vCPU'} {self.vcpu}'s {self.name}"
 
 
 class Transactions(msgspec.Struct):

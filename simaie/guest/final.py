@@ -10,6 +10,7 @@ from typing import Any
 
 from simaie.callbacks import decision
 from simaie.errors import GuestError, SimaieError, raised
+from simaie.trace import watched_name
 
 __all__ = ["FinalState", "judge_final"]
 
@@ -37,7 +38,7 @@ class FinalState:
     def read(self, address: int, *, width: int = 4) -> int:
         """The unsigned value of the `width` bytes at `address`."""
         value = self._read(address, width)
-        self._seen[f"[{address:#x}]" + ("" if width == 4 else f"/{width}")] = value
+        self._seen[watched_name(address) + ("" if width == 4 else f"/{width}")] = value
         return value
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
-from simaie.op import Cell, Function, Kind, Op, Order
+from simaie.op import Cell, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
@@ -55,9 +55,12 @@ class SharedCell(Cell):
 
 
 class Mutex(Cell):
-    """A host mutex; `value` is its owner. To lock it is one step, disabled while somebody holds it."""
+    """A host mutex; `value` is its owner. To lock it is one step, disabled while another vCPU holds it."""
 
     __slots__ = ()
+
+    def __init__(self, name: str, address: int | None = None) -> None:
+        super().__init__(name, role=Role.LOCK, address=address)
 
     def lock(self) -> Awaitable[None]:
         """Acquire it."""
@@ -85,9 +88,23 @@ class Host:
     def let_go(self, cpu: VCpu) -> None:
         """An instruction of `cpu` has faulted: what operations it has made and not awaited will never be performed."""
 
-    def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
-        """A fresh cell; `name` must be structural, since it is the cell's identity in traces."""
-        return SharedCell(name, value, guard)
+    def cell(
+        self,
+        name: str,
+        value: Any = None,
+        guard: Cell | None = None,
+        role: Role = Role.OTHER,
+        address: int | None = None,
+    ) -> SharedCell:
+        """A fresh cell; `name` must be structural, since it is the cell's identity in traces.
+
+        role, address: what checkers and pictures know it by, see `simaie.op.Cell`.
+        """
+        return SharedCell(name, value, guard, role, address)
+
+    def cell_of(self, role: Role, address: int, value: Any = None, guard: Cell | None = None) -> SharedCell:
+        """A fresh cell that is named after its role and address."""
+        return self.cell(cell_name(role, address), value, guard, role, address)
 
     @property
     def calls(self) -> SharedCell:
@@ -96,9 +113,9 @@ class Host:
             self._calls = self.cell("calls", 0)
         return self._calls
 
-    def mutex(self, name: str) -> Mutex:
-        """A fresh mutex, free."""
-        return Mutex(name)
+    def mutex(self, name: str, address: int | None = None) -> Mutex:
+        """A fresh mutex, free. address: the first byte of the granule that it protects, if it protects one."""
+        return Mutex(name, address)
 
     def load(self, address: int, width: int, order: Order = _RELAXED) -> Awaitable[int]:
         """Read `width` bytes of RAM at the physical `address`."""

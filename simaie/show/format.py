@@ -7,7 +7,6 @@ the views build `rich.text.Text` only.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from simaie.op import UNTIL, Kind, Op, owner_of, show
@@ -28,9 +27,6 @@ __all__ = [
 _HEXADECIMAL_FROM = 10_000
 #: And from here on an estimate in powers of ten.
 _ROUGH_FROM = 1_000_000
-
-#: How `simaie.aie.bitmap` names a word.
-_WORD = re.compile(r"bitmap 0x([0-9a-f]+)")
 
 #: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
@@ -92,12 +88,10 @@ def result_words(event: Event) -> str:
 
 def _bit_words(op: Op, value: Any) -> str:
     """A word of a bitmap of which one bit was asked for: that bit, and the word."""
-    where = _WORD.fullmatch(op.location)
-    if op.bit < 0 or where is None or not isinstance(value, int):
+    if op.bit < 0 or op.cell is None or not isinstance(value, int):
         return ""
-    bit, word = op.bit, int(where[1], 16)
-    size = next((size for size in (64, 32) if bit // size == word), None)
-    return "" if size is None else f"{value:#x}, {'set' if value >> bit % size & 1 else 'clear'}"
+    size = next((size for size in (64, 32) if op.bit // size == op.cell.address), None)
+    return "" if size is None else f"{value:#x}, {'set' if value >> op.bit % size & 1 else 'clear'}"
 
 
 def event_words(event: Event) -> str:

@@ -9,7 +9,7 @@ from simaie.dependence import block_of, share_byte
 from simaie.finding import Finding
 from simaie.show.explain.phrases import at, instruction_of, stored_value
 from simaie.show.format import clean, value_words
-from simaie.trace import Trace
+from simaie.trace import Trace, watched_address
 
 __all__ = ["Left", "consequence", "last_writes"]
 
@@ -25,9 +25,9 @@ class Left(NamedTuple):
 def last_writes(trace: Trace) -> Iterator[Left]:
     """Of each watched place that was written to, the last write."""
     for name, _ in trace.outcome.items:
-        if not name.startswith("[0x"):
+        address = watched_address(name)
+        if address is None:
             continue
-        address = int(name[1:-1], 16)
         for step in reversed(trace.ram_writes.get(block_of(address), ())):
             event = trace.events[step]
             if share_byte(event.op.address, event.op.width, address, 1):

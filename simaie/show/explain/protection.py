@@ -7,19 +7,19 @@ from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.dependence import RELEASES, TAKES
-from simaie.op import Kind
+from simaie.op import Kind, Role
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
 from simaie.show.format import clean, event_words
 from simaie.trace import Event, Trace
 
 __all__ = ["held_at", "holding", "missing_protection"]
 
-#: What a place of the emulator's own is called in a sentence, by how its name begins.
+#: What a place of the emulator's own is called in a sentence.
 _ROLES = {
-    "radix": "the tree of locks",
-    "bitmap": "the bitmap of used granules",
-    "swp-switch": "the switch that makes plain stores check",
-    "set ": "the set of reservations",
+    Role.SLOT: "the tree of locks",
+    Role.BITMAP: "the bitmap of used granules",
+    Role.SWITCH: "the switch that makes plain stores check",
+    Role.RESERVATIONS: "the set of reservations",
 }
 _LOOKS = (Kind.LOAD, Kind.CAS, Kind.UPDATE)
 #: What a stopped world is called among the locks that a vCPU holds.
@@ -191,5 +191,5 @@ def _changed(trace: Trace, seen: Event, look: int, before: int) -> int | None:
 
 
 def _role(event: Event) -> str:
-    name = event.op.location
-    return next((role for start, role in _ROLES.items() if name.startswith(start)), clean(name))
+    cell = event.op.cell
+    return _ROLES.get(Role.OTHER if cell is None else cell.role, clean(event.op.location))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from simaie.dependence import READS, STOPS_WORLD
-from simaie.op import Cell, Kind, buffer_name
+from simaie.op import Cell, Kind, Role, buffer_name
 from simaie.show.format import clean, is_drain, value_words
 from simaie.show.picture.memory import Memory, accesses_of
 from simaie.show.picture.subject import Subject
@@ -133,10 +133,7 @@ class Places:
 
 
 def _group(cell: Cell) -> Group:
-    """Of a cell of the emulator's, by the name that the module `simaie.aie` gives it."""
-    if cell.name.startswith("set "):
-        return Group.SET
-    return Group.TREE if cell.name.startswith("radix/") else Group.CELL
+    return {Role.RESERVATIONS: Group.SET, Role.SLOT: Group.TREE}.get(cell.role, Group.CELL)
 
 
 class _Unknown:
@@ -146,7 +143,7 @@ class _Unknown:
 def _shown(cell: Cell, value: Any) -> str:
     if isinstance(value, _Unknown):
         return UNKNOWN
-    if cell.name.startswith("bitmap ") and isinstance(value, int):
+    if cell.role is Role.BITMAP and isinstance(value, int):
         return f"{value:#x}"
     return _EMPTY if value == () else value_words(value)
 
@@ -156,7 +153,7 @@ def _before(event: Event) -> Any:
     if event.op.kind in READS:
         return event.value
     # A set of reservations begins empty; of anything else that is only written, nothing is known.
-    return () if event.op.kind is Kind.UPDATE and event.op.location.startswith("set ") else _Unknown()
+    return () if event.op.cell is not None and event.op.cell.role is Role.RESERVATIONS else _Unknown()
 
 
 def _after(event: Event, value: Any) -> Any:
