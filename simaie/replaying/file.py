@@ -21,10 +21,24 @@ from simaie.decision import Choice, Schedule, Switch
 from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
+from simaie.op import Kind
+from simaie.trace import Trace
 
-__all__ = ["CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "load", "save"]
+__all__ = [
+    "VERSION",
+    "CheckerRecord",
+    "MachineRecord",
+    "ProgramRecord",
+    "ReplayFile",
+    "SchedulerRecord",
+    "Step",
+    "load",
+    "save",
+]
 
-VERSION = 1
+#: Version 2 has digests of the form that `simaie.encoding` defines, version 1 had digests of text.
+VERSION = 2
+_READABLE = (1, VERSION)
 #: Far above any execution within the default limits; a larger file is not ours.
 MAX_BYTES = 64 << 20
 
@@ -82,7 +96,10 @@ class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True):
-    """One event: who, which operation, and a digest of the candidates with their operations."""
+    """One event: who, which operation in words, and a digest of the candidates with their operations.
+
+    The words are for people. A local choice has no actor, and the digest is of its value and alternatives.
+    """
 
     actor: str
     op: str
@@ -114,6 +131,14 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def schedule(self) -> Schedule:
         """The decisions."""
         return Schedule(self.switches, self.choices)
+
+    def is_of(self, trace: Trace) -> bool:
+        """Whether `trace` is the recorded execution: by its digest, in a file of version 1 by its actors alone."""
+        if self.version == VERSION:
+            return trace.digest == self.digest
+        return [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE] == [
+            step.actor for step in self.steps if step.actor
+        ]
 
 
 def save(record: ReplayFile, path: Path) -> None:
@@ -154,5 +179,5 @@ def _check_header(path: Path, data: bytes) -> None:
         raise ReplayError(f"{path}: not a replay file, or cut short: {error}") from None
     if header.schema != "simaie-replay":
         raise ReplayError(f"{path}: its schema is {header.schema!r}, not 'simaie-replay'")
-    if header.version != VERSION:
-        raise ReplayError(f"{path}: replay version {header.version}; this simaie reads version {VERSION}")
+    if header.version not in _READABLE:
+        raise ReplayError(f"{path}: replay version {header.version}; this simaie reads versions 1 to {VERSION}")

@@ -88,13 +88,13 @@ def _judging(
 
 def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
     """What no checker can find in a trace alone, since it took a comparison, and what holds of the same execution."""
-    if trace.digest == record.digest:
+    if record.is_of(trace):
         yield from (finding for finding in record.findings if finding.kind == FORBIDDEN_OUTCOME)
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
     scripted: Scheduler = plugins.resolve(plugins.SCHEDULERS, "scripted")(record.schedule, strict=mode == "strict")
-    return Comparing(scripted, record.steps) if mode == "strict" else scripted
+    return Comparing(scripted, record.steps, record.version) if mode == "strict" else scripted
 
 
 def _given(program: Program | str) -> Program:
