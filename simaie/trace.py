@@ -23,6 +23,7 @@ from simaie.op import Function, Kind, Op, show
 
 __all__ = [
     "PENDING",
+    "STUCK",
     "AccessKind",
     "Effect",
     "Ending",
@@ -157,6 +158,10 @@ class Ending(StrEnum):
     STEP_LIMIT = "step-limit"
     THREAD_LIMIT = "thread-limit"
     PRUNED = "pruned"  # the scheduler gave the execution up
+
+
+#: Nothing could take a step any more, though something waits.
+STUCK = frozenset({Ending.DEADLOCK, Ending.LIVELOCK})
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ have the same graph.
 
 Only edges from the last write of a location and from the reads since are made: the others follow from these. So there
 are at most two edges for each access to a location, and everything here is linear in the trace; the length of the
-cycle that is found is the least there is among those of a few dozen starting points.
+cycle that is found is the least there is among those of a few dozen starting points. The edges that are left out may
+make that cycle shorter: they are looked for between the few transactions of the cycle, if it is not too long.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from itertools import islice
 
 import msgspec
 
-from simaie.check.accesses import Late, late_reads
+from simaie.check.accesses import Access, Late, late_reads
 from simaie.check.own_order import own_order
 from simaie.check.transactions import Transactions
-from simaie.dependence import locations
+from simaie.dependence import locations, overlap
 
-__all__ = ["Graph", "components", "conflict_graph", "short_cycle"]
+__all__ = ["Graph", "components", "conflict_graph", "short_cycle", "shorten_cycle"]
 
 #: successors: number of a transaction -> for each that follows, the steps of the two operations.
 Graph = list[dict[int, tuple[int, int]]]
@@ -188,3 +189,50 @@ def _path(node: int, start: int, came_from: dict[int, int]) -> list[int]:
     while path[-1] != start:
         path.append(came_from[path[-1]])
     return path[::-1]
+
+
+#: Late reads by index: for each byte the index of the drain (see `simaie.check.accesses.Late`).
+_Late = dict[int, dict[int, int]]
+
+_LONGEST = 12
+#: Pairs of accesses to look at.
+_BUDGET = 20_000
+
+
+def shorten_cycle(found: Transactions, graph: Graph, cycle: Sequence[int]) -> tuple[Sequence[int], Graph]:
+    """A shortest cycle among the transactions of `cycle`, and a graph that has its edges."""
+    mine = {
+        member: [i for i in range(found.all[member].first, found.all[member].last + 1) if found.of[i] == member]
+        for member in cycle[:_LONGEST]
+    }
+    if len(cycle) > _LONGEST or sum(map(len, mine.values())) ** 2 > _BUDGET:
+        return cycle, graph
+    full: Graph = [{} for _ in graph]
+    late = late_reads(found.accesses, locations(found.accesses)).until
+    for before in cycle:
+        for after in cycle:
+            reason = _direct(found, late, mine[before], mine[after]) if before != after else None
+            if reason is not None:
+                full[before][after] = reason
+            elif after in graph[before]:
+                full[before][after] = graph[before][after]  # by the order within the vCPU
+    return short_cycle(full, sorted(cycle), found), full
+
+
+def _direct(found: Transactions, late: _Late, before: Sequence[int], after: Sequence[int]) -> tuple[int, int] | None:
+    """The steps of the first two accesses of different vCPUs that conflict in that order."""
+    if found.all[found.of[before[0]]].vcpu == found.all[found.of[after[0]]].vcpu:
+        return None
+    for i in before:
+        a = found.accesses[i]
+        for j in after:
+            b = found.accesses[j]
+            if i < j and (a.writes or b.writes) and overlap(a, b) and not (i in late and _is_early(late[i], j, a, b)):
+                return a.step, b.step
+    return None
+
+
+def _is_early(until: dict[int, int], j: int, a: Access, b: Access) -> bool:
+    """Whether access `j`, `b`, comes too early to be after the late read `a` at any byte."""
+    shared = range(max(a.address, b.address), min(a.address + a.width, b.address + b.width))
+    return all(until.get(byte, -1) > j for byte in shared)

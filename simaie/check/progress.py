@@ -17,11 +17,10 @@ from simaie.check.order import canonical_places
 from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Trace
 
 __all__ = ["Wait", "progress", "waits"]
 
-_STUCK = {Ending.DEADLOCK: "deadlock", Ending.LIVELOCK: "livelock"}
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 def progress(trace: Trace) -> Iterable[Finding]:
     """At most one finding, of kind ``deadlock`` or ``livelock``; those of the cycle are named first."""
-    return (_stuck(trace, _STUCK[trace.ending]),) if trace.ending in _STUCK else ()
+    return (_stuck(trace, trace.ending.value),) if trace.ending in STUCK else ()
 
 
 def waits(trace: Trace) -> tuple[Wait, ...]:

@@ -15,8 +15,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-from simaie.engine.actor import Actor
-from simaie.engine.store_buffer import StoreBuffer
+from simaie.engine.actor import Actor, StoreBuffer
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
 from simaie.guest.program import GuestFunction, Program

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
 from simaie.engine.execution import Execution
-from simaie.engine.guests import foreign_await, guest_raised, trio_outside_trio
 from simaie.errors import GuestFault
 from simaie.op import Op
 from simaie.trace import Trace

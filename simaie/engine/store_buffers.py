@@ -6,9 +6,8 @@ choose, made when the first store enters it.
 
 from __future__ import annotations
 
-from simaie.engine.actor import Actor
+from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ActorTable
-from simaie.engine.store_buffer import StoreBuffer
 from simaie.op import Op
 from simaie.protocols import HostMemory
 from simaie.trace import Event

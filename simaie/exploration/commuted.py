@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from simaie.op import Kind, owner_of
 from simaie.predecessors import predecessors
-from simaie.trace import Ending, Event, Trace
+from simaie.trace import STUCK, Ending, Event, Trace
 
 __all__ = ["orders"]
 
@@ -20,7 +20,7 @@ __all__ = ["orders"]
 _MOST_EVENTS = 250
 #: Kinds whose effect depends on more than `conflict` says: reservations, store buffers.
 _NOT_REORDERED = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION, Kind.BUFFER})
-_WHOLE = frozenset({Ending.FINISHED, Ending.DEADLOCK, Ending.LIVELOCK})
+_WHOLE = STUCK | {Ending.FINISHED}
 
 
 def orders(trace: Trace) -> Iterator[list[str]]:

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 from simaie import plugins
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.engine.blame import raised_by
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import SimaieError, UsageError
 from simaie.exploration.consistency import Consistency

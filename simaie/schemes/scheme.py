@@ -258,14 +258,6 @@ class Scheme:
     def _missing(self, what: str) -> Exception:
         return UsageError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
 
-    # -- shared by the schemes ----------------------------------------------------------------
-
-    async def _read_modify_write(self, physical: int, width: int, function: Function) -> int:
-        """Load, compute, store: three things that only a lock around them makes one."""
-        old = await self.host.load(physical, width)
-        await self.host.store(physical, width, function.apply(old))
-        return old
-
 
 def _emitted(barriers: object) -> Barrier:
     if barriers in ("guest", "full"):

@@ -2,6 +2,7 @@
 
 import pytest
 from handmade import Tape, X, Y, found, run
+from scheme_parts import read_modify_write
 
 from simaie.aie.entry import Entry
 from simaie.check import judge
@@ -127,7 +128,7 @@ class Twins(Scheme):
 
     async def atomic_rmw(self, cpu, address, width, function):
         await cpu.local.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await cpu.local.unlock()
         return old
 

@@ -2,6 +2,7 @@
 
 import pytest
 from handmade import Tape, X, found, kinds, run
+from scheme_parts import read_modify_write
 
 from simaie.check import judge
 from simaie.check.invariants import host_operations, unguarded_update
@@ -103,7 +104,7 @@ class Counting(Scheme):
     async def atomic_rmw(self, cpu, address, width, function):
         if self.guarded:
             await self.lock.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await self.count.update("count", lambda value: (value + 1, None))
         if self.guarded:
             await self.lock.unlock()

@@ -1,4 +1,7 @@
-"""Which protection was missing: no lock, one released too early or taken too late, two locks, an outdated check."""
+"""Which protection was missing, and where in the scheme's code to look.
+
+No lock, one released too early or taken too late, two locks, or an outdated check.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
 from simaie.dependence import RELEASES, TAKES
+from simaie.finding import LLSC_LEVELS, Finding
 from simaie.op import Kind, Role
+from simaie.schemes.scheme import Scheme
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
 from simaie.show.format import clean, event_words
-from simaie.trace import Event, Trace
+from simaie.trace import AccessKind, Event, Instruction, Trace
 
-__all__ = ["held_at", "holding", "missing_protection"]
+__all__ = ["BY_HELPERS", "held_at", "helpers", "holding", "missing_protection"]
 
 #: What a place of the emulator's own is called in a sentence.
 _ROLES = {
@@ -193,3 +198,46 @@ def _changed(trace: Trace, seen: Event, look: int, before: int) -> int | None:
 def _role(event: Event) -> str:
     cell = event.op.cell
     return _ROLES.get(Role.OTHER if cell is None else cell.role, clean(event.op.location))
+
+
+#: The findings that are about how single instructions are carried out.
+BY_HELPERS = frozenset({
+    *LLSC_LEVELS, "rmw-atomicity", "single-copy-atomicity", "lock-leak", "locks-per-vcpu", "one-entry-per-granule",
+    "registered-by-atomics", "host-operations", "unguarded-update",
+})  # fmt: skip
+_METHODS = {
+    AccessKind.LOAD: ("load",),
+    AccessKind.STORE: ("store",),
+    AccessKind.PLAIN_RMW: ("load", "store"),
+    AccessKind.ATOMIC: ("atomic_rmw",),
+    AccessKind.LOAD_LINKED: ("load_linked",),
+    AccessKind.STORE_CONDITIONAL: ("store_conditional",),
+}
+
+
+def helpers(trace: Trace, finding: Finding, scheme: type[Scheme] | None) -> str:
+    """``In the scheme's code: AieRfc.atomic_rmw (vCPU 0), AieScheme.store (vCPU 1).``; empty where there is none."""
+    if scheme is None:
+        return ""
+    users: dict[str, dict[str, None]] = {}
+    for step in finding.steps:
+        event = trace.events[step]
+        if event.instruction is not None and intruder(event) is not Intruder.DEVICE:
+            for name in _names(event.instruction, scheme):
+                users.setdefault(name, {})[actor_of(event)] = None
+    told = [f"{name} ({listed(list(whom))})" for name, whom in users.items()]
+    return f"In the scheme's code: {', '.join(told)}." if told else ""
+
+
+def _names(instruction: Instruction, scheme: type[Scheme]) -> Iterator[str]:
+    methods = _METHODS.get(instruction.access, ())
+    if "cmpxchg" in instruction.mnemonic and methods == ("atomic_rmw",) and _definer(scheme, "cmpxchg") is not Scheme:
+        methods = ("cmpxchg",)
+    for method in methods:
+        definer = _definer(scheme, method)
+        if definer is not None:
+            yield f"{definer.__name__}.{method}"
+
+
+def _definer(scheme: type[Scheme], method: str) -> type | None:
+    return next((base for base in scheme.__mro__ if method in vars(base)), None)
