@@ -24,7 +24,6 @@ State: TypeAlias = tuple[tuple[str, int | str | tuple[int, ...]], ...]
 Target: TypeAlias = Union[Program, "LitmusTest", str, os.PathLike[str]]
 
 
-
 def state_text(state: State) -> str:
     """A state on one line."""
     return " ".join(f"{name}={value}" for name, value in state) or "(nothing observed)"
