@@ -145,7 +145,7 @@ def keeps_stores_apart(op: Op) -> bool:
 
 def overlap(a: _Ranged, b: _Ranged) -> bool:
     """Whether two accesses to RAM have a byte in common."""
-    return share_byte(a.address, a.width, b.address, b.width)
+    return a.address < b.address + b.width and b.address < a.address + a.width
 
 
 def share_byte(address: int, width: int, other: int, size: int) -> bool:
