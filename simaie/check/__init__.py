@@ -6,7 +6,7 @@ executions of an exploration give most checkers nothing to do; what it then does
 search of linearizability, which has a limit.
 
 What is found is the same for all executions that differ only in the order of operations that do not conflict, so that
-an exhaustive search may run one of each such class (`simaie.check.order`). Two checkers look at more. Linearizability
+an exhaustive search may run one of each such class (`simaie.predecessors`). Two checkers look at more. Linearizability
 of calls whose ends are no steps says so (`judges_time`, see `simaie.protocols.Checker`), and nothing is then proved
 by a search that runs one order. Starvation looks at the last steps of an execution that a limit cut short,
 and such an execution proves nothing anyhow.
