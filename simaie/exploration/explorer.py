@@ -18,9 +18,9 @@ from simaie.arguments import (
     require_integer,
 )
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.engine.blame import raised_by
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.refusal import raised_by
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency

@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 from simaie.errors import ReplayError, SimaieError, UsageError
 from simaie.guest.program import Program
+from simaie.host.sc import ScMemory
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
+from simaie.replaying.older import trace_of_steps, with_fields
 from simaie.replaying.resolving import machine_in
-from simaie.replaying.steps_trace import trace_of_steps
 from simaie.replaying.trace_record import trace_of
 from simaie.trace import Trace
 
@@ -102,8 +103,9 @@ def while_shown(failure: Failure) -> contextlib.AbstractContextManager[None]:
 def _trace(record: ReplayFile, path: str) -> Trace:
     if record.trace is None:
         return trace_of_steps(record)
-    trace = trace_of(record.trace, record.program.name, record.schedule)
-    if trace.digest != record.digest:
+    held = record.trace if record.exact else with_fields(record.trace)
+    trace = trace_of(held, record.program.name, record.schedule)
+    if not record.is_of(trace):
         raise ReplayError(f"{path}: the trace in it is not that of its digest; it was changed after it was recorded")
     return trace
 
@@ -123,12 +125,25 @@ def _machine(record: ReplayFile) -> Machine:
         return machine_in(record, Path())
     except SimaieError:
         saved = record.machine
-        return Machine(_named(saved.scheme), host=_named(saved.host), endian=saved.endian)
+        return Machine(_named(saved.scheme), host=_named_memory(saved.host), endian=saved.endian)
+
+
+def _named_memory(name: str) -> type[ScMemory]:
+    """A class of host memories that has this name and of which there are no objects."""
+
+    def refuse(*_: Any) -> NoReturn:
+        raise _not_carried(name)
+
+    return type(name, (ScMemory,), {"__init__": refuse})
+
+
+def _not_carried(name: str) -> ReplayError:
+    return ReplayError(f"the recording used the class {name!r}, which no file can carry")
 
 
 def _named(name: str) -> Callable[..., Any]:
     def unknown(*_: Any, **__: Any) -> NoReturn:
-        raise ReplayError(f"the recording used the class {name!r}, which no file can carry")
+        raise _not_carried(name)
 
     unknown.__name__ = name
     unknown.name = name  # type: ignore[attr-defined]  # as a scheme has one
