@@ -1,8 +1,8 @@
-"""Which operations depend on each other: the kinds that matter for it, the places that an operation touches.
+"""The dependence of operations, and the kinds and places that decide it.
 
 Two operations of different actors are dependent if swapping them, as neighbours, may change what they return or the
-state after them. Everything that reorders executions, counts them up to reordering, or judges them independently of
-the order that happened to run uses this one relation. `simaie.predecessors` applies it to a whole execution.
+state after them. All code that reorders executions, counts them up to reordering, or judges them independently of the
+order in which they ran uses this one relation. `simaie.predecessors` applies it to a whole execution.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _Range = tuple[int, int]
 
 
 class _Ranged(Protocol):
-    """Something with a place in RAM: an operation, or an access."""
+    """An operation or access with a place in RAM."""
 
     @property
     def address(self) -> int: ...
@@ -121,10 +121,11 @@ def _conflict_in_place(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
 
 
 def waits_for_drain(op: Op) -> bool:
-    """Whether a vCPU performs `op` only when its own store buffers are empty: what carries a barrier on real hosts.
+    """Whether a vCPU performs `op` only when its own store buffers are empty, since it carries a barrier on real hosts.
 
-    That is whatever is locked, starts or ends a thread, or stops the world, an unbuffered store, a sequentially
-    consistent load (as the LDAR of Armv8, here also after plain stores), and a fence that keeps loads behind stores.
+    That holds for locked operations, for operations that start or end a thread or stop the world, for an unbuffered
+    store, for a sequentially consistent load (as the LDAR of Armv8, here also after plain stores), and for a fence that
+    keeps loads after stores.
     """
     if op.kind in _SYNCHRONISES:
         return True
@@ -134,7 +135,7 @@ def waits_for_drain(op: Op) -> bool:
 
 
 def keeps_stores_apart(op: Op) -> bool:
-    """Whether the vCPU's stores behind `op` drain only after those before it; `op` itself counts as behind."""
+    """Whether stores of the vCPU after `op` drain only after those before it; `op` itself counts as after."""
     if op.kind is Kind.FENCE:
         return bool(op.orders & Barrier.ST_ST)
     return op.kind is Kind.BUFFER and op.value.order is Order.RELEASE
@@ -154,17 +155,17 @@ def share_byte(address: int, width: int, other: int, size: int) -> bool:
 
 
 def block_of(address: int) -> int:
-    """The number of the aligned 8-byte block of RAM that `address` lies in."""
+    """Return the number of the aligned 8-byte block of RAM that contains `address`."""
     return address >> 3
 
 
 def blocks(address: int, width: int) -> range:
-    """The numbers of the aligned 8-byte blocks that `width` bytes at `address` lie in."""
+    """Return the numbers of the aligned 8-byte blocks that contain any of the `width` bytes at `address`."""
     return range(address >> 3, (address + width - 1 >> 3) + 1)
 
 
 def places(op: Op) -> Iterator[Hashable]:
-    """What `op` touches, by names that are the same in every execution: cells, 8-byte blocks of RAM, `THREADS`.
+    """Yield what `op` touches, by names that are the same in every execution: cells, 8-byte blocks of RAM, `THREADS`.
 
     Two operations that touch a common place may still access different bytes of a block.
     """
@@ -178,10 +179,10 @@ def places(op: Op) -> Iterator[Hashable]:
 
 
 def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
-    """Map (address, width) of each access to the locations that it touches, numbered from 0.
+    """Return the map from (address, width) of each access to the locations that it touches, numbered from 0.
 
-    A location is a maximal set of bytes that are always accessed together: where accesses of several sizes overlap,
-    every byte is one of its own.
+    A *location* is a maximal set of bytes that are always accessed together; if accesses of several sizes overlap, each
+    byte is a separate location.
     """
     ranges = sorted({(access.address, access.width) for access in accesses})
     numbers = count()
@@ -199,7 +200,7 @@ def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
 
 
 def _numbered(cluster: list[_Range], end: int, numbers: Iterator[int]) -> dict[_Range, tuple[int, ...]]:
-    """The locations of ranges that overlap: one if all are the same range, else one for each byte."""
+    """Return the locations of overlapping ranges: one if all ranges are equal, else one for each byte."""
     if len(cluster) == 1:
         return {cluster[0]: (next(numbers),)}
     first = cluster[0][0]

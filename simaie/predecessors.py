@@ -1,9 +1,10 @@
-"""Which earlier steps of an execution each step depends on, by the relation of `simaie.dependence`.
+"""The earlier steps of an execution on which each step depends, by the relation of `simaie.dependence`.
 
-Dependent are conflicting operations, the steps of one actor, a SPAWN and the first step of what it starts, and what a
-vCPU's store buffers order: a store enters a buffer before it drains, drains of overlapping stores keep the order in
-which the stores entered, what waits for the buffers comes after the drains, and no drain overtakes a store-store
-fence. A vCPU's own load and its own drain are independent: the load finds the same value before and after.
+Dependent operations are conflicting operations, the steps of one actor, a SPAWN and the first step of what it starts,
+and what a vCPU's store buffers order: a store enters a buffer before it drains; drains of overlapping stores keep the
+order in which the stores entered; an operation that waits for the buffers comes after the drains; and no drain
+overtakes a store-store fence. A vCPU's own load and its own drain are independent: the load finds the same value before
+and after.
 
 Two executions are equivalent if swapping adjacent independent operations turns one into the other. They have the same
 predecessors, up to the numbers of the steps.
@@ -35,15 +36,15 @@ _LOAD_LINKED, _STORE_CONDITIONAL, _SPAWN, _BUFFER = (
 
 
 def predecessors(events: Sequence[Event]) -> Iterator[list[int]]:
-    """For each step in turn, the earlier steps that it directly follows; every other dependence follows from these.
+    """Yield for each step in turn the earlier steps that it directly follows; all other dependences follow from these.
 
-    The step before it of its own actor is among them, and may be named more than once.
+    The previous step of its own actor is among them; a step may be listed more than once.
     """
     return _Sweep(events).run()
 
 
 def causal_past(before: Sequence[Iterable[int]], steps: Iterable[int]) -> set[int]:
-    """`steps`, and all that comes before any of them by their predecessors `before`."""
+    """Return `steps` and all steps that come before any of them, by the predecessors `before` of each step."""
     found: set[int] = set()
     pending = list(steps)
     while pending:
@@ -55,7 +56,7 @@ def causal_past(before: Sequence[Iterable[int]], steps: Iterable[int]) -> set[in
 
 
 def drains_of(events: Iterable[Event]) -> dict[int, int]:
-    """Map the step at which a store entered its store buffer to the step at which it drained, if it did."""
+    """Return the map from the step at which a store entered its buffer to the step of its drain, if it drained."""
     waiting: dict[str, list[int]] = {}
     found: dict[int, int] = {}
     for step, event in enumerate(events):
@@ -68,7 +69,7 @@ def drains_of(events: Iterable[Event]) -> dict[int, int]:
 
 
 def _ranges(events: Sequence[Event]) -> Iterable[Op]:
-    """Operations that access each range of RAM that any of `events` does."""
+    """Return one operation for each range of RAM that any of `events` accesses."""
     found: dict[tuple[int, int], Op] = {}
     for event in events:
         op = event.op
@@ -80,7 +81,7 @@ def _ranges(events: Sequence[Event]) -> Iterable[Op]:
 
 
 class _Place(msgspec.Struct):
-    """The last write, by whom, and the last write by another vCPU before it; -1 if none. readers: since, by actor."""
+    """A location: its last write, that write's vCPU, the last write by another vCPU before (-1: none), reads since."""
 
     write: int = -1
     vcpu: str = ""
@@ -89,13 +90,13 @@ class _Place(msgspec.Struct):
 
 
 class _Sweep:
-    """Goes through the events once; see `predecessors`."""
+    """One pass over the events; see `predecessors`."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
         self._locations = locations(_ranges(events))
         self._places: dict[Hashable, _Place] = {}
-        self._last: dict[str, int] = {}  # of each actor
+        self._last: dict[str, int] = {}  # by actor
         self._spawned: dict[str, int] = {}
         self._world = -1
         self._reserved: dict[str, Op] = {}
@@ -127,7 +128,7 @@ class _Sweep:
             yield after
 
     def _places_of(self, actor: str, op: Op) -> Iterable[Hashable]:
-        """The cells and locations that an operation touches, each once."""
+        """Return the cells and locations that an operation touches, each once."""
         if op.cell is not None:
             return (op.cell,)
         kind = op.kind
@@ -140,7 +141,7 @@ class _Sweep:
             self._reserved[actor] = op
         elif kind is _STORE_CONDITIONAL:
             linked = self._reserved.pop(actor, None)
-            if linked is not None and op.expected is None:  # writes to all that was reserved decide whether it stores
+            if linked is not None and op.expected is None:  # writes to the reserved bytes decide whether it stores
                 parts = (op, *linked.places)
         found: dict[Hashable, None] = {}
         for part in parts:
@@ -151,7 +152,7 @@ class _Sweep:
         return found
 
     def _touch(self, name: Hashable, step: int, actor: str, vcpu: str, wrote: bool, after: list[int]) -> None:
-        """Add to `after` what a step at a place follows, and take note of the step."""
+        """Add to `after` the steps that a step at a place must follow, and record the step."""
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = _Place()
@@ -175,7 +176,7 @@ class _Sweep:
 
 
 class _Buffers:
-    """What the store buffers of each vCPU order."""
+    """The order that the store buffers of each vCPU impose."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._entries = {drain: entry for entry, drain in drains_of(events).items()}
@@ -183,7 +184,7 @@ class _Buffers:
         self._fences: dict[str, list[int]] = {}  # by vCPU
 
     def before(self, step: int, event: Event, vcpu: str) -> list[int]:
-        """What a step follows because of its vCPU's store buffers."""
+        """Return the steps that a step must follow because of its vCPU's store buffers, and record the step."""
         if event.actor != vcpu:
             return self._before_drain(step, event.actor, vcpu)
         if keeps_stores_apart(event.op):

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from simaie.strategies.instructions import kinds_of, table_of, widths_of
-
 from exhaustive.programs import GuestThread
 from simaie.errors import GuestFault
 from simaie.guest.code import Ins, ins
+from simaie.guest.forms import kinds_of, table_of, widths_of
 from simaie.guest.isa import isa_class
 from simaie.guest.program import FinalState, Program
 from simaie.host.pages import PAGE_SIZE, Page

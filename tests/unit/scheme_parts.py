@@ -1,4 +1,4 @@
-"""What the schemes of the tests are made of."""
+"""Parts of the schemes in the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["read_modify_write"]
 
 
 async def read_modify_write(scheme: Scheme, physical: int, width: int, function: Function) -> int:
-    """Load, compute, store: three things that only a lock around them makes one."""
+    """Load, compute, store: three steps, which only a lock around them makes atomic."""
     old = await scheme.host.load(physical, width)
     await scheme.host.store(physical, width, function.apply(old))
     return old
