@@ -21,6 +21,7 @@ from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.blame import raised_by
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
+from simaie.engine.passing import PASSING
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
@@ -205,6 +206,8 @@ class Exploration:
                 self._checkers_runner.require_answers()
         except SimaieError as error:
             self._tell(error)
+            raise
+        except PASSING:
             raise
         except BaseException as error:
             blamed = raised_by(self.scheduler, error)
