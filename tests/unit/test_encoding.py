@@ -8,7 +8,7 @@ import pytest
 
 from simaie.barrier import Barrier
 from simaie.encoding import digest_of, plain, plain_op
-from simaie.op import Cell, Function, Kind, Op, Order
+from simaie.op import Cell, Function, Kind, Op, Order, Role
 
 VALUES = [None, 0, -1, 1 << 63, 1 << 64, (1 << 128) - 1, -(1 << 63) - 1, "0", "0x0", (), (0,), print]
 STORE = Op(Kind.STORE, None, 0x10, 4, 1)
@@ -59,3 +59,9 @@ def test_values_of_every_kind_have_digests_of_their_own(value):
 def test_digests_of_today_are_those_of_tomorrow():
     assert digest_of([[plain_op(op) for op in OPS]], 8) == "d0a722411c63eeff"
     assert plain(True) == 1
+
+
+def test_a_member_of_an_enumeration_counts_as_its_value():
+    assert plain(Kind.LOAD) == int(Kind.LOAD)
+    assert plain(Role.LOCK) == "lock"
+    assert type(plain(Role.LOCK)) is str
