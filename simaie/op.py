@@ -1,4 +1,4 @@
-"""What a vCPU asks of the host: operations, the cells they touch, and when two of them conflict.
+"""What a vCPU asks of the host: operations, and the cells they touch.
 
 An `Op` is one indivisible access to shared host state, and *the* scheduling point: awaiting one
 announces it and parks the vCPU until the scheduler picks it. Everything shared is either a byte range of guest
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import msgspec
 
-from simaie.barrier import Barrier, parse_barrier
+from simaie.barrier import Barrier
 
 __all__ = [
     "BLOCKING",
@@ -26,11 +26,12 @@ __all__ = [
     "Kind",
     "Op",
     "Order",
+    "Role",
     "buffer_name",
-    "conflict",
+    "cell_name",
+    "device_name",
+    "is_device",
     "owner_of",
-    "waits_for_drain",
-    "writes",
 ]
 
 
@@ -62,15 +63,7 @@ class Kind(IntEnum):
 
 FIRST_SPECIAL = Kind.LOCK
 BLOCKING = frozenset({Kind.LOCK, Kind.AWAIT, Kind.BEGIN_EXCLUSIVE, Kind.JOIN})
-_ALWAYS_WRITE = frozenset(
-    {Kind.STORE, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE, Kind.LOCK, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT}
-)
-_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_EXCLUSIVE = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL})
-_ELSEWHERE = frozenset({*_WORLD, *_EXCLUSIVE, Kind.AWAIT})  # may touch more than the operation's own place
-_THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
-_LOCKED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL, Kind.LOCK, Kind.UNLOCK})
-_SYNCHRONISING = frozenset({*_LOCKED, *_WORLD, Kind.SPAWN, Kind.EXIT, Kind.STORE})
+_EXCLUSIVE = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
 
 
 class Order(IntEnum):
@@ -83,23 +76,53 @@ class Order(IntEnum):
     SEQ_CST = 4
 
 
+class Role(StrEnum):
+    """What a cell is for. The value is the word that begins the name of a cell made by its role, see `cell_name`."""
+
+    OTHER = "cell"  # something of the scheme's own
+    LOCK = "lock"  # a mutex
+    ENTRY = "entry"  # no cell, but what a slot leads to: an object with this role and the address of its granule
+    SLOT = "radix"  # a slot of the tree that leads to the entries
+    RESERVATIONS = "set"  # the vCPUs that hold a reservation on a granule
+    BITMAP = "bitmap"  # a word of the bitmap of granules that were used atomically
+    ANNOUNCED = "bm_set"  # whether a granule's bit of the bitmap is known to be set
+    SWITCH = "swp-switch"  # whether plain stores have to look for entries
+    PAGE = "pte"  # an entry of the guest's page table
+
+
+def cell_name(role: Role, address: int) -> str:
+    """The name of the cell that has this role for `address`, as in ``lock 0x1000``."""
+    return f"{role.value} {address:#x}"
+
+
 class Cell:
     """A named piece of the emulator's own shared state; `name` is structural, the same in every execution.
 
     Only a host memory reads or writes `value`; `initial` is the value that it was made with. `guard` names the mutex
-    that must be held for an `UPDATE`.
+    that must be held for an `UPDATE`. role: what it is for. address: the first byte of the granule or page that it
+    belongs to; of a `Role.SLOT` the bits of a granule's number that lead to it, of a `Role.BITMAP` the number of the
+    word; None where it belongs to none.
     """
 
-    __slots__ = ("guard", "initial", "name", "value")
+    __slots__ = ("address", "guard", "initial", "name", "role", "value")
 
-    def __init__(self, name: str, value: Any = None, guard: Cell | None = None) -> None:
-        self.name, self.guard = name, guard
+    def __init__(
+        self,
+        name: str,
+        value: Any = None,
+        guard: Cell | None = None,
+        role: Role = Role.OTHER,
+        address: int | None = None,
+    ) -> None:
+        self.name, self.guard, self.role, self.address = name, guard, role, address
         self.value = self.initial = value
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
 
+#: What the name of a device begins with.
+_DEVICE = "dma"
 #: The name of a predicate that has none: what a guest waits for, in its own code.
 UNTIL = "until"
 
@@ -116,9 +139,10 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the STORE that a BUFFER
     keeps for later, or the several loads that an AWAIT stands for (it then has no place of its own, and its predicate
-    gets the tuple of their values). note: for people; of a FENCE the orders it keeps, of a BUFFER which buffer it is.
-    expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see `reserved`. function: what a FETCH,
-    UPDATE or AWAIT applies.
+    gets the tuple of their values). expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see
+    `reserved`. function: what a FETCH, UPDATE or AWAIT applies. note: for people. orders: what a FENCE keeps.
+    buffer: which of its vCPU's store buffers a BUFFER enters. bit: the number of the bit that an access to a bitmap is
+    about, counted from the bitmap's first word; -1 for other accesses.
     """
 
     kind: Kind
@@ -130,6 +154,9 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     function: Function | None = None
     order: Order = Order.RELAXED
     note: str = ""
+    orders: Barrier = Barrier.NONE
+    buffer: str = ""
+    bit: int = -1
 
     def __await__(self) -> Generator[Op, Any, Any]:
         """Announce this operation to the engine; the value it sends back is the operation's result."""
@@ -188,9 +215,16 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
             parts.append(self.function.name)
         elif self.value is not None:
             parts.append(show(self.value))
-        if self.note:
-            parts.append(f"({self.note})")
+        if self.remark:
+            parts.append(f"({self.remark})")
         return " ".join(parts)
+
+    @property
+    def remark(self) -> str:
+        """What else there is to say of it, in words: the orders of a FENCE, the bit of a bitmap, else its note."""
+        if self.orders:
+            return self.orders.text
+        return f"bit {self.bit}" if self.bit >= 0 else self.note
 
 
 def show(value: Any) -> str:
@@ -202,29 +236,6 @@ def show(value: Any) -> str:
     if isinstance(value, tuple):
         return "{" + ", ".join(show(part) for part in value) + "}"
     return str(getattr(value, "name", type(value).__name__))
-
-
-def writes(op: Op, value: Any) -> bool:
-    """Whether `op`, having returned `value`, changed shared state: a failed CAS or store-conditional is a read."""
-    kind = op.kind
-    if kind in _ALWAYS_WRITE:
-        return True
-    if kind is Kind.CAS:
-        return bool(value == op.expected)
-    return kind is Kind.STORE_CONDITIONAL and value == 1
-
-
-def waits_for_drain(op: Op) -> bool:
-    """Whether a vCPU performs `op` only when its own store buffers are empty: what carries a barrier on real hosts.
-
-    That is whatever is locked, starts or ends a thread, or stops the world, an unbuffered store, a sequentially
-    consistent load (as the LDAR of Armv8, here also after plain stores), and a fence that keeps loads behind stores.
-    """
-    if op.kind in _SYNCHRONISING:
-        return True
-    if op.kind is Kind.FENCE:
-        return bool(parse_barrier(op.note) & Barrier.ST_LD)
-    return op.kind is Kind.LOAD and op.order is Order.SEQ_CST
 
 
 @functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
@@ -239,27 +250,11 @@ def owner_of(actor: str) -> str:
     return actor.partition("~")[0]
 
 
-def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
-    """Whether two operations of different actors are dependent: they touch a common place and one writes it.
-
-    This is the one dependence relation of simaie: swapping two adjacent operations that do not conflict
-    changes neither what they return nor the state after them. Stop-the-world operations conflict with everything,
-    thread operations with each other (identities are handed out and taken back).
-    """
-    if a.kind in _ELSEWHERE or b.kind in _ELSEWHERE:
-        if a.kind in _WORLD or b.kind in _WORLD:
-            return True
-        return any(
-            _overlap(x, a_writes and x is a, y, b_writes and y is b) for x in a.places for y in b.places
-        )
-    return _overlap(a, a_writes, b, b_writes)
+def device_name(number: int) -> str:
+    """The name of a program's device number `number`."""
+    return f"{_DEVICE}{number}"
 
 
-def _overlap(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
-    if not (a_writes or b_writes):
-        return False
-    if a.cell is not None or b.cell is not None:
-        return a.cell is b.cell
-    if a.width and b.width:
-        return a.address < b.address + b.width and b.address < a.address + a.width
-    return a.kind in _THREADS and b.kind in _THREADS
+def is_device(actor: str) -> bool:
+    """Whether an actor is a device of the program, not a vCPU."""
+    return actor.startswith(_DEVICE)

@@ -6,7 +6,6 @@ equal digests mean equal executions, in any process and on either driver.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -18,10 +17,13 @@ import msgspec
 from simaie import plugins
 from simaie.block import Block, Call
 from simaie.decision import Schedule
-from simaie.op import Function, Kind, Op, show, writes
+from simaie.dependence import READS, blocks, writes
+from simaie.encoding import Plain, digest_of, plain, plain_op
+from simaie.op import Function, Kind, Op, show
 
 __all__ = [
     "PENDING",
+    "STUCK",
     "AccessKind",
     "Effect",
     "Ending",
@@ -31,10 +33,11 @@ __all__ = [
     "Outcome",
     "ReservationEnd",
     "Trace",
+    "watched_address",
+    "watched_name",
 ]
 
 
-_READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once, not per event
 _MUTEX = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.UPDATE})
 
@@ -127,12 +130,19 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def reads_ram(self) -> bool:
         """Whether it read guest RAM."""
-        return self.op.width > 0 and self.op.kind in _READING
+        return self.op.width > 0 and self.op.kind in READS
 
     @property
     def writes_ram(self) -> bool:
         """Whether it wrote guest RAM."""
         return self.op.width > 0 and writes(self.op, self.value)
+
+    @property
+    def form(self) -> Plain:
+        """The event as plain data; see `simaie.encoding`. Equal forms mean equal events, in any process."""
+        instruction = self.instruction
+        number = -1 if instruction is None else instruction.number
+        return number, self.actor, plain_op(self.op), plain(self.value)
 
     def __str__(self) -> str:
         result = "" if self.value is None else f" = {show(self.value)}"
@@ -150,6 +160,10 @@ class Ending(StrEnum):
     PRUNED = "pruned"  # the scheduler gave the execution up
 
 
+#: Nothing could take a step any more, though something waits.
+STUCK = frozenset({Ending.DEADLOCK, Ending.LIVELOCK})
+
+
 class Fault(msgspec.Struct, frozen=True):
     """What ended a vCPU early, before event number `step`: a guest fault that nobody handled, or a failed assertion."""
 
@@ -157,6 +171,16 @@ class Fault(msgspec.Struct, frozen=True):
     step: int
     message: str
     kind: str = "fault"  # or "assertion"
+
+
+def watched_name(address: int) -> str:
+    """The name that a watched place in memory has in an outcome, as in ``[0x1000]``."""
+    return f"[{address:#x}]"
+
+
+def watched_address(name: str) -> int | None:
+    """The address of a watched place in memory by its name in an outcome; None if it names a register."""
+    return int(name[1:-1], 16) if name.startswith("[0x") else None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -172,18 +196,8 @@ class Outcome(msgspec.Struct, frozen=True):
         return dict(self.items)
 
     def __str__(self) -> str:
-        return self._text(_HEXADECIMAL_FROM) or "(nothing observed)"
-
-    @property
-    def identity(self) -> str:
-        """The outcome as digests count it, whatever `str` makes of it for a reader."""
-        return self._text(None) or "(nothing observed)"
-
-    def _text(self, hexadecimal_from: int | None) -> str:
-        return " ".join(
-            f"{name}={value if hexadecimal_from is None or abs(value) < hexadecimal_from else hex(value)}"
-            for name, value in self.items
-        )
+        items = [f"{name}={value if abs(value) < _HEXADECIMAL_FROM else hex(value)}" for name, value in self.items]
+        return " ".join(items) or "(nothing observed)"
 
 
 class Trace:
@@ -288,7 +302,7 @@ class Trace:
         for index, event in enumerate(self.events):
             op = event.op
             if op.width and op.kind is not _LOAD and (op.kind is _STORE or writes(op, event.value)):
-                for block in range(op.address >> 3, (op.address + op.width - 1 >> 3) + 1):
+                for block in blocks(op.address, op.width):
                     found.setdefault(block, []).append(index)
         return found
 
@@ -326,18 +340,20 @@ class Trace:
 
     @cached_property
     def digest(self) -> str:
-        """128 bits of BLAKE2b over every event, block, the ending and the outcome, in hexadecimal."""
-        state = hashlib.blake2b(digest_size=16)
-        for event in self.events:
-            number = -1 if event.instruction is None else event.instruction.number
-            state.update(f"{number} {event}\n".encode())
-        for block in self.blocks:
-            said = (show(block.args), block.completed and show(block.result)) if isinstance(block, Call) else ()
-            state.update(f"{block.vcpu} {block.name} {block.first} {said}\n".encode())
+        """128 bits over every event, block, the ending and the outcome, in hexadecimal; see `simaie.encoding`."""
+        blocks = [
+            (block.vcpu, block.name, block.first, _call_form(block) if isinstance(block, Call) else None)
+            for block in self.blocks
+        ]
         # Without their messages: pytest words the assertions of a guest anew.
         faults = [(fault.vcpu, fault.step, fault.kind) for fault in self.faults]
-        state.update(f"{self.ending} {self.outcome.identity} {faults}".encode())
-        return state.hexdigest()
+        outcome = [(name, plain(value)) for name, value in self.outcome.items]
+        events = [event.form for event in self.events]
+        return digest_of((events, blocks, self.ending.value, outcome, faults), 16)
+
+
+def _call_form(call: Call) -> Plain:
+    return plain(call.args), call.completed, plain(call.result) if call.completed else None
 
 
 def _indirect(events: Sequence[Event]) -> list[Event]:

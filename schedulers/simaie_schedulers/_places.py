@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 
-from simaie.op import Op
+from simaie.op import Op, Role
 
 __all__ = ["Counts", "place_of"]
 
-#: The names of entries, bitmaps and locks of a chunk end in its address, e.g. ``lock 0x1000``.
-_ADDRESS = re.compile(r"0x([0-9a-f]+)$")
+_SLOT = Role.SLOT  # looked up once, not per step
 _CHUNK = 16  # bytes
 
 
@@ -19,16 +17,11 @@ def place_of(op: Op) -> str | None:
     """Return the place of `op`: the chunk of guest RAM of it or of its cell, else the cell's name, else None."""
     if op.cell is None:
         return _chunk(op.address) if op.width else None
-    return _place_of_cell(op.cell.name)
+    cell = op.cell
+    return cell.name if cell.address is None or cell.role is _SLOT else _chunk(cell.address)
 
 
-# Both functions run for every operation of every execution, but a program has few places.
-@functools.lru_cache(maxsize=4096)
-def _place_of_cell(name: str) -> str:
-    found = _ADDRESS.search(name)
-    return _chunk(int(found[1], 16)) if found else name
-
-
+# Asked of every operation of every execution; the places of a program are few.
 @functools.lru_cache(maxsize=4096)
 def _chunk(address: int) -> str:
     return f"{address - address % _CHUNK:#x}"

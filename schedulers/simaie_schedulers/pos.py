@@ -12,14 +12,15 @@ enabled it.
 
 from __future__ import annotations
 
-from simaie.op import Kind, Op, conflict, writes
+from simaie.dependence import conflict, may_write
+from simaie.op import Kind
 from simaie.prng import Random
 from simaie.protocols import Candidate, ExecutionInfo, Offer
 from simaie_schedulers.fair import FairScheduler
 
 __all__ = ["Pos"]
 
-_LOAD, _STORE, _CAS, _LOCK = Kind.LOAD, Kind.STORE, Kind.CAS, Kind.LOCK  # looked up once, not per step
+_LOCK = Kind.LOCK  # looked up once, not per step
 
 
 class Pos(FairScheduler):
@@ -69,21 +70,13 @@ class Pos(FairScheduler):
         del priority[chosen.name]
         if op.cell is None and not op.width and op.kind < _LOCK:
             return  # touches nothing
-        op_writes = _may_write(op)
+        op_writes = may_write(op)
         for other in candidates:
             if other is not chosen:
                 pending = other.op
-                if conflict(op, op_writes, pending, _may_write(pending)):
+                if conflict(op, op_writes, pending, may_write(pending)):
                     del priority[other.name]
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return one of the `arity` alternatives, uniformly."""
         return self._random.below(arity)
-
-
-def _may_write(op: Op) -> bool:
-    """Whether `op` may turn out to be a write."""
-    kind = op.kind
-    if kind is _LOAD or kind is _STORE:
-        return kind is _STORE
-    return writes(op, op.expected if kind is _CAS else 1)

@@ -3,14 +3,14 @@
 The hash is the low bits of the granule number, so distant granules share a bit. A false positive costs a needless lock
 and possibly a needless entry. A false negative is possible only before the granule's registration.
 
-The operations carry the bit's number as their note (``bit 5``). A checker that asks why a plain store created an entry
+The operations carry the bit's number (`simaie.op.Op.bit`). A checker that asks why a plain store created an entry
 looks there: the same instruction has read a word of the bitmap in which that bit was set.
 """
 
 from __future__ import annotations
 
 from simaie.host.host import Host, SharedCell
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Function, Kind, Op, Order, Role
 
 __all__ = ["Bitmap"]
 
@@ -43,17 +43,17 @@ class Bitmap:
         """Set the bit of granule number `granule`, in one atomic step."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
         function = Function(f"or {1 << bit:#x}", lambda old: old | 1 << bit)
-        note = f"bit {self.bit_of(granule)}"
-        await Op(_FETCH, self._word(word), function=function, order=Order.SEQ_CST, note=note)
+        cell = self._word(word)
+        await Op(_FETCH, cell, function=function, order=Order.SEQ_CST, bit=self.bit_of(granule))
 
     async def test(self, granule: int) -> bool:
         """Whether the bit of granule number `granule` is set: one plain load, with no barrier."""
         word, bit = divmod(self.bit_of(granule), self._word_bits)
-        value: int = await Op(_LOAD, self._word(word), note=f"bit {self.bit_of(granule)}")
+        value: int = await Op(_LOAD, self._word(word), bit=self.bit_of(granule))
         return bool(value >> bit & 1)
 
     def _word(self, number: int) -> SharedCell:
         cell = self._words.get(number)
         if cell is None:
-            cell = self._words[number] = self._host.cell(f"bitmap {number:#x}", 0)
+            cell = self._words[number] = self._host.cell_of(Role.BITMAP, number, 0)
         return cell

@@ -1,13 +1,14 @@
 """The entry that the radix tree holds for a granule: its lock, and the extra state of one of the two designs.
 
-`address` is the granule's first byte: guest-virtual in user mode, physical in full-system mode. The lock is named after
-it (``lock 0x1000``), so that a trace tells which granule an operation concerns.
+`address` is the granule's first byte: guest-virtual in user mode, physical in full-system mode. The lock
+(``lock 0x1000``) has this address too, so that a trace tells which granule an operation concerns.
 """
 
 from __future__ import annotations
 
 from simaie.aie.tiny_set import TinySet
 from simaie.host.host import Host
+from simaie.op import Role, cell_name
 
 __all__ = ["Entry", "OwnedEntry", "RegisteredEntry"]
 
@@ -22,10 +23,12 @@ class Entry:
 
     __slots__ = ("address", "lock", "name")
 
+    role = Role.ENTRY
+
     def __init__(self, host: Host, address: int) -> None:
         self.address = address
-        self.name = f"entry {address:#x}"
-        self.lock = host.mutex(f"lock {address:#x}")
+        self.name = cell_name(self.role, address)
+        self.lock = host.mutex(cell_name(Role.LOCK, address), address)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -42,7 +45,7 @@ class OwnedEntry(Entry):
 
     def __init__(self, host: Host, address: int) -> None:
         super().__init__(host, address)
-        self.owners = TinySet(host, f"set {address:#x}", self.lock)
+        self.owners = TinySet(host, address, self.lock)
 
 
 class RegisteredEntry(Entry):
@@ -56,4 +59,4 @@ class RegisteredEntry(Entry):
 
     def __init__(self, host: Host, address: int) -> None:
         super().__init__(host, address)
-        self.bm_set = host.cell(f"bm_set {address:#x}", False, self.lock)
+        self.bm_set = host.cell_of(Role.ANNOUNCED, address, False, self.lock)

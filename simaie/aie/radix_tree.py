@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from simaie import plugins
 from simaie.errors import UsageError
 from simaie.host.host import Host, SharedCell
-from simaie.op import Order
+from simaie.op import Order, Role
 
 __all__ = ["BITS_PER_LEVEL", "Node", "RadixTree", "levels_for"]
 
@@ -40,24 +40,30 @@ class Node:
     Args:
         host: Host port, which creates the cells.
         path: Path of the node from the root, as in ``radix/07``.
+        number: The bits of an index that lead to the node.
     """
 
-    __slots__ = ("_host", "_slots", "name", "path")
+    __slots__ = ("_host", "_number", "_slots", "name", "path")
 
     constant_attributes = frozenset({"_slots"})
 
-    def __init__(self, host: Host, path: str) -> None:
+    def __init__(self, host: Host, path: str, number: int = 0) -> None:
         self._host = host
         self._slots: dict[int, SharedCell] = {}
         self.path = path
+        self._number = number
         self.name = f"node {path}"
 
     def slot(self, number: int) -> SharedCell:
         """Return the cell of slot `number`, in [0, 256)."""
         cell = self._slots.get(number)
         if cell is None:
-            cell = self._slots[number] = self._host.cell(f"{self.path}/{number:02x}")
+            cell = self._slots[number] = self._new_slot(number)
         return cell
+
+    def _new_slot(self, number: int) -> SharedCell:
+        index = self._number << BITS_PER_LEVEL | number
+        return self._host.cell(f"{self.path}/{number:02x}", role=Role.SLOT, address=index)
 
     def children(self) -> list[tuple[int, Any]]:
         """Return (slot, child) of each slot in use, in order; this is for outside observers and is no step."""
@@ -84,7 +90,7 @@ class RadixTree(Generic[E]):
         self.index_bits = index_bits
         self.levels = levels_for(index_bits)
         self._shifts = tuple(BITS_PER_LEVEL * level for level in reversed(range(self.levels)))
-        self.root = Node(host, "radix")
+        self.root = Node(host, Role.SLOT.value)
 
     def _repr_html_(self) -> str:
         drawn: str = plugins.resolve(plugins.RENDERERS, "radix-tree")(self)
@@ -116,7 +122,7 @@ class RadixTree(Generic[E]):
             if child is None:
                 if not allocate:
                     return None
-                fresh = Node(self._host, slot.name) if shift else self._make_entry(index)
+                fresh = Node(self._host, slot.name, index >> shift) if shift else self._make_entry(index)
                 child = await self.publish(slot, fresh)
         found: E = child
         return found

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable
 
 from simaie.host.host import Host
-from simaie.op import Cell
+from simaie.op import Cell, Role
 
 __all__ = ["TinySet"]
 
@@ -23,14 +23,14 @@ class TinySet:
 
     Args:
         host: Host port, which creates the cell.
-        name: Name of the cell.
+        address: First byte of the granule that the set belongs to.
         guard: The mutex that protects the set.
     """
 
     __slots__ = ("cell",)
 
-    def __init__(self, host: Host, name: str, guard: Cell) -> None:
-        self.cell = host.cell(name, (), guard)
+    def __init__(self, host: Host, address: int, guard: Cell) -> None:
+        self.cell = host.cell_of(Role.RESERVATIONS, address, (), guard)
 
     def insert(self, identity: int) -> Awaitable[None]:
         """Insert `identity`; a no-op if it is a member."""

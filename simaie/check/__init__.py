@@ -6,7 +6,7 @@ exploration contain nothing for most checkers. The rest is linear in the trace, 
 linearization, which has a limit.
 
 Findings are the same for all executions that differ only in the order of operations that do not conflict, so an
-exhaustive search may run one execution per class (`simaie.check.order`). Two checkers look at more. Linearizability of
+exhaustive search may run one execution per class (`simaie.predecessors`). Two checkers look at more. Linearizability of
 calls whose ends are no steps depends on that order and declares it (`judges_time`, see `simaie.protocols.Checker`); a
 search that runs only one order then proves nothing. Starvation looks at the last steps of an execution that a limit cut
 short, and such an execution proves nothing in any case.

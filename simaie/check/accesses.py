@@ -1,8 +1,7 @@
 """Accesses to guest RAM, for the checkers that judge all of memory at once.
 
-Only RAM is guest data; the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. A
-*location* is a maximal set of bytes that are always accessed together; if accesses of several sizes overlap, each byte
-is a separate location.
+Only RAM is guest data; the emulator's own cells are not. A failed compare-and-swap or store-conditional is a read. For
+locations see `simaie.dependence.locations`.
 
 A buffered store takes effect when it drains. A load that finds such a store in its vCPU's own buffer is *late*: its
 value reaches memory only with that drain. It comes after whatever was in memory when it looked, and before whatever is
@@ -12,16 +11,16 @@ executions: if the load and the drain swap, the load simply comes after the stor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from simaie.op import Kind, writes
+from simaie.dependence import writes
+from simaie.op import Kind
+from simaie.predecessors import drains_of
 from simaie.trace import Event, Trace
 
-__all__ = ["Access", "Late", "late_reads", "locations", "ram_accesses"]
+__all__ = ["Access", "Late", "late_reads", "ram_accesses"]
 
 _READS = frozenset(
     {
@@ -29,20 +28,9 @@ _READS = frozenset(
         Kind.STORE_CONDITIONAL,  # a failed one: it read memory and found that it must not store
     }
 )  # fmt: skip
-_MAY_WRITE = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
 _Range = tuple[int, int]  # address and width
 _LOAD, _STORE, _AWAIT, _SC, _BUFFER = Kind.LOAD, Kind.STORE, Kind.AWAIT, Kind.STORE_CONDITIONAL, Kind.BUFFER
 _NOWHERE: Mapping[int, int] = {}
-
-
-class _Ranged(Protocol):
-    """An operation or access with a place in RAM."""
-
-    @property
-    def address(self) -> int: ...
-
-    @property
-    def width(self) -> int: ...
 
 
 class Access(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -83,7 +71,8 @@ def ram_accesses(trace: Trace) -> list[Access]:
 
 def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
     """Return the accesses with `entered` and `stored` filled in for those that involve store buffers."""
-    drains, entries = _drains(trace)
+    drains = drains_of(trace.events)
+    entries = {drain: entry for entry, drain in drains.items()}
     stored: dict[str, dict[int, int]] = {}  # vCPU -> byte -> the drain of its newest store there so far
     found: list[Access] = []
     at = 0
@@ -104,18 +93,6 @@ def _beside_buffers(trace: Trace, accesses: Sequence[Access]) -> list[Access]:
                 access = msgspec.structs.replace(access, stored=newest) if newest else access
             found.append(access)
     return found
-
-
-def _drains(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the map from the step at which a store entered its buffer to the step of its drain, and the inverse."""
-    entered: dict[int, int] = {}  # by the identity of the store, the operation that the drain performs
-    drains: dict[int, int] = {}
-    for step, event in enumerate(trace.events):
-        if event.op.kind is _BUFFER:
-            entered[id(event.op.value)] = step
-        elif id(event.op) in entered:
-            drains[entered.pop(id(event.op))] = step
-    return drains, {drain: entry for entry, drain in drains.items()}
 
 
 class Late(msgspec.Struct):
@@ -182,34 +159,8 @@ def _all_accesses(trace: Trace) -> list[Access]:
         elif kind is _STORE:
             found.append(Access(step, event, op.address, op.width, False, True))
         else:
-            wrote = kind in _MAY_WRITE and writes(op, event.value)
+            wrote = writes(op, event.value)
             read = kind in _READS and not (kind is _SC and wrote)
             if read or wrote:
                 found.append(Access(step, event, op.address, op.width, read, wrote))
     return found
-
-
-def locations(accesses: Iterable[_Ranged]) -> dict[_Range, tuple[int, ...]]:
-    """Return the map from (address, width) of each access to the locations that it touches, numbered from 0."""
-    ranges = sorted({(access.address, access.width) for access in accesses})
-    numbers = count()
-    found: dict[_Range, tuple[int, ...]] = {}
-    cluster: list[_Range] = []
-    end = -1
-    for place in [*ranges, None]:
-        if cluster and (place is None or place[0] >= end):
-            found |= _numbered(cluster, end, numbers)
-            cluster = []
-        if place is not None:
-            cluster.append(place)
-            end = max(end, place[0] + place[1])
-    return found
-
-
-def _numbered(cluster: list[_Range], end: int, numbers: Iterator[int]) -> dict[_Range, tuple[int, ...]]:
-    """Return the locations of overlapping ranges: one if all ranges are equal, else one for each byte."""
-    if len(cluster) == 1:
-        return {cluster[0]: (next(numbers),)}
-    first = cluster[0][0]
-    bytes_ = [next(numbers) for _ in range(first, end)]
-    return {(at, width): tuple(bytes_[at - first : at - first + width]) for at, width in cluster}

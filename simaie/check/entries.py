@@ -1,17 +1,17 @@
 """What the modelled AIE module promises of its entries: one per granule, and only where atomics were used.
 
-Both promises are judged under schemes with `Promise.REGISTERED_BY_ATOMICS`. A trace identifies an entry by its name,
-``entry 0x<granule address>``, where a write publishes it in a slot ``radix/..``, and by its mutex,
-``lock 0x<granule address>``.
+Both promises are judged under schemes with `Promise.REGISTERED_BY_ATOMICS`. A trace identifies an entry by its role,
+`simaie.op.Role.ENTRY`, where a write publishes it in a slot, and by its mutex, which has the granule's address.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from simaie.check.order import canonical_places
 from simaie.finding import Finding
-from simaie.op import Cell, Kind
+from simaie.op import Cell, Kind, Role
 from simaie.protocols import Promise
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
@@ -45,20 +45,20 @@ def _twins(trace: Trace) -> Iterator[Finding]:
     first: dict[Cell, int] = {}  # the first lock of each mutex of a granule: its locks conflict, so they are ordered
     for step in trace.mutex_steps:
         event = trace.events[step]
-        if event.op.kind is _LOCK and event.op.cell is not None and event.op.cell.name.startswith("lock 0x"):
+        if event.op.kind is _LOCK and event.op.cell is not None and event.op.cell.address is not None:
             first.setdefault(event.op.cell, step)
-    if len({cell.name for cell in first}) == len(first):
+    if len({cell.address for cell in first}) == len(first):
         return
     places = canonical_places(trace)  # locks of different mutexes do not conflict
-    known: dict[str, int] = {}
+    known: dict[int, int] = {}
     for cell, step in sorted(first.items(), key=lambda item: places[item[1]]):
-        before = known.setdefault(cell.name, step)
+        assert cell.address is not None
+        before = known.setdefault(cell.address, step)
         if before != step:
-            yield _twin(trace, cell, before, step)
+            yield _twin(trace, cell.address, before, step)
 
 
-def _twin(trace: Trace, cell: Cell, before: int, step: int) -> Finding:
-    address = int(cell.name.removeprefix("lock "), 16)
+def _twin(trace: Trace, address: int, before: int, step: int) -> Finding:
     mine, other = trace.events[step].actor, trace.events[before].actor
     message = (
         f"vCPU {mine} locked another mutex for the granule at {address:#x} than vCPU {other} did: the two do not "
@@ -68,20 +68,20 @@ def _twin(trace: Trace, cell: Cell, before: int, step: int) -> Finding:
 
 
 def _strays(trace: Trace) -> Iterator[Finding]:
-    announced: set[str] = set()  # bits set by atomic instructions, named as in the notes of the operations
+    announced: set[int] = set()  # bits set by atomic instructions
     excused: set[Instruction] = set()  # instructions that read such a bit
     for step, event in enumerate(trace.events):
         op, instruction = event.op, event.instruction
         if op.cell is None:
             continue
         atomic = instruction is not None and _uses_atomically(instruction)
-        if op.note and op.cell.name.startswith("bitmap "):
+        if op.bit >= 0:
             if op.kind is _FETCH and atomic:
-                announced.add(op.note)
-            elif op.kind is _LOAD and instruction is not None and op.note in announced:
+                announced.add(op.bit)
+            elif op.kind is _LOAD and instruction is not None and op.bit in announced:
                 excused.add(instruction)
         elif op.kind in _PUBLISHING and event.wrote and (address := _entry_address(op.value)) is not None:
-            granule = _granule(op.cell.name, address)
+            granule = _granule(op.cell, address)
             if not (atomic and _touches(instruction, address, granule)) and instruction not in excused:
                 yield _stray(event, step, address)
 
@@ -90,20 +90,14 @@ def _uses_atomically(instruction: Instruction) -> bool:
     return instruction.access in _REGISTERING or instruction.mnemonic in _LOCKED_ANYWAY
 
 
-def _entry_address(value: object) -> int | None:
+def _entry_address(value: Any) -> int | None:
     """Return the granule address of an entry; None if `value` is not an entry."""
-    name = getattr(value, "name", "")
-    return int(name.removeprefix("entry "), 16) if isinstance(name, str) and name.startswith("entry 0x") else None
+    return int(value.address) if getattr(value, "role", None) is Role.ENTRY else None
 
 
-def _granule(slot: str, address: int) -> int:
-    """Return the granule's size in bytes: the path of the slot, ``radix/00/1f``, is the index in hexadecimal digits.
-
-    At index 0 the size is unknown, and a page is assumed.
-    """
-    digits = slot.removeprefix("radix").replace("/", "")
-    index = int(digits, 16) if digits else 0
-    return address // index if index else _PAGE
+def _granule(slot: Cell, address: int) -> int:
+    """Return the granule's size in bytes, by the index that the slot stands for; if that is 0, a page is assumed."""
+    return address // slot.address if slot.role is Role.SLOT and slot.address else _PAGE
 
 
 def _touches(instruction: Instruction | None, address: int, granule: int) -> bool:

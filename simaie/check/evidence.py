@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from simaie.dependence import blocks, share_byte
 from simaie.host.ram import Endian
-from simaie.op import Op
+from simaie.op import Op, is_device
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = [
@@ -60,7 +61,7 @@ def intruder(event: Event) -> Intruder:
     instruction = event.instruction
     if instruction is None:
         return Intruder.OTHER
-    if instruction.mnemonic.startswith("dma-"):
+    if is_device(instruction.vcpu):
         return Intruder.DEVICE
     return _BY_ACCESS.get(instruction.access, Intruder.OTHER)
 
@@ -74,12 +75,11 @@ def writes_to(trace: Trace, address: int, width: int, after: int) -> Iterator[in
         width: Number of bytes.
         after: Step after which to begin.
     """
-    end = address + width
-    for block in range(address >> 3, (end - 1 >> 3) + 1):
+    for block in blocks(address, width):
         steps = trace.ram_writes.get(block, ())
         for index in range(bisect_right(steps, after), len(steps)):
             op = trace.events[steps[index]].op
-            if op.address < end and address < op.address + op.width:
+            if share_byte(op.address, op.width, address, width):
                 yield steps[index]
 
 
@@ -94,15 +94,15 @@ def first_foreign_write(trace: Trace, vcpu: str, address: int, width: int, after
         after: The window begins after this step.
         before: The window ends before this step.
     """
-    end, events, first = address + width, trace.events, before
-    for block in range(address >> 3, (end - 1 >> 3) + 1):
+    events, first = trace.events, before
+    for block in blocks(address, width):
         steps = trace.ram_writes.get(block, ())
         for index in range(bisect_right(steps, after), len(steps)):
             step = steps[index]
             if step >= first:
                 break
             op = events[step].op
-            if op.address < end and address < op.address + op.width and owner(events[step]) != vcpu:
+            if share_byte(op.address, op.width, address, width) and owner(events[step]) != vcpu:
                 first = step
     return first if first < before else None
 
@@ -139,7 +139,7 @@ def instruction_at(instruction: Instruction, address: int) -> str:
         instruction: The instruction.
         address: Physical address of its access.
     """
-    who = "device" if instruction.mnemonic.startswith("dma-") else "vCPU"
+    who = "device" if is_device(instruction.vcpu) else "vCPU"
     inside = instruction.address <= address < instruction.address + max(instruction.width, 1)
     physical = "" if inside else f" (physical {address:#x})"
     return f"{who} {instruction.vcpu}'s {instruction}{physical}"

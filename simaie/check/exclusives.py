@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from simaie.check.evidence import first_foreign_write
+from simaie.dependence import writes
 from simaie.guest.isa import ISAS
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
-from simaie.op import Kind, writes
+from simaie.op import Kind
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 
 __all__ = ["Attempt", "Reservation", "attempts", "rule_of"]

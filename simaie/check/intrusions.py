@@ -1,9 +1,10 @@
 """The foreign writes between a load-linked and its store-conditional.
 
-The result is the same in all executions that differ only in the order of independent operations (`simaie.op.conflict`).
-Therefore a write counts at a byte only if it must come in between. It comes after the load-linked read the byte (or, if
-the load-linked found the vCPU's own buffered store, after that store drained). It comes before the store-conditional
-wrote the byte (or, if that writes only other bytes, before it by a chain of dependent operations).
+The result is the same in all executions that differ only in the order of independent operations
+(`simaie.dependence.conflict`). Therefore a write counts at a byte only if it must come in between. It comes after the
+load-linked read the byte (or, if the load-linked found the vCPU's own buffered store, after that store drained). It
+comes before the store-conditional wrote the byte (or, if that writes only other bytes, before it by a chain of
+dependent operations).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import msgspec
 
 from simaie.check.evidence import owner, read, writes_to, written
 from simaie.check.exclusives import Attempt, Reservation
+from simaie.dependence import conflict, waits_for_drain
 from simaie.host.ram import Endian
-from simaie.op import Kind, Op, conflict, owner_of, waits_for_drain
+from simaie.op import Kind, Op, owner_of
 from simaie.trace import Event, Trace
 
 __all__ = ["Intrusion", "intrusion"]

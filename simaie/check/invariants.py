@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from simaie.dependence import STOPS_WORLD
 from simaie.finding import Finding
 from simaie.op import Cell, Kind
 from simaie.protocols import Promise
@@ -13,11 +14,10 @@ __all__ = ["host_operations", "unguarded_update"]
 
 HOST, UNGUARDED = "host-operations", "unguarded-update"
 _LOCK, _UNLOCK, _UPDATE = Kind.LOCK, Kind.UNLOCK, Kind.UPDATE
-_STOPS_THE_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
 _RAM_ATOMICS = frozenset(
     {Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION}
 )
-_SUSPICIOUS = _STOPS_THE_WORLD | _RAM_ATOMICS
+_SUSPICIOUS = STOPS_WORLD | _RAM_ATOMICS
 
 
 def host_operations(trace: Trace) -> Iterable[Finding]:
@@ -42,7 +42,7 @@ def unguarded_update(trace: Trace) -> Iterable[Finding]:
 def _forbidden(trace: Trace) -> Iterator[Finding]:
     for step, event in enumerate(trace.events):
         op = event.op
-        if op.kind in _STOPS_THE_WORLD or (op.kind in _RAM_ATOMICS and op.cell is None):
+        if op.kind in STOPS_WORLD or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
                 f"vCPU {event.actor} needed the host operation {op.kind.name.lower().replace('_', '-')} "

@@ -23,6 +23,7 @@ from enum import StrEnum
 from simaie.check.evidence import describe, instruction_at, intruder, owner
 from simaie.check.exclusives import Attempt, attempts, rule_of
 from simaie.check.intrusions import Intrusion, intrusion
+from simaie.dependence import share_byte
 from simaie.errors import UsageError
 from simaie.finding import LLSC_LEVELS, Finding
 from simaie.guest.reservation import Elsewhere, ReservationRule
@@ -122,9 +123,9 @@ def _intruded(trace: Trace, attempt: Attempt, found: Intrusion, kind: str) -> Fi
     reservation = attempt.reservation
     assert reservation is not None
     guilty, write = trace.events[found.worst], attempt.evidence(trace)
-    first, after = guilty.op.address, guilty.op.address + guilty.op.width
     parts = reservation.parts(trace).items()
-    at_read = min((s for (low, width), s in parts if low < after and first < low + width), default=reservation.steps[0])
+    read = (step for part, step in parts if share_byte(*part, guilty.op.address, guilty.op.width))
+    at_read = min(read, default=reservation.steps[0])
     what = intruder(guilty)
     kind_of_write = what.with_article if found.change is not None else f"a value-preserving {what}"
     message = (

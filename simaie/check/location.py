@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from simaie.dependence import writes
 from simaie.host.pages import PAGE_SIZE, entry_set_by
 from simaie.host.ram import Endian
-from simaie.op import Kind, Op, writes
+from simaie.op import Kind, Op, is_device
 from simaie.trace import Event, Instruction, Trace
 
 __all__ = ["Access", "Location", "Mapping"]
@@ -160,7 +161,7 @@ class Location:
 
     def _is_mapped(self, offset: int, physical: int) -> bool:
         virtual = self._instruction.address + offset
-        if self._instruction.mnemonic.startswith("dma-"):
+        if is_device(self._instruction.vcpu):
             return virtual == physical
         return self._mapping.may_be(virtual, physical)
 

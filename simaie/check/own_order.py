@@ -1,9 +1,9 @@
 """The order of a vCPU's own transactions: one precedes another if all its accesses precede all of the other's.
 
 Without store buffers that is so if the one has ended before the other begins. With buffers a store takes effect late,
-and only an order that all equivalent executions share counts (`simaie.check.order`). Before an access that takes effect
-at once come the stores that were buffered before the last operation that waits for the buffers. Before a buffered store
-come the earlier ones of the same buffer, and those on the other side of a store-store fence.
+and only an order that all equivalent executions share counts (`simaie.predecessors`). Before an access that takes
+effect at once come the stores that were buffered before the last operation that waits for the buffers. Before a
+buffered store come the earlier ones of the same buffer, and those on the other side of a store-store fence.
 
 For each transaction only its latest predecessors are returned, since the others precede these.
 """
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import msgspec
 
 from simaie.check.accesses import Access
-from simaie.check.order import keeps_stores_apart
-from simaie.op import Kind, owner_of, waits_for_drain
+from simaie.dependence import keeps_stores_apart, waits_for_drain
+from simaie.op import Kind, owner_of
 from simaie.trace import Trace
 
 __all__ = ["own_order"]
@@ -95,7 +95,7 @@ class _Buffers:
         self._buffers: dict[str, set[str]] = {}
         for step, event in enumerate(trace.events):
             if event.op.kind is Kind.BUFFER:
-                self._buffers.setdefault(event.actor, set()).add(event.op.note)
+                self._buffers.setdefault(event.actor, set()).add(event.op.buffer)
             if waits_for_drain(event.op):
                 self._waits.setdefault(event.actor, []).append(step)
             if waits_for_drain(event.op) or keeps_stores_apart(event.op):

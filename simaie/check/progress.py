@@ -14,13 +14,13 @@ import msgspec
 
 from simaie.check.evidence import writes_to
 from simaie.check.order import canonical_places
+from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Trace
 
 __all__ = ["Wait", "progress", "waits"]
 
-_STUCK = {Ending.DEADLOCK: "deadlock", Ending.LIVELOCK: "livelock"}
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 def progress(trace: Trace) -> Iterable[Finding]:
     """Find a deadlock or livelock, at most one; the vCPUs of the cycle are listed first."""
-    return (_stuck(trace, _STUCK[trace.ending]),) if trace.ending in _STUCK else ()
+    return (_stuck(trace, trace.ending.value),) if trace.ending in STUCK else ()
 
 
 def waits(trace: Trace) -> tuple[Wait, ...]:
@@ -78,9 +78,9 @@ def _held(trace: Trace) -> dict[Cell | None, tuple[str, int]]:
     held: dict[Cell | None, tuple[str, int]] = {}
     for step, event in enumerate(trace.events):
         kind = event.op.kind
-        if kind is Kind.LOCK or kind is Kind.BEGIN_EXCLUSIVE:
+        if kind in TAKES:
             held[event.op.cell] = (event.actor, step)
-        elif kind is Kind.UNLOCK or kind is Kind.END_EXCLUSIVE:
+        elif kind in RELEASES:
             held.pop(event.op.cell, None)
     return held
 

@@ -8,7 +8,7 @@ Plain accesses do so too, such as the store that unlocks a spinlock. Accesses to
 
 A buffered store takes effect when it drains, but happens after what its vCPU knew when it issued the store. A load that
 finds its own vCPU's store in the buffer acquires nothing, and is compared with others as if it came right after the
-drain of that store. So equivalent executions (`simaie.check.order`) have races at the same places; the first race of
+drain of that store. So equivalent executions (`simaie.predecessors`) have races at the same places; the first race of
 each place is the first in the order that they share.
 
 Clocks of vCPUs, and for each location the last write and the reads since: C. Flanagan, S. N. Freund, "FastTrack:
@@ -22,9 +22,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from simaie.check.accesses import Access, late_reads, locations, ram_accesses
+from simaie.check.accesses import Access, late_reads, ram_accesses
 from simaie.check.evidence import describe, owner
 from simaie.check.order import canonical_places
+from simaie.dependence import RELEASES, TAKES, locations
 from simaie.finding import Finding
 from simaie.op import Cell, Kind
 from simaie.trace import AccessKind, Event, Trace
@@ -33,8 +34,7 @@ __all__ = ["data_races"]
 
 KIND = "data-race"
 _SYNCHRONISING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
-_MUTEXES = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_ORDERING = _MUTEXES | {Kind.SPAWN, Kind.JOIN, Kind.BUFFER}
+_ORDERING = TAKES | RELEASES | {Kind.SPAWN, Kind.JOIN, Kind.BUFFER}
 
 Clock = dict[str, int]
 _Pairs = dict[tuple[int, int], tuple[Access, Access]]  # by their steps
@@ -148,7 +148,7 @@ class _Sweep:
             _join(clock, self._clock(str(getattr(op.value, "name", ""))))
         elif event.instruction is not None and event.instruction.access is not AccessKind.OTHER:
             return
-        elif op.kind in (Kind.LOCK, Kind.BEGIN_EXCLUSIVE):
+        elif op.kind in TAKES:
             _join(clock, self._released.get(op.cell, {}))
         else:
             self._release(me, clock, self._released.setdefault(op.cell, {}))

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from simaie.check.conflict_graph import Graph, components, conflict_graph, short_cycle
+from simaie.check.conflict_graph import Graph, components, conflict_graph, short_cycle, shorten_cycle
 from simaie.check.order import canonical_places
-from simaie.check.shortcuts import shortened
 from simaie.check.transactions import Transactions, Units, transactions
 from simaie.check.unserializable import Pattern, unserializable
 from simaie.finding import Finding
@@ -63,7 +62,7 @@ def _judge(trace: Trace, units: Units, kind: str) -> Iterator[Finding]:
             pattern = min(known, key=lambda p: (not p.label, p.after, p.transaction))
             yield _of_pattern(found, pattern, kind)
         else:
-            yield _of_cycle(found, *shortened(found, graph, short_cycle(graph, knot, found)), kind)
+            yield _of_cycle(found, *shorten_cycle(found, graph, short_cycle(graph, knot, found)), kind)
 
 
 def _of_pattern(found: Transactions, pattern: Pattern, kind: str) -> Finding:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import instruction_at
 from simaie.check.guarantees import ARM_LPAE, ARM_LSE2, GUARANTEES, Guarantee
+from simaie.dependence import blocks
 from simaie.finding import Finding
 from simaie.host.pages import PAGE_SIZE
 from simaie.protocols import Checker
@@ -153,9 +154,8 @@ def _parts_of(instruction: Instruction, guarantee: Guarantee) -> tuple[int, ...]
     return guarantee.parts(instruction.access, instruction.address, instruction.width)
 
 
-def _blocks_of(access: Access) -> Sequence[int]:
-    first, last = access.address >> 3, (access.address + access.width - 1) >> 3
-    return (first,) if first == last else range(first, last + 1)
+def _blocks_of(access: Access) -> range:
+    return blocks(access.address, access.width)
 
 
 def _torn(load: _Parts, store: _Parts) -> tuple[int, ...] | None:

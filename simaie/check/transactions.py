@@ -22,6 +22,8 @@ from simaie.block import Block, Call
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import owner
 from simaie.check.exclusives import attempts
+from simaie.dependence import share_byte
+from simaie.op import is_device
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = ["Transaction", "Transactions", "Units", "transactions"]
@@ -57,7 +59,7 @@ class Transaction(msgspec.Struct, eq=False):
         return self.last - self.first >= self.count
 
     def __str__(self) -> str:
-        return f"{'device' if self.vcpu.startswith('dma') else 'vCPU'} {self.vcpu}'s {self.name}"
+        return f"{'device' if is_device(self.vcpu) else 'vCPU'} {self.vcpu}'s {self.name}"
 
 
 class Transactions(msgspec.Struct):
@@ -141,7 +143,7 @@ class _Sequence(msgspec.Struct, eq=False):
 
     def touches(self, address: int, width: int) -> bool:
         """Whether an access touches bytes that the two reserve or store to."""
-        return any(at < address + width and address < at + size for at, size in self.places)
+        return any(share_byte(address, width, *place) for place in self.places)
 
 
 class _Membership:

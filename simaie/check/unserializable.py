@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import msgspec
 
-from simaie.check.accesses import Access, late_reads, locations
+from simaie.check.accesses import Access, late_reads
 from simaie.check.transactions import Transactions
+from simaie.dependence import locations
 
 __all__ = ["Pattern", "unserializable"]
 

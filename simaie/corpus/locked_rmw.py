@@ -8,7 +8,7 @@ from simaie.corpus.case import Case, Expect
 from simaie.corpus.common import LOST_RMW, X86, X, finished_with, load_inside_rmw
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program
-from simaie.trace import Trace
+from simaie.trace import Trace, watched_name
 
 __all__ = ["CASES"]
 
@@ -71,7 +71,7 @@ def _exchanges(name: str, vcpus: int, times: int) -> Program:
 
 
 def _update_lost(trace: Trace) -> bool:
-    return finished_with(trace, f"[{X:#x}]") == 1
+    return finished_with(trace, watched_name(X)) == 1
 
 
 def _halves_differ(trace: Trace) -> bool:

@@ -1,16 +1,20 @@
-"""An actor as the engine keeps it: a vCPU, its coroutine, and the operation that it has announced."""
+"""Who takes steps, as the engine keeps them: a vCPU with its coroutine, and each of its store buffers.
+
+Each is a `simaie.protocols.Candidate` with the operation that it would perform next.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
 from simaie.engine.snapshot import Snapshot
 from simaie.guest.cpu import Cpu, Thread
-from simaie.op import Kind, Op
-from simaie.trace import AccessKind
+from simaie.op import Kind, Op, buffer_name
+from simaie.trace import AccessKind, Instruction
 
-__all__ = ["Actor"]
+__all__ = ["Actor", "StoreBuffer"]
 
 _NOTHING = Op(Kind.PAUSE)
 _PAUSE, _STORE_CONDITIONAL = Kind.PAUSE, AccessKind.STORE_CONDITIONAL
@@ -95,3 +99,30 @@ class Actor:
         if instruction is None or self.op.kind is Kind.BEGIN_EXCLUSIVE:
             return False
         return self.cpu.entered is instruction
+
+
+class StoreBuffer:
+    """One of a vCPU's store buffers; a `Candidate` while its oldest store may drain.
+
+    owner: whose it is. key: which of the owner's. op: the store that drains next. instructions: of the buffered stores,
+    oldest first.
+    """
+
+    __slots__ = ("enabled", "instructions", "key", "name", "op", "owner", "rank")
+
+    internal = True
+    special = True
+    yielding = False
+
+    def __init__(self, owner: Actor, key: str) -> None:
+        self.owner = owner
+        self.key = key
+        self.name = buffer_name(owner.name, key)
+        # Right behind its owner, before the threads that this one has spawned.
+        self.rank = (*owner.rank, -1, *key.encode())
+        self.op: Op = _NOTHING
+        self.enabled = False
+        self.instructions: deque[Instruction | None] = deque()
+
+    def __repr__(self) -> str:
+        return f"<store buffer {self.name}: {self.op}>"

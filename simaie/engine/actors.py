@@ -17,27 +17,21 @@ from types import CoroutineType
 from typing import Any
 
 from simaie.callbacks import where_defined
-from simaie.engine.actor import Actor
+from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.passing import PASSING
-from simaie.engine.store_buffer import StoreBuffer
 from simaie.errors import GuestError, SimaieError, raised
 from simaie.guest.cpu import Thread
 from simaie.guest.device import Device
 from simaie.guest.program import GuestFunction, Program
 from simaie.machine import Facts
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, device_name
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["ELSEWHERE", "ActorTable", "device_name"]
+__all__ = ["ELSEWHERE", "ActorTable"]
 
 _RANK = attrgetter("rank")
 #: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
 ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
-
-
-def device_name(number: int) -> str:
-    """The name of a program's device number `number`."""
-    return f"dma{number}"
 
 
 class ActorTable:

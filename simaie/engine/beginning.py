@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simaie.engine.actors import device_name
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.machine import Machine
+from simaie.op import device_name
 from simaie.protocols import HostMemory
 
 __all__ = ["Beginning"]

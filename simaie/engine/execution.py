@@ -17,14 +17,13 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.decision import Choice
-from simaie.engine.actor import Actor
+from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
+from simaie.engine.blame import bad_choice, bad_value
 from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
-from simaie.engine.refusal import bad_choice, bad_value
 from simaie.engine.spin import Looks, await_change
-from simaie.engine.store_buffer import StoreBuffer
 from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
 from simaie.errors import GuestFault, InternalError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from simaie.engine.blame import blamed, foreign_await, guest_raised, trio_outside_trio
 from simaie.engine.execution import Execution
-from simaie.engine.guests import foreign_await, guest_raised, trio_outside_trio
-from simaie.engine.misuse import blamed
 from simaie.engine.passing import PASSING
 from simaie.errors import GuestFault
 from simaie.op import Op

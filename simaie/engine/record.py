@@ -8,7 +8,7 @@ from simaie.guest.final import FinalState, judge_final
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
-from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
+from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace, watched_name
 
 __all__ = ["Record"]
 
@@ -71,7 +71,7 @@ def _silent(cast: ActorTable) -> list[Instruction]:
 def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) -> Outcome:
     items = registers.copy()
     for address, width in program.watch.items():
-        items[f"[{address:#x}]"] = memory.read(address, width)
+        items[watched_name(address)] = memory.read(address, width)
     return Outcome(tuple(sorted(items.items())))
 
 

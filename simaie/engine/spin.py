@@ -86,7 +86,7 @@ class Looks:
         if position is None:
             return None
         # The exact access is part of the state: another round may look at the place in another way.
-        round_ = self._rounds.setdefault((place, look.kind, look.order, look.note, position), _Round())
+        round_ = self._rounds.setdefault((place, look.kind, look.order, look.orders, look.note, position), _Round())
         return round_.await_change(actor, events)
 
 

@@ -6,9 +6,8 @@ choose, made when the first store enters it.
 
 from __future__ import annotations
 
-from simaie.engine.actor import Actor
+from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ActorTable
-from simaie.engine.store_buffer import StoreBuffer
 from simaie.op import Op
 from simaie.protocols import HostMemory
 from simaie.trace import Event
@@ -30,9 +29,9 @@ class StoreBuffers:
         """A store of `actor` enters a buffer, which from then on drains when it is chosen."""
         self._memory.perform(actor, op)
         buffers = self._buffers.setdefault(actor, {})
-        buffer = buffers.get(op.note)
+        buffer = buffers.get(op.buffer)
         if buffer is None:
-            buffer = buffers[op.note] = StoreBuffer(actor, op.note)
+            buffer = buffers[op.buffer] = StoreBuffer(actor, op.buffer)
             self._cast.add(buffer)
         buffer.instructions.append(actor.cpu.instruction)
         self._ask(actor)

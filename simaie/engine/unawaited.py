@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from simaie.engine.actor import Actor
 from simaie.errors import OWN_CODE
 from simaie.host.host import Host, Mutex, SharedCell
-from simaie.op import Cell, Op
+from simaie.op import Op
 from simaie.protocols import VCpu
 from simaie.trace import Instruction
 
@@ -110,15 +110,15 @@ class NotingHost(Host):
     begin_exclusive = _noting(Host.begin_exclusive)
     end_exclusive = _noting(Host.end_exclusive)
 
-    def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
+    def cell(self, *args: Any, **options: Any) -> SharedCell:
         """A fresh cell, whose operations are noted."""
-        made = _NotingCell(name, value, guard)
+        made = _NotingCell(*args, **options)
         made.notes = self.notes
         return made
 
-    def mutex(self, name: str) -> Mutex:
+    def mutex(self, *args: Any, **options: Any) -> Mutex:
         """A fresh mutex, whose operations are noted."""
-        made = _NotingMutex(name)
+        made = _NotingMutex(*args, **options)
         made.notes = self.notes
         return made
 

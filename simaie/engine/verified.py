@@ -15,9 +15,9 @@ from typing import Any
 
 from simaie.engine.actor import Actor
 from simaie.engine.attributes import is_own
+from simaie.engine.blame import guest_line
 from simaie.engine.execution import Execution
 from simaie.engine.guard import Escaped, Guard, attributes_of, changed_attribute
-from simaie.engine.guests import guest_line
 from simaie.engine.unawaited import NotingHost, Unstarted, Unused
 from simaie.errors import EscapedStateError, GuestFault, NeverAwaitedError, NeverAwaitedInstructionError, SchemeError
 from simaie.guest.code import Code
@@ -161,7 +161,7 @@ class VerifiedExecution(Execution):
 
     def escape_error(self, actor: Actor, escaped: Escaped) -> BaseException:
         """The error to raise for state that has changed while `actor` ran."""
-        from simaie.engine.blame import guilty_line  # it runs executions itself
+        from simaie.engine.guilty_line import guilty_line  # it runs executions itself
 
         where = guilty_line(self, escaped) or guest_line(actor)
         return _escape_error(type(self.scheme).__name__, escaped, actor.name, where)
@@ -180,7 +180,7 @@ class WatchedExecution(Execution):
         now = attributes_of(self.scheme, of_base=False) if before else before
         escaped = changed_attribute(self.scheme, before, now)
         if escaped is not None:
-            from simaie.engine.blame import verified_again  # it runs executions itself
+            from simaie.engine.guilty_line import verified_again  # it runs executions itself
 
             verified_again(self)
             raise _escape_error(type(self.scheme).__name__, escaped, "", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ELSEWHERE, ActorTable
-from simaie.engine.guests import guest_line
+from simaie.engine.blame import guest_line
 from simaie.errors import SchemeError
 from simaie.guest.cpu import Thread
 from simaie.op import Cell, Kind, Op

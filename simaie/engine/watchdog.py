@@ -23,8 +23,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
 
+from simaie.engine.blame import guest_line
 from simaie.engine.execution import Execution
-from simaie.engine.guests import guest_line
 from simaie.engine.passing import Spinning
 from simaie.errors import GuestError, GuestSpinError
 from simaie.protocols import require_positive

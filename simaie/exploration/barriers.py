@@ -19,7 +19,8 @@ from simaie.exploration.architecture import guest_machine, like, model_note
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
 from simaie.exploration.minimal_sets import MonotoneOracle, kinds_of, minimal_sets
-from simaie.exploration.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, SearchProgress, outcomes_of
+from simaie.exploration.outcomes import OutcomeSet, outcomes_of
+from simaie.exploration.search import EXECUTIONS, SearchLimits, SearchProgress
 from simaie.exploration.subject import Subject, Target, subject_of
 from simaie.guest.program import Program
 from simaie.machine import Machine, SchemeChoice

@@ -1,8 +1,8 @@
 """Which Mazurkiewicz trace an execution belongs to, as 64 bits.
 
 Two executions of one program on one machine are equivalent if swapping adjacent independent operations turns one into
-the other (A. Mazurkiewicz, 1977; independent: not `simaie.op.conflict`). They then have the same values, outcome and
-findings, so that the number of distinct traces, not of executions, says how much an exploration has seen.
+the other (A. Mazurkiewicz, 1977; independent: not `simaie.dependence.conflict`). They then have the same values,
+outcome and findings, so that the number of distinct traces, not of executions, says how much an exploration has seen.
 
 The canonical form gives each actor a row, and each of its events an entry: the last write before it to the place that
 it touches, named by the actor and the number within the actor. That fixes the order of all dependent pairs: the writes
@@ -24,22 +24,18 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from simaie.op import Kind, Op, owner_of, writes
+from simaie.dependence import ALWAYS_WRITES, STOPS_WORLD, THREAD_KINDS, THREADS, WRITES_IF_IT_SUCCEEDS, writes
+from simaie.op import Kind, Op, owner_of
 from simaie.trace import Event, Trace
 
-__all__ = ["THREADS", "trace_digest"]
+__all__ = ["trace_digest"]
 
 #: A number for each actor (its own first, then one entry an event), by its name.
 Rows: TypeAlias = dict[str, list[Any]]
 
-#: Where operations that start, end and join threads conflict with each other.
-THREADS = "threads"
-
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # whether these write shows in their value
-_WRITES = [None if kind in _UNSURE else writes(Op(kind), None) for kind in Kind]
+#: By kind, whether it writes; None if that shows in its value.
+_WRITES = [None if kind in WRITES_IF_IT_SUCCEEDS else kind in ALWAYS_WRITES for kind in Kind]
 _EXCLUSIVE = [kind in (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL) for kind in Kind]  # may watch other bytes, too
-_WORLD = (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE)
-_THREAD_KINDS = (Kind.SPAWN, Kind.JOIN, Kind.EXIT)
 _CHOICE, _STORE_CONDITIONAL, _AWAIT = Kind.CHOICE, Kind.STORE_CONDITIONAL, Kind.AWAIT
 
 
@@ -145,9 +141,9 @@ def _bytes(op: Op) -> Sequence[Any]:
 def _elsewhere(event: Event, row: list[Any], rows: Rows) -> str | None:
     """The place of an operation on neither a cell nor RAM; None if it has none, and the entry is made."""
     kind = event.op.kind
-    if kind in _THREAD_KINDS:
+    if kind in THREAD_KINDS:
         return THREADS
-    if kind in _WORLD:
+    if kind in STOPS_WORLD:
         row.append([len(other) for other in rows.values()])
     else:
         row.append(event.value if kind is _CHOICE else 0)

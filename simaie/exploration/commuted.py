@@ -1,8 +1,8 @@
 """Equivalent executions: the same operations in another order, with only independent neighbours swapped.
 
-Operations that do not conflict (`simaie.op.conflict`) can be swapped, and every vCPU gets the same results. So it must
-do the same too, unless vCPUs share something that is no operation. A search up to commutation runs one order of each
-class, and would take what happens in that order for all that can happen.
+Operations that do not conflict (`simaie.dependence.conflict`) can be swapped, and every vCPU gets the same results. So
+it must do the same too, unless vCPUs share something that is no operation. A search up to commutation runs one order of
+each class, and would take what happens in that order for all that can happen.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from simaie.op import Kind, conflict, owner_of
-from simaie.trace import Ending, Event, Trace
+from simaie.op import Kind, owner_of
+from simaie.predecessors import predecessors
+from simaie.trace import STUCK, Ending, Event, Trace
 
 __all__ = ["orders"]
 
@@ -19,7 +20,7 @@ __all__ = ["orders"]
 _MOST_EVENTS = 250
 #: Kinds whose effect depends on more than `conflict` says: reservations, store buffers.
 _NOT_REORDERED = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION, Kind.BUFFER})
-_WHOLE = frozenset({Ending.FINISHED, Ending.DEADLOCK, Ending.LIVELOCK})
+_WHOLE = STUCK | {Ending.FINISHED}
 
 
 def orders(trace: Trace) -> Iterator[list[str]]:
@@ -30,35 +31,13 @@ def orders(trace: Trace) -> Iterator[list[str]]:
     events = [event for event in trace.events if event.op.kind is not Kind.CHOICE]
     if trace.ending not in _WHOLE or len(events) > _MOST_EVENTS or trace.kinds & _NOT_REORDERED:
         return
-    before = _dependences(events)
+    before = list(predecessors(events))
     tried = [[event.actor for event in events]]
     for alternating in (False, True):
         order = _ordered(events, before, alternating=alternating)
         if order not in tried:
             tried.append(order)
             yield order
-
-
-def _dependences(events: Sequence[Event]) -> list[list[int]]:
-    """For each event the earlier ones that must stay before it, apart from those of its own actor."""
-    wrote = [event.wrote for event in events]
-    spawned: dict[str, int] = {}
-    children: dict[str, int] = {}
-    found: list[list[int]] = []
-    for index, event in enumerate(events):
-        earlier = [
-            i
-            for i in range(index)
-            if events[i].actor != event.actor and conflict(events[i].op, wrote[i], event.op, wrote[index])
-        ]
-        if event.actor in spawned:
-            earlier.append(spawned[event.actor])
-        if event.op.kind is Kind.SPAWN:
-            number = children.get(event.actor, 0)
-            children[event.actor] = number + 1
-            spawned[f"{event.actor}.{number}"] = index
-        found.append(earlier)
-    return found
 
 
 def _ordered(events: Sequence[Event], before: Sequence[Sequence[int]], *, alternating: bool) -> list[str]:

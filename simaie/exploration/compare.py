@@ -18,7 +18,8 @@ from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.architecture import guest_machine, model_note
-from simaie.exploration.outcomes import EXECUTIONS, OutcomeSet, SearchLimits, Witness, outcomes_of
+from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
+from simaie.exploration.search import EXECUTIONS, SearchLimits
 from simaie.exploration.subject import State, Subject, Target, state_text, subject_of
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice

@@ -19,9 +19,9 @@ from simaie.arguments import (
     require_integer,
 )
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.misuse import blamed
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency

@@ -103,7 +103,9 @@ def same_operation(one: Op, other: Op) -> bool:
         other.function, "name", None
     ):
         return False
-    return _same_value(one.value, other.value) and _same_value(one.expected, other.expected) and one.note == other.note
+    if one.note != other.note or one.orders != other.orders or one.buffer != other.buffer or one.bit != other.bit:
+        return False
+    return _same_value(one.value, other.value) and _same_value(one.expected, other.expected)
 
 
 def _same_value(one: Any, other: Any) -> bool:

@@ -10,17 +10,16 @@ The search is a loop of its own, not `simaie.explore`: no checkers, no statistic
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
 import msgspec
 
+from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
-from simaie.exploration.outcomes import PROGRESS_EVERY, SearchProgress
-from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.exploration.search import EXECUTIONS, Search, SearchLimits, SearchProgress
 from simaie.litmus import (
     Held,
     LitmusTest,
@@ -34,16 +33,13 @@ from simaie.litmus import (
 )
 from simaie.litmus.lowering import ROUNDS, Lowered, lower
 from simaie.machine import Machine
-from simaie.protocols import require_count, require_positive
-from simaie.replaying.run import make_execution
-from simaie.trace import Ending, Trace
+from simaie.trace import Ending
 
 __all__ = ["EXECUTIONS", "HERD_SCHEME", "LitmusResult", "LitmusState", "explore_litmus"]
 
 #: The ideal architecture with the reservations of herd7's models: a store-conditional may fail without cause, and must
 #: fail at another place than the load-linked's.
 HERD_SCHEME = "native:reservation=exact,spurious_failures=true"
-EXECUTIONS = 1_000_000
 
 LitmusState = tuple[tuple[str, Held], ...]
 
@@ -123,55 +119,42 @@ def explore_litmus(
     Raises UnsupportedError, which says where, if the test has something that cannot be run. Raises
     `simaie.Interrupted` at Ctrl-C; its ``report`` is the result as far as it came.
     """
-    require_count(executions=executions)
-    require_positive(seconds=seconds)
-    began = time.perf_counter()
     machine = machine or Machine(HERD_SCHEME)
-    search = _Search(lower(test, rounds=rounds), machine)
-    try:
-        complete = search.run(executions, None if seconds is None else began + seconds, progress)
-        interrupted = False
-    except KeyboardInterrupt:
-        complete, interrupted = False, True
-    states, positive, negative = search.judged()
+    lowered = lower(test, rounds=rounds)
+    search = Search(lowered.program, machine, SearchLimits(executions, seconds), progress)
+    counted = _Counted(lowered)
+    search.run(counted.take, lambda: False)
+    states, positive, negative = counted.judged()
     result = LitmusResult(
         test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
-        search.executions, complete, search.cut > 0, time.perf_counter() - began, interrupted,
+        search.executions, search.complete and not counted.truncated, counted.cut > 0, search.seconds,
+        search.interrupted,
     )  # fmt: skip
-    if interrupted:
+    if search.interrupted:
         raise Interrupted(f"the exploration of {test.name!r}, after {search.executions} executions,", result)
     return result
 
 
-class _Search:
-    """outcomes: how many executions ended in each state, filtered states among them. cut: how many did not end."""
+class _Counted:
+    """outcomes: how many executions ended in each state, filtered states among them.
 
-    def __init__(self, lowered: Lowered, machine: Machine) -> None:
-        self._lowered, self._machine = lowered, machine
-        self._scheduler, _ = make_scheduler("dpor")
+    cut: how many did not end. truncated: how many a limit on steps or threads ended.
+    """
+
+    def __init__(self, lowered: Lowered) -> None:
+        self._lowered = lowered
         self.outcomes: Counter[Any] = Counter()
-        self.executions = self.cut = self._truncated = 0
+        self.cut = self.truncated = 0
 
-    def run(self, limit: int, deadline: float | None, progress: SearchProgress | None) -> bool:
-        """Explore; returns whether that was everything."""
-        scheduler = self._scheduler
-        while not scheduler.exhausted:
-            if self.executions >= limit or (deadline is not None and time.perf_counter() >= deadline):
-                return False
-            execution = make_execution(self._lowered.program, self._machine, scheduler, index=self.executions)
-            try:
-                self._take(run_inline(execution))
-            except GuestError as error:
-                raise beyond(self._lowered, error.vcpu, str(error)) from error
-            if progress is not None and self.executions % PROGRESS_EVERY == 0:
-                progress(self.executions)
-        return scheduler.complete and not self._truncated
-
-    def _take(self, trace: Trace) -> None:
-        self.executions += 1
-        require_inside(self._lowered, trace)
+    def take(self, execution: Execution, index: int) -> None:
+        """Run an execution and count it."""
+        try:
+            trace = run_inline(execution)
+            require_inside(self._lowered, trace)
+        except GuestError as error:
+            raise beyond(self._lowered, error.vcpu, str(error)) from error
         if trace.truncated:
-            self._truncated += 1
+            self.truncated += 1
         elif trace.ending is not Ending.FINISHED or self._lowered.is_cut(trace.outcome):
             self.cut += 1
         else:

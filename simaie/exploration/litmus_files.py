@@ -14,7 +14,7 @@ import msgspec
 
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
-from simaie.exploration.outcomes import SearchProgress
+from simaie.exploration.search import SearchProgress
 from simaie.exploration.workers import in_workers
 from simaie.litmus import LitmusError, Position, load
 from simaie.litmus.lowering import ROUNDS, UnsupportedError

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simaie.exploration.subject import BLOCKED, State, Subject
+from simaie.exploration.subject import State, Subject
 from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
 from simaie.litmus.lowering import Lowered, UnsupportedError, lower
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Ending, Trace
 
 __all__ = ["LitmusSubject", "beyond", "require_inside"]
 
@@ -27,7 +27,7 @@ class LitmusSubject(Subject):
     def state(self, trace: Trace) -> State | None:
         """As herd7 names it. Raises UnsupportedError for a test that leaves its own locations."""
         require_inside(self._lowered, trace)
-        if trace.ending in BLOCKED:
+        if trace.ending in STUCK:
             return super().state(trace)
         state = self._lowered.state(trace.outcome)
         if not passes_filter(self._lowered.test, state, self._lowered.layout.resolve):

@@ -6,51 +6,23 @@ asks says which outcomes he wants a witness of, and whether the first of these i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-from simaie.arguments import require_at_least_one
+from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.consistency import Consistency
-from simaie.exploration.scheduler_choice import make_scheduler
+from simaie.exploration.search import Search, SearchLimits, SearchProgress
 from simaie.exploration.subject import State, Subject
 from simaie.machine import Machine
-from simaie.protocols import require_positive
-from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Outcome, Trace
 
-__all__ = [
-    "EXECUTIONS", "MAX_STATES", "PROGRESS_EVERY", "OutcomeSet", "SearchLimits", "SearchProgress", "Witness",
-    "outcomes_of",
-]  # fmt: skip
+__all__ = ["MAX_STATES", "OutcomeSet", "Witness", "outcomes_of"]
 
-EXECUTIONS = 1_000_000
 #: Distinct states kept; where there are more the set is not complete.
 MAX_STATES = 10_000
-
-#: Called now and then with how many executions were run.
-SearchProgress: TypeAlias = Callable[[int], None]
-PROGRESS_EVERY = 64
-
-
-@dataclass(frozen=True)
-class SearchLimits:
-    """Of one search. executions: at most so many. seconds: at most so long, None for no limit.
-
-    choices: an execution in which more than so many did not come out as usual ends the search, None for no limit.
-    """
-
-    executions: int = EXECUTIONS
-    seconds: float | None = None
-    choices: int | None = None
-
-    def require(self) -> None:
-        """Raise UsageError unless both are positive."""
-        require_at_least_one("executions", self.executions)
-        require_positive(seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -111,18 +83,15 @@ def outcomes_of(
     UnsupportedError if the subject is a litmus test that cannot be run, and whatever its guest code raises.
     """
     limits = limits or SearchLimits()
-    limits.require()
-    search = _Search(subject, machine, wanted, first, found)
+    search = Search(subject.program, machine, limits, progress)
+    collected = _Collected(subject, machine, wanted, first, found, limits.choices)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
-        try:
-            search.run(limits, watchdog, progress)
-        except KeyboardInterrupt:
-            search.interrupted = True
-    return search.result(limits)
+        collected.run(search, watchdog)
+    return collected.result(search)
 
 
-class _Search:
-    """states: by outcome, None where it is no state. cut: executions that a limit ended."""
+class _Collected:
+    """What a search came to: the states by outcome, with their witnesses."""
 
     def __init__(
         self,
@@ -131,44 +100,40 @@ class _Search:
         wanted: Callable[[State], bool] | None,
         first: bool,
         found: Callable[[State, Witness], None] | None,
+        most_choices: int | None,
     ) -> None:
         self._subject, self._machine, self._wanted, self._first, self._found = subject, machine, wanted, first, found
-        self._scheduler, _ = make_scheduler("dpor")
         self._known: set[tuple[Ending, Outcome]] = set()
         self._states: set[State] = set()
         self._witnesses: dict[State, Witness] = {}
-        self._executions = self._cut = 0
-        self._too_many = False
-        self._choices = 0  # the most in one execution
-        self.interrupted = False
+        self._cut = 0  # executions that a limit ended
+        self._too_many = self._endless = False
+        self._most_choices = most_choices
 
-    def run(self, limits: SearchLimits, watchdog: Watchdog, progress: SearchProgress | None) -> None:
-        deadline = None if limits.seconds is None else time.perf_counter() + limits.seconds
+    def run(self, search: Search, watchdog: Watchdog) -> None:
         consistency = Consistency(self._subject.program, self._machine)
-        while not self._done(limits, deadline):
-            execution = make_execution(self._subject.program, self._machine, self._scheduler, index=self._executions)
+
+        def take(execution: Execution, index: int) -> None:
             watchdog.watch(execution)
             trace = run_inline(execution)
-            consistency.hear(execution, trace, self._executions)
-            self._take(trace)
-            self._executions += 1
-            if progress is not None and self._executions % PROGRESS_EVERY == 0:
-                progress(self._executions)
-        for execution, compare in consistency.again():
-            watchdog.watch(execution)
-            compare(run_inline(execution))
+            consistency.hear(execution, trace, index)
+            self._take(trace, index)
 
-    def _done(self, limits: SearchLimits, deadline: float | None) -> bool:
-        if self._scheduler.exhausted or self._too_many or (self._first and self._witnesses):
-            return True
-        if limits.choices is not None and self._choices > limits.choices:
-            return True
-        return self._executions >= limits.executions or (deadline is not None and time.perf_counter() >= deadline)
+        search.run(take, self._enough)
+        if not search.interrupted:
+            with search.interruptible():
+                for execution, compare in consistency.again():
+                    watchdog.watch(execution)
+                    compare(run_inline(execution))
 
-    def _take(self, trace: Trace) -> None:
+    def _enough(self) -> bool:
+        return self._too_many or self._endless or (self._first and bool(self._witnesses))
+
+    def _take(self, trace: Trace, index: int) -> None:
         if trace.ending is Ending.PRUNED:
             return
-        self._choices = max(self._choices, len(trace.schedule.choices))
+        if self._most_choices is not None and len(trace.schedule.choices) > self._most_choices:
+            self._endless = True
         if self._subject.is_cut(trace):
             self._cut += 1
             return
@@ -184,34 +149,29 @@ class _Search:
             return
         self._states.add(state)
         if self._wanted is not None and self._wanted(state):
-            self._witnesses[state] = witness = Witness(self._executions, trace)
+            self._witnesses[state] = witness = Witness(index, trace)
             if self._found is not None:
                 self._found(state, witness)
 
-    def result(self, limits: SearchLimits) -> OutcomeSet:
+    def result(self, search: Search) -> OutcomeSet:
         states = tuple(sorted(self._states, key=_order))
-        reason = self._why_incomplete(limits)
-        endless = limits.choices is not None and self._choices > limits.choices
+        reason = self._why_incomplete(search)
         return OutcomeSet(
-            self._machine, states, self._executions, reason, self.interrupted, self._witnesses, endless
+            self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless
         )
 
-    def _why_incomplete(self, limits: SearchLimits) -> str:
-        if self.interrupted:
-            return "the search was interrupted"
+    def _why_incomplete(self, search: Search) -> str:
+        if search.interrupted:
+            return search.why_incomplete()
         if self._too_many:
             return f"there are more than {MAX_STATES} outcomes"
-        if not self._scheduler.exhausted:
-            if self._first and self._witnesses:
-                return "the search ended with the first that was wanted"
-            if limits.choices is not None and self._choices > limits.choices:
-                return f"in one execution more than {limits.choices} choices did not come out as usual"
-            if self._executions >= limits.executions:
-                return f"the limit of {limits.executions} executions was reached"
-            return f"the time limit of {limits.seconds:g} s was reached"
-        if self._cut:
+        if search.exhausted and self._cut:
             return f"{self._cut} executions were cut by a limit on steps, threads or rounds of a loop"
-        return "" if self._scheduler.complete else self._scheduler.bound_note or "the search does not run everything"
+        if not search.exhausted and self._first and self._witnesses:
+            return "the search ended with the first that was wanted"
+        if not search.exhausted and self._endless:
+            return f"in one execution more than {self._most_choices} choices did not come out as usual"
+        return search.why_incomplete()
 
 
 def _order(state: State) -> list[tuple[str, str, Any]]:

@@ -24,14 +24,14 @@ reliable: then there is no estimate. A probe is not judged.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from simaie.exploration.canonical import THREADS
+from simaie.dependence import conflict, may_write
 from simaie.exploration.estimates import Interval, mean_of_probes
-from simaie.op import Kind, Op, conflict, writes
+from simaie.op import Kind, Op
+from simaie.predecessors import predecessors
 from simaie.prng import Random
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
@@ -40,9 +40,6 @@ __all__ = ["InterleavingProbe", "Probe", "Size", "TraceProbe", "is_first_of_its_
 
 #: With fewer walks that count, an estimate and its interval would pretend to know.
 FEWEST_HITS = 30
-
-_WORLD = (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE)
-_THREAD_KINDS = (Kind.SPAWN, Kind.JOIN, Kind.EXIT)
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -148,52 +145,16 @@ class TraceProbe(Probe):
 
 
 def _may_conflict(a: Op, b: Op) -> bool:
-    return conflict(a, _may_write(a), b, _may_write(b))
-
-
-def _may_write(op: Op) -> bool:
-    return op.kind in (Kind.CAS, Kind.STORE_CONDITIONAL) or writes(op, None)
+    return conflict(a, may_write(a), b, may_write(b))
 
 
 def is_first_of_its_trace(trace: Trace, ranks: dict[str, tuple[int, ...]]) -> bool:
     """Whether no equivalent execution comes before it in the order of the actors' `ranks`, step by step."""
+    events = [event for event in trace.events if event.op.kind is not Kind.CHOICE]  # part of the step before it
     latest: dict[str, int] = {}  # position of each actor's last event
-    written: dict[Any, int] = {}  # place -> position of the last event that wrote it
-    read: dict[Any, int] = {}
-    world = -1
-    spawned: dict[str, int] = {}
-    for position, event in enumerate(trace.events):
-        op, actor = event.op, event.actor
-        if op.kind is Kind.CHOICE:  # no step: part of the one before it
-            continue
-        wrote = event.wrote
-        after = max(world, latest.get(actor, spawned.get(actor, -1)))
-        if op.kind in _WORLD:
-            after = world = position
-        for place in _places(op):
-            after = max(after, written.get(place, -1), read.get(place, -1) if wrote else -1)
-            (written if wrote else read)[place] = position
-        if op.watches_more:
-            for place in range(op.reserved[0], sum(op.reserved)):
-                after = max(after, written.get(place, -1))
-                read[place] = position
-        rank = ranks[actor]
+    for position, (event, before) in enumerate(zip(events, predecessors(events), strict=True)):
+        after, rank = max(before, default=-1), ranks[event.actor]
         if any(other > after and ranks[name] > rank for name, other in latest.items()):
             return False
-        latest[actor] = position
-        if op.kind is Kind.SPAWN:
-            spawned[event.value.name] = position
+        latest[event.actor] = position
     return True
-
-
-def _places(op: Op) -> Iterator[Any]:
-    """What the operation touches, such that two operations overlap if and only if they share one."""
-    if op.cell is not None:
-        yield op.cell
-    elif op.width:
-        yield from range(op.address, op.address + op.width)
-    elif op.kind is Kind.AWAIT:
-        for part in op.value:
-            yield from _places(part)
-    elif op.kind in _THREAD_KINDS:
-        yield THREADS

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from simaie.errors import UsageError
 from simaie.guest.program import Program
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Trace
 
 if TYPE_CHECKING:
     from simaie.litmus import LitmusTest
 
-__all__ = ["BLOCKED", "State", "Subject", "Target", "state_text", "subject_of"]
+__all__ = ["State", "Subject", "Target", "state_text", "subject_of"]
 
 State: TypeAlias = tuple[tuple[str, int | str | tuple[int, ...]], ...]
 #: A program, a litmus test, or the path of a ``.litmus`` file.
 Target: TypeAlias = Union[Program, "LitmusTest", str, os.PathLike[str]]
-
-#: Endings in which somebody waits for ever.
-BLOCKED = (Ending.DEADLOCK, Ending.LIVELOCK)
 
 
 def state_text(state: State) -> str:
@@ -63,7 +60,7 @@ class Subject:
 
     def state(self, trace: Trace) -> State | None:
         """The state of an execution that was not cut; None if it is none that anybody asks for."""
-        if trace.ending in BLOCKED:
+        if trace.ending in STUCK:
             return (("ending", trace.ending.value),)
         faults = ((f"{fault.vcpu}:fault", fault.kind) for fault in trace.faults)
         return tuple(sorted((*trace.outcome.items, *faults)))

@@ -12,6 +12,7 @@ from simaie.arguments import require_address, require_one_of
 from simaie.callbacks import decision
 from simaie.errors import GuestError, SimaieError, raised
 from simaie.guest.operands import WIDTHS
+from simaie.trace import watched_name
 
 __all__ = ["FinalState", "judge_final"]
 
@@ -53,7 +54,7 @@ class FinalState:
         require_address("the address that the final check reads", address)
         require_one_of("the width that the final check reads", width, WIDTHS)
         value = self._read(address, width)
-        self._seen[f"[{address:#x}]" + ("" if width == 4 else f"/{width}")] = value
+        self._seen[watched_name(address) + ("" if width == 4 else f"/{width}")] = value
         return value
 
     @property

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
+from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
-from simaie.op import Cell, Function, Kind, Op, Order
+from simaie.op import Cell, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
@@ -66,6 +67,9 @@ class Mutex(Cell):
 
     __slots__ = ()
 
+    def __init__(self, name: str, address: int | None = None) -> None:
+        super().__init__(name, role=Role.LOCK, address=address)
+
     def lock(self) -> Awaitable[None]:
         """Acquire the mutex."""
         return Op(Kind.LOCK, self, order=Order.ACQUIRE)
@@ -95,15 +99,28 @@ class Host:
     def let_go(self, cpu: VCpu) -> None:
         """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
 
-    def cell(self, name: str, value: Any = None, guard: Cell | None = None) -> SharedCell:
+    def cell(
+        self,
+        name: str,
+        value: Any = None,
+        guard: Cell | None = None,
+        role: Role = Role.OTHER,
+        address: int | None = None,
+    ) -> SharedCell:
         """Create a cell.
 
         Args:
             name: Identity of the cell in traces; must be structural, the same in every execution.
             value: Initial value.
             guard: The mutex that protects the cell, or None.
+            role: What checkers and pictures recognise the cell by, see `simaie.op.Cell`.
+            address: The granule, page or slot that the cell belongs to, see `simaie.op.Cell`; or None.
         """
-        return SharedCell(name, value, guard)
+        return SharedCell(name, value, guard, role, address)
+
+    def cell_of(self, role: Role, address: int, value: Any = None, guard: Cell | None = None) -> SharedCell:
+        """Create a cell that is named after its role and address; see `cell` for the arguments."""
+        return self.cell(cell_name(role, address), value, guard, role, address)
 
     @property
     def calls(self) -> SharedCell:
@@ -112,9 +129,14 @@ class Host:
             self._calls = self.cell("calls", 0)
         return self._calls
 
-    def mutex(self, name: str) -> Mutex:
-        """Create a free mutex; `name` is its identity in traces."""
-        return Mutex(name)
+    def mutex(self, name: str, address: int | None = None) -> Mutex:
+        """Create a free mutex.
+
+        Args:
+            name: Identity of the mutex in traces.
+            address: First byte of the granule that the mutex protects, or None.
+        """
+        return Mutex(name, address)
 
     def load(self, address: int, width: int, order: Order = _RELAXED) -> Awaitable[int]:
         """Read `width` bytes of RAM at the physical `address`, as an unsigned integer.
@@ -217,7 +239,7 @@ class Host:
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
         """Issue a host memory barrier; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
-        return Op(Kind.FENCE, note=kind, order=Order.SEQ_CST)
+        return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST)
 
     def choose(self, arity: int, what: str) -> Awaitable[int]:
         """Make a local choice among `arity` alternatives, no scheduling point; return the index of the choice.

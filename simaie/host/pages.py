@@ -13,12 +13,11 @@ import msgspec
 from simaie.arguments import require_address, require_bool
 from simaie.errors import GuestFault, UsageError
 from simaie.host.host import Host, Ranges, SharedCell
-from simaie.op import Op
+from simaie.op import Op, Role
 
 __all__ = ["PAGE_SIZE", "Page", "PageTable", "crosses_page", "entry_set_by"]
 
 PAGE_SIZE = 4096
-_ENTRY = "pte "  # prefix of the name of an entry's cell
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -73,7 +72,7 @@ class PageTable:
         return not self._entries
 
     def _fresh(self, number: int, page: Page) -> SharedCell:
-        return self._host.cell(f"{_ENTRY}{number * PAGE_SIZE:#x}", page)
+        return self._host.cell_of(Role.PAGE, number * PAGE_SIZE, page)
 
     def entry(self, address: int) -> SharedCell:
         """Return the cell of the page that contains `address`."""
@@ -176,6 +175,6 @@ def _joined(ranges: list[tuple[int, int]]) -> Ranges:
 
 def entry_set_by(op: Op) -> tuple[int, int] | None:
     """Return (page number, physical address of its frame) if `op` sets an entry of a page table, else None."""
-    if op.cell is None or not isinstance(op.value, Page) or not op.cell.name.startswith(_ENTRY):
+    if op.cell is None or not isinstance(op.value, Page) or op.cell.role is not Role.PAGE or op.cell.address is None:
         return None
-    return int(op.cell.name.removeprefix(_ENTRY), 16) // PAGE_SIZE, op.value.frame
+    return op.cell.address // PAGE_SIZE, op.value.frame

@@ -2,8 +2,8 @@
 
 A vCPU sees its own buffered stores (forwarding); no other vCPU sees them. A drain is a step of a separate actor. The
 scheduler may delay it arbitrarily, but an operation that carries a barrier on real hosts waits until the vCPU's
-buffers are empty (`simaie.op.waits_for_drain`): mutexes and atomics wait; plain loads and stores, including those of
-the emulator's own cells, do not. The world stops only when the buffers of all vCPUs are empty.
+buffers are empty (`simaie.dependence.waits_for_drain`): mutexes and atomics wait; plain loads and stores, including
+those of the emulator's own cells, do not. The world stops only when the buffers of all vCPUs are empty.
 
 A memory model defines which buffered stores may drain next; a store never drains before an older store to the same
 bytes. Behind a fence that only orders stores after stores, stores wait until all stores before it have drained.
@@ -24,11 +24,12 @@ from typing import Any
 
 import msgspec
 
-from simaie.barrier import Barrier, parse_barrier
+from simaie.barrier import Barrier
+from simaie.dependence import overlap, waits_for_drain
 from simaie.errors import SchemeError
 from simaie.host.ram import Endian
 from simaie.host.sc import ScMemory
-from simaie.op import Kind, Op, Order, waits_for_drain
+from simaie.op import Kind, Op, Order
 
 __all__ = ["Buffered", "BufferedMemory"]
 
@@ -57,7 +58,7 @@ class Buffered(msgspec.Struct, frozen=True, eq=False):
         store = self.op
         if store.cell is not None or op.cell is not None:
             return store.cell is op.cell
-        return store.address < op.address + op.width and op.address < store.address + store.width
+        return overlap(store, op)
 
 
 class BufferedMemory(ScMemory):
@@ -95,7 +96,7 @@ class BufferedMemory(ScMemory):
         """Return `op` as this memory performs it: a STORE becomes a BUFFER, unless it is sequentially consistent."""
         if op.kind is not _STORE or op.order is _SEQ_CST:
             return op
-        return Op(_BUFFER, value=op, note=self.buffer_of(Buffered(op, 0)))
+        return Op(_BUFFER, value=op, buffer=self.buffer_of(Buffered(op, 0)))
 
     def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
         """Yield (buffer name, store) of each store of `actor` that may drain next."""
@@ -138,7 +139,7 @@ class BufferedMemory(ScMemory):
             return self._await(actor, op)
         if kind is Kind.UPDATE and any(entry.overlaps(op) for entry in self._buffers[actor]):
             raise SchemeError(f"{op.location} is updated under its guard and also stored to plainly: do only one")
-        if kind is Kind.FENCE and parse_barrier(op.note) & Barrier.ST_ST:
+        if kind is Kind.FENCE and op.orders & Barrier.ST_ST:
             self._fences[actor] = self._fences.get(actor, 0) + 1
         value = super().perform(actor, op)
         return self._forwarded(actor, op) if kind is Kind.LOAD_LINKED else value

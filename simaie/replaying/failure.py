@@ -206,7 +206,7 @@ class Failure:
         again = run(self.program, self.machine, recording, seed=self.seed, index=self.index, driver=self.driver)
         if again.digest != self.trace.digest:
             step = next((i for i, pair in enumerate(zip(again.events, self.trace.events, strict=False))
-                         if str(pair[0]) != str(pair[1])), min(len(again), len(self.trace)))
+                         if pair[0].form != pair[1].form), min(len(again), len(self.trace)))
             raise NondeterminismError(
                 f"program {self.program.name!r} ran differently under the same schedule, first at step {step}: "
                 "its guest code must not depend on clocks, random numbers, set order or state kept between executions"

@@ -23,17 +23,21 @@ from simaie.errors import ReplayError
 from simaie.finding import Finding
 from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
+from simaie.op import Kind
 from simaie.replaying.trace_record import TraceRecord
 from simaie.saving import save_file
+from simaie.trace import Trace
 
 __all__ = [
-    "CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "encoded", "load",
-    "save",
+    "VERSION", "CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "encoded",
+    "load", "save",
 ]  # fmt: skip
 
-VERSION = 2
-#: Those that can be read. Version 1 had no `trace`.
-_READABLE = (1, 2)
+VERSION = 3
+#: Those that can be read. Version 1 had no `trace`; the digests of versions 1 and 2 were of text.
+_READABLE = (1, 2, 3)
+#: The first version whose digests are of the form that `simaie.encoding` defines.
+_CANONICAL = 3
 #: Far above any execution within the default limits; a larger file is not ours.
 MAX_BYTES = 32 << 20
 #: Likewise: lists and objects, and quotation marks. A value takes far more memory than the bytes that spell it.
@@ -104,7 +108,10 @@ class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True):
-    """One event: who, which operation, and a digest of the candidates with their operations."""
+    """One event: who, which operation in words, and a digest of the candidates with their operations.
+
+    The words are for people. A local choice has no actor, and the digest is of its value and alternatives.
+    """
 
     actor: str
     op: str
@@ -137,6 +144,19 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def schedule(self) -> Schedule:
         """The decisions."""
         return Schedule(self.switches, self.choices)
+
+    @property
+    def exact(self) -> bool:
+        """Whether its digests can be compared with those of an execution; older files have digests of text."""
+        return self.version >= _CANONICAL
+
+    def is_of(self, trace: Trace) -> bool:
+        """Whether `trace` is the recorded execution: by its digest, or by its actors if the file is not `exact`."""
+        if self.exact:
+            return trace.digest == self.digest
+        return [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE] == [
+            step.actor for step in self.steps if step.actor
+        ]
 
 
 def encoded(record: ReplayFile) -> bytes:

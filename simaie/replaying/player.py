@@ -97,7 +97,7 @@ def replay(
         require_answers(judges(checkers), trace)
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
     # The scheduler chooses the recorded execution again, but not one that has become another.
-    spec, profile = (_scheduler(record, base), info.profile) if trace.digest == record.digest else (None, {})
+    spec, profile = (_scheduler(record, base), info.profile) if record.is_of(trace) else (None, {})
     file = None if isinstance(source, Failure) or named is not None else Path(source)
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging), file
@@ -138,7 +138,7 @@ def _judging(
 
 def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
     """What no checker can find in a trace alone, since it took a comparison, and what holds of the same execution."""
-    if trace.digest == record.digest:
+    if record.is_of(trace):
         yield from (finding for finding in record.findings if finding.kind == FORBIDDEN_OUTCOME)
 
 
@@ -157,7 +157,7 @@ def _bounded(machine: Machine, record: ReplayFile) -> Machine:
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
     scripted: Scheduler = plugins.resolve(plugins.SCHEDULERS, "scripted")(record.schedule, strict=mode == "strict")
-    return Comparing(scripted, record.steps) if mode == "strict" else scripted
+    return Comparing(scripted, record.steps, record.exact) if mode == "strict" else scripted
 
 
 def _given(program: Program | str, record: ReplayFile) -> Program:

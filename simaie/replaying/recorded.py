@@ -16,8 +16,8 @@ from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, load
+from simaie.replaying.older import trace_of_steps, with_fields
 from simaie.replaying.resolving import machine_in
-from simaie.replaying.steps_trace import trace_of_steps
 from simaie.replaying.trace_record import trace_of
 from simaie.trace import Trace
 
@@ -103,8 +103,9 @@ def while_shown(failure: Failure) -> contextlib.AbstractContextManager[None]:
 def _trace(record: ReplayFile, path: str) -> Trace:
     if record.trace is None:
         return trace_of_steps(record)
-    trace = trace_of(record.trace, record.program.name, record.schedule)
-    if trace.digest != record.digest:
+    held = record.trace if record.exact else with_fields(record.trace)
+    trace = trace_of(held, record.program.name, record.schedule)
+    if not record.is_of(trace):
         raise ReplayError(f"{path}: the trace in it is not that of its digest; it was changed after it was recorded")
     return trace
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
+from simaie.encoding import digest_of, plain_op
 from simaie.errors import DivergenceError
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.file import Step
 from simaie.trace import Trace
 
 __all__ = ["Comparing", "Recording"]
+
+#: Of the digest of an offer.
+_DIGEST_BYTES = 4
 
 
 class Recording(Scheduler):
@@ -36,7 +39,7 @@ class Recording(Scheduler):
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Let `inner` choose, and write it down."""
         value = self.inner.choose_value(offer, arity)
-        self._add(Step("", f"choose {value} of {arity}", ""))
+        self._add(Step("", f"choose {value} of {arity}", digest_of(("choice", value, arity), _DIGEST_BYTES)))
         return value
 
     def finish(self, trace: Trace) -> None:
@@ -48,11 +51,15 @@ class Recording(Scheduler):
 
 
 class Comparing(Recording):
-    """Follows `inner` and raises DivergenceError at the first step that is not the `expected` one."""
+    """Follows `inner` and raises DivergenceError at the first step that is not the `expected` one.
 
-    def __init__(self, inner: Scheduler, expected: Sequence[Step]) -> None:
+    exact: whether to compare what was offered too, by its digest, and not only the actors.
+    """
+
+    def __init__(self, inner: Scheduler, expected: Sequence[Step], exact: bool = True) -> None:
         super().__init__(inner)
         self.expected = expected
+        self._exact = exact
 
     def choose(self, offer: Offer) -> Candidate | None:
         """Compare before the step is performed; what `inner` cannot follow is a divergence too."""
@@ -66,9 +73,9 @@ class Comparing(Recording):
         if number >= len(self.expected):
             raise DivergenceError(number, "the end of the execution", str(step))
         expected = self.expected[number]
-        if step != expected:
-            same_step = (step.actor, step.op) == (expected.actor, expected.op)
-            extra = " with other candidates beside it" if same_step else ""
+        if step.actor != expected.actor or (self._exact and step.offered != expected.offered):
+            same_words = (step.actor, step.op) == (expected.actor, expected.op)
+            extra = ", but it or another candidate differs" if same_words else ""
             raise DivergenceError(number, str(expected), f"{step}{extra}")
         super()._add(step)
 
@@ -81,8 +88,7 @@ class Comparing(Recording):
 
 
 def _digest(offer: Offer) -> str:
-    text = "|".join(f"{c.name} {c.op}" for c in offer.candidates)
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    return digest_of([(c.name, plain_op(c.op)) for c in offer.candidates], _DIGEST_BYTES)
 
 
 def _describe(offer: Offer) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
-from simaie.engine.misuse import blamed
 from simaie.engine.verified import execution_class
 from simaie.engine.watchdog import Watchdog
 from simaie.guest.program import Program

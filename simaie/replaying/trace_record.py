@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.guest.program import Program
-from simaie.op import Cell, Function, Kind, Op, Order, show
+from simaie.op import Cell, Function, Kind, Op, Order, Role, show
 from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
 
 __all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
@@ -25,14 +26,16 @@ _MOST_WIDTH, _MOST_BITS = 1 << 10, 128
 
 
 class CellRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A cell. guard: the number of the mutex that guards it."""
+    """A cell, see `simaie.op.Cell`. guard: the number of the mutex that guards it."""
 
     name: str
     guard: int | None = None
+    role: Role = Role.OTHER
+    address: int | None = None
 
 
 class OpRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An operation, see `simaie.op.Op`. cell: its number. function: its name."""
+    """An operation, see `simaie.op.Op`. cell: its number. function: its name. orders: as bits of `Barrier`."""
 
     kind: Kind
     cell: int | None = None
@@ -43,6 +46,9 @@ class OpRecord(msgspec.Struct, frozen=True, array_like=True):
     function: str | None = None
     order: Order = Order.RELAXED
     note: str = ""
+    orders: int = 0
+    buffer: str = ""
+    bit: int = -1
 
 
 class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -188,7 +194,7 @@ class _Writer:
         if cell not in self._cells:
             guard = self._cell(cell.guard)
             self._cells[cell] = len(self._cell_table)
-            self._cell_table.append(CellRecord(cell.name, guard))
+            self._cell_table.append(CellRecord(cell.name, guard, cell.role, cell.address))
         return self._cells[cell]
 
     def _op(self, op: Op) -> int:
@@ -199,7 +205,7 @@ class _Writer:
                 value = {"name": show(op.value)}
             function = None if op.function is None else op.function.name
             made = OpRecord(op.kind, self._cell(op.cell), op.address, op.width, value, self._value(op.expected),
-                            function, op.order, op.note)  # fmt: skip
+                            function, op.order, op.note, int(op.orders), op.buffer, op.bit)  # fmt: skip
             number = self._ops[id(op)] = len(self._op_table)
             self._op_table.append(made)
         return number
@@ -224,6 +230,10 @@ class _Writer:
     def _value(self, value: Any) -> Any:
         if value is None or type(value) in (bool, int, str):
             return value
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, str):
+            return str.__str__(value)
         if value is PENDING:
             return {"pending": True}
         if isinstance(value, tuple):
@@ -261,7 +271,7 @@ class _Reader:
         self._cells: list[Cell] = []
         for each in record.cells:
             guard = None if each.guard is None else _at(self._cells, each.guard)
-            self._cells.append(Cell(each.name, None, guard))
+            self._cells.append(Cell(each.name, None, guard, each.role, each.address))
         self._ops: list[Op] = []
         for op in record.ops:
             self._ops.append(self._op(op))
@@ -290,10 +300,12 @@ class _Reader:
 
     def _op(self, op: OpRecord) -> Op:
         _require_place(op.address, op.width)
+        if op.orders not in range(Barrier.FULL + 1):
+            raise ValueError(f"the recorded trace has a fence of orders {op.orders}")
         cell = None if op.cell is None else _at(self._cells, op.cell)
         function = None if op.function is None else Function(op.function, _unknown)
         made = Op(op.kind, cell, op.address, op.width, self._value(op.value), self._value(op.expected), function,
-                  op.order, op.note)  # fmt: skip
+                  op.order, op.note, Barrier(op.orders), op.buffer, op.bit)  # fmt: skip
         _require_shape(made)
         return made
 

@@ -23,11 +23,13 @@ from simaie.aie.registry import Registry
 from simaie.errors import UsageError
 from simaie.host.host import Host, Ranges
 from simaie.host.pages import PageTable
-from simaie.op import Function
+from simaie.op import Function, Role
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.aie import AieScheme, Reservation
 
 __all__ = ["AieRfc"]
+
+_SWITCH = Role.SWITCH
 
 
 class AieRfc(AieScheme):
@@ -86,7 +88,7 @@ class AieRfc(AieScheme):
             tree_class=self.tree_class,
         )
         #: Whether any SWP was ever issued. None if the guest has no SWP: plain stores are then checked from the start.
-        self.swp_switch = host.cell("swp-switch", False) if machine.isa == "arm" else None
+        self.swp_switch = host.cell(_SWITCH.value, False, role=_SWITCH) if machine.isa == "arm" else None
 
     # -- locks --------------------------------------------------------------------------------
 

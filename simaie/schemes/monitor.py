@@ -10,7 +10,7 @@ The memory keeps the reserved bytes and what others have stored to them since (`
 - If the architecture leaves open whether a store-conditional to other bytes stores, a decision determines it.
 
 The bytes that a store-conditional needs untouched are part of its operation. They are also part of the load-linked's
-operation if they may be more than the bytes that it reads. Dependence of operations (`simaie.op.conflict`) thus
+operation if they may be more than the bytes that it reads. Dependence of operations (`simaie.dependence.conflict`) thus
 covers them.
 """
 

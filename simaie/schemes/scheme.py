@@ -372,14 +372,6 @@ class Scheme:
     def _missing(self, what: str) -> Exception:
         return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
 
-    # -- shared by the schemes ----------------------------------------------------------------
-
-    async def _read_modify_write(self, physical: int, width: int, function: Function) -> int:
-        """Load, compute, store: three steps, which only a lock around them makes atomic."""
-        old = await self.host.load(physical, width)
-        await self.host.store(physical, width, function.apply(old))
-        return old
-
 
 def _emitted(barriers: object) -> Barrier:
     if barriers in ("guest", "full"):

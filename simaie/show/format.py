@@ -7,7 +7,6 @@ the views build `rich.text.Text` only.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from simaie.op import UNTIL, Kind, Op, owner_of, show
@@ -29,9 +28,6 @@ __all__ = [
 _HEXADECIMAL_FROM = 10_000
 #: And from here on an estimate in powers of ten.
 _ROUGH_FROM = 1_000_000
-
-#: How `simaie.aie.bitmap` names a bit, and the word that it lies in.
-_BIT, _WORD = re.compile(r"bit (\d+)"), re.compile(r"bitmap 0x([0-9a-f]+)")
 
 #: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
@@ -64,12 +60,12 @@ def op_words(op: Op) -> str:
         words += f" of {op.value}"
     elif op.kind is Kind.BUFFER:
         words += f" := {value_words(op.value.value)}"
-        return words  # the note only says which buffer, which the location says already
+        return words
     elif op.kind is Kind.SPAWN:
         pass  # its value is the started code; its result names the vCPU
     elif op.value is not None:
         words += f" := {value_words(op.value)}" if op.location else f" {value_words(op.value)}"
-    return f"{words} ({clean(op.note)})" if op.note else words
+    return f"{words} ({clean(op.remark)})" if op.remark else words
 
 
 def result_words(event: Event) -> str:
@@ -85,13 +81,11 @@ def result_words(event: Event) -> str:
 
 
 def _bit_words(op: Op, value: Any) -> str:
-    """A word of a bitmap of which one bit was asked for, which the note names: that bit, and the word."""
-    asked, where = _BIT.fullmatch(op.note), _WORD.fullmatch(op.location)
-    if asked is None or where is None or not isinstance(value, int):
+    """A word of a bitmap of which one bit was asked for: that bit, and the word."""
+    if op.bit < 0 or op.cell is None or not isinstance(value, int):
         return ""
-    bit, word = int(asked[1]), int(where[1], 16)
-    size = next((size for size in (64, 32) if bit // size == word), None)
-    return "" if size is None else f"{value:#x}, {'set' if value >> bit % size & 1 else 'clear'}"
+    size = next((size for size in (64, 32) if op.bit // size == op.cell.address), None)
+    return "" if size is None else f"{value:#x}, {'set' if value >> op.bit % size & 1 else 'clear'}"
 
 
 def event_words(event: Event) -> str:

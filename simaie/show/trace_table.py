@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
+from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import Kind, owner_of
 from simaie.show.blocks import block_rows
@@ -200,9 +201,9 @@ class _Layout:
         return (*self._lanes[:column], lane, *self._lanes[column + 1 :])
 
     def _count_locks(self, column: int, event: Event) -> None:
-        if event.op.kind in (Kind.LOCK, Kind.BEGIN_EXCLUSIVE):
+        if event.op.kind in TAKES:
             self._locks[column] += 1
-        elif event.op.kind in (Kind.UNLOCK, Kind.END_EXCLUSIVE):
+        elif event.op.kind in RELEASES:
             self._locks[column] -= 1
 
     def _fault(self, fault: Fault) -> Row:

@@ -47,7 +47,7 @@ class HostTest(NamedTuple):
             found: Threads = []
             for (first, second), order in zip(self.threads(), self.needed, strict=True):
                 missing = order & ~promised
-                found.append([first, Op(Kind.FENCE, note=missing.text), second] if missing else [first, second])
+                found.append([first, Op(Kind.FENCE, orders=missing), second] if missing else [first, second])
             return found
 
         return made

@@ -1,7 +1,7 @@
 """What waits for a vCPU's own buffered stores, operation by operation: what the conformance suite expects.
 
-The table is written down here and not asked of `simaie.op.waits_for_drain`, which the memories under test use: a suite
-that asked the code what to expect would agree with whatever it does.
+The table is written down here and not asked of `simaie.dependence.waits_for_drain`, which the memories under test use:
+a suite that asked the code what to expect would agree with whatever it does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CARRY_A_BARRIER = frozenset(
 def waits(op: Op) -> bool:
     """Return whether an operation, as the memory admits it, waits for the vCPU's own buffered stores."""
     if op.kind is Kind.FENCE:
-        return op.note == "full" or "st-ld" in op.note.split("+")
+        return bool(op.orders & Barrier.ST_LD)
     if op.kind is Kind.LOAD:
         return op.order is Order.SEQ_CST
     return op.kind is Kind.STORE or op.kind in _CARRY_A_BARRIER  # a store that is buffered is no STORE but a BUFFER
@@ -54,7 +54,7 @@ def check_waiting(make_memory: Callable[[], HostMemory]) -> None:
 def _one_of_each(mutex: Mutex, cell: object) -> list[Op]:
     loads = [Op(Kind.LOAD, None, at, 4, order=order) for at in (_X, _Y) for order in Order]
     stores = [Op(Kind.STORE, None, _Y, 4, 1, order=order) for order in Order]
-    fences = [Op(Kind.FENCE, note=Barrier(orders).text) for orders in range(1, 16)]
+    fences = [Op(Kind.FENCE, orders=Barrier(orders)) for orders in range(1, 16)]
     return [
         *loads,
         *stores,

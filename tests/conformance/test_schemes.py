@@ -135,7 +135,9 @@ class UnlockedRmw(Native):
 
     async def atomic_rmw(self, cpu, address, width, function):
         physical = await self.physical(address, write=True)
-        return await self._read_modify_write(physical, width, function)
+        old = await self.host.load(physical, width)
+        await self.host.store(physical, width, function.apply(old))
+        return old
 
 
 class RaisingHelper(Native):

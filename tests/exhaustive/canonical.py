@@ -1,8 +1,9 @@
-"""When two executions are one Mazurkiewicz trace: a canonical form, straight from `simaie.op.conflict`."""
+"""When two executions are one Mazurkiewicz trace: a canonical form, straight from `simaie.dependence.conflict`."""
 
 from __future__ import annotations
 
-from simaie.op import Kind, conflict, owner_of, show
+from simaie.dependence import conflict
+from simaie.op import Kind, owner_of, show
 from simaie.trace import Event, Trace
 
 Canonical = tuple[object, ...]

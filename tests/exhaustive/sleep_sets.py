@@ -9,7 +9,8 @@ it stands in for them.
 
 from __future__ import annotations
 
-from simaie.op import Kind, Op, conflict, owner_of, writes
+from simaie.dependence import conflict, writes
+from simaie.op import Kind, Op, owner_of
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 

@@ -1,9 +1,9 @@
 """Other executions of the same Mazurkiewicz trace, reached by swapping neighbours that are independent.
 
-Independent is what `simaie.op.conflict` says of two operations as they were performed, for actors of different vCPUs. A
-vCPU and its own store buffers keep the order that every execution has: a store enters a buffer before it drains, what
-waits for the buffers comes after the drains, and drains that overlap, or have a store-store fence in between, keep
-their order. All else of one vCPU's drains commutes with its own steps.
+Independent is what `simaie.dependence.conflict` says of two operations as they were performed, for actors of different
+vCPUs. A vCPU and its own store buffers keep the order that every execution has: a store enters a buffer before it
+drains, what waits for the buffers comes after the drains, and drains that overlap, or have a store-store fence in
+between, keep their order. All else of one vCPU's drains commutes with its own steps.
 
 An LL/SC monitor may watch more bytes than an operation names, so LOAD_LINKED and STORE_CONDITIONAL are never moved
 across a foreign write to RAM: that is fewer swaps, not wrong ones.
@@ -16,11 +16,12 @@ from collections.abc import Iterable, Sequence
 from simaie_schedulers.scripted import Scripted
 
 from exhaustive.searches import run
-from simaie.barrier import Barrier, parse_barrier
+from simaie.barrier import Barrier
+from simaie.dependence import conflict, waits_for_drain
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.machine import Machine
-from simaie.op import Kind, Op, Order, conflict, owner_of, show, waits_for_drain
+from simaie.op import Kind, Op, Order, owner_of, show
 from simaie.prng import Random
 from simaie.protocols import Checker
 from simaie.trace import Event, Trace
@@ -139,7 +140,7 @@ class _Stores:
             op = event.op
             if op.kind is Kind.BUFFER:
                 self._entry[op.value] = step
-            is_fence = op.kind is Kind.FENCE and parse_barrier(op.note) & Barrier.ST_ST
+            is_fence = op.kind is Kind.FENCE and op.orders & Barrier.ST_ST
             if is_fence or (op.kind is Kind.BUFFER and op.value.order is Order.RELEASE):
                 self._fences.append((event.actor, step))
 

@@ -13,8 +13,9 @@ from exhaustive.canonical import are_dependent, canonical
 from exhaustive.generated import FAMILIES, program, under_scheme
 from exhaustive.programs import Hypercalls
 from exhaustive.searches import run
+from simaie.dependence import conflict, writes
 from simaie.machine import Machine
-from simaie.op import Cell, Function, Kind, Op, conflict, owner_of, writes
+from simaie.op import Cell, Function, Kind, Op, owner_of
 from simaie.prng import Random
 
 

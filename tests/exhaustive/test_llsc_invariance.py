@@ -16,9 +16,10 @@ from exhaustive.canonical import are_dependent
 from exhaustive.programs import GuestThread
 from exhaustive.searches import run
 from simaie.check import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, judge
+from simaie.dependence import waits_for_drain
 from simaie.guest.program import Program
 from simaie.machine import Machine
-from simaie.op import Kind, owner_of, waits_for_drain
+from simaie.op import Kind, owner_of
 from simaie.prng import Random
 from simaie.schemes.scheme import Scheme
 from simaie.trace import Event, Trace

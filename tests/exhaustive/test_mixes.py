@@ -1,7 +1,7 @@
 """Optimal DPOR against the enumeration of all interleavings, on programs that mix kinds of instruction.
 
 Both see the same of each program. Where interleavings are too many, a search by sleep sets alone, which sees as much,
-takes their part; not so where a store-conditional depends on more than `simaie.op.conflict` knows.
+takes their part; not so where a store-conditional depends on more than `simaie.dependence.conflict` knows.
 """
 
 from __future__ import annotations

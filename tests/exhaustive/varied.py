@@ -20,6 +20,7 @@ from simaie.guest.program import Program
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.machine import Machine
+from simaie.op import Role
 from simaie.prng import Random
 from simaie.protocols import MachineFacts, Promise
 from simaie.schemes.none import NoScheme
@@ -148,6 +149,7 @@ def careless(seed: int) -> Case:
 
 class _Entry:
     name = "entry 0x140"
+    role, address = Role.ENTRY, 0x140
 
 
 class Careless(NoScheme):
@@ -158,9 +160,9 @@ class Careless(NoScheme):
     def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, **options: Any) -> None:
         super().__init__(host, pages, machine, **options)
         self._mutexes = [host.mutex(f"lock {number}") for number in range(2)]
-        self._twins = [host.mutex("lock 0x100") for _ in range(3)]
+        self._twins = [host.mutex("lock 0x100", 0x100) for _ in range(3)]
         self._structure = host.cell("structure", 0, guard=self._mutexes[0])
-        self._slot = host.cell("radix/05")
+        self._slot = host.cell("radix/05", role=Role.SLOT, address=5)
         self._entry = _Entry()
 
     def enter(self, cpu: Any) -> None:

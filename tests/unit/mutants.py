@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from runs import X, program
+from scheme_parts import read_modify_write
 
 from simaie.aie.radix_tree import RadixTree
 from simaie.aie.registry import Registry
@@ -42,7 +43,7 @@ class UnlockedRmw(AieRfc):
     name = "aie-rfc without the lock"
 
     async def atomic_rmw(self, cpu, address, width, function):
-        return await self._read_modify_write(address, width, function)
+        return await read_modify_write(self, address, width, function)
 
 
 class UncheckedStore(AieRfc):

@@ -43,7 +43,7 @@ def test_a_bit_is_set_for_exactly_the_granules_that_share_it(word, index_bits):
 def test_the_operations_say_which_bit_they_are_about():
     bitmap = Bitmap(Host(word=8), 21)
     (op,), _ = finish(bitmap.test(0x12 * 64 + 5 + (1 << 21)), ScMemory())
-    assert (op.location, op.note) == ("bitmap 0x12", f"bit {0x12 * 64 + 5}")
+    assert (op.location, op.bit) == ("bitmap 0x12", 0x12 * 64 + 5)
 
 
 def test_a_set_bit_leaves_its_neighbours_alone():

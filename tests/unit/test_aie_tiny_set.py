@@ -20,7 +20,7 @@ class Bench:
     def __init__(self) -> None:
         host = Host()
         self.guard = host.mutex("lock")
-        self.tiny = TinySet(host, "set", self.guard)
+        self.tiny = TinySet(host, 0x40, self.guard)
         self.memory = ScMemory()
         self.model: set[int] = set()
 

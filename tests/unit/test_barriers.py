@@ -34,7 +34,7 @@ def fences(scheme, host, isa="x86", between="nothing"):
 
     program = litmus("mp", isa, between, "mp")
     explore(program, Machine(scheme, host=host), scheduler="round-robin", executions=1, checkers=[collect])
-    return [(e.instruction.mnemonic, e.op.note) for e in seen[0].events if e.op.kind is Kind.FENCE]
+    return [(e.instruction.mnemonic, e.op.orders.text) for e in seen[0].events if e.op.kind is Kind.FENCE]
 
 
 @pytest.mark.parametrize("orders", [c for n in range(5) for c in itertools.combinations(ORDERS, n)])

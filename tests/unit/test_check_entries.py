@@ -2,12 +2,13 @@
 
 import pytest
 from handmade import Tape, X, Y, found, run
+from scheme_parts import read_modify_write
 
 from simaie.aie.entry import Entry
 from simaie.check import judge
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.host.host import Host, Mutex
-from simaie.op import Function, Kind, Op
+from simaie.op import Function, Kind, Op, Role
 from simaie.protocols import Promise
 from simaie.schemes.aie_v2 import AieV2
 from simaie.schemes.scheme import Scheme
@@ -18,8 +19,12 @@ REGISTERED = frozenset({Promise.REGISTERED_BY_ATOMICS})
 SLOT = "radix/01/00"  # index 0x100: granules of 16 bytes put X there
 
 
+def slot_at(path):
+    return HOST.cell(path, role=Role.SLOT, address=int(path.removeprefix("radix").replace("/", ""), 16))
+
+
 def publish(tape, vcpu, address=X, slot=SLOT, seen=None):
-    return tape.op(vcpu, HOST.cell(slot).compare_and_swap(None, Entry(HOST, address)), seen)
+    return tape.op(vcpu, slot_at(slot).compare_and_swap(None, Entry(HOST, address)), seen)
 
 
 def strays(tape):
@@ -27,7 +32,7 @@ def strays(tape):
 
 
 def test_two_mutexes_for_one_granule_are_found_once():
-    twin = [Mutex("lock 0x1000"), Mutex("lock 0x1000")]
+    twin = [Mutex("lock 0x1000", X), Mutex("lock 0x1000", X)]
     tape = Tape()
     for vcpu, lock in (("0", twin[0]), ("1", twin[1]), ("0", twin[0]), ("1", twin[1])):
         tape.begin(vcpu, AccessKind.ATOMIC).lock(vcpu, lock).unlock(vcpu, lock)
@@ -37,9 +42,16 @@ def test_two_mutexes_for_one_granule_are_found_once():
     assert not list(one_entry_per_granule(tape.trace()))
 
 
+def test_a_granule_is_known_by_the_address_of_its_mutex_whatever_the_names():
+    tape = Tape()
+    for vcpu, lock in (("0", Mutex("mine", X)), ("1", Mutex("yours", X)), ("0", Mutex("lock 0x1000"))):
+        tape.begin(vcpu, AccessKind.ATOMIC).lock(vcpu, lock).unlock(vcpu, lock)
+    assert [f.steps for f in one_entry_per_granule(tape.trace(promises=REGISTERED))] == [(0, 2)]
+
+
 def test_one_mutex_for_each_granule_is_clean():
     tape = Tape()
-    for lock in (one := Mutex("lock 0x1000"), Mutex("lock 0x2000"), one):
+    for lock in (one := Mutex("lock 0x1000", X), Mutex("lock 0x2000", 0x2000), one):
         tape.begin("0", AccessKind.ATOMIC).lock("0", lock).unlock("0", lock)
     assert not list(one_entry_per_granule(tape.trace(promises=REGISTERED)))
 
@@ -80,10 +92,10 @@ def test_a_physical_granule_is_recognised_by_its_place_in_the_page():
 
 
 def aliased(setter, test_bit=5):
-    word = HOST.cell("bitmap 0x0", 0)
+    word = HOST.cell_of(Role.BITMAP, 0, 0)
     tape = Tape().begin("0", setter)
-    tape.op("0", Op(Kind.FETCH, word, function=Function("or 0x20", lambda old: old | 32), note="bit 5"), 0)
-    tape.begin("1", AccessKind.STORE).op("1", Op(Kind.LOAD, word, note=f"bit {test_bit}"), 32)
+    tape.op("0", Op(Kind.FETCH, word, function=Function("or 0x20", lambda old: old | 32), bit=5), 0)
+    tape.begin("1", AccessKind.STORE).op("1", Op(Kind.LOAD, word, bit=test_bit), 32)
     return publish(tape, "1")
 
 
@@ -112,11 +124,11 @@ class Twins(Scheme):
     promises = REGISTERED
 
     def enter(self, cpu):
-        cpu.local = self.host.mutex(f"lock {X:#x}")
+        cpu.local = self.host.mutex(f"lock {X:#x}", X)
 
     async def atomic_rmw(self, cpu, address, width, function):
         await cpu.local.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await cpu.local.unlock()
         return old
 

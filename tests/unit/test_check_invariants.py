@@ -2,19 +2,20 @@
 
 import pytest
 from handmade import Tape, X, found, kinds, run
+from scheme_parts import read_modify_write
 
 from simaie.check import judge
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.host.host import Host, Mutex
-from simaie.op import Kind, Op
+from simaie.op import Kind, Op, Role
 from simaie.protocols import Promise
 from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind
 
 MUTEXES = frozenset({Promise.MUTEXES_ONLY})
-GUARD, OTHER = Mutex("lock 0x1000"), Mutex("lock 0x2000")
-SET = Host().cell("set 0x1000", (), GUARD)
+GUARD, OTHER = Mutex("lock 0x1000", 0x1000), Mutex("lock 0x2000", 0x2000)
+SET = Host().cell_of(Role.RESERVATIONS, 0x1000, (), GUARD)
 
 FORBIDDEN = [
     *(Op(kind, None, X, 4, 1, 0) for kind in (Kind.CAS, Kind.EXCHANGE, Kind.FETCH)),
@@ -103,7 +104,7 @@ class Counting(Scheme):
     async def atomic_rmw(self, cpu, address, width, function):
         if self.guarded:
             await self.lock.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await self.count.update("count", lambda value: (value + 1, None))
         if self.guarded:
             await self.lock.unlock()

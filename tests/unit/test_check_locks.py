@@ -2,6 +2,7 @@
 
 import pytest
 from handmade import Tape, X, found, kinds, run
+from scheme_parts import read_modify_write
 
 from simaie.check import judge
 from simaie.check.locks import lock_leak, locks_per_vcpu
@@ -83,7 +84,7 @@ class Locking(Scheme):
 
     async def atomic_rmw(self, cpu, address, width, function):
         await self.lock.lock()
-        old = await self._read_modify_write(self.pages.resolve(address), width, function)
+        old = await read_modify_write(self, self.pages.resolve(address), width, function)
         await self.lock.unlock()
         return old
 
@@ -93,7 +94,7 @@ class Forgetful(Locking):
 
     async def atomic_rmw(self, cpu, address, width, function):
         await self.lock.lock()
-        return await self._read_modify_write(self.pages.resolve(address), width, function)
+        return await read_modify_write(self, self.pages.resolve(address), width, function)
 
 
 class LeakyFault(Locking):

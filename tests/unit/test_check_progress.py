@@ -1,6 +1,7 @@
 """An execution that stands still says who waits for what, who has it, and in which cycle."""
 
 from handmade import Tape, X, Y, found, kinds, run
+from scheme_parts import read_modify_write
 
 from simaie.check import judge
 from simaie.check.progress import progress, waits
@@ -101,7 +102,7 @@ class Crossing(Scheme):
         first, second = self.locks[address], self.locks[X + Y - address]
         await first.lock()
         await second.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await second.unlock()
         await first.unlock()
         return old

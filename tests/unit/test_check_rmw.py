@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 from handmade import Tape, X, Y, found, kinds, run
+from scheme_parts import read_modify_write
 
 from simaie.check import DEFAULT, judge
 from simaie.check.rmw import rmw_atomicity
@@ -171,7 +172,7 @@ class Torn(Scheme):
     """A locked read-modify-write without any lock."""
 
     def atomic_rmw(self, cpu, address, width, function):
-        return self._read_modify_write(self.pages.resolve(address), width, function)
+        return read_modify_write(self, self.pages.resolve(address), width, function)
 
 
 async def adder(cpu):

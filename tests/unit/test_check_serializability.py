@@ -4,6 +4,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from atomicity_clocks import first_violation
 from exhaustive.generated import under_scheme
 from generated_traces import MIXED, PLACES, all_pairs_cycle, interleaved, threads
 from handmade import Tape, X, Y, found, run
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 import simaie
 from simaie import Machine, Program
 from simaie.block import Block
-from simaie.check.atomicity_clocks import first_violation
 from simaie.check.conflict_graph import components, conflict_graph, short_cycle
 from simaie.check.serializability import atomic_blocks, serializability
 from simaie.check.transactions import Units, transactions

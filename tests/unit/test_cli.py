@@ -22,6 +22,7 @@ from simaie.cli.options import complete_programs, completing
 from simaie.cli.status import Status
 from simaie.corpus import Expect
 from simaie.plugins import SCHEMES
+from simaie.replaying.file import VERSION
 
 SOURCE = '''
 import simaie
@@ -568,7 +569,7 @@ def _other_schema(path: Path) -> None:
 
 
 def _next_version(path: Path) -> None:
-    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
+    path.write_text(path.read_text().replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
 
 
 def _unknown_scheme(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from scheme_parts import read_modify_write
 from simaie_schedulers.dpor.search import Dpor
 
 from simaie import Machine, Program, Scheme, explore
@@ -326,7 +327,7 @@ class Forgetful(Scheme):
 
     async def atomic_rmw(self, cpu, address, width, function):
         self._mark()  # <- coroutine
-        return await self._read_modify_write(address, width, function)
+        return await read_modify_write(self, address, width, function)
 
     async def _mark(self):
         await self.cell.store(1)

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from scheme_parts import read_modify_write
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
@@ -238,7 +239,7 @@ class StopTheWorld(Scheme):
 
     async def atomic_rmw(self, cpu, address, width, function):
         await self.host.begin_exclusive()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await self.host.end_exclusive()
         return old
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 from runs import every
+from scheme_parts import read_modify_write
 from simaie_schedulers.random_walk import RandomWalk
 
 from simaie import Limits, Machine, Program, explore
@@ -43,7 +44,7 @@ class LateStop(Scheme):
     async def atomic_rmw(self, cpu, address, width, function):
         await self.host.load(address, width)
         await self.host.begin_exclusive()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await self.host.end_exclusive()
         return old
 
@@ -99,7 +100,7 @@ class Nested(Scheme):
     async def atomic_rmw(self, cpu, address, width, function):
         await self.host.begin_exclusive()
         await self.host.begin_exclusive()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await self.host.end_exclusive()
         return old
 

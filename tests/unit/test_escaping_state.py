@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scheme_parts import read_modify_write
 
 from simaie import Machine, Program, Scheme, explore
 from simaie.engine.attributes import difference, read
@@ -71,7 +72,7 @@ class TableInDict(Scheme):
             lock = self.host.mutex(f"lock {address:#x}")
             self.table[address] = lock  # <- table
         await lock.lock()
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         await lock.unlock()
         return old
 
@@ -88,7 +89,7 @@ class Plain(Scheme):
     """With a read-modify-write that is not atomic."""
 
     async def atomic_rmw(self, cpu, address, width, function):
-        return await self._read_modify_write(address, width, function)
+        return await read_modify_write(self, address, width, function)
 
 
 class List(Plain):
@@ -112,7 +113,7 @@ class Flag(Plain):
 
     async def atomic_rmw(self, cpu, address, width, function):
         self.locked = True  # <- flag
-        old = await self._read_modify_write(address, width, function)
+        old = await read_modify_write(self, address, width, function)
         self.locked = False
         return old
 

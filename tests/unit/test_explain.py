@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from mutants import MUTANTS
 from runs import every, execute, small
+from scheme_parts import read_modify_write
 
 import simaie
 from simaie import Finding, Machine, Program, corpus, ins
@@ -71,7 +72,7 @@ class Leaky(Scheme):
     async def atomic_rmw(self, cpu, address, width, function):
         await self.data.update("touch", lambda value: (value + 1, None))
         await self.lock.lock()
-        return await self._read_modify_write(address, width, function)
+        return await read_modify_write(self, address, width, function)
 
 
 def test_locks_and_structures_are_explained_by_who_held_what():

@@ -47,7 +47,7 @@ def run(
 def fences(isa: str, *calls: tuple[Any, ...]) -> list[str]:
     """Which orders the fences of a program keep, as the host was told."""
     _, _, trace = run(isa, *calls)
-    return [event.op.note for event in trace.events if event.op.kind is Kind.FENCE]
+    return [event.op.orders.text for event in trace.events if event.op.kind is Kind.FENCE]
 
 
 def test_every_isa_has_addresses():
@@ -297,7 +297,7 @@ def test_an_access_with_an_order_has_its_barriers_on_the_right_sides(call, expec
         _, _, trace = run("aarch64", call, machine=Machine(scheme))
         access = next(step for step, event in enumerate(trace.events) if event.op.kind is not Kind.FENCE)
         for part, orders in ((trace.events[:access], before), (trace.events[access:], after)):
-            notes = [event.op.note for event in part if event.op.kind is Kind.FENCE]
+            notes = [event.op.orders.text for event in part if event.op.kind is Kind.FENCE]
             assert [parse_barrier(note) for note in notes] == [parse_barrier(each) for each in [orders] if each], scheme
 
 

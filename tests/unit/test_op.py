@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from simaie.op import Cell, Function, Kind, Op, conflict, show, writes
+from simaie.dependence import conflict, writes
+from simaie.op import Cell, Function, Kind, Op, show
 
 RANGES = [(0, 1), (0, 4), (2, 2), (3, 1), (4, 4), (7, 8)]
 CELL, OTHER = Cell("slot"), Cell("other slot")

@@ -8,11 +8,14 @@ from math import sqrt
 import msgspec
 import pytest
 from scheduler_programs import X, Y, actors, increments, independent, loads, make, run, run_all, stores
+from simaie_schedulers._places import place_of
 from simaie_schedulers._weights import Weights
 from simaie_schedulers.random_walk import RandomWalk
 from simaie_schedulers.surw import SelectiveRandomWalk, UniformRandomWalk
 
 from simaie.errors import UsageError
+from simaie.host.host import Host
+from simaie.op import Role
 from simaie.prng import Random
 
 PRIVATE = 0x8000
@@ -190,3 +193,12 @@ def test_who_spins_without_yielding_does_not_starve_the_owner_of_the_lock(make_s
     traces = list(run_all(make(locked, locked), make_scheduler(), 300))
     assert all(t.ending == "finished" for t in traces)
     assert max(len(t) for t in traces) < 100
+
+
+def test_cells_of_a_chunk_are_one_place_with_its_memory_and_others_are_their_own():
+    host = Host()
+    chunk = [host.load(X + 4, 4), host.mutex("any name", X).lock(), host.cell_of(Role.RESERVATIONS, X).load()]
+    assert {place_of(op) for op in chunk} == {f"{X:#x}"}
+    assert place_of(host.cell("radix/10", role=Role.SLOT, address=0x10).load()) == "radix/10"
+    assert place_of(host.mutex("lock 0x1000").lock()) == "lock 0x1000"
+    assert place_of(host.fence()) is None

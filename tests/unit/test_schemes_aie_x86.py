@@ -263,7 +263,7 @@ def test_an_alias_in_a_small_bitmap_costs_a_lock_and_an_entry_and_the_trace_says
     assert steps_of(trace, 1) == alias
     assert steps_of(trace, 2) == ["load bitmap 0x0", "store [0x80]/4"]
     tested = next(e for e in trace.events if e.instruction.number == 1)
-    assert tested.op.note == "bit 1"
+    assert tested.op.bit == 1
     assert tested.value >> 1 & 1
 
 

@@ -8,10 +8,10 @@ import simaie
 from simaie import Choice, Machine, Program, Schedule, Switch, corpus, ins
 from simaie.errors import Interrupted, UsageError
 from simaie.guest.cut import FINAL_CHECK, Cut
+from simaie.predecessors import causal_past, predecessors
 from simaie.prng import Random
 from simaie.replaying.run import run as run_once
 from simaie.replaying.shrink import Size
-from simaie.replaying.shrink.dependence import causal_past, predecessors
 from simaie.replaying.shrink.relative_schedule import FollowSegments, legs_of
 from simaie.replaying.shrink.turns import InTurns, Turn, choices_of, turns_of
 
@@ -383,7 +383,7 @@ def test_drains_of_store_buffers_are_shrunk_too(host):
     small, report = fail(program, Machine(host=host)).shrink()
     assert len(small.trace.schedule) <= 1
     assert report.after.switches == 1
-    before = predecessors(small.trace)
+    before = list(predecessors(small.trace.events))
     drains = [step for step, event in enumerate(small.trace.events) if "~" in event.actor]
     assert drains
     assert all(_buffering(small.trace, step) in before[step] for step in drains)
@@ -438,7 +438,7 @@ def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
     threads = [[ins("store", X, 1), ins("store", Y, 1)], [ins("load", X), ins("load", Y + 8)]]
     program = Program("two", isa="x86", threads=threads)
     trace = run_once(program, Machine(), InTurns([Turn("0", 1), Turn("1", 2), Turn("0", 1)], ()))
-    before = predecessors(trace)
+    before = [set(steps) for steps in predecessors(trace.events)]
     assert before == [set(), {0}, {1}, {0}]
     assert causal_past(before, [3]) == {0, 3}
 

@@ -7,7 +7,8 @@ import pytest
 from simaie import Machine, Program, UsageError, compare, explore, ins
 from simaie.cli import main
 from simaie.exploration.architecture import guest_machine
-from simaie.exploration.outcomes import SearchLimits, outcomes_of
+from simaie.exploration.outcomes import outcomes_of
+from simaie.exploration.search import SearchLimits
 from simaie.exploration.subject import subject_of
 
 ONES = (1 << 128) - 1

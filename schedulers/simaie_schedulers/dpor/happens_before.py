@@ -14,7 +14,8 @@ Only events that are new since the last execution are processed: a depth-first s
 
 from __future__ import annotations
 
-from simaie.op import Kind, Op, Order, writes
+from simaie.dependence import ALWAYS_WRITES, WRITES_IF_IT_SUCCEEDS, writes
+from simaie.op import Kind, Op, Order
 from simaie.trace import Event, Instruction
 from simaie_schedulers.dpor.blocking import swappable, waited_for
 from simaie_schedulers.dpor.locations import LOCAL, WORLD, Locations
@@ -23,10 +24,9 @@ from simaie_schedulers.dpor.store_buffers import StoreBuffers
 __all__ = ["WRITES", "HappensBefore"]
 
 _LOAD, _SEQ_CST = Kind.LOAD, Order.SEQ_CST
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)  # the result shows whether these wrote
 #: By kind: whether an operation of that kind always writes.
-WRITES = [kind not in _UNSURE and writes(Op(kind), None) for kind in Kind]
-_SPECIAL = [kind in _UNSURE or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
+WRITES = [kind in ALWAYS_WRITES for kind in Kind]
+_SPECIAL = [kind in WRITES_IF_IT_SUCCEEDS or kind >= Kind.LOCK or kind is Kind.CHOICE for kind in Kind]
 
 
 class HappensBefore:
@@ -193,7 +193,7 @@ class HappensBefore:
             place = self._reservation(event.actor, op, place)
         elif kind is Kind.SPAWN:
             self.spawned[event.value.name] = index
-        wrote = writes(op, event.value) if kind in _UNSURE else WRITES[kind]
+        wrote = writes(op, event.value) if kind in WRITES_IF_IT_SUCCEEDS else WRITES[kind]
         near = self.conflicts(place, wrote) & ~past & ~siblings
         found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
         if found is None:

@@ -1,14 +1,15 @@
 """The places of operations as small integers, so that a search compares two operations without inspecting them again.
 
-The relation is exactly `simaie.op.conflict` (a test compares the two), but indexed: each distinct byte range and each
-cell name gets a number once per exploration, with the numbers of the places that it overlaps. RAM accesses nearly
-always agree on address and width, so the list of overlaps is nearly always the place alone.
+The relation is exactly `simaie.dependence.conflict` (a test compares the two), but indexed: each distinct byte range
+and each cell name gets a number once per exploration, with the numbers of the places that it overlaps. RAM accesses
+nearly always agree on address and width, so the list of overlaps is nearly always the place alone.
 
 A cell is identified by its name, which is structural: the same in every execution, while the object is not.
 """
 
 from __future__ import annotations
 
+from simaie.dependence import STOPS_WORLD, THREAD_KINDS, share_byte
 from simaie.op import Kind, Op
 
 __all__ = ["LOCAL", "THREADS", "WORLD", "Key", "Locations"]
@@ -23,13 +24,7 @@ THREADS = 2
 #: The meaning of a number: a special number, a cell's name, (address, width in bytes), or a set of places.
 Key = int | str | tuple[int, int] | frozenset[int]
 
-_SPECIAL: dict[Kind, int] = {
-    Kind.BEGIN_EXCLUSIVE: WORLD,
-    Kind.END_EXCLUSIVE: WORLD,
-    Kind.SPAWN: THREADS,
-    Kind.JOIN: THREADS,
-    Kind.EXIT: THREADS,
-}
+_SPECIAL: dict[Kind, int] = dict.fromkeys(STOPS_WORLD, WORLD) | dict.fromkeys(THREAD_KINDS, THREADS)
 
 _EXCLUSIVE = (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL)
 
@@ -102,8 +97,7 @@ class Locations:
         return place
 
     def _new_range(self, address: int, width: int) -> int:
-        end = address + width
-        shared = [place for (other, size), place in self.ranges.items() if other < end and address < other + size]
+        shared = [place for known, place in self.ranges.items() if share_byte(address, width, *known)]
         place = self.ranges[address, width] = self._add((address, width))
         for other in shared:
             self.overlaps[other] += (place,)

@@ -36,7 +36,8 @@ it: the tree compares the effect with the prediction.
 
 from __future__ import annotations
 
-from simaie.op import Kind, Op, conflict, owner_of
+from simaie.dependence import conflict
+from simaie.op import Kind, Op, owner_of
 from simaie_schedulers.dpor.blocking import bits
 from simaie_schedulers.dpor.frozen import Apply
 from simaie_schedulers.dpor.happens_before import HappensBefore

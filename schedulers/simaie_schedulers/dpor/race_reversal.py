@@ -7,10 +7,11 @@ if an actor asleep at the node is a weak initial of it, because then it is explo
 
 from __future__ import annotations
 
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
-from simaie.op import Kind, Op
+from simaie.op import BLOCKING, Kind, Op
 from simaie.protocols import Beginning
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Trace
 from simaie_schedulers.dpor.blocking import bits, stops, waited_for
 from simaie_schedulers.dpor.frozen import Apply, frozen
 from simaie_schedulers.dpor.happens_before import WRITES
@@ -21,9 +22,6 @@ from simaie_schedulers.dpor.wakeup_tree import Branch, Last, chain, insert, is_w
 __all__ = ["RaceReversal"]
 
 _PLAIN = Kind.STORE  # loads and stores are always enabled and have a fixed effect
-_BLOCKING = (Kind.LOCK, Kind.AWAIT, Kind.JOIN, Kind.BEGIN_EXCLUSIVE)
-_UNSURE = (Kind.CAS, Kind.STORE_CONDITIONAL)
-_STUCK = (Ending.DEADLOCK, Ending.LIVELOCK)
 
 
 class RaceReversal:
@@ -60,7 +58,7 @@ class RaceReversal:
             event = events[later]
             self._reverse(earlier, event.actor, event.op, order.place[later], later)
         races = len(order.races)
-        if trace.ending in _STUCK:
+        if trace.ending in STUCK:
             races += self._reverse_waits(trace)
         for index in reversed(bits(order.choices)):
             node = self._tree.path[index]
@@ -87,9 +85,9 @@ class RaceReversal:
         enabled: bool | None = True
         if kind > _PLAIN or self._order.world:
             state = (1 << earlier) - 1 | sequence
-            if kind in _UNSURE:
+            if kind in WRITES_IF_IT_SUCCEEDS:
                 wrote = self._state.would_write(actor, op, state)
-            if kind in _BLOCKING or self._order.world:
+            if kind in BLOCKING or self._order.world:
                 enabled = self._state.would_be_enabled(actor, op, self._predicate(op, later), state)
             if enabled is False:
                 return

@@ -2,9 +2,9 @@
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Source sets: a foundation for optimal dynamic partial order reduction"
 (JACM 64(4), 2017; first in POPL 2014), algorithm 2: source sets, sleep sets and wake-up trees. Two executions are
-equivalent if swapping adjacent operations that do not conflict (`simaie.op.conflict`, applied to what the operations
-*did*) turns one into the other. All executions of a class have the same values, outcome and findings, so one of them
-is enough.
+equivalent if swapping adjacent operations that do not conflict (`simaie.dependence.conflict`, applied to what the
+operations *did*) turns one into the other. All executions of a class have the same values, outcome and findings, so one
+of them is enough.
 
 **Guarantee.** When `complete`, no class is missing. Where `simaie_schedulers.dpor.partial_state` is exact, which is
 nearly everywhere, one execution of each class was run, none twice, and no sleep set cut an execution. Where it is in

@@ -2,8 +2,8 @@
 
 A buffer is a separate actor, but it belongs to its vCPU, and the two never race. The following is ordered in every
 execution: a store's entry into a buffer before its drain; drains of overlapping stores, in the order of their entries;
-an operation that carries a barrier (`simaie.op.waits_for_drain`) after the drains of all earlier entries; and the
-drains on either side of a store-store fence. Nothing else is ordered: a vCPU's load finds the same value before and
+an operation that carries a barrier (`simaie.dependence.waits_for_drain`) after the drains of all earlier entries; and
+the drains on either side of a store-store fence. Nothing else is ordered: a vCPU's load finds the same value before and
 after its own store drains, so the two commute, and the load conflicts only with the drains of other vCPUs.
 
 P. Abdulla, S. Aronis, M. Faouzi Atig, B. Jonsson, C. Leonardsson, K. Sagonas, "Stateless model checking for TSO and
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simaie.barrier import Barrier, parse_barrier
-from simaie.op import Kind, Op, Order, buffer_name, conflict, owner_of, waits_for_drain
+from simaie.dependence import conflict, keeps_stores_apart, waits_for_drain
+from simaie.op import Kind, Op, buffer_name, owner_of
 from simaie.trace import Event
 
 if TYPE_CHECKING:
@@ -70,11 +70,9 @@ class StoreBuffers:
             self.left.setdefault(actor, []).append(index)
             self.drains[vcpu] = self.drains.get(vcpu, 0) | 1 << index
         elif op.kind is Kind.BUFFER:
-            self.entered.setdefault(buffer_name(actor, op.note), []).append(index)
-            if op.value.order is Order.RELEASE:
-                self.fences[actor] = self.fences.get(actor, 0) | 1 << index
-        elif op.kind is Kind.FENCE and parse_barrier(op.note) & Barrier.ST_ST:
-            self.fences[actor] = self.fences.get(actor, 0) | 1 << index
+            self.entered.setdefault(buffer_name(actor, op.buffer), []).append(index)
+        if keeps_stores_apart(op):
+            self.fences[vcpu] = self.fences.get(vcpu, 0) | 1 << index
 
     def before(self, event: Event, place: int) -> int:
         """Return the events of the vCPU's other actors that precede `event`, the next event, in every execution.

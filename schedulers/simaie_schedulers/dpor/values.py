@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from simaie.op import Kind, Op, conflict
+from simaie.dependence import conflict
+from simaie.op import Kind, Op
 from simaie.protocols import Beginning
 from simaie_schedulers.dpor.blocking import bits
 from simaie_schedulers.dpor.happens_before import HappensBefore

@@ -21,16 +21,15 @@ from trio.lowlevel import current_task, in_trio_run
 from trio.testing import MockClock
 
 from simaie.engine.actor import Actor
+from simaie.engine.blame import blamed, guest_raised
 from simaie.engine.execution import Execution
-from simaie.engine.guests import guest_raised
-from simaie.engine.misuse import blamed
 from simaie.engine.on_trio.baton import Baton
 from simaie.engine.on_trio.parking import ExecutionOver, play
 from simaie.engine.on_trio.rejoin import RejoinTask, timeout_ahead
 from simaie.engine.passing import PASSING, Spinning
 from simaie.engine.watchdog import spun
 from simaie.errors import GuestFault, UsageError
-from simaie.trace import Ending, Trace
+from simaie.trace import STUCK, Trace
 
 __all__ = ["in_trio", "run_trio"]
 
@@ -40,7 +39,6 @@ T = TypeVar("T")
 #: of an execution do not depend on how much time passed in those before it; from 0 on, 0.1 + 0.2 > 0.3 only sometimes.
 _EPOCH = 2.0**22
 _LET_GO = (trio.Cancelled, ExecutionOver)
-_STUCK = frozenset({Ending.DEADLOCK, Ending.LIVELOCK})
 
 
 def in_trio(function: Callable[..., Awaitable[T]], *args: object) -> T:
@@ -159,7 +157,7 @@ class _Run:
 
     def _stuck_or_over(self) -> None:
         """Nobody can take a step. If a timeout may change that, the rejoin task waits for it; else it is the end."""
-        if self._execution.ending in _STUCK and timeout_ahead() < math.inf:
+        if self._execution.ending in STUCK and timeout_ahead() < math.inf:
             self._execution.revive()
             self._baton.give(self._baton.rejoin)
         else:

@@ -18,7 +18,7 @@ from simaie.litmus.lowering.question import check_question, unsigned_locations, 
 from simaie.litmus.model import LitmusTest, Thread
 from simaie.litmus.source import Position
 from simaie.litmus.widths import widths
-from simaie.trace import Outcome
+from simaie.trace import Outcome, watched_name
 
 __all__ = ["ROUNDS", "Lowered", "lower"]
 
@@ -136,7 +136,7 @@ class Lowered:
 
     def _held(self, location: Location, values: dict[str, int]) -> Held:
         if isinstance(location, Global):
-            cells = [self._spelt(location.key, values[f"[{a:#x}]"]) for a in self.layout.cells(location)]
+            cells = [self._spelt(location.key, values[watched_name(a)]) for a in self.layout.cells(location)]
             return "{" + ",".join(map(str, cells)) + "}" if self.layout.is_array(location) else cells[0]
         assert isinstance(location, RegisterOf)
         name = f"{self._numbers[location.thread]}:{location.register}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from simaie.op import Kind
-from simaie.replaying.shrink.dependence import causal_past, predecessors
+from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.state import ShrinkState
 from simaie.replaying.shrink.turns import Turn, choices_of, joined
 from simaie.trace import Trace
@@ -24,7 +24,7 @@ __all__ = ["commute"]
 def commute(bench: ShrinkState) -> None:
     """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
     trace = bench.best.trace
-    before = predecessors(trace)
+    before = list(predecessors(trace.events))
     guilty = [step for steps in bench.guilty for step in steps[:3]]
     choices = choices_of(trace)
     needed = [causal_past(before, guilty)] if guilty else []
@@ -37,7 +37,7 @@ def commute(bench: ShrinkState) -> None:
 class _Planner:
     """queues: by actor, its wanted steps in order."""
 
-    def __init__(self, trace: Trace, before: list[set[int]], wanted: Collection[int]) -> None:
+    def __init__(self, trace: Trace, before: list[list[int]], wanted: Collection[int]) -> None:
         self._events = trace.events
         self._before = before
         self.queues: dict[str, list[int]] = {}

@@ -10,9 +10,10 @@ Breadth first: the default itself, then each execution's successors, which devia
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable
 
 from simaie.decision import Switch
+from simaie.dependence import places
 from simaie.op import Kind, Op
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.shrink.state import ShrinkState
@@ -45,13 +46,13 @@ class _Shared:
     """The places that matter, by name: cells are made anew in every execution."""
 
     def __init__(self, trace: Trace) -> None:
-        self._actors: dict[str, set[str]] = {}
-        self._written: set[str] = set()
+        self._actors: dict[Hashable, set[str]] = {}
+        self._written: set[Hashable] = set()
         self.add(trace)
 
     def add(self, trace: Trace) -> None:
         for event in trace.events:
-            for place in _names(event.op):
+            for place in places(event.op):
                 self._actors.setdefault(place, set()).add(event.actor)
                 if event.wrote:
                     self._written.add(place)
@@ -60,15 +61,7 @@ class _Shared:
         """Whether it makes a difference who comes first at `op`."""
         if op.kind > Kind.AWAIT:
             return True
-        return any(place in self._written and len(self._actors.get(place, ())) > 1 for place in _names(op))
-
-
-def _names(op: Op) -> Iterator[str]:
-    for part in op.places:
-        if part.cell is not None:
-            yield part.cell.name
-        elif part.width:
-            yield from map(str, range(part.address >> 3, (part.address + part.width - 1 >> 3) + 1))
+        return any(place in self._written and len(self._actors.get(place, ())) > 1 for place in places(op))
 
 
 class _Points(Scheduler):

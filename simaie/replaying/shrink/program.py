@@ -26,8 +26,8 @@ from simaie.finding import FORBIDDEN_OUTCOME
 from simaie.guest.code import Code
 from simaie.guest.cut import FINAL_CHECK, Cut, without
 from simaie.guest.program import Program
+from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.code import Numbers, remaining_events, units_of
-from simaie.replaying.shrink.dependence import causal_past, predecessors
 from simaie.replaying.shrink.relative_schedule import legs_of
 from simaie.replaying.shrink.state import Attempt, ShrinkState
 from simaie.replaying.shrink.turns import InTurns, choices_of
@@ -44,7 +44,7 @@ def cut_to_the_guilty(bench: ShrinkState) -> None:
         return
     trace = bench.best.trace
     guilty = {step for steps in bench.guilty for step in steps}
-    for needed in (guilty, causal_past(predecessors(trace), guilty)):
+    for needed in (guilty, causal_past(list(predecessors(trace.events)), guilty)):
         if needed and _cut_but(bench, needed):
             break
     for thread in reversed(range(len(bench.best.program.threads))):

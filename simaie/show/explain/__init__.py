@@ -6,8 +6,7 @@ is not in it gets the finding's own message and its steps in words.
 """
 
 from simaie.show.explain.context import NOTHING, Context, around
-from simaie.show.explain.rejected_outcomes import guilty
-from simaie.show.explain.scope import OUTCOMES_ONLY, beside_compare
+from simaie.show.explain.rejected_outcomes import OUTCOMES_ONLY, beside_compare, guilty
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
 __all__ = [

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from simaie.barrier import Barrier
 from simaie.check.evidence import owner
-from simaie.op import Kind, buffer_name, owner_of
+from simaie.dependence import overlap
+from simaie.op import Kind, owner_of
+from simaie.predecessors import drains_of
 from simaie.show.explain.context import NOTHING, Context
 from simaie.show.explain.phrases import at, instruction_of, stored_value
-from simaie.show.format import event_words, is_drain, value_words
-from simaie.trace import Event, Trace
+from simaie.show.format import event_words, value_words
+from simaie.trace import Trace
 
 __all__ = ["Overtaking", "overtaken"]
 
@@ -35,15 +36,13 @@ def overtaken(trace: Trace, around: Context = NOTHING) -> Iterator[Overtaking]:
     """Each store that a later load, or a later store, of its own vCPU has overtaken."""
     if Kind.BUFFER not in trace.kinds:
         return
-    waiting: dict[str, deque[int]] = {}
+    entries = {drain: entry for entry, drain in drains_of(trace.events).items()}
     loads: dict[str, list[int]] = {}
     drained: dict[str, list[tuple[int, int]]] = {}  # by vCPU: when it took effect, and when it entered
     for step, event in enumerate(trace.events):
         vcpu = owner_of(event.actor)
-        if event.op.kind is Kind.BUFFER:
-            waiting.setdefault(buffer_name(vcpu, event.op.note), deque()).append(step)
-        elif is_drain(event) and waiting.get(event.actor):
-            entered = waiting[event.actor].popleft()
+        entered = entries.get(step)
+        if entered is not None:
             every = [
                 _overtaking(trace, entered, step, ahead, _why(order, around))
                 for ahead, order in _ahead(trace, step, entered, loads.get(vcpu, []), drained.get(vcpu, []))
@@ -72,7 +71,7 @@ def _ahead(
     if store is not None:
         yield store, Barrier.ST_ST
     late, since_then = trace.events[step], loads[bisect_right(loads, entered) :]
-    load = next((load for load in since_then if not _overlap(trace.events[load], late)), None)
+    load = next((load for load in since_then if not overlap(trace.events[load].op, late.op)), None)
     if load is not None:
         yield load, Barrier.ST_LD
 
@@ -82,7 +81,7 @@ def _met(trace: Trace, ahead: int, step: int) -> int | None:
     late = trace.events[step]
     for meanwhile in range(ahead + 1, step):
         event = trace.events[meanwhile]
-        touches = (event.reads_ram or event.writes_ram) and _overlap(event, late)
+        touches = (event.reads_ram or event.writes_ram) and overlap(event.op, late.op)
         if touches and owner(event) != owner(late):
             return meanwhile
     return None
@@ -114,7 +113,3 @@ def _why(order: Barrier, around: Context) -> str:
             f"none there that keeps {kept} ({order.text})."
         )
     return f"{text}."
-
-
-def _overlap(a: Event, b: Event) -> bool:
-    return a.op.address < b.op.address + b.op.width and b.op.address < a.op.address + a.op.width

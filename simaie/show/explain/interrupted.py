@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from simaie.check.evidence import Intruder, intruder, owner, read, written
 from simaie.finding import Finding
-from simaie.op import Kind
+from simaie.op import Kind, Role
 from simaie.show.explain.data_flow import what_it_tested
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, stored_value
 from simaie.show.explain.protection import missing_protection
@@ -150,7 +150,7 @@ def _on_sets(trace: Trace, before: int) -> Iterator[int]:
     """The steps before `before` that touch a set of reservations."""
     for step in range(before):
         op = trace.events[step].op
-        if op.kind is Kind.UPDATE and op.cell is not None and op.cell.name.startswith("set "):
+        if op.kind is Kind.UPDATE and op.cell is not None and op.cell.role is Role.RESERVATIONS:
             yield step
 
 

@@ -1,13 +1,26 @@
-"""Locks and the emulator's own structures: leaked, taken two at a time, for one granule two, or not held at all."""
+"""Locks and the emulator's own structures, executions that stand still, and vCPUs that fault.
+
+Locks may be leaked, taken two at a time, two for one granule, or not held at all.
+"""
 
 from __future__ import annotations
 
+from simaie.check.progress import waits
 from simaie.finding import Finding
 from simaie.show.explain.phrases import actor_of, at, instruction_of, listed, said
 from simaie.show.format import clean
-from simaie.trace import Trace
+from simaie.trace import STUCK, Trace
 
-__all__ = ["host_operations", "lock_leak", "locks_per_vcpu", "one_entry", "registered", "unguarded_update"]
+__all__ = [
+    "guest_fault",
+    "host_operations",
+    "lock_leak",
+    "locks_per_vcpu",
+    "one_entry",
+    "registered",
+    "stuck",
+    "unguarded_update",
+]
 
 
 def lock_leak(trace: Trace, finding: Finding) -> str:
@@ -70,3 +83,36 @@ def unguarded_update(trace: Trace, finding: Finding) -> str:
         f"{said(trace, step)}, in {instruction_of(event)}, reads and writes a structure in more than one access. "
         f"It is safe only under {name}, which {actor_of(event)} did not hold."
     )
+
+
+#: Of a loop, or of many who wait, the first few tell it all.
+_MOST = 6
+
+
+def stuck(trace: Trace, finding: Finding) -> str:
+    """Who waits for whom, and since when the holders have it; of those who loop instead, what they repeat."""
+    if trace.ending not in STUCK:
+        told = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
+        return f"The last round: {told}." if told else ""
+    sentences = []
+    for wait in waits(trace)[:_MOST]:  # who waits for what stands in the message; since when it is held does not
+        if wait.holders and wait.step is not None:
+            who = listed([f"vCPU {clean(h)}" for h in wait.holders])
+            sentences.append(
+                f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}, which {who} has had since step {wait.step}."
+            )
+    if finding.kind == "livelock":
+        sentences.append("Nobody who could still take a step will ever change what is waited for.")
+    else:
+        sentences.append("None of them can ever take a step again.")
+    return " ".join(sentences)
+
+
+def guest_fault(trace: Trace, finding: Finding) -> str:
+    """What the vCPU did last."""
+    if not finding.steps:
+        return ""
+    event = trace.events[finding.steps[0]]
+    if event.instruction is not None and not event.instruction.completed:
+        return f"It came in {instruction_of(event)} {at(finding.steps[0])}."
+    return f"Its last step before was {said(trace, finding.steps[0])}, in {instruction_of(event)}."

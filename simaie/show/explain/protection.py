@@ -1,28 +1,32 @@
-"""Which protection was missing: no lock, one released too early or taken too late, two locks, an outdated check."""
+"""Which protection was missing, and where in the scheme's code to look.
+
+No lock, one released too early or taken too late, two locks, or an outdated check.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
-from simaie.op import Kind
+from simaie.dependence import RELEASES, TAKES
+from simaie.finding import LLSC_LEVELS, Finding
+from simaie.op import Kind, Role
+from simaie.schemes.scheme import Scheme
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
 from simaie.show.format import clean, event_words
-from simaie.trace import Event, Trace
+from simaie.trace import AccessKind, Event, Instruction, Trace
 
-__all__ = ["held_at", "holding", "missing_protection"]
+__all__ = ["BY_HELPERS", "held_at", "helpers", "holding", "missing_protection"]
 
-#: What a place of the emulator's own is called in a sentence, by how its name begins.
+#: What a place of the emulator's own is called in a sentence.
 _ROLES = {
-    "radix": "the tree of locks",
-    "bitmap": "the bitmap of used granules",
-    "swp-switch": "the switch that makes plain stores check",
-    "set ": "the set of reservations",
+    Role.SLOT: "the tree of locks",
+    Role.BITMAP: "the bitmap of used granules",
+    Role.SWITCH: "the switch that makes plain stores check",
+    Role.RESERVATIONS: "the set of reservations",
 }
 _LOOKS = (Kind.LOAD, Kind.CAS, Kind.UPDATE)
-_TAKING = (Kind.LOCK, Kind.BEGIN_EXCLUSIVE)
-_RELEASING = (Kind.UNLOCK, Kind.END_EXCLUSIVE)
 #: What a stopped world is called among the locks that a vCPU holds.
 _WORLD = "the stopped world"
 
@@ -37,9 +41,9 @@ def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
         if event.actor != vcpu:
             continue
         name = event.op.location or _WORLD
-        if event.op.kind in _TAKING:
+        if event.op.kind in TAKES:
             held[name] = index
-        elif event.op.kind in _RELEASING:
+        elif event.op.kind in RELEASES:
             held.pop(name, None)
     return held
 
@@ -76,12 +80,12 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
     hurt = trace.events[victim]
     who, what = actor_of(hurt), instruction_of(hurt)
     if at_first:
-        released = _first_of(trace, victim, _RELEASING)
+        released = _first_of(trace, victim, RELEASES)
         return (
             f"{who} {holding(at_first)} when it read {at(victim)}, but let go {at(*released)} before {what} was over: "
             "nothing holds its parts together."
         )
-    taken = _first_of(trace, victim, _TAKING)
+    taken = _first_of(trace, victim, TAKES)
     if taken:
         locked = trace.events[taken[0]]
         act = "stopped the world" if locked.op.kind is Kind.BEGIN_EXCLUSIVE else f"took {clean(locked.op.location)}"
@@ -92,7 +96,7 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
     )
 
 
-def _first_of(trace: Trace, victim: int, kinds: tuple[Kind, ...]) -> tuple[int, ...]:
+def _first_of(trace: Trace, victim: int, kinds: Collection[Kind]) -> tuple[int, ...]:
     """The first step after `victim` at which its own instruction performs an operation of one of `kinds`, if any."""
     instruction = trace.events[victim].instruction
     later = range(victim + 1, len(trace))
@@ -192,5 +196,48 @@ def _changed(trace: Trace, seen: Event, look: int, before: int) -> int | None:
 
 
 def _role(event: Event) -> str:
-    name = event.op.location
-    return next((role for start, role in _ROLES.items() if name.startswith(start)), clean(name))
+    cell = event.op.cell
+    return _ROLES.get(Role.OTHER if cell is None else cell.role, clean(event.op.location))
+
+
+#: The findings that are about how single instructions are carried out.
+BY_HELPERS = frozenset({
+    *LLSC_LEVELS, "rmw-atomicity", "single-copy-atomicity", "lock-leak", "locks-per-vcpu", "one-entry-per-granule",
+    "registered-by-atomics", "host-operations", "unguarded-update",
+})  # fmt: skip
+_METHODS = {
+    AccessKind.LOAD: ("load",),
+    AccessKind.STORE: ("store",),
+    AccessKind.PLAIN_RMW: ("load", "store"),
+    AccessKind.ATOMIC: ("atomic_rmw",),
+    AccessKind.LOAD_LINKED: ("load_linked",),
+    AccessKind.STORE_CONDITIONAL: ("store_conditional",),
+}
+
+
+def helpers(trace: Trace, finding: Finding, scheme: type[Scheme] | None) -> str:
+    """``In the scheme's code: AieRfc.atomic_rmw (vCPU 0), AieScheme.store (vCPU 1).``; empty where there is none."""
+    if scheme is None:
+        return ""
+    users: dict[str, dict[str, None]] = {}
+    for step in finding.steps:
+        event = trace.events[step]
+        if event.instruction is not None and intruder(event) is not Intruder.DEVICE:
+            for name in _names(event.instruction, scheme):
+                users.setdefault(name, {})[actor_of(event)] = None
+    told = [f"{name} ({listed(list(whom))})" for name, whom in users.items()]
+    return f"In the scheme's code: {', '.join(told)}." if told else ""
+
+
+def _names(instruction: Instruction, scheme: type[Scheme]) -> Iterator[str]:
+    methods = _METHODS.get(instruction.access, ())
+    if "cmpxchg" in instruction.mnemonic and methods == ("atomic_rmw",) and _definer(scheme, "cmpxchg") is not Scheme:
+        methods = ("cmpxchg",)
+    for method in methods:
+        definer = _definer(scheme, method)
+        if definer is not None:
+            yield f"{definer.__name__}.{method}"
+
+
+def _definer(scheme: type[Scheme], method: str) -> type | None:
+    return next((base for base in scheme.__mro__ if method in vars(base)), None)

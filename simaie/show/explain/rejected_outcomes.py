@@ -1,9 +1,14 @@
-"""An outcome that is refused, by the program or by its architecture: what in the execution led there."""
+"""An outcome that the program or its architecture rejects: which steps of the execution led to it.
+
+What other findings left is what the outcome is made of. `explore` judges each execution, also how each instruction was
+carried out; `compare` judges the set of outcomes. So a finding need not leave an outcome that is forbidden.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,19 +17,85 @@ from simaie.check.evidence import owner
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import serializability
 from simaie.check.single_copy import single_copy_atomicity
+from simaie.dependence import block_of, overlap, share_byte
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.show.explain.buffers import Overtaking, overtaken
 from simaie.show.explain.conflicts import single_copy
-from simaie.show.explain.consequence import consequence, last_writes
 from simaie.show.explain.context import NOTHING, Context
-from simaie.show.explain.helpers import helpers
 from simaie.show.explain.interrupted import llsc_atomicity as told_llsc
 from simaie.show.explain.interrupted import rmw_atomicity as told_rmw
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
-from simaie.show.format import clean, is_drain
-from simaie.trace import Event, Trace
+from simaie.show.explain.protection import helpers
+from simaie.show.format import clean, is_drain, value_words
+from simaie.trace import Event, Trace, watched_address
 
-__all__ = ["REFUSALS", "cause", "guilty", "refused"]
+__all__ = [
+    "OUTCOMES_ONLY",
+    "REFUSALS",
+    "Left",
+    "beside_compare",
+    "cause",
+    "consequence",
+    "guilty",
+    "last_writes",
+    "refused",
+]
+
+
+class Left(NamedTuple):
+    """A part of the outcome, and the step that left it so. told: in words."""
+
+    told: str
+    step: int
+    address: int
+
+
+def last_writes(trace: Trace) -> Iterator[Left]:
+    """Of each watched place that was written to, the last write."""
+    for name, _ in trace.outcome.items:
+        address = watched_address(name)
+        if address is None:
+            continue
+        for step in reversed(trace.ram_writes.get(block_of(address), ())):
+            event = trace.events[step]
+            if share_byte(event.op.address, event.op.width, address, 1):
+                told = f"{name} ends as {instruction_of(event)} left it, which stored {stored_value(event)} {at(step)}"
+                yield Left(told, step, address)
+                break
+
+
+def consequence(trace: Trace, findings: Iterable[tuple[int, Finding]]) -> str:
+    """Which of `findings`, each with its number, the outcome comes of; empty if none has to do with it."""
+    findings = list(findings)
+    writes = list(last_writes(trace))
+    for number, other in findings:
+        torn = other.kind == "single-copy-atomicity"  # of which the load is the victim
+        left = [*_observed(trace, other), *writes] if torn else [*writes, *_observed(trace, other)]
+        guilty = next((part for part in left if part.step in other.steps), None)
+        if guilty is not None:
+            return f"A consequence of finding {number}: {guilty.told}."
+    for number, other in findings:
+        again = next((part for part in writes if part.address in other.addresses), None)
+        if again is not None:
+            return (
+                f"Probably a consequence of finding {number}, which is about the same bytes; they were written again "
+                f"since: {again.told}."
+            )
+    return ""
+
+
+def _observed(trace: Trace, finding: Finding) -> Iterator[Left]:
+    """What was observed of the loads that `finding` names."""
+    for step in finding.steps:
+        event = trace.events[step]
+        instruction = event.instruction
+        if instruction is None or not event.reads_ram:
+            continue
+        for name, value in trace.outcome.items:
+            if name.startswith(f"{instruction.vcpu}:") and value == instruction.result:
+                what = f"{clean(name)} is {value_words(value)}"
+                yield Left(f"{what}, which is what came of {instruction_of(event)} {at(step)}", step, event.op.address)
+
 
 #: The kinds of finding that are about the outcome and name no step.
 REFUSALS = ("final-check", FORBIDDEN_OUTCOME)
@@ -113,5 +184,22 @@ def _what(events: Sequence[Event]) -> str:
 
 
 def _conflict(a: Event, b: Event) -> bool:
-    overlap = a.op.address < b.op.address + b.op.width and b.op.address < a.op.address + a.op.width
-    return overlap and (a.writes_ram or b.writes_ram)
+    return overlap(a.op, b.op) and (a.writes_ram or b.writes_ram)
+
+
+#: What a comparison that holds does not say.
+OUTCOMES_ONLY = (
+    "compare judges outcomes alone; explore also judges how each instruction was carried out, "
+    "and may find a violation that leaves no forbidden outcome"
+)
+
+
+def beside_compare(findings: Iterable[Finding]) -> str:
+    """What `findings` say of the outcome, in a sentence; empty if one of them is about the outcome."""
+    kinds = [finding.kind for finding in findings]
+    if not kinds or any(kind in REFUSALS for kind in kinds):
+        return ""
+    return (
+        "No finding is about the outcome, which the architecture may allow: so compare, which judges outcomes alone, "
+        "may say that the program holds."
+    )

@@ -10,20 +10,20 @@ from simaie.finding import LLSC_LEVELS, Finding
 from simaie.replaying.failure import Failure
 from simaie.show.explain.conflicts import data_race, linearizability, single_copy, unserializable
 from simaie.show.explain.context import NOTHING, Context, around
-from simaie.show.explain.helpers import BY_HELPERS, helpers
 from simaie.show.explain.interrupted import llsc_atomicity, rmw_atomicity
 from simaie.show.explain.locks import (
+    guest_fault,
     host_operations,
     lock_leak,
     locks_per_vcpu,
     one_entry,
     registered,
+    stuck,
     unguarded_update,
 )
 from simaie.show.explain.phrases import said
-from simaie.show.explain.rejected_outcomes import REFUSALS, cause, refused
-from simaie.show.explain.scope import beside_compare
-from simaie.show.explain.stuck import guest_fault, stuck
+from simaie.show.explain.protection import BY_HELPERS, helpers
+from simaie.show.explain.rejected_outcomes import REFUSALS, beside_compare, cause, refused
 from simaie.show.format import clean
 from simaie.trace import Trace
 

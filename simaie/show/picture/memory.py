@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from simaie.check.evidence import read, written
+from simaie.dependence import blocks, share_byte
 from simaie.op import Kind, Op
 from simaie.show.format import value_words
 from simaie.show.picture.subject import Subject
@@ -37,7 +38,7 @@ class Memory:
         self.units = sorted(units)
         self._of_block: dict[int, list[tuple[int, int]]] = {}
         for address, width in self.units:
-            for block in range(address >> 3, (address + width - 1 >> 3) + 1):
+            for block in blocks(address, width):
                 self._of_block.setdefault(block, []).append((address, width))
 
     def _untouched(self, subject: Subject, units: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -52,12 +53,12 @@ class Memory:
 
     def write(self, event: Event) -> list[tuple[int, int]]:
         """Carry out a write; the units that it touches."""
-        low, high = event.op.address, event.op.address + event.op.width
+        low, size = event.op.address, event.op.width
         self._bytes.update(written(event, self._endian))
         touched: dict[tuple[int, int], None] = {}
-        for block in range(low >> 3, (high - 1 >> 3) + 1):
+        for block in blocks(low, size):
             for address, width in self._of_block.get(block, ()):
-                if address < high and low < address + width:
+                if share_byte(address, width, low, size):
                     touched.setdefault((address, width))
         return list(touched)
 

@@ -9,15 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 
 from simaie.finding import Finding
 from simaie.replaying.failure import Failure
-from simaie.show.picture.assets import asset, walk_script
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import subject_of
 from simaie.trace import Trace
 
-__all__ = ["to_html"]
+__all__ = ["asset", "to_html", "walk_script"]
+
+#: The parts of the function `walk`, in the order in which they need each other.
+_WALK = ("data", "table", "panel", "walk")
+
+
+def asset(name: str) -> str:
+    """The text of a file of the folder."""
+    return (files("simaie.show.picture") / "assets" / name).read_text("utf-8")
+
+
+def walk_script() -> str:
+    """JavaScript that defines ``walk(root, data, options)``: the walk through an execution, in an element."""
+    body = "\n".join(asset(f"{part}.js") for part in _WALK)
+    return f"{asset('elements.js')}\nfunction walk(root, data, options) {{\n{body}}}\n"
+
 
 _PAGE = """<!doctype html>
 <html lang="en">

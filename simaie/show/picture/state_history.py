@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from simaie.op import Cell, Kind, buffer_name
+from simaie.dependence import READS, STOPS_WORLD
+from simaie.op import Cell, Kind, Role, buffer_name
 from simaie.show.format import clean, is_drain, value_words
 from simaie.show.picture.memory import Memory, accesses_of
 from simaie.show.picture.subject import Subject
@@ -90,13 +91,13 @@ class Places:
         if op.kind is Kind.LOCK or op.kind is Kind.UNLOCK:
             number = self._add(op.cell, Group.LOCK, op.location, _FREE)
             yield from self._set(number, title(event.actor) if op.kind is Kind.LOCK else _FREE)
-        elif op.kind in (Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE):
+        elif op.kind in STOPS_WORLD:
             number = self._add("world", Group.LOCK, "the world", "runs")
             stopped = op.kind is Kind.BEGIN_EXCLUSIVE
             yield from self._set(number, f"stopped by {title(event.actor)}" if stopped else "runs")
         elif op.kind is Kind.BUFFER:
             entering = f"{op.location} := {value_words(op.value.value)}"
-            yield from self._buffer(buffer_name(event.actor, op.note), entering)
+            yield from self._buffer(buffer_name(event.actor, op.buffer), entering)
         elif op.cell is not None:
             yield from self._cell(op.cell, event)
         if is_drain(event):
@@ -132,10 +133,7 @@ class Places:
 
 
 def _group(cell: Cell) -> Group:
-    """Of a cell of the emulator's, by the name that the module `simaie.aie` gives it."""
-    if cell.name.startswith("set "):
-        return Group.SET
-    return Group.TREE if cell.name.startswith("radix/") else Group.CELL
+    return {Role.RESERVATIONS: Group.SET, Role.SLOT: Group.TREE}.get(cell.role, Group.CELL)
 
 
 class _Unknown:
@@ -145,17 +143,17 @@ class _Unknown:
 def _shown(cell: Cell, value: Any) -> str:
     if isinstance(value, _Unknown):
         return UNKNOWN
-    if cell.name.startswith("bitmap ") and isinstance(value, int):
+    if cell.role is Role.BITMAP and isinstance(value, int):
         return f"{value:#x}"
     return _EMPTY if value == () else value_words(value)
 
 
 def _before(event: Event) -> Any:
     """What the cell of `event`, the first there, held before it."""
-    if event.op.kind in (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.AWAIT):
+    if event.op.kind in READS:
         return event.value
     # A set of reservations begins empty; of anything else that is only written, nothing is known.
-    return () if event.op.kind is Kind.UPDATE and event.op.location.startswith("set ") else _Unknown()
+    return () if event.op.cell is not None and event.op.cell.role is Role.RESERVATIONS else _Unknown()
 
 
 def _after(event: Event, value: Any) -> Any:

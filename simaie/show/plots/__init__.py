@@ -5,11 +5,8 @@ rows come from a result. Reports and traces lie below this layer and ask for the
 (`simaie.plugins.RENDERERS`).
 """
 
-from simaie.show.plots.comparison import plot_comparison
-from simaie.show.plots.conflicts import conflicts_of, plot_conflicts
-from simaie.show.plots.coverage import plot_coverage
-from simaie.show.plots.outcomes import plot_outcomes
 from simaie.show.plots.plot import Axis, Plot, bars, heat_map, lines, points
+from simaie.show.plots.results import conflicts_of, plot_comparison, plot_conflicts, plot_coverage, plot_outcomes
 from simaie.show.plots.table import Table, table
 
 __all__ = [

@@ -8,14 +8,13 @@ looks, so that results need not have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
 from simaie.errors import UsageError
 from simaie.show.format import clean
-from simaie.show.plots.as_text import plot_text
 
 __all__ = [
     "BAD",
@@ -29,6 +28,7 @@ __all__ = [
     "bars",
     "heat_map",
     "lines",
+    "plot_text",
     "points",
     "require_fields",
 ]
@@ -232,3 +232,37 @@ def points(
 def heat_map(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis) -> Plot:
     """One cell for each row, its number the colour's."""
     return Plot(title, "rect", tuple(rows), x, y, colour)
+
+
+#: The text has no more rows than this.
+_MOST_ROWS = 60
+_BAR = 32
+
+
+def plot_text(plot: Plot) -> str:
+    """The rows that a terminal has room for, each with its names, and with its number as a bar and in figures."""
+    axes = list(dict.fromkeys(axis for axis in (plot.colour, plot.x, plot.y) if axis is not None))
+    number = next((axis for axis in (plot.colour, plot.y, plot.x) if axis is not None and axis.numeric), None)
+    names = [axis for axis in axes if axis is not number]
+    shown = _evenly(plot.rows)
+    labels = ["  ".join(clean(str(row[a.field])) for a in names) for row in shown]
+    hidden = len(plot.rows) - len(shown)
+    after = [f"({hidden:,} rows in between are left out)"] if hidden else []
+    if number is None:
+        return "\n".join([clean(plot.title), *labels, *after])
+    heading = f"{clean(plot.title)}: {clean(number.title)} by {', '.join(clean(a.title) for a in names)}"
+    return "\n".join([heading, *_bars(labels, [float(row[number.field]) for row in shown]), *after])
+
+
+def _bars(labels: Sequence[str], numbers: Sequence[float]) -> Iterator[str]:
+    wide = max(map(len, labels), default=0)
+    most = max(numbers, default=0.0) or 1.0
+    for label, number in zip(labels, numbers, strict=True):
+        yield f"{label:<{wide}}  {'█' * round(_BAR * number / most)} {number:g}"
+
+
+def _evenly(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All of them; of many so many that lie evenly, so that no series is left out."""
+    if len(rows) <= _MOST_ROWS:
+        return list(rows)
+    return [rows[i * (len(rows) - 1) // (_MOST_ROWS - 1)] for i in range(_MOST_ROWS)]

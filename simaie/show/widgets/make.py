@@ -13,7 +13,7 @@ from simaie.finding import Finding
 from simaie.replaying.failure import Failure
 from simaie.show.picture import notebook_html
 from simaie.show.picture.subject import subject_of
-from simaie.show.widgets.static import session_html
+from simaie.show.widgets.base import session_html
 from simaie.trace import Trace
 
 __all__ = ["MISSING", "Still", "player", "session_view"]

@@ -10,7 +10,7 @@ import traitlets
 from simaie.errors import UsageError
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import Subject
-from simaie.show.widgets.frame import module, shown
+from simaie.show.widgets.base import module, shown
 
 __all__ = ["Player"]
 

@@ -16,8 +16,7 @@ from simaie.show.format import clean, op_words
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import subject_of
 from simaie.show.trace_table import structural_order, title
-from simaie.show.widgets.frame import module, shown
-from simaie.show.widgets.static import session_html
+from simaie.show.widgets.base import module, session_html, shown
 
 __all__ = ["SessionView"]
 

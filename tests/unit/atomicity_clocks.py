@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import msgspec
 
-from simaie.check.accesses import Access, locations
+from simaie.check.accesses import Access
 from simaie.check.transactions import Transactions
+from simaie.dependence import locations
 
 __all__ = ["first_violation"]
 

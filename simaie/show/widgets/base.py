@@ -1,18 +1,22 @@
-"""What widgets have in common: the module that a front end loads, and the bundle that it is shown from.
+"""What widgets have in common: the module for the front end, the bundle to show, the still picture of a session.
 
 The module is one text made of the page's script, its style and the widget's own script, so that there is no build
-step, and nothing is fetched.
+step, and nothing is fetched. The picture of a session stands for it where nothing can be clicked.
 """
 
 from __future__ import annotations
 
 import json
+from html import escape
 from importlib.resources import files
 from typing import Any
 
-from simaie.show.picture.assets import asset, walk_script
+from simaie.exploration.interactive import Session
+from simaie.show.format import clean
+from simaie.show.picture import drawing_html
+from simaie.show.picture.page import asset, walk_script
 
-__all__ = ["module", "shown"]
+__all__ = ["module", "session_html", "shown"]
 
 
 def module(widget: str) -> str:
@@ -33,3 +37,9 @@ def shown(bundle: Any, html: str, text: str, purpose: str) -> Any:
     data, metadata = bundle
     sentence = f"to {purpose}, run the cell in JupyterLab or VS Code"
     return {**data, "text/plain": f"{text}\n({sentence})", "text/html": f"{html}<p>({sentence})</p>"}, metadata
+
+
+def session_html(session: Session) -> str:
+    """Static markup, without script."""
+    drawn = drawing_html(session.failure) if len(session.trace) else ""
+    return f"{drawn}<p>{escape(clean(session.status))}</p>"
