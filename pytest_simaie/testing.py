@@ -253,7 +253,7 @@ class Explore:
 
     def _tell(self, failure: Failure, path: Path | None, others: Sequence[str] = ()) -> NoReturn:
         if path is None:
-            again = f"it is not kept: {self._unkept}\nagain: {failure.again}"
+            again = f"it is not kept: {self._unkept}\nreproduce: {failure.how_to_reproduce}"
         else:
             again = f"replay: {shlex.join(['pytest', self._item.nodeid, '--simaie-replay', self._shown(path)])}"
         title = f"program {failure.program.name!r} under {failure.machine.scheme} on {failure.machine.host}"

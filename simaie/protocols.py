@@ -270,8 +270,8 @@ class Checker(Protocol):
 
     It runs as well on a trace that was replayed from a file. Its findings must be the same for all traces that differ
     only in the order of operations that do not conflict, of which an exhaustive search runs one. A checker that judges
-    that order too has an attribute `judges_time`: True, or a function of a trace that returns a bool. A scheduler that
-    runs one order only (`Scheduler.up_to_commutation`) then never proves its property. One with an attribute
+    that order too has an attribute `order_sensitive`: True, or a function of a trace that returns a bool. A scheduler
+    that runs one order only (`Scheduler.up_to_commutation`) then never proves its property. One with an attribute
     `judges_calls` that is True has nothing to judge in programs that record no calls (`Cpu.call`). Reports call it by
     its ``__name__``, or else by the name of its class.
     """

@@ -7,9 +7,9 @@ linearization, which has a limit.
 
 Findings are the same for all executions that differ only in the order of operations that do not conflict, so an
 exhaustive search may run one execution per class (`simaie.predecessors`). Two checkers look at more. Linearizability of
-calls whose ends are no steps depends on that order and declares it (`judges_time`, see `simaie.protocols.Checker`); a
-search that runs only one order then proves nothing. Starvation looks at the last steps of an execution that a limit cut
-short, and such an execution proves nothing in any case.
+calls whose ends are no steps depends on that order and declares it (`order_sensitive`, see
+`simaie.protocols.Checker`); a search that runs only one order then proves nothing. Starvation
+looks at the last steps of an execution that a limit cut short, and such an execution proves nothing in any case.
 
 `DEFAULT` holds the checkers of an exploration. `CHECKERS` holds all by name, including those that run only on request;
 simaie registers them in the entry-point group ``simaie.checkers``. The kind of a finding is the name of its checker,

@@ -62,11 +62,11 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
     checker.__doc__ = f"The calls that the guest records are those of a {name}, each at one moment while it lasts."
     checker.with_options = with_limit  # type: ignore[attr-defined]  # for "NAME:limit=N" (see `simaie.check.registry`)
     checker.judges_calls = True  # type: ignore[attr-defined]  # what it needs (see `simaie.check.prerequisites`)
-    checker.judges_time = _judges_time  # type: ignore[attr-defined]  # an explorer looks for it
+    checker.order_sensitive = _is_order_sensitive  # type: ignore[attr-defined]  # an explorer looks for it
     return checker
 
 
-def _judges_time(trace: Trace) -> bool:
+def _is_order_sensitive(trace: Trace) -> bool:
     """Whether another order of non-conflicting steps could change the verdict."""
     return any(not call.ordered for call in trace.calls)
 

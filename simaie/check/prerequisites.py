@@ -27,11 +27,11 @@ class Prerequisites:
     def __bool__(self) -> bool:
         return bool(self._lacking)
 
-    def hear(self, trace: Trace) -> None:
+    def observe(self, trace: Trace) -> None:
         """Record one more execution; one that was cut short may not have reached what a checker needs."""
         self._lacking = [lack for lack in self._lacking if not (lack[1](trace) or trace.truncated)]
 
-    def complain(self, program: str) -> None:
+    def require(self, program: str) -> None:
         """Raise UsageError if a checker has seen no execution that it can judge."""
         for checker, _, words in self._lacking:
             raise UsageError(f"{name_of(checker)} has nothing to judge: program {program!r} {words}")
@@ -39,9 +39,9 @@ class Prerequisites:
 
 def require_answers(checkers: Iterable[Checker], trace: Trace) -> None:
     """Raise UsageError if a checker cannot judge `trace`, because its program does not record what that needs."""
-    unanswered = Prerequisites(checkers)
-    unanswered.hear(trace)
-    unanswered.complain(trace.program)
+    prerequisites = Prerequisites(checkers)
+    prerequisites.observe(trace)
+    prerequisites.require(trace.program)
 
 
 def _need(checker: Checker) -> tuple[Callable[[Trace], bool], str] | None:

@@ -50,7 +50,7 @@ def _print_counterexamples(report: AuditReport, schemes: Sequence[str] | None, r
         heading = Text(f"\nrow {row.row}: {clean(row.title)}", "bold")
         print_lines([heading.append(f"  {clean(row.program)} under {clean(row.scheme)}", ""), Text()])
         print_lines(failure_view(shrunk.failure, width=width()))
-        print_lines([Text("again: ").append(clean(shrunk.failure.again), "cyan")])
+        print_lines([Text("reproduce: ").append(clean(shrunk.failure.how_to_reproduce), "cyan")])
 
 
 def _print_documents(

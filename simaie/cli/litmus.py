@@ -96,7 +96,7 @@ class _Tally:
         if not each.conclusive:
             self.unsure += 1
             complain(f"{each.test.file}: the answer is not sure: {_why(each)}")
-        elif not each.whole:
+        elif not each.complete_states:
             self.partial += 1
             complain(f"{each.test.file}: the answer is sure, but states may be missing: {_why(each)}")
 

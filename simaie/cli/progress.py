@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simaie.show.format import clean
-from simaie.show.progress import bar, progress_words, used
+from simaie.show.progress import bar, format_progress, used
 
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
@@ -21,8 +21,8 @@ __all__ = [
     "comparison_progress",
     "comparisons_progress",
     "exploration_progress",
+    "format_progress",
     "litmus_progress",
-    "progress_words",
     "shrink_progress",
 ]
 
@@ -31,7 +31,7 @@ __all__ = [
 def exploration_progress(what: str) -> Iterator[Callable[[Exploration], None] | None]:
     """Yields the callback that draws the progress line; None where nobody would see it."""
     with bar() as draw:
-        yield None if draw is None else lambda e: draw(used(e), f"{clean(what)}: {progress_words(e)}")
+        yield None if draw is None else lambda e: draw(used(e), f"{clean(what)}: {format_progress(e)}")
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from simaie.cli.progress import shrink_progress
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status
 from simaie.guest.cut import FINAL_CHECK, Cut
-from simaie.replaying.again import is_named
 from simaie.replaying.failure import Shrunk
+from simaie.replaying.reproduce import is_named
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
@@ -46,7 +46,7 @@ def run_shrink(
         sizes = {"before": report.before._asdict(), "after": report.after._asdict()}
         rest = {"executions": report.executions, "interrupted": report.interrupted, **sizes}
         how = {"kind": report.kind, "kept": list(report.kept), **rest}
-        print_json({**failure_document(shrunk.failure), "shrunk": how, "command": _again_words(shrunk, file)})
+        print_json({**failure_document(shrunk.failure), "shrunk": how, "command": _format_command(shrunk, file)})
         return Status.VIOLATED
     print_lines([*_heading(shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
@@ -63,7 +63,7 @@ def _heading(shrunk: Shrunk) -> list[Text]:
     return [line, Text(f"left out of the program: {', '.join(map(_words, program.cuts))}", "dim")]
 
 
-def _again_words(shrunk: Shrunk, file: Path) -> str:
+def _format_command(shrunk: Shrunk, file: Path) -> str:
     """How to have it again: its command, or, where no command can name its program, to shrink the file again."""
     failure = shrunk.failure
     if is_named(failure):
@@ -74,11 +74,11 @@ def _again_words(shrunk: Shrunk, file: Path) -> str:
 def _words(cut: Cut) -> str:
     if cut == FINAL_CHECK:
         return "the final check"
-    if cut.whole:
+    if cut.removes_all:
         return f"vCPU {cut.thread}"
     return f"of vCPU {cut.thread} instructions {str(cut).partition(':')[2].replace('+', ', ')}"
 
 
 def _again(shrunk: Shrunk, file: Path, out: Path | None) -> list[Text]:
-    lines = [Text(), Text("again: ").append(clean(_again_words(shrunk, file)), "cyan")]
+    lines = [Text(), Text("reproduce: ").append(clean(_format_command(shrunk, file)), "cyan")]
     return lines if out is None else [*lines, Text("saved: ").append(clean(shrunk.failure.replay_command(out)), "cyan")]

@@ -29,7 +29,7 @@ from simaie.engine.passing import Spinning
 from simaie.errors import GuestError, GuestSpinError
 from simaie.protocols import require_positive
 
-__all__ = ["Watchdog", "raise_in", "spun"]
+__all__ = ["Watchdog", "hit_watchdog", "raise_in"]
 
 _DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.on_trio.parking"})
 _DEBUGGERS = frozenset({"bdb", "pdb"})
@@ -37,7 +37,7 @@ _DEBUGGERS = frozenset({"bdb", "pdb"})
 _LOOKS = 2
 
 
-def spun(caught: Spinning) -> GuestError:
+def hit_watchdog(caught: Spinning) -> GuestError:
     """The error to raise for it."""
     message = (
         f"the guest of vCPU {caught.vcpu} ran for {caught.seconds:g} s at {caught.where} without awaiting an "
@@ -88,7 +88,7 @@ class Watchdog:
             with suppress(Spinning):
                 raise_in(self._watched, Spinning)
         if isinstance(error, Spinning):
-            raise spun(error) from None
+            raise hit_watchdog(error) from None
 
     # -- in the watchdog's own thread ---------------------------------------------------------------
 

@@ -123,7 +123,7 @@ def forbidden_dict(each: Forbidden) -> dict[str, Any]:
     failure = each.failure
     return {
         "outcome": dict(each.state),
-        "command": failure.again,
+        "command": failure.how_to_reproduce,
         "index": failure.index,
         "digest": failure.trace.digest,
         "schedule": failure.trace.schedule.text,

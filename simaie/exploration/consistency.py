@@ -45,16 +45,16 @@ class Consistency:
         self._first: tuple[int, Trace] | None = None
         self._last: tuple[int, Trace] | None = None
 
-    def hear(self, execution: Execution, trace: Trace, index: int) -> None:
+    def observe(self, execution: Execution, trace: Trace, index: int) -> None:
         """An execution has ended. Raises NondeterminismError if it contradicts those before it."""
         if self._histories is None or execution.went_elsewhere:
             return
-        self._histories.hear(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
+        self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
         if trace.ending is not Ending.PRUNED:
             self._last = index, trace
             self._first = self._first or self._last
 
-    def again(self) -> Iterator[_Work]:
+    def second_runs(self) -> Iterator[_Work]:
         """The executions to run again, each with what compares its trace; NondeterminismError if one differs."""
         for which in dict.fromkeys(one for one in (self._first, self._last) if one is not None):
             index, trace = which

@@ -277,7 +277,7 @@ class Exploration:
                 yield self._execution(scheduler), self._take
         if not self.failing:
             self._repeating = True
-            yield from self._consistency.again()
+            yield from self._consistency.second_runs()
             self._repeating = False
 
     def _probes(self, coverage: CoverageCollector) -> Iterator[_Work]:
@@ -314,7 +314,7 @@ class Exploration:
     def _take(self, trace: Trace) -> None:
         """Judge and count one finished execution."""
         if self._execution_now is not None:
-            self._consistency.hear(self._execution_now, trace, self._index)
+            self._consistency.observe(self._execution_now, trace, self._index)
         self.statistics.add(trace)
         findings = self._checkers_runner.judge(trace)
         if findings:
@@ -377,7 +377,7 @@ class Exploration:
     def _complete(self) -> bool:
         scheduler = self.scheduler
         everything = scheduler.exhausted and scheduler.complete and not self.statistics.truncated
-        return everything and not self.interrupted and not self._failed and not self._checkers_runner.doubt
+        return everything and not self.interrupted and not self._failed and not self._checkers_runner.why_not_proof
 
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
@@ -392,12 +392,12 @@ class Exploration:
             return "the exploration was interrupted"
         if self._failed:
             return "an error ended the exploration"
-        jury, exhausted = self._checkers_runner, self.scheduler.exhausted
+        runner, exhausted = self._checkers_runner, self.scheduler.exhausted
         if self.statistics.truncated:
-            why = f" ({jury.undecided_because})" if jury.undecided_because else ""
+            why = f" ({runner.undecided_because})" if runner.undecided_because else ""
             return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
-        if jury.undecided or (exhausted and jury.doubt):
-            return jury.doubt
+        if runner.undecided or (exhausted and runner.why_not_proof):
+            return runner.why_not_proof
         if exhausted:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
         if self.statistics.executions and self.statistics.pruned == self.statistics.executions:

@@ -44,7 +44,7 @@ class Histories:
         self._roots: dict[tuple[str, int], _Point] = {}
         self._points = self._heard = 0
 
-    def hear(self, trace: Trace, identities: Mapping[str, int]) -> None:
+    def observe(self, trace: Trace, identities: Mapping[str, int]) -> None:
         """Compare `trace` with what is known, and add it; identities: those of the vCPUs, which schemes may use.
 
         Raises NondeterminismError with vCPU, step, expected and got if a vCPU did otherwise after the same results.

@@ -25,16 +25,16 @@ from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.errors import UsageError
 from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
-from simaie.exploration.session_words import count_words, refusal_words, status_words
+from simaie.exploration.session_text import format_count, format_refusal, format_status
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.op import Kind, Op
 from simaie.plugins import Spec
 from simaie.protocols import Scheduler
-from simaie.replaying.again import is_named
 from simaie.replaying.checkers import judges, with_its_own
 from simaie.replaying.failure import Failure
+from simaie.replaying.reproduce import is_named
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.saving import save_file
 from simaie.trace import Ending, Trace
@@ -90,7 +90,7 @@ class Session:
         for actor in map(str, actors):
             state = self._after(decisions)
             if actor not in state.enabled:
-                raise UsageError(refusal_words(actor, state))
+                raise UsageError(format_refusal(actor, state))
             decisions = [*decisions_of(state.trace), actor]
         return self._follow(decisions)
 
@@ -129,7 +129,7 @@ class Session:
             while decisions and isinstance(decisions[-1], int):
                 decisions.pop()
             if not decisions:
-                beyond = f"beyond {count_words(taken, 'step')}" if taken else "yet"
+                beyond = f"beyond {format_count(taken, 'step')}" if taken else "yet"
                 raise UsageError(f"nothing to undo {beyond}")
             decisions.pop()
         return self._follow(decisions)
@@ -167,7 +167,7 @@ class Session:
     @property
     def status(self) -> str:
         """How it stands, in a sentence, and what can be done."""
-        return status_words(self.trace, self.enabled, self.findings)
+        return format_status(self.trace, self.enabled, self.findings)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a replay file if something was found; else the schedule, as the scheduler ``scripted`` reads it.
@@ -180,7 +180,7 @@ class Session:
             return self.failure.save(target)
         return save_file(target, self.trace.schedule.text + "\n")
 
-    def again(self, path: str | os.PathLike[str]) -> str:
+    def how_to_reproduce(self, path: str | os.PathLike[str]) -> str:
         """How to run what `save` wrote to `path`: a shell command, or Python where no command names the program."""
         failure = self.failure
         if is_named(failure):

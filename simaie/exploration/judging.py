@@ -30,17 +30,17 @@ class CheckerRunner:
         self.undecided_because = ""
         self._program = program
         self._checkers = judges(self.choices)
-        self._unanswered = Prerequisites(() if checkers is DEFAULT else self._checkers)
-        self._timekeepers = [c for c in self._checkers if getattr(c, "judges_time", False)]
+        self._prerequisites = Prerequisites(() if checkers is DEFAULT else self._checkers)
+        self._order_sensitive = [c for c in self._checkers if getattr(c, "order_sensitive", False)]
         if not scheduler.up_to_commutation:
-            self._timekeepers = []  # it varies all that they look at
-        self._time_judged_by = ""
+            self._order_sensitive = []  # it varies all that they look at
+        self._order_judged_by = ""
 
     def judge(self, trace: Trace) -> tuple[Finding, ...]:
         """Judge and count one execution; the findings if it fails, else nothing."""
-        if self._unanswered:
-            self._unanswered.hear(trace)
-        if self._timekeepers and not self._time_judged_by:
+        if self._prerequisites:
+            self._prerequisites.observe(trace)
+        if self._order_sensitive and not self._order_judged_by:
             self._note_unseen_orders(trace)
         findings = judge(trace, self._checkers)
         if not findings:
@@ -55,24 +55,24 @@ class CheckerRunner:
 
     def _note_unseen_orders(self, trace: Trace) -> None:
         """Note which checker judged what the scheduler takes for the same, if one did."""
-        for checker in self._timekeepers:
-            judged = checker.judges_time  # type: ignore[attr-defined]  # or it would not be one of them
+        for checker in self._order_sensitive:
+            judged = checker.order_sensitive  # type: ignore[attr-defined]  # or it would not be one of them
             if judged is True or judged(trace):
-                self._time_judged_by = name_of(checker)
+                self._order_judged_by = name_of(checker)
                 return
 
     def require_answers(self) -> None:
         """Raise UsageError for a checker that was asked for and had nothing to judge."""
-        self._unanswered.complain(self._program.name)
+        self._prerequisites.require(self._program.name)
 
     @property
-    def doubt(self) -> str:
+    def why_not_proof(self) -> str:
         """Why its judgements prove nothing, however many executions there were; empty if they do."""
         if self.undecided:
             return f"{self.undecided} could not be judged: {self.undecided_because}"
-        if self._time_judged_by:
+        if self._order_judged_by:
             return (
-                f"{self._time_judged_by} judges the order of operations that do not conflict as well, of which the "
+                f"{self._order_judged_by} judges the order of operations that do not conflict as well, of which the "
                 "scheduler runs one only: use dfs, or ordered calls"
             )
         return ""

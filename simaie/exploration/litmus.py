@@ -65,14 +65,14 @@ class LitmusResult(msgspec.Struct, frozen=True):
     interrupted: bool = False
 
     @property
-    def whole(self) -> bool:
+    def complete_states(self) -> bool:
         """Whether there are no other states."""
         return self.complete and not self.bounded
 
     @property
     def conclusive(self) -> bool:
         """Whether the answer would stay the same had more been explored: it rests on a witness, or on all there is."""
-        if self.whole:
+        if self.complete_states:
             return True
         match self.test.condition.quantifier:
             case Quantifier.EXISTS | Quantifier.NOT_EXISTS:

@@ -116,13 +116,13 @@ class _Collected:
         def take(execution: Execution, index: int) -> None:
             watchdog.watch(execution)
             trace = run_inline(execution)
-            consistency.hear(execution, trace, index)
+            consistency.observe(execution, trace, index)
             self._take(trace, index)
 
         search.run(take, self._enough)
         if not search.interrupted:
             with search.interruptible():
-                for execution, compare in consistency.again():
+                for execution, compare in consistency.second_runs():
                     watchdog.watch(execution)
                     compare(run_inline(execution))
 

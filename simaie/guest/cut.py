@@ -52,18 +52,18 @@ class Cut(msgspec.Struct, frozen=True, order=True, array_like=True):
         return cls(thread) if end == 0 else cls(thread, tuple(sorted(items)), end)
 
     @property
-    def whole(self) -> bool:
+    def removes_all(self) -> bool:
         """Whether the cut leaves nothing of the thread."""
         return self.items is None and self.end is None
 
     @property
-    def nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the cut leaves the whole thread."""
         return self.items == () and self.end is None
 
     def has(self, number: int) -> bool:
         """Whether the cut leaves out the instruction (or item) with this number."""
-        return self.whole or number in (self.items or ()) or (self.end is not None and number >= self.end)
+        return self.removes_all or number in (self.items or ()) or (self.end is not None and number >= self.end)
 
     def __str__(self) -> str:
         if self == FINAL_CHECK:
@@ -135,28 +135,28 @@ def without(program: Program, cuts: Sequence[Cut]) -> Program:
     for cut in require_iterable("cuts", cuts, "Cut"):
         require_instance("a cut", cut, Cut, "a simaie.guest.cut.Cut, as Cut.parse makes it")
         require_integer("the thread of a cut", cut.thread)
-    whole = program.whole or program
-    threads = list(whole.threads)
-    made = copy.copy(whole)
+    original = program.cut_from or program
+    threads = list(original.threads)
+    made = copy.copy(original)
     made.__dict__.pop("digest", None)  # recomputed for what is left
     for cut in cuts:
         if cut == FINAL_CHECK:
             made.final = None
             continue
         if not 0 <= cut.thread < len(threads):
-            raise UsageError(f"cut {cut}: program {whole.name!r} has no thread {cut.thread}")
-        threads[cut.thread] = _cut(whole, cut)
+            raise UsageError(f"cut {cut}: program {original.name!r} has no thread {cut.thread}")
+        threads[cut.thread] = _cut(original, cut)
     made.threads = tuple(threads)
-    made.whole, made.cuts = whole, tuple(sorted(cuts, key=lambda cut: cut.thread))
+    made.cut_from, made.cuts = original, tuple(sorted(cuts, key=lambda cut: cut.thread))
     return made
 
 
-def _cut(whole: Program, cut: Cut) -> GuestFunction | Code:
-    thread, where = whole.threads[cut.thread], f"thread {cut.thread} of program {whole.name!r}"
-    if cut.whole:
-        return Code([], whole.cpu_class, where)
+def _cut(original: Program, cut: Cut) -> GuestFunction | Code:
+    thread, where = original.threads[cut.thread], f"thread {cut.thread} of program {original.name!r}"
+    if cut.removes_all:
+        return Code([], original.cpu_class, where)
     if not isinstance(thread, Code):
         return part_of(thread, frozenset(cut.items or ()), cut.end)
     if any(not 0 <= item < len(thread) for item in cut.items or ()):
         raise UsageError(f"cut {cut}: {where} has {len(thread)} items")
-    return Code([item for index, item in enumerate(thread) if not cut.has(index)], whole.cpu_class, where)
+    return Code([item for index, item in enumerate(thread) if not cut.has(index)], original.cpu_class, where)

@@ -90,7 +90,7 @@ class Program:
         self.may_import = True
         self._asserts_required = False  # whether `require_asserts` ran without an error
         #: The original program that this one is cut from, and the cuts (see `simaie.guest.cut`).
-        self.whole: Program | None = None
+        self.cut_from: Program | None = None
         self.cuts: tuple[Cut, ...] = ()
         #: How a pickle makes it again, if by a call of a function; else its functions are pickled by their names.
         self.made_by: tuple[Callable[..., Program], tuple[Any, ...]] | None = None
@@ -102,10 +102,10 @@ class Program:
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self.whole is not None:
+        if self.cut_from is not None:
             from simaie.guest.cut import without  # which is made of programs
 
-            return without, (self.whole, self.cuts)
+            return without, (self.cut_from, self.cuts)
         return self.made_by or super().__reduce_ex__(protocol)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -21,12 +21,12 @@ from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
-from simaie.replaying.again import again, command_of, replay_command, script_of, target_of
 from simaie.replaying.checkers import judges, records_of
 from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
+from simaie.replaying.reproduce import command_of, how_to_reproduce, replay_command, script_of, target_of
 from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replaying.signature import Signature, signature_of
@@ -110,9 +110,9 @@ class Failure:
         return target_of(self.program) or self.program.name
 
     @property
-    def again(self) -> str:
+    def how_to_reproduce(self) -> str:
         """How to run into this failure again: `command`, or Python where no shell knows the program or the machine."""
-        return again(self)
+        return how_to_reproduce(self)
 
     def shrink(
         self,
@@ -190,7 +190,7 @@ class Failure:
             "index": self.index,
             "digest": self.trace.digest,
             "signature": self.signature.digest,
-            "command": self.again,
+            "command": self.how_to_reproduce,
             "findings": msgspec.to_builtins(self.findings),
             "switches": [[s.step, s.actor] for s in self.trace.schedule.switches],
             "choices": [[c.step, c.value] for c in self.trace.schedule.choices],
@@ -320,8 +320,8 @@ def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
 
 
 def _program_record(program: Program, base: Path) -> ProgramRecord:
-    if program.whole is not None:
-        return msgspec.structs.replace(_program_record(program.whole, base), cuts=program.cuts)
+    if program.cut_from is not None:
+        return msgspec.structs.replace(_program_record(program.cut_from, base), cuts=program.cuts)
     if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)

@@ -163,5 +163,5 @@ def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
 def _given(program: Program | str, record: ReplayFile) -> Program:
     """The program that the caller names, with what the record leaves out of it if it is the recorded one."""
     named = find_target(program) if isinstance(program, str) else program
-    whole = named.whole is None and bool(record.program.cuts) and named.digest == record.program.digest
-    return cut_as_recorded(named, record) if whole else named
+    uncut = named.cut_from is None and bool(record.program.cuts) and named.digest == record.program.digest
+    return cut_as_recorded(named, record) if uncut else named

@@ -34,14 +34,14 @@ class Recorded(Failure):
     needs: str = ""
 
     @property
-    def again(self) -> str:
+    def how_to_reproduce(self) -> str:
         """What is missing to run into it again."""
         return f"recorded, not run again: {self.needs}" if self.needs else "recorded, not run again"
 
     @property
     def command(self) -> str:
         """As `again`, since no command is known to run the program."""
-        return self.again
+        return self.how_to_reproduce
 
     def render(self, name: str, **options: Any) -> str:
         """As for any failure; ReplayError if what the file says cannot be drawn."""
@@ -50,11 +50,11 @@ class Recorded(Failure):
 
     def shrink(self, *args: Any, **options: Any) -> NoReturn:
         """Raise UsageError: shrinking runs the program."""
-        raise UsageError(f"it cannot be shrunk: {self.again}")
+        raise UsageError(f"it cannot be shrunk: {self.how_to_reproduce}")
 
     def record(self, base: Path) -> NoReturn:
         """Raise UsageError: what is saved is run first."""
-        raise UsageError(f"it cannot be saved anew, copy its file: {self.again}")
+        raise UsageError(f"it cannot be saved anew, copy its file: {self.how_to_reproduce}")
 
 
 def recorded(path: str | os.PathLike[str], needs: str = "") -> Recorded:

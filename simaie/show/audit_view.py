@@ -212,7 +212,7 @@ def _unexpected(report: AuditReport) -> Iterator[Text]:
         yield Text(f"{row.row:>3}  ").append(clean(words))
         yield Text("     because ", "dim").append(clean(row.why), "dim")
         if row.command:
-            yield Text("     again: ").append(clean(row.command), "cyan")
+            yield Text("     reproduce: ").append(clean(row.command), "cyan")
 
 
 def _verdict(report: AuditReport) -> Text:

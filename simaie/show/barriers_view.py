@@ -36,7 +36,7 @@ def barriers_view(report: BarriersReport) -> list[Text]:
         assert program.remaining is not None  # that is what makes it one
         lines.append(Text(f"no barriers mend {clean(program.name)}: it still shows", "red"))
         lines.append(Text(f"  {clean(state_text(program.remaining.state))}", "red"))
-        lines.append(Text("    again: ").append(clean(program.remaining.failure.again), "cyan"))
+        lines.append(Text("    reproduce: ").append(clean(program.remaining.failure.how_to_reproduce), "cyan"))
     lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
     return lines
 
@@ -57,7 +57,7 @@ def _witness(need: Need) -> Iterator[Text]:
     only = "" if need.always else f", where {need.minimal.text} is chosen"
     what = f"with {need.without.text}, {clean(need.program)} shows {clean(state_text(need.forbidden.state))}{only}"
     yield Text("         ").append(what, "red")
-    yield Text("         again: ").append(clean(need.forbidden.failure.again), "cyan")
+    yield Text("         reproduce: ").append(clean(need.forbidden.failure.how_to_reproduce), "cyan")
 
 
 def _count(number: int) -> str:

@@ -74,7 +74,7 @@ def _forbidden(comparison: Comparison, saved: Sequence[Path | None]) -> Iterator
 def _forbidden_outcome(found: Sequence[Forbidden]) -> Iterator[Text]:
     for each in found:
         yield Text("  ").append(clean(state_text(each.state)), "red")
-        yield Text("    again: ").append(clean(each.failure.again), "cyan")
+        yield Text("    reproduce: ").append(clean(each.failure.how_to_reproduce), "cyan")
 
 
 def _states(states: Sequence[State]) -> Iterator[Text]:

@@ -15,13 +15,13 @@ from simaie.trace import AccessKind, Event, Instruction
 
 __all__ = [
     "clean",
-    "drain_words",
-    "event_words",
-    "instruction_words",
+    "format_drain",
+    "format_event",
+    "format_instruction",
+    "format_op",
+    "format_single_access",
     "is_drain",
-    "op_words",
     "rough",
-    "single_words",
 ]
 
 #: From here on a number is easier to read in hexadecimal.
@@ -38,20 +38,20 @@ def rough(number: float) -> str:
     return f"{number:,.0f}" if number < _ROUGH_FROM else f"{number:.1e}"
 
 
-def value_words(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value: small numbers in decimal, large ones in hexadecimal, anything else by name."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _HEXADECIMAL_FROM:
         return f"{value:#x}"
     return clean(show(value))
 
 
-def op_words(op: Op) -> str:
+def format_op(op: Op) -> str:
     """What an operation is asked to do, without its result."""
     words = _VERBS.get(op.kind) or op.kind.name.lower().replace("_", "-")
     if op.location:
         words += f" {clean(op.location)}"
     if op.kind is Kind.CAS:
-        words += f" {value_words(op.expected)} -> {value_words(op.value)}"
+        words += f" {format_value(op.expected)} -> {format_value(op.value)}"
     elif op.kind is Kind.FETCH and op.function is not None:
         words = f"fetch-{clean(op.function.name)} on {clean(op.location)}"
     elif op.function is not None:
@@ -59,28 +59,28 @@ def op_words(op: Op) -> str:
     elif op.kind is Kind.CHOICE:
         words += f" of {op.value}"
     elif op.kind is Kind.BUFFER:
-        words += f" := {value_words(op.value.value)}"
+        words += f" := {format_value(op.value.value)}"
         return words
     elif op.kind is Kind.SPAWN:
         pass  # its value is the started code; its result names the vCPU
     elif op.value is not None:
-        words += f" := {value_words(op.value)}" if op.location else f" {value_words(op.value)}"
+        words += f" := {format_value(op.value)}" if op.location else f" {format_value(op.value)}"
     return f"{words} ({clean(op.remark)})" if op.remark else words
 
 
-def result_words(event: Event) -> str:
+def format_result(event: Event) -> str:
     """What the operation gave back; empty if it gave nothing."""
     op, value = event.op, event.value
     if op.kind is Kind.CAS:
-        return "swapped" if event.wrote else f"failed, it held {value_words(value)}"
+        return "swapped" if event.wrote else f"failed, it held {format_value(value)}"
     if op.kind is Kind.STORE_CONDITIONAL:
         return "stored" if value == 1 else "not stored"
     if value is None and not event.reads_ram and op.kind is not Kind.LOAD:
         return ""
-    return _bit_words(op, value) or value_words(value)
+    return _format_bit(op, value) or format_value(value)
 
 
-def _bit_words(op: Op, value: Any) -> str:
+def _format_bit(op: Op, value: Any) -> str:
     """A word of a bitmap of which one bit was asked for: that bit, and the word."""
     if op.bit < 0 or op.cell is None or not isinstance(value, int):
         return ""
@@ -88,10 +88,10 @@ def _bit_words(op: Op, value: Any) -> str:
     return "" if size is None else f"{value:#x}, {'set' if value >> op.bit % size & 1 else 'clear'}"
 
 
-def event_words(event: Event) -> str:
+def format_event(event: Event) -> str:
     """An operation and its result."""
-    result = result_words(event)
-    return f"{op_words(event.op)} = {result}" if result else op_words(event.op)
+    result = format_result(event)
+    return f"{format_op(event.op)} = {result}" if result else format_op(event.op)
 
 
 def is_drain(event: Event) -> bool:
@@ -99,12 +99,12 @@ def is_drain(event: Event) -> bool:
     return event.actor != owner_of(event.actor)
 
 
-def drain_words(event: Event) -> str:
+def format_drain(event: Event) -> str:
     """A store taking effect, with the instruction that it belongs to."""
-    return f"drain: {event_words(event)}"
+    return f"drain: {format_event(event)}"
 
 
-def instruction_words(instruction: Instruction) -> str:
+def format_instruction(instruction: Instruction) -> str:
     """A guest instruction and what came of it."""
     words = clean(str(instruction))
     if not instruction.completed:
@@ -114,11 +114,11 @@ def instruction_words(instruction: Instruction) -> str:
     if instruction.result is None:
         return words
     if instruction.access in (AccessKind.ATOMIC, AccessKind.PLAIN_RMW):
-        return f"{words} (was {value_words(instruction.result)})"
-    return f"{words} = {value_words(instruction.result)}"
+        return f"{words} (was {format_value(instruction.result)})"
+    return f"{words} = {format_value(instruction.result)}"
 
 
-def single_words(instruction: Instruction, event: Event) -> str:
+def format_single_access(instruction: Instruction, event: Event) -> str:
     """An instruction and its only operation in one; the mnemonic is left out where the operation says it already."""
-    mnemonic, words = clean(instruction.mnemonic), event_words(event)
+    mnemonic, words = clean(instruction.mnemonic), format_event(event)
     return words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"

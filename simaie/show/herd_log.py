@@ -35,7 +35,7 @@ def herd_log(result: LitmusResult) -> str:
         f"Test {name} {_KINDS.get(test.condition.quantifier, 'Required')}",
         f"States {len(result.states)}",
         *_states(result),
-        f"{'' if result.whole else 'Loop '}{verdict.answer}",
+        f"{'' if result.complete_states else 'Loop '}{verdict.answer}",
         "Witnesses",
         "Positive: {} Negative: {}".format(*witnesses),
         f"Condition {condition_text(test)}",

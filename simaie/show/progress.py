@@ -20,7 +20,7 @@ from simaie.exploration.explorer import Exploration
 from simaie.exploration.signatures import FailureGroup
 from simaie.show.format import clean, rough
 
-__all__ = ["bar", "live_progress", "progress_words", "used"]
+__all__ = ["bar", "format_progress", "live_progress", "used"]
 
 #: More kinds of findings than these are counted only.
 _MOST_KINDS = 5
@@ -32,7 +32,7 @@ def live_progress() -> Callable[[Exploration], None]:
     return _Cell() if _in_notebook() else _Line()
 
 
-def progress_words(exploration: Exploration) -> str:
+def format_progress(exploration: Exploration) -> str:
     """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
     count, elapsed = exploration.statistics.executions, exploration.elapsed
     words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
@@ -102,7 +102,7 @@ class _Line:
     def __call__(self, exploration: Exploration) -> None:
         if self._draw is None:
             self._draw = self._open.enter_context(bar()) or _nobody_looks
-        self._draw(used(exploration), f"{clean(exploration.program.name)}: {progress_words(exploration)}")
+        self._draw(used(exploration), f"{clean(exploration.program.name)}: {format_progress(exploration)}")
         if exploration.ended:
             self._open.close()
 
@@ -146,7 +146,7 @@ def _lines(exploration: Exploration) -> Iterator[str]:
         count = exploration.statistics.executions
         yield f"{name}: {how} after {count:,} executions, {exploration.failing:,} failed"
     else:
-        yield f"{name}: {progress_words(exploration)}. Interrupt the kernel to end it: sys.last_value.report is kept."
+        yield f"{name}: {format_progress(exploration)}. Interrupt the kernel to end it: sys.last_value.report is kept."
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for group in _groups(exploration):

@@ -118,7 +118,7 @@ def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
     yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
-    yield Text("  again: ").append(clean(failure.again), "cyan")
+    yield Text("  reproduce: ").append(clean(failure.how_to_reproduce), "cyan")
     if path is not None:
         yield Text("  saved: ").append(clean(failure.replay_command(path)), "cyan")
 
@@ -146,7 +146,7 @@ def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mappi
     where = f"first in execution {group.first.index}, shortest in execution {shortest.index} ({steps})"
     yield _dim(f"{indent}{group.signature.digest}: {where}")
     if {group.first.index, shortest.index}.isdisjoint(shown):
-        yield Text(f"{indent}again: ").append(clean(shortest.again), "cyan")
+        yield Text(f"{indent}reproduce: ").append(clean(shortest.how_to_reproduce), "cyan")
         if shortest.index in saved:
             yield Text(f"{indent}saved: ").append(clean(shortest.replay_command(saved[shortest.index])), "cyan")
 

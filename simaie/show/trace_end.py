@@ -8,7 +8,7 @@ from rich.text import Text
 
 from simaie.finding import Finding, Verdict
 from simaie.op import Kind, Op
-from simaie.show.format import clean, op_words
+from simaie.show.format import clean, format_op
 from simaie.show.trace_table import structural_order, title
 from simaie.trace import Ending, Trace
 
@@ -32,7 +32,7 @@ def ending_lines(trace: Trace) -> list[Text]:
     owners = _owners(trace)
     lines = [_field("ending", _ENDINGS[trace.ending])]
     for actor in sorted(trace.waiting, key=structural_order):
-        wanted = op_words(trace.waiting[actor]) + _held(trace, actor, owners)
+        wanted = format_op(trace.waiting[actor]) + _held(trace, actor, owners)
         lines.append(_field("waiting", f"{title(actor)}: {wanted}"))
     if trace.ending is Ending.FINISHED:
         refused = ", which the program's final check refuses" if trace.accepted is False else ""

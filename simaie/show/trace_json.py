@@ -28,7 +28,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
         "trace": trace_document(failure.trace, failure.findings),
-        **({"again": failure.again} if isinstance(failure, Recorded) else {}),
+        **({"how_to_reproduce": failure.how_to_reproduce} if isinstance(failure, Recorded) else {}),
     }
 
 

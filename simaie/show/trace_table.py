@@ -19,7 +19,7 @@ from simaie.finding import Finding
 from simaie.op import Kind, owner_of
 from simaie.show.blocks import block_rows
 from simaie.show.folding import kept_steps
-from simaie.show.format import clean, drain_words, event_words, instruction_words, is_drain, single_words
+from simaie.show.format import clean, format_drain, format_event, format_instruction, format_single_access, is_drain
 from simaie.trace import Event, Fault, Instruction, Trace
 
 __all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table"]
@@ -150,7 +150,7 @@ class _Layout:
                 column = self._column[owner_of(event.actor)]
                 marks, switched = self._marks.get(step, ()), step in self._switches
                 lanes = self._with(column, self._lanes[column])
-                yield Row(RowKind.DRAIN, drain_words(event), step, column, 1, marks, switched, lanes)
+                yield Row(RowKind.DRAIN, format_drain(event), step, column, 1, marks, switched, lanes)
             return
         column, instruction = self._column[event.actor], event.instruction
         last, length = self._extent[id(instruction)] if instruction is not None else (step, 1)
@@ -159,7 +159,7 @@ class _Layout:
         if shown and instruction is not None and length > 1 and self._headed.get(column) is not instruction:
             self._headed[column] = instruction
             lanes = self._with(column, self._state(column, inside=True))
-            yield Row(RowKind.INSTRUCTION, instruction_words(instruction), None, column, 0, lanes=lanes)
+            yield Row(RowKind.INSTRUCTION, format_instruction(instruction), None, column, 0, lanes=lanes)
         locks_before = self._locks[column]
         self._count_locks(column, event)
         if shown:
@@ -167,9 +167,10 @@ class _Layout:
             lanes = self._with(column, self._state(column, inside=instruction is not None, locks=held))
             marks, switched = self._marks.get(step, ()), step in self._switches
             if instruction is not None and length == 1:
-                yield Row(RowKind.SINGLE, single_words(instruction, event), step, column, 1, marks, switched, lanes)
+                text = format_single_access(instruction, event)
+                yield Row(RowKind.SINGLE, text, step, column, 1, marks, switched, lanes)
             else:
-                yield Row(RowKind.OPERATION, event_words(event), step, column, 1, marks, switched, lanes)
+                yield Row(RowKind.OPERATION, format_event(event), step, column, 1, marks, switched, lanes)
         self._after(step, event, column, inside=step != last)
         if shown:
             yield from self._blocks(self._ends.get(step, ()), column)

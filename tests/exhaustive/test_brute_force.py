@@ -96,5 +96,5 @@ def _searched(program: Program, host: str, scheduler: Scheduler, limit: int = 20
 def _states(threads: Sequence[Sequence[Step]], host: str) -> Found:
     """The states that the litmus search finds, as outcomes."""
     result = explore_litmus(parse(as_litmus(threads, "drawn")), Machine("native:barriers=guest", host=host))
-    assert result.whole
+    assert result.complete_states
     return {tuple(sorted(as_outcome(name, held) for name, held in state)) for state in result.states}

@@ -71,8 +71,8 @@ def judges(name: str, checker: Checker, trace: Trace) -> bool:
     what = name.removeprefix("linearizable-")
     if what != name and not trace.program.startswith(what):
         return False  # calls of another object
-    judges_time = getattr(checker, "judges_time", False)
-    return not (judges_time is True or (judges_time and judges_time(trace)))
+    order_sensitive = getattr(checker, "order_sensitive", False)
+    return not (order_sensitive is True or (order_sensitive and order_sensitive(trace)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -133,7 +133,7 @@ def test_a_loop_on_a_constant_runs_to_its_end(limit: int, rounds: int, body: str
     """However few rounds other loops are allowed: no instruction that reads decides over it."""
     result = explore_litmus(parse(COUNTING.format(limit=limit, body=body, bound="%rbx")), rounds=rounds)
     assert result.states == ((("0:rax", limit),),)
-    assert result.whole
+    assert result.complete_states
 
 
 @pytest.mark.parametrize("body", ["", "movq %rax,(x);"])
@@ -190,7 +190,7 @@ def test_a_thread_that_only_looks_waits_for_the_other_and_the_answer_is_sure(hos
     text = SPINNING % "" + "exists (0:EBX=0)\n"
     result = explore_litmus(parse(text), Machine("native", host=host), rounds=rounds)
     assert result.states == (((("0:EBX", 0),), (("0:EBX", 1),)) if host == "pso" else ((("0:EBX", 1),),))
-    assert (result.whole, result.verdict.observation) == (True, "Sometimes" if host == "pso" else "Never")
+    assert (result.complete_states, result.verdict.observation) == (True, "Sometimes" if host == "pso" else "Never")
     assert result.executions <= 20
 
 
@@ -218,7 +218,7 @@ def test_spins_of_every_architecture_are_waits(arch: str) -> None:
     rows = "".join(f" {a} | {b} ;\n" for a, b in zip(reader, [*writer, ""], strict=True))
     register = {"AArch64": "X0", "ARM": "R0", "RISCV": "x5", "PPC": "r5", "MIPS": "$5"}[arch]
     result = explore_litmus(parse(f"{arch} t\n{{{init}}}\n P0 | P1 ;\n{rows}exists (0:{register}=2)\n"))
-    assert result.whole
+    assert result.complete_states
     assert result.verdict.observation == "Always"
     assert result.executions <= 20
 

@@ -136,7 +136,7 @@ def test_a_failure_that_cannot_be_kept_is_told_all_the_same(pytester):
     (pytester.path / ".simaie").write_text("a file is in the way")
     result = run(pytester)
     assert outcomes(result) == {"failed": 1}
-    result.stdout.fnmatch_lines(["*it is not kept: *", "again: *"])
+    result.stdout.fnmatch_lines(["*it is not kept: *", "reproduce: *"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

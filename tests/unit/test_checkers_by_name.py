@@ -100,12 +100,12 @@ def test_who_judges_time_is_not_convinced_by_one_order_of_each_kind():
 
     assert explore(scheduler="dpor", checkers=[judge]).verdict == "holds"
     for judged in (True, lambda trace: True, lambda trace: len(trace) > 3):
-        judge.judges_time = judged
+        judge.order_sensitive = judged
         report = explore(scheduler="dpor", checkers=[judge])
         assert (report.verdict, report.complete) == ("inconclusive", False)
         assert "do not conflict" in report.reason
         assert explore(scheduler="dfs", checkers=[judge]).verdict == "holds"
-    judge.judges_time = lambda trace: len(trace) > 1_000
+    judge.order_sensitive = lambda trace: len(trace) > 1_000
     assert explore(scheduler="dpor", checkers=[judge]).verdict == "holds"
 
 

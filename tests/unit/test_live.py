@@ -13,7 +13,7 @@ import simaie
 from simaie import Machine, Program, corpus
 from simaie.errors import SimaieError
 from simaie.exploration import explorer
-from simaie.show.progress import progress_words
+from simaie.show.progress import format_progress
 
 MACHINE = Machine("aie-rfc", address_bits=12)
 
@@ -133,7 +133,7 @@ def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left(sche
         executions=200,
         failures=None,
         coverage=True,
-        progress=lambda exploration: words.append(progress_words(exploration)),
+        progress=lambda exploration: words.append(format_progress(exploration)),
     )
     assert any(re.search(estimate, said) for said in words)
     assert "rmw-atomicity" in words[-1]

@@ -202,7 +202,7 @@ def judges(trace: Trace) -> Iterable[Finding]:
 
 
 class Judge:
-    judges_time = True
+    order_sensitive = True
 
     def __call__(self, trace: Trace) -> tuple[Finding, ...]:
         return ()

@@ -252,10 +252,10 @@ def test_failures_reports_and_traces_show_themselves_in_a_notebook(failure):
 
 def test_what_no_shell_can_name_is_run_again_from_python(failure):
     known = simaie.explore(corpus.program("first-registration-window"), failure.machine).failures[0]
-    assert known.again == known.command
+    assert known.how_to_reproduce == known.command
     program = Program("made here", isa="x86", threads=[[ins("lock_inc", X)]] * 2, init={X: 0})
     unknown = simaie.explore(program, Machine("none"), scheduler="dpor").failures[0]
-    assert unknown.again.startswith("failure.save(")
+    assert unknown.how_to_reproduce.startswith("failure.save(")
     assert "simaie explore" not in unknown._repr_html_()
 
 

@@ -68,7 +68,8 @@ def test_it_is_shown_and_drawn_as_it_was(program, machine, tmp_path):
     assert shown.signature == failure.signature
     for name in ("svg", "perfetto", "explanation"):
         assert shown.render(name) == failure.render(name)
-    assert shown.to_html().replace(shown.again, "") == failure.to_html().replace(failure.again, "")
+    page, original = shown.to_html(), failure.to_html()
+    assert page.replace(shown.how_to_reproduce, "") == original.replace(failure.how_to_reproduce, "")
 
 
 def test_it_does_not_run(tmp_path):
@@ -105,7 +106,7 @@ def test_replay_and_show_say_that_it_was_not_run_again(stranger, capsys):
         assert "--program" in err
     assert main(["replay", str(stranger), "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
-    assert document["again"].startswith("recorded, not run again")
+    assert document["how_to_reproduce"].startswith("recorded, not run again")
     assert len(document["trace"]["events"]) > 3
     assert main(["show", str(stranger), "--html", "a.html", "--svg", "a.svg", "--perfetto", "a.json"]) == 1
     assert "final-check" in Path("a.html").read_text()

@@ -53,7 +53,7 @@ def test_failures_beyond_the_first_few_are_counted_only() -> None:
     report = explore(program, scheduler="dfs", failures=None)
     assert report.failing == 100
     shown = "\n".join(line.plain for line in report_view(report)).split()
-    assert sum(word == "again:" for word in shown) == MOST_FAILURES
+    assert sum(word == "reproduce:" for word in shown) == MOST_FAILURES
 
 
 def test_the_document_of_a_failure_is_json_and_has_every_step_with_the_findings_that_name_it() -> None:

@@ -12,7 +12,7 @@ from simaie.predecessors import causal_past, predecessors
 from simaie.prng import Random
 from simaie.replaying.run import run as run_once
 from simaie.replaying.shrink import Size
-from simaie.replaying.shrink.relative_schedule import FollowSegments, legs_of
+from simaie.replaying.shrink.relative_schedule import FollowSegments, segments_of
 from simaie.replaying.shrink.turns import InTurns, Turn, choices_of, turns_of
 
 X, Y = 0x100, 0x200
@@ -294,7 +294,7 @@ async def bystander(cpu):
 def test_vcpus_and_instructions_that_have_nothing_to_do_with_it_are_left_out():
     small = fail(crowd([ins("load", X)] * 5, bystander), Machine("none")).shrink(kind="rmw-atomicity").failure
     assert small.program.cuts == (FINAL_CHECK, Cut(0, (0, 2)), Cut(2), Cut(3))
-    assert small.program.whole is not None
+    assert small.program.cut_from is not None
 
 
 def test_instructions_of_functions_are_left_out_too():
@@ -330,7 +330,7 @@ def test_where_the_guests_own_algorithm_is_at_fault_only_ends_and_vcpus_are_left
     found = fail(program, Machine(), checkers=["linearizable-counter"], executions=20_000)
     small = found.shrink(kind="linearizability").failure
     assert Cut(2) in small.program.cuts
-    assert all(not cut.items for cut in small.program.cuts if cut.thread >= 0 and not cut.whole)
+    assert all(not cut.items for cut in small.program.cuts if cut.thread >= 0 and not cut.removes_all)
 
 
 def test_of_two_findings_of_the_kind_the_one_with_the_shorter_way_is_kept():
@@ -446,7 +446,7 @@ def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
 @pytest.mark.parametrize("seed", range(10))
 def test_the_landmarks_of_an_execution_lead_through_it_again(seed):
     trace = fail(WINDOW, Machine("aie-rfc"), seed=seed).trace
-    again = run_once(WINDOW, Machine("aie-rfc"), FollowSegments(*legs_of(trace.events), choices_of(trace)))
+    again = run_once(WINDOW, Machine("aie-rfc"), FollowSegments(*segments_of(trace.events), choices_of(trace)))
     assert again.digest == trace.digest
 
 
@@ -456,8 +456,9 @@ def test_a_leg_ends_at_its_landmark_however_many_steps_that_takes():
     program = Program("nodes", isa="x86", threads=threads, init={X: 0})
     machine = Machine("aie-rfc")
     whole = run_once(program, machine, InTurns([Turn("0", 99), Turn("1", 9), Turn("2", 99)], ()))
-    legs, way = legs_of(whole.events)
-    without_first = run_once(program, machine, FollowSegments([leg for leg in legs if leg.actor != "0"], way, ()))
+    segments, points = segments_of(whole.events)
+    rest = [segment for segment in segments if segment.actor != "0"]
+    without_first = run_once(program, machine, FollowSegments(rest, points, ()))
 
     def next_of_1(trace):
         """What vCPU 1 was about to do when vCPU 2 came in."""

@@ -169,7 +169,7 @@ def test_the_text_lists_every_signature_and_how_to_have_one_that_is_not_shown():
     text = "\n".join(line.plain for line in report_view(report))
     assert all(group.signature.digest in text for group in report.signatures)
     assert report.signatures[0].shortest.index > MOST_FAILURES
-    assert report.signatures[0].shortest.again in text
+    assert report.signatures[0].shortest.how_to_reproduce in text
 
 
 def test_the_strongest_comes_first():

@@ -27,7 +27,7 @@ from simaie.engine.on_trio.baton import Baton
 from simaie.engine.on_trio.parking import ExecutionOver, play
 from simaie.engine.on_trio.rejoin import RejoinTask, timeout_ahead
 from simaie.engine.passing import PASSING, Spinning
-from simaie.engine.watchdog import spun
+from simaie.engine.watchdog import hit_watchdog
 from simaie.errors import GuestFault, UsageError
 from simaie.trace import STUCK, Trace
 
@@ -171,7 +171,7 @@ class _Run:
     def _fail(self, error: BaseException) -> None:
         """The first exception is the one that comes out."""
         if self._failure is None:
-            self._failure = spun(error) if isinstance(error, Spinning) else error
+            self._failure = hit_watchdog(error) if isinstance(error, Spinning) else error
         self._close()
 
     def _close(self) -> None:

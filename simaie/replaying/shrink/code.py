@@ -26,7 +26,7 @@ class Numbers:
 
     def __init__(self, program: Program, trace: Trace, thread: int) -> None:
         self.cut = next((cut for cut in program.cuts if cut.thread == thread), None)
-        self.code = (program.whole or program).threads[thread]
+        self.code = (program.cut_from or program).threads[thread]
         self.instructions = [i for i, _ in trace.instructions if i.vcpu == str(thread)]
         self.known = self._known()
 
@@ -42,7 +42,7 @@ class Numbers:
         else:
             there = count()
         cut = self.cut
-        if cut is not None and cut.whole:
+        if cut is not None and cut.removes_all:
             return {}
         begun = max((i.number + 1 for i in self.instructions), default=0)
         if cut is not None and cut.end is not None:
@@ -87,7 +87,7 @@ def remaining_events(
         if cut.thread < 0:
             continue
         numbers = Numbers(program, trace, cut.thread)
-        if cut.whole:
+        if cut.removes_all:
             gone.update(map(id, numbers.instructions))
         elif numbers.known is not None:
             gone.update(id(i) for i in numbers.instructions if (n := numbers.of(i)) is not None and cut.has(n))

@@ -21,17 +21,17 @@ from simaie.trace import Trace
 __all__ = ["commute"]
 
 
-def commute(bench: ShrinkState) -> None:
+def commute(state: ShrinkState) -> None:
     """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
-    trace = bench.best.trace
+    trace = state.best.trace
     before = list(predecessors(trace.events))
-    guilty = [step for steps in bench.guilty for step in steps[:3]]
+    guilty = [step for steps in state.guilty for step in steps[:3]]
     choices = choices_of(trace)
     needed = [causal_past(before, guilty)] if guilty else []
     for wanted in (*needed, range(len(trace))):
         planner = _Planner(trace, before, wanted)
         for first in sorted(planner.queues):
-            bench.try_turns(planner.plan(first), choices)
+            state.try_turns(planner.plan(first), choices)
 
 
 class _Planner:

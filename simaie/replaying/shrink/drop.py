@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simaie.replaying.shrink.relative_schedule import legs_of
+from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import ShrinkState
 from simaie.replaying.shrink.turns import Turn, choices_of, turns_of
 
@@ -17,66 +17,66 @@ __all__ = ["drop_choices", "drop_turns"]
 _FOR_EVER = 1 << 40  # more steps than any execution has
 
 
-def drop_turns(bench: ShrinkState) -> None:
+def drop_turns(state: ShrinkState) -> None:
     """Fewer turns."""
-    _drop_tail(bench)
-    size = max(1, len(turns_of(bench.best.trace)) // 2)
+    _drop_tail(state)
+    size = max(1, len(turns_of(state.best.trace)) // 2)
     while True:
-        if not _drop_chunks(bench, size) and size == 1:
+        if not _drop_chunks(state, size) and size == 1:
             break
-        size = max(1, min(size // 2, len(turns_of(bench.best.trace)) // 2))
-    _run_on(bench)
+        size = max(1, min(size // 2, len(turns_of(state.best.trace)) // 2))
+    _run_on(state)
 
 
-def _drop_tail(bench: ShrinkState) -> None:
+def _drop_tail(state: ShrinkState) -> None:
     """Everything after some turn goes by the default: by bisection, since mostly a prefix is what it takes."""
-    low, high = 0, len(turns_of(bench.best.trace))
-    turns, choices = turns_of(bench.best.trace), choices_of(bench.best.trace)
+    low, high = 0, len(turns_of(state.best.trace))
+    turns, choices = turns_of(state.best.trace), choices_of(state.best.trace)
     while low < high:
         middle = (low + high) // 2
-        if bench.try_turns(turns[:middle], choices):
+        if state.try_turns(turns[:middle], choices):
             high = middle
         else:
             low = middle + 1
 
 
-def _drop_chunks(bench: ShrinkState, size: int) -> bool:
+def _drop_chunks(state: ShrinkState, size: int) -> bool:
     """One sweep from the end; whether anything could go."""
     dropped = False
-    position = len(turns_of(bench.best.trace))
+    position = len(turns_of(state.best.trace))
     while position > 0:
-        turns = turns_of(bench.best.trace)
+        turns = turns_of(state.best.trace)
         position = min(position, len(turns))
         start = max(0, position - size)
-        if _try_without(bench, turns, start, position):
+        if _try_without(state, turns, start, position):
             dropped = True
         position = start
     return dropped
 
 
-def _try_without(bench: ShrinkState, turns: Sequence[Turn], start: int, end: int) -> bool:
+def _try_without(state: ShrinkState, turns: Sequence[Turn], start: int, end: int) -> bool:
     """By landmarks, where a vCPU makes up in its next turn for what it has lost; or by steps, where it does not."""
-    choices = choices_of(bench.best.trace)
-    legs, way = legs_of(bench.best.trace.events)
-    if bench.try_legs([*legs[:start], *legs[end:]], way, choices):
+    choices = choices_of(state.best.trace)
+    segments, points = segments_of(state.best.trace.events)
+    if state.try_segments([*segments[:start], *segments[end:]], points, choices):
         return True
-    return bench.try_turns([*turns[:start], *turns[end:]], choices)
+    return state.try_turns([*turns[:start], *turns[end:]], choices)
 
 
-def _run_on(bench: ShrinkState) -> None:
+def _run_on(state: ShrinkState) -> None:
     """Let each turn in its place go on as long as its vCPU can."""
     position = 0
-    while position < len(turns := turns_of(bench.best.trace)):
+    while position < len(turns := turns_of(state.best.trace)):
         longer = Turn(turns[position].actor, _FOR_EVER)
-        if not bench.try_turns([*turns[:position], longer, *turns[position + 1 :]], choices_of(bench.best.trace)):
+        if not state.try_turns([*turns[:position], longer, *turns[position + 1 :]], choices_of(state.best.trace)):
             position += 1
 
 
-def drop_choices(bench: ShrinkState) -> None:
+def drop_choices(state: ShrinkState) -> None:
     """Fewer local choices that are not 0: all at once, then one by one."""
-    if not any(choices_of(bench.best.trace)) or bench.try_turns(turns_of(bench.best.trace), ()):
+    if not any(choices_of(state.best.trace)) or state.try_turns(turns_of(state.best.trace), ()):
         return
-    for number in range(len(choices_of(bench.best.trace))):
-        choices = choices_of(bench.best.trace)
+    for number in range(len(choices_of(state.best.trace))):
+        choices = choices_of(state.best.trace)
         if number < len(choices) and choices[number]:
-            bench.try_turns(turns_of(bench.best.trace), (*choices[:number], 0, *choices[number + 1 :]))
+            state.try_turns(turns_of(state.best.trace), (*choices[:number], 0, *choices[number + 1 :]))

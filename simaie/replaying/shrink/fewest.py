@@ -22,19 +22,19 @@ from simaie.trace import Trace
 __all__ = ["search_fewest"]
 
 
-def search_fewest(bench: ShrinkState) -> None:
+def search_fewest(state: ShrinkState) -> None:
     """Find a smaller failing execution among those that deviate least."""
-    shared = _Shared(bench.best.trace)
+    shared = _Shared(state.best.trace)
     level: list[tuple[Switch, ...]] = [()]
-    most = bench.best.size.deviations
+    most = state.best.size.deviations
     for deviations in range(most + 1):
-        if deviations == most and len(level) > bench.left:
+        if deviations == most and len(level) > state.left:
             return
         following: list[tuple[Switch, ...]] = []
         for switches in level:
             points = _Points(switches, shared)
-            attempt = bench.execute(bench.best.program, points)
-            if bench.offer(attempt):
+            attempt = state.execute(state.best.program, points)
+            if state.offer(attempt):
                 return
             if attempt is not None and deviations < most:
                 shared.add(attempt.trace)

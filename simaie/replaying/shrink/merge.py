@@ -15,30 +15,30 @@ __all__ = ["merge_turns", "shift_borders"]
 FURTHEST = 8
 
 
-def merge_turns(bench: ShrinkState) -> None:
+def merge_turns(state: ShrinkState) -> None:
     """Fewer turns, by moving them together."""
     position = 0
-    while position < len(turns := turns_of(bench.best.trace)):
+    while position < len(turns := turns_of(state.best.trace)):
         later = next((i for i in range(position + 1, len(turns)) if turns[i].actor == turns[position].actor), None)
-        if later is None or not _together(bench, turns, position, later):
+        if later is None or not _together(state, turns, position, later):
             position += 1
 
 
-def _together(bench: ShrinkState, turns: list[Turn], first: int, second: int) -> bool:
-    between, choices = turns[first + 1 : second], choices_of(bench.best.trace)
+def _together(state: ShrinkState, turns: list[Turn], first: int, second: int) -> bool:
+    between, choices = turns[first + 1 : second], choices_of(state.best.trace)
     pulled = [*turns[: first + 1], turns[second], *between, *turns[second + 1 :]]
     pushed = [*turns[:first], *between, turns[first], *turns[second:]]
-    return bench.try_turns(pulled, choices) or bench.try_turns(pushed, choices)
+    return state.try_turns(pulled, choices) or state.try_turns(pushed, choices)
 
 
-def shift_borders(bench: ShrinkState) -> None:
+def shift_borders(state: ShrinkState) -> None:
     """Move the borders between turns: what a vCPU does before it is left, it need not do after it comes back."""
-    for position in range(len(turns_of(bench.best.trace))):
+    for position in range(len(turns_of(state.best.trace))):
         for by in (*range(1, FURTHEST + 1), *range(-1, -FURTHEST - 1, -1)):
-            turns = turns_of(bench.best.trace)
+            turns = turns_of(state.best.trace)
             if position >= len(turns):
                 return
             longer = Turn(turns[position].actor, turns[position].steps + by)
             if longer.steps > 0:
                 rest = turns[position + 1 :]
-                bench.try_turns([*turns[:position], longer, *rest], choices_of(bench.best.trace))
+                state.try_turns([*turns[:position], longer, *rest], choices_of(state.best.trace))

@@ -28,7 +28,7 @@ from simaie.guest.cut import FINAL_CHECK, Cut, without
 from simaie.guest.program import Program
 from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.code import Numbers, remaining_events, units_of
-from simaie.replaying.shrink.relative_schedule import legs_of
+from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import Attempt, ShrinkState
 from simaie.replaying.shrink.turns import InTurns, choices_of
 
@@ -38,44 +38,44 @@ _BY_THE_PROGRAM = frozenset({FORBIDDEN_OUTCOME, "final-check", "assertion"})
 _BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", "livelock", "starvation"})
 
 
-def cut_to_the_guilty(bench: ShrinkState) -> None:
+def cut_to_the_guilty(state: ShrinkState) -> None:
     """All at once: everything but the guilty instructions, or but those that had to come before them."""
-    if not _can_cut(bench):
+    if not _can_cut(state):
         return
-    trace = bench.best.trace
-    guilty = {step for steps in bench.guilty for step in steps}
+    trace = state.best.trace
+    guilty = {step for steps in state.guilty for step in steps}
     for needed in (guilty, causal_past(list(predecessors(trace.events)), guilty)):
-        if needed and _cut_but(bench, needed):
+        if needed and _cut_but(state, needed):
             break
-    for thread in reversed(range(len(bench.best.program.threads))):
-        _try(bench, Cut(thread))
+    for thread in reversed(range(len(state.best.program.threads))):
+        _try(state, Cut(thread))
 
 
-def cut_program(bench: ShrinkState) -> None:
+def cut_program(state: ShrinkState) -> None:
     """A smaller program that fails in the same way; the schedule is what is left of the best one's."""
-    if not _can_cut(bench):
+    if not _can_cut(state):
         return
-    for thread in reversed(range(len(bench.best.program.threads))):
-        if not _try(bench, Cut(thread)):
-            _cut_chunks(bench, thread)
+    for thread in reversed(range(len(state.best.program.threads))):
+        if not _try(state, Cut(thread)):
+            _cut_chunks(state, thread)
 
 
-def _can_cut(bench: ShrinkState) -> bool:
-    if not _BY_THE_PROGRAM.isdisjoint(bench.demand) or len(bench.best.program.threads) < 2:
+def _can_cut(state: ShrinkState) -> bool:
+    if not _BY_THE_PROGRAM.isdisjoint(state.demand) or len(state.best.program.threads) < 2:
         return False
-    if bench.fails_by_default is None:
-        default = _default(bench, bench.best.program)
-        bench.fails_by_default = default is None or bool(default.findings)
+    if state.fails_by_default is None:
+        default = _default(state, state.best.program)
+        state.fails_by_default = default is None or bool(default.findings)
     return True
 
 
-def _only_the_end(bench: ShrinkState) -> bool:
-    return not _BY_THE_ALGORITHM.isdisjoint(bench.demand) or bool(bench.fails_by_default)
+def _only_the_end(state: ShrinkState) -> bool:
+    return not _BY_THE_ALGORITHM.isdisjoint(state.demand) or bool(state.fails_by_default)
 
 
-def _cut_but(bench: ShrinkState, steps: Collection[int]) -> bool:
+def _cut_but(state: ShrinkState, steps: Collection[int]) -> bool:
     """Leave out all but the instructions of `steps`; where only ends can go, all behind the last of them."""
-    best = bench.best
+    best = state.best
     wanted = {id(best.trace.events[step].instruction) for step in steps}
     cuts: list[Cut] = []
     for thread in range(len(best.program.threads)):
@@ -85,14 +85,14 @@ def _cut_but(bench: ShrinkState, steps: Collection[int]) -> bool:
             cuts.append(Cut(thread))
         elif numbers.known is not None:
             known = {n for i in kept if (n := numbers.of(i)) is not None}
-            cuts.append(_only(bench, numbers, thread, known))
-    return _try(bench, *cuts)
+            cuts.append(_only(state, numbers, thread, known))
+    return _try(state, *cuts)
 
 
-def _only(bench: ShrinkState, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
+def _only(state: ShrinkState, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
     """The cut that leaves of a thread what is `kept`, and what stands before it where only the end can go."""
     last = max(kept, default=-1)
-    if _only_the_end(bench):
+    if _only_the_end(state):
         kept = set(range(last + 1))
     gone = [number for unit in units_of(numbers) for number in unit if number not in kept]
     if isinstance(numbers.code, Code) or not gone:
@@ -100,16 +100,16 @@ def _only(bench: ShrinkState, numbers: Numbers, thread: int, kept: set[int]) -> 
     return Cut.of(thread, gone, last + 1)
 
 
-def _cut_chunks(bench: ShrinkState, thread: int) -> None:
-    units = units_of(Numbers(bench.best.program, bench.best.trace, thread))
+def _cut_chunks(state: ShrinkState, thread: int) -> None:
+    units = units_of(Numbers(state.best.program, state.best.trace, thread))
     if not units:
         return
-    only_the_end = _only_the_end(bench)
+    only_the_end = _only_the_end(state)
     size = max(1, len(units) // 2)
-    while not bench.spun:
+    while not state.hit_watchdog:
         for start in range(len(units) - size, -size, -size):
             first = max(0, start)
-            went = _try(bench, _chunk(bench, thread, units[first : start + size]))
+            went = _try(state, _chunk(state, thread, units[first : start + size]))
             if went and only_the_end:
                 del units[first:]
             elif only_the_end:
@@ -119,24 +119,25 @@ def _cut_chunks(bench: ShrinkState, thread: int) -> None:
         size //= 2
 
 
-def _chunk(bench: ShrinkState, thread: int, units: Sequence[range]) -> Cut:
+def _chunk(state: ShrinkState, thread: int, units: Sequence[range]) -> Cut:
     """What is left out of `thread` already, and `units`."""
-    program = bench.best.program
+    program = state.best.program
     known = next((cut for cut in program.cuts if cut.thread == thread), Cut(thread, ()))
     gone = {*(known.items or ()), *(number for unit in units for number in unit)}
-    code = (program.whole or program).threads[thread]
-    if known.whole or isinstance(code, Code):
-        return known if known.whole else Cut(thread, tuple(sorted(gone)))
-    done = units_of(Numbers(program, bench.best.trace, thread))
+    code = (program.cut_from or program).threads[thread]
+    if known.removes_all or isinstance(code, Code):
+        return known if known.removes_all else Cut(thread, tuple(sorted(gone)))
+    done = units_of(Numbers(program, state.best.trace, thread))
     end = max((n for unit in done for n in unit if n not in gone and not known.has(n)), default=-1) + 1
     return Cut.of(thread, gone, end)
 
 
-def _try(bench: ShrinkState, *cuts: Cut) -> bool:
+def _try(state: ShrinkState, *cuts: Cut) -> bool:
     """Whether `cuts` are made, now or already."""
-    best = bench.best
+    best = state.best
     known = {cut.thread: cut for cut in best.program.cuts}
-    cuts = tuple(cut for cut in cuts if not cut.nothing and not (cut.thread in known and known[cut.thread].whole))
+    removed = {cut.thread for cut in best.program.cuts if cut.removes_all}
+    cuts = tuple(cut for cut in cuts if not cut.is_empty and cut.thread not in removed)
     made = known | {cut.thread: cut for cut in cuts}
     if made == known:
         return True
@@ -148,18 +149,18 @@ def _try(bench: ShrinkState, *cuts: Cut) -> bool:
 
     @cache
     def default() -> Attempt | None:
-        return _default(bench, program)
+        return _default(state, program)
 
     def sensible() -> bool:
-        return bool(bench.fails_by_default) or ((attempt := default()) is not None and not attempt.findings)
+        return bool(state.fails_by_default) or ((attempt := default()) is not None and not attempt.findings)
 
     left = remaining_events(best.program, best.trace, cuts, lambda: attempt.trace if (attempt := default()) else None)
     if left is None:
         return False
-    legs, way = legs_of(left)
-    return bench.try_legs(legs, way, choices_of(best.trace), program, only_if=sensible)
+    segments, points = segments_of(left)
+    return state.try_segments(segments, points, choices_of(best.trace), program, only_if=sensible)
 
 
-def _default(bench: ShrinkState, program: Program) -> Attempt | None:
+def _default(state: ShrinkState, program: Program) -> Attempt | None:
     """The default execution of `program`; None if it cannot be run."""
-    return bench.execute(program, InTurns([], ()))
+    return state.execute(program, InTurns([], ()))

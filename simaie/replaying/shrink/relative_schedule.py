@@ -1,11 +1,11 @@
-"""A schedule by landmarks: each turn ends before a certain operation of its vCPU, instead of after so many steps.
+"""Schedules whose segments end before a certain operation of a vCPU, not after a number of steps.
 
-What a vCPU does on its way depends on what others did before it: who comes first makes the node of a tree, who comes
-later finds it, and takes fewer steps. A turn told by its number of steps then ends in the wrong place once another
-vCPU's instruction has been left out; one told by where it ends does not. And a vCPU that lost a turn makes up for it in
-its next.
+The number of operations of an instruction depends on the schedule: the first vCPU makes a node of a tree, the next one
+finds it there and takes fewer steps. If a segment is a number of steps, it ends in the wrong place as soon as an
+instruction of another vCPU is left out. If a segment names the operation where it ends, it still ends in the right
+place, and a vCPU that lost one segment catches up in its next.
 
-An operation is told by its kind, its place, and how often its vCPU has done the like before.
+An operation is identified by its kind, its location, and the number of earlier operations of its vCPU with both.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.shrink.turns import Choices
 from simaie.trace import Event
 
-__all__ = ["FollowSegments", "Segment", "Way", "legs_of"]
+__all__ = ["FollowSegments", "ProgramPoints", "Segment", "segments_of"]
 
 _Mark: TypeAlias = tuple[Hashable, ...]
-#: By actor: the place of each of its operations on its way.
-Way: TypeAlias = dict[str, dict[_Mark, int]]
+#: By actor: the 0-based position of each of its operations in the execution.
+ProgramPoints: TypeAlias = dict[str, dict[_Mark, int]]
 
 
 class Segment(NamedTuple):
-    """`actor` goes on until its next operation is number `until` on its way, or one behind that."""
+    """`actor` runs until its next operation is number `until` of its program points, or a later one."""
 
     actor: str
     until: int
 
 
-def legs_of(events: Iterable[Event]) -> tuple[list[Segment], Way]:
-    """The turns of `events`, which are those of an execution or some of them, and everybody's way through them."""
-    way: Way = {}
+def segments_of(events: Iterable[Event]) -> tuple[list[Segment], ProgramPoints]:
+    """Return the segments of `events` (all events of an execution, or some), and the program points of all actors."""
+    points: ProgramPoints = {}
     counts: dict[str, Counter[_Mark]] = {}
-    legs: list[Segment] = []
+    segments: list[Segment] = []
     for event in events:
         if event.op.kind is Kind.CHOICE:
             continue
         seen = counts.setdefault(event.actor, Counter())
         like = _like(event.op)
-        mine = way.setdefault(event.actor, {})
+        mine = points.setdefault(event.actor, {})
         mine[*like, seen[like]] = len(mine)
         seen[like] += 1
-        leg = Segment(event.actor, len(mine))
-        if legs and legs[-1].actor == event.actor:
-            legs[-1] = leg
+        segment = Segment(event.actor, len(mine))
+        if segments and segments[-1].actor == event.actor:
+            segments[-1] = segment
         else:
-            legs.append(leg)
-    return legs, way
+            segments.append(segment)
+    return segments, points
 
 
 def _like(op: Op) -> _Mark:
@@ -59,38 +59,38 @@ def _like(op: Op) -> _Mark:
 
 
 class FollowSegments(Scheduler):
-    """Goes `legs` along `way` as far as they fit: one ends early if its actor cannot go on. Then the default."""
+    """Follow `segments` while they apply, then the default choice. A segment ends early if its actor is disabled."""
 
-    def __init__(self, legs: Sequence[Segment], way: Way, choices: Choices) -> None:
-        self._legs, self._way, self._choices = legs, way, choices
+    def __init__(self, segments: Sequence[Segment], points: ProgramPoints, choices: Choices) -> None:
+        self._segments, self._points, self._choices = segments, points, choices
 
     def start(self, info: ExecutionInfo) -> None:
-        """Back to the first leg."""
+        """Go back to the first segment."""
         self._position, self._asked = 0, 0
         self._done: dict[str, Counter[_Mark]] = {}
 
     def choose(self, offer: Offer) -> Candidate:
-        """Who has not yet come to the end of his leg."""
-        chosen = self._on_leg(offer) or offer.default
+        """Return the actor of the first segment that has not ended yet; the default after the last."""
+        chosen = self._next_in_segment(offer) or offer.default
         self._done.setdefault(chosen.name, Counter())[_like(chosen.op)] += 1
         return chosen
 
-    def _on_leg(self, offer: Offer) -> Candidate | None:
-        while self._position < len(self._legs):
-            leg = self._legs[self._position]
+    def _next_in_segment(self, offer: Offer) -> Candidate | None:
+        while self._position < len(self._segments):
+            segment = self._segments[self._position]
             for candidate in offer.candidates:
-                if candidate.name == leg.actor and not self._arrived(candidate, leg):
+                if candidate.name == segment.actor and not self._arrived(candidate, segment):
                     return candidate
             self._position += 1
         return None
 
-    def _arrived(self, candidate: Candidate, leg: Segment) -> bool:
+    def _arrived(self, candidate: Candidate, segment: Segment) -> bool:
         like = _like(candidate.op)
         before = self._done.setdefault(candidate.name, Counter())[like]
-        place = self._way.get(candidate.name, {}).get((*like, before))
-        return place is not None and place >= leg.until
+        place = self._points.get(candidate.name, {}).get((*like, before))
+        return place is not None and place >= segment.until
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """The next value, if there is one and it can be chosen here."""
+        """Return the next recorded value if it is below `arity`; else 0."""
         number, self._asked = self._asked, self._asked + 1
         return self._choices[number] if number < len(self._choices) and self._choices[number] < arity else 0

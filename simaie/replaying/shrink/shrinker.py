@@ -75,25 +75,25 @@ def shrink(
     strongest = at_strongest_level(given.trace, found, given.machine.endian)
     first = Attempt(given.program, given.trace, given.findings, strongest, Size.of(given.trace))
     demand = demand_of(wanted, kind is not None, strongest)
-    bench = ShrinkState(
+    state = ShrinkState(
         first, given.machine, demand, checkers=judges, driver=given.driver, executions=executions, progress=progress
     )
     exhausted = interrupted = False
     try:
-        _improve(bench, _PASSES if cut else tuple(p for p in _PASSES if p not in _CUTS))
+        _improve(state, _PASSES if cut else tuple(p for p in _PASSES if p not in _CUTS))
     except BudgetSpent:
         exhausted = True
     except KeyboardInterrupt:
         interrupted = True
-    return bench.best, ShrinkReport(wanted, first.size, bench.best.size, bench.spent, exhausted, interrupted, demand)
+    return state.best, ShrinkReport(wanted, first.size, state.best.size, state.spent, exhausted, interrupted, demand)
 
 
-def _improve(bench: ShrinkState, passes: Sequence[Callable[[ShrinkState], None]]) -> None:
+def _improve(state: ShrinkState, passes: Sequence[Callable[[ShrinkState], None]]) -> None:
     while True:
-        before = bench.best
+        before = state.best
         for step in passes:
-            step(bench)
-        if bench.best is before:
-            search_fewest(bench)
-        if bench.best is before:
+            step(state)
+        if state.best is before:
+            search_fewest(state)
+        if state.best is before:
             return

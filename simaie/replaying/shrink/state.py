@@ -1,6 +1,6 @@
 """Where candidates are run and judged: the best so far, what was spent, and when to stop.
 
-Invariant: `best` has a violation of each demanded kind (see `demand`), and was run on this bench. No candidate is taken
+Invariant: `best` has a violation of each demanded kind (see `demand`), and was run on this state. No candidate is taken
 on trust: one that a pass believes equivalent is run as well.
 """
 
@@ -22,7 +22,7 @@ from simaie.protocols import Checker, Scheduler
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.run import Driver, run
 from simaie.replaying.shrink.demand import meets
-from simaie.replaying.shrink.relative_schedule import FollowSegments, Segment, Way
+from simaie.replaying.shrink.relative_schedule import FollowSegments, ProgramPoints, Segment
 from simaie.replaying.shrink.size import Size
 from simaie.replaying.shrink.turns import Choices, InTurns, Turn, joined
 from simaie.trace import Trace
@@ -88,7 +88,7 @@ class ShrinkState:
     ) -> None:
         self.best, self.demand, self.spent = first, demand, 0
         #: Whether a candidate ran on without a step until the watchdog stopped it, which takes seconds.
-        self.spun = False
+        self.hit_watchdog = False
         #: Whether the default execution of the whole program fails too; None as long as nobody wanted to know.
         self.fails_by_default: bool | None = None
         self._machine, self._checkers, self._driver = machine, tuple(checkers), driver
@@ -126,7 +126,7 @@ class ShrinkState:
         except (InternalError, SchedulerError):  # ours to mend, not to hide
             raise
         except GuestSpinError:
-            self.spun = True
+            self.hit_watchdog = True
             return None
         except Exception:  # a guest may raise under another schedule, or with parts missing: then it is no candidate
             return None
@@ -163,21 +163,21 @@ class ShrinkState:
         self._tried.add(key)
         return self.offer(self.execute(program, InTurns(turns, choices)))
 
-    def try_legs(
+    def try_segments(
         self,
-        legs: Sequence[Segment],
-        way: Way,
+        segments: Sequence[Segment],
+        points: ProgramPoints,
         choices: Choices,
         program: Program | None = None,
         only_if: Callable[[], bool] = lambda: True,
     ) -> bool:
-        """Run `legs`, a way through the best execution, as `try_turns` runs turns. only_if: as for `offer`."""
+        """Run `segments` of the best execution as `try_turns` runs turns. only_if: as for `offer`."""
         program = program or self.best.program
-        key = (self.best.trace.digest, _identity(program), tuple(legs), choices)
+        key = (self.best.trace.digest, _identity(program), tuple(segments), choices)
         if key in self._tried:
             return False
         self._tried.add(key)
-        return self.offer(self.execute(program, FollowSegments(legs, way, choices)), only_if)
+        return self.offer(self.execute(program, FollowSegments(segments, points, choices)), only_if)
 
 
 def _measure(attempt: Attempt) -> tuple[Size, int]:
@@ -185,5 +185,5 @@ def _measure(attempt: Attempt) -> tuple[Size, int]:
 
 
 def _identity(program: Program) -> tuple[Cut, ...]:
-    """Which of the programs on one bench it is: they differ in what is cut."""
+    """Which of the programs on one state it is: they differ in what is cut."""
     return program.cuts

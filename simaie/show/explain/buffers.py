@@ -13,7 +13,7 @@ from simaie.op import Kind, owner_of
 from simaie.predecessors import drains_of
 from simaie.show.explain.context import NOTHING, Context
 from simaie.show.explain.phrases import at, instruction_of, stored_value
-from simaie.show.format import event_words, value_words
+from simaie.show.format import format_event, format_value
 from simaie.trace import Trace
 
 __all__ = ["Overtaking", "overtaken"]
@@ -56,7 +56,7 @@ def overtaken(trace: Trace, around: Context = NOTHING) -> Iterator[Overtaking]:
 def _overtaking(trace: Trace, entered: int, step: int, ahead: int, why: str) -> Overtaking:
     told = (
         f"{instruction_of(trace.events[step])} went into the store buffer first {at(entered)}, but took effect "
-        f"{at(step)} only after its own later {event_words(trace.events[ahead])} {at(ahead)}"
+        f"{at(step)} only after its own later {format_event(trace.events[ahead])} {at(ahead)}"
     )
     met = _met(trace, ahead, step)
     effect = "" if met is None else _effect(trace, met)
@@ -90,7 +90,7 @@ def _met(trace: Trace, ahead: int, step: int) -> int | None:
 def _effect(trace: Trace, met: int) -> str:
     event = trace.events[met]
     if event.reads_ram:
-        read = f"{instruction_of(event)} read {value_words(event.value)} {at(met)}"
+        read = f"{instruction_of(event)} read {format_value(event.value)} {at(met)}"
         return f" Meanwhile {read}, and did not see it."
     return f" Meanwhile {instruction_of(event)} wrote {stored_value(event)} {at(met)}, and it went over that."
 

@@ -12,7 +12,7 @@ from simaie.finding import Finding
 from simaie.op import Kind
 from simaie.show.explain.phrases import actor_of, at, instruction_of, said
 from simaie.show.explain.protection import held_at, holding
-from simaie.show.format import clean, value_words
+from simaie.show.format import clean, format_value
 from simaie.trace import Trace
 
 __all__ = ["data_race", "linearizability", "single_copy", "unserializable"]
@@ -72,7 +72,7 @@ def _pattern(trace: Trace, steps: Sequence[int]) -> str:
     before, between, after = (trace.events[step] for step in steps)
     mine, other = actor_of(before), actor_of(between)
     if after.op.kind is Kind.CAS and after.wrote and after.op.expected == before.value:
-        value = value_words(after.op.expected)
+        value = format_value(after.op.expected)
         return (
             f"{mine}'s compare-and-swap found {value} again where it had read {value}, and took that for untouched: "
             "A-B-A."

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from simaie.op import Cell, Kind, owner_of, show
 from simaie.show.explain.phrases import a_kind_of, at, instruction_of
-from simaie.show.format import clean, event_words, is_drain
+from simaie.show.format import clean, format_event, is_drain
 from simaie.trace import Event, Trace
 
 __all__ = ["what_it_tested"]
@@ -44,7 +44,7 @@ def _steps_of(trace: Trace, step: int, before: int) -> Iterator[int]:
 
 def _read(trace: Trace, test: int, cell: Cell) -> str:
     event = trace.events[test]
-    text = f"{instruction_of(event)} went by {clean(cell.name)}: {event_words(event)} {at(test)}"
+    text = f"{instruction_of(event)} went by {clean(cell.name)}: {format_event(event)} {at(test)}"
     sources = [step for step in _writes(trace, cell) if step < test]
     if not sources:
         return f"{text}, which was never written."

@@ -10,7 +10,7 @@ from simaie.op import Kind, Role
 from simaie.show.explain.data_flow import what_it_tested
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, stored_value
 from simaie.show.explain.protection import missing_protection
-from simaie.show.format import event_words, value_words
+from simaie.show.format import format_event, format_value
 from simaie.trace import AccessKind, Event, Trace
 
 __all__ = ["llsc_atomicity", "rmw_atomicity"]
@@ -42,7 +42,7 @@ def _wrote(first: Event, last: Event) -> str:
 
 
 def _read_value(event: Event) -> str:
-    return value_words(event.value)
+    return format_value(event.value)
 
 
 def _cost(trace: Trace, loaded: int, foreign: int, write: int) -> str:
@@ -111,7 +111,7 @@ def _without(trace: Trace, finding: Finding) -> str:
         return text
     who = trace.events[joined[-1]]
     return (
-        f"{text} It found a member that stands for it, {event_words(trace.events[test])} {at(test)}: put there by "
+        f"{text} It found a member that stands for it, {format_event(trace.events[test])} {at(test)}: put there by "
         f"{instruction_of(who)} {at(joined[-1])}, another vCPU with the same identity, which never took it out again."
     )
 
@@ -122,7 +122,7 @@ def _why_not_noticed(trace: Trace, loaded: int, foreign: int, write: int) -> str
     if last.op.kind is Kind.CAS:
         return (
             f"The scheme keeps no reservation but the value: the store-conditional is a compare-and-swap, and at that "
-            f"time the location held {value_words(last.value)}, as if nothing had happened."
+            f"time the location held {format_value(last.value)}, as if nothing had happened."
         )
     touched = list(_on_sets(trace, write))
     sets = [step for step in touched if trace.events[step].instruction is last.instruction]

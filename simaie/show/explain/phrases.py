@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simaie.check.evidence import intruder, owner
-from simaie.show.format import clean, event_words, is_drain, value_words
+from simaie.show.format import clean, format_event, format_value, is_drain
 from simaie.show.trace_table import title
 from simaie.trace import Event, Instruction, Trace
 
@@ -20,7 +20,7 @@ def actor_of(event: Event) -> str:
 def instruction_of(event: Event) -> str:
     """``vCPU 0's lock inc [0x100]``."""
     if event.instruction is None:
-        return f"{actor_of(event)}'s {event_words(event)}"
+        return f"{actor_of(event)}'s {format_event(event)}"
     return f"{actor_of(event)}'s {_named(event.instruction)}"
 
 
@@ -43,13 +43,13 @@ def said(trace: Trace, step: int) -> str:
     """One step in words, with its vCPU and number."""
     event = trace.events[step]
     drained = ", draining from its store buffer" if is_drain(event) else ""
-    return f"{actor_of(event)}: {event_words(event)}{drained} {at(step)}"
+    return f"{actor_of(event)}: {format_event(event)}{drained} {at(step)}"
 
 
 def stored_value(event: Event) -> str:
     """The value that a RAM write put there."""
     op = event.op
-    return value_words(op.value if op.function is None else op.function.apply(event.value))
+    return format_value(op.value if op.function is None else op.function.apply(event.value))
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from simaie.finding import LLSC_LEVELS, Finding
 from simaie.op import Kind, Role
 from simaie.schemes.scheme import Scheme
 from simaie.show.explain.phrases import a_kind_of, actor_of, at, instruction_of, listed
-from simaie.show.format import clean, event_words
+from simaie.show.format import clean, format_event
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = ["BY_HELPERS", "held_at", "helpers", "holding", "missing_protection"]
@@ -159,8 +159,8 @@ def _looked_too_early(
         return text + stale
     seen = trace.events[looks[-1]]
     text += (
-        f"{instruction_of(event)} looked at {_role(seen)}, {event_words(seen)} {at(looks[-1])}, and found no reason to "
-        "take a lock: what it looked up is not what is locked."
+        f"{instruction_of(event)} looked at {_role(seen)}, {format_event(seen)} {at(looks[-1])}, and found no reason "
+        "to take a lock: what it looked up is not what is locked."
     )
     if event.op.address < hurt.op.address:
         text += f" It begins at {event.op.address:#x}, and only the granule of its first byte is looked up."
@@ -174,9 +174,9 @@ def _stale_look(trace: Trace, event: Event, foreign: int, looks: list[int]) -> s
         change = _changed(trace, seen, look, foreign)
         if change is not None:
             return (
-                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {event_words(seen)} {at(look)}. "
+                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {format_event(seen)} {at(look)}. "
                 f"That was out of date when it stored {at(foreign)}: in between {actor_of(trace.events[change])} "
-                f"changed it, {event_words(trace.events[change])} {at(change)}. The look and the store are two steps "
+                f"changed it, {format_event(trace.events[change])} {at(change)}. The look and the store are two steps "
                 "with nothing that holds them together."
             )
     return ""

@@ -26,7 +26,7 @@ from simaie.show.explain.interrupted import llsc_atomicity as told_llsc
 from simaie.show.explain.interrupted import rmw_atomicity as told_rmw
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
 from simaie.show.explain.protection import helpers
-from simaie.show.format import clean, is_drain, value_words
+from simaie.show.format import clean, format_value, is_drain
 from simaie.trace import Event, Trace, watched_address
 
 __all__ = [
@@ -93,7 +93,7 @@ def _observed(trace: Trace, finding: Finding) -> Iterator[Left]:
             continue
         for name, value in trace.outcome.items:
             if name.startswith(f"{instruction.vcpu}:") and value == instruction.result:
-                what = f"{clean(name)} is {value_words(value)}"
+                what = f"{clean(name)} is {format_value(value)}"
                 yield Left(f"{what}, which is what came of {instruction_of(event)} {at(step)}", step, event.op.address)
 
 

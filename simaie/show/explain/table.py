@@ -72,7 +72,7 @@ def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
     explanation = EXPLANATIONS.get(finding.kind)
     steps = [step for step in finding.steps if 0 <= step < len(trace)]
     if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):
-        return _in_its_own_words(trace, finding, steps)
+        return _from_message(trace, finding, steps)
     told = explanation.tell(trace, finding)
     where = helpers(trace, finding, known.scheme) if finding.kind in BY_HELPERS else ""
     if finding.kind == "linearizability" and all(other.kind == finding.kind for other in known.findings):
@@ -92,6 +92,6 @@ def explain_failure(failure: Failure) -> str:
     return "\n\n".join([head, *parts, *([scope] if scope else [])])
 
 
-def _in_its_own_words(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:
+def _from_message(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:
     told = "; ".join(said(trace, step) for step in steps[:_MOST_STEPS])
     return f"The steps: {told}." if told else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from simaie.check.evidence import read, written
 from simaie.dependence import blocks, share_byte
 from simaie.op import Kind, Op
-from simaie.show.format import value_words
+from simaie.show.format import format_value
 from simaie.show.picture.subject import Subject
 from simaie.trace import Event
 
@@ -65,7 +65,7 @@ class Memory:
     def show(self, address: int, width: int) -> str:
         """The value of a unit."""
         data = bytes(self._bytes.get(byte, 0) for byte in range(address, address + width))
-        return value_words(int.from_bytes(data, self._endian))
+        return format_value(int.from_bytes(data, self._endian))
 
 
 def accesses_of(op: Op) -> Iterator[Op]:

@@ -30,7 +30,7 @@ def notebook_html(given: Report | Failure | Trace) -> str:
     if isinstance(given, Report):
         return "".join(_report(given))
     if isinstance(given, Failure):
-        return drawing_html(given) + _code(given.again)
+        return drawing_html(given) + _code(given.how_to_reproduce)
     return drawing_html(given)
 
 
@@ -49,4 +49,4 @@ def _report(report: Report) -> Iterator[str]:
 
 
 def _code(command: str) -> str:
-    return f"<p>again: <code>{escape(clean(command))}</code></p>"
+    return f"<p>reproduce: <code>{escape(clean(command))}</code></p>"

@@ -15,7 +15,7 @@ from typing import Any
 from simaie.finding import Finding
 from simaie.op import Kind, owner_of
 from simaie.replaying.failure import Failure
-from simaie.show.format import clean, drain_words, event_words, instruction_words, is_drain, single_words
+from simaie.show.format import clean, format_drain, format_event, format_instruction, format_single_access, is_drain
 from simaie.show.picture.subject import Subject, subject_of
 from simaie.show.trace_table import structural_order, title
 from simaie.trace import Event, Trace
@@ -55,7 +55,7 @@ class _Tracks:
             if len(own) > 1:
                 thread = self._thread[instruction.vcpu]
                 args = {"number": instruction.number}
-                yield _slice(instruction_words(instruction), thread, own[0], own[-1] + 1 - own[0], args)
+                yield _slice(format_instruction(instruction), thread, own[0], own[-1] + 1 - own[0], args)
 
     def _operations(self) -> Iterator[dict[str, Any]]:
         lengths = {id(instruction): len(steps) for instruction, steps in self._trace.instructions}
@@ -95,10 +95,10 @@ class _Tracks:
 
 def _words(event: Event, lengths: dict[int, int]) -> str:
     if is_drain(event):
-        return drain_words(event)
+        return format_drain(event)
     if event.instruction is not None and lengths[id(event.instruction)] == 1:
-        return single_words(event.instruction, event)
-    return event_words(event)
+        return format_single_access(event.instruction, event)
+    return format_event(event)
 
 
 def _named(what: str, process: int, thread: int, name: str) -> dict[str, Any]:

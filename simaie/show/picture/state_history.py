@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from simaie.dependence import READS, STOPS_WORLD
 from simaie.op import Cell, Kind, Role, buffer_name
-from simaie.show.format import clean, is_drain, value_words
+from simaie.show.format import clean, format_value, is_drain
 from simaie.show.picture.memory import Memory, accesses_of
 from simaie.show.picture.subject import Subject
 from simaie.show.trace_table import title
@@ -96,7 +96,7 @@ class Places:
             stopped = op.kind is Kind.BEGIN_EXCLUSIVE
             yield from self._set(number, f"stopped by {title(event.actor)}" if stopped else "runs")
         elif op.kind is Kind.BUFFER:
-            entering = f"{op.location} := {value_words(op.value.value)}"
+            entering = f"{op.location} := {format_value(op.value.value)}"
             yield from self._buffer(buffer_name(event.actor, op.buffer), entering)
         elif op.cell is not None:
             yield from self._cell(op.cell, event)
@@ -145,7 +145,7 @@ def _shown(cell: Cell, value: Any) -> str:
         return UNKNOWN
     if cell.role is Role.BITMAP and isinstance(value, int):
         return f"{value:#x}"
-    return _EMPTY if value == () else value_words(value)
+    return _EMPTY if value == () else format_value(value)
 
 
 def _before(event: Event) -> Any:

@@ -46,7 +46,8 @@ def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subj
         machine = given.machine
         title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
         findings = guilty(given.trace, given.findings)
-        return Subject(title, given.trace, findings, given.program, machine.endian, given.again, around(given))
+        command, context = given.how_to_reproduce, around(given)
+        return Subject(title, given.trace, findings, given.program, machine.endian, command, context)
     if isinstance(given, Trace):
         return Subject(clean(given.program), given, tuple(findings))
     raise UsageError(f"only a failure or a trace can be drawn, not {given!r}")

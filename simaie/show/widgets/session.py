@@ -12,7 +12,7 @@ from simaie import plugins
 from simaie.errors import SimaieError
 from simaie.exploration.interactive import Session
 from simaie.op import owner_of
-from simaie.show.format import clean, op_words
+from simaie.show.format import clean, format_op
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import subject_of
 from simaie.show.trace_table import structural_order, title
@@ -52,7 +52,7 @@ class SessionView(anywidget.AnyWidget):
         session = self._session
         if do == "save":
             path = session.save(values["path"])
-            return f"saved {path}, to be run again by {session.again(path)}"
+            return f"saved {path}, to be run again by {session.how_to_reproduce(path)}"
         actions: dict[str, Callable[..., object]] = {
             "step": session.step,
             "choose": session.choose,
@@ -79,7 +79,7 @@ def session_document(session: Session) -> dict[str, Any]:
         "session": {
             "moves": list(_moves(session, document["columns"])),
             "choices": [
-                {"step": c.step, "value": c.value, "arity": c.arity, "what": op_words(session.trace.events[c.step].op)}
+                {"step": c.step, "value": c.value, "arity": c.arity, "what": format_op(session.trace.events[c.step].op)}
                 for c in session.open_choices
             ],
             "status": clean(session.status),
@@ -101,6 +101,6 @@ def _moves(session: Session, columns: list[str]) -> Iterator[dict[str, Any]]:
             "actor": actor,
             "title": owner if owner_of(actor) == actor else f"{owner}'s store buffer",
             "column": columns.index(owner),
-            "words": op_words(ops[actor]) if owner_of(actor) == actor else f"drain {op_words(ops[actor])}",
+            "words": format_op(ops[actor]) if owner_of(actor) == actor else f"drain {format_op(ops[actor])}",
             "enabled": actor in session.enabled,
         }

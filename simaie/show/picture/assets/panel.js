@@ -102,7 +102,7 @@ if (data.ending.length) make("h2", aside, data.over ? "how it ended" : "how it s
 const ending = make("div", aside, undefined, "ending");
 data.ending.forEach((line) => make("div", ending, line));
 if (data.command) {
-  make("h2", aside, "again");
+  make("h2", aside, "reproduce");
   make("code", aside, data.command);
 }
 make("h2", aside, "signs");

@@ -9,7 +9,7 @@ from simaie.finding import Finding
 from simaie.op import Op
 from simaie.trace import Ending, Trace
 
-__all__ = ["count_words", "refusal_words", "status_words"]
+__all__ = ["format_count", "format_refusal", "format_status"]
 
 _ENDED = {
     Ending.FINISHED: "Finished",
@@ -20,17 +20,17 @@ _ENDED = {
 }
 
 
-def status_words(trace: Trace, enabled: Mapping[str, Op], findings: Sequence[Finding]) -> str:
+def format_status(trace: Trace, enabled: Mapping[str, Op], findings: Sequence[Finding]) -> str:
     """How the execution stands."""
     if trace.ending is Ending.PRUNED:
-        return f"{count_words(len(trace), 'step')} taken. Who goes next? {', '.join(enabled)}"
-    found = count_words(len(findings), "finding")
+        return f"{format_count(len(trace), 'step')} taken. Who goes next? {', '.join(enabled)}"
+    found = format_count(len(findings), "finding")
     said = f"{found}: {findings[0].message}" if findings else "nothing was found"
-    ended = f"{_ENDED[trace.ending]} after {count_words(len(trace), 'step')}"
+    ended = f"{_ENDED[trace.ending]} after {format_count(len(trace), 'step')}"
     return f"{ended}; {said}. {'Undo to choose otherwise, or save.' if len(trace) else ''}".rstrip()
 
 
-def refusal_words(actor: str, state: PrefixThen) -> str:
+def format_refusal(actor: str, state: PrefixThen) -> str:
     """Why `actor`, which is not enabled, cannot take a step."""
     if not state.enabled:
         return f"{actor} cannot step, since the execution is over ({state.trace.ending}): undo, or start over"
@@ -39,6 +39,6 @@ def refusal_words(actor: str, state: PrefixThen) -> str:
     return f"{actor} cannot step: {why}; enabled: {', '.join(state.enabled)}"
 
 
-def count_words(number: int, what: str) -> str:
+def format_count(number: int, what: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{number} {what}{'s' * (number != 1)}"

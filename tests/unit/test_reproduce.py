@@ -78,7 +78,7 @@ r0 = ldrex 0x100    | str_ 0x100, 7
 r1 = strex 0x100, 6 | str_ 0x100, 5
 r2 = ldr 0x100      | str_ 0x100, 5
 """
-AGAIN = re.compile(r"^\s*(?:again|saved|signature.*|fuzz.*): (simaie .*)$|^(simaie replay .*)$", re.MULTILINE)
+AGAIN = re.compile(r"^\s*(?:reproduce|saved|signature.*|fuzz.*): (simaie .*)$|^(simaie replay .*)$", re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_of_fuzzing(capsys):
     lines = printed(capsys, "fuzz", "--isa", "x86", "--scheme", "mine.py:BigLock", *words)
     assert in_fresh_process(lines[0])["verdict"] == "violated"
     file = shlex.split(lines[0])[2]
-    assert replay(file, scheme="mine.py:BigLock").again == lines[0]  # no other command knows the program
+    assert replay(file, scheme="mine.py:BigLock").how_to_reproduce == lines[0]  # no other command knows the program
 
 
 @pytest.mark.parametrize("command", ["compare", "barriers"])
@@ -185,7 +185,7 @@ def of(program: Program, machine: Machine, **options: object) -> simaie.Failure:
 def test_of_a_class_that_is_the_global_of_a_file():
     program, scheme = find_target("mine.py:program"), value_of(Path("mine.py"), "BigLock")
     failure = of(program, Machine(scheme, host=value_of(Path("mine.py"), "Memory")))
-    assert digest_of(in_fresh_process(failure.again)) == failure.trace.digest
+    assert digest_of(in_fresh_process(failure.how_to_reproduce)) == failure.trace.digest
     saved = failure.replay_command(failure.save("saved.json"))
     assert digest_of(in_fresh_process(saved)) == failure.trace.digest
 
@@ -194,8 +194,8 @@ def test_of_a_class_that_has_a_registered_name():
     from simaie.schemes.cas import CompareAndSwap
 
     failure = of(find_target("taken.guest"), Machine(CompareAndSwap))
-    assert "--scheme cas " in failure.again
-    assert digest_of(in_fresh_process(failure.again)) == failure.trace.digest
+    assert "--scheme cas " in failure.how_to_reproduce
+    assert digest_of(in_fresh_process(failure.how_to_reproduce)) == failure.trace.digest
 
 
 def test_of_a_scheduler_object_and_of_options_without_a_text():
@@ -205,7 +205,7 @@ def test_of_a_scheduler_object_and_of_options_without_a_text():
     for scheduler in (made, ("scripted", {"schedule": ["0"]})):
         report = explore(program, Machine("none"), scheduler=scheduler, executions=1, checkers=[found])
         (failure,) = report.failures
-        command = [*shlex.split(failure.again), "--checker", "mine.py:longer:than=2"]
+        command = [*shlex.split(failure.how_to_reproduce), "--checker", "mine.py:longer:than=2"]
         assert digest_of(in_fresh_process(shlex.join(command))) == failure.trace.digest
 
 
@@ -213,7 +213,7 @@ def test_of_a_program_of_the_corpus_on_another_machine_than_it_needs():
     """The command line would take the machine that the program is meant for."""
     for name, scheme in (("first-registration-window", "none"), ("aliases-full-system", "none")):
         failure = of(corpus.program(name), Machine(scheme))
-        assert digest_of(in_fresh_process(failure.again)) == failure.trace.digest
+        assert digest_of(in_fresh_process(failure.how_to_reproduce)) == failure.trace.digest
 
 
 def test_of_another_execution_than_the_recorded_one():
@@ -222,7 +222,7 @@ def test_of_another_execution_than_the_recorded_one():
     Path("other.guest").write_text(GUEST.replace("taken back", "another").replace("r2 = ldr 0x100 ", "r2 = ldr 0x104 "))
     failure = replay(saved, program=find_target("other.guest"), mode="best-effort")
     assert failure.findings
-    assert digest_of(in_fresh_process(failure.again)) == failure.trace.digest
+    assert digest_of(in_fresh_process(failure.how_to_reproduce)) == failure.trace.digest
 
 
 def test_of_a_class_and_a_program_that_no_file_defines():
@@ -236,7 +236,7 @@ def test_of_a_class_and_a_program_that_no_file_defines():
 
     local = Program("local", isa="x86", threads=[adder, [ins("store", 0x1000, 5)]], init={0x1000: 0})
     failure = of(local, Machine(Local))
-    assert "program=..., machine=..." in failure.again
+    assert "program=..., machine=..." in failure.how_to_reproduce
     again = replay(failure.save("failure.json"), program=local, machine=Machine(Local))
     assert again.trace.digest == failure.trace.digest
 
@@ -267,14 +267,14 @@ def test_of_a_session_that_found_something():
     session = session_of(0, 0, 1).run("round-robin")
     assert session.findings
     path = session.save("session.json")
-    assert digest_of(in_fresh_process(session.again(path))) == session.trace.digest
+    assert digest_of(in_fresh_process(session.how_to_reproduce(path))) == session.trace.digest
 
 
 def test_of_a_session_that_has_only_a_schedule():
     session = session_of(1, 0).run("round-robin")
     assert not session.findings
     path = session.save("schedule.txt")
-    words = [sys.executable, "-m", *shlex.split(session.again(path)), "--format", "json"]
+    words = [sys.executable, "-m", *shlex.split(session.how_to_reproduce(path)), "--format", "json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout)["executions"] == 1
@@ -285,9 +285,9 @@ def test_of_a_session_of_a_program_that_no_file_defines():
     program, before = namespace["program"], f"{DRAWN}\nsession = simaie.interactive(program, Machine('cas')).step(0, 1)"
     session = simaie.interactive(program, Machine("cas")).step(1, 0)
     assert not session.findings
-    assert python(f"print({session.again('schedule.txt')}.trace.digest)", before) == session.trace.digest
+    assert python(f"print({session.how_to_reproduce('schedule.txt')}.trace.digest)", before) == session.trace.digest
     session.restart().step(0, 1)
-    line = session.again(session.save("session.json"))
+    line = session.how_to_reproduce(session.save("session.json"))
     named = line.replace("program=..., machine=...", "program=program, machine=Machine('cas')")
     assert python(f"print({named}.trace.digest)", before) == session.trace.digest
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from simaie.guest.program import Program
     from simaie.replaying.failure import Failure
 
-__all__ = ["again", "command_of", "is_named", "replay_command", "script_of", "target_of"]
+__all__ = ["command_of", "how_to_reproduce", "is_named", "replay_command", "script_of", "target_of"]
 
 
-def again(failure: Failure) -> str:
+def how_to_reproduce(failure: Failure) -> str:
     """How to run into `failure` again: a shell command, or Python where no shell knows the program or the machine."""
     if is_named(failure):
         return command_of(failure)
@@ -44,7 +44,7 @@ def command_of(failure: Failure) -> str:
     target = target_of(failure.program) or failure.program.name
     spec = script_of(failure) if failure.scheduler is None or failure.scheduler.word is None else failure.scheduler
     index = 0 if spec.name == _SCRIPTED else failure.index  # a script is one execution
-    parts = ["simaie", "explore", target, *_machine_words(target, failure.machine, failure.program.isa)]
+    parts = ["simaie", "explore", target, *_machine_options(target, failure.machine, failure.program.isa)]
     parts += [f"--cut={cut}" for cut in failure.program.cuts]
     parts += ["--scheduler", str(spec), "--seed", str(failure.seed), "--index", str(index)]
     if failure.driver != "inline":
@@ -82,20 +82,20 @@ def target_of(program: Program) -> str | None:
     """The program as the command line names it; None if the command line cannot."""
     if program.name in corpus.names() and _is_of_corpus(program):
         return program.name
-    source, variable = program.defined_in, variable_of(program.whole or program)
+    source, variable = program.defined_in, variable_of(program.cut_from or program)
     if source is not None and source.suffix == SUFFIX:
         return str(source)
     return None if source is None or variable is None else target_text(source, variable)
 
 
 def _is_of_corpus(program: Program) -> bool:
-    return corpus.program(program.name).digest == (program.whole or program).digest
+    return corpus.program(program.name).digest == (program.cut_from or program).digest
 
 
 # -- the machine -------------------------------------------------------------------------------------
 
 
-def _machine_words(target: str, machine: Machine, isa: str) -> list[str]:
+def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
     """The options for `machine`; for a program of the corpus, also what differs from the machine that it is meant for.
 
     Without an option the command line takes that machine's part.
