@@ -79,7 +79,7 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
 
 def _entry(target: str) -> Any:
     """The corpus entry called `target`, or None."""
-    return corpus.entry(target) if target in corpus.names() else None
+    return corpus.entry(target) if corpus.has_program(target) else None
 
 
 def _schemes(entry: Any) -> list[str]:

@@ -23,6 +23,9 @@ MAX_TRACES = 200_000
 #: Random probes of the size of what an exhaustive search has before it, of each kind, and their total length in events.
 PROBES = 1_000
 PROBE_STEPS = 20_000
+#: Steps of an exhaustive search before it is probed: a search that ends before knows its size. Steps, and not seconds,
+#: so that a report is the same on every machine; they take about half a second.
+STEPS_BEFORE_PROBES = 20_000
 #: Points of the growth curve; when there are more, every other one is dropped.
 MAX_POINTS = 128
 

@@ -25,7 +25,7 @@ from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
-from simaie.exploration.coverage import CoverageCollector, is_sampling
+from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
@@ -81,7 +81,8 @@ def explore(
 
     coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
     ``report.statistics.coverage`` (see `simaie.exploration.coverage`), for some half a microsecond a step; for an
-    exhaustive scheduler some random probes come first. check_determinism: run every execution
+    exhaustive scheduler some random probes estimate the size of a search that is long or unfinished.
+    check_determinism: run every execution
     twice and compare; raises NondeterminismError with step, expected and got at the first difference
     (`simaie.exploration.determinism` says what passing does not prove).
 
@@ -266,15 +267,20 @@ class Exploration:
     def _work(self) -> Iterator[_Work]:
         """What is to be run, each with what is to be done with its trace."""
         scheduler = self.scheduler
+        unprobed = self._coverage
         if self._coverage is not None:
-            yield from self._probes(self._coverage)
             scheduler = self._coverage.scheduler
         while not self._done():
+            if unprobed is not None and self.statistics.steps >= STEPS_BEFORE_PROBES:
+                yield from self._probes(unprobed)
+                unprobed = None
             self._profile = self.scheduler.profile()
             if self._check_determinism:
                 yield from self._twice(scheduler)
             else:
                 yield self._execution(scheduler), self._take
+        if unprobed is not None and not self._enough and not self.scheduler.exhausted:
+            yield from self._probes(unprobed)
         if not self.failing:
             self._repeating = True
             yield from self._consistency.second_runs()
@@ -304,9 +310,13 @@ class Exploration:
         return made
 
     def _done(self) -> bool:
-        enough = self._failure_limit is not None and self.failing >= self._failure_limit
         count = self.statistics.executions
-        return enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+        return self._enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+
+    @property
+    def _enough(self) -> bool:
+        """Whether as many executions have failed as were asked for."""
+        return self._failure_limit is not None and self.failing >= self._failure_limit
 
     def _out_of_time(self) -> bool:
         return self.seconds is not None and time.perf_counter() - self._began >= self.seconds

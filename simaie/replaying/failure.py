@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -28,12 +28,14 @@ from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
 from simaie.replaying.reproduce import command_of, how_to_reproduce, replay_command, script_of, target_of
 from simaie.replaying.run import Driver, run
-from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replaying.signature import Signature, signature_of
 from simaie.replaying.target import variable_of
 from simaie.replaying.trace_record import trace_record
 from simaie.saving import name_part, save_new
 from simaie.trace import Trace
+
+if TYPE_CHECKING:
+    from simaie.replaying.shrink import ShrinkProgress, ShrinkReport
 
 __all__ = ["Failure", "Shrunk"]
 
@@ -141,6 +143,8 @@ class Failure:
             UsageError: there is no violation (of that kind), or the checkers do not find it.
             Interrupted: Ctrl-C ended the search; its ``report`` is the shortest so far, as it would be returned.
         """
+        from simaie.replaying.shrink import Shrinkable, shrink  # only loaded where it is used
+
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
         choices = self.checkers if checkers is None else tuple(require_iterable("checkers", checkers, "names"))
         best, report = shrink(
@@ -322,7 +326,7 @@ def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
 def _program_record(program: Program, base: Path) -> ProgramRecord:
     if program.cut_from is not None:
         return msgspec.structs.replace(_program_record(program.cut_from, base), cuts=program.cuts)
-    if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
+    if corpus.has_program(program.name) and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)
     if source is not None and source.suffix == SUFFIX and is_data(program):

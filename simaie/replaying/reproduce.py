@@ -80,11 +80,12 @@ def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
 
 def target_of(program: Program) -> str | None:
     """The program as the command line names it; None if the command line cannot."""
-    if program.name in corpus.names() and _is_of_corpus(program):
-        return program.name
-    source, variable = program.defined_in, variable_of(program.cut_from or program)
+    source = program.defined_in
     if source is not None and source.suffix == SUFFIX:
         return str(source)
+    if corpus.has_program(program.name) and _is_of_corpus(program):
+        return program.name
+    variable = variable_of(program.cut_from or program)
     return None if source is None or variable is None else target_text(source, variable)
 
 
@@ -101,7 +102,7 @@ def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
     Without an option the command line takes that machine's part.
     """
     words = machine.arguments
-    if target not in corpus.names():
+    if not corpus.has_program(target):
         return words
     needs: Any = corpus.entry(target).needs
     spec = machine.named_scheme

@@ -10,7 +10,7 @@ from simaie import corpus
 from simaie.definitions import global_name, import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
-from simaie.guest.text import SUFFIX, read_program
+from simaie.guest.text import SUFFIX
 
 __all__ = ["find_target", "is_litmus", "program_of", "require_unchanged", "target_text", "variable_of"]
 
@@ -29,9 +29,11 @@ def find_target(target: str, *, trust: bool = False) -> Program:
         UsageError: `target` says too little.
         InputError: the file cannot be read or imported, or holds no such program.
     """
-    if target in corpus.names():
+    if corpus.has_program(target):
         return corpus.program(target)
     if target.endswith(SUFFIX):
+        from simaie.guest.text import read_program  # its grammar is only loaded where it is used
+
         return read_program(Path(target), trust=trust)
     if is_litmus(Path(target)):
         return program_of(Path(target), "")

@@ -19,7 +19,17 @@ What is written is read back as the same program, to the digest. Functions (a fi
 no list) are no data and have no text.
 """
 
-from simaie.guest.text.reading import parse_program, read_program
+from typing import TYPE_CHECKING
+
 from simaie.guest.text.writing import SUFFIX, is_data, program_code, program_text
+from simaie.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from simaie.guest.text.reading import parse_program, read_program
 
 __all__ = ["SUFFIX", "is_data", "parse_program", "program_code", "program_text", "read_program"]
+
+# The parser and its grammar take longer to import than to run.
+__getattr__, __dir__ = lazy_names(
+    __name__, dict.fromkeys(("parse_program", "read_program"), "simaie.guest.text.reading")
+)
