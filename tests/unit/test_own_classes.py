@@ -199,7 +199,7 @@ def test_a_replay_file_names_no_code_as_a_plug_in(saved):
     ("name", "words"),
     [
         ("mine.py", "say which scheme of the file: mine.py:NAME"),
-        ("mine.py:program", "is no scheme class"),
+        ("mine.py:program", "must be a scheme class"),
         ("mine.py:never", "scheme mine.py:never cannot be made: TypeError: never() takes 1"),
         ("mine.py:longer", "longer() takes"),
         ("gone.py:Mine", "gone.py"),

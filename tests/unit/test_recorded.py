@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simaie import Failure, Machine, Program, corpus, explore
+from simaie import Failure, Limits, Machine, Program, corpus, explore
 from simaie.cli import main
 from simaie.errors import ReplayError, SimaieError, UsageError
 from simaie.replaying.recorded import recorded
@@ -70,6 +70,30 @@ def test_it_is_shown_and_drawn_as_it_was(program, machine, tmp_path):
         assert shown.render(name) == failure.render(name)
     page, original = shown.to_html(), failure.to_html()
     assert page.replace(shown.how_to_reproduce, "") == original.replace(failure.how_to_reproduce, "")
+
+
+class OwnScheme(Native):
+    """A scheme that a replay file cannot name: code of a module, which is not run."""
+
+
+def test_the_machine_of_a_scheme_that_is_code_is_the_recorded_one(tmp_path):
+    machine = Machine(
+        OwnScheme, full_system=True, host_word=32, address_bits=40, endian="big", limits=Limits(9_000, 77)
+    )
+    shown = recorded(failed(SPAWNING, machine).save(tmp_path / "a.json")).machine
+    assert (shown.full_system, shown.host_word, shown.address_bits, shown.endian) == (True, 32, 40, "big")
+    assert (shown.limits.steps, shown.limits.threads) == (9_000, 77)
+    assert "OwnScheme" in shown.scheme
+
+
+@pytest.mark.parametrize("wrong", [{"host_word": 7}, {"address_bits": 0}, {"steps": 0}, {"threads": 10**9}])
+def test_a_machine_that_cannot_be_is_a_replay_error(wrong, tmp_path):
+    file = failed(SPAWNING).save(tmp_path / "a.json")
+    document = json.loads(file.read_text())
+    document["machine"] |= wrong
+    file.write_text(json.dumps(document))
+    with pytest.raises(ReplayError, match=next(iter(wrong))):
+        recorded(file)
 
 
 def test_it_does_not_run(tmp_path):
