@@ -275,6 +275,9 @@ class Shrunk(NamedTuple):
     failure: Failure
     report: ShrinkReport
 
+    def __str__(self) -> str:
+        return f"{self.failure.program.name} under {self.failure.machine.scheme}: {self.report}"
+
 
 def machine_record(machine: Machine, base: Path) -> MachineRecord:
     """A machine as data; paths in it are relative to the folder `base`."""

@@ -20,6 +20,7 @@ from simaie.cli.listing_view import WIDEST
 from simaie.cli.output import print_lines
 from simaie.cli.status import Status
 from simaie.corpus import Expect
+from simaie.exploration.barriers import minimal_barriers
 from simaie.exploration.statistics import StatisticsCollector
 from simaie.show.audit_view import audit_details, audit_summary
 from simaie.show.lines import command_line, wrapped
@@ -269,9 +270,11 @@ def test_printed_reports_are_short() -> None:
     report = simaie.explore(WINDOW, Machine("aie-rfc", address_bits=12), scheduler="dpor")
     audited = AuditReport(rows=(_row(Expect.MUST_NOT, Found.CLEAN),) * 300, planned=300, seed=0, seconds=1.0)
     compared = simaie.compare(WINDOW, machine=Machine("aie-rfc", address_bits=12))
-    for shown in (report, audited, compared):
+    barriers = minimal_barriers([WINDOW], machine=Machine("aie-rfc", address_bits=12))
+    shrunk = report.failures[0].shrink()
+    for shown in (report, audited, compared, compared.possible, barriers, shrunk):
         assert len(str(shown).splitlines()) == 1
-        assert len(str(shown)) <= 160
+        assert len(str(shown)) <= 200
 
 
 def test_the_lines_of_a_report_can_be_wrapped_to_80_columns() -> None:
