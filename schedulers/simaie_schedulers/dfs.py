@@ -39,6 +39,9 @@ MOST_BOUND = 10_000
 class DepthFirst(Scheduler):
     """Runs all interleavings, or those within a bound on preemptions or delays.
 
+    Use it to prove a tiny program interleaving by interleaving, or, with a bound, to try every schedule with few
+    preemptions.
+
     Args:
         preemptions: Most preemptions of an interleaving; None for no bound.
         delays: Most delays of an interleaving; None for no bound.

@@ -19,7 +19,7 @@ __all__ = ["Item", "SchemeChoice", "plan"]
 
 #: In bits; with a narrower one even the ideal scheme splits wide accesses.
 USUAL_HOST_WORD = 64
-#: Why a scheme of which the corpus knows nothing must not break a case.
+#: The reason why a scheme that the corpus does not know must not break a case.
 _KEPT = "the ideal scheme keeps it"
 
 SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
@@ -67,23 +67,23 @@ def plan(schemes: Sequence[SchemeChoice] | None, rows: Sequence[int] | None) -> 
 
 
 def _is_asked_of_all(case: Case) -> bool:
-    """Whether a scheme of which the corpus knows nothing must not break the case, since the ideal scheme does not.
+    """Return whether a scheme that the corpus does not know must not break the case, since the ideal scheme does not.
 
-    Left out are the cases of which the point is that barriers are missing, or that the host's word is too narrow.
+    Cases about missing barriers or about a host word that is too narrow do not count.
     """
     kept_by_some = Expect.MUST_NOT in case.expected.values()
     return kept_by_some or (case.needs.host == "sc" and case.needs.host_word == USUAL_HOST_WORD)
 
 
 def _emulates(item: Item) -> bool:
-    """Whether the scheme knows the instructions of the program, as far as one execution shows."""
+    """Return whether the scheme knows the instructions of the program, as far as one execution shows."""
     made, program = plugins.resolve(plugins.SCHEDULERS, "round-robin")(), item.case.program
     item.machine.check_options()
     try:
         run(program, item.machine, made)
     except NotEmulatedError:
         return False
-    except SimaieError:  # it will be said of the row
+    except SimaieError:  # the row will report it
         return True
     return True
 
@@ -141,7 +141,7 @@ def _item(case: Case, expected: Expect, choice: SchemeChoice) -> Item:
 
 
 def _known_options(choice: SchemeChoice, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those of `options`, which a program needs, that the scheme has: what they mean is known of our schemes only."""
+    """Return the options that a program needs and the scheme has; other schemes may lack them."""
     factory = choice if callable(choice) else plugins.resolve(plugins.SCHEMES, Spec.of(choice).name)
     known = plugins.options_of(factory)
     return {name: value for name, value in options.items() if name in known}

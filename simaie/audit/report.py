@@ -10,7 +10,7 @@ import msgspec
 from simaie import plugins
 from simaie.corpus import Expect
 
-__all__ = ["AuditReport", "AuditRow", "Found"]
+__all__ = ["AuditReport", "AuditRow", "Found", "expectation_text"]
 
 
 class Found(StrEnum):
@@ -28,8 +28,26 @@ class Found(StrEnum):
         """The expectation that the outcome meets, if any."""
         return _MEETS.get(self)
 
+    @property
+    def text(self) -> str:
+        """The outcome in words, as reports show it."""
+        return _FOUND_TEXTS[self]
+
 
 _MEETS = {Found.CLEAN: Expect.MUST_NOT, Found.VIOLATED: Expect.FINDABLE, Found.OBSERVED: Expect.MODEL}
+_FOUND_TEXTS = {
+    Found.CLEAN: "holds",
+    Found.VIOLATED: "violated",
+    Found.OBSERVED: "allowed",
+    Found.NOT_FOUND: "nothing found",
+    Found.FLAGGED: "violated in another way",
+    Found.INCOMPLETE: "inconclusive",
+}
+
+
+def expectation_text(expected: Expect) -> str:
+    """Return an expectation in words, as reports show it: ``holds``, ``violated`` or ``allowed``."""
+    return next(found.text for found, met in _MEETS.items() if met is expected)
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +127,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         drawn: str = plugins.resolve(plugins.RENDERERS, "audit")(self)
         return drawn
+
+    def __str__(self) -> str:
+        how = "interrupted" if self.interrupted else "as expected" if self.ok else "not as expected"
+        return f"audit: {how}, {len(self.rows)} of {self.planned} checks, {len(self.unexpected)} differ"
 
     @property
     def unexpected(self) -> tuple[AuditRow, ...]:

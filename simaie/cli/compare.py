@@ -1,4 +1,4 @@
-"""What ``simaie compare`` does: hold what an emulator can do against what the guest's architecture allows."""
+"""The command ``simaie compare``: compare possible outcomes with those that the guest's architecture allows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Search", "litmus_or_program", "run_compare"]
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The options of the searches as given; None where they were not, and the API's defaults hold."""
+    """The options of the searches; None for an option that was not given, of which the API's default holds."""
 
     allowed_host: str | None = None
     spurious_failures: bool | None = None
@@ -33,7 +33,7 @@ class Search:
     seconds: float | None = None
 
     def as_options(self) -> dict[str, Any]:
-        """As keyword arguments."""
+        """Return the given options as keyword arguments."""
         given = {
             "spurious_failures": self.spurious_failures, "single_copy": self.single_copy,
             "executions": self.executions, "seconds": self.seconds,
@@ -42,14 +42,14 @@ class Search:
 
 
 def litmus_or_program(target: str) -> Any:
-    """The path of a litmus file as it stands, or the program that `target` names."""
+    """Return the path of a litmus file as it is, or the program that `target` names."""
     return target if target.endswith(".litmus") else load_program(target)
 
 
 def run_compare(
     target: str, machine_options: MachineOptions, search: Search, folder: Path | None, output: Format, everything: bool
 ) -> Status:
-    """Compare, save the witnesses, print; the status says the verdict."""
+    """Compare, save the witnesses, print, and return the status of the verdict."""
     with guest_output_aside(), comparison_progress(target) as progress:
         subject = litmus_or_program(target)
         machine = make_machine(target, machine_options)

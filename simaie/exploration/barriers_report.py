@@ -110,6 +110,13 @@ class BarriersReport:
         """The programs that cannot do without one kind."""
         return tuple(dict.fromkeys(need.program for need in self.needs if need.kind == kind and need.always))
 
+    def __str__(self) -> str:
+        if self.remaining:
+            result = f"not even all barriers are enough for {len(self.remaining)} of {len(self.programs)} programs"
+        else:
+            result = "minimal barriers: " + (" or ".join(each.text for each in self.minimal) or "unknown")
+        return f"{self.scheme} on {self.host}: {self.verdict.value} ({result})"
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {

@@ -55,6 +55,10 @@ class OutcomeSet:
         """Whether there are no others."""
         return not self.reason
 
+    def __str__(self) -> str:
+        where = f"{len(self.states):,} outcomes under {self.machine.scheme} on {self.machine.host}"
+        return f"{where} ({'complete' if self.complete else self.reason})"
+
     def as_dict(self) -> dict[str, Any]:
         """The set as JSON values."""
         return {

@@ -89,6 +89,8 @@ class Report:
             "program": self.program.name,
             "scheme": self.machine.scheme,
             "host": self.machine.host,
+            "full_system": self.machine.full_system,
+            "host_word": self.machine.host_word,
             "scheduler": self.scheduler,
             "seed": self.seed,
             "verdict": self.verdict.value,
@@ -101,8 +103,5 @@ class Report:
             "signatures": [group.as_dict() for group in self.signatures],
             "unlisted": self.unlisted,
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
-            "statistics": {
-                **msgspec.to_builtins(self.statistics),
-                "executions_per_second": self.statistics.executions_per_second,
-            },
+            "statistics": msgspec.to_builtins(self.statistics),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import msgspec
@@ -28,6 +29,9 @@ class Statistics(msgspec.Struct, frozen=True):
     one that is guided by what it saw, of which it makes no sense. It takes executions as independent and their number
     as fixed: an exploration that stopped because it had found a failure overestimates on average. coverage: what was
     covered; None unless asked for.
+
+    executions_per_second: the rate after the first execution, so that random probes and the loading of modules do not
+    count; 0 if there was only one execution.
     """
 
     executions: int
@@ -42,11 +46,7 @@ class Statistics(msgspec.Struct, frozen=True):
     outcomes_complete: bool
     failure_rate: Interval | None = None
     coverage: Coverage | None = None
-
-    @property
-    def executions_per_second(self) -> float:
-        """Executions per second of wall time."""
-        return self.executions / self.seconds if self.seconds else 0.0
+    executions_per_second: float = 0.0
 
 
 class StatisticsCollector:
@@ -59,10 +59,14 @@ class StatisticsCollector:
         self.executions = self.truncated = self.blocked = self.pruned = 0
         self.longest = self.steps = self.switches = 0
         self.outcomes_complete = True
+        self._first_ended = self._last_ended = 0.0
 
     def add(self, trace: Trace) -> None:
         """Count one execution."""
         self.executions += 1
+        self._last_ended = time.perf_counter()
+        if self.executions == 1:
+            self._first_ended = self._last_ended
         events = len(trace.events)
         self.steps += events
         self.longest = max(self.longest, events)
@@ -84,6 +88,12 @@ class StatisticsCollector:
         else:
             self.outcomes_complete = False
 
+    @property
+    def executions_per_second(self) -> float:
+        """The rate after the first execution, which leaves out the start-up; 0 if there was only one execution."""
+        took = self._last_ended - self._first_ended
+        return (self.executions - 1) / took if took > 0 else 0.0
+
     def summary(self, seconds: float, failing: int = 0) -> Statistics:
         """The figures so far, `failing` of the executions having failed."""
         return Statistics(
@@ -99,4 +109,5 @@ class StatisticsCollector:
             outcomes_complete=self.outcomes_complete,
             failure_rate=share(failing, self.executions) if self.sampling else None,
             coverage=None if self.coverage is None else self.coverage.summary(),
+            executions_per_second=self.executions_per_second,
         )

@@ -308,6 +308,9 @@ class Shrunk(NamedTuple):
     failure: Failure
     report: ShrinkReport
 
+    def __str__(self) -> str:
+        return f"{self.failure.program.name} under {self.failure.machine.scheme}: {self.report}"
+
 
 def machine_record(machine: Machine, base: Path) -> MachineRecord:
     """Return a machine as data for a replay file; paths in it are relative to the folder `base`."""

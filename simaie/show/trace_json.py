@@ -11,6 +11,7 @@ from simaie.finding import Finding
 from simaie.op import show
 from simaie.replaying.failure import Failure
 from simaie.replaying.recorded import Recorded
+from simaie.show.explain import explain_failure
 from simaie.trace import Event, Trace
 
 __all__ = ["failure_document", "trace_document"]
@@ -27,6 +28,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "index": failure.index,
         "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
+        "explanation": explain_failure(failure),
         "trace": trace_document(failure.trace, failure.findings),
         **({"how_to_reproduce": failure.how_to_reproduce} if isinstance(failure, Recorded) else {}),
     }

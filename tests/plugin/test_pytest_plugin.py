@@ -19,11 +19,8 @@ from simaie.replaying.file import load
 from simaie.replaying.shrink import Size
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "pytest-and-hypothesis.md"
-ABA, DRAWN = (
-    block
-    for block in re.findall(r"```python[^\n]*\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
-    if "pytest.mark.simaie" in block
-)
+FILES = dict(re.findall(r'```python title="([^"]*)"\n(.*?)```', PAGE.read_text("utf-8"), flags=re.DOTALL))
+ABA, DRAWN = FILES["test_aba.py"], FILES["test_drawn.py"]
 PROGRAM = ABA.split("@pytest")[0] + """
 ABA = Program("a-b-a", isa="arm", threads=[to(7), to(1) + to(0)], init={0x100: 0})
 """
@@ -48,7 +45,7 @@ def test_loading_it_imports_neither_trio_nor_hypothesis_nor_simaie():
 
 
 def replay_line(result):
-    """The arguments of the command that the report gives."""
+    """Return the arguments of the command that the report names."""
     line = next(line for line in result.outlines if line.startswith("replay: "))
     command, *arguments = shlex.split(line.removeprefix("replay: "))
     assert command == "pytest"
@@ -94,7 +91,7 @@ def test_a_kept_failure_is_tried_before_the_search(pytester):
 
 
 def test_a_damaged_kept_file_does_no_harm(pytester):
-    """It is replaced by the next failure; until then it is told of and not deleted, for it may be mended."""
+    """It is replaced by the next failure; until then it is reported and not deleted, since it may be repaired."""
     path = pytester.makepyfile(ABA)
     run(pytester)
     kept(pytester)[0].write_text("{")
