@@ -85,7 +85,7 @@ class Offer:
 
     def __init__(self, events: Sequence[object] = ()) -> None:
         self.candidates: tuple[Candidate, ...] = ()
-        self.running: Any = None
+        self.running: Candidate | None = None
         self._events = events
 
     @property
@@ -96,8 +96,8 @@ class Offer:
     @property
     def default(self) -> Candidate:
         """The candidate that a schedule need not name: the running vCPU if it is enabled, else the first candidate."""
-        running: Candidate = self.running
-        return running if running in self.candidates else self.candidates[0]
+        running = self.running
+        return running if running is not None and running in self.candidates else self.candidates[0]
 
     def narrowed(self, candidates: tuple[Candidate, ...]) -> Offer:
         """Return the same scheduling point with only these candidates, as a wrapper hands it to its inner scheduler."""

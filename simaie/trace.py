@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,11 @@ from simaie.decision import Schedule
 from simaie.dependence import READS, blocks, writes
 from simaie.encoding import Plain, digest_of, plain, plain_op
 from simaie.op import Function, Kind, Op, show
+
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
 
 __all__ = [
     "PENDING",
@@ -297,14 +302,15 @@ class Trace:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
-    def player(self) -> Any:
+    def player(self) -> Player | Still:
         """Return a widget that steps through the trace in a notebook, by slider and keys.
 
         Without the extra ``jupyter`` it is a picture.
         """
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
 
-    def plot_conflicts(self, *, granule: int = 16) -> Any:
+    def plot_conflicts(self, *, granule: int = 16) -> Plot:
         """Return a plot of the conflicting accesses by vCPU and granule.
 
         Args:
@@ -313,7 +319,8 @@ class Trace:
         Returns:
             A `simaie.show.plots.Plot`.
         """
-        return plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
+        made: Plot = plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
+        return made
 
     @property
     def truncated(self) -> bool:

@@ -173,7 +173,7 @@ def _default_first(offer: Offer) -> list[Candidate]:
     """Return the running actor if it can continue, then store buffers, then the others; a yielding actor is last."""
     running = offer.running
     others = [c for c in offer.candidates if c is not running]
-    if len(others) == len(offer.candidates):
+    if running is None or len(others) == len(offer.candidates):
         return others
     if running.yielding:
         return [*others, running]

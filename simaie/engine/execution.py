@@ -149,7 +149,7 @@ class Execution:
                     return self._refuse(chosen)
             except AttributeError:  # it is no candidate at all
                 return self._refuse(chosen)
-            running = offer.running
+            running: Any = offer.running  # an Actor or None
             if chosen is not running:
                 # Noted only if it is not what the default would have done.
                 if (running is not None and running.enabled) or chosen is not offer.candidates[0]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,9 @@ from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import MACHINE
+
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
 
 __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_failure", "machine_of"]
 
@@ -95,9 +98,10 @@ class Comparison:
         drawn: str = plugins.resolve(plugins.RENDERERS, "comparison")(self)
         return drawn
 
-    def plot(self) -> Any:
+    def plot(self) -> Plot:
         """Outcomes by set, as a `simaie.show.plots.Plot`; UsageError if there are none."""
-        return plugins.resolve(plugins.RENDERERS, "comparison-plot")(self)
+        made: Plot = plugins.resolve(plugins.RENDERERS, "comparison-plot")(self)
+        return made
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as JSON values."""

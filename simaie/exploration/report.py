@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,11 @@ from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.replaying.failure import Failure
 from simaie.trace import Outcome
+
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
 
 __all__ = ["Report"]
 
@@ -71,17 +76,20 @@ class Report:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
-    def player(self) -> Any:
+    def player(self) -> Player | Still:
         """A widget to step through the first failure (see `Failure.player`); UsageError if there is none."""
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
 
-    def plot_coverage(self) -> Any:
+    def plot_coverage(self) -> Plot:
         """Distinct traces over executions, as a `simaie.show.plots.Plot`; UsageError without ``coverage=True``."""
-        return plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)
+        made: Plot = plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)
+        return made
 
-    def plot_outcomes(self) -> Any:
+    def plot_outcomes(self) -> Plot:
         """Executions by outcome, as a `simaie.show.plots.Plot`; UsageError if none ran to its end."""
-        return plugins.resolve(plugins.RENDERERS, "outcomes-plot")(self)
+        made: Plot = plugins.resolve(plugins.RENDERERS, "outcomes-plot")(self)
+        return made
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

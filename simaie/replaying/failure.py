@@ -36,6 +36,8 @@ from simaie.trace import Trace
 
 if TYPE_CHECKING:
     from simaie.replaying.shrink import ShrinkProgress, ShrinkReport
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
 
 __all__ = ["Failure", "Shrunk"]
 
@@ -201,12 +203,13 @@ class Failure:
         """Return a timeline as trace-event JSON, which ui.perfetto.dev and chrome://tracing open."""
         return self.render("perfetto")
 
-    def player(self) -> Any:
+    def player(self) -> Player | Still:
         """Return a widget that steps through the execution in a notebook, by slider and keys.
 
         Without the extra ``jupyter`` it is a picture.
         """
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
 
     def _repr_html_(self) -> str:
         return self.render("notebook")

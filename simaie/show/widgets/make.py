@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simaie.errors import UsageError
 from simaie.exploration.interactive import Session
@@ -15,6 +15,10 @@ from simaie.show.picture import notebook_html
 from simaie.show.picture.subject import subject_of
 from simaie.show.widgets.base import session_html
 from simaie.trace import Trace
+
+if TYPE_CHECKING:
+    from simaie.show.widgets.player import Player
+    from simaie.show.widgets.session import SessionView
 
 __all__ = ["MISSING", "Still", "player", "session_view"]
 
@@ -34,7 +38,7 @@ class Still:
         return {"text/plain": repr(self), "text/html": f"{self._html()}<p>{escape(self._sentence)}</p>"}
 
 
-def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Any:
+def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Player | Still:
     """A `simaie.show.widgets.player.Player` of a failure, of a trace with `findings`, of a report's first failure.
 
     A `Still` where anywidget is not installed. Raises UsageError for a report without failures.
@@ -55,7 +59,7 @@ def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) ->
     return Player(subject, html)
 
 
-def session_view(session: Session) -> Any:
+def session_view(session: Session) -> SessionView | Still:
     """A `simaie.show.widgets.session.SessionView` of a session; or a `Still`."""
     try:
         from simaie.show.widgets.session import SessionView
