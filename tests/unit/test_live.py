@@ -121,16 +121,16 @@ def test_outside_a_notebook_a_terminal_has_a_line_and_nobody_else_anything(monke
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "executions", "estimate"),
-    [("random-walk", 200, r"\d+ traces, the next is new with probability"), ("dpor", 40, "about .* traces in all")],
+    ("scheduler", "address_bits", "estimate"),
+    [("random-walk", 13, r"\d+ traces, the next is new with probability"), ("dpor", 47, "about .* traces in all")],
 )
-def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left(scheduler, executions, estimate):
+def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left(scheduler, address_bits, estimate):
     words = []
     simaie.explore(
         race(),
-        Machine("aie-rfc", address_bits=13),
+        Machine("aie-rfc", address_bits=address_bits),
         scheduler=scheduler,
-        executions=executions,
+        executions=200,
         failures=None,
         coverage=True,
         progress=lambda exploration: words.append(format_progress(exploration)),
