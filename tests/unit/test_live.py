@@ -120,13 +120,13 @@ def test_outside_a_notebook_a_terminal_has_a_line_and_nobody_else_anything(monke
     assert bool(sys.stderr.getvalue()) is terminal
 
 
-def progress_of(program, scheduler):
+def progress_of(program, scheduler, executions):
     words = []
     simaie.explore(
         program,
         Machine("aie-rfc", address_bits=13),
         scheduler=scheduler,
-        executions=200,
+        executions=executions,
         failures=None,
         coverage=True,
         progress=lambda exploration: words.append(format_progress(exploration)),
@@ -135,14 +135,14 @@ def progress_of(program, scheduler):
 
 
 def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left():
-    words = progress_of(race(), "random-walk")
+    words = progress_of(race(), "random-walk", 200)
     assert any(re.search(r"\d+ traces, the next is new with probability", said) for said in words)
     assert "rmw-atomicity" in words[-1]
 
 
 def test_an_exhaustive_search_says_how_large_it_probably_is():
     long = simaie.Program("long", isa="x86", threads=[[simaie.ins("store", 0x100 + 64 * n, 1) for n in range(3)]] * 3)
-    assert any(re.search("about .* traces in all", said) for said in progress_of(long, "dpor"))
+    assert any(re.search("about .* interleavings in all", said) for said in progress_of(long, "dfs", 1_500))
 
 
 def test_no_progress_is_shown_unless_asked_for(cell):
