@@ -26,7 +26,7 @@ _PROSE = 80
 
 
 class _Mark(NamedTuple):
-    """How the summary shows an outcome. plain: where the terminal knows ASCII only."""
+    """The sign of an outcome in the summary, another one for a terminal that knows ASCII only, and the style."""
 
     sign: str
     plain: str
