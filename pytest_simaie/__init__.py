@@ -1,4 +1,4 @@
-"""The pytest plug-in: a test that is a guest program, explored.
+"""The pytest plug-in: a marked test returns a guest program, and the plug-in explores it.
 
     @pytest.mark.simaie(scheme="cas", scheduler="dpor")
     def test_stack():
@@ -105,7 +105,7 @@ def simaie_explore(request: pytest.FixtureRequest) -> Explore:
 
 @pytest.fixture
 def explore(simaie_explore: Explore) -> Explore:
-    """Explore programs in the middle of a test; `simaie_explore` under a short name."""
+    """Explore programs in the middle of a test, as the fixture `simaie_explore` does."""
     return simaie_explore
 
 

@@ -55,7 +55,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 class Options(MachineOptions, SearchOptions, total=False):
-    """All options. `complete` says whether the test fails if the search is no proof."""
+    """The options of a mark or a call; `complete` says whether the test fails if the search is no proof."""
 
     complete: bool
 
@@ -65,7 +65,7 @@ _ALL = (*Options.__annotations__, "machine")
 
 
 class Run(NamedTuple):
-    """What the options of one exploration ask for.
+    """The machine and the search that the options of one exploration describe.
 
     Attributes:
         machine: The machine.
@@ -105,7 +105,7 @@ def schemes_of(node: pytest.Item) -> list[tuple[str, Any]] | None:
 
 
 def test_options(item: pytest.Item, given: Mapping[str, Any]) -> Run:
-    """Return what the marks of a test, the call of its fixture and the command line ask for together.
+    """Return the exploration that the marks of a test, the call of its fixture and the command line describe together.
 
     Raises:
         UsageError: An option is unknown, or two contradict each other.

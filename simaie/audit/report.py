@@ -45,6 +45,14 @@ _FOUND_TEXTS = {
 }
 
 
+#: After "expected", in the text of an outcome that differs.
+_EXPECTED = {
+    Expect.MUST_NOT: "to hold",
+    Expect.FINDABLE: "to be violated",
+    Expect.MODEL: "to be seen and allowed",
+}
+
+
 def expectation_text(expected: Expect) -> str:
     """Return an expectation in words, as reports show it: ``holds``, ``violated`` or ``allowed``."""
     return next(found.text for found, met in _MEETS.items() if met is expected)
@@ -95,6 +103,11 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether the outcome is the expected one."""
         return self.found.meets is self.expected
+
+    @property
+    def text(self) -> str:
+        """The outcome in words, with the expectation if they differ: ``violated, expected to hold``."""
+        return self.found.text if self.ok else f"{self.found.text}, expected {_EXPECTED[self.expected]}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as JSON values."""

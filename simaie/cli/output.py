@@ -68,7 +68,7 @@ class ListedFirst:
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:
-    """Print styled lines and tables: in colour and wrapped at words on a terminal, plain and as they are elsewhere."""
+    """Print styled lines and tables, on a terminal in colour and wrapped at words, elsewhere plain and unwrapped."""
     from rich.console import Console
 
     class Plain(Console):
@@ -94,7 +94,7 @@ def _flat(lines: Iterable[RenderableType]) -> Iterator[RenderableType]:
 
 
 def _fitting(line: RenderableType) -> Sequence[RenderableType]:
-    """Return a line as the lines that a terminal has room for; elsewhere, or a table, as it is."""
+    """Return a line, wrapped to the width of the terminal if it is text and stdout is a terminal."""
     from rich.text import Text
 
     from simaie.show.lines import wrapped

@@ -14,17 +14,19 @@ from simaie.audit.report import AuditReport, AuditRow, Found, expectation_text
 from simaie.corpus import Expect
 from simaie.plugins import Spec
 from simaie.show.format import clean
-from simaie.show.lines import command_line
+from simaie.show.lines import command_line, wrapped
 
 __all__ = ["audit_details", "audit_summary"]
 
 #: A scheme with fewer rows than this shares the last column of the summary; it is there for contrast.
 _OWN_COLUMN = 10
 _CONTRAST = "for contrast"
+#: The width of sentences, also on a wider terminal and in a pipe.
+_PROSE = 80
 
 
 class _Mark(NamedTuple):
-    """How the summary shows an outcome. plain: where the terminal knows ASCII only."""
+    """The sign of an outcome in the summary, another one for a terminal that knows ASCII only, and the style."""
 
     sign: str
     plain: str
@@ -37,17 +39,12 @@ _MARKS = {
     Found.OBSERVED: _Mark("•", "o", "cyan"),
 }
 _UNEXPECTED = _Mark("!", "!", "bold red")
-#: After "expected", in the sentence on a row that differs.
-_EXPECTED = {
-    Expect.MUST_NOT: "to hold",
-    Expect.FINDABLE: "to be violated",
-    Expect.MODEL: "to be seen and allowed",
-}
 
 
 def audit_summary(report: AuditReport) -> RenderableType:
     """Return a line for each case with a mark for each scheme, what was learnt, and what to run next."""
-    return Group(_Summary(report), *_unexpected(report), *_lessons(report), Text(), _verdict(report))
+    lessons = [part for line in _lessons(report) for part in wrapped(line, _PROSE, hanging=0)]
+    return Group(_Summary(report), *_unexpected(report), *lessons, Text(), _verdict(report))
 
 
 def audit_details(report: AuditReport) -> RenderableType:
@@ -79,7 +76,8 @@ class _Summary:
             table.add_row(number, _title(rows), *_cells(rows, columns, plain))
         yield table
         yield Text()
-        yield _legend(plain)
+        yield from wrapped(_legend(plain), min(options.max_width, _PROSE))
+        yield Text("next to a mark: the number of executions", "dim")
 
 
 def _family(row: AuditRow) -> str:
@@ -134,7 +132,7 @@ def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
 
 def _legend(plain: bool) -> Text:
     words = {
-        Found.CLEAN: "proved: none of all executions fails",
+        Found.CLEAN: "proved: no execution fails",
         Found.VIOLATED: "a known hole, found",
         Found.OBSERVED: "allowed, and seen",
     }
@@ -142,7 +140,6 @@ def _legend(plain: bool) -> Text:
     for found, meaning in words.items():
         mark = _MARKS[found]
         legend.append(mark.plain if plain else mark.sign, mark.style).append(f" {meaning}   ")
-    legend.append("(with the number of executions)")
     return legend
 
 
@@ -215,8 +212,8 @@ def _unexpected(report: AuditReport) -> Iterator[Text]:
     if report.unexpected:
         yield Text("\nnot as expected:", "bold red")
     for row in report.unexpected:
-        outcome = f"{row.found.text}, expected {_EXPECTED[row.expected]}"
-        yield Text(f"{row.row:>3}  ").append(clean(f"{row.program} under {row.scheme}: {outcome}: {row.explanation}"))
+        words = f"{row.program} under {row.scheme}: {row.text}: {row.explanation}"
+        yield Text(f"{row.row:>3}  ").append(clean(words))
         yield Text("     why expected: ", "dim").append(clean(row.why), "dim")
         if row.command:
             yield command_line("     reproduce: ", row.command)

@@ -257,6 +257,16 @@ def test_the_audit_says_holds_and_violated(
         shown = _text(capsys, view(report))
         assert f"a-program under cas: {said}" in shown
         assert not {"must-not", "findable", "clean"} & set(shown.split())
+    assert said in report._repr_html_()
+
+
+def test_the_summary_of_the_audit_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    met = {Expect.MUST_NOT: Found.CLEAN, Expect.FINDABLE: Found.VIOLATED, Expect.MODEL: Found.OBSERVED}
+    report = AuditReport(rows=tuple(_row(*pair) for pair in met.items()), planned=3, seed=0, seconds=1.0)
+    print_lines([audit_summary(report)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "proved" in line]
+    assert all(len(line.rstrip()) <= 80 for line in lines)
 
 
 def test_every_expectation_and_outcome_has_words() -> None:

@@ -55,7 +55,7 @@ def test_the_audit_is_a_matrix_of_programs_and_schemes():
     page = AuditReport(rows=rows, planned=2, seed=0, seconds=0.0)._repr_html_()
     assert page.count("<tr>") == 2
     assert "a &lt;case&gt;" in page
-    assert "<b>violated, not " in page
+    assert "<b>violated, expected to hold</b>" in page
 
 
 def test_a_radix_tree_shows_the_nodes_and_entries_that_it_has():

@@ -69,8 +69,7 @@ def audit_table(report: AuditReport) -> str:
     schemes = list(dict.fromkeys(row.scheme for row in report.rows))
     cells: dict[tuple[int, str, str], dict[str, str]] = {}
     for row in report.rows:
-        word = row.found.value if row.ok else f"{row.found.value}, not {row.expected.value}"
-        shown = escape(clean(word)) if row.ok else f"<b>{escape(clean(word))}</b>"
+        shown = escape(clean(row.text)) if row.ok else f"<b>{escape(clean(row.text))}</b>"
         cells.setdefault((row.row, row.title, row.program), {})[row.scheme] = shown
     rows = [
         [str(number), escape(clean(title)), f"<code>{escape(clean(name))}</code>", *(f.get(s, "") for s in schemes)]
