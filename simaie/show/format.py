@@ -22,6 +22,7 @@ __all__ = [
     "format_single_access",
     "is_drain",
     "rough",
+    "shorten",
 ]
 
 #: From here on a number is easier to read in hexadecimal.
@@ -34,8 +35,16 @@ _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
 
 
 def rough(number: float) -> str:
-    """An estimated number: no more digits than mean anything once it is large."""
+    """Return an estimate as text, a large one with two significant digits only."""
     return f"{number:,.0f}" if number < _ROUGH_FROM else f"{number:.1e}"
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` in at most `width` characters: if it is longer, an ellipsis replaces its middle."""
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}\u2026{text[len(text) - (width - 1 - head):]}"
 
 
 def format_value(value: Any) -> str:

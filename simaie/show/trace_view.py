@@ -1,4 +1,4 @@
-"""A trace as text: lanes side by side, the guilty steps marked, the ending and the findings below.
+"""A trace as text: one lane per vCPU, the steps of a violation marked, the ending and the findings below.
 
     step      vCPU 0                          vCPU 1
               | add [0x100] = 0               :
@@ -7,8 +7,9 @@
        9 ~ >1 #   store [0x100]/4 := 1        :
 
 ``~`` marks a step where the scheduler deviated from its default, ``>1`` a step that finding 1 names. A lane is ``:``
-between instructions, ``|`` inside one, ``#`` while a lock is held. More than six vCPUs, or a terminal too narrow for
-their lanes, get one column with the vCPU's name in front. ASCII throughout, colour where there is any.
+between instructions, ``|`` inside one, ``#`` while a lock is held. With more than six vCPUs, or in a terminal too
+narrow for their lanes, all share one column and each row begins with the vCPU's name. The text is ASCII, in colour on a
+terminal.
 """
 
 from __future__ import annotations
@@ -108,21 +109,20 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
 
 def _body(row: Row) -> str:
     """The text of a row as it stands in its lane, after the lane's own mark."""
-    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN) else " ") + row.text
+    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK) else " ") + row.text
 
 
 def _body_style(row: Row) -> str:
     if row.marks or row.kind is RowKind.FAULT:
         return _GUILTY
-    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim"}.get(row.kind, "")
+    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim", RowKind.WALK: "italic"}.get(row.kind, "")
 
 
 class _Gutter:
     """What stands left of the lanes: the step's number, ``~`` for a switch, the findings that name it."""
 
     def __init__(self, table: TraceTable) -> None:
-        steps = [row.step for row in table.rows if row.step is not None]
-        self._number = max(4, len(str(max(steps, default=0))))
+        self._number = max(4, *(len(row.number) for row in table.rows))
         self._marks = max((len(_mark(row)) for row in table.rows), default=0)
         self.width = self._number + 3 + self._marks + 1
 
@@ -133,7 +133,7 @@ class _Gutter:
     def of(self, row: Row) -> Text:
         """Left of `row`."""
         line = Text()
-        line.append(("" if row.step is None else str(row.step)).rjust(self._number), "dim")
+        line.append(row.number.rjust(self._number), "dim")
         line.append(" ~ " if row.switched else "   ", "yellow")
         line.append(_mark(row).ljust(self._marks) + " ", _GUILTY)
         return line

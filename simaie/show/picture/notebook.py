@@ -37,7 +37,7 @@ def notebook_html(given: Report | Failure | Trace) -> str:
 def drawing_html(given: Failure | Trace) -> str:
     """The drawing as an image, with the findings in words for who does not see it."""
     subject = subject_of(given)
-    words = [subject.title, *(finding.message for finding, _ in subject.told)]
+    words = [subject.title, *(finding.message for finding, _ in subject.explained)]
     return _IMAGE.format(escape(clean(". ".join(words))), b64encode(to_svg(given).encode()).decode())
 
 

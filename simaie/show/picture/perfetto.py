@@ -81,12 +81,12 @@ class _Tracks:
             yield _slice(f"{title(who)} (never released)", threads[key], begun, len(self._trace) - begun, {}, _LOCKS)
 
     def _findings(self) -> Iterator[dict[str, Any]]:
-        for number, (finding, told) in enumerate(self._subject.told, 1):
+        for number, (finding, explanation) in enumerate(self._subject.explained, 1):
             steps = [step for step in finding.steps if 0 <= step < len(self._trace)]
             for place, step in enumerate(steps):
                 thread = self._thread[owner_of(self._trace.events[step].actor)]
                 where = {"pid": _VCPUS, "tid": thread, "ts": step + 0.5}
-                name, args = f"finding {number}: {clean(finding.kind)}", {"finding": told}
+                name, args = f"finding {number}: {clean(finding.kind)}", {"finding": explanation}
                 yield {"ph": "i", "s": "t", "name": name, "args": args, **where}
                 if len(steps) > 1:
                     phase = "s" if place == 0 else "f" if place == len(steps) - 1 else "t"

@@ -18,7 +18,7 @@ from simaie.show.picture.subject import Subject
 from simaie.show.trace_table import title
 from simaie.trace import Event
 
-__all__ = ["Change", "Group", "Place", "Places"]
+__all__ = ["Change", "Group", "Place", "StateHistory"]
 
 UNKNOWN = "?"
 _FREE = "free"
@@ -52,7 +52,7 @@ class Change(NamedTuple):
     new: str
 
 
-class Places:
+class StateHistory:
     """All places that an execution touches, by first touch; what each step changes, and what it is about."""
 
     def __init__(self, subject: Subject) -> None:

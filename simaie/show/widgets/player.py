@@ -24,7 +24,7 @@ class Player(anywidget.AnyWidget):
 
     def __init__(self, subject: Subject, html: str) -> None:
         self._html, self._title, self._last = html, subject.title, len(subject.trace) - 1
-        guilty = sorted(step for finding, _ in subject.told for step in finding.steps if 0 <= step <= self._last)
+        guilty = sorted(step for finding, _ in subject.explained for step in finding.steps if 0 <= step <= self._last)
         super().__init__(document=page_document(subject), step=guilty[0] if guilty else -1)
 
     @traitlets.validate("step")
