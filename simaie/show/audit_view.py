@@ -1,4 +1,4 @@
-"""The audit in a terminal: a summary that fits 80 columns, or every row with the commands that show its holes again."""
+"""The audit in a terminal: a summary in 80 columns, or every row with the commands that show its holes again."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from simaie.audit.report import AuditReport, AuditRow, Found
 from simaie.corpus import Expect
 from simaie.plugins import Spec
 from simaie.show.format import clean
+from simaie.show.prose import wrapped
 
 __all__ = ["audit_details", "audit_summary"]
 
-#: A scheme with fewer rows than this has no column of its own in the summary: it is there for contrast.
+#: A scheme with fewer rows than this shares a column of the summary: it is in the audit for contrast.
 _OWN_COLUMN = 10
 _CONTRAST = "for contrast"
 
 
 class _Mark(NamedTuple):
-    """How the summary shows an outcome. plain: where the terminal knows ASCII only."""
+    """The mark of an outcome in the summary; `plain` replaces `sign` in a terminal that knows ASCII only."""
 
     sign: str
     plain: str
@@ -52,7 +53,7 @@ def audit_details(report: AuditReport) -> RenderableType:
 
 
 class _Summary:
-    """The table of the summary; which signs it uses depends on the console."""
+    """The table of the summary, with ASCII signs where the console knows no others."""
 
     def __init__(self, report: AuditReport) -> None:
         self._report = report
@@ -76,19 +77,19 @@ class _Summary:
 
 
 def _family(row: AuditRow) -> str:
-    """The scheme's name without its options."""
+    """Return the scheme's name without its options."""
     return Spec.of(row.scheme).name
 
 
 def _columns(rows: Iterable[AuditRow]) -> list[str]:
-    """The schemes that have a column of their own, and one column for all others."""
+    """Return the names of the columns: the schemes with many rows, and one name for all others."""
     counts = Counter(_family(row) for row in rows)
     own = [name for name in counts if counts[name] >= _OWN_COLUMN or len(counts) <= 2]
     return own + [_CONTRAST] * (len(own) < len(counts))
 
 
 def _lines(rows: Sequence[AuditRow]) -> list[list[AuditRow]]:
-    """The rows of each line: those of one number whose programs have the same outcomes under the same schemes."""
+    """Return the rows of each line: rows of one number whose programs have the same outcomes under the same schemes."""
     by_program: dict[tuple[int, str], list[AuditRow]] = {}
     for row in rows:
         by_program.setdefault((row.row, row.title), []).append(row)
@@ -117,7 +118,7 @@ def _cells(rows: Sequence[AuditRow], columns: Sequence[str], plain: bool) -> Ite
 
 
 def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
-    """The worst outcome of `rows` and the number of executions that it took."""
+    """Return the worst outcome of `rows` and the number of executions that it took."""
     if not rows:
         return Text()
     wrong = [row for row in rows if not row.ok]
@@ -139,8 +140,8 @@ def _legend(plain: bool) -> Text:
     return legend
 
 
-def _lessons(report: AuditReport) -> Iterator[Text]:
-    """What the audit shows, in at most three sentences, and the command that shows a counterexample."""
+def _lessons(report: AuditReport) -> Iterator[RenderableType]:
+    """Yield at most three sentences on the results, and the command that shows a counterexample."""
     if not report.ok:
         return
     promises = [row for row in report.rows if row.found is Found.CLEAN]
@@ -149,15 +150,15 @@ def _lessons(report: AuditReport) -> Iterator[Text]:
     yield Text()
     if promises:
         all_of_them = sum(row.executions for row in promises)
-        yield Text(
+        yield _Prose(
             f"{len(promises)} times a scheme was expected to hold: it does in all {all_of_them:,} executions of the "
             f"small programs, and in {sum(row.larger_executions for row in promises):,} of larger ones."
         )
     if holes:
         most = max(row.executions for row in holes)
-        yield Text(f"{len(holes)} times a hole was expected: random search found each within {most:,} executions.")
+        yield _Prose(f"{len(holes)} times a hole was expected: random search found each within {most:,} executions.")
     if allowed:
-        yield Text(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and nothing accuses it.")
+        yield _Prose(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and nothing accuses it.")
     if holes:
         shown = next((row for row in holes if row.row == 6), holes[0])
         yield Text(f"\nThe shortest counterexample of a row, for example {shown.row}:  ").append(
@@ -188,7 +189,7 @@ def _table(report: AuditReport) -> Table:
 
 
 def _executions(row: AuditRow) -> str:
-    """``all 72 + 400``: everything at the small scope and the sample beyond; ``20`` for a search."""
+    """Return ``all 72 + 400``: all executions of the small program and a sample of the larger; ``20`` for a search."""
     small = f"all {row.executions:,}" if row.complete else f"{row.executions:,}"
     return f"{small} + {row.larger_executions:,}" if row.larger_executions else small
 
@@ -204,13 +205,24 @@ def _commands(report: AuditReport) -> Iterator[Text]:
 # -- both --------------------------------------------------------------------------------------------
 
 
-def _unexpected(report: AuditReport) -> Iterator[Text]:
+class _Prose:
+    """A paragraph that breaks at words where the terminal is too narrow for it."""
+
+    def __init__(self, words: str | Text, indent: int = 0) -> None:
+        self._text = Text(words) if isinstance(words, str) else words
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from wrapped(self._text, options.max_width, self._indent)
+
+
+def _unexpected(report: AuditReport) -> Iterator[RenderableType]:
     if report.unexpected:
         yield Text("\nnot as expected:", "bold red")
     for row in report.unexpected:
         words = f"{row.program} under {row.scheme} is {row.found.value}, not {row.expected.value}: {row.explanation}"
-        yield Text(f"{row.row:>3}  ").append(clean(words))
-        yield Text("     because ", "dim").append(clean(row.why), "dim")
+        yield _Prose(Text(f"{row.row:>3}  ").append(clean(words)), indent=5)
+        yield _Prose(Text("     because ", "dim").append(clean(row.why), "dim"), indent=5)
         if row.command:
             yield Text("     reproduce: ").append(clean(row.command), "cyan")
 

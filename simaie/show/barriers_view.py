@@ -1,4 +1,4 @@
-"""Which barriers are needed, as text: the minimal sets, a table of kinds, and a witness for each."""
+"""The barriers that programs need, as text: the minimal sets, a table of kinds, and a witness for each kind."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from simaie.show.report_view import VERDICT_STYLE
 
 __all__ = ["barriers_view"]
 
-#: More programs than this are counted only; the JSON document has them all.
+#: Of more programs, the rest is only counted; the JSON document has them all.
 MOST_PROGRAMS = 6
 
 
 def barriers_view(report: BarriersReport) -> list[Text]:
-    """The lines of `report`."""
+    """Return the lines of `report`."""
     decided = [program for program in report.programs if program.minimal]
     heading = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
     heading.append(f"  {clean(report.scheme)} on {clean(report.host)}, {_count(len(report.programs))}", "bold")
@@ -33,8 +33,8 @@ def barriers_view(report: BarriersReport) -> list[Text]:
         lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]
         lines += _table(report)
     for program in report.remaining:
-        assert program.remaining is not None  # that is what makes it one
-        lines.append(Text(f"no barriers mend {clean(program.name)}: it still shows", "red"))
+        assert program.remaining is not None  # because of which it is among them
+        lines.append(Text(f"no barriers repair {clean(program.name)}: it still shows", "red"))
         lines.append(Text(f"  {clean(state_text(program.remaining.state))}", "red"))
         lines.append(Text("    reproduce: ").append(clean(program.remaining.failure.how_to_reproduce), "cyan"))
     lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
@@ -46,8 +46,8 @@ def _table(report: BarriersReport) -> Iterator[Text]:
     for kind in ORDERS:
         names = report.needed_by(kind)
         shown = ", ".join(names[:MOST_PROGRAMS]) + (", ..." if len(names) > MOST_PROGRAMS else "")
-        nobody = f"- ({clean(report.host)} keeps it by itself)" if kind & report.kept else "-"
-        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {nobody}")
+        unneeded = f"- ({clean(report.host)} keeps it by itself)" if kind & report.kept else "-"
+        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {unneeded}")
         found = sorted((need for need in report.needs if need.kind == kind), key=lambda need: not need.always)
         if found:
             yield from _witness(found[0])

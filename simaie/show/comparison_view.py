@@ -1,4 +1,4 @@
-"""A comparison with the architecture as text: the verdict, the two sets, and where they differ."""
+"""A comparison of an emulator with the architecture as text: the verdict, both sets of outcomes, the differences."""
 
 from __future__ import annotations
 
@@ -13,19 +13,30 @@ from simaie.exploration.subject import State, state_text
 from simaie.finding import Verdict
 from simaie.show.explain import OUTCOMES_ONLY
 from simaie.show.format import clean
+from simaie.show.prose import wrapped
 from simaie.show.report_view import VERDICT_STYLE
 
 __all__ = ["comparison_lines", "comparison_view", "note_lines"]
 
-#: More outcomes than this are counted only; the JSON document has them all.
+#: Of more outcomes, the rest is only counted; the JSON document has them all.
 MOST_OUTCOMES = 20
 
 
-def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -> list[Text]:
-    """The lines of `comparison`. saved: the replay files of the witnesses, in their order, None where there is none."""
-    lines = [_heading(comparison)]
-    lines += note_lines(filter(None, [comparison.model_note]))
-    lines += [_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)]
+def comparison_view(
+    comparison: Comparison, saved: Sequence[Path | None] = (), *, width: int | None = None
+) -> list[Text]:
+    """Return the lines of `comparison`.
+
+    Args:
+        comparison: What to show.
+        saved: Replay file of each witness, in their order; None for a witness without one.
+        width: Characters that a line of prose may have, at most 80; None for no limit. Commands are never broken.
+    """
+    lines = wrapped(_heading(comparison), width, indent=2)
+    for note in note_lines(filter(None, [comparison.model_note])):
+        lines += wrapped(note, width, indent=6)
+    for figures in (_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)):
+        lines += wrapped(figures, width, indent=10)
     if comparison.forbidden:
         sure = "" if comparison.allowed.complete else ", as far as is known"
         lines += [Text(), Text(f"forbidden: possible, but not allowed{sure}", "bold red")]
@@ -35,17 +46,17 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -
         lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
         lines += _states(comparison.unreached)
     if comparison.verdict is Verdict.HOLDS:
-        lines.append(Text(OUTCOMES_ONLY, "dim"))
+        lines += wrapped(Text(OUTCOMES_ONLY, "dim"), width)
     return lines
 
 
 def comparison_lines(comparison: Comparison) -> list[Text]:
-    """The heading alone, and the first forbidden outcome: for one program among many."""
+    """Return the heading and the first forbidden outcome, for one program among many."""
     return [_heading(comparison), *_forbidden_outcome(comparison.forbidden[:1])]
 
 
 def note_lines(notes: Iterable[str]) -> list[Text]:
-    """What is to be known about the models of the guests' architectures."""
+    """Return what the models of the guests' architectures do not cover, a line each."""
     return [Text(f"note: {clean(note)}", "yellow") for note in notes]
 
 

@@ -128,6 +128,6 @@ def format_instruction(instruction: Instruction) -> str:
 
 
 def format_single_access(instruction: Instruction, event: Event) -> str:
-    """Return an instruction and its only operation as one text; an operation with the same name replaces the mnemonic."""
+    """Return an instruction and its only operation as one text, without the mnemonic if the operation has it."""
     mnemonic, words = clean(instruction.mnemonic), format_event(event)
     return words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"

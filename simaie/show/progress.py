@@ -1,8 +1,8 @@
-"""How an exploration is getting on, while it runs: in a notebook's cell, or as a line in a terminal.
+"""The progress of an exploration while it runs: in a notebook's cell, or as a line in a terminal.
 
-A cell shows executions, rate and what was found so far, by an update of one display, which every front end has. It
-needs no channel back: to interrupt the kernel ends the exploration (`simaie.Interrupted`). What stays in the cell
-in the end has no times in it, so that a stored notebook is the same in every run.
+A cell shows the executions, their rate and the findings so far. It updates one display, which every front end supports,
+and needs no channel back: interrupting the kernel ends the exploration (`simaie.Interrupted`). The final text in the
+cell contains no times, so that a stored notebook is the same in every run.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from simaie.show.format import clean, rough
 
 __all__ = ["bar", "format_progress", "live_progress", "used"]
 
-#: More kinds of findings than these are counted only.
+#: Of more kinds of findings, the rest is only counted.
 _MOST_KINDS = 5
 _Draw: TypeAlias = Callable[[float, str], None]
 
 
 def live_progress() -> Callable[[Exploration], None]:
-    """What ``explore(progress=True)`` calls: it draws where somebody sees it, and else does nothing."""
+    """Return the function that ``explore(progress=True)`` calls; it draws in a notebook or a terminal only."""
     return _Cell() if _in_notebook() else _Line()
 
 
 def format_progress(exploration: Exploration) -> str:
-    """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
+    """Return the executions, their rate, the failures with their kinds, the time, and an estimate of the total."""
     count, elapsed = exploration.statistics.executions, exploration.elapsed
     words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
     kinds = dict.fromkeys(finding.kind for group in _groups(exploration) for finding in group.first.findings)
@@ -44,12 +44,12 @@ def format_progress(exploration: Exploration) -> str:
 
 
 def _groups(exploration: Exploration) -> list[FailureGroup]:
-    """The failures so far by signature, in the order in which they were found."""
+    """Return the failures so far by signature, in the order in which they were found."""
     return sorted(exploration.signatures.groups, key=lambda group: group.first.index)
 
 
 def _estimate(exploration: Exploration) -> str:
-    """How much there is in all, or how likely the next execution shows something new; nothing without coverage."""
+    """Return an estimate of the total, or of the chance of something new; empty without coverage."""
     collector, scheduler = exploration.statistics.coverage, exploration.scheduler
     if collector is None or exploration.ended:
         return ""
@@ -64,7 +64,7 @@ def _estimate(exploration: Exploration) -> str:
 
 
 def used(exploration: Exploration) -> float:
-    """How much of the nearest limit is used up, from 0 to 1."""
+    """Return the used part of the nearest limit, from 0 to 1."""
     part = exploration.statistics.executions / exploration.execution_limit
     if exploration.seconds is not None:
         part = max(part, exploration.elapsed / exploration.seconds)
@@ -73,7 +73,7 @@ def used(exploration: Exploration) -> float:
 
 @contextlib.contextmanager
 def bar() -> Iterator[_Draw | None]:
-    """Yields what draws a bar with words beside it on stderr, given the part done; None where that is no terminal."""
+    """Yield a function that draws a bar with a text on stderr, given the part done; None if stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -93,7 +93,7 @@ def bar() -> Iterator[_Draw | None]:
 
 
 class _Line:
-    """A bar from the first call on until the exploration has ended."""
+    """A bar in a terminal, from the first call until the exploration has ended."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -101,28 +101,28 @@ class _Line:
 
     def __call__(self, exploration: Exploration) -> None:
         if self._draw is None:
-            self._draw = self._open.enter_context(bar()) or _nobody_looks
+            self._draw = self._open.enter_context(bar()) or _draw_nothing
         self._draw(used(exploration), f"{clean(exploration.program.name)}: {format_progress(exploration)}")
         if exploration.ended:
             self._open.close()
 
 
-def _nobody_looks(part: float, text: str) -> None:
-    """stderr is no terminal."""
+def _draw_nothing(part: float, text: str) -> None:
+    """Ignore the progress, because stderr is no terminal."""
 
 
 # -- in a notebook ------------------------------------------------------------------------------------
 
 
 def _in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this; IPython is there then, and has been imported by somebody else."""
+    """Whether a Jupyter kernel runs this process; if so, IPython has been imported already."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 class _Cell:
-    """One display of a cell, made by the first call and updated by the others."""
+    """A display in a notebook's cell, made by the first call and updated by the others."""
 
     def __init__(self) -> None:
         self._handle: Any = None

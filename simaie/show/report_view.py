@@ -1,4 +1,4 @@
-"""An exploration's report as text: the verdict, how it was reached, the outcomes, the failures and their signatures."""
+"""The report of an exploration as text: verdict, figures, outcomes, failures and their signatures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
 from simaie.show.format import clean, rough
+from simaie.show.prose import PROSE, wrapped
 from simaie.show.trace_end import finding_lines
 from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]
 
-#: More outcomes, failures and signatures than this are counted only; the JSON report has them all.
+#: Of more outcomes, failures and signatures, the rest is only counted; the JSON report has them all.
 MOST_OUTCOMES = 20
 MOST_FAILURES = 10
 MOST_SIGNATURES = 20
@@ -31,16 +32,24 @@ VERDICT_STYLE = {
 }
 
 
-def report_view(report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True) -> list[Text]:
-    """The lines of `report`. saved: index of an execution -> the replay file that was written for it.
+def report_view(
+    report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True, width: int | None = None
+) -> list[Text]:
+    """Return the lines of `report`.
 
-    timed: whether to say how fast it went, the only thing that another run of the same differs in.
+    Args:
+        report: What to show.
+        saved: Replay files that were written, by the index of the execution.
+        timed: Whether to show the speed, the only part that differs between two equal explorations.
+        width: Characters that a line of prose may have, at most 80; None for no limit. Commands are never broken.
     """
-    lines = [_verdict(report), *_figures(report, timed)]
+    lines: list[Text] = []
+    for line in (_verdict(report), *_figures(report, timed)):
+        lines += wrapped(line, width, indent=2)
     if report.outcomes:
         lines += [Text(), *_outcomes(report)]
     for failure in report.failures[:MOST_FAILURES]:
-        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index))]
+        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index), width)]
     unshown = report.failing - min(len(report.failures), MOST_FAILURES)
     if unshown > 0:
         lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
@@ -67,7 +76,7 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
     yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {executions}{speed}, {steps}")
     special = {
         "cut by a limit": figures.truncated,
-        "blocked for ever": figures.blocked,
+        "blocked forever": figures.blocked,
         "given up by the scheduler": figures.pruned,
     }
     parts = [f"{number:,} {what}" for what, number in special.items() if number]
@@ -109,22 +118,23 @@ def _outcomes(report: Report) -> Iterator[Text]:
 
 
 def _refused(failures: Sequence[Failure]) -> frozenset[Outcome]:
-    """The outcomes that the program's own final check did not accept."""
+    """Return the outcomes that the program's own final check refuses."""
     return frozenset(f.trace.outcome for f in failures if f.trace.accepted is False)
 
 
-def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
+def _failure(failure: Failure, path: Path | None, width: int | None) -> Iterator[Text]:
     schedule = failure.trace.schedule
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
-    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
+    room = None if width is None else min(width, PROSE) - 2
+    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings, room))
     yield Text("  reproduce: ").append(clean(failure.how_to_reproduce), "cyan")
     if path is not None:
         yield Text("  saved: ").append(clean(failure.replay_command(path)), "cyan")
 
 
 def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
-    """Each signature with its count; and how to have its shortest failure where none of its failures is shown."""
+    """Yield each signature with its count, and with a command if no failure of it is shown above."""
     shown = {failure.index for failure in report.failures[:MOST_FAILURES]}
     yield Text("signatures of the failures, the strongest first, by how many executions", "bold")
     width = max((len(f"{group.count:,}") for group in report.signatures), default=0)
