@@ -28,7 +28,7 @@ __all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", 
 
 
 class RowKind(StrEnum):
-    """What a row shows."""
+    """A kind of row."""
 
     INSTRUCTION = "instruction"  # the heading of an instruction
     OPERATION = "operation"
@@ -41,7 +41,7 @@ class RowKind(StrEnum):
 
 
 class Lane(Enum):
-    """What a vCPU does while a row happens."""
+    """The state of a vCPU at a row."""
 
     ABSENT = auto()  # not started yet, or finished
     OUTSIDE = auto()  # between two instructions

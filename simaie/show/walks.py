@@ -35,7 +35,7 @@ class Walk(NamedTuple):
 
 
 def walk_in(trace: Trace, steps: Iterable[int]) -> Walk | None:
-    """Return the walk that begins at the first of `steps`; None if there is none worth folding."""
+    """Return the walk that begins at the first of `steps`; None if it is too short to fold."""
     taken = list(_taken(trace, steps))
     if len(taken) < SHORTEST_WALK:
         return None

@@ -1,4 +1,4 @@
-"""The player: an execution to step through by slider and keys, with the state after each step beside it."""
+"""The player: an execution to step through by slider and keys, with the state after each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ __all__ = ["Player"]
 
 
 class Player(anywidget.AnyWidget):
-    """step: the step that is shown, -1 before the first; to read, and to set. It opens where something goes wrong."""
+    """A widget that shows an execution, at first the first step of a violation.
+
+    Attributes:
+        document: Data of the page.
+        step: The step that is shown, -1 before the first; it can be set.
+    """
 
     _esm = module("player")
     document = traitlets.Dict().tag(sync=True)

@@ -1,4 +1,4 @@
-// Beside the table: the step, the value of every place after it, the findings. Below it: signs and keys.
+// The panel next to the table: the step, the value of every place after it, the findings. Below: signs and keys.
 
 // -- the step and the state -----------------------------------------------------
 const caption = make("h2", aside, "");

@@ -18,7 +18,7 @@ function go(step) {
   count.textContent = current < 0 ? all : `step ${current} of 0\u2013${last}`;
   slider.value = current;
   root.dataset.step = current;
-  options.told?.(current);
+  options.stepped?.(current);
 }
 function goAndOpen(step) { // an explanation names this step, so it is shown by itself
   reveal(rowOf[step], [...folds, ...walks]);

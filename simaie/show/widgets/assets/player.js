@@ -6,7 +6,7 @@ function render({ model, el }) {
   const player = walk(make("div", box), model.get("document"), {
     keys: box,
     start: heard,
-    told: (step) => {
+    stepped: (step) => {
       if (step === heard) return;
       heard = step;
       model.set("step", step);
