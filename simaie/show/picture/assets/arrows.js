@@ -1,4 +1,4 @@
-// Arrows between conflicting accesses. An arrow leaves a text, runs down in the gap beside the other column, and enters the other text.
+// Arrows between conflicting accesses: an arrow leaves a text, runs down in the gap between two columns, and enters a text.
 
 const SHAPES = "http://www.w3.org/2000/svg";
 function shape(tag, into, attributes) {

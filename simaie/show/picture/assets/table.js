@@ -22,8 +22,8 @@ data.columns.forEach((name, i) => make("div", names, many ? name.replace(/^vCPU 
 function colour(column) { return `var(--c${column % COLOURS})`; }
 
 // -- how wide the columns are -------------------------------------------------------------------------------------
-// A column is as wide as its longest text if all fit. If not, the widest give up room first, down to LEAST characters.
-const LEAST = 16, MOST = 64, LANE = 3.4;
+// A column is as wide as its longest text if all fit. If not, the widest give up room first, down to a number of characters.
+const MOST = 64, LANE = 3.4;
 let room = { head: 14, operation: 29, after: 24 }; // pixels before a heading and an operation, and after a text
 const wanted = data.columns.map((name) => name.length);
 for (const row of rows) if (row[COLUMN] >= 0) wanted[row[COLUMN]] = Math.max(wanted[row[COLUMN]], texts[row[TEXT]].length);
@@ -39,7 +39,7 @@ function measure() {
   root.style.setProperty("--operation", `${room.operation}px`);
   gutter = Math.round(ch * (Math.max(4, walks.length ? 2 * digits + 1 : digits) + (narrow ? 4.5 : 5))) + 6;
   const natural = wanted.map((width) => Math.min(width, MOST) * ch + around), longest = Math.max(0, ...wanted);
-  widths = many ? wanted.map(() => LANE * ch) : fit(natural, trace.clientWidth - gutter, LEAST * ch + around);
+  widths = many ? wanted.map(() => LANE * ch) : fit(natural, trace.clientWidth - gutter, (narrow ? 16 : 26) * ch + around);
   lefts = widths.map((_, i) => gutter + widths.slice(0, i).reduce((sum, width) => sum + width, 0));
   grid = [gutter, ...widths].map((width) => `${width}px`).join(" ");
   const all = gutter + widths.reduce((sum, width) => sum + width, 0) + (many ? Math.min(80, longest) * ch : 0);
