@@ -68,7 +68,8 @@ def run_compare(
 
 
 def _print(comparison: Comparison, files: FailureFiles, everything: bool) -> None:
-    print_lines(comparison_view(comparison, [files.path(each.failure) for each in comparison.forbidden]))
+    paths = [files.path(each.failure) for each in comparison.forbidden]
+    print_lines(comparison_view(comparison, paths, width=width()))
     if comparison.forbidden:
         first = comparison.forbidden[0].failure
         lines = failure_view(first, everything=everything, width=width())

@@ -152,7 +152,7 @@ def _print(report: Report, files: FailureFiles, output: Format, everything: bool
         print_json({**report.as_dict(), "saved": list(map(str, files.paths))})
         return
     saved = {failure.index: path for failure in report.kept if (path := files.path(failure)) is not None}
-    print_lines(report_view(report, saved))
+    print_lines(report_view(report, saved, width=width()))
     if report.failures:
         first = report.failures[0]
         lines = trace_view(first.trace, first.findings, everything=everything, width=width(), findings_below=False)

@@ -69,7 +69,7 @@ def _named(name: str, text: Text, column: int) -> Iterator[Text]:
 
 def _indented(text: Text, column: int) -> list[Text]:
     """Return a text as lines that begin in `column`."""
-    return wrapped(Text(" " * column).append_text(text), min(width(), WIDEST), hanging=0)
+    return wrapped(Text(" " * column).append_text(text), min(width(), WIDEST), indent=column)
 
 
 # -- programs ----------------------------------------------------------------------------------------

@@ -14,15 +14,13 @@ from simaie.audit.report import AuditReport, AuditRow, Found, expectation_text
 from simaie.corpus import Expect
 from simaie.plugins import Spec
 from simaie.show.format import clean
-from simaie.show.lines import command_line, wrapped
+from simaie.show.lines import PROSE, command_line, wrapped
 
 __all__ = ["audit_details", "audit_summary"]
 
 #: A scheme with fewer rows than this shares the last column of the summary; it is there for contrast.
 _OWN_COLUMN = 10
 _CONTRAST = "for contrast"
-#: The width of sentences, also on a wider terminal and in a pipe.
-_PROSE = 80
 
 
 class _Mark(NamedTuple):
@@ -43,7 +41,7 @@ _UNEXPECTED = _Mark("!", "!", "bold red")
 
 def audit_summary(report: AuditReport) -> RenderableType:
     """Return a line for each case with a mark for each scheme, what was learnt, and what to run next."""
-    lessons = [part for line in _lessons(report) for part in wrapped(line, _PROSE, hanging=0)]
+    lessons = [part for line in _lessons(report) for part in wrapped(line, PROSE, indent=0)]
     return Group(_Summary(report), *_unexpected(report), *lessons, Text(), _verdict(report))
 
 
@@ -76,7 +74,7 @@ class _Summary:
             table.add_row(number, _title(rows), *_cells(rows, columns, plain))
         yield table
         yield Text()
-        yield from wrapped(_legend(plain), min(options.max_width, _PROSE))
+        yield from wrapped(_legend(plain), min(options.max_width, PROSE))
         yield Text("next to a mark: the number of executions", "dim")
 
 

@@ -13,25 +13,30 @@ from simaie.exploration.subject import State, state_text
 from simaie.finding import Verdict
 from simaie.show.explain import OUTCOMES_ONLY
 from simaie.show.format import clean
-from simaie.show.lines import command_line
+from simaie.show.lines import command_line, prose
 from simaie.show.report_view import VERDICT_STYLE
 
 __all__ = ["comparison_lines", "comparison_view", "note_lines"]
 
-#: More outcomes than this are counted only; the JSON document has them all.
+#: Of more outcomes, the rest is only counted; the JSON document has them all.
 MOST_OUTCOMES = 20
 
 
-def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -> list[Text]:
+def comparison_view(
+    comparison: Comparison, saved: Sequence[Path | None] = (), *, width: int | None = None
+) -> list[Text]:
     """Return the lines of `comparison`.
 
     Args:
-        comparison: The comparison.
-        saved: The replay files of the witnesses, in their order; None for a witness that was not saved.
+        comparison: What to show.
+        saved: Replay file of each witness, in their order; None for a witness without one.
+        width: Characters that a line of prose may have, at most 80; None for no limit. Commands are never broken.
     """
-    lines = [_heading(comparison)]
-    lines += note_lines(filter(None, [comparison.model_note]))
-    lines += [_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)]
+    lines = prose(_heading(comparison), width, indent=2)
+    for note in note_lines(filter(None, [comparison.model_note])):
+        lines += prose(note, width, indent=6)
+    for figures in (_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)):
+        lines += prose(figures, width, indent=10)
     if comparison.forbidden:
         sure = "" if comparison.allowed.complete else ", as far as the search went"
         lines += [Text(), Text(f"forbidden: possible, but not allowed{sure}", "bold red")]
@@ -41,7 +46,7 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -
         lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
         lines += _states(comparison.unreached)
     if comparison.verdict is Verdict.HOLDS:
-        lines.append(Text(OUTCOMES_ONLY, "dim"))
+        lines += prose(Text(OUTCOMES_ONLY, "dim"), width)
     return lines
 
 

@@ -10,7 +10,12 @@ from rich.text import Text
 
 from simaie.show.format import clean
 
-__all__ = ["command_line", "wrapped"]
+__all__ = ["NARROWEST", "PROSE", "command_line", "prose", "wrapped"]
+
+#: Longer lines of prose are hard to read, however wide the terminal or the trace.
+PROSE = 80
+#: No terminal counts as narrower than this.
+NARROWEST = 20
 
 _WORD = re.compile(r"\S+")
 
@@ -20,7 +25,18 @@ def command_line(label: str, command: str) -> Text:
     return Text(label, no_wrap=True).append(clean(command), "cyan")
 
 
-def wrapped(line: Text, width: int, hanging: int = 2) -> list[Text]:
+def prose(line: Text, width: int | None, indent: int = 0) -> list[Text]:
+    """Return `line` as lines of at most `width` and at most `PROSE` cells, broken between words.
+
+    Args:
+        line: The prose.
+        width: Cells that a line may take; None to leave the line as it is.
+        indent: Number of spaces before the second line and the following ones.
+    """
+    return [line] if width is None else wrapped(line, max(NARROWEST, min(width, PROSE)), indent)
+
+
+def wrapped(line: Text, width: int, indent: int | None = None) -> list[Text]:
     """Return `line` as lines of at most `width` cells, broken between words.
 
     A word that is wider than a line stays whole, and so does a line with ``no_wrap``.
@@ -28,11 +44,12 @@ def wrapped(line: Text, width: int, hanging: int = 2) -> list[Text]:
     Args:
         line: The line.
         width: Cells that a line may take.
-        hanging: How much further than the first line the others are indented.
+        indent: Number of spaces before the second line and the following ones; None for two more than the first has.
     """
     if line.no_wrap or line.cell_len <= width:
         return [line]
-    indent = len(line.plain) - len(line.plain.lstrip(" ")) + hanging
+    if indent is None:
+        indent = len(line.plain) - len(line.plain.lstrip(" ")) + 2
     if indent >= width:
         return [line]
     first, *rest = line.divide(list(_breaks(line.plain, width, indent)))

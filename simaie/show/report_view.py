@@ -14,13 +14,13 @@ from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
 from simaie.show.format import clean, rough
-from simaie.show.lines import command_line
+from simaie.show.lines import PROSE, command_line, prose
 from simaie.show.trace_end import finding_lines
 from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]
 
-#: More outcomes, failures and signatures than this are counted only; the JSON report has them all.
+#: Of more outcomes, failures and signatures, the rest is only counted; the JSON report has them all.
 MOST_OUTCOMES = 20
 MOST_FAILURES = 10
 MOST_SIGNATURES = 20
@@ -32,19 +32,24 @@ VERDICT_STYLE = {
 }
 
 
-def report_view(report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True) -> list[Text]:
+def report_view(
+    report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True, width: int | None = None
+) -> list[Text]:
     """Return the lines of `report`.
 
     Args:
-        report: The report.
-        saved: The replay files that were written, by the index of their execution.
-        timed: Whether to say how fast the search was, in which alone two runs of the same search differ.
+        report: What to show.
+        saved: Replay files that were written, by the index of the execution.
+        timed: Whether to show the speed, the only part that differs between two equal explorations.
+        width: Characters that a line of prose may have, at most 80; None for no limit. Commands are never broken.
     """
-    lines = [_verdict(report), *_figures(report, timed)]
+    lines: list[Text] = []
+    for line in (_verdict(report), *_figures(report, timed)):
+        lines += prose(line, width, indent=2)
     if report.outcomes:
         lines += [Text(), *_outcomes(report)]
     for failure in report.failures[:MOST_FAILURES]:
-        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index))]
+        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index), width)]
     unshown = report.failing - min(len(report.failures), MOST_FAILURES)
     if unshown > 0:
         lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
@@ -118,11 +123,12 @@ def _refused(failures: Sequence[Failure]) -> frozenset[Outcome]:
     return frozenset(f.trace.outcome for f in failures if f.trace.accepted is False)
 
 
-def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
+def _failure(failure: Failure, path: Path | None, width: int | None) -> Iterator[Text]:
     schedule = failure.trace.schedule
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
-    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
+    room = None if width is None else min(width, PROSE) - 2
+    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings, room))
     yield command_line("  reproduce: ", failure.how_to_reproduce)
     if path is not None:
         yield command_line("  saved: ", failure.replay_command(path))

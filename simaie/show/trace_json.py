@@ -1,4 +1,4 @@
-"""A trace, and a replayed failure, as JSON values: what the text shows, for programs to read."""
+"""A trace and a failure as JSON values, for programs to read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["failure_document", "trace_document"]
 
 
 def failure_document(failure: Failure) -> dict[str, Any]:
-    """A failure with its whole trace. `again` is there where it was not run again, and says what that takes."""
+    """Return a failure with its complete trace; a recorded one also says how to reproduce it."""
     return {
         "program": failure.program.name,
         "scheme": failure.machine.scheme,
@@ -35,7 +35,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
 
 
 def trace_document(trace: Trace, findings: Sequence[Finding] = ()) -> dict[str, Any]:
-    """Every event, with the numbers (from 1) of the findings that name it; the ending, the outcome, the digest."""
+    """Return a trace: each event with the numbers of the findings that name it, the ending, the outcome, the digest."""
     marks: dict[int, list[int]] = {}
     for number, finding in enumerate(findings, 1):
         for step in sorted(set(finding.steps)):

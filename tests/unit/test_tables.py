@@ -34,11 +34,11 @@ def test_what_a_guest_put_into_names_never_becomes_markup():
     assert "\x1b" not in page
 
 
-def test_code_without_a_source_at_hand_shows_its_name():
+def test_code_without_a_source_shows_its_name():
     scope = {}
     exec("async def hidden(cpu): pass", scope)
     page = Program("p", isa="x86", threads=[scope["hidden"]], devices=[scope["hidden"]])._repr_html_()
-    assert page.count("hidden (source not at hand)") == 2
+    assert page.count("hidden (source not available)") == 2
 
 
 def test_a_machine_shows_its_parts():

@@ -1,4 +1,4 @@
-"""A widget if there can be one, else a still picture that says what is missing."""
+"""Functions that return a widget, or a still picture where anywidget is not installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING = "to {} in a notebook, install the extra: pip install 'simaie[notebook]
 
 
 class Still:
-    """What a widget degrades to: a picture, made when it is looked at, and what to install to do more (`purpose`)."""
+    """A picture that replaces a widget, with a sentence on what to install; it is drawn when it is shown."""
 
     def __init__(self, html: Callable[[], str], text: Callable[[], str], purpose: str) -> None:
         self._html, self._text, self._sentence = html, text, MISSING.format(purpose)
@@ -39,9 +39,13 @@ class Still:
 
 
 def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Player | Still:
-    """A `simaie.show.widgets.player.Player` of a failure, of a trace with `findings`, of a report's first failure.
+    """Return a player of a failure, of a trace with `findings`, or of a report's first failure.
 
-    A `Still` where anywidget is not installed. Raises UsageError for a report without failures.
+    Returns:
+        A `simaie.show.widgets.player.Player`; a `Still` if anywidget is not installed.
+
+    Raises:
+        UsageError: The report has no failures.
     """
     if isinstance(given, Report):
         if not given.failures:
@@ -60,7 +64,7 @@ def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) ->
 
 
 def session_view(session: Session) -> SessionView | Still:
-    """A `simaie.show.widgets.session.SessionView` of a session; or a `Still`."""
+    """Return a `simaie.show.widgets.session.SessionView`; a `Still` if anywidget is not installed."""
     try:
         from simaie.show.widgets.session import SessionView
     except ImportError:
