@@ -11,7 +11,7 @@ from rich.text import Text
 
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
-from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.progress import comparison_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
@@ -69,7 +69,7 @@ def run_compare(
 
 def _print(comparison: Comparison, files: FailureFiles, everything: bool) -> None:
     paths = [files.path(each.failure) for each in comparison.forbidden]
-    print_lines(comparison_view(comparison, paths, width=width()))
+    print_lines(comparison_view(comparison, paths, width=prose_width()))
     if comparison.forbidden:
         first = comparison.forbidden[0].failure
         lines = failure_view(first, everything=everything, width=width())

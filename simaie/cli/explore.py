@@ -12,7 +12,7 @@ from rich.text import Text
 
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
-from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.progress import exploration_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, complain, status_of
@@ -152,7 +152,7 @@ def _print(report: Report, files: FailureFiles, output: Format, everything: bool
         print_json({**report.as_dict(), "saved": list(map(str, files.paths))})
         return
     saved = {failure.index: path for failure in report.kept if (path := files.path(failure)) is not None}
-    print_lines(report_view(report, saved, width=width()))
+    print_lines(report_view(report, saved, width=prose_width()))
     if report.failures:
         first = report.failures[0]
         lines = trace_view(first.trace, first.findings, everything=everything, width=width(), findings_below=False)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
-    "Format", "ListedFirst", "OutputError", "guest_output_aside", "print_json", "print_lines", "width", "writing",
+    "Format", "ListedFirst", "OutputError",
+    "guest_output_aside", "print_json", "print_lines", "prose_width", "width", "writing",
 ]  # fmt: skip
 
 
@@ -115,6 +116,11 @@ def width() -> int:
     from rich.console import Console
 
     return max(Console().width, _NARROWEST)
+
+
+def prose_width() -> int | None:
+    """Return the width of a line of prose, in characters; None in a pipe, which gets its lines whole."""
+    return width() if sys.stdout.isatty() else None
 
 
 @contextlib.contextmanager
