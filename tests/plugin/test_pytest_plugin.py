@@ -167,7 +167,7 @@ def test_a_report_shows_the_program_the_trace_and_the_explanation(pytester):
     """As a test of the words: what a reader needs is there, in this order."""
     pytester.makepyfile(ABA)
     run(pytester).stdout.fnmatch_lines(
-        ["llsc-atomicity: *", 'program "a-b-a"', "P0 * | P1*", "step * vCPU 0 * vCPU 1", "*may only store if nobody*",
+        ["llsc-atomicity: *", 'program "a-b-a"', "P0 * | P1*", "step * vCPU 0 * vCPU 1", "*may only store if*",
          "replay: pytest *"]
     )  # fmt: skip
 
