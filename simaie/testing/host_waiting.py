@@ -1,7 +1,7 @@
-"""What waits for a vCPU's own buffered stores, operation by operation: what the conformance suite expects.
+"""The operations that wait for a vCPU's own buffered stores, as the conformance suite expects it.
 
-The table is written down here and not asked of `simaie.dependence.waits_for_drain`, which the memories under test use:
-a suite that asked the code what to expect would agree with whatever it does.
+The table is separate from `simaie.dependence.waits_for_drain`, which the memories under test use. A suite that took its
+expectations from the code under test would agree with any mistake in it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def waits(op: Op) -> bool:
 
 
 def check_waiting(make_memory: Callable[[], HostMemory]) -> None:
-    """Assert of every kind of operation that it waits for a buffered store, or does not, as it should."""
+    """Assert that exactly the right kinds of operation wait for a buffered store."""
     mutex, cell = Mutex("mutex"), Host().cell("cell", 0)
     for op in _one_of_each(mutex, cell):
         memory = make_memory()
