@@ -10,10 +10,10 @@ import msgspec
 from simaie import plugins
 from simaie.corpus import Expect
 
-__all__ = ["AuditReport", "AuditRow", "Found"]
+__all__ = ["AuditReport", "AuditRow", "RowResult"]
 
 
-class Found(StrEnum):
+class RowResult(StrEnum):
     """The outcome of one program under one scheme."""
 
     CLEAN = "clean"  # the small scope was explored completely, and neither it nor the sample has a finding
@@ -29,7 +29,7 @@ class Found(StrEnum):
         return _MEETS.get(self)
 
 
-_MEETS = {Found.CLEAN: Expect.MUST_NOT, Found.VIOLATED: Expect.FINDABLE, Found.OBSERVED: Expect.MODEL}
+_MEETS = {RowResult.CLEAN: Expect.MUST_NOT, RowResult.VIOLATED: Expect.FINDABLE, RowResult.OBSERVED: Expect.MODEL}
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     scheme: str
     expected: Expect
-    found: Found
+    found: RowResult
     executions: int
     complete: bool
     scheduler: str

@@ -126,7 +126,7 @@ class ActorTable:
         """The number of vCPUs so far, with those that have ended, without devices."""
         return len(self.everyone) - self._devices
 
-    # -- who can take the next step -----------------------------------------------------------
+    # -- enabled actors -----------------------------------------------------------------------
 
     def set_enabled(self, actor: Actor | StoreBuffer, enabled: bool) -> None:
         """Make `actor` a candidate, or no candidate."""

@@ -70,7 +70,7 @@ class Waiting:
         assert op.cell is not None
         return self._contenders.setdefault(op.cell, [])
 
-    # -- who can go on ------------------------------------------------------------------------
+    # -- enabling and disabling ---------------------------------------------------------------
 
     def ask(self, actor: Actor) -> None:
         """Update whether `actor` is a candidate: exactly if it need not wait."""

@@ -14,12 +14,12 @@ from simaie.guest.isa import isa_class
 from simaie.machine import Machine
 from simaie.plugins import Spec
 
-__all__ = ["guest_machine", "like", "model_note"]
+__all__ = ["architecture_machine", "like", "model_note"]
 
 _TSO = Barrier.FULL & ~Barrier.ST_LD
 
 
-def guest_machine(
+def architecture_machine(
     isa: str, machine: Machine, *, host: str | None = None, spurious_failures: bool = True, single_copy: str = "isa"
 ) -> Machine:
     """Return the machine that models the guest's architecture.

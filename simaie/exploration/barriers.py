@@ -16,13 +16,13 @@ from typing import TypeAlias
 from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.barrier import Barrier
 from simaie.errors import Interrupted, SimaieError, UsageError
-from simaie.exploration.architecture import guest_machine, like, model_note
+from simaie.exploration.architecture import architecture_machine, like, model_note
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
-from simaie.exploration.minimal_sets import MonotoneOracle, kinds_of, minimal_sets
+from simaie.exploration.minimal_sets import MonotoneOracle, minimal_sets, single_orders
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
 from simaie.exploration.search import EXECUTIONS, SearchLimits, SearchProgress
-from simaie.exploration.subject import Subject, Target, subject_of
+from simaie.exploration.subject import SearchSubject, Target, search_subject
 from simaie.guest.program import Program
 from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
@@ -31,7 +31,7 @@ __all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
 
 #: Called before each program, and from time to time during it, with its number from 0, the number of programs, its
 #: name, and the number of executions that the current search has run.
-Progress: TypeAlias = Callable[[int, int, str, int], None]
+BarriersProgress: TypeAlias = Callable[[int, int, str, int], None]
 #: Called with the name of a program that cannot be read or run (for a file its path), and the error.
 Errors: TypeAlias = Callable[[str, SimaieError], None]
 
@@ -47,7 +47,7 @@ def minimal_barriers(
     single_copy: str = "isa",
     executions: int = EXECUTIONS,
     seconds: float | None = None,
-    progress: Progress | None = None,
+    progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
 ) -> BarriersReport:
@@ -86,14 +86,16 @@ def minimal_barriers(
         raise UsageError("barriers are varied by an option, so scheme and host must be names, not classes")
     _with(machine, Barrier.NONE).check_options()
     SearchLimits(executions, seconds).require()
-    model = partial(guest_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
+    model = partial(
+        architecture_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy
+    )
     targets, began = list(programs), time.perf_counter()
     done: list[ProgramBarriers] = []
     notes: dict[str, None] = {}
     interrupted = False
     for number, target in enumerate(targets):
         try:
-            subject = subject_of(target)
+            subject = search_subject(target)
             show = None if progress is None else partial(progress, number, len(targets), subject.name)
             if show is not None:
                 show(0)
@@ -139,7 +141,7 @@ class _UndecidedError(Exception):
 
 
 def _of(
-    subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits, progress: SearchProgress | None
+    subject: SearchSubject, machine: Machine, ideal: Machine, limits: SearchLimits, progress: SearchProgress | None
 ) -> ProgramBarriers:
     began = time.perf_counter()
     trial = _Trial(subject, machine, limits, progress)
@@ -170,7 +172,7 @@ class _Trial:
     """
 
     def __init__(
-        self, subject: Subject, machine: Machine, limits: SearchLimits, progress: SearchProgress | None
+        self, subject: SearchSubject, machine: Machine, limits: SearchLimits, progress: SearchProgress | None
     ) -> None:
         self._subject, self._machine, self._limits, self._progress = subject, machine, limits, progress
         self.forbidden: dict[Barrier, Forbidden] = {}
@@ -207,7 +209,7 @@ class _Trial:
     def needs(self, minimal: tuple[Barrier, ...], questions: MonotoneOracle) -> Iterable[Need]:
         """Yield why no kind can be dropped from a minimal set, for each kind of each set."""
         for chosen in minimal:
-            for kind in kinds_of(chosen):
+            for kind in single_orders(chosen):
                 always = all(kind & other for other in minimal)
                 if always and chosen != minimal[0]:
                     continue

@@ -17,10 +17,10 @@ import msgspec
 from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
-from simaie.exploration.architecture import guest_machine, model_note
+from simaie.exploration.architecture import architecture_machine, model_note
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
 from simaie.exploration.search import EXECUTIONS, SearchLimits
-from simaie.exploration.subject import State, Subject, Target, state_text, subject_of
+from simaie.exploration.subject import FinalValues, SearchSubject, Target, search_subject, state_text
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
@@ -42,7 +42,7 @@ CompareProgress: TypeAlias = Callable[[str, int], None]
 class Forbidden(NamedTuple):
     """An outcome that the emulator can produce and the architecture forbids, with an execution that shows it."""
 
-    state: State
+    state: FinalValues
     failure: Failure
 
 
@@ -67,7 +67,7 @@ class Comparison:
     allowed: OutcomeSet
     possible: OutcomeSet
     forbidden: tuple[Forbidden, ...] = field(repr=False)
-    unreached: tuple[State, ...] = field(repr=False)
+    unreached: tuple[FinalValues, ...] = field(repr=False)
     model_note: str
     seconds: float = field(repr=False)
 
@@ -177,7 +177,7 @@ def compare(
         LitmusError: A litmus test cannot be read or run.
         Interrupted: Ctrl-C ended the comparison. The attribute ``report`` of the exception is the incomplete result.
     """
-    subject = subject_of(target)
+    subject = search_subject(target)
     machine = machine_of(scheme, host, machine)
     if spurious_failures is not None:
         require_bool(spurious_failures=spurious_failures)
@@ -186,7 +186,7 @@ def compare(
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
     show = None if progress is None else partial(progress, "allowed")
-    model = partial(guest_machine, isa, machine, host=allowed_host, single_copy=single_copy)
+    model = partial(architecture_machine, isa, machine, host=allowed_host, single_copy=single_copy)
     ideal = model(spurious_failures=spurious_failures is not False)
     bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
     allowed = outcomes_of(subject, ideal, bounded, progress=show)
@@ -195,7 +195,7 @@ def compare(
         allowed = outcomes_of(subject, ideal, limits, progress=show)
     may = frozenset(allowed.states)
 
-    def tell(state: State, witness: Witness) -> None:
+    def tell(state: FinalValues, witness: Witness) -> None:
         if found is not None:
             found(forbidden_failure(subject, state, witness, allowed, machine))
 
@@ -241,7 +241,7 @@ def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine |
 
 
 def forbidden_failure(
-    subject: Subject, state: State, witness: Witness, allowed: OutcomeSet, machine: Machine
+    subject: SearchSubject, state: FinalValues, witness: Witness, allowed: OutcomeSet, machine: Machine
 ) -> Failure:
     """Return the witness of a forbidden state as a failure."""
     trace = witness.trace

@@ -12,7 +12,7 @@ import msgspec
 
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
-from simaie.exploration.probes import InterleavingProbe, Probe, Size, TraceProbe
+from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
 
@@ -58,7 +58,7 @@ class Coverage(msgspec.Struct, frozen=True):
     new_trace: Interval | None
     preemptions: int
     most_preemptions: int
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[SizeEstimate, ...] = ()
     growth: tuple[tuple[int, int], ...] = ()
 
 

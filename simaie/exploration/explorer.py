@@ -40,10 +40,10 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver, make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["Exploration", "Found", "Progress", "explore"]
+__all__ = ["Exploration", "ExplorationProgress", "FailureCallback", "explore"]
 
-Progress: TypeAlias = Callable[["Exploration"], None]
-Found: TypeAlias = Callable[[Failure], object]
+ExplorationProgress: TypeAlias = Callable[["Exploration"], None]
+FailureCallback: TypeAlias = Callable[[Failure], object]
 
 #: An execution to run, and the consumer of its trace.
 _Work: TypeAlias = tuple[Execution, Callable[[Trace], None]]
@@ -66,8 +66,8 @@ def explore(
     driver: Driver = "inline",
     coverage: bool = False,
     check_determinism: bool = False,
-    progress: Progress | bool | None = None,
-    found: Found | None = None,
+    progress: ExplorationProgress | bool | None = None,
+    found: FailureCallback | None = None,
 ) -> Report:
     """Run many executions of `program` on `machine`, each under another schedule, and judge every one.
 
@@ -152,11 +152,11 @@ class Exploration:
         failures: int | None,
         checkers: Sequence[CheckerChoice],
         driver: Driver,
-        progress: Progress | None,
+        progress: ExplorationProgress | None,
         coverage: bool = False,
         check_determinism: bool = False,
         first_index: int = 0,
-        found: Found | None = None,
+        found: FailureCallback | None = None,
     ) -> None:
         require_instance("program", program, Program, PROGRAM)
         require_instance("machine", machine, Machine, MACHINE)

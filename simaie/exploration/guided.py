@@ -10,7 +10,7 @@ from simaie.op import Kind, Op
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
-__all__ = ["Decision", "OpenChoice", "PrefixThen", "choices_of", "decisions_of"]
+__all__ = ["Decision", "OpenChoice", "PrefixThen", "choices_with_alternatives", "decisions_of"]
 
 #: One decision: the name of the actor that takes the step, or the value of a local choice.
 Decision: TypeAlias = str | int
@@ -105,7 +105,7 @@ def decisions_of(trace: Trace) -> list[Decision]:
     return [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
 
 
-def choices_of(trace: Trace) -> list[OpenChoice]:
+def choices_with_alternatives(trace: Trace) -> list[OpenChoice]:
     """Return the local choices with more than one alternative, in order."""
     return [
         OpenChoice(step, event.value, event.op.value)

@@ -23,7 +23,7 @@ from simaie.arguments import (
 )
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.errors import UsageError
-from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
+from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_with_alternatives, decisions_of
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.exploration.session_text import format_count, format_refusal, format_status
 from simaie.finding import Finding
@@ -118,7 +118,7 @@ class Session:
         Raises:
             UsageError: There is no such choice, or it has no such value.
         """
-        found = [choice for choice in choices_of(self.trace) if step is None or choice.step == step]
+        found = [choice for choice in choices_with_alternatives(self.trace) if step is None or choice.step == step]
         if not found:
             where = "so far" if step is None else f"at step {step}"
             raise UsageError(f"there was no local choice {where}: let an actor step instead")
@@ -174,7 +174,7 @@ class Session:
     def open_choices(self) -> list[OpenChoice]:
         """The local choices since the last step, which are 0 unless `choose` has changed them."""
         found: list[OpenChoice] = []
-        for choice in reversed(choices_of(self.trace)):
+        for choice in reversed(choices_with_alternatives(self.trace)):
             if any(event.op.kind is not Kind.CHOICE for event in self.trace.events[choice.step :]):
                 break
             found.insert(0, choice)

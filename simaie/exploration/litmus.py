@@ -19,16 +19,16 @@ from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
-from simaie.exploration.search import EXECUTIONS, Search, SearchLimits, SearchProgress
+from simaie.exploration.search import EXECUTIONS, ExhaustiveSearch, SearchLimits, SearchProgress
 from simaie.litmus import (
     Held,
     LitmusTest,
+    LitmusVerdict,
     Quantifier,
-    Verdict,
     evaluate,
-    judge,
     passes_filter,
     state_locations,
+    verdict_of_counts,
     widths,
 )
 from simaie.litmus.lowering import ROUNDS, Lowered, lower
@@ -64,7 +64,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
     scheme: str
     host: str
     states: tuple[LitmusState, ...]
-    verdict: Verdict
+    verdict: LitmusVerdict
     executions: int
     complete: bool
     bounded: bool
@@ -134,12 +134,12 @@ def explore_litmus(
     """
     machine = machine or Machine(HERD_SCHEME)
     lowered = lower(test, rounds=rounds)
-    search = Search(lowered.program, machine, SearchLimits(executions, seconds), progress)
+    search = ExhaustiveSearch(lowered.program, machine, SearchLimits(executions, seconds), progress)
     counted = _Counted(lowered)
     search.run(counted.take, lambda: False)
     states, positive, negative = counted.judged()
     result = LitmusResult(
-        test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
+        test, machine.scheme, machine.host, states, verdict_of_counts(test.condition.quantifier, positive, negative),
         search.executions, search.complete and not counted.truncated, counted.cut > 0, search.seconds,
         search.interrupted,
     )  # fmt: skip

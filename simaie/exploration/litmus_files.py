@@ -24,7 +24,7 @@ from simaie.protocols import require_positive
 __all__ = ["LitmusSettings", "explore_litmus_files"]
 
 #: Called with the number of a file and the number of its executions so far.
-Progress: TypeAlias = Callable[[int, int], None]
+LitmusProgress: TypeAlias = Callable[[int, int], None]
 
 
 class LitmusSettings(msgspec.Struct, frozen=True):
@@ -46,7 +46,11 @@ class LitmusSettings(msgspec.Struct, frozen=True):
 
 
 def explore_litmus_files(
-    paths: Sequence[str], settings: LitmusSettings | None = None, *, jobs: int = 1, progress: Progress | None = None
+    paths: Sequence[str],
+    settings: LitmusSettings | None = None,
+    *,
+    jobs: int = 1,
+    progress: LitmusProgress | None = None,
 ) -> Iterator[LitmusResult | LitmusError]:
     """Explore each file, and yield its result or its error as soon as it is known, in the order of the files.
 
@@ -102,7 +106,7 @@ class _Explorer:
 
 
 def _in_turn(
-    one: _Explorer, paths: Sequence[str], progress: Progress | None
+    one: _Explorer, paths: Sequence[str], progress: LitmusProgress | None
 ) -> Iterator[LitmusResult | LitmusError]:
     for number, path in enumerate(paths):
         if progress is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simaie.exploration.subject import State, Subject
+from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
 from simaie.litmus.lowering import Lowered, UnsupportedError, lower
 from simaie.trace import STUCK, Ending, Trace
@@ -10,7 +10,7 @@ from simaie.trace import STUCK, Ending, Trace
 __all__ = ["LitmusSubject", "beyond", "require_inside"]
 
 
-class LitmusSubject(Subject):
+class LitmusSubject(SearchSubject):
     """A litmus test, whose states name the locations of its question, and whose filter drops some states."""
 
     def __init__(self, test: LitmusTest) -> None:
@@ -24,7 +24,7 @@ class LitmusSubject(Subject):
             return self._lowered.is_cut(trace.outcome)
         return trace.truncated or trace.ending is Ending.LIVELOCK
 
-    def state(self, trace: Trace) -> State | None:
+    def state(self, trace: Trace) -> FinalValues | None:
         """Return the state as herd7 names it; None if the filter drops it.
 
         Raises:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from simaie.barrier import Barrier
 
-__all__ = ["ORDERS", "MonotoneOracle", "combined", "kinds_of", "minimal_sets"]
+__all__ = ["ORDERS", "MonotoneOracle", "combined", "minimal_sets", "single_orders"]
 
 ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
 
 
-def kinds_of(barriers: Barrier) -> tuple[Barrier, ...]:
+def single_orders(barriers: Barrier) -> tuple[Barrier, ...]:
     """Return the single orders of a set."""
     return tuple(order for order in ORDERS if order & barriers)
 
@@ -63,7 +63,7 @@ def minimal_sets(sufficient: MonotoneOracle, useful: Barrier) -> tuple[Barrier, 
         return ()
     top = useful if sufficient(useful) else Barrier.FULL
     needed = Barrier.NONE
-    for kind in kinds_of(top):
+    for kind in single_orders(top):
         if not sufficient(top & ~kind):
             needed |= kind
     found: list[Barrier] = []

@@ -14,8 +14,8 @@ from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.consistency import Consistency
-from simaie.exploration.search import Search, SearchLimits, SearchProgress
-from simaie.exploration.subject import State, Subject
+from simaie.exploration.search import ExhaustiveSearch, SearchLimits, SearchProgress
+from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.machine import Machine
 from simaie.trace import Ending, Outcome, Trace
 
@@ -48,11 +48,11 @@ class OutcomeSet:
     """
 
     machine: Machine
-    states: tuple[State, ...] = ()
+    states: tuple[FinalValues, ...] = ()
     executions: int = 0
     reason: str = ""
     interrupted: bool = False
-    witnesses: dict[State, Witness] = field(default_factory=dict, repr=False)
+    witnesses: dict[FinalValues, Witness] = field(default_factory=dict, repr=False)
     endless: bool = False
 
     @property
@@ -73,14 +73,14 @@ class OutcomeSet:
 
 
 def outcomes_of(
-    subject: Subject,
+    subject: SearchSubject,
     machine: Machine,
     limits: SearchLimits | None = None,
     *,
-    wanted: Callable[[State], bool] | None = None,
+    wanted: Callable[[FinalValues], bool] | None = None,
     first: bool = False,
     progress: SearchProgress | None = None,
-    found: Callable[[State, Witness], None] | None = None,
+    found: Callable[[FinalValues, Witness], None] | None = None,
 ) -> OutcomeSet:
     """Explore `subject` on `machine` completely, and return its outcomes; Ctrl-C ends the search early.
 
@@ -98,7 +98,7 @@ def outcomes_of(
         GuestError: The guest code raised.
     """
     limits = limits or SearchLimits()
-    search = Search(subject.program, machine, limits, progress)
+    search = ExhaustiveSearch(subject.program, machine, limits, progress)
     collected = _Collected(subject, machine, wanted, first, found, limits.choices)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         collected.run(search, watchdog)
@@ -110,22 +110,22 @@ class _Collected:
 
     def __init__(
         self,
-        subject: Subject,
+        subject: SearchSubject,
         machine: Machine,
-        wanted: Callable[[State], bool] | None,
+        wanted: Callable[[FinalValues], bool] | None,
         first: bool,
-        found: Callable[[State, Witness], None] | None,
+        found: Callable[[FinalValues, Witness], None] | None,
         most_choices: int | None,
     ) -> None:
         self._subject, self._machine, self._wanted, self._first, self._found = subject, machine, wanted, first, found
         self._known: set[tuple[Ending, Outcome]] = set()
-        self._states: set[State] = set()
-        self._witnesses: dict[State, Witness] = {}
+        self._states: set[FinalValues] = set()
+        self._witnesses: dict[FinalValues, Witness] = {}
         self._cut = 0  # executions that a limit ended
         self._too_many = self._endless = False
         self._most_choices = most_choices
 
-    def run(self, search: Search, watchdog: Watchdog) -> None:
+    def run(self, search: ExhaustiveSearch, watchdog: Watchdog) -> None:
         consistency = Consistency(self._subject.program, self._machine)
 
         def take(execution: Execution, index: int) -> None:
@@ -168,14 +168,14 @@ class _Collected:
             if self._found is not None:
                 self._found(state, witness)
 
-    def result(self, search: Search) -> OutcomeSet:
+    def result(self, search: ExhaustiveSearch) -> OutcomeSet:
         states = tuple(sorted(self._states, key=_order))
         reason = self._why_incomplete(search)
         return OutcomeSet(
             self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless
         )
 
-    def _why_incomplete(self, search: Search) -> str:
+    def _why_incomplete(self, search: ExhaustiveSearch) -> str:
         if search.interrupted:
             return search.why_incomplete()
         if self._too_many:
@@ -189,6 +189,6 @@ class _Collected:
         return search.why_incomplete()
 
 
-def _order(state: State) -> list[tuple[str, str, Any]]:
+def _order(state: FinalValues) -> list[tuple[str, str, Any]]:
     """Return a key that sorts states by value, numbers before text."""
     return [(name, type(held).__name__, held) for name, held in state]

@@ -37,13 +37,13 @@ from simaie.prng import Random
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
 
-__all__ = ["InterleavingProbe", "Probe", "Size", "TraceProbe", "is_first_of_its_trace"]
+__all__ = ["InterleavingProbe", "Probe", "SizeEstimate", "TraceProbe", "is_first_of_its_trace"]
 
 #: The number of walks that must count at least; with fewer, estimate and interval would not be reliable.
 FEWEST_HITS = 30
 
 
-class Size(msgspec.Struct, frozen=True):
+class SizeEstimate(msgspec.Struct, frozen=True):
     """An estimate of the size of a search.
 
     Attributes:
@@ -91,11 +91,11 @@ class Probe(Scheduler):
         self.truncated += trace.truncated
         self.weights.append(self._weight if self._counts(trace) else -math.inf)
 
-    def size(self) -> Size:
+    def size(self) -> SizeEstimate:
         """Return the estimate so far."""
         hits = sum(weight > -math.inf for weight in self.weights)
         total = mean_of_probes(self.weights) if hits >= FEWEST_HITS else None
-        return Size(self.counts, total, len(self.weights), hits, self.truncated)
+        return SizeEstimate(self.counts, total, len(self.weights), hits, self.truncated)
 
     def _uniform(self, count: int) -> int:
         self._weight += math.log(count)

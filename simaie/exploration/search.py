@@ -16,7 +16,7 @@ from simaie.machine import Machine
 from simaie.protocols import require_positive
 from simaie.replaying.run import make_execution
 
-__all__ = ["EXECUTIONS", "Search", "SearchLimits", "SearchProgress"]
+__all__ = ["EXECUTIONS", "ExhaustiveSearch", "SearchLimits", "SearchProgress"]
 
 EXECUTIONS = 1_000_000
 #: Called from time to time with the number of executions so far.
@@ -45,7 +45,7 @@ class SearchLimits:
         require_positive(seconds=self.seconds)
 
 
-class Search:
+class ExhaustiveSearch:
     """A search that runs each Mazurkiewicz trace of a program on a machine once.
 
     Attributes:

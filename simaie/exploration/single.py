@@ -13,7 +13,7 @@ from typing import Any
 
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import Exploration, Found, Progress
+from simaie.exploration.explorer import Exploration, ExplorationProgress, FailureCallback
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
@@ -41,8 +41,8 @@ def explore_index(
     checkers: Sequence[CheckerChoice] = DEFAULT,
     driver: Driver = "inline",
     check_determinism: bool = False,
-    progress: Progress | None = None,
-    found: Found | None = None,
+    progress: ExplorationProgress | None = None,
+    found: FailureCallback | None = None,
 ) -> Report:
     """Return the report on one execution of an exploration.
 

@@ -17,19 +17,19 @@ from simaie.trace import STUCK, Trace
 if TYPE_CHECKING:
     from simaie.litmus import LitmusTest
 
-__all__ = ["State", "Subject", "Target", "state_text", "subject_of"]
+__all__ = ["FinalValues", "SearchSubject", "Target", "search_subject", "state_text"]
 
-State: TypeAlias = tuple[tuple[str, int | str | tuple[int, ...]], ...]
+FinalValues: TypeAlias = tuple[tuple[str, int | str | tuple[int, ...]], ...]
 #: A program, a litmus test, or the path of a ``.litmus`` file.
 Target: TypeAlias = Union[Program, "LitmusTest", str, os.PathLike[str]]
 
 
-def state_text(state: State) -> str:
+def state_text(state: FinalValues) -> str:
     """Return a state as text on one line."""
     return " ".join(f"{name}={value}" for name, value in state) or "(nothing observed)"
 
 
-def subject_of(target: Target) -> Subject:
+def search_subject(target: Target) -> SearchSubject:
     """Return the subject that `target` names.
 
     Raises:
@@ -37,7 +37,7 @@ def subject_of(target: Target) -> Subject:
         UsageError: `target` is neither a program nor a litmus test nor the path of a litmus file.
     """
     if isinstance(target, Program):
-        return Subject(target)
+        return SearchSubject(target)
     from simaie.exploration.litmus_subject import LitmusSubject  # its grammars are loaded only if they are used
     from simaie.litmus import LitmusTest, load
 
@@ -48,7 +48,7 @@ def subject_of(target: Target) -> Subject:
     return LitmusSubject(target)
 
 
-class Subject:
+class SearchSubject:
     """A program as the subject of a search for outcomes."""
 
     def __init__(self, program: Program) -> None:
@@ -63,7 +63,7 @@ class Subject:
         """Whether a limit cut the execution, so that it has no state."""
         return trace.truncated
 
-    def state(self, trace: Trace) -> State | None:
+    def state(self, trace: Trace) -> FinalValues | None:
         """Return the state of an execution that was not cut; None if the subject does not count it."""
         if trace.ending in STUCK:
             return (("ending", trace.ending.value),)

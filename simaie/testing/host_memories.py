@@ -21,7 +21,7 @@ from simaie.op import Function, Kind, Op, Order
 from simaie.prng import Random
 from simaie.protocols import HostMemory
 from simaie.testing.host_litmus import ALWAYS, CLASSIC, HostTest, shows
-from simaie.testing.host_waiting import check_update, check_waiting, waits
+from simaie.testing.host_waiting import check_update, check_waiting, waits_for_own_stores
 
 __all__ = ["check_host_memory"]
 
@@ -96,7 +96,7 @@ def _check_together(memory: HostMemory, random: Random) -> None:
         pending = {actor: list(memory.drains(actor)) for actor in _ACTORS}
         assert memory.enabled(me, stop) == (not any(pending.values())), "the world stops when all buffers are empty"
         op = memory.admit(_random_op(random, cell))
-        if waits(op) and pending[me]:
+        if waits_for_own_stores(op) and pending[me]:
             assert not memory.enabled(me, op), f"{op} does not wait for the vCPU's own buffered stores"
             _drain_any(memory, me, random)
             assert list(memory.drains(other)) == pending[other], "a drain changed the buffers of another vCPU"

@@ -14,7 +14,7 @@ from simaie.host.host import Host, Mutex
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import HostMemory
 
-__all__ = ["check_update", "check_waiting", "waits"]
+__all__ = ["check_update", "check_waiting", "waits_for_own_stores"]
 
 _X, _Y = 0x100, 0x200
 _ME = "first"
@@ -28,7 +28,7 @@ _CARRY_A_BARRIER = frozenset(
 )  # fmt: skip
 
 
-def waits(op: Op) -> bool:
+def waits_for_own_stores(op: Op) -> bool:
     """Return whether an operation, as the memory admits it, waits for the vCPU's own buffered stores."""
     if op.kind is Kind.FENCE:
         return bool(op.orders & Barrier.ST_LD)
@@ -47,7 +47,7 @@ def check_waiting(make_memory: Callable[[], HostMemory]) -> None:
             return  # nothing is ever buffered
         admitted = memory.admit(op)
         mutex.value = _ME if op.kind is Kind.UNLOCK else None
-        enabled, expected = memory.enabled(_ME, admitted), not waits(admitted)
+        enabled, expected = memory.enabled(_ME, admitted), not waits_for_own_stores(admitted)
         assert enabled == expected, f"{op} {'waits' if expected else 'does not wait'} for the vCPU's buffered stores"
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from simaie.guest.program import Program
 
-__all__ = ["ON_TSO", "X", "last_store_wins", "programs"]
+__all__ = ["ON_TSO", "X", "conformance_programs", "last_store_wins"]
 
 X, Y = 0x1000, 0x2000
 #: The program that is run on a host whose store buffers are candidates too.
 ON_TSO = "conformance: store buffers"
 
 
-def programs() -> Iterator[Program]:
+def conformance_programs() -> Iterator[Program]:
     """Yield small, finite programs that together have every situation that a scheduler can meet."""
     yield Program("conformance: increments", isa="arm", threads=[_increment] * 3, init={X: 0})
     yield Program("conformance: threads", isa="arm", threads=[_parent, _chooser], init={X: 0, Y: 0})

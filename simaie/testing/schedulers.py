@@ -20,7 +20,7 @@ from simaie.machine import Limits, Machine
 from simaie.protocols import Scheduler, require_count, require_positive
 from simaie.replaying.run import make_execution
 from simaie.testing.patience import Patience
-from simaie.testing.scheduler_programs import ON_TSO, X, last_store_wins, programs
+from simaie.testing.scheduler_programs import ON_TSO, X, conformance_programs, last_store_wins
 from simaie.testing.watched import Watched
 from simaie.trace import Ending, Outcome, Trace
 
@@ -69,7 +69,7 @@ class _Check:
         assert isinstance(made, Scheduler), f"the factory made {made!r}, which is no simaie.protocols.Scheduler"
         assert self._factory() is not made, "the factory must make a new scheduler at each call"
         self._name = type(made).__name__
-        for program in programs():
+        for program in conformance_programs():
             for seed in _SEEDS:
                 originals = self._explore(program, seed)
                 self._same(originals, self._explore(program, seed), program)
@@ -175,7 +175,7 @@ def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace
 @functools.cache
 def _all_outcomes(name: str) -> frozenset[tuple[Ending, Outcome]]:
     """Return all endings and outcomes of a program, found by a plain search of all interleavings."""
-    program = next(each for each in (*programs(), last_store_wins()) if each.name == name)
+    program = next(each for each in (*conformance_programs(), last_store_wins()) if each.name == name)
     search: Scheduler = plugins.resolve(plugins.SCHEDULERS, "dfs")()
     found = set()
     while not search.exhausted:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from simaie.errors import NotEmulatedError, SimaieError, UnknownNameError, UsageError
-from simaie.exploration.architecture import guest_machine
+from simaie.exploration.architecture import architecture_machine
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import Finding
@@ -85,7 +85,7 @@ def check_scheme(
         check.judge(faulting(isa), ideal=check.ideal())
         check.full_system = False
     mixed = set(known if kinds is None else kinds) - check.lacking
-    check.judge(together(isa, mixed, seed, programs), ideal=guest_machine(isa, check.machine()))
+    check.judge(together(isa, mixed, seed, programs), ideal=architecture_machine(isa, check.machine()))
 
 
 class _Check:

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from simaie.op import Kind
 from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.state import ShrinkState
-from simaie.replaying.shrink.turns import Turn, choices_of, joined
+from simaie.replaying.shrink.turns import Turn, choice_values, joined
 from simaie.trace import Trace
 
 __all__ = ["commute"]
@@ -27,7 +27,7 @@ def commute(state: ShrinkState) -> None:
     trace = state.best.trace
     before = list(predecessors(trace.events))
     guilty = [step for steps in state.guilty for step in steps[:3]]
-    choices = choices_of(trace)
+    choices = choice_values(trace)
     needed = [causal_past(before, guilty)] if guilty else []
     for wanted in (*needed, range(len(trace))):
         planner = _Planner(trace, before, wanted)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import ShrinkState
-from simaie.replaying.shrink.turns import Turn, choices_of, turns_of
+from simaie.replaying.shrink.turns import Turn, choice_values, turns_of
 
 __all__ = ["drop_choices", "drop_turns"]
 
@@ -33,7 +33,7 @@ def drop_turns(state: ShrinkState) -> None:
 def _drop_tail(state: ShrinkState) -> None:
     """Replace everything after some turn by the default, by bisection, because a prefix is usually enough."""
     low, high = 0, len(turns_of(state.best.trace))
-    turns, choices = turns_of(state.best.trace), choices_of(state.best.trace)
+    turns, choices = turns_of(state.best.trace), choice_values(state.best.trace)
     while low < high:
         middle = (low + high) // 2
         if state.try_turns(turns[:middle], choices):
@@ -58,7 +58,7 @@ def _drop_chunks(state: ShrinkState, size: int) -> bool:
 
 def _try_without(state: ShrinkState, turns: Sequence[Turn], start: int, end: int) -> bool:
     """Try to remove turns: as segments, so that a vCPU catches up in its next one, and then as numbers of steps."""
-    choices = choices_of(state.best.trace)
+    choices = choice_values(state.best.trace)
     segments, points = segments_of(state.best.trace.events)
     if state.try_segments([*segments[:start], *segments[end:]], points, choices):
         return True
@@ -70,15 +70,15 @@ def _run_on(state: ShrinkState) -> None:
     position = 0
     while position < len(turns := turns_of(state.best.trace)):
         longer = Turn(turns[position].actor, _FOR_EVER)
-        if not state.try_turns([*turns[:position], longer, *turns[position + 1 :]], choices_of(state.best.trace)):
+        if not state.try_turns([*turns[:position], longer, *turns[position + 1 :]], choice_values(state.best.trace)):
             position += 1
 
 
 def drop_choices(state: ShrinkState) -> None:
     """Set local choices to 0: all at once, then one by one."""
-    if not any(choices_of(state.best.trace)) or state.try_turns(turns_of(state.best.trace), ()):
+    if not any(choice_values(state.best.trace)) or state.try_turns(turns_of(state.best.trace), ()):
         return
-    for number in range(len(choices_of(state.best.trace))):
-        choices = choices_of(state.best.trace)
+    for number in range(len(choice_values(state.best.trace))):
+        choices = choice_values(state.best.trace)
         if number < len(choices) and choices[number]:
             state.try_turns(turns_of(state.best.trace), (*choices[:number], 0, *choices[number + 1 :]))

@@ -8,7 +8,7 @@ divides.
 from __future__ import annotations
 
 from simaie.replaying.shrink.state import ShrinkState
-from simaie.replaying.shrink.turns import Turn, choices_of, turns_of
+from simaie.replaying.shrink.turns import Turn, choice_values, turns_of
 
 __all__ = ["merge_turns", "shift_borders"]
 
@@ -26,7 +26,7 @@ def merge_turns(state: ShrinkState) -> None:
 
 
 def _together(state: ShrinkState, turns: list[Turn], first: int, second: int) -> bool:
-    between, choices = turns[first + 1 : second], choices_of(state.best.trace)
+    between, choices = turns[first + 1 : second], choice_values(state.best.trace)
     pulled = [*turns[: first + 1], turns[second], *between, *turns[second + 1 :]]
     pushed = [*turns[:first], *between, turns[first], *turns[second:]]
     return state.try_turns(pulled, choices) or state.try_turns(pushed, choices)
@@ -42,4 +42,4 @@ def shift_borders(state: ShrinkState) -> None:
             longer = Turn(turns[position].actor, turns[position].steps + by)
             if longer.steps > 0:
                 rest = turns[position + 1 :]
-                state.try_turns([*turns[:position], longer, *rest], choices_of(state.best.trace))
+                state.try_turns([*turns[:position], longer, *rest], choice_values(state.best.trace))

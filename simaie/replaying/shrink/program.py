@@ -32,7 +32,7 @@ from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.code import Numbers, remaining_events, units_of
 from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import Attempt, ShrinkState
-from simaie.replaying.shrink.turns import InTurns, choices_of
+from simaie.replaying.shrink.turns import InTurns, choice_values
 
 __all__ = ["cut_program", "cut_to_the_guilty"]
 
@@ -160,7 +160,7 @@ def _try(state: ShrinkState, *cuts: Cut) -> bool:
     if left is None:
         return False
     segments, points = segments_of(left)
-    return state.try_segments(segments, points, choices_of(best.trace), program, only_if=sensible)
+    return state.try_segments(segments, points, choice_values(best.trace), program, only_if=sensible)
 
 
 def _default(state: ShrinkState, program: Program) -> Attempt | None:

@@ -13,7 +13,7 @@ from simaie.op import Kind
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
-__all__ = ["Choices", "InTurns", "Turn", "choices_of", "joined", "turns_of"]
+__all__ = ["Choices", "InTurns", "Turn", "choice_values", "joined", "turns_of"]
 
 #: The values of the local choices in the order in which they are made; 0 after the end. A scheduler does not know which
 #: vCPU makes a choice, so that the values cannot be ordered by vCPU.
@@ -45,7 +45,7 @@ def joined(turns: Iterable[Turn]) -> list[Turn]:
     return found
 
 
-def choices_of(trace: Trace) -> Choices:
+def choice_values(trace: Trace) -> Choices:
     """Return the values of the local choices of an execution."""
     return tuple(event.value for event in trace.events if event.op.kind is Kind.CHOICE)
 
