@@ -17,7 +17,7 @@ import pytest
 from simaie import Failure, Machine, Program
 from simaie import replay as replay_file
 from simaie.guest.cut import without
-from simaie.replaying.file import load, save
+from simaie.replaying.file import read_replay_file, write_replay_file
 
 __all__ = ["FOLDER", "keep", "kept_file", "let_go", "run_again", "save_other", "test_of"]
 
@@ -43,7 +43,7 @@ def keep(failure: Failure, item: pytest.Item, folder: Path | None) -> Path:
     paths = [kept_file(item)]
     paths += [] if folder is None else [folder / paths[0].name]
     for path in paths:
-        save(msgspec.structs.replace(failure.record(path.parent), test=item.nodeid), path)
+        write_replay_file(msgspec.structs.replace(failure.record(path.parent), test=item.nodeid), path)
     _ignore(paths[0].parent)
     return paths[-1]
 
@@ -69,7 +69,7 @@ def save_other(failure: Failure, item: pytest.Item, folder: Path) -> Path:
 
 def test_of(path: Path) -> str | None:
     """Return the test whose failure the file holds; None if it names none; ReplayError if it cannot be read."""
-    return load(path).test
+    return read_replay_file(path).test
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test where it is imported
@@ -86,7 +86,7 @@ def run_again(
         machine: The machine; its scheme may be another one than that of the recording.
         options: The options of the search, of which the driver and the checkers count.
     """
-    record = load(path).program
+    record = read_replay_file(path).program
     if program is not None:
         if (record.name, record.digest) != (program.name, program.digest):
             return None

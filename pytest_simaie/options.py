@@ -14,7 +14,7 @@ import pytest
 from simaie import Limits, Machine
 from simaie.check import CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import Found, Progress
+from simaie.exploration.explorer import ExplorationProgress, FailureCallback
 from simaie.exploration.scheduler_choice import SchedulerChoice
 from simaie.host.memory import HostFactory
 from simaie.machine import SchemeChoice
@@ -50,8 +50,8 @@ class SearchOptions(TypedDict, total=False):
     driver: Literal["inline", "trio"]
     coverage: bool
     check_determinism: bool
-    progress: Progress | bool | None
-    found: Found | None
+    progress: ExplorationProgress | bool | None
+    found: FailureCallback | None
 
 
 class Options(MachineOptions, SearchOptions, total=False):

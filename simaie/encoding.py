@@ -44,8 +44,7 @@ def plain_op(op: Op) -> Plain:
 
 
 def plain(value: Any) -> Plain:
-    """Return a value as plain data: integers and text unchanged, tuples and operations by their parts, others by name.
-    """
+    """Return a value as plain data: integers and text unchanged, tuples and operations by parts, others by name."""
     if value is None or type(value) is str:
         return value
     if isinstance(value, str):  # of an enumeration, say

@@ -173,7 +173,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Ending(StrEnum):
-    """How an execution ended."""
+    """The way in which an execution ended."""
 
     FINISHED = "finished"
     DEADLOCK = "deadlock"  # an actor waits and no actor can ever step again

@@ -10,10 +10,10 @@ import msgspec
 from simaie import plugins
 from simaie.corpus import Expect
 
-__all__ = ["AuditReport", "AuditRow", "Found", "expectation_text"]
+__all__ = ["AuditReport", "AuditRow", "RowResult", "expectation_text"]
 
 
-class Found(StrEnum):
+class RowResult(StrEnum):
     """The outcome of one program under one scheme."""
 
     CLEAN = "clean"  # the small scope was explored completely, and neither it nor the sample has a finding
@@ -34,14 +34,14 @@ class Found(StrEnum):
         return _FOUND_TEXTS[self]
 
 
-_MEETS = {Found.CLEAN: Expect.MUST_NOT, Found.VIOLATED: Expect.FINDABLE, Found.OBSERVED: Expect.MODEL}
+_MEETS = {RowResult.CLEAN: Expect.MUST_NOT, RowResult.VIOLATED: Expect.FINDABLE, RowResult.OBSERVED: Expect.MODEL}
 _FOUND_TEXTS = {
-    Found.CLEAN: "holds",
-    Found.VIOLATED: "violated",
-    Found.OBSERVED: "allowed",
-    Found.NOT_FOUND: "nothing found",
-    Found.FLAGGED: "violated in another way",
-    Found.INCOMPLETE: "inconclusive",
+    RowResult.CLEAN: "holds",
+    RowResult.VIOLATED: "violated",
+    RowResult.OBSERVED: "allowed",
+    RowResult.NOT_FOUND: "nothing found",
+    RowResult.FLAGGED: "violated in another way",
+    RowResult.INCOMPLETE: "inconclusive",
 }
 
 
@@ -86,7 +86,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     scheme: str
     expected: Expect
-    found: Found
+    found: RowResult
     executions: int
     complete: bool
     scheduler: str

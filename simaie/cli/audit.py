@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.audit import DEFAULT_SEED, AuditReport, audit, counterexamples
+from simaie.audit import DEFAULT_SEED, AuditReport, audit, row_counterexamples
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
@@ -46,7 +46,7 @@ def run_audit(
 
 
 def _print_counterexamples(report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None) -> None:
-    for row, shrunk in counterexamples(report, schemes, rows):
+    for row, shrunk in row_counterexamples(report, schemes, rows):
         heading = Text(f"\nrow {row.row}: {clean(row.title)}", "bold")
         print_lines([heading.append(f"  {clean(row.program)} under {clean(row.scheme)}", ""), Text()])
         print_lines(failure_view(shrunk.failure, width=width()))
@@ -60,7 +60,7 @@ def _print_documents(
     shown: list[dict[str, Any]] = []
     interrupt: KeyboardInterrupt | None = None
     try:
-        for row, shrunk in counterexamples(report, schemes, rows) if explain else ():
+        for row, shrunk in row_counterexamples(report, schemes, rows) if explain else ():
             failure = shrunk.failure
             shown.append({"row": row.row, **failure_document(failure), "command": failure.how_to_reproduce})
     except KeyboardInterrupt as caught:

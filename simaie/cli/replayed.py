@@ -9,7 +9,7 @@ from simaie.cli.machines import driver_of, load_program
 from simaie.cli.status import complain
 from simaie.errors import UnnamedCodeError
 from simaie.replaying.failure import Failure
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.player import replay
 from simaie.replaying.recorded import recorded
 from simaie.replaying.resolving import recorded_parts
@@ -45,7 +45,7 @@ def replayed(
         or_recorded: Whether to return the recorded failure, and say so on stderr, if a replay needs code that the
             caller has not named.
     """
-    for part, given in zip(recorded_parts(load(file)), (scheme, host), strict=True):
+    for part, given in zip(recorded_parts(read_replay_file(file)), (scheme, host), strict=True):
         changed = part.change(given)
         if changed is not None:
             complain(changed)

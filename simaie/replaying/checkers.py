@@ -25,7 +25,7 @@ from simaie.protocols import Checker
 from simaie.replaying.file import CheckerRecord
 from simaie.replaying.target import recorded_path, require_unchanged
 
-__all__ = ["choices_of", "judges", "place", "records_of", "with_its_own", "word_for"]
+__all__ = ["defined_at", "judges", "recorded_checkers", "records_of", "with_its_own", "word_for"]
 
 
 def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[CheckerChoice, ...]:
@@ -38,7 +38,7 @@ def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[C
     if checkers is not DEFAULT:
         return tuple(checkers)
     for choice in () if program.may_import else program.checkers:
-        if place(choice) is not None:
+        if defined_at(choice) is not None:
             raise InputError(
                 f"the text of program {program.name!r} asks for a checker that is code, {choice!r}, and a text never "
                 f"chooses the code that runs: name it yourself with --checker {shlex.quote(choice)} (in Python: "
@@ -59,7 +59,7 @@ def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
 
 
 def _defined(choice: CheckerChoice) -> CheckerChoice:
-    where = place(choice)
+    where = defined_at(choice)
     if where is None:
         return choice
     value: Any = plugins.resolve(plugins.CHECKERS, str(where))
@@ -77,7 +77,7 @@ def _defined(choice: CheckerChoice) -> CheckerChoice:
     return checker
 
 
-def place(choice: CheckerChoice) -> Definition | None:
+def defined_at(choice: CheckerChoice) -> Definition | None:
     """Return the file and the name of a choice ``FILE.py:NAME``, with or without options; None for any other choice."""
     if not isinstance(choice, str):
         return None
@@ -104,7 +104,7 @@ def records_of(choices: Iterable[CheckerChoice], base: Path) -> tuple[CheckerRec
 
 def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     word = word_for(choice)
-    where = place(word) if word is not None else None
+    where = defined_at(word) if word is not None else None
     if where is None:
         return CheckerRecord(word or name_of(judges([choice])[0]), custom=word is None)
     relative = os.path.relpath(where.path.resolve(), base.resolve())
@@ -113,7 +113,7 @@ def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     return CheckerRecord(name, custom=True, source=relative, source_digest=source_digest(where.path))
 
 
-def choices_of(
+def recorded_checkers(
     records: Iterable[CheckerRecord], base: Path, named: Path | None = None, *, trust: bool = False
 ) -> tuple[CheckerChoice, ...]:
     """Return the checkers that a replay file names, or the default ones if it names none.
@@ -133,7 +133,7 @@ def choices_of(
 
 def _choice(record: CheckerRecord, base: Path, named: Path | None, trust: bool) -> str:
     if not record.custom:
-        if place(record.name) is not None:  # it would be imported without a check of its digest
+        if defined_at(record.name) is not None:  # it would be imported without a check of its digest
             raise ReplayError(f"{record.name!r} is not the name of a checker")
         return record.name
     if record.source is None:

@@ -22,7 +22,15 @@ from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.checkers import judges, records_of
-from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
+from simaie.replaying.file import (
+    MachineRecord,
+    ProgramRecord,
+    ReplayFile,
+    SchedulerRecord,
+    Step,
+    encoded,
+    write_replay_file,
+)
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
@@ -276,7 +284,7 @@ class Failure:
             InputError: The file cannot be written, or the path is that of a link, a folder or a device.
         """
         target = Path(require_path("path", path))
-        save(self.record(target.parent), target)
+        write_replay_file(self.record(target.parent), target)
         return target
 
     def save_in(self, folder: str | os.PathLike[str], *, prefix: str = "") -> Path:

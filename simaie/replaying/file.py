@@ -4,7 +4,8 @@ It is JSON, with a schema name and a version. It holds a *reference* to the prog
 and where it was defined), the machine, and the scheduler with seed, index and profile. It holds the decisions as a
 sparse schedule, and for every step the actor, the operation and a digest of the offer. Then follow the trace with its
 digest, the findings, and the checkers that found them. A program that is data and was defined in no file is included as
-text. The file holds no code, and reading it runs no code: `load` returns plain values or raises `ReplayError`.
+text. The file holds no code, and reading it runs no code: `read_replay_file` returns plain values or raises
+`ReplayError`.
 
 The Python file that defined a program is recorded with a digest of its text. It is imported only if the caller names
 the program, or trusts the replay file and the digest still matches. A replay file from a stranger therefore cannot
@@ -30,7 +31,7 @@ from simaie.trace import Trace
 
 __all__ = [
     "VERSION", "CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "encoded",
-    "load", "save",
+    "read_replay_file", "write_replay_file",
 ]  # fmt: skip
 
 VERSION = 3
@@ -217,12 +218,12 @@ def _escaped(value: Any) -> Any:
             return value
 
 
-def save(record: ReplayFile, path: Path) -> None:
+def write_replay_file(record: ReplayFile, path: Path) -> None:
     """Write `record` to `path`, completely or not at all; InputError if it cannot be written."""
     save_file(path, encoded(record))
 
 
-def load(path: Path) -> ReplayFile:
+def read_replay_file(path: Path) -> ReplayFile:
     """Return the content of a replay file; ReplayError if it is missing, empty, truncated or of another schema."""
     try:
         data = read_bounded(path, MAX_BYTES)

@@ -20,9 +20,9 @@ from simaie.guest.program import Program
 from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, Scheduler, require_one_of
-from simaie.replaying.checkers import choices_of, judges
+from simaie.replaying.checkers import judges, recorded_checkers
 from simaie.replaying.failure import Failure
-from simaie.replaying.file import ReplayFile, load
+from simaie.replaying.file import ReplayFile, read_replay_file
 from simaie.replaying.recording import Comparing
 from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
@@ -87,7 +87,7 @@ def replay(
         program = program or source.program
         machine = machine or (source.machine if scheme is None and host is None else None)
     else:
-        base, record = Path(source).parent, load(Path(source))
+        base, record = Path(source).parent, read_replay_file(Path(source))
     named = _given(program, record) if program is not None else None
     chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
@@ -138,7 +138,7 @@ def _judging(
         return checkers
     if isinstance(source, Failure):
         return source.checkers
-    return choices_of(record.checkers, base, None if named is None else named.defined_in, trust=trust)
+    return recorded_checkers(record.checkers, base, None if named is None else named.defined_in, trust=trust)
 
 
 def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:

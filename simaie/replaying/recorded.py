@@ -15,7 +15,7 @@ from simaie.host.sc import ScMemory
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
-from simaie.replaying.file import ReplayFile, load
+from simaie.replaying.file import ReplayFile, read_replay_file
 from simaie.replaying.older import trace_of_steps, with_fields
 from simaie.replaying.resolving import machine_in
 from simaie.replaying.trace_record import trace_of
@@ -70,7 +70,7 @@ def recorded(path: str | os.PathLike[str], needs: str = "") -> Recorded:
     Raises:
         ReplayError: The file cannot be read, or contradicts itself.
     """
-    record = load(Path(path))
+    record = read_replay_file(Path(path))
     with making_sense(os.fspath(path)):
         trace = _trace(record, os.fspath(path))
         program, machine = _program(record), _machine(record)

@@ -13,7 +13,7 @@ from simaie.definitions import definition
 from simaie.guest.text import SUFFIX
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
-from simaie.replaying.checkers import place, word_for
+from simaie.replaying.checkers import defined_at, word_for
 from simaie.replaying.target import target_text, variable_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
         if spec is not None and definition(spec.name) is not None:
             parts += [option, str(spec)]
     named = [word for word in map(word_for, failure.checkers) if word is not None]
-    if any(place(word) is not None for word in named):
+    if any(defined_at(word) is not None for word in named):
         parts += [word for name in named for word in ("--checker", name)]
     return shlex.join(parts)
 

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from simaie.audit.report import AuditReport, AuditRow, Found, expectation_text
+from simaie.audit.report import AuditReport, AuditRow, RowResult, expectation_text
 from simaie.corpus import Expect
 from simaie.plugins import Spec
 from simaie.show.format import clean
@@ -32,9 +32,9 @@ class _Mark(NamedTuple):
 
 
 _MARKS = {
-    Found.CLEAN: _Mark("✓", "+", "green"),
-    Found.VIOLATED: _Mark("✗", "x", "yellow"),
-    Found.OBSERVED: _Mark("•", "o", "cyan"),
+    RowResult.CLEAN: _Mark("✓", "+", "green"),
+    RowResult.VIOLATED: _Mark("✗", "x", "yellow"),
+    RowResult.OBSERVED: _Mark("•", "o", "cyan"),
 }
 _UNEXPECTED = _Mark("!", "!", "bold red")
 
@@ -130,9 +130,9 @@ def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
 
 def _legend(plain: bool) -> Text:
     words = {
-        Found.CLEAN: "proved: no execution fails",
-        Found.VIOLATED: "a known hole, found",
-        Found.OBSERVED: "allowed, and seen",
+        RowResult.CLEAN: "proved: no execution fails",
+        RowResult.VIOLATED: "a known hole, found",
+        RowResult.OBSERVED: "allowed, and seen",
     }
     legend = Text()
     for found, meaning in words.items():
@@ -145,9 +145,9 @@ def _lessons(report: AuditReport) -> Iterator[Text]:
     """Yield what the audit shows, in at most three sentences, and the command that shows a counterexample."""
     if not report.ok:
         return
-    promises = [row for row in report.rows if row.found is Found.CLEAN]
-    holes = [row for row in report.rows if row.found is Found.VIOLATED]
-    allowed = [row for row in report.rows if row.found is Found.OBSERVED]
+    promises = [row for row in report.rows if row.found is RowResult.CLEAN]
+    holes = [row for row in report.rows if row.found is RowResult.VIOLATED]
+    allowed = [row for row in report.rows if row.found is RowResult.OBSERVED]
     yield Text()
     if promises:
         all_of_them = sum(row.executions for row in promises)

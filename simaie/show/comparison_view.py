@@ -9,7 +9,7 @@ from rich.text import Text
 
 from simaie.exploration.compare import Comparison, Forbidden
 from simaie.exploration.outcomes import OutcomeSet
-from simaie.exploration.subject import State, state_text
+from simaie.exploration.subject import FinalValues, state_text
 from simaie.finding import Verdict
 from simaie.show.explain import OUTCOMES_ONLY
 from simaie.show.format import clean
@@ -88,7 +88,7 @@ def _forbidden_outcome(found: Sequence[Forbidden]) -> Iterator[Text]:
         yield command_line("    reproduce: ", each.failure.how_to_reproduce)
 
 
-def _states(states: Sequence[State]) -> Iterator[Text]:
+def _states(states: Sequence[FinalValues]) -> Iterator[Text]:
     for state in states[:MOST_OUTCOMES]:
         yield Text(f"  {clean(state_text(state))}")
     yield from _others(len(states))

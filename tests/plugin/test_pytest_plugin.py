@@ -15,7 +15,7 @@ import simaie
 from pytest_simaie.kept import let_go
 from pytest_simaie.testing import MOST_FAILING
 from simaie import Machine
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.shrink import Size
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "pytest-and-hypothesis.md"
@@ -66,7 +66,7 @@ def test_the_documented_tests_fail_replay_by_their_line_and_pass_under_another_s
     first = run(pytester)
     assert outcomes(first) == {"failed": 1}
     (file,) = kept(pytester)
-    assert load(file).findings[0].kind == kind
+    assert read_replay_file(file).findings[0].kind == kind
     size = Size.of(simaie.replay(file, machine=Machine("cas")).trace)
     assert size in (least, (2, *least[1:]))
     assert outcomes(run(pytester, *replay_line(first))) == {"failed": 1}
@@ -96,7 +96,7 @@ def test_a_damaged_kept_file_does_no_harm(pytester):
     run(pytester)
     kept(pytester)[0].write_text("{")
     assert outcomes(run(pytester)) == {"failed": 1}
-    assert load(kept(pytester)[0]).findings
+    assert read_replay_file(kept(pytester)[0]).findings
     path.write_text(ABA.replace('"cas"', '"aie-rfc"'))
     kept(pytester)[0].write_text("{")
     result = run(pytester, "-W", "default::pytest.PytestWarning")
@@ -208,7 +208,7 @@ def test_given(program):
     pass
 """)
     assert outcomes(run(pytester)) == {"failed": 2}
-    files = {load(file).test: file for file in kept(pytester)}
+    files = {read_replay_file(file).test: file for file in kept(pytester)}
     assert sorted(test.partition("::")[2] for test in files) == ["test_async", "test_given"]
     for test, file in files.items():
         result = run(pytester, test, "--simaie-replay", str(file))

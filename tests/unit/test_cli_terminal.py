@@ -14,7 +14,7 @@ from rich.text import Text
 
 import simaie
 from simaie import Machine, corpus, plugins
-from simaie.audit import AuditReport, AuditRow, Found
+from simaie.audit import AuditReport, AuditRow, RowResult
 from simaie.cli import main
 from simaie.cli.app import app
 from simaie.cli.listing_view import WIDEST
@@ -237,7 +237,7 @@ def test_json_of_a_replayed_failure_has_the_explanation(
 # -- reports -----------------------------------------------------------------------------------------
 
 
-def _row(expected: Expect, found: Found) -> AuditRow:
+def _row(expected: Expect, found: RowResult) -> AuditRow:
     return AuditRow(
         row=6, title="a case", program="a-program", scheme="cas", expected=expected, found=found, executions=1,
         complete=True, scheduler="dpor", seed=0, explanation="explained", why="a reason",
@@ -252,13 +252,13 @@ def _text(capsys: pytest.CaptureFixture[str], renderable: Any) -> str:
 @pytest.mark.parametrize(
     ("expected", "found", "said"),
     [
-        (Expect.MUST_NOT, Found.VIOLATED, "violated, expected to hold"),
-        (Expect.FINDABLE, Found.CLEAN, "holds, expected to be violated"),
-        (Expect.MODEL, Found.FLAGGED, "violated in another way, expected to be seen and allowed"),
+        (Expect.MUST_NOT, RowResult.VIOLATED, "violated, expected to hold"),
+        (Expect.FINDABLE, RowResult.CLEAN, "holds, expected to be violated"),
+        (Expect.MODEL, RowResult.FLAGGED, "violated in another way, expected to be seen and allowed"),
     ],
 )
 def test_the_audit_says_holds_and_violated(
-    capsys: pytest.CaptureFixture[str], expected: Expect, found: Found, said: str
+    capsys: pytest.CaptureFixture[str], expected: Expect, found: RowResult, said: str
 ) -> None:
     report = AuditReport(rows=(_row(expected, found),), planned=1, seed=0, seconds=1.0)
     for view in (audit_summary, audit_details):
@@ -269,7 +269,7 @@ def test_the_audit_says_holds_and_violated(
 
 
 def test_the_summary_of_the_audit_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    met = {Expect.MUST_NOT: Found.CLEAN, Expect.FINDABLE: Found.VIOLATED, Expect.MODEL: Found.OBSERVED}
+    met = {Expect.MUST_NOT: RowResult.CLEAN, Expect.FINDABLE: RowResult.VIOLATED, Expect.MODEL: RowResult.OBSERVED}
     report = AuditReport(rows=tuple(_row(*pair) for pair in met.items()), planned=3, seed=0, seconds=1.0)
     print_lines([audit_summary(report)])
     lines = capsys.readouterr().out.splitlines()
@@ -279,14 +279,14 @@ def test_the_summary_of_the_audit_fits_80_columns(capsys: pytest.CaptureFixture[
 
 def test_every_expectation_and_outcome_has_words() -> None:
     report = AuditReport(
-        rows=tuple(_row(expected, found) for expected in Expect for found in Found), planned=18, seed=0, seconds=1.0
+        rows=tuple(_row(expected, found) for expected in Expect for found in RowResult), planned=18, seed=0, seconds=1.0
     )
     print_lines([audit_details(report)])
 
 
 def test_printed_reports_are_short() -> None:
     report = simaie.explore(WINDOW, Machine("aie-rfc", address_bits=12), scheduler="dpor")
-    audited = AuditReport(rows=(_row(Expect.MUST_NOT, Found.CLEAN),) * 300, planned=300, seed=0, seconds=1.0)
+    audited = AuditReport(rows=(_row(Expect.MUST_NOT, RowResult.CLEAN),) * 300, planned=300, seed=0, seconds=1.0)
     compared = simaie.compare(WINDOW, machine=Machine("aie-rfc", address_bits=12))
     barriers = minimal_barriers([WINDOW], machine=Machine("aie-rfc", address_bits=12))
     shrunk = report.failures[0].shrink()

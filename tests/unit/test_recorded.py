@@ -209,20 +209,20 @@ def test_a_trace_that_was_changed_is_refused(tmp_path):
 
 
 def test_a_fence_of_orders_that_do_not_exist_is_refused(tmp_path):
-    from simaie.replaying.file import load
+    from simaie.replaying.file import read_replay_file
     from simaie.replaying.trace_record import trace_of
 
     def unknown_orders(trace, document):
         trace["ops"][0][9] = 16
 
-    record = load(changed(failed(SPAWNING).save(tmp_path / "a.json"), unknown_orders))
+    record = read_replay_file(changed(failed(SPAWNING).save(tmp_path / "a.json"), unknown_orders))
     with pytest.raises(ValueError, match="orders 16"):
         trace_of(record.trace, "spawning", record.schedule)
 
 
 def test_a_forged_trace_that_cannot_be_drawn_is_one_clear_error(tmp_path):
     """Its digest is right, since a forger can work it out; what draws it is not at the forger's mercy."""
-    from simaie.replaying.file import load
+    from simaie.replaying.file import read_replay_file
     from simaie.replaying.trace_record import trace_of
 
     file = failed(SPAWNING).save(tmp_path / "a.json")
@@ -234,7 +234,7 @@ def test_a_forged_trace_that_cannot_be_drawn_is_one_clear_error(tmp_path):
             op[4] = "text"
 
     forged = changed(file, no_value)
-    record = load(forged)
+    record = read_replay_file(forged)
     assert record.trace is not None
     document = json.loads(forged.read_text())
     document["digest"] = trace_of(record.trace, "spawning", record.schedule).digest

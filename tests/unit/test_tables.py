@@ -5,7 +5,7 @@ from __future__ import annotations
 from simaie import Machine, Program, ins
 from simaie.aie.entry import Entry
 from simaie.aie.radix_tree import Node, RadixTree
-from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.audit.report import AuditReport, AuditRow, RowResult
 from simaie.corpus import Expect
 from simaie.host.host import Host
 
@@ -51,7 +51,7 @@ def test_the_audit_is_a_matrix_of_programs_and_schemes():
         return AuditRow(row=1, title="a <case>", program="p", scheme=scheme, expected=Expect.MUST_NOT, found=found,
                         executions=1, complete=True, scheduler="dpor", seed=0, explanation="", why="")  # fmt: skip
 
-    rows = (row("cas", Found.CLEAN), row("none", Found.VIOLATED))
+    rows = (row("cas", RowResult.CLEAN), row("none", RowResult.VIOLATED))
     page = AuditReport(rows=rows, planned=2, seed=0, seconds=0.0)._repr_html_()
     assert page.count("<tr>") == 2
     assert "a &lt;case&gt;" in page

@@ -9,7 +9,7 @@ from simaie.dependence import overlap
 from simaie.errors import UsageError
 from simaie.exploration.compare import Comparison
 from simaie.exploration.report import Report
-from simaie.exploration.subject import State, state_text
+from simaie.exploration.subject import FinalValues, state_text
 from simaie.op import owner_of
 from simaie.show.format import clean
 from simaie.show.plots.plot import BAD, DOUBTFUL, GOOD, OTHER, Axis, Plot, bars, heat_map, lines, points
@@ -75,7 +75,7 @@ def plot_comparison(comparison: Comparison) -> Plot:
     if not states:
         raise UsageError("this comparison has no outcomes to plot: no execution ran to its end")
 
-    def part(state: State) -> str:
+    def part(state: FinalValues) -> str:
         return "both" if state in allowed and state in possible else "forbidden" if state in possible else "unreached"
 
     ranked = sorted(states, key=lambda state: _RANK[part(state)])[:_MOST_COMPARED]
