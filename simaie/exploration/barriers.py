@@ -81,7 +81,8 @@ def minimal_barriers(
             if told is not None:
                 told(0)
             ideal = model(subject.program.isa, machine)
-            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), told))
+            searched = machine.for_search(subject.program)
+            done.append(_of(subject, searched, ideal, SearchLimits(executions, seconds), told))
         except SimaieError as error:
             if errors is None:
                 raise

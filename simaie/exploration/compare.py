@@ -159,7 +159,7 @@ def compare(
     Raises `simaie.Interrupted` at Ctrl-C; its ``report`` is the comparison as far as it came.
     """
     subject = subject_of(target)
-    machine = machine_of(scheme, host, machine)
+    machine = machine_of(scheme, host, machine).for_search(subject.program)
     if spurious_failures is not None:
         require_bool(spurious_failures=spurious_failures)
     if progress is not None:

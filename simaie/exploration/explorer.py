@@ -155,8 +155,9 @@ class Exploration:
         require_bool(coverage=coverage, check_determinism=check_determinism)
         if progress is not None:
             require_callable("progress", progress)
-        self.program, self.machine = program, machine
         self.scheduler, self._spec = make_scheduler(scheduler)
+        machine = machine.for_search(program) if self.scheduler.exhaustive else machine
+        self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
         self._coverage = CoverageCollector(self.scheduler) if coverage else None
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)

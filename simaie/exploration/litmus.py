@@ -119,8 +119,8 @@ def explore_litmus(
     Raises UnsupportedError, which says where, if the test has something that cannot be run. Raises
     `simaie.Interrupted` at Ctrl-C; its ``report`` is the result as far as it came.
     """
-    machine = machine or Machine(HERD_SCHEME)
     lowered = lower(test, rounds=rounds)
+    machine = (machine or Machine(HERD_SCHEME)).for_search(lowered.program)
     search = Search(lowered.program, machine, SearchLimits(executions, seconds), progress)
     counted = _Counted(lowered)
     search.run(counted.take, lambda: False)

@@ -221,7 +221,7 @@ class Failure:
         """This failure as a replay file's content; paths in it are relative to the folder `base`."""
         return ReplayFile(
             program=_program_record(self.program, base),
-            machine=machine_record(self.machine, base),
+            machine=machine_record(self.machine, self.program, base),
             scheduler=_scheduler_record(self, base),
             switches=self.trace.schedule.switches,
             choices=self.trace.schedule.choices,
@@ -280,8 +280,8 @@ class Shrunk(NamedTuple):
     report: ShrinkReport
 
 
-def machine_record(machine: Machine, base: Path) -> MachineRecord:
-    """A machine as data; paths in it are relative to the folder `base`."""
+def machine_record(machine: Machine, program: Program, base: Path) -> MachineRecord:
+    """The machine as data, for a replay of `program`; paths in it are relative to the folder `base`."""
     scheme = machine.named_scheme or Spec(machine.scheme)
     host = machine.named_host or Spec(machine.host)
     scheme_name, scheme_source, scheme_digest = _origin(scheme, base)
@@ -293,7 +293,7 @@ def machine_record(machine: Machine, base: Path) -> MachineRecord:
         host=host_name,
         full_system=machine.full_system,
         host_word=machine.host_word,
-        address_bits=machine.address_bits,
+        address_bits=machine.recorded_bits(program),
         endian=machine.endian,
         steps=machine.limits.steps,
         threads=machine.limits.threads,

@@ -66,6 +66,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     custom_scheme, custom_host: whether that was a class that no plug-in's name stands for. scheme_source, host_source:
     the Python file, relative to this one, of which it was the global of that name, and a digest of its text.
+    address_bits: the width of a guest address; None for the ISA's usual.
     """
 
     scheme: str
