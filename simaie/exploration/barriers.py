@@ -20,7 +20,7 @@ from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarr
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
 from simaie.exploration.minimal_sets import MonotoneOracle, kinds_of, minimal_sets
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
-from simaie.exploration.search import EXECUTIONS, SearchLimits, SearchProgress
+from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
 from simaie.exploration.subject import Subject, Target, subject_of
 from simaie.guest.program import Program
 from simaie.machine import Machine, SchemeChoice
@@ -44,15 +44,16 @@ def minimal_barriers(
     allowed_host: str | None = None,
     spurious_failures: bool = True,
     single_copy: str = "isa",
-    executions: int = EXECUTIONS,
-    seconds: float | None = None,
+    executions: int = COMPARED_EXECUTIONS,
+    seconds: float | None = COMPARED_SECONDS,
     progress: Progress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
 ) -> BarriersReport:
     """The minimal sets of barriers, as the scheme's option ``barriers``, that keep `programs` within what is allowed.
 
-    The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each program that
+    The arguments are those of `simaie.compare`; the limits are of each search, and the first search that a limit ends
+    is the last of its program, whose `ProgramBarriers.unexplored` names it. errors: is told of each program that
     cannot be read or run, which is then left out; by default the first is raised. found: called with what was found of
     each program, when it is done.
 
@@ -117,9 +118,10 @@ def _with(machine: Machine, barriers: Barrier) -> Machine:
 class _UndecidedError(Exception):
     """A search ended before its end; of the program nothing can be said."""
 
-    def __init__(self, found: OutcomeSet) -> None:
-        super().__init__(found.reason)
+    def __init__(self, found: OutcomeSet, what: str) -> None:
+        super().__init__(f"{what}: {found.reason}")
         self.found = found
+        self.unexplored = what if found.limited else ""
 
 
 def _of(
@@ -129,7 +131,7 @@ def _of(
     trial = _Trial(subject, machine, limits, progress)
     minimal: tuple[Barrier, ...] = ()
     needs: tuple[Need, ...] = ()
-    remaining, undecided, interrupted = None, "", False
+    remaining, undecided, unexplored, interrupted = None, "", "", False
     try:
         trial.allow(ideal)
         questions = MonotoneOracle(trial.sufficient)
@@ -138,10 +140,10 @@ def _of(
         needs = tuple(trial.needs(minimal, questions))
         remaining = None if minimal else trial.forbidden[Barrier.FULL]
     except _UndecidedError as error:
-        undecided, interrupted = str(error), error.found.interrupted
+        undecided, unexplored, interrupted = str(error), error.unexplored, error.found.interrupted
     elapsed = time.perf_counter() - began
     return ProgramBarriers(
-        subject.name, minimal, needs, remaining, undecided, interrupted, trial.executions, elapsed
+        subject.name, minimal, needs, remaining, undecided, interrupted, trial.executions, elapsed, unexplored
     )
 
 
@@ -161,7 +163,7 @@ class _Trial:
         self._may = frozenset(self._allowed.states)
         self.executions += self._allowed.executions
         if not self._allowed.complete:
-            raise _UndecidedError(self._allowed)
+            raise _UndecidedError(self._allowed, "what is allowed")
 
     def sufficient(self, barriers: Barrier) -> bool:
         """Whether nothing forbidden happens with these barriers."""
@@ -180,7 +182,7 @@ class _Trial:
             self.forbidden[barriers] = Forbidden(state, failure)
             return False
         if not found.complete:
-            raise _UndecidedError(found)
+            raise _UndecidedError(found, f"what is possible with the barriers {barriers.text}")
         return True
 
     def needs(self, minimal: tuple[Barrier, ...], questions: MonotoneOracle) -> Iterable[Need]:

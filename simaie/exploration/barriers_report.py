@@ -38,6 +38,8 @@ class ProgramBarriers:
 
     minimal: its minimal sets. remaining: what happens even with all barriers (which is not for barriers to mend), and
     undecided: why nothing is known; `minimal` is empty with either. executions, seconds: of all searches.
+    unexplored: the set of outcomes whose search a limit ended, in words, which is why the program is undecided; empty
+    if a limit ended none.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ProgramBarriers:
     interrupted: bool
     executions: int
     seconds: float = field(repr=False)
+    unexplored: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -56,6 +59,7 @@ class ProgramBarriers:
             "minimal": [each.text for each in self.minimal],
             "remaining": None if self.remaining is None else forbidden_dict(self.remaining),
             "undecided": self.undecided,
+            "unexplored": self.unexplored,
             "executions": self.executions,
             "seconds": round(self.seconds, 6),
         }

@@ -19,7 +19,7 @@ from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.architecture import guest_machine, model_note
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
-from simaie.exploration.search import EXECUTIONS, SearchLimits
+from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits
 from simaie.exploration.subject import State, Subject, Target, state_text, subject_of
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
@@ -71,6 +71,12 @@ class Comparison:
         return self.allowed.interrupted or self.possible.interrupted
 
     @property
+    def unexplored(self) -> tuple[str, ...]:
+        """Which of ``"allowed"`` and ``"possible"`` a limit on executions or seconds left unexplored in part."""
+        sets = {"allowed": self.allowed, "possible": self.possible}
+        return tuple(name for name, found in sets.items() if found.limited)
+
+    @property
     def verdict(self) -> Verdict:
         """Violated if something forbidden is possible; holds only if both sets are complete."""
         if self.forbidden and self.allowed.complete:
@@ -110,6 +116,7 @@ class Comparison:
             "reason": self.reason,
             "model_note": self.model_note,
             "interrupted": self.interrupted,
+            "unexplored": list(self.unexplored),
             "allowed": self.allowed.as_dict(),
             "possible": self.possible.as_dict(),
             "forbidden": [forbidden_dict(each) for each in self.forbidden],
@@ -140,8 +147,8 @@ def compare(
     allowed_host: str | None = None,
     spurious_failures: bool | None = None,
     single_copy: str = "isa",
-    executions: int = EXECUTIONS,
-    seconds: float | None = None,
+    executions: int = COMPARED_EXECUTIONS,
+    seconds: float | None = COMPARED_SECONDS,
     progress: CompareProgress | None = None,
     found: Callable[[Failure], object] | None = None,
 ) -> Comparison:
@@ -153,7 +160,8 @@ def compare(
     architecture may fail without cause; None for yes, unless the guest tries again in a loop, which has no end then.
     single_copy: which accesses the architecture promises to be indivisible, ``"isa"`` for those of its base, or the
     name of an extension that promises more: ``"lpae"`` of Arm, ``"lse2"`` of AArch64.
-    executions, seconds: limits of each of the two searches. found: called with the witness of each forbidden outcome as
+    executions, seconds: limits of each of the two searches, None for no limit on seconds; the result says what they
+    left unexplored. found: called with the witness of each forbidden outcome as
     soon as there is one.
 
     Raises `simaie.Interrupted` at Ctrl-C; its ``report`` is the comparison as far as it came.

@@ -38,7 +38,7 @@ class OutcomeSet:
     """What was found on `machine`.
 
     states: distinct and sorted. reason: why there may be others; empty if the set is complete. interrupted: by Ctrl-C.
-    endless: whether the limit on choices ended it.
+    endless: whether the limit on choices ended it. limited: whether a limit on executions or seconds did.
     witnesses: of those states that one was wanted of.
     """
 
@@ -49,6 +49,7 @@ class OutcomeSet:
     interrupted: bool = False
     witnesses: dict[State, Witness] = field(default_factory=dict, repr=False)
     endless: bool = False
+    limited: bool = False
 
     @property
     def complete(self) -> bool:
@@ -64,6 +65,7 @@ class OutcomeSet:
             "complete": self.complete,
             "reason": self.reason,
             "executions": self.executions,
+            "limited": self.limited,
         }
 
 
@@ -157,8 +159,9 @@ class _Collected:
         states = tuple(sorted(self._states, key=_order))
         reason = self._why_incomplete(search)
         return OutcomeSet(
-            self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless
-        )
+            self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless,
+            limited=search.limited and reason == search.why_incomplete(),
+        )  # fmt: skip
 
     def _why_incomplete(self, search: Search) -> str:
         if search.interrupted:

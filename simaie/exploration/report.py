@@ -89,6 +89,7 @@ class Report:
             "program": self.program.name,
             "scheme": self.machine.scheme,
             "host": self.machine.host,
+            "address_bits": self.machine.facts_of(self.program).address_bits,
             "scheduler": self.scheduler,
             "seed": self.seed,
             "verdict": self.verdict.value,

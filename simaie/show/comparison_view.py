@@ -15,7 +15,7 @@ from simaie.show.explain import OUTCOMES_ONLY
 from simaie.show.format import clean
 from simaie.show.report_view import VERDICT_STYLE
 
-__all__ = ["comparison_lines", "comparison_view", "note_lines"]
+__all__ = ["comparison_lines", "comparison_view", "limit_line", "note_lines"]
 
 #: More outcomes than this are counted only; the JSON document has them all.
 MOST_OUTCOMES = 20
@@ -34,6 +34,8 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -
         sure = "" if comparison.possible.complete else ", as far as is known"
         lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
         lines += _states(comparison.unreached)
+    if comparison.unexplored:
+        lines.append(limit_line(f"what is {' and what is '.join(comparison.unexplored)}"))
     if comparison.verdict is Verdict.HOLDS:
         lines.append(Text(OUTCOMES_ONLY, "dim"))
     return lines
@@ -42,6 +44,11 @@ def comparison_view(comparison: Comparison, saved: Sequence[Path | None] = ()) -
 def comparison_lines(comparison: Comparison) -> list[Text]:
     """The heading alone, and the first forbidden outcome: for one program among many."""
     return [_heading(comparison), *_forbidden_outcome(comparison.forbidden[:1])]
+
+
+def limit_line(what: str) -> Text:
+    """Say of `what`, a search in words, that a limit ended it, and how to go on."""
+    return Text(f"not all of {what} was explored: --executions N and --seconds T set the limits of a search", "yellow")
 
 
 def note_lines(notes: Iterable[str]) -> list[Text]:
