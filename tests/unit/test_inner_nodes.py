@@ -54,8 +54,9 @@ class BlindInner(AieRfc):
 @pytest.mark.parametrize("scheme", ["aie-rfc", "aie-v2"])
 @pytest.mark.parametrize("bits", [12, 20, 30, 47, 64])
 def test_the_width_of_addresses_does_not_multiply_the_executions(scheme, bits):
-    report = classes(scheme, bits)
+    report, narrow = classes(scheme, bits), classes(scheme, 12)
     assert (report.verdict, report.complete, report.executions) == ("holds", True, 8)
+    assert report.statistics.steps == narrow.statistics.steps
 
 
 @pytest.mark.parametrize(("bits", "count"), [(12, 8), (20, 32), (28, 128)])
