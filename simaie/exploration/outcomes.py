@@ -49,7 +49,7 @@ class OutcomeSet:
     interrupted: bool = False
     witnesses: dict[State, Witness] = field(default_factory=dict, repr=False)
     endless: bool = False
-    limited: bool = False
+    limited: bool = field(default=False, repr=False)
 
     @property
     def complete(self) -> bool:
