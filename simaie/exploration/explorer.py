@@ -71,9 +71,10 @@ def explore(
 ) -> Report:
     """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
 
-    scheduler: a name, ``"name:option=value"``, ``(name, options)``, a scheduler, or a class of schedulers. executions,
-    seconds: limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None
-    to go on. checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
+    scheduler: a name, ``"name:option=value"``, ``(name, options)``, a scheduler, or a class of schedulers. An
+    exhaustive one adds `Scheme.search_options` to the machine, and the report names them. executions, seconds: limits;
+    whichever comes first ends the exploration. failures: stop after so many failing executions, None to go on.
+    checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
     ``"FILE.py:NAME"``. driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and
     then, and at the end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
     found: called with each failure that the report keeps, between two executions, as soon as it is found; to save it,
