@@ -2,12 +2,12 @@
 
     report = simaie.explore(program, simaie.Machine(scheme="aie-rfc"), seed=7)
 
-`Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
-independent of each other. See the README for a first walk.
+A `Program` is guest code, a `Machine` is the emulator and its host, and a scheduler chooses the interleaving. The three
+are independent of each other. The README is the place to start.
 
-Schemes, schedulers, host memories and checkers of one's own are written against the names here too: `Scheme` with
-`Host`, `VCpu` and the cells, `Scheduler` with `Offer` and `Candidate`, `HostMemory` with `Op` and `Kind`, `Checker`
-with `Trace` and `Finding`. The vCPU of each instruction set is here to annotate guest code with. Each name is
+The names here also suffice to write plug-ins: schemes (`Scheme` with `Host`, `VCpu` and the cells), schedulers
+(`Scheduler` with `Offer` and `Candidate`), host memories (`HostMemory` with `Op` and `Kind`) and checkers (`Checker`
+with `Trace` and `Finding`). The vCPU classes of the instruction sets serve as annotations in guest code. A name is
 imported when it is first used, so that `import simaie` costs next to nothing.
 """
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from simaie.schemes.scheme import Scheme
     from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
-#: A literal, so that a build reads it without importing anything.
+#: A literal, so that a build can read it without importing anything.
 __version__ = "0.1.0"
 
 __all__ = [
