@@ -66,7 +66,7 @@ def minimal_barriers(
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.
-        progress: Called before each program and from time to time; see `Progress`.
+        progress: Called before each program and from time to time; see `BarriersProgress`.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with the result of each program as soon as it is known.
 
