@@ -22,22 +22,29 @@ _INDENT = "  "
 
 
 def fit(text: str, width: int) -> list[str]:
-    """Return `text` as lines of at most `width` characters: at first its paths are shortened, then it is wrapped.
+    """Return `text` as lines of at most `width` characters, as few as possible.
 
-    Only a word longer than a whole line loses its middle.
+    Its paths lose levels only if that saves a line, and no more levels than it takes. Only a word longer than a whole
+    line loses its middle.
     """
-    shown, levels = text, 0
-    while len(shown) > width:
-        levels += 1
-        shorter = without_levels(text, levels)
-        if shorter == shown:
-            break
-        shown = shorter
-    if len(shown) <= width:
-        return [shown]
-    words = " ".join(shorten(word, width - len(_INDENT)) for word in shown.split(" "))
-    lines = textwrap.wrap(words, width, subsequent_indent=_INDENT, break_on_hyphens=False)
+    if len(text) <= width:
+        return [text]
+    versions = [text]
+    while (shorter := without_levels(text, len(versions))) != versions[-1]:
+        versions.append(shorter)
+    best = min(versions, key=lambda version: (_cuts(version, width), len(_wrapped(version, width))))
+    lines = _wrapped(best, width)
     return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], f"{_INDENT}\u2026"]
+
+
+def _cuts(text: str, width: int) -> int:
+    """Return the number of words that are longer than a line."""
+    return sum(len(word) > width - len(_INDENT) for word in text.split(" "))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    words = " ".join(shorten(word, width - len(_INDENT)) for word in text.split(" "))
+    return textwrap.wrap(words, width, subsequent_indent=_INDENT, break_on_hyphens=False)
 
 
 def without_levels(text: str, levels: int) -> str:

@@ -96,7 +96,7 @@ class _Drawing:
         self._texts = [fit(row.text, _LONGEST) for row in rows]
         self._tops = [0, *accumulate(_LINE * len(lines) for lines in self._texts)]  # of each row, and the end
         number, marks = (max((len(each) for each in found), default=0) for found in zip(*_gutter(rows), strict=True))
-        self._number = max(40.0, _PAD + number * _CHAR)  # where the numbers of the steps end
+        self._number = _PAD + max(len("step"), number) * _CHAR  # where the numbers of the steps end
         gutter = self._number + _TO_MARKS + marks * _CHAR + _TO_LANES
         self._left = [gutter + sum(widths[:column]) for column in range(len(widths) + 1)]
         self._width = max(self._left[-1] + room + _PAD, _LEAST, len(subject.headline) * 8.0 + 2 * _PAD)
@@ -156,7 +156,8 @@ class _Drawing:
     def _bar(self, column: int, lane: Lane, begun: int, end: int) -> str:
         width = _BAR[lane]
         x, y = self._left[column] + 4 - width / 2, self._top + self._tops[begun]
-        return rect(x, y, width, self._tops[end] - self._tops[begun], name="sim-idle" if lane is Lane.OUTSIDE else _colour(column))
+        name = "sim-idle" if lane is Lane.OUTSIDE else _colour(column)
+        return rect(x, y, width, self._tops[end] - self._tops[begun], name=name)
 
     def _rows(self) -> Iterator[str]:
         for index, row in enumerate(self._table.rows):

@@ -1,4 +1,4 @@
-// Texts that fit a column: paths in the radix tree lose their first levels, then lines break between words. See show/fitting.py.
+// Texts that fit a column: paths in the radix tree lose their first levels, and lines break between words. See show/fitting.py.
 
 const PATH = /\b[0-9a-f]{2}(?:\/[0-9a-f]{2}){2,}\b/g, MOST_LINES = 6;
 const fittings = new Map(); // by width and number of the text
@@ -8,13 +8,15 @@ function textLines(number, width) {
   return fittings.get(known);
 }
 function fitted(text, width) {
-  let shown = text;
-  for (let levels = 1; shown.length > width; levels++) {
-    const shorter = withoutLevels(text, levels);
-    if (shorter === shown) return wrap(shown, width);
-    shown = shorter;
+  if (text.length <= width) return [text];
+  let best = null, before = "";
+  for (let levels = 0, version = text; version !== before; version = withoutLevels(text, levels)) {
+    const cuts = version.split(" ").filter((word) => word.length > width - 2).length, wrapped = wrap(version, width);
+    if (!best || cuts < best.cuts || (cuts === best.cuts && wrapped.length < best.wrapped.length)) best = { cuts, wrapped };
+    before = version;
+    levels += 1;
   }
-  return [shown];
+  return best.wrapped.length <= MOST_LINES ? best.wrapped : [...best.wrapped.slice(0, MOST_LINES - 1), "  \u2026"];
 }
 function withoutLevels(text, levels) {
   return text.replace(PATH, (path) => {
@@ -33,5 +35,5 @@ function wrap(text, width) { // only a word longer than a line loses its middle
     } else line = line ? `${line} ${word}` : word;
   }
   made.push(line);
-  return made.length <= MOST_LINES ? made : [...made.slice(0, MOST_LINES - 1), "  \u2026"];
+  return made;
 }
