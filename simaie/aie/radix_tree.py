@@ -9,6 +9,7 @@ Invariant: all lookups of one index return the same entry, and a loser's entry i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from simaie import plugins
@@ -122,10 +123,14 @@ class RadixTree(Generic[E]):
             if child is None:
                 if not allocate:
                     return None
-                fresh = Node(self._host, slot.name, index >> shift) if shift else self._make_entry(index)
-                child = await self.publish(slot, fresh)
+                child = await self.publish(slot, self._fresh(slot.name, index, shift))
         found: E = child
         return found
+
+    def _fresh(self, path: str, index: int, shift: int) -> Any:
+        """Return a new child for the slot `path`: a node, or on the last level the entry of `index`."""
+        make = partial(Node, self._host, path, index >> shift) if shift else partial(self._make_entry, index)
+        return self._host.made(make)
 
     async def publish(self, slot: SharedCell, fresh: Any) -> Any:
         """Put `fresh` into the empty `slot` or lose the race; return the child that is now in the slot.

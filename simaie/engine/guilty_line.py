@@ -16,10 +16,10 @@ from simaie.errors import OWN_CODE, EscapedStateError
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Event
 
-__all__ = ["guilty_line", "verified_again"]
+__all__ = ["Again", "guilty_line", "verified_again"]
 
 
-class _Again(Scheduler):
+class Again(Scheduler):
     """Repeats the decisions of `events`, then gives the execution up."""
 
     def __init__(self, events: Sequence[Event]) -> None:
@@ -95,4 +95,4 @@ def verified_again(execution: Execution) -> None:
 
 def _made_again(kind: Any, execution: Execution, events: Sequence[Event]) -> Any:
     program = execution.program
-    return kind(program, execution.machine, _Again(events), ExecutionInfo(0, 0, len(program.threads)))
+    return kind(program, execution.machine, Again(events), ExecutionInfo(0, 0, len(program.threads)))

@@ -1,0 +1,191 @@
+"""The memo of one program on one machine: its trees, the coroutines that extend them, and its bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.engine.actor import Actor
+from simaie.engine.memo.host import MemoHost, MemoThread
+from simaie.engine.memo.node import Node
+from simaie.engine.memo.runner import Root, Runner
+from simaie.engine.memo.settled import Unsettled, settled_value
+from simaie.engine.memo.shared import SharedState
+from simaie.guest.cpu import Thread
+from simaie.guest.program import Program
+from simaie.host.pages import PageTable
+from simaie.machine import Machine
+from simaie.op import Cell, Kind, Op
+
+__all__ = ["MOST_NODES", "Memo"]
+
+#: A node takes some 500 bytes, with its operation, instruction and edges about twice that.
+MOST_NODES = 500_000
+#: Live coroutines kept between two executions.
+_MOST_RUNNERS = 64
+#: So many steps are taken before the share of misses says anything, and are counted together afterwards.
+_WINDOW = 20_000
+_MOST_MISSES = 0.3
+
+
+class Memo:
+    """What the vCPUs of `program` do on `machine`, as far as it is known.
+
+    Attributes:
+        nodes: How many nodes there are.
+        misses: How many edges were missing when they were needed.
+        fed: How many steps were repeated to bring a coroutine to a node.
+        given_up: Why the memo cannot be used any more; empty if it can.
+    """
+
+    def __init__(self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES) -> None:
+        machine.limits.require_threads(program)
+        self.program, self.machine, self.shared = program, machine, shared
+        self.facts = machine.facts(program.isa)
+        self.host = MemoHost(word=machine.host_word // 8, endian=machine.endian)
+        self.scheme = machine.make_scheme(self.host, PageTable(self.host, program.pages), self.facts)
+        self.cleans_up = self.scheme.has_thread_exit
+        shared.watch(self.scheme)
+        self.nodes = self.misses = self.fed = 0
+        self.given_up = ""
+        self._most_nodes = most_nodes
+        self._roots: dict[str, Root] = {}
+        self._runners: dict[Runner, None] = {}  # the one that ran last is the last
+        self._cells: dict[Cell, None] = {}
+        self._steps_in_window = self._misses_in_window = self._misses_before = 0
+
+    # -- the trees --------------------------------------------------------------------------------
+
+    def root(
+        self, name: str, identity: int, cpu_class: type[Any], code: Any, *, spawned_at: Node | None, is_device: bool
+    ) -> Root:
+        """Return the vCPU that has this name, was started at that SPAWN if any, and gets this identity.
+
+        The coroutine of a spawned vCPU is made here, as its function is called when the SPAWN is performed.
+        """
+        if spawned_at is None:
+            found = self._roots.get(name)
+            if found is None:
+                found = self._roots[name] = Root(name, identity, cpu_class, code, spawned=False, is_device=is_device)
+            return found
+        if spawned_at.roots is None:
+            spawned_at.roots = {}
+        child = spawned_at.roots.get(identity)
+        if child is None:
+            child = Root(name, identity, cpu_class, code, spawned=True, is_device=False)
+            child.start.runner = self._begin(child)
+            spawned_at.roots[identity] = child
+        return child
+
+    def thread(self, node: Node, name: str) -> Thread:
+        """Return the handle that the SPAWN of `node` returns."""
+        if node.thread is None:
+            node.thread = MemoThread(name, self.host)
+        return node.thread
+
+    def miss(self, actor: Actor, node: Node, key: Any, value: Any) -> Node:
+        """Return the node behind the edge `value` of `node`, which is made now.
+
+        Args:
+            actor: The vCPU; the watchdog finds the running coroutine there.
+            node: Where it stands.
+            key: Of the edge.
+            value: The result that it gets.
+
+        Raises:
+            Differs: The vCPU was fed its history again and did something else.
+            SimaieError: The guest or the scheme raised.
+        """
+        self.misses += 1
+        runner = node.runner
+        try:
+            if runner is None:
+                runner = self._begin(node.root)
+                actor.coroutine = runner.coroutine
+                runner.feed(node)
+                self.fed += node.depth
+            actor.coroutine = runner.coroutine
+            child = runner.advance(value)
+        except BaseException:
+            if runner is not None:
+                self._drop(runner)
+            raise
+        if self.host.unsettled:
+            self.give_up(self.host.unsettled)
+        node.edges[key] = child
+        self.nodes += 1
+        if child.op is None:
+            self._drop(runner)
+        else:
+            self._runners.pop(runner, None)
+            self._runners[runner] = None
+        return child
+
+    def _begin(self, root: Root) -> Runner:
+        runner = Runner(root, self)
+        self._runners[runner] = None
+        return runner
+
+    def _drop(self, runner: Runner) -> None:
+        self._runners.pop(runner, None)
+        runner.close()
+
+    # -- what changes from one execution to the next -------------------------------------------------
+
+    def note(self, op: Op) -> None:
+        """An operation that may be performed: the cells it touches are to be set back."""
+        if op.cell is not None:
+            self._note_cell(op.cell)
+        elif op.kind is Kind.AWAIT and op.value is not None:
+            for part in op.value:
+                self.note(part)
+
+    def _note_cell(self, cell: Cell) -> None:
+        if cell not in self._cells:
+            self._cells[cell] = None
+            if not self.host.is_made(cell):
+                self.give_up(f"the host port did not make the cell {cell.name}")
+            try:
+                settled_value(cell.initial, self.is_constant)
+            except Unsettled as reason:
+                self.give_up(str(reason))
+
+    def reset(self) -> None:
+        """Set every cell back to its initial value: an execution begins."""
+        for cell in self._cells:
+            cell.value = cell.initial
+
+    def trim(self) -> None:
+        """Close the coroutines that have not run for longest; an execution has ended."""
+        for runner in list(self._runners)[: max(0, len(self._runners) - _MOST_RUNNERS)]:
+            self._drop(runner)
+
+    def close(self) -> None:
+        """Close every coroutine; the memo is of no more use."""
+        for runner in list(self._runners):
+            self._drop(runner)
+
+    # -- whether it may go on ------------------------------------------------------------------------
+
+    def is_constant(self, value: Any) -> bool:
+        """Whether an object stays as it is, or its changes are noticed."""
+        return self.host.is_made(value) or self.shared.is_shared(value)
+
+    def give_up(self, reason: str) -> None:
+        """The memo ends with this execution, which is still exact."""
+        self.given_up = self.given_up or reason
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are too many nodes."""
+        return self.nodes >= self._most_nodes
+
+    def count(self, steps: int) -> None:
+        """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""
+        self._steps_in_window += steps
+        if self._steps_in_window >= _WINDOW:
+            misses = self.misses - self._misses_before
+            if misses > _MOST_MISSES * self._steps_in_window:
+                self.give_up(f"{misses} of {self._steps_in_window} steps were new")
+            self._steps_in_window, self._misses_before = 0, self.misses
+
+

@@ -1,0 +1,129 @@
+"""What a vCPU announces after one history of results: the nodes of the memo's trees, and the keys of their edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simaie.block import Block
+from simaie.op import Op
+from simaie.trace import Event, Instruction, ReservationEnd
+
+if TYPE_CHECKING:
+    from simaie.engine.memo.runner import Root, Runner
+    from simaie.engine.memo.story import Story
+    from simaie.guest.cpu import Thread
+
+__all__ = ["Node", "key_of"]
+
+
+class Node:
+    """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
+
+    A root's first node is its start, where the coroutine has not run yet; `op` is then None, as it is at the end.
+
+    Attributes:
+        root: The vCPU.
+        parent: The node before; None for a start.
+        came: The result that led here.
+        op: The announced operation; None at the start and after the vCPU's end.
+        wait: The AWAIT that stands for `op` (a PAUSE) or has to come before it (a look); see `simaie.engine.spin`.
+        instruction: The guest instruction in execution. It stays pending in every history, see `final`.
+        entered: The instruction of the last operation, with its result where it has come to its end.
+        final: The instruction of the parent's operation with its result, if it came to its end on the way here.
+        faults: Kind and message of the faults that ended the guest's code on the way here.
+        observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
+        edges: The next node, by the key of the result.
+        made: The cells and objects made on the way here, by name, in order.
+        runner: A live coroutine that stands here, or None.
+        roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
+        event: The event of the step that led here, its instruction pending; made when first needed.
+        story: The finished history up to here; made when first needed.
+    """
+
+    __slots__ = (
+        "blocks",
+        "came",
+        "depth",
+        "edges",
+        "entered",
+        "event",
+        "faults",
+        "final",
+        "instruction",
+        "made",
+        "observations",
+        "op",
+        "parent",
+        "reservation_ends",
+        "root",
+        "roots",
+        "runner",
+        "silent",
+        "story",
+        "thread",
+        "wait",
+    )
+
+    def __init__(self, root: Root, parent: Node | None = None, came: Any = None) -> None:
+        self.root = root
+        self.parent = parent
+        self.came = came
+        self.op: Op | None = None
+        self.wait: Op | None = None
+        self.instruction: Instruction | None = None
+        self.entered: Instruction | None = None
+        self.final: Instruction | None = None
+        self.faults: tuple[tuple[str, str], ...] = ()
+        self.edges: dict[Any, Node] = {}
+        self.made: dict[str, list[Any]] | None = None
+        self.runner: Runner | None = None
+        self.roots: dict[int, Root] | None = None
+        self.thread: Thread | None = None
+        self.event: Event | None = None
+        self.story: Story | None = None
+        self.observations: dict[str, int]
+        self.blocks: tuple[Block, ...]
+        self.reservation_ends: tuple[ReservationEnd, ...]
+        self.silent: tuple[Instruction, ...]
+        if parent is None:
+            self.depth = 0
+            self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
+        else:
+            self.depth = parent.depth + 1
+            self.observations, self.blocks = parent.observations, parent.blocks
+            self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
+
+    def __repr__(self) -> str:
+        return f"<node {self.depth} of vCPU {self.root.name}: {self.op}>"
+
+    @property
+    def path(self) -> list[Node]:
+        """The nodes from the start up to this one."""
+        found: list[Node] = []
+        node: Node | None = self
+        while node is not None:
+            found.append(node)
+            node = node.parent
+        found.reverse()
+        return found
+
+
+def key_of(value: Any) -> Any:
+    """Return the key of the edge that the result `value` takes.
+
+    Two results have the same key only if no code can tell them apart: 1 and True differ, and so do equal objects of a
+    class that may be compared by identity. The key of an object holds as long as the object lives, as it does in
+    `Node.came`.
+    """
+    kind = type(value)
+    if kind is int or value is None:
+        return value
+    if kind is bool or kind is str or kind is bytes:
+        return kind, value
+    if kind is tuple:
+        return kind, tuple([key_of(part) for part in value])
+    if isinstance(value, msgspec.Struct) and kind.__struct_config__.frozen and kind.__struct_config__.eq:
+        return kind, tuple([key_of(getattr(value, name)) for name in value.__struct_fields__])
+    return kind, id(value)
