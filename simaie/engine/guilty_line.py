@@ -26,11 +26,13 @@ class Again(Scheduler):
         self._events = events
 
     def choose(self, offer: Offer) -> Candidate | None:
+        """Return the candidate that went on at this step; None beyond the last event."""
         step = offer.step
         name = self._events[step].actor if step < len(self._events) else ""
         return next((candidate for candidate in offer.candidates if candidate.name == name), None)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
+        """Return the value that the choice had."""
         step = offer.step
         value = self._events[step].value if step < len(self._events) else 0
         return value if type(value) is int and value < arity else 0

@@ -21,12 +21,12 @@ from simaie.arguments import (
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
-from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
+from simaie.exploration.engines import Engines
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
@@ -170,6 +170,7 @@ class Exploration:
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
+        self._engines = Engines(program, machine, seed=seed, memo=driver == "inline" and not check_determinism)
         self._consistency = Consistency(program, machine, seed=seed)
         self._execution_now: Execution | None = None
         self._probing = self._repeating = self._failed = False
@@ -227,6 +228,7 @@ class Exploration:
         error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
 
     def _end(self) -> None:
+        self._engines.close()
         self._ended = time.perf_counter()
         if self._progress is not None:
             self._progress(self)
@@ -235,7 +237,7 @@ class Exploration:
         """Run what is to be run until there is something to tell; returns whether there is."""
         for execution, take in work:
             watchdog.watch(execution)
-            take(run_inline(execution))
+            take(self._engines.run(execution, self._index))
             if self._untold:
                 return True
         return False
@@ -299,7 +301,7 @@ class Exploration:
         self._take(first)
 
     def _execution(self, scheduler: Scheduler) -> Execution:
-        made = make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
+        made = self._engines.make(scheduler, self._index)
         self._execution_now = made
         return made
 
@@ -318,6 +320,9 @@ class Exploration:
         self.statistics.add(trace)
         findings = self._checkers_runner.judge(trace)
         if findings:
+            if len(self.failures) < MAX_KEPT and self._execution_now is not None:
+                trace = self._engines.confirmed(self._execution_now, trace)
+                findings = self._checkers_runner.findings_in(trace)
             self._keep(
                 Failure(
                     self.program, self.machine, self._spec, self.seed, self._index,

@@ -42,7 +42,7 @@ class CheckerRunner:
             self._prerequisites.observe(trace)
         if self._order_sensitive and not self._order_judged_by:
             self._note_unseen_orders(trace)
-        findings = judge(trace, self._checkers)
+        findings = self.findings_in(trace)
         if not findings:
             return ()
         verdict = verdict_of(findings)
@@ -52,6 +52,10 @@ class CheckerRunner:
             return ()
         self.failing += verdict is Verdict.VIOLATED
         return findings
+
+    def findings_in(self, trace: Trace) -> tuple[Finding, ...]:
+        """Return what the checkers find in `trace`, which is not counted."""
+        return judge(trace, self._checkers)
 
     def _note_unseen_orders(self, trace: Trace) -> None:
         """Note which checker judged what the scheduler takes for the same, if one did."""

@@ -104,9 +104,9 @@ class Host:
     def made(self, make: Callable[[], T]) -> T:
         """Return ``make()``: an object that a vCPU makes and may publish in a cell.
 
-        An engine that runs the same part of a vCPU several times (see `simaie.engine.memo`) returns the same object each
-        time, so that it keeps its identity. A scheme that publishes objects of its own without this method runs on the
-        reference engine only.
+        The engine may run the same part of a vCPU several times (see `simaie.engine.memo`). This method then returns
+        the same object each time, which so keeps its identity. A scheme that publishes objects of its own without it
+        runs on the reference engine only.
 
         Args:
             make: Creates the object; it makes no access.

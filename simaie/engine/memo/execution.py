@@ -135,13 +135,13 @@ class MemoExecution(Execution):
 
     # -- what depends on the coroutine, and is known ---------------------------------------------------
 
-    def _looks_again(self, actor: Any, op: Op, events: list[Event]) -> bool:  # type: ignore[override]  # a method here
+    def _looks_again(self, actor: Any, op: Op, events: list[Event]) -> bool:
         wait = actor.node.wait
         if wait is not None:
             actor.held, actor.op = op, wait
         return wait is not None
 
-    def _await_change(self, actor: Any, pause: Op, events: list[Event]) -> Op:  # type: ignore[override]  # as above
+    def _await_change(self, actor: Any, pause: Op, events: list[Event]) -> Op:
         return actor.node.wait or pause
 
     def _end_wait(self, actor: Actor) -> None:

@@ -37,7 +37,9 @@ class Memo:
         given_up: Why the memo cannot be used any more; empty if it can.
     """
 
-    def __init__(self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES) -> None:
+    def __init__(
+        self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES
+    ) -> None:
         machine.limits.require_threads(program)
         self.program, self.machine, self.shared = program, machine, shared
         self.facts = machine.facts(program.isa)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ class Runner(Actor):
         coroutine: What runs: the guest's code, then what every thread does at its end.
     """
 
-    __slots__ = ("_faults", "_memo", "_root", "_own", "node")
+    __slots__ = ("_faults", "_memo", "_own", "_root", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
         cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
