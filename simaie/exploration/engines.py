@@ -172,6 +172,4 @@ class Engines:
 
     def _nondeterminism(self, deviation: Deviation) -> NondeterminismError:
         self.close()
-        return went_differently(
-            self._program.name, deviation.vcpu, deviation.step, deviation.expected, deviation.got
-        )
+        return went_differently(self._program.name, deviation.vcpu, deviation.step, deviation.expected, deviation.got)

@@ -218,6 +218,7 @@ def test_a_cell_that_begins_with_a_list_ends_the_memo():
 
 async def starts_by_a_variable(cpu: Any) -> None:
     for turn in range(2):
+
         async def child(other: Any) -> None:
             await other.store(Y, turn)  # noqa: B023 - it sees what the parent has made of it
 
@@ -357,9 +358,7 @@ def test_one_in_so_many_executions_runs_on_both_engines(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("scheduler", ["random-walk", "pct", "surw", "portfolio", "dfs", "dpor"])
 @pytest.mark.parametrize("scheme", ["native", "aie-rfc", "none"])
-def test_a_report_says_the_same_with_and_without_the_memo(
-    scheduler: str, scheme: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_report_says_the_same_with_and_without_the_memo(scheduler: str, scheme: str, monkeypatch: pytest.MonkeyPatch):
     made = program(locked_add, locked_add, add)
     options: dict[str, Any] = {"scheduler": scheduler, "executions": 50}
     machine = Machine(scheme, address_bits=12)
@@ -430,9 +429,7 @@ def test_failures_are_the_reference_engines(monkeypatch: pytest.MonkeyPatch):
     """What is kept of a failing execution was run again."""
     runs: list[Any] = []
     again = simaie.exploration.engines.reference
-    monkeypatch.setattr(
-        "simaie.exploration.engines.reference", lambda *args: runs.append(args) or again(*args)
-    )
+    monkeypatch.setattr("simaie.exploration.engines.reference", lambda *args: runs.append(args) or again(*args))
     made = program(add, add, final=lambda final: final.read(X) == 2)
     report = explore(made, executions=300, scheduler="random-walk", failures=None)
     assert len(runs) > 50

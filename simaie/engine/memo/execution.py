@@ -77,9 +77,7 @@ class _MemoActors(ActorTable):
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
         identity = self._next_identity()
         is_device = self._spawned_at is None and cpu_class is not self._cpu_class
-        root = self._memo.root(
-            name, identity, cpu_class, code, spawned_at=self._spawned_at, is_device=is_device
-        )
+        root = self._memo.root(name, identity, cpu_class, code, spawned_at=self._spawned_at, is_device=is_device)
         return self._enter(MemoActor(name, rank, identity, root.start))
 
     def spawn(self, parent: Actor, thread: Thread, code: GuestFunction) -> None:

@@ -189,5 +189,3 @@ class Memo:
             if misses > _MOST_MISSES * self._steps_in_window:
                 self.give_up(f"{misses} of {self._steps_in_window} steps were new")
             self._steps_in_window, self._misses_before = 0, self.misses
-
-
