@@ -293,7 +293,8 @@ def test_a_change_that_only_one_unverified_execution_makes_is_found_at_its_end(m
 
     error = refused(After, loads, loads, loads, loads, scheduler="dfs")
     assert (error.attribute, error.where) == ("seen", marked("after"))
-    monkeypatch.setenv(MEMO_SWITCH, "0")  # a memo makes one scheme for many executions, so `number` counts no executions
+    # A memo makes one scheme for many executions, so that `number` is not the number of an execution.
+    monkeypatch.setenv(MEMO_SWITCH, "0")
     After.made = itertools.count()
     error = refused(After, loads, loads, loads, loads, scheduler="dfs")
     assert (error.attribute, error.where) == ("seen", marked("after"))
