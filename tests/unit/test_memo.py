@@ -434,3 +434,60 @@ def test_failures_are_the_reference_engines(monkeypatch: pytest.MonkeyPatch):
     report = explore(made, executions=300, scheduler="random-walk", failures=None)
     assert len(runs) > 50
     assert report.failures[-1].index > 16
+
+
+_count = 0
+
+
+class _Holder:
+    count = 0
+
+
+async def assigns_a_global(cpu: Any) -> None:
+    global _count
+    _count += await cpu.load(X) + 1
+
+
+async def assigns_an_attribute(cpu: Any) -> None:
+    _Holder.count += await cpu.load(X) + 1
+
+
+def _variable() -> Any:
+    count = 0
+
+    async def assigns_a_variable(cpu: Any) -> None:
+        nonlocal count
+        count += await cpu.load(X) + 1
+
+    return assigns_a_variable
+
+
+def _appending() -> Any:
+    seen: list[int] = []
+
+    async def appends(cpu: Any) -> None:
+        seen.append(await cpu.load(X))
+
+    return appends
+
+
+async def computes_a_name(cpu: Any) -> None:
+    setattr(_Holder, "co" + "unt", _Holder.count + await cpu.load(X) + 1)
+
+
+@pytest.mark.parametrize("guest", [assigns_a_global, assigns_an_attribute, _variable(), _appending(), computes_a_name])
+def test_every_way_to_change_what_guests_share_is_seen(guest: Any):
+    made = program(guest, add)
+    shared = SharedState(made)
+    assert not shared.changed()
+    found = Memo(made, Machine(), shared)
+    run_memo(MemoExecution(found, RandomWalk(), info(made, 0)))
+    found.close()
+    assert shared.changed()
+    assert found.given_up
+
+
+def test_guests_that_assign_only_their_own_variables_are_not_read_again(monkeypatch: pytest.MonkeyPatch):
+    shared = SharedState(program(add, waits_in_a_loop))
+    monkeypatch.setattr(SharedState, "_read", lambda self: pytest.fail("it cannot have changed"))
+    assert not shared.changed()

@@ -25,7 +25,7 @@ from simaie.guest.cpu import Thread
 from simaie.op import Cell, Function, Kind, Op
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Unsettled", "settled_op", "settled_value"]
+__all__ = ["Unsettled", "rebinds", "settled_op", "settled_value"]
 
 #: Whether an object is known to stay as it is.
 Constant = Callable[[Any], bool]
@@ -183,7 +183,7 @@ def _require_settled_function(code: FunctionType, constant: Constant, coroutine:
     for part in (*(code.__defaults__ or ()), *(code.__kwdefaults__ or {}).values()):
         settled_value(part, constant)
     cells = code.__closure__ or ()
-    if cells and (not depth or _rebinds(code.__code__)):
+    if cells and (not depth or rebinds(code.__code__)):
         raise Unsettled(f"the thread {code.__qualname__} assigns variables of the function around it")
     for cell in cells:
         if constant(cell):
@@ -207,9 +207,9 @@ def _is_variable_of(coroutine: Any, cell: CellType) -> bool:
 
 
 @cache
-def _rebinds(code: CodeType) -> bool:
+def rebinds(code: CodeType) -> bool:
     """Whether a function assigns a variable that is not its own."""
     for instruction in dis.get_instructions(code):
         if instruction.opname in _REBINDS and instruction.argval in code.co_freevars:
             return True
-    return any(_rebinds(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return any(rebinds(constant) for constant in code.co_consts if isinstance(constant, CodeType))

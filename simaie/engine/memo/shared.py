@@ -6,10 +6,16 @@ that is not simaie's own (`simaie.engine.guard`). Clocks, random numbers and fil
 
 from __future__ import annotations
 
+import dis
+from functools import cache
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from simaie.engine.attributes import is_own
+from simaie.engine.code_facts import code_facts
+from simaie.engine.code_facts import is_own as is_own_file
 from simaie.engine.guard import attributes_of, changed_attribute
+from simaie.engine.memo.settled import rebinds
 from simaie.engine.readable import Unreadable
 from simaie.engine.reading import Reader
 from simaie.guest.code import Code
@@ -27,6 +33,7 @@ class SharedState:
         self._scheme: Scheme | None = None
         self._attributes: dict[str, Any] = {}
         self._reader = self._read()
+        self._cannot_change = self._reader is not None and all(map(_cannot_change, self._reader.objects))
 
     def watch(self, scheme: Scheme) -> None:
         """From now on the attributes of `scheme` must stay as they are, too."""
@@ -49,7 +56,7 @@ class SharedState:
 
     def changed(self) -> str:
         """What has changed, or cannot be read; empty if nothing."""
-        if self._functions:
+        if self._functions and not self._cannot_change:
             now = self._read() if self._reader is not None else None
             if now is None or self._reader is None:
                 return "the guests may share Python objects that cannot be read"
@@ -60,3 +67,25 @@ class SharedState:
             if changed_attribute(self._scheme, self._attributes, now_held) is not None:
                 return "the scheme changes its attributes"
         return ""
+
+
+_ASSIGN = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"})
+
+
+def _cannot_change(reached: Any) -> bool:
+    """Whether an object that guests reach can be changed by none of them: so it is with variables of functions that
+    assign none but their own."""
+    if isinstance(reached, FunctionType):
+        return is_own_file(reached.__code__.co_filename) or not _assigns(reached.__code__)
+    return isinstance(reached, CellType | ModuleType)
+
+
+@cache
+def _assigns(code: CodeType) -> bool:
+    """Whether a function assigns something that is not its own, or may do so in a way that its code does not show."""
+    facts = code_facts(code)
+    if facts.computes or facts.hidden or rebinds(code):
+        return True
+    if any(instruction.opname in _ASSIGN for instruction in dis.get_instructions(code)):
+        return True
+    return any(_assigns(constant) for constant in code.co_consts if isinstance(constant, CodeType))
