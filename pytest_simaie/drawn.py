@@ -1,8 +1,8 @@
 """Failures of drawn programs as exceptions, one class for each strength.
 
-Hypothesis takes exceptions of one class, raised in one place, for the same bug, and ends with the least example of each
-bug. With one class for all failures, the least example would be of the weakest kind: of a program that stores another
-value and then the first one again, a store of the first one would be left.
+Hypothesis takes exceptions of one class that are raised in one place for the same bug, and ends with the least example
+of each bug. With one class for all failures the least example would be of the weakest kind: a program that stores
+another value and then the first one again would shrink to a store of the first one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["DrawnFailure", "drawn_failure", "drawn_failures"]
 
 
 class DrawnFailure(AssertionError):
-    """A drawn program failed. It is an `Exception`, which Hypothesis takes out of groups too."""
+    """The failure of a drawn program: an `Exception`, so that Hypothesis takes it out of exception groups too."""
 
     def __init__(self, report: Report, strength: Strength) -> None:
         super().__init__(clean_lines(_summary(report)))
@@ -37,7 +37,7 @@ def _class_of(strength: Strength) -> type[DrawnFailure]:
 
 
 def drawn_failures(error: BaseException) -> Iterator[DrawnFailure]:
-    """Yield those that `error` is, or has in it if it is a group."""
+    """Yield the failures that `error` is, or contains if it is a group."""
     if isinstance(error, DrawnFailure):
         yield error
     elif isinstance(error, BaseExceptionGroup):

@@ -1,7 +1,7 @@
-"""The test's function, wrapped so that the program that it returns or takes is explored.
+"""A wrapper of the test's function that explores the program that the function returns or takes.
 
-For Hypothesis' `given` the function inside is what is wrapped, so that each example is explored; a coroutine function
-stays one, for pytest-trio. What a file holds of a test whose programs are drawn is run without drawing any.
+Of a test with Hypothesis' `given` the inner function is wrapped, so that each example is explored. A coroutine function
+stays one, for pytest-trio. A saved failure of a test whose programs are drawn is run without drawing any.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ __all__ = ["exploring", "wrapped"]
 
 @contextmanager
 def exploring(item: pytest.Function) -> Iterator[None]:
-    """While this lasts, the item may explore: what that found is reported, and not the group that trio makes of it."""
+    """Let the item explore; raise what its exploration found instead of the group that trio makes of it."""
     failed: BaseException | None = None
     try:
         yield
     except BaseException as error:
         explore = Explore.used_by(item)
-        failed = _interrupt_in(error) or (error if explore is None else explore.told or error)
+        failed = _interrupt_in(error) or (error if explore is None else explore.failed_with or error)
     if failed is not None:
         raise failed
-    if (explore := Explore.used_by(item)) is not None:  # else the fixture `explore` is somebody else's
+    if (explore := Explore.used_by(item)) is not None:  # else the fixture `explore` is another plug-in's
         explore.require_replayed()
         explore.warn()
+        explore.record()
 
 
 def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
-    """The interrupt that `error` is, or has in it if it is a group: it ends the session, whatever else went wrong."""
+    """Return the interrupt that `error` is or contains, which ends the session, whatever else went wrong."""
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(_interrupt_in, error.exceptions)), None)
     return error if isinstance(error, KeyboardInterrupt) else None
@@ -45,7 +46,7 @@ def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
 
 @contextmanager
 def wrapped(item: pytest.Function) -> Iterator[None]:
-    """While this lasts, calling the item explores its programs."""
+    """Make a call of the item explore its programs."""
     explore = Explore.of(item)
     given = getattr(item.obj, "hypothesis", None)
     with _each_drawn(item, given, explore) if given is not None else _replaced(item, "obj", explore):
@@ -65,7 +66,7 @@ def _each_drawn(item: pytest.Function, given: Any, explore: Explore) -> Iterator
         with _replaced(given, "inner_test", explore):
             yield
     except Exception as error:
-        explore.tell_drawn(error)
+        explore.report_drawn(error)
         raise
 
 
@@ -80,7 +81,7 @@ def _replaced(owner: Any, name: str, explore: Explore) -> Iterator[None]:
 
 
 def _nothing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A test that does nothing, of the same kind as `function`."""
+    """Return a test that does nothing, of the same kind as `function`."""
 
     async def nothing_async(*args: Any, **kwargs: Any) -> None: ...
 

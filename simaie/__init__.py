@@ -2,49 +2,54 @@
 
     report = simaie.explore(program, simaie.Machine(scheme="aie-rfc"), seed=7)
 
-`Program` is guest code, `Machine` the emulator and its host, a scheduler chooses the interleaving; the three are
-independent of each other. See the README for a first walk.
+A `Program` is guest code, a `Machine` is the emulator and its host, and a scheduler chooses the interleaving. The three
+are independent of each other. The README is the place to start.
 
-Schemes, schedulers, host memories and checkers of one's own are written against the names here too: `Scheme` with
-`Host`, `VCpu` and the cells, `Scheduler` with `Offer` and `Candidate`, `HostMemory` with `Op` and `Kind`, `Checker`
-with `Trace` and `Finding`. The vCPU of each instruction set is here to annotate guest code with. trio is loaded only by
-what needs it.
+The names here also suffice to write plug-ins: schemes (`Scheme` with `Host`, `VCpu` and the cells), schedulers
+(`Scheduler` with `Offer` and `Candidate`), host memories (`HostMemory` with `Op` and `Kind`) and checkers (`Checker`
+with `Trace` and `Finding`). The vCPU classes of the instruction sets serve as annotations in guest code. A name is
+imported when it is first used, so that `import simaie` costs next to nothing.
 """
 
-from simaie.barrier import Barrier
-from simaie.decision import Choice, Schedule, Switch
-from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
-from simaie.exploration.compare import Comparison, compare
-from simaie.exploration.explorer import explore
-from simaie.exploration.interactive import interactive
-from simaie.exploration.report import Report
-from simaie.finding import Finding, Verdict
-from simaie.guest.code import Ins, ins
-from simaie.guest.cpu import Cpu, Thread
-from simaie.guest.device import Device
-from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
-from simaie.guest.program import FinalState, Program
-from simaie.host.host import Host, Mutex, SharedCell
-from simaie.host.pages import Page, PageTable
-from simaie.machine import Limits, Machine
-from simaie.op import Cell, Function, Kind, Op, Order
-from simaie.protocols import (
-    Candidate,
-    Checker,
-    ExecutionInfo,
-    HostMemory,
-    MachineFacts,
-    Offer,
-    Promise,
-    Scheduler,
-    VCpu,
-)
-from simaie.replaying.failure import Failure
-from simaie.replaying.player import replay
-from simaie.schemes.scheme import Scheme
-from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
+from typing import TYPE_CHECKING
 
-#: A literal, so that a build reads it without importing anything.
+from simaie.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from simaie.barrier import Barrier
+    from simaie.decision import Choice, Schedule, Switch
+    from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
+    from simaie.exploration.compare import Comparison, compare
+    from simaie.exploration.explorer import explore
+    from simaie.exploration.interactive import interactive
+    from simaie.exploration.report import Report
+    from simaie.finding import Finding, Verdict
+    from simaie.guest.code import Ins, ins
+    from simaie.guest.cpu import Cpu, Thread
+    from simaie.guest.device import Device
+    from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
+    from simaie.guest.program import FinalState, Program
+    from simaie.host.host import Host, Mutex, SharedCell
+    from simaie.host.pages import Page, PageTable
+    from simaie.machine import Limits, Machine
+    from simaie.op import Cell, Function, Kind, Op, Order
+    from simaie.protocols import (
+        Candidate,
+        Checker,
+        ExecutionInfo,
+        HostMemory,
+        MachineFacts,
+        Offer,
+        Promise,
+        Scheduler,
+        VCpu,
+    )
+    from simaie.replaying.failure import Failure
+    from simaie.replaying.player import replay
+    from simaie.schemes.scheme import Scheme
+    from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
+
+#: A literal, so that a build can read it without importing anything.
 __version__ = "0.1.0"
 
 __all__ = [
@@ -107,3 +112,39 @@ __all__ = [
     "interactive",
     "replay",
 ]
+
+_MODULES = {
+    "simaie.barrier": ("Barrier",),
+    "simaie.decision": ("Choice", "Schedule", "Switch"),
+    "simaie.errors": ("GuestFault", "Interrupted", "SimaieError", "UsageError"),
+    "simaie.exploration.compare": ("Comparison", "compare"),
+    "simaie.exploration.explorer": ("explore",),
+    "simaie.exploration.interactive": ("interactive",),
+    "simaie.exploration.report": ("Report",),
+    "simaie.finding": ("Finding", "Verdict"),
+    "simaie.guest.code": ("Ins", "ins"),
+    "simaie.guest.cpu": ("Cpu", "Thread"),
+    "simaie.guest.device": ("Device",),
+    "simaie.guest.isa": ("AArch64Cpu", "ArmCpu", "MipsCpu", "PpcCpu", "RiscvCpu", "X86Cpu"),
+    "simaie.guest.program": ("FinalState", "Program"),
+    "simaie.host.host": ("Host", "Mutex", "SharedCell"),
+    "simaie.host.pages": ("Page", "PageTable"),
+    "simaie.machine": ("Limits", "Machine"),
+    "simaie.op": ("Cell", "Function", "Kind", "Op", "Order"),
+    "simaie.protocols": (
+        "Candidate",
+        "Checker",
+        "ExecutionInfo",
+        "HostMemory",
+        "MachineFacts",
+        "Offer",
+        "Promise",
+        "Scheduler",
+        "VCpu",
+    ),
+    "simaie.replaying.failure": ("Failure",),
+    "simaie.replaying.player": ("replay",),
+    "simaie.schemes.scheme": ("Scheme",),
+    "simaie.trace": ("AccessKind", "Event", "Instruction", "Outcome", "Trace"),
+}
+__getattr__, __dir__ = lazy_names(__name__, {name: module for module, names in _MODULES.items() for name in names})

@@ -1,4 +1,4 @@
-"""``python -m simaie`` is ``simaie``."""
+"""The command line as a module: ``python -m simaie`` is the command ``simaie``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What the arguments of simaie's functions must be: each check raises a UsageError that names argument and value.
+"""Checks of arguments: each raises a UsageError that names the argument and shows its value.
 
-The checks are for what is called once per program, machine or exploration. What guest code hands to its instructions
-is checked where it is found to be wrong, see `simaie.engine.misuse`.
+They are for functions that are called once per program, machine or exploration. The operands of guest instructions are
+checked only when they turn out to be wrong; see `simaie.engine.misuse`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: No guest address has more bits than 64.
+#: The first integer that is too large for a guest address, which has 64 bits at most.
 ADDRESS_LIMIT = 1 << 64
 
 
@@ -45,11 +45,7 @@ def is_integer(value: object) -> bool:
 
 
 def require_instance(what: str, value: object, kind: type[T], advice: str) -> T:
-    """Return `value` if it is a `kind`. advice: what it must be, as the message says it.
-
-    Raises:
-        UsageError: it is something else.
-    """
+    """Return `value` if it is a `kind`; else raise UsageError. advice: what it must be, for the message."""
     if not isinstance(value, kind):
         raise UsageError(f"{what} must be {advice}, not {shown(value)}")
     return value
@@ -70,7 +66,7 @@ def require_address(what: str, value: Any) -> int:
 
 
 def require_bool(**flags: object) -> None:
-    """Raise UsageError for the first that is neither True nor False."""
+    """Raise UsageError for the first flag that is neither True nor False."""
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise UsageError(f"{name} must be True or False, not {shown(value)}")
@@ -90,7 +86,10 @@ def require_callable(what: str, value: object) -> None:
 def require_sequence(what: str, value: Any, of: str) -> Sequence[Any]:
     """Return `value` if it is a list, a tuple or another sequence, but no text; else raise UsageError.
 
-    of: what its items are, for the message.
+    Args:
+        what: The name of the argument, for the message.
+        value: Its value.
+        of: What its items must be, for the message.
     """
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
         raise UsageError(f"{what} must be a list of {of}, not {shown(value)}{_in_a_list(value)}")
@@ -98,7 +97,7 @@ def require_sequence(what: str, value: Any, of: str) -> Sequence[Any]:
 
 
 def require_iterable(what: str, value: Any, of: str) -> Iterable[Any]:
-    """As `require_sequence`, for anything that can be iterated over and has an order of its own."""
+    """Return `value` if it is an iterable with a fixed order, but no text or mapping; else raise UsageError."""
     unordered = isinstance(value, Collection) and not isinstance(value, Sequence | Mapping)
     if isinstance(value, str | bytes | bytearray | Mapping) or unordered or not isinstance(value, Iterable):
         raise UsageError(f"{what} must be a list of {of}, not {shown(value)}{_in_a_list(value)}")
@@ -113,7 +112,7 @@ def require_mapping(what: str, value: Any, like: str) -> Mapping[Any, Any]:
 
 
 def require_path(what: str, value: Any) -> str:
-    """Return the path that `value` is, as a text; UsageError if it is none."""
+    """Return the path `value` as text; UsageError if it is no path."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
         raise UsageError(f"{what} must be a path, not {shown(value)}")
     return os.fspath(value)
@@ -129,14 +128,14 @@ def require_positive(**limits: int | float | None) -> None:
 
 
 def require_count(**counts: object) -> None:
-    """Raise UsageError for the first that is not a positive integer; None means "not given"."""
+    """Raise UsageError for the first count that is not a positive integer; None means "not given"."""
     for name, value in counts.items():
         if value is not None:
             require_at_least_one(name, value)
 
 
 def require_at_least_one(what: str, value: Any) -> None:
-    """Raise UsageError unless `value` is a positive integer; None is none."""
+    """Raise UsageError unless `value` is a positive integer; None is not accepted."""
     if type(value) is not int or value < 1:
         raise UsageError(f"{what} must be a positive integer, not {shown(value)}")
 
@@ -144,7 +143,7 @@ def require_at_least_one(what: str, value: Any) -> None:
 def require_at_most(most: int, **counts: int | None) -> None:
     """Raise UsageError for the first count that is larger than `most`; None means "not given".
 
-    What is made for each of them would not fit into memory, or never be done.
+    Larger counts would exhaust memory or time.
     """
     for name, value in counts.items():
         if value is not None and value > most:
@@ -162,12 +161,12 @@ def _in_a_list(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return `value` as a message shows it: cut after 80 characters, and of a huge integer its size only."""
+    """Return `value` as messages show it: cut after 80 characters; of a huge integer only its size."""
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return f"a number of {value.bit_length()} bits"
     try:
         text = repr(value)
-    except Exception:  # a repr of the user's
+    except Exception:  # the user's `__repr__` raised
         text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 

@@ -1,8 +1,9 @@
-"""Which orders of memory accesses there are, as a set of four: what a fence asks for and what a host keeps by itself.
+"""The four orders of memory accesses, which a fence asks for and a host keeps by itself.
 
-An order is named by what comes first and what comes after it in the program: ``ld-st`` keeps an earlier load before a
-later store. The strong guests and hosts keep all but ``st-ld`` (x86, SPARC TSO); PSO also gives up ``st-st``; the weak
-ones (Arm, RISC-V, POWER, MIPS) keep none by themselves. In text a set is its names joined by ``+``, or ``full``.
+The name of an order says which access comes first in the program and which comes later: ``ld-st`` keeps an earlier load
+before a later store. Strong guests and hosts (x86, SPARC TSO) keep all orders except ``st-ld``; PSO does not keep
+``st-st`` either; weak ones (Arm, RISC-V, POWER, MIPS) keep no order by themselves. As text, a set is the names joined
+by ``+``, or ``full``, or ``none``.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ _ORDERS = {"ld-ld": Barrier.LD_LD, "ld-st": Barrier.LD_ST, "st-ld": Barrier.ST_L
 
 @functools.cache
 def parse_barrier(text: str) -> Barrier:
-    """The set that `text` names; UsageError if it names none."""
+    """Return the set of orders that `text` names; UsageError if it names no set."""
     if text in ("full", "none"):
         return Barrier.FULL if text == "full" else Barrier.NONE
     found = Barrier.NONE
     for name in text.split("+"):
         if name not in _ORDERS:
-            raise UsageError(f"a barrier is 'full', 'none', or of {', '.join(_ORDERS)} joined by '+', not {text!r}")
+            raise UsageError(
+                f"a barrier must be 'full', 'none', or some of {', '.join(_ORDERS)} joined by '+', not {text!r}"
+            )
         found |= _ORDERS[name]
     return found

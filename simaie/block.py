@@ -1,7 +1,7 @@
-"""What a guest says of its own code: this stretch shall be atomic, or is one call of an object.
+"""Blocks: ranges of a vCPU's instructions that the guest declares as atomic, or as one call of an object.
 
-A block is a range of guest instructions of one vCPU and no operation: recording it is no scheduling point. An event
-belongs to it by the number of its instruction, also one that takes effect late (the drain of a buffered store).
+To record a block is no operation and no scheduling point. An event belongs to a block by the number of its instruction,
+even if it takes effect after the block, as the drain of a buffered store does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Block", "Call"]
 
 
 class Block(msgspec.Struct, eq=False):
-    """Instructions `first` up to and without `after` of a vCPU; `after` is None if the block never ended."""
+    """The instructions of a vCPU from `first` to the one before `after`, which is None if the block never ended."""
 
     vcpu: str
     name: str
@@ -27,11 +27,14 @@ class Block(msgspec.Struct, eq=False):
 
 
 class Call(Block, eq=False):
-    """A block that is one call of an object, with its arguments and what it returned.
+    """A block that is one call of an object.
 
-    completed: whether it returned; otherwise it may or may not have taken effect. ordered: whether its first and last
-    operations mark its two ends, so that two executions in which a call ends before another begins, or does not, differ
-    in the order of operations that conflict.
+    Attributes:
+        args: The arguments.
+        result: What it returned.
+        completed: Whether it returned; a call that did not may or may not have taken effect.
+        ordered: Whether operations mark its two ends. The order of a call's end and another call's begin is then an
+            order of conflicting operations, which every exhaustive search explores.
     """
 
     args: tuple[Any, ...] = ()

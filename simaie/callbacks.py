@@ -1,7 +1,7 @@
-"""Functions of the user's own that decide something: what they must be, and what they must return.
+"""Checks of the user's functions that decide something, and of what they return.
 
-In Python everything is true or false, a coroutine that never ran and an empty list too. A decision that an execution is
-judged by is a bool and nothing else, so that a slip in the function is an error and not an answer.
+In Python every value is true or false, even a coroutine that never ran and an empty list. A function that judges an
+execution must return a bool, so that a mistake in it is an error and not an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["decision", "is_async", "makes_coroutine", "require_plain", "where_de
 
 
 def where_defined(function: Any) -> str:
-    """Return ``FILE:LINE`` of a function, method, partial or object with a ``__call__``; empty if it is not known."""
+    """Return ``FILE:LINE`` of a function, method, partial or object with ``__call__``; empty if it is not known."""
     while isinstance(function, functools.partial):
         function = function.func
     found = inspect.unwrap(function)
@@ -28,7 +28,7 @@ def where_defined(function: Any) -> str:
 def require_plain(what: str, function: Any) -> None:
     """Raise UsageError unless `function` can be called and runs when it is called.
 
-    An ``async def`` and a generator function only make an object, which is always true.
+    A call of an ``async def`` or of a generator function only makes an object, which is always true.
     """
     if not callable(function):
         raise UsageError(f"{what} must be a function, not {function!r}")
@@ -58,12 +58,12 @@ def is_async(function: Any) -> bool:
 
 
 def makes_coroutine(function: Any) -> bool:
-    """Whether `function` is an ``async def`` or a generator function by its own code: a quick `require_plain`."""
+    """Whether `function` itself is an ``async def`` or a generator function; quicker than `require_plain`."""
     return bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _SUSPENDS)
 
 
 def decision(what: str, function: Any, result: Any) -> bool:
-    """Return `result`, what `function` returned, if it is a bool; else raise UsageError."""
+    """Return `result`, which `function` returned, if it is a bool; else raise UsageError."""
     if result is True or result is False:
         return result
     if inspect.iscoroutine(result):

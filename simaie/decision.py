@@ -1,8 +1,8 @@
-"""What was chosen: a schedule as a sparse list of deviations from a default that needs no list.
+"""Schedules: the decisions of an execution, as a sparse list of deviations from a default.
 
-The default continues the actor that ran the last step, else takes the first candidate in structural order, and
-resolves every choice as 0. A schedule names only where an execution differs from that, which
-keeps it short, lets it be cut down piece by piece, and survives small changes of the program.
+By default the vCPU that took the last step goes on if it can, or else the first candidate in structural order, and
+every choice is 0. A schedule lists only the steps at which an execution deviates from that. It is therefore short, can
+be cut down entry by entry, and often still applies after a small change of the program.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ __all__ = ["Choice", "Schedule", "Switch"]
 
 
 class Switch(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """At `step` (an index into the trace) `actor` takes the step, against the default."""
+    """A decision against the default: `actor` takes step number `step` of the trace."""
 
     step: int
     actor: str
 
 
 class Choice(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """At `step` (an index into the trace) a local choice is resolved as `value`, which is not 0."""
+    """A decision against the default: the local choice at step number `step` of the trace is `value`, not 0."""
 
     step: int
     value: int
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """The decisions of one execution; both lists are sorted by step."""
+    """The decisions of one execution that deviate from the default; both tuples are sorted by step."""
 
     switches: tuple[Switch, ...] = ()
     choices: tuple[Choice, ...] = ()
@@ -45,22 +45,22 @@ class Schedule(msgspec.Struct, frozen=True):
             )
 
     def require_decisions(self) -> None:
-        """Raise UsageError unless each of its decisions is one, of the right types: for a schedule from outside."""
+        """Raise UsageError unless each decision has the right types, for a schedule that the user made."""
         for kind, second, decisions in ((Switch, str, self.switches), (Choice, int, self.choices)):
             for each in decisions:
                 fits = isinstance(each, kind) and is_integer(each.step) and isinstance(_decided(each), second)
                 if not fits:
                     wanted = f"{kind.__name__} of a step and {'an actor' if second is str else 'a value'}"
-                    raise UsageError(f"a schedule has {each!r} in the place of a {wanted}")
+                    raise UsageError(f"a schedule has {each!r} where it must have a {wanted}")
 
     def __len__(self) -> int:
         return len(self.switches) + len(self.choices)
 
     @property
     def text(self) -> str:
-        """On one line, as `parse` reads it: ``1@0/0@4/=2@7`` has vCPU 1 go first, vCPU 0 from step 4 on, and so forth.
+        """The schedule on one line, as `parse` reads it; empty if nothing deviates from the default.
 
-        ``=2@7`` resolves the choice at step 7 as 2. Empty if nothing deviates from the default.
+        In ``1@0/0@4/=2@7``, vCPU 1 takes step 0, vCPU 0 takes step 4, and the local choice at step 7 is 2.
         """
         entries = [(s.step, f"{s.actor}@{s.step}") for s in self.switches]
         entries += [(c.step, f"={c.value}@{c.step}") for c in self.choices]
@@ -68,7 +68,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Schedule:
-        """The schedule that `text` spells; UsageError if it spells none."""
+        """Return the schedule that `text` spells; UsageError if it spells no schedule."""
         switches, choices = [], []
         require_text("a schedule's text", text)
         for word in filter(None, text.split("/")):

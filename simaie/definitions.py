@@ -1,4 +1,4 @@
-"""What a Python file defines: ``FILE.py:NAME`` names a program, a scheme, a scheduler, a host or a checker."""
+"""Globals of Python files, named ``FILE.py:NAME``: programs, schemes, schedulers, host memories and checkers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Definition(NamedTuple):
 
 
 def definition(text: object) -> Definition | None:
-    """Return what ``FILE.py:NAME`` names; None for any other text or value."""
+    """Return the file and the name of a text ``FILE.py:NAME``; None for any other text or value."""
     found = _DEFINITION.fullmatch(text) if isinstance(text, str) else None
     return Definition(Path(found[1]), found[2]) if found and found[2].isidentifier() else None
 
 
 def home_of(value: object) -> Definition | None:
-    """Return the global name under which some imported Python file keeps `value` itself; None if there is none."""
+    """Return an imported Python file that has `value` itself as a global, and the name; None if no file has it."""
     own = sys.modules.get(getattr(value, "__module__", None) or "")
     for module in ([] if own is None else [own]) + list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -51,12 +51,12 @@ def home_of(value: object) -> Definition | None:
 
 
 def global_name(module: ModuleType, value: object) -> str | None:
-    """Return the global name under which `module` keeps `value` itself; None if there is none."""
+    """Return the name of the global of `module` that is `value` itself; None if no global is."""
     return next((name for name, known in vars(module).items() if known is value), None)
 
 
 def value_of(path: Path, name: str, digest: str | None = None) -> object:
-    """Return what the module at `path` calls `name`; InputError if there is nothing. digest: as for `import_file`."""
+    """Return the global `name` of the module at `path`; InputError if it has none. digest: as for `import_file`."""
     module = import_file(path, digest)
     if not hasattr(module, name):
         raise InputError(f"{path}: it defines no {name!r}")
@@ -64,37 +64,37 @@ def value_of(path: Path, name: str, digest: str | None = None) -> object:
 
 
 def source_digest(path: Path) -> str:
-    """64 bits over the text of a file, in hexadecimal; InputError if it cannot be read."""
+    """Return a hash of the text of a file, 64 bits in hexadecimal; InputError if it cannot be read."""
     return _digest(_source(path))
 
 
 class _Loader(SourceFileLoader):
-    """Imports the text that was read, and not what the file holds by then; it neither reads nor writes a cache."""
+    """A loader of the text that was read already, even if the file changes; it neither reads nor writes a cache."""
 
     def __init__(self, name: str, path: str, text: bytes) -> None:
         super().__init__(name, path)
         self._text = text
 
     def get_data(self, path: str | bytes) -> bytes:
-        """The text of the module; any other path is that of a cache, of which there is none."""
+        """Return the text of the module; FileNotFoundError for any other path, which is that of a cache."""
         if path != self.path:
             raise FileNotFoundError(path)
         return self._text
 
     def path_stats(self, path: str | bytes) -> Mapping[str, float]:
-        """Nothing, so that no cache is looked for."""
+        """Raise FileNotFoundError, so that Python looks for no cache."""
         raise FileNotFoundError(path)
 
 
 def import_file(path: Path, digest: str | None = None) -> ModuleType:
-    """Return the module at `path`. A file whose text is the same is imported once in a process.
+    """Return the module at `path`; a process imports a file again only if its text has changed.
 
     Args:
-        path: of the Python file.
-        digest: what `source_digest` must be of the text that is imported; None to import it as it is now.
+        path: The Python file.
+        digest: The `source_digest` that its text must have; None to import any text.
 
     Raises:
-        InputError: the file cannot be read or imported, is no Python file, or has another digest.
+        InputError: The file cannot be read or imported, is no Python file, or has another digest.
     """
     text = _source(path)
     known = _digest(text)
@@ -102,7 +102,7 @@ def import_file(path: Path, digest: str | None = None) -> ModuleType:
         raise InputError(f"{path}: it has changed")
     if path.suffix != ".py":
         raise InputError(f"{path}: not a Python file")
-    # A name of its own, so that two files of the same name do not meet.
+    # A unique name, so that two files of the same name are two modules.
     full = path.resolve()
     name = f"simaie_target_{hashlib.blake2b(os.fsencode(full), digest_size=6).hexdigest()}"
     before = sys.modules.get(name)

@@ -98,8 +98,8 @@ def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
     """Whether two operations of different actors are dependent: they touch a common place and one writes it.
 
     Swapping two adjacent operations that do not conflict changes neither what they return nor the state after them.
-    Stop-the-world operations conflict with everything, thread operations with each other (identities are handed out
-    and taken back).
+    Stop-the-world operations conflict with everything, thread operations with each other (identities are assigned
+    and reused).
     """
     if a.kind in TOUCHES_MORE or b.kind in TOUCHES_MORE:
         if a.kind in STOPS_WORLD or b.kind in STOPS_WORLD:

@@ -1,8 +1,8 @@
-"""Operations and values as plain data, in the one form that digests are made of.
+"""Operations and values as plain data, in the canonical form from which digests are computed.
 
-The form is part of the file format of replays: it holds fields, never the text that a reader sees, so that rewording
-`str(op)` changes no digest. Whoever changes it raises `VERSION`. Notes are for people and no part of it; cells, vCPUs
-and functions are known by their names, which are the same in every process.
+The form is part of the file format of replays, so every change of it raises `VERSION`. It holds fields, never the text
+that a reader sees, so that rewording `str(op)` changes no digest. Notes are left out. Cells, vCPUs and functions are
+identified by their names, which are the same in every process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simaie.op import Kind, Op
 
 __all__ = ["VERSION", "Plain", "digest_of", "plain", "plain_op"]
 
-#: Of the form. Digests of different versions cannot be compared.
+#: The version of the form. Digests of different versions cannot be compared.
 VERSION = 2
 
 #: What msgpack can encode: None, integers of 64 bits, text, and sequences of these.
@@ -29,7 +29,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def plain_op(op: Op) -> Plain:
-    """An operation as plain data: its fields, without those that the kind of operation has no use for."""
+    """Return an operation as plain data: the fields that its kind of operation uses."""
     kind, cell = op.kind, op.cell
     if kind is _BUFFER:
         return (int(kind), op.buffer, plain_op(op.value))
@@ -44,8 +44,7 @@ def plain_op(op: Op) -> Plain:
 
 
 def plain(value: Any) -> Plain:
-    """A value as plain data: integers and text as they are, tuples part by part, operations field by field, all else
-    by name."""
+    """Return a value as plain data: integers and text unchanged, tuples and operations by parts, others by name."""
     if value is None or type(value) is str:
         return value
     if isinstance(value, str):  # of an enumeration, say
@@ -61,5 +60,5 @@ def plain(value: Any) -> Plain:
 
 
 def digest_of(parts: Iterable[Plain], size: int) -> str:
-    """The digest of plain data as hexadecimal text: `size` bytes of BLAKE2b over the version and the parts."""
+    """Return the digest of plain data, `size` bytes in hexadecimal: BLAKE2b over the version and the parts."""
     return blake2b(_encode((VERSION, *parts)), digest_size=size).hexdigest()

@@ -1,9 +1,9 @@
-"""Everything that simaie raises: a small tree, each branch saying whose mistake it is.
+"""The exceptions that simaie raises: a small tree, where each branch says whose mistake it is.
 
-A *finding* about a guest program or an emulation scheme is a value in a report, never an exception.
-An exception means that simaie was asked for something that it cannot do: `UsageError` and its kin are
-the caller's to mend, `GuestError` the guest program's, `SchedulerError` the scheduler's, and
-`InternalError` ours.
+A *finding* about a guest program or an emulation scheme is a value in a report, never an exception. An exception means
+that simaie cannot do what it was asked to do. The caller fixes a `UsageError` or an `InputError`, the author of the
+guest program a `GuestError`, the author of a plug-in a `SchemeError`, `SchedulerError` or `HostError`, and simaie's
+authors an `InternalError`.
 """
 
 from __future__ import annotations
@@ -43,24 +43,25 @@ __all__ = [
     "raised",
 ]
 
-#: Where simaie's own code is: whatever else is on a stack belongs to the user.
+#: The folder of simaie's own code; all other frames on a stack belong to the user.
 OWN_CODE = str(Path(__file__).resolve().parent)
 
 
 class SimaieError(Exception):
-    """The root: catch it to catch everything that simaie raises on purpose.
+    """The base class of all exceptions that simaie raises on purpose.
 
-    `report` holds what an exploration had found before the error ended it, if one did.
+    Attributes:
+        report: The report of the exploration that the error ended, up to the error; None if it ended none.
     """
 
     report: Any = None
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a search. `report` holds what the search found: what it would have returned, as far as it came.
+    """Ctrl-C ended a search.
 
-    It is a KeyboardInterrupt and no SimaieError: a loop over searches ends with the search that was interrupted, and
-    ``except Exception`` does not hide it.
+    It is a KeyboardInterrupt and no SimaieError. A loop over searches therefore ends with the search that was
+    interrupted, and ``except Exception`` does not hide it.
 
         try:
             reports = [simaie.explore(program) for program in programs]
@@ -68,6 +69,9 @@ class Interrupted(KeyboardInterrupt):
             print(stop.report)
 
     In a notebook, and at Python's prompt, the report of an interrupted search is ``sys.last_value.report``.
+
+    Attributes:
+        report: What the search found before the interrupt, in the form in which the search returns it.
     """
 
     def __init__(self, what: str, report: Any) -> None:
@@ -78,34 +82,38 @@ class Interrupted(KeyboardInterrupt):
         return type(self), (self.what, self.report)
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback, which would only say where in simaie the interrupt came."""
+        """Return what IPython shows instead of a traceback, which would only show lines inside simaie."""
         return [f"simaie.Interrupted: {self.what} was interrupted; what was found is sys.last_value.report"]
 
 
 class UsageError(SimaieError):
-    """An argument, option or combination of them that makes no sense; the message says what would."""
+    """An argument, an option or a combination of them is wrong; the message says what would be right."""
 
 
 class NotEmulatedError(UsageError):
-    """A guest instruction of a kind that the scheme does not emulate."""
+    """The program uses a kind of guest instruction that the scheme does not emulate."""
 
 
 class UnknownNameError(UsageError):
-    """A scheme, scheduler, program, host or instruction that does not exist.
+    """A scheme, scheduler, program, host memory or instruction of this name does not exist.
 
-    The message names the nearest that do exist, and all or some of the others; `known` has all. advice: what to do, in
-    place of the others where there are many.
+    The message suggests the most similar names and lists all or some of the others.
+
+    Attributes:
+        what: The kind of thing that was asked for.
+        name: The unknown name.
+        known: All names of that kind, sorted.
     """
 
-    #: More names than these would bury the message.
+    #: The number of names that a message lists at most.
     SHOWN = 12
-    #: So many may be meant.
+    #: The number of names that a message suggests at most.
     NEAR = 5
 
     def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
         self.what, self.known = what, sorted(known)
         if not isinstance(name, str):
-            name = repr(name)  # it is called by what can be no name at all
+            name = repr(name)  # the caller passed something that can be no name at all
         self.name = name
         longer = sorted((one for one in self.known if name and name in one), key=len)[: self.NEAR]
         near = longer or difflib.get_close_matches(name, self.known, n=self.NEAR if advice else 1, cutoff=0.5)
@@ -120,11 +128,19 @@ class UnknownNameError(UsageError):
 
 
 class InputError(SimaieError):
-    """A file that cannot be read as what it should be; the message names the file and the place."""
+    """A file cannot be read, written or understood; the message names the file and the place in it."""
 
 
 class ProgramTextError(InputError):
-    """A program's text that cannot be read: `file`, `line` and `column` (from 1), `expected`: what may stand there."""
+    """The text of a program has a syntax error.
+
+    Attributes:
+        file: The name of the file.
+        line: The line of the error, from 1.
+        column: The column of the error, from 1.
+        problem: The error in words.
+        expected: What is allowed at this place.
+    """
 
     def __init__(self, file: str, line: int, column: int, problem: str, expected: Iterable[str] = ()) -> None:
         self.file, self.line, self.column = file, line, column
@@ -137,22 +153,24 @@ class ProgramTextError(InputError):
 
 
 class ReplayError(InputError):
-    """A replay file that is malformed, of another schema, or whose program cannot be had."""
+    """A replay file is malformed or of another schema, or its program is not available."""
 
 
 class UnnamedCodeError(ReplayError):
-    """A replay file needs Python code that the caller has not named: no file runs code of its own choice.
+    """A replay file needs Python code that the caller has not named.
 
-    The message says which code it is and how to name it. What the file holds can still be shown, see
-    `simaie.replaying.recorded.recorded`.
+    A file never chooses the code that runs. The message says which code the file needs and how to name it. What the
+    file recorded can still be shown; see `simaie.replaying.recorded.recorded`.
     """
 
 
 class DivergenceError(SimaieError):
     """A strict replay took another path than the recorded one.
 
-    `step` is the first step that differs (counted from 0), `expected` what the record says of it and
-    `got` what happened instead.
+    Attributes:
+        step: The first step that differs, from 0.
+        expected: What the file recorded for this step.
+        got: What happened instead.
     """
 
     def __init__(self, step: int, expected: str, got: str) -> None:
@@ -164,9 +182,11 @@ class DivergenceError(SimaieError):
 
 
 class GuestError(SimaieError):
-    """A guest program that misbehaves as a Python program: it raised, or awaited what it must not.
+    """The Python code of a guest program is wrong: it raised, or awaited something that is not a guest instruction.
 
-    `vcpu` names the vCPU, `where` the line of the guest's source, if known.
+    Attributes:
+        vcpu: The name of the vCPU.
+        where: The line of the guest's source, if it is known.
     """
 
     def __init__(self, message: str, *, vcpu: str = "", where: str = "") -> None:
@@ -179,18 +199,21 @@ class ForeignAwaitError(GuestError):
 
 
 class GuestSpinError(GuestError):
-    """A guest ran on and on without awaiting any operation, so no other vCPU could ever step."""
+    """A guest ran for too long without awaiting an operation, so that no other vCPU could step."""
 
 
 class SchemeError(SimaieError):
-    """A scheme broke its contract: it raised, released a lock that it did not hold, awaited a foreign object."""
+    """A scheme broke its contract: it raised, released a lock that it did not hold, or awaited a foreign object."""
 
 
 class EscapedStateError(SchemeError):
-    """A scheme keeps state that changes by itself and not by operations, so that no scheduler chooses when.
+    """A scheme changed state of its own without an operation, so that no scheduler chose when it changed.
 
-    `attribute` is the path to what changed, such as ``table[4096]``, `owner` the class that has it, `vcpu` who changed
-    it, and `where` the line of the scheme that did, if it could be found.
+    Attributes:
+        attribute: The path to what changed, such as ``table[4096]``.
+        owner: The class that has the attribute.
+        vcpu: The name of the vCPU that changed it.
+        where: The line of the scheme that changed it, if it is known.
     """
 
     def __init__(self, message: str, *, attribute: str = "", owner: str = "", vcpu: str = "", where: str = "") -> None:
@@ -199,7 +222,12 @@ class EscapedStateError(SchemeError):
 
 
 class NeverAwaitedError(SchemeError):
-    """A scheme made an operation, or called an `async def`, and did not await it. `where` is the line that did."""
+    """A scheme made an operation or called an ``async def``, and did not await it.
+
+    Attributes:
+        vcpu: The name of the vCPU.
+        where: The line of the scheme, if it is known.
+    """
 
     def __init__(self, message: str, *, vcpu: str = "", where: str = "") -> None:
         self.vcpu, self.where = vcpu, where
@@ -207,22 +235,25 @@ class NeverAwaitedError(SchemeError):
 
 
 class NeverAwaitedInstructionError(GuestError):
-    """A guest called an instruction, or an `async def` of its own, and did not await it."""
+    """A guest called an instruction or an ``async def`` of its own, and did not await it."""
 
 
 class SchedulerError(SimaieError):
-    """A scheduler broke its contract: it chose what was not offered, or returned something else."""
+    """A scheduler broke its contract: it raised, or chose something that was not offered."""
 
 
 class HostError(SimaieError):
-    """A host memory broke its contract: it raised, or it is none."""
+    """A host memory broke its contract: it raised, or lacks a method that a `HostMemory` must have."""
 
 
 class NondeterminismError(SimaieError):
-    """Two runs of one schedule differed: the guest looks at clocks, random numbers, set order or kept state.
+    """Two runs of one schedule differed: the guest depends on clocks, random numbers, set order or kept state.
 
-    `step` is the first step known to differ (counted from 0), None if unknown; `expected` is what the first run did
-    there and `got` what the second did, if that was looked at; `vcpu` names the vCPU, if it is known.
+    Attributes:
+        step: The first step that is known to differ, from 0; None if it is not known.
+        expected: What the first run did at this step, if it is known.
+        got: What the second run did at this step, if it is known.
+        vcpu: The name of the vCPU, if it is known.
     """
 
     def __init__(
@@ -233,15 +264,19 @@ class NondeterminismError(SimaieError):
 
 
 class InternalError(SimaieError):
-    """An invariant of simaie itself does not hold; please report it with the replay file."""
+    """An invariant of simaie itself does not hold; please report it, with the replay file."""
 
 
 class GuestFault(Exception):
     """A fault of the *guest* architecture, raised inside guest code by the instruction that faults.
 
-    It is part of the model and not an error of simaie: a guest may catch it, as an operating system would; one
-    that does not loses its vCPU, which the trace records. `cause` is ``"alignment"``, ``"address"``, ``"page"``,
-    ``"permission"`` or ``"width"`` (the emulator refuses it); `address` is guest-virtual.
+    It is part of the model and no error of simaie. A guest may catch it, as an operating system does. If the guest does
+    not, the vCPU ends, and the trace records the fault.
+
+    Attributes:
+        cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``, or ``"width"`` if the emulator refuses
+            the width.
+        address: The guest-virtual address.
     """
 
     def __init__(self, cause: str, address: int, message: str) -> None:
@@ -250,12 +285,12 @@ class GuestFault(Exception):
 
 
 def raised(error: BaseException) -> tuple[str, str]:
-    """What the user's code raised, in words, and where: ``FILE:LINE``, empty if that is unknown.
+    """Return what the user's code raised, in words, and where: ``FILE:LINE``, or empty if the place is not known.
 
-    Of a group the words name each exception in it, and the place is that of the first.
+    For an exception group, the words name each exception in it, and the place is that of the first.
     """
     if isinstance(error, BaseExceptionGroup):
-        members = sorted(raised(member) for member in error.exceptions)  # trio gathers them in no fixed order
+        members = sorted(raised(member) for member in error.exceptions)  # trio collects them in no fixed order
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

@@ -1,4 +1,4 @@
-"""What a checker says: findings, with the evidence that draws them, and three-valued verdicts."""
+"""Findings of checkers, with their evidence, and three-valued verdicts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ __all__ = [
     "strength_of", "strong_kinds", "verdict_of",
 ]  # fmt: skip
 
-#: The kind of an outcome that the guest's architecture does not allow: found by comparing, not by a checker.
+#: The kind of an outcome that the guest's architecture forbids; a comparison finds it, not a checker.
 FORBIDDEN_OUTCOME = "forbidden-outcome"
 
-#: The kinds of a store-conditional that succeeded and must not have, the weakest first: any foreign store came between,
-#: the architecture had ended the reservation, and a foreign store changed the value.
+#: The kinds of finding on a store-conditional that succeeded by mistake, weakest first: a foreign store came between,
+#: the architecture had ended the reservation, a foreign store had changed the value.
 LLSC_LEVELS = ("llsc-atomicity-strict", "llsc-atomicity", "llsc-atomicity-value")
-#: The kinds of an atomic read-modify-write into which a foreign write fell, the weakest first: any, and one that
-#: changed the value. Checkers say the first; the second is what `simaie.replaying.levels` makes of it.
+#: The kinds of finding on an atomic read-modify-write that a foreign write interrupted, weakest first: any write, and a
+#: write that changed the value. Checkers report the first; `simaie.replaying.levels` turns it into the second.
 RMW_LEVELS = ("rmw-atomicity", "rmw-atomicity-value")
-#: Kinds of one property, told apart by how much they say.
+#: The properties whose findings have levels of strength.
 LADDERS = (LLSC_LEVELS, RMW_LEVELS)
-#: The level (see `Strength`) of a violation that is not about store-conditionals: that of a broken architectural rule.
+#: The level (see `Strength`) of all other violations: that of a broken architectural rule.
 _USUAL_LEVEL = 2
-#: The kinds that say that the guest program itself came to a wrong result, or to no end. All others say that the
-#: emulator broke a promise, which the program may not have noticed.
+#: The kinds of finding in which the guest program itself reached a wrong result or never ended. All other kinds say
+#: that the emulator broke a promise, perhaps without an effect on the program.
 WRONG_RESULTS = frozenset({
     FORBIDDEN_OUTCOME, "final-check", "assertion", "guest-fault", "linearizability", "deadlock", "livelock",
 })  # fmt: skip
 
 
 class Verdict(StrEnum):
-    """`holds` is only ever said after everything in question was explored."""
+    """The answer to a question about a program: `holds` only if the search explored everything in question."""
 
     HOLDS = "holds"
     VIOLATED = "violated"
@@ -42,12 +42,18 @@ class Verdict(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One broken property, or one that could not be decided.
+    """One property that an execution violated, or for which the execution could not decide it.
 
-    kind: the property, e.g. ``rmw-atomicity``; message: one sentence in the guest's terms;
-    steps: indices of the guilty events in the trace; addresses: the RAM bytes in question (first address of each
-    access); vcpus: the names of those involved, the victim first. verdict: violated; or inconclusive, where a limit was
-    met or the execution was too short to tell, and the message says so. To find nothing is the only "holds".
+    A property that holds has no finding.
+
+    Attributes:
+        kind: The property, such as ``rmw-atomicity``.
+        message: One sentence in the guest's terms.
+        steps: The indices of the guilty events in the trace.
+        addresses: The first address of each access to RAM in question.
+        vcpus: The names of the vCPUs that are involved, the victim first.
+        verdict: Violated; or inconclusive, if a limit was reached or the execution was too short to decide. The message
+            says which.
     """
 
     kind: str
@@ -62,7 +68,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """What `findings` say of the one execution they are about: violated, inconclusive, or holds if there are none."""
+    """Return the verdict on one execution with these findings: violated, inconclusive, or holds without any."""
     verdicts = {finding.verdict for finding in findings}
     if Verdict.VIOLATED in verdicts:
         return Verdict.VIOLATED
@@ -70,11 +76,13 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
 
 
 class Strength(NamedTuple):
-    """How convincing the findings of one execution are; compared from left to right, larger is stronger.
+    """The strength of an execution's findings, for comparison from left to right; larger is more convincing.
 
-    wrong_result: whether any of them is of `WRONG_RESULTS`. level: 3 if a store-conditional
-    succeeded, or an atomic instruction stored, although a foreign store had changed the value that it rests on; 2 for
-    any other violation, 1 if all that was violated is the strict rule for store-conditionals, 0 if nothing was.
+    Attributes:
+        wrong_result: Whether a finding has a kind of `WRONG_RESULTS`.
+        level: 3 if a store-conditional or another atomic instruction stored although a foreign store had changed the
+            value that it had read. 2 for any other violation. 1 if only the strict rule for store-conditionals was
+            violated. 0 if nothing was violated.
     """
 
     wrong_result: bool
@@ -82,16 +90,16 @@ class Strength(NamedTuple):
 
 
 def strength_of(findings: Iterable[Finding]) -> Strength:
-    """Return how strong the violations among `findings` are, those of one execution."""
+    """Return the strength of the violations among the `findings` of one execution."""
     kinds = _violated(findings)
     return Strength(any(kind in WRONG_RESULTS for kind in kinds), max(map(_level, kinds), default=0))
 
 
 def strong_kinds(findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Return the kinds that a smaller counterexample must keep so that it is no weaker than one with `findings`.
+    """Return the kinds of finding that a smaller counterexample must keep to be as strong as one with `findings`.
 
-    These are the wrong results, of the LL/SC kinds the strongest, and a changed value under another atomic instruction
-    if there is none under a store-conditional. They are sorted.
+    These are the wrong results and the strongest of the LL/SC kinds. A changed value under another atomic instruction
+    must stay too, unless there is one under a store-conditional. The kinds are sorted.
     """
     kinds = _violated(findings)
     strongest = [kind for kind in LLSC_LEVELS if kind in kinds][-1:]
@@ -101,12 +109,12 @@ def strong_kinds(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def _level(kind: str) -> int:
-    """The level of a violation of that kind."""
+    """Return the level of a violation of this kind."""
     if kind in LLSC_LEVELS:
         return LLSC_LEVELS.index(kind) + 1
     return _USUAL_LEVEL + RMW_LEVELS.index(kind) if kind in RMW_LEVELS else _USUAL_LEVEL
 
 
 def _violated(findings: Iterable[Finding]) -> list[str]:
-    """Each kind of which there is a violation, once."""
+    """Return each kind of which there is a violation, once."""
     return list(dict.fromkeys(finding.kind for finding in findings if finding.verdict is Verdict.VIOLATED))

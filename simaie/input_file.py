@@ -1,4 +1,4 @@
-"""Reading a file whose content nobody has vouched for: it is opened once, must be a regular file, and has a bound."""
+"""Reading a file from an untrusted source: it is opened once, must be a regular file, and has a limit on its size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 __all__ = ["MAX_SOURCE_BYTES", "read_bounded"]
 
-#: The longest Python source that is read: longer ones are no program of a person's.
+#: The largest Python source that is read, in bytes; no person writes a longer one.
 MAX_SOURCE_BYTES = 16 << 20
 
 _OTHER_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
@@ -24,19 +24,19 @@ _OTHER_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 def read_bounded(path: str | os.PathLike[str], most: int) -> bytes:
     """Return the content of the regular file at `path`, which has at most `most` bytes.
 
-    The file is opened once, and what is asked of it is asked of what was opened, so that it cannot be exchanged in
-    between. Opening a named pipe does not wait for its other end.
+    The file is opened once and checked after it was opened, so that it cannot be exchanged between check and read.
+    Opening a named pipe does not wait for its other end.
 
     Args:
-        path: of the file; a symbolic link is followed.
-        most: the largest size that is accepted, in bytes. No more than one byte beyond it is ever read.
+        path: The file; a symbolic link is followed.
+        most: The largest size that is accepted, in bytes. At most one byte more is read.
 
     Raises:
-        OSError: the file cannot be read, is larger, or is no regular file; `strerror` says which.
+        OSError: The file cannot be read, is larger, or is no regular file; `strerror` says which.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except ValueError as error:  # a NUL in its name, or what no file name can hold
+    except ValueError as error:  # a NUL, or another character that no file name can have
         raise OSError(errno.EINVAL, f"no file has such a name ({error})", str(path)) from None
     with open(descriptor, "rb") as stream:
         mode = os.fstat(descriptor).st_mode

@@ -1,4 +1,4 @@
-"""How a program is run: scheme, host memory, mode, word size, limits. Data, but for a scheme given as a class."""
+"""Machines, on which programs run: scheme, host memory, mode, word size and limits."""
 
 from __future__ import annotations
 
@@ -26,18 +26,24 @@ __all__ = ["Facts", "Limits", "Machine"]
 
 SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
 
-#: Guest address width by instruction set, in bits: of a user process, and of the whole system.
+#: The usual width of a guest address by instruction set, in bits: in user mode, and in full-system mode.
 USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 48, "ppc": 64}
 SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40, "aarch64": 52, "riscv": 52, "mips": 52, "ppc": 64}
 
 
-#: The largest limits: an execution is kept in memory, step by step and vCPU by vCPU.
+#: The largest limits that are accepted, because every step and every vCPU of an execution is kept in memory.
 MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
 MOST_ADDRESS_BITS = 64
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds on one execution. steps: operations; threads: vCPUs alive or dead; spin_seconds: see the watchdog."""
+    """The limits of one execution.
+
+    Attributes:
+        steps: The number of operations at most.
+        threads: The number of vCPUs at most, including those that have exited.
+        spin_seconds: The time in seconds that a guest may run without an operation; see `simaie.engine.watchdog`.
+    """
 
     steps: int = 20_000
     threads: int = 4_096
@@ -50,7 +56,7 @@ class Limits(msgspec.Struct, frozen=True):
         require_positive(spin_seconds=self.spin_seconds)
 
     def require_threads(self, program: Program) -> None:
-        """Raise UsageError if `program` begins with more vCPUs than there may be."""
+        """Raise UsageError if `program` begins with more vCPUs than the limit allows."""
         if len(program.threads) > self.threads:
             raise UsageError(
                 f"program {program.name!r} begins with {len(program.threads)} threads, more than "
@@ -59,7 +65,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a scheme is told of the machine."""
+    """The facts about the machine that a scheme receives; see `simaie.protocols.MachineFacts`."""
 
     isa: str
     full_system: bool
@@ -72,13 +78,20 @@ class Facts(msgspec.Struct, frozen=True):
 class Machine:
     """The emulator and its host.
 
-    scheme: a name, ``"name:option=value"``, ``(name, options)``, or a `Scheme` class of your own. host: the host's
-    memory model: ``"sc"``, ``"tso"``, ``"pso"``, or a class (or function of the byte order, ``"little"`` or ``"big"``)
-    that makes a `HostMemory` of your own. ``"FILE.py:Class"`` names a class of a Python file in either. full_system:
-    addresses go through the page table, step by step; otherwise user mode. host_word: the widest single host access in
-    bits, 64 or 32. address_bits: the width of a guest address; None takes the ISA's usual. endian: of guest RAM.
+    Args:
+        scheme: How the emulator performs guest accesses: a name, ``"name:option=value"``, ``(name, options)``,
+            ``"FILE.py:Class"``, or a class that derives from `Scheme`.
+        host: The memory model of the host: ``"sc"``, ``"tso"``, ``"pso"``, ``"FILE.py:Class"``, or a class that makes a
+            `HostMemory` for a byte order (``"little"`` or ``"big"``); a function may take the place of the class.
+        full_system: Whether each access walks the guest's page table, step by step; otherwise user mode.
+        host_word: The widest single host access, in bits: 64 or 32.
+        address_bits: The width of a guest address, in bits; None for the usual width of the instruction set.
+        endian: The byte order of guest RAM.
+        limits: The limits of each execution; None for the defaults of `Limits`.
 
-    Raises UsageError or UnknownNameError if any of these cannot be.
+    Raises:
+        UsageError: An argument is wrong; the message says what would be right.
+        UnknownNameError: No plug-in has the name of the scheme or of the host memory.
     """
 
     def __init__(
@@ -101,9 +114,9 @@ class Machine:
             require_instance("limits", limits, Limits, "a simaie.Limits")
         if not isinstance(host, str | tuple | Spec):
             require_factory(host)
-        self.scheme_spec = None if callable(scheme) else Spec.of(scheme)
+        self.scheme_spec = None if callable(scheme) else Spec.of(scheme, "scheme", "a class of simaie.Scheme")
         self.custom_host = callable(host)
-        self.host_spec = None if callable(host) else Spec.of(host)
+        self.host_spec = None if callable(host) else Spec.of(host, "host", "a class of simaie.HostMemory")
         self.host = getattr(host, "__name__", repr(host)) if self.host_spec is None else str(self.host_spec)
         self.full_system = full_system
         self.host_word = host_word
@@ -127,29 +140,29 @@ class Machine:
         found: Callable[..., HostMemory] = plugins.resolve(plugins.HOSTS, spec.name)
         if not spec.options:
             return found
-        plugins.construct(f"host {spec}", found, "little", **spec.options)  # does it know them?
+        plugins.construct(f"host {spec}", found, "little", **spec.options)  # raises if it does not know an option
         made = partial(found, **spec.options)
-        made.order = found.order  # type: ignore[attr-defined]  # a partial has room for what its class says of itself
+        made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
         return made
 
     @property
     def named_scheme(self) -> Spec | None:
-        """How a command line names the scheme; None if it cannot, since its class is the global of no file."""
+        """The name and options of the scheme on a command line; None if its class is the global of no file."""
         return self.scheme_spec or plugins.spec_for(plugins.SCHEMES, self._scheme_class)
 
     @property
     def named_host(self) -> Spec | None:
-        """How a command line names the host memory; None if it cannot."""
+        """The name and options of the host memory on a command line; None if no command line can name it."""
         return self.host_spec or plugins.spec_for(plugins.HOSTS, self._memory_class)
 
     @property
     def scheme_class(self) -> type[Scheme] | None:
-        """The class of the scheme; None if something else makes it."""
+        """The class of the scheme; None if a function makes it."""
         return self._scheme_class if isinstance(self._scheme_class, type) else None
 
     @property
     def scheme(self) -> str:
-        """The scheme as text, options included."""
+        """The scheme as text, with its options."""
         if self.scheme_spec is not None:
             return str(self.scheme_spec)
         return getattr(self._scheme_class, "name", None) or repr(self._scheme_class)
@@ -164,12 +177,12 @@ class Machine:
 
     @property
     def is_named(self) -> bool:
-        """Whether `arguments` name this machine: its scheme and its host memory have names, their options texts."""
+        """Whether `arguments` describe this machine fully: scheme and host memory have names, their options texts."""
         return all(spec is not None and spec.word is not None for spec in (self.named_scheme, self.named_host))
 
     @property
     def arguments(self) -> list[str]:
-        """The machine as arguments of the command line, what is usual left out."""
+        """The machine as arguments of the command line, without those that have their default."""
         scheme, host = self.named_scheme, self.named_host
         parts = ["--scheme", self.scheme if scheme is None else str(scheme)]
         if self.host != "sc":
@@ -188,11 +201,11 @@ class Machine:
 
     @property
     def host_order(self) -> Barrier:
-        """Which orders of a vCPU's accesses the host keeps by itself."""
+        """The orders of a vCPU's accesses that the host memory keeps without fences."""
         return order_of(self._memory_class, self.endian)
 
     def facts(self, isa: str) -> Facts:
-        """The facts that a scheme is told, for a guest of `isa`."""
+        """Return the facts that a scheme receives, for a guest of the instruction set `isa`."""
         found = self._facts.get(isa)
         if found is None:
             usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
@@ -203,7 +216,7 @@ class Machine:
         return found
 
     def make_memory(self, program: Program) -> HostMemory:
-        """A fresh host memory that holds the program's initial values."""
+        """Return a new host memory that holds the initial values of `program`."""
         memory: HostMemory = self._memory_class(self.endian)
         fill(memory, program.image, self.endian)
         return memory
@@ -214,10 +227,10 @@ class Machine:
         self.make_scheme(host, PageTable(host, {}), self.facts("x86"))
 
     def make_scheme(self, host: Host, pages: PageTable, facts: Facts) -> Scheme:
-        """A fresh scheme with its options; UsageError if it does not know them."""
+        """Return a new scheme with its options; UsageError if it does not know one of them."""
         options = self.scheme_spec.options if self.scheme_spec else {}
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
-            raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} gave {made!r}")
+            raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")
         made.order_plain_accesses()
         return made

@@ -1,9 +1,9 @@
-"""What a vCPU asks of the host: operations, and the cells they touch.
+"""Host operations, and the cells that they access.
 
-An `Op` is one indivisible access to shared host state, and *the* scheduling point: awaiting one
-announces it and parks the vCPU until the scheduler picks it. Everything shared is either a byte range of guest
-RAM or a named `Cell` of the emulator (a radix slot, a tiny set, a lock), so that conflicts can be seen from the
-operations alone. An op is data: it can be printed, compared in a replay and judged by a checker.
+An `Op` is one indivisible access to shared host state, and it is the only scheduling point: awaiting an operation
+announces it and parks the vCPU until the scheduler chooses it. All shared state is either a byte range of guest RAM or
+a named `Cell` of the emulator (a radix slot, a tiny set, a lock), so that the operations alone show all conflicts. An
+operation is data: it can be printed, compared in a replay and judged by a checker.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ __all__ = [
 
 
 class Kind(IntEnum):
-    """What an operation does. Kinds from `LOCK` on may be disabled, or may change what is enabled."""
+    """The kind of an operation. Kinds from `LOCK` on may be disabled, or may change which operations are enabled."""
 
     LOAD = 0
     STORE = 1
-    CAS = 2  # compare-and-swap; its value is what was there before
+    CAS = 2  # compare-and-swap; it returns the old value
     EXCHANGE = 3
-    FETCH = 4  # atomic read-modify-write by a named function; its value is what was there before
+    FETCH = 4  # atomic read-modify-write by a named function; it returns the old value
     LOAD_LINKED = 5  # of the ideal monitor that only the `native` scheme uses
-    STORE_CONDITIONAL = 6  # its value is 1 if it stored
-    CLEAR_RESERVATION = 7  # of the ideal monitor: the actor's own, nobody else's business
+    STORE_CONDITIONAL = 6  # it returns 1 if it stored
+    CLEAR_RESERVATION = 7  # of the ideal monitor: ends the actor's own reservation, and touches no shared state
     UPDATE = 8  # a compound, non-atomic access to a structure; legal only under the cell's guard
     FENCE = 9
     PAUSE = 10
@@ -77,11 +77,11 @@ class Order(IntEnum):
 
 
 class Role(StrEnum):
-    """What a cell is for. The value is the word that begins the name of a cell made by its role, see `cell_name`."""
+    """The purpose of a cell. Its value is the first word of the name of such a cell; see `cell_name`."""
 
-    OTHER = "cell"  # something of the scheme's own
+    OTHER = "cell"  # any other state of a scheme
     LOCK = "lock"  # a mutex
-    ENTRY = "entry"  # no cell, but what a slot leads to: an object with this role and the address of its granule
+    ENTRY = "entry"  # no cell: an object in a slot of the tree, with this role and the address of its granule
     SLOT = "radix"  # a slot of the tree that leads to the entries
     RESERVATIONS = "set"  # the vCPUs that hold a reservation on a granule
     BITMAP = "bitmap"  # a word of the bitmap of granules that were used atomically
@@ -91,17 +91,21 @@ class Role(StrEnum):
 
 
 def cell_name(role: Role, address: int) -> str:
-    """The name of the cell that has this role for `address`, as in ``lock 0x1000``."""
+    """Return the name of the cell that has this role for `address`, as in ``lock 0x1000``."""
     return f"{role.value} {address:#x}"
 
 
 class Cell:
-    """A named piece of the emulator's own shared state; `name` is structural, the same in every execution.
+    """A named word of the emulator's own shared memory.
 
-    Only a host memory reads or writes `value`; `initial` is the value that it was made with. `guard` names the mutex
-    that must be held for an `UPDATE`. role: what it is for. address: the first byte of the granule or page that it
-    belongs to; of a `Role.SLOT` the bits of a granule's number that lead to it, of a `Role.BITMAP` the number of the
-    word; None where it belongs to none.
+    Attributes:
+        name: Structural, so that it is the same in every execution.
+        value: The current value; only a host memory reads or writes it.
+        initial: The value before the first step.
+        guard: The mutex that an `UPDATE` of the cell requires.
+        role: The purpose of the cell.
+        address: The first byte of the granule or page to which it belongs; None if it belongs to no address. For a
+            `Role.SLOT`, the bits of a granule's number that lead to it. For a `Role.BITMAP`, the number of the word.
     """
 
     __slots__ = ("address", "guard", "initial", "name", "role", "value")
@@ -121,28 +125,37 @@ class Cell:
         return f"<{self.name}>"
 
 
-#: What the name of a device begins with.
+#: The beginning of a device's name.
 _DEVICE = "dma"
-#: The name of a predicate that has none: what a guest waits for, in its own code.
+#: The name of a predicate without a name: a condition in the code of a guest that waits.
 UNTIL = "until"
 
 
 class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A named function of one value: what a FETCH, an UPDATE or an AWAIT computes. The name is what gets shown."""
+    """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name."""
 
     name: str
     apply: Callable[[Any], Any]
 
 
 class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One host operation. RAM operations have no `cell` and a `width` in bytes; cell operations have width 0.
+    """One indivisible host operation, on a byte range of guest RAM or on a cell.
 
-    value: what is stored, or the number of alternatives of a CHOICE, or what a SPAWN starts, or the STORE that a BUFFER
-    keeps for later, or the several loads that an AWAIT stands for (it then has no place of its own, and its predicate
-    gets the tuple of their values). expected: what a CAS compares with; of a LOAD_LINKED and a STORE_CONDITIONAL see
-    `reserved`. function: what a FETCH, UPDATE or AWAIT applies. note: for people. orders: what a FENCE keeps.
-    buffer: which of its vCPU's store buffers a BUFFER enters. bit: the number of the bit that an access to a bitmap is
-    about, counted from the bitmap's first word; -1 for other accesses.
+    Attributes:
+        kind: The kind of operation.
+        cell: The cell that it accesses; None for RAM.
+        address: The guest-physical address of the first byte in RAM.
+        width: The size of the range in RAM, in bytes; 0 if it accesses no RAM.
+        value: What is stored. For a CHOICE, the number of alternatives. For a SPAWN, what it starts. For a BUFFER, the
+            STORE that drains later. For an AWAIT of several locations, the loads of these; it then has no location of
+            its own, and its predicate receives the tuple of their values.
+        expected: The value with which a CAS compares. For a LOAD_LINKED and a STORE_CONDITIONAL, see `reserved`.
+        function: The function that a FETCH, an UPDATE or an AWAIT applies.
+        order: The memory order that it asks for.
+        note: A remark for readers of a trace, without effect.
+        orders: The orders that a FENCE keeps.
+        buffer: The name of the store buffer of its vCPU that a BUFFER enters.
+        bit: For an access to a bitmap, the number of the bit, counted from the bitmap's first word; otherwise -1.
     """
 
     kind: Kind
@@ -159,14 +172,14 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     bit: int = -1
 
     def __await__(self) -> Generator[Op, Any, Any]:
-        """Announce this operation to the engine; the value it sends back is the operation's result."""
+        """Announce this operation to the engine, and return the result that the engine sends back."""
         return (yield self)
 
     @property
     def places(self) -> tuple[Op, ...]:
-        """The single accesses whose places it touches: of an AWAIT of several, its loads; else just itself.
+        """The single accesses of which it consists: the loads of an AWAIT of several locations, or just itself.
 
-        A LOAD_LINKED or STORE_CONDITIONAL whose reservation is about other bytes than its own also reads these.
+        A LOAD_LINKED or STORE_CONDITIONAL whose reservation covers other bytes than its own reads these bytes too.
         """
         if self.kind is Kind.AWAIT and self.value is not None:
             loads: tuple[Op, ...] = self.value
@@ -177,21 +190,22 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def watches_more(self) -> bool:
-        """Whether its reservation is about other bytes than those that it accesses itself, as far as it says so."""
+        """Whether it names a reservation that covers other bytes than those that it accesses itself."""
         return self.kind in _EXCLUSIVE and self.reserved != (self.address, self.width)
 
     @property
     def reserved(self) -> tuple[int, int]:
-        """Address and width of the bytes that a LOAD_LINKED reserves, or that a STORE_CONDITIONAL must find reserved
-        and untouched by others: `expected`, else those that it accesses.
+        """The address and width of the bytes that a LOAD_LINKED reserves or a STORE_CONDITIONAL needs reserved.
 
-        A STORE_CONDITIONAL without `expected` must find all that was reserved untouched, which may be more.
+        These are `expected`, or without it the bytes that the operation accesses. A STORE_CONDITIONAL fails if another
+        actor has written any of them. Without `expected` it fails if another actor has written any byte that was
+        reserved, which may be more bytes.
         """
         return self.expected if type(self.expected) is tuple else (self.address, self.width)
 
     @property
     def location(self) -> str:
-        """Where the operation acts, as text: ``[0x1000]/4`` for RAM, a cell's name, or nothing."""
+        """The place of the operation as text: ``[0x1000]/4`` for RAM, a cell's name, or empty."""
         if self.kind is Kind.AWAIT and self.value is not None:
             return " or ".join(part.location for part in self.value)
         if self.kind is Kind.BUFFER:
@@ -221,14 +235,14 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def remark(self) -> str:
-        """What else there is to say of it, in words: the orders of a FENCE, the bit of a bitmap, else its note."""
+        """A remark for readers of a trace: the orders of a FENCE, the bit of a bitmap, or the note."""
         if self.orders:
             return self.orders.text
         return f"bit {self.bit}" if self.bit >= 0 else self.note
 
 
 def show(value: Any) -> str:
-    """A value as text that is the same in every process: integers, names, sorted sets."""
+    """Return a value as text that is the same in every process: integers, names, sorted sets."""
     if value is None:
         return "none"
     if isinstance(value, bool | int | str):
@@ -238,23 +252,23 @@ def show(value: Any) -> str:
     return str(getattr(value, "name", type(value).__name__))
 
 
-@functools.lru_cache(maxsize=4096)  # of few names, asked for again and again
+@functools.lru_cache(maxsize=4096)  # there are few names, and they are asked for often
 def buffer_name(vcpu: str, key: str) -> str:
-    """The actor that drains one of a vCPU's store buffers: ``"0~"`` where there is one, ``"0~0x1000"`` by place."""
+    """Return the name of a store buffer of a vCPU: ``"0~"`` for its only one, ``"0~0x1000"`` for one by address."""
     return f"{vcpu}~{key}"
 
 
 @functools.lru_cache(maxsize=4096)  # as above
 def owner_of(actor: str) -> str:
-    """The vCPU that an actor belongs to: itself, or the one whose store buffer it drains."""
+    """Return the vCPU to which an actor belongs: itself, or the one whose store buffer it is."""
     return actor.partition("~")[0]
 
 
 def device_name(number: int) -> str:
-    """The name of a program's device number `number`."""
+    """Return the name of the device with this number in its program."""
     return f"{_DEVICE}{number}"
 
 
 def is_device(actor: str) -> bool:
-    """Whether an actor is a device of the program, not a vCPU."""
+    """Whether an actor is a device of the program, and not a vCPU."""
     return actor.startswith(_DEVICE)

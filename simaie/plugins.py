@@ -1,10 +1,10 @@
-"""Finding what is pluggable: entry-point groups, Python files, and specifications such as ``dfs:preemptions=2``.
+"""Plug-ins by name: entry-point groups, globals of Python files, and options as in ``dfs:preemptions=2``.
 
-A name is that of an entry point, or ``FILE.py:NAME``, a global of a Python file; options follow either.
+A plug-in is named by its entry point, or as ``FILE.py:NAME``, a global of a Python file. Options follow either.
 
-Third parties add to a group in their own pyproject.toml; simaie's own schemes, schedulers and hosts are found so too.
-So are the renderers: a failure, which lies below everything that draws it, asks for its picture by name, and what draws
-is imported when somebody looks.
+Third parties register entry points in their own pyproject.toml; simaie's own schemes, schedulers and host memories are
+registered in the same way. So are the renderers. A failure belongs to a lower layer than the code that draws it, so it
+asks for its picture by name, and the drawing code is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from simaie.arguments import require_mapping, require_text
+from simaie.arguments import require_mapping, require_text, shown
 from simaie.definitions import definition, home_of, value_of
 from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 
@@ -31,23 +31,32 @@ SCHEMES = "simaie.schemes"
 SCHEDULERS = "simaie.schedulers"
 CHECKERS = "simaie.checkers"
 HOSTS = "simaie.hosts"
-#: Functions of a failure, a report or a trace that give text: how a result shows itself without knowing who draws it.
+#: Functions from a failure, a report or a trace to text, by which a result shows itself.
 RENDERERS = "simaie.renderers"
-#: The groups of classes, or of functions in the place of a class.
+#: The groups whose plug-ins are classes, or functions that make an object as a class does.
 _CLASSES: Final = (SCHEMES, SCHEDULERS, HOSTS)
 
 Option = str | int | float | bool | None
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """A plug-in by name, with keyword options."""
+    """The name of a plug-in, with keyword options."""
 
     name: str
     options: dict[str, Any] = {}
 
     @classmethod
-    def of(cls, given: str | tuple[str, Mapping[str, Any]] | Spec) -> Spec:
-        """From ``"name"``, ``"name:key=value,key=value"``, or ``("name", {options})``; UsageError otherwise."""
+    def of(cls, given: Any, what: str = "a plug-in", other: str = "") -> Spec:
+        """Return the name and options that ``"name"``, ``"name:key=value"`` or ``("name", {options})`` spells.
+
+        Args:
+            given: The text, the tuple, or a `Spec`, which is returned as it is.
+            what: The argument that `given` is, for the message.
+            other: What else the caller accepts there, for the message.
+
+        Raises:
+            UsageError: `given` is something else, or its text cannot be read.
+        """
         if isinstance(given, Spec):
             return given
         if isinstance(given, str):
@@ -55,7 +64,8 @@ class Spec(msgspec.Struct, frozen=True):
         if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str):
             options = require_mapping(f"the options of {given[0]!r}", given[1], '{"option": 1}')
             return cls(given[0], {require_text("an option's name", key): value for key, value in options.items()})
-        raise UsageError(f"expected a name, 'name:key=value,...' or (name, options), not {given!r}")
+        accepted = "a name, 'name:option=value'" + (f", (name, options) or {other}" if other else " or (name, options)")
+        raise UsageError(f"{what} must be {accepted}, not {shown(given)}")
 
     @classmethod
     def _parse(cls, text: str) -> Spec:
@@ -69,14 +79,14 @@ class Spec(msgspec.Struct, frozen=True):
         return cls(name.strip(), options)
 
     def __str__(self) -> str:
-        shown = ",".join(f"{key}={_shown(value)}" for key, value in sorted(self.options.items()))
-        return f"{self.name}:{shown}" if shown else self.name
+        options = ",".join(f"{key}={_option_text(value)}" for key, value in sorted(self.options.items()))
+        return f"{self.name}:{options}" if options else self.name
 
     @property
     def word(self) -> str | None:
-        """The text that `of` reads back as this; None if an option has no such text.
+        """The text that `of` reads back as an equal `Spec`; None if an option has no such text.
 
-        The text ``none`` is read as None, and plug-ins take the one for the other.
+        The text ``none`` is read as None, and plug-ins treat the two alike.
         """
         with suppress(UsageError):
             read = Spec.of(str(self))
@@ -86,7 +96,7 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The name, which may be ``FILE.py:NAME``, and the options behind it."""
+    """Split `text` into the name, which may be ``FILE.py:NAME``, and the text of the options."""
     path, python, rest = text.partition(".py:")
     name, _, options = rest.partition(":")
     if python and definition(f"{path}.py:{name}") is not None:
@@ -95,12 +105,12 @@ def _split(text: str) -> tuple[str, str]:
     return name, options
 
 
-def _shown(value: Any) -> str:
+def _option_text(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _option(text: str) -> Option:
-    """A value from the command line: true, false, none, a number, or else text."""
+    """Return the value that an option's text spells: true, false, none, a number, or else the text itself."""
     words: dict[str, Option] = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -112,7 +122,7 @@ def _option(text: str) -> Option:
 
 @functools.cache
 def _group(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name; UsageError if two distributions have one of the same name."""
+    """Return the entry points of a group by name; UsageError if two distributions register the same name."""
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         other = found.setdefault(point.name, point)
@@ -125,7 +135,7 @@ def _group(group: str) -> dict[str, EntryPoint]:
 
 
 def _whose(point: EntryPoint) -> str:
-    """What an entry point stands for, and which distribution registers it."""
+    """Return the object that an entry point names, and the distribution that registers it, in words."""
     distribution = point.dist
     owner = "an unknown distribution" if distribution is None else f"the distribution {distribution.name!r}"
     return f"{point.value} of {owner}"
@@ -140,24 +150,24 @@ def _loaded(group: str, name: str) -> Any:
     point = _group(group)[name]
     try:
         return point.load()
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything when imported
+    except (Exception, SystemExit) as error:  # a third party's module may raise anything when it is imported
         raise UsageError(
             f"the {_kind(group)} {name!r} cannot be imported ({_whose(point)}): {type(error).__name__}: {error}"
         ) from error
 
 
 def names(group: str) -> list[str]:
-    """The names registered in an entry-point group, sorted."""
+    """Return the names that are registered in an entry-point group, sorted."""
     return sorted(_group(group))
 
 
 def resolve(group: str, name: str) -> Any:
-    """Return the object registered as `name`, or the global of a Python file if that is ``FILE.py:NAME``.
+    """Return the object that is registered as `name`, or the global of a Python file if `name` is ``FILE.py:NAME``.
 
     Raises:
-        UnknownNameError: no plug-in has this name.
-        UsageError: two have it, it cannot be imported, or what the file defines is no class.
-        InputError: the file cannot be read or imported, or it defines no such name.
+        UnknownNameError: No plug-in has this name.
+        UsageError: Two plug-ins have this name, the plug-in cannot be imported, or the file defines something else.
+        InputError: The file cannot be read or imported, or it does not define the name.
     """
     if not isinstance(name, str):
         raise UnknownNameError(_kind(group), name, _group(group))
@@ -173,14 +183,14 @@ def resolve(group: str, name: str) -> Any:
 
 
 def _required(group: str, name: str, value: object) -> object:
-    """`value`, which a file defines; UsageError unless it can be what the group is about."""
+    """Return `value`, which a file defines; UsageError if it cannot be a plug-in of this group."""
     if group in _CLASSES and not callable(value):
-        raise UsageError(f"{name} is no {_kind(group)} class, but {value!r}")
+        raise UsageError(f"{name} must be a {_kind(group)} class, not {value!r}")
     return value
 
 
 def spec_for(group: str, value: Any) -> Spec | None:
-    """Return how a command line names `value`, a class or a ``functools.partial`` of one; None if it cannot."""
+    """Return the name of a class or a ``functools.partial`` of one on a command line; None if it has no name there."""
     if isinstance(value, functools.partial):
         inner = None if value.args else spec_for(group, value.func)
         made = None if inner is None else Spec(inner.name, {**inner.options, **value.keywords})
@@ -194,7 +204,10 @@ def spec_for(group: str, value: Any) -> Spec | None:
 
 
 def options_of(factory: Any) -> dict[str, Any]:
-    """The keyword options of a plug-in with their defaults; of a class that hands some on, those of its bases too."""
+    """Return the keyword options of a plug-in with their defaults.
+
+    A class that passes unknown options to its base class has the options of that class too.
+    """
     found: dict[str, Any] = {}
     layers = (
         [vars(base)["__init__"] for base in factory.__mro__ if "__init__" in vars(base)] if _is_class(factory) else []
@@ -217,7 +230,7 @@ def _is_class(factory: Any) -> bool:
 
 
 def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
-    """``factory(*args, **options)``; UsageError if it does not take these arguments and options, or raises."""
+    """Return ``factory(*args, **options)``; UsageError if it does not accept them, or raises."""
     try:
         return factory(*args, **options)
     except SimaieError:
@@ -234,13 +247,13 @@ def construct(what: str, factory: Any, *args: Any, **options: Any) -> Any:
 
 
 def is_ours(factory: Any) -> bool:
-    """Whether a plug-in is part of simaie, so that what it raises is a bug of simaie's."""
+    """Whether a plug-in is part of simaie, so that an exception in it is a bug of simaie."""
     package = str(getattr(factory, "__module__", "")).partition(".")[0]
     return package in ("simaie", "simaie_schedulers")
 
 
 def _explain(what: str, factory: Any, positional: int, options: Mapping[str, Any], error: TypeError) -> None:
-    """Raise UsageError for a TypeError that calling `factory` ended with; return if it is a bug of simaie's own."""
+    """Raise UsageError for a TypeError that a call of `factory` raised; return if it is a bug of simaie's own."""
     taken = _positional(factory, positional)
     known = {name for name in options_of(factory) if name not in taken}
     unknown = [name for name in options if name not in known]
@@ -256,7 +269,7 @@ def _explain(what: str, factory: Any, positional: int, options: Mapping[str, Any
 
 
 def _signature(factory: Any) -> inspect.Signature | None:
-    """How `factory` is called, if that is known: of a builtin it may not be."""
+    """Return the signature of `factory`; None if Python does not know it, as for some builtins."""
     try:
         return inspect.signature(factory)
     except (TypeError, ValueError):
@@ -264,14 +277,14 @@ def _signature(factory: Any) -> inspect.Signature | None:
 
 
 def _positional(factory: Any, count: int) -> set[str]:
-    """The names that are no options: of the first `count` parameters, which are given by position, and ``self``."""
+    """Return the names of the parameters that are passed by position, the first `count`, and ``self``."""
     signature = _signature(factory)
     names = list(signature.parameters)[:count] if signature is not None else []
     return {*names, "self"}
 
 
 def _missing(factory: Any, positional: int, options: Mapping[str, Any]) -> list[str]:
-    """The parameters without a default that neither `positional` arguments nor `options` give."""
+    """Return the required parameters that neither the `positional` arguments nor the `options` fill."""
     signature = _signature(factory)
     parameters = signature.parameters.values() if signature is not None else ()
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

@@ -81,7 +81,14 @@ def _ranges(events: Sequence[Event]) -> Iterable[Op]:
 
 
 class _Place(msgspec.Struct):
-    """A location: its last write, that write's vCPU, the last write by another vCPU before (-1: none), reads since."""
+    """The last accesses to a place, as numbers of steps; -1 if there was none.
+
+    Attributes:
+        write: The last write.
+        vcpu: The vCPU of this write.
+        foreign: The last write before it by another vCPU.
+        readers: The last read of each actor since the last write.
+    """
 
     write: int = -1
     vcpu: str = ""

@@ -1,4 +1,4 @@
-"""Text that is safe to print, whatever a guest program, a plug-in or a stranger's file put into it."""
+"""Text that is safe to print, whatever a guest program, a plug-in or an untrusted file put into it."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def clean(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Return `text` with each of its lines as `clean` makes it; only a line feed ends a line."""
+    """Return `text` with each line cleaned as by `clean`; only a line feed ends a line."""
     return "\n".join(clean(line) for line in text.split("\n"))

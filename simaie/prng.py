@@ -1,12 +1,12 @@
-"""simaie's own random numbers: the only source of chance in the project.
+"""simaie's random numbers, the only source of randomness in the project.
 
 `Random` reads the output of SHAKE-128 (NIST FIPS 202) on the seed and a block counter, 32 bits at a time. A
-cryptographic function is more than needed, but it can be had in C from the standard library, it is the same on every
-machine and in every version for ever, and its words come out of a C iterator, so that a draw costs less than a single
-step of any generator that could be written in Python.
+cryptographic function is more than simaie needs. But the standard library has it in C, it is the same on every machine
+and in every version, and its words come from a C iterator. A draw is therefore cheaper than one step of any generator
+written in Python.
 
-Python's `random` is not used anywhere: its algorithms for ranges and shuffles have changed between
-versions, and a seed of ours must mean the same execution for ever.
+Python's `random` is not used: its algorithms for ranges and shuffles have changed between versions, and a seed of
+simaie must always mean the same execution.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 _MASK64 = (1 << 64) - 1
 _WORD = struct.Struct("<Q").pack
-_FIRST = struct.Struct("<42I")  # what one permutation of SHAKE-128 gives: short executions need no more
+_FIRST = struct.Struct("<42I")  # the output of one permutation of SHAKE-128, enough for a short execution
 _LATER = struct.Struct("<1008I")
 
 
 def derive(seed: int, *path: int) -> int:
-    """The 64-bit seed of the stream that `path` names below `seed`, e.g. ``derive(seed, execution_index)``.
+    """Return the 64-bit seed of the stream that `path` names below `seed`, as in ``derive(seed, execution_index)``.
 
     Any integers are accepted, negative ones too; each is taken modulo 2**64.
     """
@@ -46,10 +46,12 @@ def _blocks(seed: int) -> Iterator[tuple[int, ...]]:
 
 
 class Random:
-    """A stream of random numbers from a seed; the same seed gives the same stream on every machine.
+    """A stream of random numbers from a seed, the same on every machine.
 
-    word: draws the next 32 bits. It is an attribute so that a hot path may bind it:
-    ``items[word() * len(items) >> 32]`` picks one of some thousands of items, uniformly but for one part in a million.
+    Attributes:
+        word: A function that draws the next 32 bits. It is an attribute so that a hot path can bind it:
+            ``items[word() * len(items) >> 32]`` draws one of a few thousand items, uniformly up to one part in a
+            million.
     """
 
     __slots__ = ("word",)
@@ -58,11 +60,11 @@ class Random:
         self.word: Callable[[], int] = chain.from_iterable(_blocks(seed)).__next__
 
     def bits64(self) -> int:
-        """A uniform integer in [0, 2**64)."""
+        """Draw a uniform integer in [0, 2**64)."""
         return self.word() << 32 | self.word()
 
     def below(self, n: int) -> int:
-        """A uniform integer in [0, n), for n in [1, 2**64], by Lemire's multiply-shift on 64 or 96 bits.
+        """Draw a uniform integer in [0, n), for n in [1, 2**64], by Lemire's multiply-shift on 64 or 96 bits.
 
         The bias is below n / 2**64 for n up to 2**32, and below 2**-32 above.
         """
@@ -72,15 +74,15 @@ class Random:
         return ((word() << 32 | word()) << 32 | word()) * n >> 96
 
     def unit(self) -> float:
-        """A uniform float in [0, 1) with 53 random bits."""
+        """Draw a uniform float in [0, 1) with 53 random bits."""
         return (self.bits64() >> 11) * 2.0**-53
 
     def choice(self, items: Sequence[T]) -> T:
-        """One of `items`, uniformly; `items` must not be empty."""
+        """Draw one of `items` uniformly; `items` must not be empty."""
         return items[self.below(len(items))]
 
     def weighted(self, weights: Sequence[int]) -> int:
-        """An index drawn in proportion to the non-negative integer `weights`, whose sum is positive."""
+        """Draw an index in proportion to the non-negative integer `weights`, whose sum must be positive."""
         ticket = self.below(sum(weights))
         for index, weight in enumerate(weights):
             ticket -= weight

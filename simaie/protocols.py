@@ -1,9 +1,9 @@
-"""The seams: what a scheduler, a host memory and a checker are, and what a scheme is told.
+"""The interfaces of plug-ins: schedulers, host memories and checkers, and what a scheme sees of machine and vCPU.
 
-What a scheme is says the class that all schemes derive from, `simaie.schemes.scheme.Scheme`.
+Schemes derive from the class `simaie.schemes.scheme.Scheme`, which documents their interface.
 
-Everything pluggable is written against this module alone, ours as well as a third party's, and is found through the
-entry-point groups of `simaie.plugins`.
+simaie's own schedulers, host memories and checkers use this module alone, as those of a third party do. All are found
+through the entry-point groups of `simaie.plugins`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,13 @@ __all__ = [
 class Candidate(Protocol):
     """An actor that can take the next step.
 
-    name: structural (``"0"``, ``"1"``; ``"0.0"`` is the first child of ``"0"``, ``"0~"`` its store buffer), the same in
-    every execution. rank: its place in the structural order. op: the operation that it will perform if chosen.
+    Attributes:
+        name: Structural, so that it is the same in every execution. ``"0"`` and ``"1"`` are vCPUs of the program;
+            ``"0.0"`` is the first child of ``"0"``, and ``"0~"`` the store buffer of ``"0"``.
+        rank: Its place in the structural order.
+        op: The operation that it performs if it is chosen.
+        yielding: Whether its pending step only waits, so that a switch away from it is no preemption.
+        internal: Whether it belongs to the host memory (a store buffer), so that choosing it is no switch.
     """
 
     @property
@@ -58,54 +63,60 @@ class Candidate(Protocol):
     def op(self) -> Op: ...  # noqa: D102 - the class says it
 
     @property
-    def yielding(self) -> bool: ...  # noqa: D102 - its pending step only waits: to leave it is no preemption
+    def yielding(self) -> bool: ...  # noqa: D102 - the class says it
 
     @property
-    def internal(self) -> bool: ...  # noqa: D102 - it is the memory's own (a store buffer): to choose it is no switch
+    def internal(self) -> bool: ...  # noqa: D102 - the class says it
 
 
 class Offer:
-    """One scheduling point. The object is reused: look at it during the call only.
+    """One scheduling point: the actors that can take the next step.
 
-    candidates: never empty, in structural order; a new tuple only when somebody became enabled or disabled.
-    running: which vCPU ran last (None at the first), whether or not it is still a candidate. Store buffers drain
-    beside whoever runs.
+    The object is reused, so that it is valid only during the call to `Scheduler.choose`.
+
+    Attributes:
+        candidates: The enabled actors in structural order, at least one. It is a new tuple only if an actor became
+            enabled or disabled.
+        running: The vCPU that took the last step, whether or not it is still a candidate; None at the first step. A
+            store buffer that drains leaves it unchanged.
     """
 
     __slots__ = ("_events", "candidates", "running")
 
     def __init__(self, events: Sequence[object] = ()) -> None:
         self.candidates: tuple[Candidate, ...] = ()
-        self.running: Any = None
+        self.running: Candidate | None = None
         self._events = events
 
     @property
     def step(self) -> int:
-        """The index that the chosen operation's event will have."""
+        """The index in the trace that the event of the chosen operation will have."""
         return len(self._events)
 
     @property
     def default(self) -> Candidate:
-        """Who goes on when nobody decides: the running actor if it can, else the first candidate."""
-        running: Candidate = self.running
-        return running if running in self.candidates else self.candidates[0]
+        """The candidate that a schedule need not name: the running vCPU if it is enabled, else the first candidate."""
+        running = self.running
+        return running if running is not None and running in self.candidates else self.candidates[0]
 
     def narrowed(self, candidates: tuple[Candidate, ...]) -> Offer:
-        """The same scheduling point with only some of the candidates: what a wrapper hands to its inner scheduler."""
+        """Return the same scheduling point with only these candidates, as a wrapper hands it to its inner scheduler."""
         narrowed = Offer(self._events)
         narrowed.candidates, narrowed.running = candidates, self.running
         return narrowed
 
     @property
     def can_continue(self) -> bool:
-        """Whether the running actor is among the candidates."""
+        """Whether the running vCPU is among the candidates."""
         return self.running in self.candidates
 
 
 class Beginning(Protocol):
-    """What every execution of one program on one machine begins with.
+    """The initial state, which all executions of one program on one machine share.
 
-    endian: the byte order of guest RAM. devices: the names of the actors that go on while the world is stopped.
+    Attributes:
+        endian: The byte order of guest RAM.
+        devices: The names of the actors that still step while the world is stopped.
     """
 
     @property
@@ -115,14 +126,17 @@ class Beginning(Protocol):
     def devices(self) -> tuple[str, ...]: ...  # noqa: D102 - the class says it
 
     def read(self, address: int, width: int) -> int:
-        """What the `width` bytes of RAM at `address` hold before the first step."""
+        """Return the value of the `width` bytes of RAM at `address` before the first step."""
 
 
 class ExecutionInfo(msgspec.Struct, frozen=True):
-    """What a scheduler is told at the start.
+    """The facts about an execution that a scheduler receives at its start.
 
-    seed: 64 bits of this execution's own; index: its number, from 0. beginning: filled in by the execution itself; a
-    scheduler that wraps another hands it on.
+    Attributes:
+        seed: 64 random bits for this execution alone.
+        index: The number of the execution, from 0.
+        threads: The number of vCPUs that the program begins with.
+        beginning: The initial state, which the execution fills in. A scheduler that wraps another passes it on.
     """
 
     seed: int
@@ -132,98 +146,108 @@ class ExecutionInfo(msgspec.Struct, frozen=True):
 
 
 class Scheduler(ABC):
-    """Chooses every step of every execution of one exploration.
+    """The strategy that chooses every step of every execution of one exploration.
 
-    Call order: `start`, then `choose` for each step and `choose_value` for each local choice, then `finish`; again
-    from `start` until `exhausted` is true or the explorer stops. Chance comes from `ExecutionInfo.seed`
-    through `simaie.prng` only, so that any execution replays alone from its seed, its index and the `profile` that the
-    scheduler had when it started.
+    The explorer calls `start`, then `choose` for each step and `choose_value` for each local choice, then `finish`. It
+    begins again with `start` until `exhausted` is true or a limit stops it. All randomness comes from
+    `ExecutionInfo.seed` through `simaie.prng`. Any execution therefore replays alone, from its seed, its index and the
+    `profile` that the scheduler had when the execution started.
     """
 
-    #: Whether visiting everything until `exhausted` proves a program clean.
+    #: Whether a search that runs until `exhausted` proves a program clean.
     exhaustive: bool = False
-    #: Whether an execution's choices depend on its seed alone, but for lengths and counts, and on no earlier findings:
-    #: else the shares of a sample say nothing about what is not in it.
+    #: Whether the choices of an execution depend on its seed, lengths and counts alone, and not on earlier findings.
+    #: If they do not, the sample says nothing about the executions outside it.
     independent: bool = True
-    #: Whether of executions that differ only in the order of operations that do not conflict it runs just one.
+    #: Whether it runs only one of the executions that differ only in the order of operations that do not conflict.
     up_to_commutation: bool = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is nothing left to explore; asked before each `start`."""
+        """Whether no execution is left to explore; the explorer reads it before each `start`."""
         return False
 
     @property
     def complete(self) -> bool:
-        """Whether, once exhausted, everything was visited: false for a bounded search that cut something."""
+        """Whether an exhausted search visited everything: false for a bounded search that cut something."""
         return self.exhaustive
 
     @property
     def bound_note(self) -> str:
-        """What a bounded search left out, as words for a report; empty if nothing."""
+        """What a bounded search left out, as words for a report; empty if it left out nothing."""
         return ""
 
     def start(self, info: ExecutionInfo) -> None:  # noqa: B027 - optional, does nothing by default
-        """An execution begins."""
+        """Prepare for an execution that begins."""
 
     @abstractmethod
     def choose(self, offer: Offer) -> Candidate | None:
-        """Pick one of `offer.candidates`, or return None to give the execution up: it proves and finds nothing then."""
+        """Return the candidate that takes the next step, or None to give up the execution.
+
+        An execution that is given up has no findings and counts for no proof.
+
+        Args:
+            offer: The scheduling point; the choice must be one of its candidates.
+        """
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Resolve a local choice of the vCPU that is running: an integer in [0, arity)."""
+        """Return the value of a local choice of the running vCPU, an integer in [0, arity)."""
         return 0
 
     def finish(self, trace: Trace) -> None:  # noqa: B027 - optional, does nothing by default
-        """The execution ended; `trace` is complete and may be kept."""
+        """Learn from an execution that ended; `trace` is complete and may be kept."""
 
     def profile(self) -> Mapping[str, Any]:
-        """What an instance made anew needs, besides seed and index, to repeat the next execution (JSON values)."""
+        """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""
         return {}
 
     def restore(self, profile: Mapping[str, Any]) -> None:  # noqa: B027 - optional, does nothing by default
-        """Take over what `profile` returned."""
+        """Restore what `profile` returned, in a new instance."""
 
 
 # --- the host -------------------------------------------------------------------------------------
 
 
 class HostMemory(Protocol):
-    """A memory model: a pure state machine over operations. It never awaits.
+    """A memory model: a state machine over operations that never awaits.
 
-    Fresh for every execution; `actor` is any hashable identity of who performs. One that `buffers_stores` turns each
-    STORE that it delays into a BUFFER, and names what may drain next; draining is a step like any other. `order`: what
-    it keeps in order without a fence. `simaie.testing.check_host_memory` is the conformance suite.
+    Each execution makes a new one. `actor` is any hashable identity of the actor that performs an operation. A memory
+    that buffers stores turns each STORE that it delays into a BUFFER, and lists the stores that may drain next; a drain
+    is a step like any other. `simaie.testing.check_host_memory` is the conformance suite.
+
+    Attributes:
+        buffers_stores: Whether stores may be delayed.
+        order: The orders that the memory keeps without a fence.
     """
 
     buffers_stores: bool
     order: Barrier
 
     def admit(self, op: Op) -> Op:
-        """What an announced operation is on this memory."""
+        """Return the operation that an announced operation becomes on this memory: a BUFFER for a delayed STORE."""
 
     def drains(self, actor: Any) -> Iterable[tuple[str, Op]]:
-        """The buffered stores of `actor` that may take effect next, each with the name of its buffer."""
+        """Return the buffered stores of `actor` that may take effect next, each with the name of its buffer."""
 
     def drain(self, actor: Any, key: str) -> None:
-        """The oldest store in that buffer of `actor` takes effect."""
+        """Let the oldest store in the buffer `key` of `actor` take effect."""
 
     def enabled(self, actor: Any, op: Op) -> bool:
-        """Whether `op` can be performed now."""
+        """Return whether `actor` can perform `op` now."""
 
     def perform(self, actor: Any, op: Op) -> Any:
         """Perform `op`, which is enabled, and return its value."""
 
     def read(self, address: int, width: int) -> int:
-        """What RAM holds, for final checks and watched locations; `width` in bytes."""
+        """Return the value in RAM, for final checks and watched locations; `width` is in bytes."""
 
 
 class MachineFacts(Protocol):
-    """What a scheme may know of the machine."""
+    """The facts about the machine that a scheme may use."""
 
     @property
     def full_system(self) -> bool:
-        """Whether addresses are translated by a page table (else user mode)."""
+        """Whether a page table translates addresses; in user mode none does."""
 
     @property
     def host_word(self) -> int:
@@ -239,15 +263,21 @@ class MachineFacts(Protocol):
 
     @property
     def guest_order(self) -> Barrier:
-        """Which orders of plain accesses the guest's architecture promises without fences."""
+        """The orders of plain accesses that the guest's architecture promises without fences."""
 
     @property
     def host_order(self) -> Barrier:
-        """Which of them the host memory keeps without fences."""
+        """The orders of plain accesses that the host memory keeps without fences."""
 
 
 class VCpu(Protocol):
-    """What a scheme sees of a vCPU. local: the scheme's own state for it. identity: an opaque token, reusable."""
+    """The view of a vCPU that a scheme has.
+
+    Attributes:
+        name: The structural name, as in `Candidate`.
+        identity: An opaque number; a later vCPU may reuse it after this one has exited.
+        local: The scheme's own state for this vCPU.
+    """
 
     name: str
     identity: int
@@ -255,10 +285,10 @@ class VCpu(Protocol):
 
 
 class Promise(StrEnum):
-    """What a scheme says of itself; checkers hold it to this, and to nothing that it never promised."""
+    """A property that a scheme promises to keep; checkers demand only what a scheme promises."""
 
     MUTEXES_ONLY = "mutexes-only"  # no host atomic on guest RAM: mutexes and pointer-size atomics only
-    ONE_LOCK = "one-lock"  # at most one mutex per vCPU at a time, none between instructions
+    ONE_LOCK = "one-lock"  # at most one mutex per vCPU at a time, and no mutex between instructions
     REGISTERED_BY_ATOMICS = "registered-by-atomics"  # entries appear only for granules used atomically
 
 
@@ -266,15 +296,18 @@ class Promise(StrEnum):
 
 
 class Checker(Protocol):
-    """A pure function of a trace, which returns its findings; most are plain functions.
+    """A pure function of a trace that returns findings; most checkers are plain functions.
 
-    It runs as well on a trace that was replayed from a file. Its findings must be the same for all traces that differ
-    only in the order of operations that do not conflict, of which an exhaustive search runs one. A checker that judges
-    that order too has an attribute `order_sensitive`: True, or a function of a trace that returns a bool. A scheduler
-    that runs one order only (`Scheduler.up_to_commutation`) then never proves its property. One with an attribute
-    `judges_calls` that is True has nothing to judge in programs that record no calls (`Cpu.call`). Reports call it by
-    its ``__name__``, or else by the name of its class.
+    A checker may also judge a trace that was replayed from a file. Its findings must be equal for all traces that
+    differ only in the order of operations that do not conflict, because a scheduler with `Scheduler.up_to_commutation`
+    runs only one of them. Reports name a checker by its ``__name__``, or else by the name of its class.
+
+    Two optional attributes tell more about a checker:
+
+    - `order_sensitive`: its findings do depend on that order. It is True, or a function of a trace that returns a bool.
+      A scheduler with `Scheduler.up_to_commutation` then never proves the checker's property.
+    - `judges_calls`: if True, it has nothing to judge in a program that records no calls (`Cpu.call`).
     """
 
     def __call__(self, trace: Trace, /) -> Iterable[Finding]:
-        """What is wrong in `trace`; nothing if nothing is."""
+        """Return the findings in `trace`; empty if nothing is wrong."""

@@ -1,8 +1,8 @@
-"""Saving files: whole or not at all, and never in the place of something else.
+"""Saving files completely or not at all, without replacing anything by mistake.
 
-A file is written under a name of its own beside its target, and then moved there. So a reader sees the old content or
-the new one, and a full disk, an interrupt or a second writer leave no torn and no empty file. Of a process that is
-killed outright a hidden file ``.simaie-*.part`` may stay, which nothing reads.
+A file is written under a temporary name in the folder of its target, and then moved to its target. A reader therefore
+sees the old content or the new one. A full disk, an interrupt or a second writer leaves no partial and no empty file. A
+process that is killed may leave a hidden file ``.simaie-*.part``, which nothing reads.
 
 `save_file` is for a name that the user chose: it replaces a regular file, and refuses links, folders and devices.
 `save_new` is for a name that simaie makes up: it replaces nothing.
@@ -25,25 +25,25 @@ from simaie.errors import InputError
 
 __all__ = ["make_folder", "name_part", "save_file", "save_new"]
 
-# Windows lacks two of these flags, and needs one that the others lack.
+# Windows lacks two of these flags, and needs one that other systems lack.
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_THROUGH_LINKS
 _EXISTING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOT_THROUGH_LINKS
-#: What `os.link` fails with where the file system has no hard links.
+#: The errors of `os.link` on a file system without hard links.
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _KINDS = ((stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"))
 
 
 def save_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
-    """Write a file under a name that the user chose, in the place of a regular file that may be there.
+    """Write a file under a name that the user chose; it replaces a regular file of this name.
 
-    Folders that are missing are made. Of two writers of one name the last one's content stays, whole.
+    Missing folders are made. If two writers use one name, the complete content of the last one stays.
 
     Returns:
         The path.
 
     Raises:
-        InputError: the file cannot be written, or the name is that of a link, a folder or a device.
+        InputError: The file cannot be written, or a link, a folder or a device has this name.
     """
     target = Path(path)
     with _explained(target):
@@ -57,22 +57,22 @@ def save_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
 
 
 def save_new(folder: str | os.PathLike[str], stem: str, suffix: str, content: str | bytes) -> Path:
-    """Write a file under a name that nothing else has: the stem, a digest of the content, and the suffix.
+    """Write a file under an unused name: the stem, a digest of the content, and the suffix.
 
-    The same content in the same folder is one file, whoever writes it. If the name is taken by something else, a number
-    is added to it.
+    If two callers write the same content to the same folder, they write one file. If another file has the name, a
+    number is added to it.
 
     Args:
-        folder: where; it is made if it is missing.
-        stem: the beginning of the name; `name_part` makes text fit for it.
-        suffix: its end, with the dot.
-        content: text is written as UTF-8.
+        folder: The folder of the file, which is made if it is missing.
+        stem: The beginning of the name; `name_part` turns text into a part of a name.
+        suffix: The end of the name, with the dot.
+        content: The content; text is written as UTF-8.
 
     Returns:
         The path of the file, which holds exactly `content`.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: The file cannot be written.
     """
     data = _data(content)
     name = f"{stem}-{blake2b(data, digest_size=4).hexdigest()}"
@@ -92,17 +92,17 @@ def save_new(folder: str | os.PathLike[str], stem: str, suffix: str, content: st
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for files; InputError, which says what is in the way, if that cannot be."""
+    """Make a folder for files; InputError, with the reason, if it cannot be made."""
     try:
         _made(folder)
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: cannot be made a folder for files: {_reason(error)}") from error
+        raise InputError(f"{folder}: the folder cannot be made: {_reason(error)}") from error
 
 
 def name_part(text: str, length: int) -> str:
-    """Return `text` as a part of a file's name: ASCII that no file system or shell minds, and not too long.
+    """Return `text` as a part of a file's name, of ASCII characters that are safe on file systems and in shells.
 
-    Different texts may become the same part: a name needs a digest too.
+    Different texts may become the same part, so a name needs a digest too. It has at most `length` characters.
     """
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", text)[:length]
 
@@ -112,7 +112,7 @@ def name_part(text: str, length: int) -> str:
 
 @contextlib.contextmanager
 def _explained(target: Path) -> Iterator[None]:
-    """Turn what the system says into an InputError that names the file."""
+    """Turn an error of the system into an InputError that names the file."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -131,14 +131,14 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _replaceable_mode(target: Path) -> int | None:
-    """The permissions of the regular file in this place; None if nothing is there."""
+    """Return the permissions of the regular file at this path; None if there is no file."""
     try:
         mode = os.lstat(target).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(mode):
         what = next((words for test, words in _KINDS if test(mode)), "no regular file")
-        raise InputError(f"{target}: cannot be written: it is {what}, which would be replaced; name another file")
+        raise InputError(f"{target}: cannot be written: it is {what}, which is never replaced; name another file")
     return stat.S_IMODE(mode)
 
 
@@ -148,13 +148,13 @@ def _data(content: str | bytes) -> bytes:
 
 @contextlib.contextmanager
 def _written_beside(target: Path, content: str | bytes) -> Iterator[Path]:
-    """Yield a new file with this content in the folder of `target`; it is gone in the end, unless it was moved."""
+    """Yield a new file with this content in the folder of `target`; delete it at the end, unless it was moved."""
     temporary = target.with_name(f".simaie-{secrets.token_hex(8)}.part")
     try:
         with open(os.open(temporary, _NEW, 0o666), "wb") as stream:
             stream.write(_data(content))
             stream.flush()
-            os.fsync(stream.fileno())  # some file systems say only now that they are full
+            os.fsync(stream.fileno())  # some file systems report only here that they are full
         yield temporary
     finally:
         with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ def _written_beside(target: Path, content: str | bytes) -> Iterator[Path]:
 
 
 def _moved_to_free(temporary: Path, target: Path) -> bool:
-    """Move a file to a name that is free; False if another writer has taken that name in the meantime."""
+    """Move a file to an unused name; return False if another writer has used that name in the meantime."""
     try:
         try:
             os.link(temporary, target)  # unlike a move it fails if the name is taken

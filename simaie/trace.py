@@ -1,7 +1,7 @@
-"""What happened: one event per operation, each knowing the guest instruction that it belongs to.
+"""Traces of executions: one event per operation, with the guest instruction to which it belongs.
 
-A trace is everything that a checker, a picture or a replay needs; its digest is the identity of an execution:
-equal digests mean equal executions, in any process and on either driver.
+A trace holds everything that a checker, a picture or a replay needs. Its digest identifies the execution: equal digests
+mean equal executions, in any process and on either driver.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,11 @@ from simaie.decision import Schedule
 from simaie.dependence import READS, blocks, writes
 from simaie.encoding import Plain, digest_of, plain, plain_op
 from simaie.op import Function, Kind, Op, show
+
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
 
 __all__ = [
     "PENDING",
@@ -42,12 +47,12 @@ _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once, not per event
 _MUTEX = frozenset({Kind.LOCK, Kind.UNLOCK, Kind.UPDATE})
 
 
-#: From here on a number is easier to read in hexadecimal.
+#: The smallest number that outcomes print in hexadecimal, where it is easier to read.
 _HEXADECIMAL_FROM = 10_000
 
 
 class AccessKind(StrEnum):
-    """What a guest instruction does to memory, as the schemes and the checkers see it."""
+    """The kind of access to memory that a guest instruction makes, as schemes and checkers see it."""
 
     LOAD = "load"
     STORE = "store"
@@ -59,7 +64,7 @@ class AccessKind(StrEnum):
 
 
 class _Pending:
-    """The result of an instruction that has not completed; false, like the absence that it is."""
+    """The result of an instruction that has not completed; it is false."""
 
     name = "pending"
 
@@ -70,17 +75,24 @@ class _Pending:
 PENDING = _Pending()
 
 
-#: What an instruction is asked to make of its location: the value that a store stores, a function of the old value, or
-#: (expected, new) of a compare-and-exchange. None: nothing, or it is not known.
+#: The change that an instruction asks of its location: the value that a store stores, a function of the old value, or
+#: (expected, new) of a compare-and-exchange. None if it asks for no change, or the change is not known.
 Effect: TypeAlias = int | Function | tuple[int, int] | None
 
 
 class Instruction(msgspec.Struct, eq=False, gc=False):
-    """One guest instruction. `result` is what it returned, None if nothing, and `PENDING` until it has completed.
+    """One guest instruction that a vCPU began.
 
-    vcpu: name of the vCPU; number: its how-manieth instruction, from 0; address, width: in bytes, guest-virtual.
-    effect: what it is asked to make of its location, see `Effect`. `result` is what the scheme returned (the value
-    read, or whether a store-conditional stored); the ISA's class may make another value of it for the guest.
+    Attributes:
+        vcpu: The name of the vCPU.
+        number: The 0-based index of the instruction on its vCPU.
+        mnemonic: The name of the instruction.
+        access: The kind of access to memory.
+        address: The guest-virtual address of its location.
+        width: The size of its location, in bytes.
+        result: What the scheme returned: the value read, whether a store-conditional stored, or None. The vCPU class
+            may return another value to the guest. It is `PENDING` until the instruction has completed.
+        effect: The change that the instruction asks of its location; see `Effect`.
     """
 
     vcpu: str
@@ -94,7 +106,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
 
     @property
     def completed(self) -> bool:
-        """Whether it came to its end: not if it faulted, or was cut short with the execution."""
+        """Whether the instruction completed: false if it faulted or the execution ended before."""
         return self.result is not PENDING
 
     def __str__(self) -> str:
@@ -103,9 +115,13 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
 
 
 class ReservationEnd(msgspec.Struct, frozen=True):
-    """An instruction that may have ended the LL/SC reservation of its vCPU, whether or not an event belongs to it.
+    """An instruction that may have ended the LL/SC reservation of its vCPU, whether or not it performed an operation.
 
-    number: as in `Instruction`. cause: the name of a `simaie.guest.reservation.Cause`.
+    Attributes:
+        vcpu: The name of the vCPU.
+        number: The 0-based index of the instruction on its vCPU.
+        cause: The name of a `simaie.guest.reservation.Cause`.
+        mnemonic: The name of the instruction.
     """
 
     vcpu: str
@@ -115,7 +131,14 @@ class ReservationEnd(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One performed operation: who, what, the value it returned, and the guest instruction it belongs to, if any."""
+    """One performed operation.
+
+    Attributes:
+        actor: The name of the actor that performed it.
+        op: The operation.
+        value: What the operation returned.
+        instruction: The guest instruction to which it belongs, if it belongs to one.
+    """
 
     actor: str
     op: Op
@@ -124,22 +147,22 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def wrote(self) -> bool:
-        """Whether the operation changed shared state (a failed compare-and-swap did not)."""
+        """Whether the operation changed shared state; a failed compare-and-swap did not."""
         return writes(self.op, self.value)
 
     @property
     def reads_ram(self) -> bool:
-        """Whether it read guest RAM."""
+        """Whether the operation read guest RAM."""
         return self.op.width > 0 and self.op.kind in READS
 
     @property
     def writes_ram(self) -> bool:
-        """Whether it wrote guest RAM."""
+        """Whether the operation wrote guest RAM."""
         return self.op.width > 0 and writes(self.op, self.value)
 
     @property
     def form(self) -> Plain:
-        """The event as plain data; see `simaie.encoding`. Equal forms mean equal events, in any process."""
+        """The event as plain data (see `simaie.encoding`); equal events have equal forms in any process."""
         instruction = self.instruction
         number = -1 if instruction is None else instruction.number
         return number, self.actor, plain_op(self.op), plain(self.value)
@@ -150,41 +173,48 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Ending(StrEnum):
-    """How an execution ended."""
+    """The way in which an execution ended."""
 
     FINISHED = "finished"
-    DEADLOCK = "deadlock"  # somebody waits and nobody can ever step again
-    LIVELOCK = "livelock"  # the same, and the waiting is a guest's spin on a location
+    DEADLOCK = "deadlock"  # an actor waits and no actor can ever step again
+    LIVELOCK = "livelock"  # the same, where the actor that waits is a guest that spins on a location
     STEP_LIMIT = "step-limit"
     THREAD_LIMIT = "thread-limit"
-    PRUNED = "pruned"  # the scheduler gave the execution up
+    PRUNED = "pruned"  # the scheduler gave up the execution
 
 
-#: Nothing could take a step any more, though something waits.
+#: The endings in which an actor still waits and no actor can take a step.
 STUCK = frozenset({Ending.DEADLOCK, Ending.LIVELOCK})
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What ended a vCPU early, before event number `step`: a guest fault that nobody handled, or a failed assertion."""
+    """A guest fault that the guest did not handle, or a failed assertion: it ended a vCPU early.
+
+    Attributes:
+        vcpu: The name of the vCPU.
+        step: The number of events before it.
+        message: The fault or assertion in words.
+        kind: ``"fault"`` or ``"assertion"``.
+    """
 
     vcpu: str
     step: int
     message: str
-    kind: str = "fault"  # or "assertion"
+    kind: str = "fault"
 
 
 def watched_name(address: int) -> str:
-    """The name that a watched place in memory has in an outcome, as in ``[0x1000]``."""
+    """Return the name that a watched place in memory has in an outcome, as in ``[0x1000]``."""
     return f"[{address:#x}]"
 
 
 def watched_address(name: str) -> int | None:
-    """The address of a watched place in memory by its name in an outcome; None if it names a register."""
+    """Return the address of a watched place in memory from its name in an outcome; None for a register's name."""
     return int(name[1:-1], 16) if name.startswith("[0x") else None
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The final state that a program lets the world see: observed registers and watched memory, sorted by name."""
+    """The observable final state of an execution: observed registers and watched memory, sorted by name."""
 
     items: tuple[tuple[str, int], ...] = ()
 
@@ -192,7 +222,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return dict(self.items)[name]
 
     def as_dict(self) -> dict[str, int]:
-        """The outcome as name -> value."""
+        """Return the outcome as a dict from name to value."""
         return dict(self.items)
 
     def __str__(self) -> str:
@@ -203,12 +233,22 @@ class Outcome(msgspec.Struct, frozen=True):
 class Trace:
     """One execution, from its first operation to its ending.
 
-    events: in the order performed. waiting: for a deadlock, the announced operation of each stuck vCPU.
-    promises: what the scheme says of itself (see `simaie.protocols.Promise`); checkers judge by it. accepted: what the
-    program's final check said, None where it was not asked. refusal: why it refused, as far as it says. blocks: what
-    the guest said of its own code, vCPU by vCPU. isa: of the guest. reservation_ends: what may have ended LL/SC
-    reservations, vCPU by vCPU. endian: the byte order of guest RAM. frames: where the guest's page table puts pages in
-    the beginning, page number -> physical address; other pages map to themselves. silent: candidates for `silent`.
+    Attributes:
+        program: The name of the program.
+        events: The events in the order in which their operations were performed.
+        ending: How the execution ended.
+        outcome: The observed registers and watched memory at the end.
+        schedule: The decisions of the scheduler.
+        waiting: Of a deadlock, the announced operation of each stuck vCPU.
+        faults: The guest faults and failed assertions that ended vCPUs.
+        promises: What the scheme promises (see `simaie.protocols.Promise`); checkers judge by it.
+        accepted: The answer of the program's final check; None if it was not asked.
+        refusal: Why the final check refused, if it says why.
+        blocks: The blocks and calls that the guest recorded, vCPU by vCPU.
+        isa: The guest's instruction set.
+        reservation_ends: The instructions that may have ended LL/SC reservations, vCPU by vCPU.
+        endian: The byte order of guest RAM.
+        frames: The initial page table, from page number to physical address; other pages map to themselves.
     """
 
     def __init__(
@@ -262,13 +302,25 @@ class Trace:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
-    def player(self) -> Any:
-        """A widget to step through it in a notebook, by slider and keys; a picture where the extra is missing."""
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+    def player(self) -> Player | Still:
+        """Return a widget that steps through the trace in a notebook, by slider and keys.
 
-    def plot_conflicts(self, *, granule: int = 16) -> Any:
-        """Conflicting accesses by vCPU and granule (in bytes), as a `simaie.show.plots.Plot`."""
-        return plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
+        Without the extra ``jupyter`` it is a picture.
+        """
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
+
+    def plot_conflicts(self, *, granule: int = 16) -> Plot:
+        """Return a plot of the conflicting accesses by vCPU and granule.
+
+        Args:
+            granule: The size of a granule, in bytes.
+
+        Returns:
+            A `simaie.show.plots.Plot`.
+        """
+        made: Plot = plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
+        return made
 
     @property
     def truncated(self) -> bool:
@@ -277,17 +329,17 @@ class Trace:
 
     @cached_property
     def kinds(self) -> frozenset[Kind]:
-        """The kinds of operation that occur: by it a checker knows in no time that it has nothing to judge."""
+        """The kinds of operation that occur, by which a checker finds out quickly that it has nothing to judge."""
         return frozenset({event.op.kind for event in self.events})
 
     @cached_property
     def accesses(self) -> frozenset[AccessKind]:
-        """The kinds of guest instruction that occur."""
+        """The kinds of access of the guest instructions that occur."""
         return frozenset({ins.access for event in self.events if (ins := event.instruction) is not None})
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of objects among the blocks."""
+        """The calls of objects that the guest recorded."""
         return [block for block in self.blocks if isinstance(block, Call)]
 
     @cached_property
@@ -297,7 +349,7 @@ class Trace:
 
     @cached_property
     def ram_writes(self) -> dict[int, list[int]]:
-        """The indices of the events that wrote RAM, in order, by the aligned 8-byte block (address >> 3) touched."""
+        """The indices of the events that wrote RAM, in order, for each aligned 8-byte block (address >> 3)."""
         found: dict[int, list[int]] = {}
         for index, event in enumerate(self.events):
             op = event.op
@@ -318,10 +370,10 @@ class Trace:
 
     @cached_property
     def indirect(self) -> list[Event]:
-        """The events of guest instructions, without the operations that plainly are what the instruction asks for.
+        """The events of guest instructions whose operation is not exactly what the instruction asks for.
 
-        Such an operation reads or writes the instruction's whole location and hands on the very value. Most events are
-        of this kind: a checker that has to look at each of them looks at the others only.
+        Most operations read or write the whole location of their instruction, with the very value that it asks for. A
+        checker that looks for anything else can skip them.
         """
         events = self.events
         if not self.frames:
@@ -332,7 +384,7 @@ class Trace:
 
     @property
     def silent(self) -> list[Instruction]:
-        """The completed accesses of guests that no event belongs to: their schemes performed no operation for them."""
+        """The completed guest accesses for which the scheme performed no operation."""
         if not self._silent:
             return []
         seen = {event.instruction for event in self.events}
@@ -340,12 +392,12 @@ class Trace:
 
     @cached_property
     def digest(self) -> str:
-        """128 bits over every event, block, the ending and the outcome, in hexadecimal; see `simaie.encoding`."""
+        """A hash of every event and block, the ending and the outcome: 128 bits in hexadecimal (`simaie.encoding`)."""
         blocks = [
             (block.vcpu, block.name, block.first, _call_form(block) if isinstance(block, Call) else None)
             for block in self.blocks
         ]
-        # Without their messages: pytest words the assertions of a guest anew.
+        # Without their messages, because pytest rewrites those of a guest's assertions.
         faults = [(fault.vcpu, fault.step, fault.kind) for fault in self.faults]
         outcome = [(name, plain(value)) for name, value in self.outcome.items]
         events = [event.form for event in self.events]
@@ -357,7 +409,7 @@ def _call_form(call: Call) -> Plain:
 
 
 def _indirect(events: Sequence[Event]) -> list[Event]:
-    """See `Trace.indirect`; AttributeError if an event belongs to no instruction. Identities are quick to compare."""
+    """Return `Trace.indirect`, by quick comparisons of identities; AttributeError if an event has no instruction."""
     found: list[Any] = [
         event
         for event in events

@@ -104,8 +104,9 @@ def plugin_page(title: str, group: str, introduction: str) -> str:
 def _described(found: Any) -> list[str]:
     """Return the documentation of a plug-in; that of its module, with idea and sources, comes first for a class."""
     module = inspect.getmodule(found) if isinstance(found, type) else None
-    texts = [inspect.getdoc(module) or "", (inspect.getdoc(found) or "").partition("\n\n")[0]]
-    return [plain(paragraph) for text in texts for paragraph in text.split("\n\n") if paragraph]
+    idea, own = (inspect.getdoc(module) or "").split("\n\n"), (inspect.getdoc(found) or "").split("\n\n")
+    shown = [*idea, own[0], *(paragraph for paragraph in own[1:] if paragraph.startswith("Use it "))]
+    return [plain(paragraph) for paragraph in shown if paragraph]
 
 
 def _options(group: str, found: Any) -> list[str]:

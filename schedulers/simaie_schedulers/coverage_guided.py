@@ -42,6 +42,8 @@ Fingerprint: TypeAlias = frozenset[int]
 class CoverageGuided(Pos):
     """Mutates the decisions of executions that covered something new; POS fills the gaps.
 
+    Use it for long searches of programs with many states, where a plain sample no longer covers anything new.
+
     Args:
         fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
     """

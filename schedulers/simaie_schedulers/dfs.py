@@ -39,6 +39,9 @@ MOST_BOUND = 10_000
 class DepthFirst(Scheduler):
     """Runs all interleavings, or those within a bound on preemptions or delays.
 
+    Use it to prove a tiny program interleaving by interleaving, or, with a bound, to try every schedule with few
+    preemptions.
+
     Args:
         preemptions: Most preemptions of an interleaving; None for no bound.
         delays: Most delays of an interleaving; None for no bound.
@@ -170,7 +173,7 @@ def _default_first(offer: Offer) -> list[Candidate]:
     """Return the running actor if it can continue, then store buffers, then the others; a yielding actor is last."""
     running = offer.running
     others = [c for c in offer.candidates if c is not running]
-    if len(others) == len(offer.candidates):
+    if running is None or len(others) == len(offer.candidates):
         return others
     if running.yielding:
         return [*others, running]

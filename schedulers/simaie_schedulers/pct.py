@@ -31,6 +31,8 @@ MOST_DEPTH = 1_000
 class Pct(Scheduler):
     """Runs the enabled actor of highest random priority, with a few random priority changes.
 
+    Use it for long programs: it finds a bug that needs few ordering constraints with a known least probability.
+
     Args:
         depth: d, the number of ordering constraints of the bug; at most `MOST_DEPTH`.
         fair_after: Counted steps before the random suffix.

@@ -21,7 +21,10 @@ __all__ = ["Portfolio"]
 
 
 class Portfolio(Scheduler):
-    """Runs several strategies in turn (the default); the execution's index alone selects the strategy."""
+    """Runs several strategies in turn (the default); the execution's index alone selects the strategy.
+
+    Use it first: without knowledge of the program it is the safest sample.
+    """
 
     def __init__(self) -> None:
         self._strategies: dict[str, Scheduler] = {

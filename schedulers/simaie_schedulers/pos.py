@@ -26,6 +26,8 @@ _LOCK = Kind.LOCK  # looked up once, not per step
 class Pos(FairScheduler):
     """Runs the pending event of highest random priority, redrawn when a dependent event runs before it.
 
+    Use it for programs with many conflicting accesses, whose orders a random walk covers unevenly.
+
     Args:
         fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
     """

@@ -13,7 +13,10 @@ __all__ = ["RandomWalk"]
 
 
 class RandomWalk(Scheduler):
-    """Chooses uniformly among the candidates, and among the alternatives of a choice."""
+    """Chooses uniformly among the candidates, and among the alternatives of a choice.
+
+    Use it for a quick sample, and as the baseline of other strategies.
+    """
 
     def start(self, info: ExecutionInfo) -> None:
         """Start a fresh random stream for each execution."""

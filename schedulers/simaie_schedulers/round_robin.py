@@ -15,6 +15,8 @@ __all__ = ["RoundRobin"]
 class RoundRobin(Scheduler):
     """Runs one execution in which each actor takes a turn of `quantum` steps.
 
+    Use it to see that a program runs at all, or where one fixed schedule is enough.
+
     Args:
         quantum: Length of a turn in steps.
 

@@ -27,6 +27,8 @@ _NEVER = 1 << 62  # a step that no execution reaches
 class Scripted(Scheduler):
     """Follows a schedule once, and is then exhausted.
 
+    Use it to run a schedule that you wrote or saved; ``simaie replay`` does so.
+
     Args:
         schedule: A `Schedule`; its text (``1@0/0@4``, see `Schedule.text`) or mapping
             (``{"switches": [[step, actor]], "choices": [[step, value]]}``); or a list of actor names.

@@ -37,6 +37,8 @@ _SPAWN = Kind.SPAWN  # looked up once, not per step
 class UniformRandomWalk(Profiled):
     """URW: a random walk weighted by the number of events that each actor has left.
 
+    Use it for actors of very different length, where a plain random walk rarely delays the short ones.
+
     Args:
         fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
     """
@@ -83,6 +85,8 @@ class UniformRandomWalk(Profiled):
 
 class SelectiveRandomWalk(Profiled):
     """SURW: a random walk that is uniform over the interleavings of selected events.
+
+    Use it where the bug lies at few places: select them by `interesting`, or let the seed select one place a run.
 
     Args:
         interesting: Whether an operation belongs to D; None for a place chosen by the seed.

@@ -8,7 +8,7 @@ violation. `counterexamples` shows the holes that were found, each by its shorte
 """
 
 from simaie.audit.audit import DEFAULT_SEED, audit
-from simaie.audit.counterexample import counterexamples
-from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.audit.counterexample import row_counterexamples
+from simaie.audit.report import AuditReport, AuditRow, RowResult, expectation_text
 
-__all__ = ["DEFAULT_SEED", "AuditReport", "AuditRow", "Found", "audit", "counterexamples"]
+__all__ = ["DEFAULT_SEED", "AuditReport", "AuditRow", "RowResult", "audit", "expectation_text", "row_counterexamples"]

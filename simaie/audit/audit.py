@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from simaie.audit.examine import examine
-from simaie.audit.plan import SchemeChoice, plan
+from simaie.audit.plan import AuditedScheme, plan
 from simaie.audit.report import AuditReport, AuditRow
 from simaie.errors import Interrupted
 
@@ -16,15 +16,15 @@ __all__ = ["DEFAULT_SEED", "audit"]
 DEFAULT_SEED = 0
 
 #: Called after each row with the number of rows done, the number of all rows, and the row.
-Progress: TypeAlias = Callable[[int, int, AuditRow], None]
+AuditProgress: TypeAlias = Callable[[int, int, AuditRow], None]
 
 
 def audit(
-    schemes: Sequence[SchemeChoice] | None = None,
+    schemes: Sequence[AuditedScheme] | None = None,
     rows: Sequence[int] | None = None,
     *,
     seed: int = DEFAULT_SEED,
-    progress: Progress | None = None,
+    progress: AuditProgress | None = None,
 ) -> AuditReport:
     """Examine every corpus program under every scheme for which it has an expectation.
 

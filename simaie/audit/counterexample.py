@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from simaie.audit.examine import SAMPLING
-from simaie.audit.plan import Item, SchemeChoice, plan
-from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.audit.plan import AuditedScheme, Item, plan
+from simaie.audit.report import AuditReport, AuditRow, RowResult
 from simaie.corpus import Expect
 from simaie.exploration.single import explore_index
 from simaie.replaying.failure import Shrunk
 
-__all__ = ["counterexamples"]
+__all__ = ["row_counterexamples"]
 
 
-def counterexamples(
-    report: AuditReport, schemes: Sequence[SchemeChoice] | None = None, rows: Sequence[int] | None = None
+def row_counterexamples(
+    report: AuditReport, schemes: Sequence[AuditedScheme] | None = None, rows: Sequence[int] | None = None
 ) -> Iterator[tuple[AuditRow, Shrunk]]:
     """Yield each row of `report` that found an expected hole, with its shortest counterexample.
 
@@ -28,7 +28,7 @@ def counterexamples(
     """
     items = {(item.case.row, item.case.name, item.scheme): item for item in plan(schemes, rows)}
     for row in report.rows:
-        if row.expected is Expect.FINDABLE and row.found is Found.VIOLATED and row.index is not None:
+        if row.expected is Expect.FINDABLE and row.found is RowResult.VIOLATED and row.index is not None:
             yield row, _shrunk(items[row.row, row.program, row.scheme], row)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simaie.audit.plan import Item
-from simaie.audit.report import AuditRow, Found
+from simaie.audit.report import AuditRow, RowResult
 from simaie.check import DEFAULT, judge
 from simaie.corpus import Expect
 from simaie.errors import SchemeError
@@ -41,7 +41,7 @@ def examine(item: Item, seed: int) -> AuditRow:
         fields = by_expectation[item.expected](item, seed)
     except SchemeError as error:
         executions = 0 if error.report is None else error.report.executions
-        fields = {"found": Found.VIOLATED, "explanation": str(error), "executions": executions}
+        fields = {"found": RowResult.VIOLATED, "explanation": str(error), "executions": executions}
     case = item.case
     scheduler = SAMPLING if item.expected is Expect.FINDABLE else EXHAUSTIVE
     defaults: dict[str, Any] = {"complete": False, "scheduler": scheduler}
@@ -66,20 +66,20 @@ def _must_not(item: Item, seed: int) -> dict[str, Any]:
     small = _run(item, item.case.program, EXHAUSTIVE, seed, EXHAUSTIVE_LIMIT)
     fields: dict[str, Any] = {"executions": small.executions, "complete": small.complete}
     if small.failures:
-        return fields | _shown(item, small.failures[0], Found.VIOLATED)
+        return fields | _shown(item, small.failures[0], RowResult.VIOLATED)
     if not small.complete:
-        return fields | {"found": Found.INCOMPLETE, "explanation": small.reason}
+        return fields | {"found": RowResult.INCOMPLETE, "explanation": small.reason}
     clean = f"none of all {small.executions} executions fails"
     if item.case.larger is None:
-        return fields | {"found": Found.CLEAN, "explanation": clean}
+        return fields | {"found": RowResult.CLEAN, "explanation": clean}
     larger = _run(item, item.case.larger, SAMPLING, seed, item.case.samples)
     fields |= {"larger_program": item.case.larger.name, "larger_executions": larger.executions}
     if larger.failures:
-        return fields | _shown(item, larger.failures[0], Found.VIOLATED)
+        return fields | _shown(item, larger.failures[0], RowResult.VIOLATED)
     if larger.statistics.truncated:
-        return fields | {"found": Found.INCOMPLETE, "explanation": f"{larger.program.name}: {larger.reason}"}
+        return fields | {"found": RowResult.INCOMPLETE, "explanation": f"{larger.program.name}: {larger.reason}"}
     return fields | {
-        "found": Found.CLEAN,
+        "found": RowResult.CLEAN,
         "explanation": f"{clean}, none of {larger.executions} larger ones",
     }
 
@@ -89,10 +89,10 @@ def _findable(item: Item, seed: int) -> dict[str, Any]:
     report = _run(item, item.case.program, SAMPLING, seed, SEARCH_LIMIT)
     fields: dict[str, Any] = {"executions": report.executions}
     if not report.failures:
-        return fields | {"found": Found.NOT_FOUND, "explanation": report.reason}
+        return fields | {"found": RowResult.NOT_FOUND, "explanation": report.reason}
     failure = report.failures[0]
     counts = any(finding.kind in item.case.kinds for finding in failure.findings)
-    return fields | _shown(item, failure, Found.VIOLATED if counts else Found.FLAGGED)
+    return fields | _shown(item, failure, RowResult.VIOLATED if counts else RowResult.FLAGGED)
 
 
 def _model(item: Item, seed: int) -> dict[str, Any]:
@@ -100,16 +100,16 @@ def _model(item: Item, seed: int) -> dict[str, Any]:
     small = _run(item, item.case.program, EXHAUSTIVE, seed, EXHAUSTIVE_LIMIT)
     fields: dict[str, Any] = {"executions": small.executions, "complete": small.complete}
     if small.failures:
-        return fields | _shown(item, small.failures[0], Found.FLAGGED)
+        return fields | _shown(item, small.failures[0], RowResult.FLAGGED)
     if not small.complete:
-        return fields | {"found": Found.INCOMPLETE, "explanation": small.reason}
+        return fields | {"found": RowResult.INCOMPLETE, "explanation": small.reason}
     search = _run(item, item.case.program, SAMPLING, seed, SEARCH_LIMIT, [_watching(item)])
     fields |= {"larger_program": item.case.name, "larger_executions": search.executions}
     if not search.failures:
-        return fields | {"found": Found.NOT_FOUND, "explanation": f"not seen in {search.executions} executions"}
+        return fields | {"found": RowResult.NOT_FOUND, "explanation": f"not seen in {search.executions} executions"}
     shown = search.failures[0]
     flagged = judge(shown.trace, DEFAULT)
-    return fields | _shown(item, shown, Found.FLAGGED if flagged else Found.OBSERVED)
+    return fields | _shown(item, shown, RowResult.FLAGGED if flagged else RowResult.OBSERVED)
 
 
 # -- parts -------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _watching(item: Item) -> Checker:
     return watching
 
 
-def _shown(item: Item, failure: Failure, found: Found) -> dict[str, Any]:
+def _shown(item: Item, failure: Failure, found: RowResult) -> dict[str, Any]:
     """Return the fields for a failure, with the finding that counts if there are several."""
     counting = [f for f in failure.findings if f.kind in item.case.kinds]
     finding = (counting or failure.findings)[0]

@@ -15,14 +15,14 @@ from simaie.plugins import Spec
 from simaie.replaying.run import run
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Item", "SchemeChoice", "plan"]
+__all__ = ["AuditedScheme", "Item", "plan"]
 
 #: In bits; with a narrower one even the ideal scheme splits wide accesses.
 USUAL_HOST_WORD = 64
-#: Why a scheme of which the corpus knows nothing must not break a case.
+#: The reason why a scheme that the corpus does not know must not break a case.
 _KEPT = "the ideal scheme keeps it"
 
-SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
+AuditedScheme: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
 
 
 class Item(NamedTuple):
@@ -45,7 +45,7 @@ class Item(NamedTuple):
     why: str
 
 
-def plan(schemes: Sequence[SchemeChoice] | None, rows: Sequence[int] | None) -> list[Item]:
+def plan(schemes: Sequence[AuditedScheme] | None, rows: Sequence[int] | None) -> list[Item]:
     """Return all items to examine, by row; raise UsageError or UnknownNameError for a scheme or row without any."""
     chosen = _chosen_cases(rows)
     if schemes is None:
@@ -67,23 +67,23 @@ def plan(schemes: Sequence[SchemeChoice] | None, rows: Sequence[int] | None) -> 
 
 
 def _is_asked_of_all(case: Case) -> bool:
-    """Whether a scheme of which the corpus knows nothing must not break the case, since the ideal scheme does not.
+    """Return whether a scheme that the corpus does not know must not break the case, since the ideal scheme does not.
 
-    Left out are the cases of which the point is that barriers are missing, or that the host's word is too narrow.
+    Cases about missing barriers or about a host word that is too narrow do not count.
     """
     kept_by_some = Expect.MUST_NOT in case.expected.values()
     return kept_by_some or (case.needs.host == "sc" and case.needs.host_word == USUAL_HOST_WORD)
 
 
 def _emulates(item: Item) -> bool:
-    """Whether the scheme knows the instructions of the program, as far as one execution shows."""
+    """Return whether the scheme knows the instructions of the program, as far as one execution shows."""
     made, program = plugins.resolve(plugins.SCHEDULERS, "round-robin")(), item.case.program
     item.machine.check_options()
     try:
         run(program, item.machine, made)
     except NotEmulatedError:
         return False
-    except SimaieError:  # it will be said of the row
+    except SimaieError:  # the row will report it
         return True
     return True
 
@@ -100,7 +100,7 @@ def _chosen_cases(rows: Sequence[int] | None) -> list[Case]:
     return [case for case in cases() if case.row in rows]
 
 
-def _family(choice: SchemeChoice) -> str | None:
+def _family(choice: AuditedScheme) -> str | None:
     """Return the scheme whose expectations hold for `choice`: of a class, its own name or that of the nearest base."""
     known = {name for case in cases() for name in case.expected}
     found: Any = choice
@@ -118,10 +118,10 @@ def _family(choice: SchemeChoice) -> str | None:
     return None
 
 
-def _item(case: Case, expected: Expect, choice: SchemeChoice) -> Item:
+def _item(case: Case, expected: Expect, choice: AuditedScheme) -> Item:
     needs = case.needs
     options = _known_options(choice, needs.options)
-    scheme: SchemeChoice
+    scheme: AuditedScheme
     if callable(choice):
         scheme = functools.partial(choice, **options) if options else choice
         shown = str(getattr(choice, "name", choice))
@@ -140,8 +140,8 @@ def _item(case: Case, expected: Expect, choice: SchemeChoice) -> Item:
     return Item(case, expected, machine, shown, machine.is_named, case.why)
 
 
-def _known_options(choice: SchemeChoice, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those of `options`, which a program needs, that the scheme has: what they mean is known of our schemes only."""
+def _known_options(choice: AuditedScheme, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options that a program needs and the scheme has; other schemes may lack them."""
     factory = choice if callable(choice) else plugins.resolve(plugins.SCHEMES, Spec.of(choice).name)
     known = plugins.options_of(factory)
     return {name: value for name, value in options.items() if name in known}

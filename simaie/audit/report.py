@@ -10,10 +10,10 @@ import msgspec
 from simaie import plugins
 from simaie.corpus import Expect
 
-__all__ = ["AuditReport", "AuditRow", "Found"]
+__all__ = ["AuditReport", "AuditRow", "RowResult", "expectation_text"]
 
 
-class Found(StrEnum):
+class RowResult(StrEnum):
     """The outcome of one program under one scheme."""
 
     CLEAN = "clean"  # the small scope was explored completely, and neither it nor the sample has a finding
@@ -28,8 +28,34 @@ class Found(StrEnum):
         """The expectation that the outcome meets, if any."""
         return _MEETS.get(self)
 
+    @property
+    def text(self) -> str:
+        """The outcome in words, as reports show it."""
+        return _FOUND_TEXTS[self]
 
-_MEETS = {Found.CLEAN: Expect.MUST_NOT, Found.VIOLATED: Expect.FINDABLE, Found.OBSERVED: Expect.MODEL}
+
+_MEETS = {RowResult.CLEAN: Expect.MUST_NOT, RowResult.VIOLATED: Expect.FINDABLE, RowResult.OBSERVED: Expect.MODEL}
+_FOUND_TEXTS = {
+    RowResult.CLEAN: "holds",
+    RowResult.VIOLATED: "violated",
+    RowResult.OBSERVED: "allowed",
+    RowResult.NOT_FOUND: "nothing found",
+    RowResult.FLAGGED: "violated in another way",
+    RowResult.INCOMPLETE: "inconclusive",
+}
+
+
+#: After "expected", in the text of an outcome that differs.
+_EXPECTED = {
+    Expect.MUST_NOT: "to hold",
+    Expect.FINDABLE: "to be violated",
+    Expect.MODEL: "to be seen and allowed",
+}
+
+
+def expectation_text(expected: Expect) -> str:
+    """Return an expectation in words, as reports show it: ``holds``, ``violated`` or ``allowed``."""
+    return next(found.text for found, met in _MEETS.items() if met is expected)
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +86,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     scheme: str
     expected: Expect
-    found: Found
+    found: RowResult
     executions: int
     complete: bool
     scheduler: str
@@ -77,6 +103,11 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether the outcome is the expected one."""
         return self.found.meets is self.expected
+
+    @property
+    def text(self) -> str:
+        """The outcome in words, with the expectation if they differ: ``violated, expected to hold``."""
+        return self.found.text if self.ok else f"{self.found.text}, expected {_EXPECTED[self.expected]}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as JSON values."""
@@ -109,6 +140,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         drawn: str = plugins.resolve(plugins.RENDERERS, "audit")(self)
         return drawn
+
+    def __str__(self) -> str:
+        how = "interrupted" if self.interrupted else "as expected" if self.ok else "not as expected"
+        return f"audit: {how}, {len(self.rows)} of {self.planned} checks, {len(self.unexpected)} differ"
 
     @property
     def unexpected(self) -> tuple[AuditRow, ...]:

@@ -1,4 +1,4 @@
-"""Shared parts of the checkers: who wrote a byte when, and its description in the guest's terms.
+"""Shared parts of the checkers: which event wrote a byte, and how messages describe it in the guest's terms.
 
 A write belongs to the vCPU whose instruction it performs, even if another actor (a store buffer, say) performs it.
 """

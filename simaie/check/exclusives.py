@@ -19,7 +19,7 @@ from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.op import Kind
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 
-__all__ = ["Attempt", "Reservation", "attempts", "rule_of"]
+__all__ = ["ConditionalStore", "LinkedLoad", "attempts", "rule_of"]
 
 _LINKED, _CONDITIONAL, _OTHER = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
 _STORE = Kind.STORE  # looked up once: most store-conditionals end in one
@@ -42,7 +42,7 @@ def rule_of(trace: Trace) -> ReservationRule:
     return _UNKNOWN if isa is None or isa.reservation is None else isa.reservation
 
 
-class Reservation(msgspec.Struct, eq=False):
+class LinkedLoad(msgspec.Struct, eq=False):
     """A completed load-linked, and the steps of its RAM accesses."""
 
     instruction: Instruction
@@ -62,7 +62,7 @@ class Reservation(msgspec.Struct, eq=False):
         return _place(self.instruction, [address for address, _ in self.parts(trace)])
 
 
-class Attempt(msgspec.Struct, eq=False):
+class ConditionalStore(msgspec.Struct, eq=False):
     """A store-conditional that wrote RAM, or reported that it did.
 
     Attributes:
@@ -76,7 +76,7 @@ class Attempt(msgspec.Struct, eq=False):
     instruction: Instruction
     last: int
     writes: list[int]
-    reservation: Reservation | None = None
+    reservation: LinkedLoad | None = None
     ended: ReservationEnd | None = None
 
     @property
@@ -132,14 +132,14 @@ def _place(instruction: Instruction, addresses: Iterable[int]) -> Place:
     return Place(virtual, page * _PAGE + virtual % _PAGE, instruction.width)
 
 
-def attempts(trace: Trace) -> list[Attempt]:
+def attempts(trace: Trace) -> list[ConditionalStore]:
     """Return every store-conditional that succeeded, in the order of their first events.
 
     A load-linked that never completed reserves nothing. A store-conditional without any event is known only to have
     ended the reservation.
     """
-    linked: dict[Instruction, Reservation] = {}
-    conditional: dict[Instruction, Attempt] = {}
+    linked: dict[Instruction, LinkedLoad] = {}
+    conditional: dict[Instruction, ConditionalStore] = {}
     cleared: dict[Instruction, None] = {}
     for step, event in enumerate(trace.events):
         instruction = event.instruction
@@ -150,13 +150,13 @@ def attempts(trace: Trace) -> list[Attempt]:
             if event.op.width and instruction.completed:
                 reservation = linked.get(instruction)
                 if reservation is None:
-                    linked[instruction] = Reservation(instruction, [step])
+                    linked[instruction] = LinkedLoad(instruction, [step])
                 else:
                     reservation.steps.append(step)
         elif access is _CONDITIONAL:
             attempt = conditional.get(instruction)
             if attempt is None:
-                attempt = conditional[instruction] = Attempt(instruction, step, [])
+                attempt = conditional[instruction] = ConditionalStore(instruction, step, [])
             attempt.last = step
             op = event.op
             if op.width and (op.kind is _STORE or writes(op, event.value)):
@@ -181,7 +181,7 @@ class _History:
     """The reservations of each vCPU and their ends, each list with a parallel list of the instructions' numbers."""
 
     def __init__(
-        self, linked: Iterable[Reservation], ends: Iterable[ReservationEnd], rule: ReservationRule
+        self, linked: Iterable[LinkedLoad], ends: Iterable[ReservationEnd], rule: ReservationRule
     ) -> None:
         """Create the history.
 
@@ -191,7 +191,7 @@ class _History:
             rule: The rule, which says which causes must end a reservation.
         """
         must = {cause.name for cause in rule.must}
-        self._linked: dict[str, tuple[list[int], list[Reservation]]] = {}
+        self._linked: dict[str, tuple[list[int], list[LinkedLoad]]] = {}
         self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
         for reservation in linked:
             instruction = reservation.instruction
@@ -208,7 +208,7 @@ class _History:
                 some[0].append(end.number)
                 some[1].append(end)
 
-    def tell(self, attempt: Attempt) -> None:
+    def tell(self, attempt: ConditionalStore) -> None:
         """Fill in the latest reservation before a store-conditional, and what ended it."""
         vcpu, number = attempt.instruction.vcpu, attempt.instruction.number
         numbers, reservations = self._linked.get(vcpu, _NOTHING)

@@ -15,7 +15,7 @@ from itertools import takewhile
 import msgspec
 
 from simaie.check.evidence import owner, read, writes_to, written
-from simaie.check.exclusives import Attempt, Reservation
+from simaie.check.exclusives import ConditionalStore, LinkedLoad
 from simaie.dependence import conflict, waits_for_drain
 from simaie.host.ram import Endian
 from simaie.op import Kind, Op, owner_of
@@ -43,7 +43,7 @@ class Intrusion(msgspec.Struct, frozen=True):
 
 
 def intrusion(
-    trace: Trace, attempt: Attempt, granule: tuple[int, int] | None = None, endian: Endian = "little"
+    trace: Trace, attempt: ConditionalStore, granule: tuple[int, int] | None = None, endian: Endian = "little"
 ) -> Intrusion | None:
     """Return the foreign writes between the load-linked and the store-conditional; None if there are no such writes.
 
@@ -71,7 +71,7 @@ def intrusion(
     return Intrusion(_chosen(trace, firsts), _chosen(trace, changes) if changes else None)
 
 
-def _plain(trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> Intrusion | None:
+def _plain(trace: Trace, attempt: ConditionalStore, reservation: LinkedLoad, endian: Endian) -> Intrusion | None:
     """Return the result of `intrusion` for the usual case, decided by whole accesses; None in any other case.
 
     In the usual case one step loads, one step stores, only others store in between, and all of these access exactly the
@@ -112,7 +112,7 @@ class _Window:
         reads: Byte of the load-linked -> step after which a foreign write to it counts.
     """
 
-    def __init__(self, trace: Trace, attempt: Attempt, reservation: Reservation, endian: Endian) -> None:
+    def __init__(self, trace: Trace, attempt: ConditionalStore, reservation: LinkedLoad, endian: Endian) -> None:
         self._trace, self._attempt, self._endian = trace, attempt, endian
         self._linked = reservation
         self._end = attempt.last

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from simaie.check.evidence import describe, instruction_at, intruder, owner
-from simaie.check.exclusives import Attempt, attempts, rule_of
+from simaie.check.exclusives import ConditionalStore, attempts, rule_of
 from simaie.check.intrusions import Intrusion, intrusion
 from simaie.dependence import share_byte
 from simaie.errors import UsageError
@@ -85,11 +85,11 @@ def _judge(trace: Trace, level: Level, endian: Endian) -> Iterator[Finding]:
             yield _intruded(trace, attempt, found, KINDS[level])
 
 
-def _is_unpredictable(trace: Trace, attempt: Attempt, rule: ReservationRule) -> bool:
+def _is_unpredictable(trace: Trace, attempt: ConditionalStore, rule: ReservationRule) -> bool:
     return attempt.elsewhere(trace, rule) is Elsewhere.UNPREDICTABLE
 
 
-def _by_the_rule(trace: Trace, attempt: Attempt, rule: ReservationRule, endian: Endian) -> Finding | None:
+def _by_the_rule(trace: Trace, attempt: ConditionalStore, rule: ReservationRule, endian: Endian) -> Finding | None:
     reservation = attempt.reservation
     if reservation is None:
         return _without(trace, attempt, "its vCPU had no load-linked before it", [])
@@ -119,7 +119,7 @@ def _last_step(trace: Trace, vcpu: str, number: int) -> list[int]:
     return steps[-1:]
 
 
-def _intruded(trace: Trace, attempt: Attempt, found: Intrusion, kind: str) -> Finding:
+def _intruded(trace: Trace, attempt: ConditionalStore, found: Intrusion, kind: str) -> Finding:
     reservation = attempt.reservation
     assert reservation is not None
     guilty, write = trace.events[found.worst], attempt.evidence(trace)
@@ -142,7 +142,7 @@ def _intruded(trace: Trace, attempt: Attempt, found: Intrusion, kind: str) -> Fi
     )
 
 
-def _without(trace: Trace, attempt: Attempt, why: str, before: list[int]) -> Finding:
+def _without(trace: Trace, attempt: ConditionalStore, why: str, before: list[int]) -> Finding:
     write = attempt.evidence(trace)
     return Finding(
         KINDS[Level.ARCHITECTURAL],
@@ -153,7 +153,7 @@ def _without(trace: Trace, attempt: Attempt, why: str, before: list[int]) -> Fin
     )
 
 
-def _succeeded(trace: Trace, attempt: Attempt) -> str:
+def _succeeded(trace: Trace, attempt: ConditionalStore) -> str:
     """Describe which store-conditional it is, and what it did."""
     instruction = attempt.instruction
     address = trace.events[attempt.evidence(trace)].op.address if attempt.writes else instruction.address

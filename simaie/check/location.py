@@ -19,7 +19,7 @@ from simaie.host.ram import Endian
 from simaie.op import Kind, Op, is_device
 from simaie.trace import Event, Instruction, Trace
 
-__all__ = ["Access", "Location", "Mapping"]
+__all__ = ["Location", "LocationAccess", "Mapping"]
 
 _HALF = PAGE_SIZE // 2
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
@@ -53,7 +53,7 @@ class Mapping:
         return frame == self._trace.frames.get(number, number * PAGE_SIZE) or frame in self._set.get(number, ())
 
 
-class Access(msgspec.Struct, frozen=True, gc=False):
+class LocationAccess(msgspec.Struct, frozen=True, gc=False):
     """An operation that touches the location.
 
     Attributes:
@@ -75,7 +75,7 @@ class Access(msgspec.Struct, frozen=True, gc=False):
     mapped: bool
 
 
-class Values(dict[int, int]):
+class PartValues(dict[int, int]):
     """Offset -> value of the location's part there; as text, the number that the parts form together."""
 
     def __init__(self, width: int, part: int, endian: Endian) -> None:
@@ -106,14 +106,14 @@ class Location:
         self._mapping, self._instruction = mapping, instruction
         self.width = width = instruction.width
         self.mask = (1 << 8 * width) - 1
-        self.accesses: list[Access] = []
+        self.accesses: list[LocationAccess] = []
         for event in events:
             if event.actor == instruction.vcpu:  # not the drain of a store, which counts since it was buffered
                 self.accesses += self._accesses(event)
         part = min((access.width for access in self.accesses), default=width)
         even = all(a.mapped and a.offset % part == 0 == a.width % part for a in self.accesses) and width % part == 0
         self._part = part if even else 1
-        self.read, self.left, self._before = (Values(width, self._part, mapping.endian) for _ in range(3))
+        self.read, self.left, self._before = (PartValues(width, self._part, mapping.endian) for _ in range(3))
         self._seen: dict[int, set[int]] = {}
         for access in self.accesses:
             self._note(access)
@@ -134,7 +134,7 @@ class Location:
             self._before.get(at) != value for at, value in self.left.items() if (0 <= at < self.width) is not outside
         )
 
-    def _accesses(self, event: Event) -> Iterator[Access]:
+    def _accesses(self, event: Event) -> Iterator[LocationAccess]:
         op, value = event.op, event.value
         if op.kind is Kind.BUFFER:
             op = op.value
@@ -144,7 +144,7 @@ class Location:
             return
         yield from self._access(event, op, value)
 
-    def _access(self, event: Event, op: Op, value: Any) -> Iterator[Access]:
+    def _access(self, event: Event, op: Op, value: Any) -> Iterator[LocationAccess]:
         if not op.width:
             return
         first = self._instruction.address
@@ -157,7 +157,7 @@ class Location:
             written = op.value if op.function is None else op.function.apply(value)
         ends = (0, op.width - 1)
         mapped = all(self._is_mapped(offset + byte, op.address + byte) for byte in ends)
-        yield Access(event, op.address, offset, op.width, read, written, mapped)
+        yield LocationAccess(event, op.address, offset, op.width, read, written, mapped)
 
     def _is_mapped(self, offset: int, physical: int) -> bool:
         virtual = self._instruction.address + offset
@@ -165,7 +165,7 @@ class Location:
             return virtual == physical
         return self._mapping.may_be(virtual, physical)
 
-    def _note(self, access: Access) -> None:
+    def _note(self, access: LocationAccess) -> None:
         if access.read is not None:
             for at, part in self._parts_of(access, access.read):
                 if self.left.get(at) != part:  # otherwise it sees what the instruction itself wrote, e.g. a mark
@@ -177,7 +177,7 @@ class Location:
                 if at in self.read:
                     self._before[at] = self.read[at]
 
-    def _parts_of(self, access: Access, value: int) -> Iterator[tuple[int, int]]:
+    def _parts_of(self, access: LocationAccess, value: int) -> Iterator[tuple[int, int]]:
         parts = self._split(value & (1 << 8 * access.width) - 1, access.offset, access.width)
         if access.mapped:
             return parts

@@ -27,8 +27,8 @@ import msgspec
 
 __all__ = ["Specification", "counter", "mutex", "queue", "register", "set_", "stack"]
 
-Effect: TypeAlias = tuple[Any, Any] | None
-_Operations: TypeAlias = dict[str, Callable[..., Effect]]
+NextState: TypeAlias = tuple[Any, Any] | None
+_Operations: TypeAlias = dict[str, Callable[..., NextState]]
 
 
 class Specification(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Specification(msgspec.Struct, frozen=True):
 
     name: str
     initial: Hashable
-    apply: Callable[[Any, str, tuple[Any, ...]], Effect]
+    apply: Callable[[Any, str, tuple[Any, ...]], NextState]
     key: Callable[[str, tuple[Any, ...]], Hashable] | None = None
 
 
@@ -52,7 +52,7 @@ def _specification(
 ) -> Specification:
     """Create a specification from functions of the state and the arguments, by the call's name."""
 
-    def apply(state: Any, call: str, args: tuple[Any, ...]) -> Effect:
+    def apply(state: Any, call: str, args: tuple[Any, ...]) -> NextState:
         if call not in operations:
             raise ValueError(f"it has no call {call!r}, only {', '.join(sorted(operations))}")
         return operations[call](state, *args)

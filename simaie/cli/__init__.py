@@ -1,4 +1,4 @@
-"""The command line. `main` is the entry point; everything else is imported once it is known what is asked for."""
+"""The command line. `main` is the entry point; a command imports its modules when it is called."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``simaie`` with `argv` (default: the process's own arguments) and return its exit status.
 
-    0: holds, 1: violated, 2: bad usage or input, or output that cannot be written, 3: inconclusive, 70: a bug of
-    simaie, 130: interrupted, 141: the reader of the output left, 143: terminated.
+    The statuses are 0 (holds), 1 (violated), 2 (bad usage or input, or output that cannot be written), 3
+    (inconclusive), 70 (a bug of simaie), 130 (interrupted), 141 (the reader of the output left) and 143 (terminated).
     """
     try:
         from simaie.cli.status import run

@@ -1,4 +1,4 @@
-"""The commands with their options and help; what they do is imported when they are called."""
+"""The commands with their options and help; a command imports its work when it is called."""
 
 from __future__ import annotations
 
@@ -54,17 +54,30 @@ from simaie.plugins import HOSTS, SCHEMES
 
 __all__ = ["app"]
 
+_SHARED_STATUSES = (
+    "70 a bug of simaie (SIMAIE_TRACEBACK=1 shows where), 130 interrupted, 141 the reader of the output left, "
+    "143 terminated"
+)
+
+
+def _statuses(zero: str = "", one: str = "", three: str = "") -> str:
+    """Return the line of a help text on exit statuses, with the meaning of 0, 1 and 3 as far as they occur."""
+    own = {0: zero, 1: one, 2: "bad usage or input", 3: three}
+    return f"Exit status: {', '.join(f'{n} {what}' for n, what in own.items() if what)}, {_SHARED_STATUSES}."
+
+
 app = typer.Typer(
     name="simaie",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive, 70 a bug of simaie "
-    "(SIMAIE_TRACEBACK=1 shows where), 130 interrupted.",
+    epilog=_statuses("holds", "violated", "inconclusive"),
 )
 
-_EXPLORE_EXAMPLES = """Examples:
+_EXPLORE_EXAMPLES = f"""{_statuses("holds", "violated", "inconclusive")}
+
+Examples:
 
 simaie explore first-registration-window
 
@@ -73,19 +86,27 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
 simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
-_COMPARE_EXAMPLES = """Exit status: 0 if all that is possible is allowed, 1 if something is not, 3 if that is not sure.
+_COMPARE_EXAMPLES = f"""{_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
+
+Examples:
 
 simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
 
 simaie compare spinlock.py:program --scheme cas --save failures/
 
 simaie compare tests/ARM --scheme cas"""
-_BARRIERS_EXAMPLES = """Exit status: 0 if the answer is sure, 1 if not even all barriers are enough, 3 if not sure.
+_BARRIERS_EXAMPLES = f"""{_statuses("the answer is sure", "not even all barriers are enough", "not sure")}
+
+Examples:
 
 simaie barriers tests/X86 --host pso
 
 simaie barriers queue.py:program --scheme aie-rfc --host tso"""
-_REPLAY_EXAMPLES = """Examples:
+#: Of a single execution, which proves nothing to hold.
+_ONE = _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
+_REPLAY_EXAMPLES = f"""{_ONE}
+
+Examples:
 
 simaie replay failure.json
 
@@ -93,21 +114,41 @@ simaie replay failure.json --program spinlock.py:program
 
 simaie replay failure.json --program spinlock.py:fixed --best-effort"""
 
-_CHECK_EXAMPLES = """Examples:
+_CHECK_EXAMPLES = f"""{_ONE}
+
+Examples:
 
 simaie check failure.json
 
 simaie check failure.json --checker serializability --checker data-races"""
-_SHOW_EXAMPLES = """Examples:
+_SHOW_EXAMPLES = f"""{_ONE}
+
+Examples:
 
 simaie show failure.json
 
 simaie show failure.json --html walk.html --svg drawing.svg"""
-_SHRINK_EXAMPLES = """Examples:
+_SHRINK_EXAMPLES = f"""{_statuses(one="a shorter failure")}
+
+Examples:
 
 simaie shrink failure.json --out short.json
 
 simaie shrink failure.json --kind rmw-atomicity --whole"""
+_FUZZ_EXAMPLES = f"""{_statuses(one="a program fails", three="none fails, which proves nothing")}
+
+Example:
+
+simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/"""
+_LIST_EXAMPLES = f"""{_statuses("the list is printed")}
+
+Examples:
+
+simaie list schedulers
+
+simaie list programs --isa arm --row 11
+
+simaie list guests --name dekker"""
 
 
 def _version(wanted: bool) -> None:
@@ -196,10 +237,10 @@ def replay(
         ),
     ] = None,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit.")
     ] = False,
     checker: Judges = None,
-    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
@@ -228,16 +269,16 @@ def check(
         ),
     ] = None,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit.")
     ] = False,
-    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
     scheme: OtherScheme = None,
     host: OtherHost = None,
 ) -> Status:
-    """Run a saved execution again and judge it: by the checkers that did then, or those of your choice."""
+    """Run a saved execution again and judge it by the recorded checkers or by others."""
     from simaie.cli.check import run_check
 
     return run_check(
@@ -250,7 +291,7 @@ def check(
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page to walk through it, in a browser without network.")
+        Path | None, typer.Option(metavar="FILE", help="Write a page that walks through it and needs no network.")
     ] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a drawing.")] = None,
     perfetto: Annotated[
@@ -265,10 +306,10 @@ def show(
         ),
     ] = None,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit; do not insist.")
+        bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit.")
     ] = False,
     checker: Judges = None,
-    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     trust: Trust = False,
     scheme: OtherScheme = None,
@@ -290,11 +331,13 @@ def shrink(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the shorter failure to this file.")] = None,
     kind: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="Of the finding to keep. Default: that of the first, and any wrong result."),
+        typer.Option(
+            metavar="KIND", help="The kind of finding to keep. Default: the kind of the first, and every wrong result."
+        ),
     ] = None,
     executions: Annotated[int, typer.Option(metavar="N", help="Most candidates to run.")] = 500,
     checker: Judges = None,
-    whole: Annotated[bool, typer.Option("--whole", help="Leave nothing out of the program itself.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Keep the whole program; shorten its execution only.")] = False,
     program: Annotated[
         str | None,
         typer.Option(
@@ -303,7 +346,7 @@ def shrink(
             autocompletion=complete_programs,
         ),
     ] = None,
-    driver: Annotated[DriverName | None, typer.Option(help="Who runs the guest code.")] = None,
+    driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
@@ -319,7 +362,7 @@ def shrink(
     )
 
 
-@app.command(epilog="Example: simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/")
+@app.command(epilog=_FUZZ_EXAMPLES)
 @command
 def fuzz(
     isa: Annotated[str, typer.Option(metavar="NAME", help="The guests' instruction set.")] = "arm",
@@ -327,10 +370,10 @@ def fuzz(
     host: HostName = None,
     host_word: Word = None,
     examples: Annotated[int, typer.Option(metavar="N", help="Number of programs to generate.")] = 1000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same examples.")] = 0,
-    executions: Annotated[int, typer.Option(metavar="N", help="Of each program, at most.")] = 20,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed has the same examples.")] = 0,
+    executions: Annotated[int, typer.Option(metavar="N", help="Most executions of a program.")] = 20,
     vcpus: Annotated[int, typer.Option(metavar="N", help="Most vCPUs of a program.")] = 3,
-    instructions: Annotated[int, typer.Option(metavar="N", help="Of a vCPU, at most.")] = 4,
+    instructions: Annotated[int, typer.Option(metavar="N", help="Most instructions of a vCPU.")] = 4,
     kind: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Draw only this kind of instruction (load, atomic, ...); repeatable."),
@@ -345,7 +388,7 @@ def fuzz(
     ] = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Generate guest programs and run them: what breaks? (Needs Hypothesis: pip install 'simaie\\[fuzz]'.)"""
+    """Generate guest programs, run them, and report what fails. (Needs Hypothesis: pip install 'simaie\\[fuzz]'.)"""
     from simaie.cli.fuzz import run_fuzz
     from simaie.cli.machines import MachineOptions
 
@@ -357,31 +400,39 @@ def fuzz(
     return run_fuzz(isa, machine, limits, save, output)
 
 
-@app.command("list")
+@app.command("list", epilog=_LIST_EXAMPLES)
 @command
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")],
+    isa: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Programs and guests of this instruction set; repeatable.")
+    ] = None,
+    row: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Programs of this row of the audit; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="TEXT", help="Entries whose name contains TEXT.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Each program or guest, not an overview.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """List what there is, with options and defaults."""
-    from simaie.cli.listing import run_list
+    """List schemes, schedulers, hosts, checkers, programs or guests, with options and defaults."""
+    from simaie.cli.listing import Selection, run_list
 
-    return run_list(what, output)
+    return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
 
 
-@app.command(epilog="Exit status: 0 if every row is as expected, 1 if one is not, 130 if interrupted.")
+@app.command(epilog=_statuses("every row is as expected", "a row is not as expected"))
 @command
 def audit(
     scheme: Annotated[
         list[str] | None,
         plug_in(
             SCHEMES,
-            "Only this scheme; repeatable. One of your own must break no case that the ideal scheme keeps, or, if "
-            "its class derives from one of those here, only the same.",
+            "Only this scheme; repeatable. A scheme of your own must break no case that the ideal scheme keeps. If its "
+            "class derives from a scheme listed here, it must break the same cases.",
         ),
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of the sampled part.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the sampled part.")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show the shortest counterexample of every hole, explained.")
     ] = False,
@@ -390,15 +441,14 @@ def audit(
     ] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Check the whole corpus: does each scheme break exactly where it is expected to?"""
+    """Check that each scheme breaks exactly the cases of the corpus that it is expected to break."""
     from simaie.cli.audit import run_audit
 
     return run_audit(scheme or None, row or None, seed, output, explain, verbose)
 
 
 @app.command(
-    epilog="Exit status: 0 if all is sure and nothing broken, 1 if a forall or ~exists does not hold, 2 if a file "
-    "cannot be run, 3 if an answer is not sure, 130 if interrupted."
+    epilog=_statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure")
 )
 @command
 def litmus(
@@ -410,22 +460,22 @@ def litmus(
         str,
         plug_in(
             SCHEMES,
-            f"The emulation scheme: {known(SCHEMES)}. The default is the ideal, in which a store-conditional may "
-            "fail without cause, as in herd7.",
+            f"The emulation scheme: {known(SCHEMES)}. The default is the ideal scheme with store-conditionals "
+            "that may fail without cause, as in herd7.",
         ),
     ] = "native:reservation=exact,spurious_failures=true",
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")] = "sc",
     jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
     unroll: Annotated[
-        int, typer.Option(metavar="N", help="How often a thread may go back to a label before it is cut.")
+        int, typer.Option(metavar="N", help="How often a thread may jump back to a label before it is cut.")
     ] = 2,
     executions: Annotated[int, typer.Option(metavar="N", help="Most executions of one test.")] = 1_000_000,
-    seconds: Annotated[float | None, typer.Option(metavar="S", help="At most so long for one test.")] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="Most seconds for one test.")] = None,
     output: Annotated[
-        LitmusFormat, typer.Option("--format", help="herd7's log, for its tools too, or one JSON document.")
+        LitmusFormat, typer.Option("--format", help="A log in herd7's format, or one JSON document.")
     ] = LitmusFormat.HERD,
 ) -> Status:
-    """Run litmus tests: all states that each can reach, and the answer to its condition."""
+    """Run litmus tests: print all states that each can reach, and the answer to its condition."""
     from simaie.cli.litmus import run_litmus
     from simaie.exploration.litmus_files import LitmusSettings
 
@@ -453,7 +503,7 @@ def compare(
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Compare all that the emulator can do with all that the guest's architecture allows, a line for each program."""
+    """Compare the outcomes that the emulator can show with those that the guest's architecture allows."""
     from simaie.cli.compare import Search, run_compare
     from simaie.cli.comparisons import run_comparisons
     from simaie.cli.machines import MachineOptions

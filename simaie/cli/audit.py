@@ -1,4 +1,4 @@
-"""What ``simaie audit`` does: run the corpus, and compare what came of it with what must."""
+"""The command ``simaie audit``: run the corpus, and compare the outcomes with the expected ones."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.audit import DEFAULT_SEED, AuditReport, audit, counterexamples
+from simaie.audit import DEFAULT_SEED, AuditReport, audit, row_counterexamples
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
 from simaie.cli.status import Status
 from simaie.show.audit_view import audit_details, audit_summary
-from simaie.show.explain import explain_failure
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
+from simaie.show.lines import command_line
 from simaie.show.trace_json import failure_document
 
 __all__ = ["audit_status", "run_audit"]
@@ -30,7 +30,7 @@ def run_audit(
     explain: bool,
     verbose: bool,
 ) -> Status:
-    """Holds if every row came out as expected, violated if one did not, interrupted if Ctrl-C came first."""
+    """Audit, print, and return holds if every row is as expected, violated if one is not."""
     with guest_output_aside(), audit_progress() as progress:
         report, interrupted = found_until_interrupted(
             partial(audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, progress=progress)
@@ -46,23 +46,23 @@ def run_audit(
 
 
 def _print_counterexamples(report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None) -> None:
-    for row, shrunk in counterexamples(report, schemes, rows):
+    for row, shrunk in row_counterexamples(report, schemes, rows):
         heading = Text(f"\nrow {row.row}: {clean(row.title)}", "bold")
         print_lines([heading.append(f"  {clean(row.program)} under {clean(row.scheme)}", ""), Text()])
         print_lines(failure_view(shrunk.failure, width=width()))
-        print_lines([Text("reproduce: ").append(clean(shrunk.failure.how_to_reproduce), "cyan")])
+        print_lines([command_line("reproduce: ", shrunk.failure.how_to_reproduce)])
 
 
 def _print_documents(
     report: AuditReport, schemes: Sequence[str] | None, rows: Sequence[int] | None, explain: bool
 ) -> None:
-    """Print the report, with the counterexamples that there are when Ctrl-C comes, which is then raised again."""
+    """Print the report with its counterexamples; after Ctrl-C with those so far, and raise the interrupt again."""
     shown: list[dict[str, Any]] = []
     interrupt: KeyboardInterrupt | None = None
     try:
-        for row, shrunk in counterexamples(report, schemes, rows) if explain else ():
-            explanation = explain_failure(shrunk.failure)
-            shown.append({"row": row.row, "explanation": explanation, **failure_document(shrunk.failure)})
+        for row, shrunk in row_counterexamples(report, schemes, rows) if explain else ():
+            failure = shrunk.failure
+            shown.append({"row": row.row, **failure_document(failure), "command": failure.how_to_reproduce})
     except KeyboardInterrupt as caught:
         interrupt = caught
     print_json(report.as_dict() | ({"counterexamples": shown} if explain else {}))
@@ -71,7 +71,7 @@ def _print_documents(
 
 
 def audit_status(report: AuditReport) -> Status:
-    """A row that differs outweighs rows that were not reached."""
+    """Return the status of an audit; a row that differs outweighs rows that were not reached."""
     if report.unexpected:
         return Status.VIOLATED
     return Status.HOLDS if report.ok else Status.INCONCLUSIVE

@@ -1,4 +1,4 @@
-"""What ``simaie check`` does: run a saved execution again and judge it, by whom it was or whom the caller chooses."""
+"""The command ``simaie check``: run a saved execution again and judge it by the recorded checkers or others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simaie.show.trace_json import failure_document
 
 __all__ = ["run_check"]
 
-#: A checker by the name that it was asked for, with what it found.
+#: The name of a checker as the caller wrote it, with its findings.
 _Judged = tuple[str, tuple[Finding, ...]]
 
 
@@ -38,7 +38,7 @@ def run_check(
     scheme: str | None = None,
     host: str | None = None,
 ) -> Status:
-    """Judge the execution in `file`; violated or inconclusive, since one execution proves nothing to hold."""
+    """Judge the execution in `file`; return violated or inconclusive, since one execution proves nothing."""
     with guest_output_aside():
         failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host)
         judged = [

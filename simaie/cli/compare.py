@@ -1,4 +1,4 @@
-"""What ``simaie compare`` does: hold what an emulator can do against what the guest's architecture allows."""
+"""The command ``simaie compare``: compare possible outcomes with those that the guest's architecture allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
-from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.progress import comparison_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
@@ -24,7 +24,7 @@ __all__ = ["Search", "litmus_or_program", "run_compare"]
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The options of the searches as given; None where they were not, and the API's defaults hold."""
+    """The options of the searches; None for an option that was not given, of which the API's default holds."""
 
     allowed_host: str | None = None
     spurious_failures: bool | None = None
@@ -33,7 +33,7 @@ class Search:
     seconds: float | None = None
 
     def as_options(self) -> dict[str, Any]:
-        """As keyword arguments."""
+        """Return the given options as keyword arguments."""
         given = {
             "spurious_failures": self.spurious_failures, "single_copy": self.single_copy,
             "executions": self.executions, "seconds": self.seconds,
@@ -42,14 +42,14 @@ class Search:
 
 
 def litmus_or_program(target: str) -> Any:
-    """The path of a litmus file as it stands, or the program that `target` names."""
+    """Return the path of a litmus file as it is, or the program that `target` names."""
     return target if target.endswith(".litmus") else load_program(target)
 
 
 def run_compare(
     target: str, machine_options: MachineOptions, search: Search, folder: Path | None, output: Format, everything: bool
 ) -> Status:
-    """Compare, save the witnesses, print; the status says the verdict."""
+    """Compare, save the witnesses, print, and return the status of the verdict."""
     with guest_output_aside(), comparison_progress(target) as progress:
         subject = litmus_or_program(target)
         machine = make_machine(target, machine_options)
@@ -68,7 +68,8 @@ def run_compare(
 
 
 def _print(comparison: Comparison, files: FailureFiles, everything: bool) -> None:
-    print_lines(comparison_view(comparison, [files.path(each.failure) for each in comparison.forbidden]))
+    paths = [files.path(each.failure) for each in comparison.forbidden]
+    print_lines(comparison_view(comparison, paths, width=prose_width()))
     if comparison.forbidden:
         first = comparison.forbidden[0].failure
         lines = failure_view(first, everything=everything, width=width())

@@ -1,4 +1,4 @@
-"""What ``simaie compare`` does with several programs: a line for each as soon as it is known, and how many of which."""
+"""The command ``simaie compare`` with several programs: a line for each as soon as it is known, and the counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simaie.cli.output import Format, guest_output_aside, print_json, print_line
 from simaie.cli.progress import comparisons_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
-from simaie.cli.targets import Wrong, load_targets
+from simaie.cli.targets import InputErrors, load_targets
 from simaie.errors import SimaieError
 from simaie.exploration.compare import Comparison, compare
 from simaie.finding import Verdict
@@ -30,17 +30,17 @@ __all__ = ["run_comparisons"]
 def run_comparisons(
     targets: Sequence[str], machine_options: MachineOptions, search: Search, folder: Path | None, output: Format
 ) -> Status:
-    """Compare each program, save the witnesses, print. What cannot be run is said on stderr, and the others go on.
+    """Compare each program, save the witnesses, print; report programs that cannot be run on stderr, and go on.
 
-    An error outweighs what is forbidden, that an answer that is not sure.
+    The status is the first that applies of: error, forbidden, inconclusive, holds.
     """
-    wrong = Wrong()
+    input_errors = InputErrors()
     with guest_output_aside():
-        programs = list(load_targets(targets, wrong))
+        programs = list(load_targets(targets, input_errors))
         machine_of_program = {name: make_machine(name, machine_options) for name, _ in programs}
         for machine in machine_of_program.values():
             machine.check_options()
-        tally = _Tally(FailureFiles(folder), wrong)
+        tally = _Tally(FailureFiles(folder), input_errors)
     for found in _compared(programs, machine_of_program, search, tally):
         tally.take(found)
         if output is Format.TEXT:
@@ -57,20 +57,20 @@ def run_comparisons(
 def _compared(
     programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
 ) -> Iterator[Comparison]:
-    """One comparison after the other, the last of them the one that was interrupted."""
+    """Yield one comparison after the other; after an interrupt, the interrupted one is the last."""
     with comparisons_progress([name for name, _ in programs]) as progress:
         for number, (name, program) in enumerate(programs):
-            told = None if progress is None else progress(number)
+            show = None if progress is None else progress(number)
             try:
                 with guest_output_aside():
                     found, interrupted = found_until_interrupted(
                         partial(
-                            compare, program, machine=machines[name], progress=told, found=tally.files,
+                            compare, program, machine=machines[name], progress=show, found=tally.files,
                             **search.as_options(),
                         )
                     )
             except SimaieError as error:
-                tally.wrong.take(name, error)
+                tally.input_errors.take(name, error)
                 continue
             yield found
             if interrupted:
@@ -79,10 +79,15 @@ def _compared(
 
 @dataclass
 class _Tally:
-    """What has come out so far. files: of the witnesses. wrong: what cannot be run."""
+    """The results so far.
+
+    Attributes:
+        files: The replay files of the witnesses.
+        input_errors: The errors of programs that cannot be run.
+    """
 
     files: FailureFiles
-    wrong: Wrong
+    input_errors: InputErrors
     documents: list[dict[str, Any]] = field(default_factory=list)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
@@ -99,17 +104,17 @@ class _Tally:
             self.files(each.failure)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the results as JSON values."""
         saved = list(map(str, self.files.paths))
-        found = {"comparisons": self.documents, "errors": self.wrong.errors, "saved": saved}
+        found = {"comparisons": self.documents, "errors": self.input_errors.errors, "saved": saved}
         return {**found, "interrupted": self.interrupted}
 
     @property
     def status(self) -> Status:
-        """The exit status that says the worst."""
+        """The status of the worst result."""
         if self.interrupted:
             return interrupted_status()
-        if self.files.incomplete or self.wrong.errors:
+        if self.files.incomplete or self.input_errors.errors:
             return Status.ERROR
         for verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE):
             if self.verdicts[verdict]:
@@ -118,7 +123,7 @@ class _Tally:
 
     def __str__(self) -> str:
         parts = [f"{self.verdicts[verdict]} {verdict.value}" for verdict in Verdict if self.verdicts[verdict]]
-        parts += [f"{len(self.wrong.errors)} that cannot be run"] if self.wrong.errors else []
+        parts += [f"{len(self.input_errors.errors)} that cannot be run"] if self.input_errors.errors else []
         count, elapsed = self.verdicts.total(), time.perf_counter() - self.began
         end = "; interrupted" if self.interrupted else ""
         return f"{count} program{'' if count == 1 else 's'}: {', '.join(parts) or 'none'}; {elapsed:.1f} s{end}"

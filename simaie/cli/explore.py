@@ -1,4 +1,4 @@
-"""What ``simaie explore`` does: run a program under many schedules, report, show and save what failed."""
+"""The command ``simaie explore``: run a program under many schedules, and report and save the failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
-from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.progress import exploration_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, complain, status_of
@@ -32,11 +32,15 @@ __all__ = ["Search", "run_explore"]
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The options of the search as given; None where they were not, and the defaults of `simaie.explore` hold.
+    """The options of the search; None for an option that was not given, of which the default of the API holds.
 
-    failures: how many to look for, ``"all"`` to go on to the end. index: of the one execution to run alone.
-    coverage: on here, where people read the report; in `simaie.explore` it is off. cut: what to leave out of the
-    program, each as `simaie.guest.cut.Cut.parse` reads it.
+    The attributes have the meaning of the arguments of `simaie.explore`, with these exceptions.
+
+    Attributes:
+        failures: Failing executions to look for, as text; ``"all"`` for no limit.
+        index: Index of the only execution to run.
+        coverage: On by default, since people read the report; in `simaie.explore` it is off.
+        cut: Parts to leave out of the program, each as `simaie.guest.cut.Cut.parse` reads it.
     """
 
     scheduler: str | None = None
@@ -62,7 +66,7 @@ def run_explore(
     *,
     trust: bool = False,
 ) -> Status:
-    """Explore, save, print; the status says the verdict, or that something went wrong on the way."""
+    """Explore, save, print; return the status of the verdict, or of an error on the way."""
     with guest_output_aside():
         program = load_program(target, trust=trust)
         if search.cut:
@@ -82,7 +86,7 @@ def run_explore(
 def _explored(
     program: Program, machine: Machine, search: Search, files: FailureFiles
 ) -> tuple[Report, SimaieError | None, bool]:
-    """The report, the error that ended the exploration early, if one did, and whether Ctrl-C did."""
+    """Return the report, the error that ended the exploration, if one did, and whether Ctrl-C ended it."""
     options: dict[str, Any] = {
         name: value
         for name in ("scheduler", "seed", "seconds", "driver", "checkers", "check_determinism")
@@ -113,7 +117,7 @@ def _report(program: Program, machine: Machine, search: Search, options: dict[st
 
 
 def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
-    """The determinism check's other half; its error brings the report along. Returns whether it was interrupted."""
+    """Check determinism across processes; return whether Ctrl-C ended it. Its error carries the report."""
     named = {name: options[name] for name in ("scheduler", "seed", "driver") if name in options}
     try:
         check_across_processes(report.program, report.machine, **named)
@@ -129,7 +133,7 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
 
 def _refuse_limits(search: Search) -> None:
     if search.executions is not None or search.failures is not None:
-        raise UsageError("--index runs one execution: it goes with neither --executions nor --failures")
+        raise UsageError("--index runs one execution; leave out --executions and --failures")
 
 
 def _failure_limit(text: str) -> int | None:
@@ -148,7 +152,7 @@ def _print(report: Report, files: FailureFiles, output: Format, everything: bool
         print_json({**report.as_dict(), "saved": list(map(str, files.paths))})
         return
     saved = {failure.index: path for failure in report.kept if (path := files.path(failure)) is not None}
-    print_lines(report_view(report, saved))
+    print_lines(report_view(report, saved, width=prose_width()))
     if report.failures:
         first = report.failures[0]
         lines = trace_view(first.trace, first.findings, everything=everything, width=width(), findings_below=False)

@@ -1,4 +1,4 @@
-"""The options of ``simaie explore``, each as a type that carries its help."""
+"""The options of ``simaie explore``, each as a type with its help."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ CutOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="VCPU[:N+N-N+N-]",
-        help="Leave this vCPU, or these of its instructions (5, 5-7, from 9 on: 9-), out of the program; 'final': its "
-        "final check. Repeatable; shrunk failures use it.",
+        help="Leave out a vCPU, some of its instructions (5, 5-7, from 9 on: 9-), or the final check (final). "
+        "Repeatable; shrunk failures use it.",
     ),
 ]
 SchemeName = Annotated[
@@ -104,16 +104,19 @@ SchedulerName = Annotated[
     str | None,
     plug_in(
         SCHEDULERS,
-        f"Who chooses the interleavings: {known(SCHEDULERS)}. Options: simaie list schedulers.",
+        f"The strategy that chooses the interleavings: {known(SCHEDULERS)}. When to use which: simaie list schedulers.",
         panel=_SEARCH,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Same seed, same executions.", rich_help_panel=_SEARCH)]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="The same seed has the same executions.", rich_help_panel=_SEARCH),
+]
 Index = Annotated[
     int | None,
     typer.Option(
         metavar="I",
-        help="Run execution I of the seed alone. A scheduler that learns runs those before it again first.",
+        help="Run only execution I of the seed. A scheduler that learns repeats the executions before it first.",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -121,11 +124,11 @@ Executions = Annotated[int | None, typer.Option(metavar="N", help="Stop after N 
 Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
 Failures = Annotated[
     str | None,
-    typer.Option(metavar="N|all", help="Stop after N failing executions; all: go on.", rich_help_panel=_SEARCH),
+    typer.Option(metavar="N|all", help="Stop after N failing executions; all: never.", rich_help_panel=_SEARCH),
 ]
 Driver = Annotated[
     DriverName | None,
-    typer.Option(help="Who runs the guest code: trio for guests that await trio.", rich_help_panel=_SEARCH),
+    typer.Option(help="The driver of the guest code; trio is for guests that await trio.", rich_help_panel=_SEARCH),
 ]
 CheckerNames = Annotated[
     list[str] | None,
@@ -133,7 +136,7 @@ CheckerNames = Annotated[
         "--checker",
         metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
-        "repeatable. Default: what every execution is judged by.",
+        "repeatable. Default: the default checkers.",
         autocompletion=completing(CHECKERS),
         rich_help_panel=_SEARCH,
     ),
@@ -142,7 +145,8 @@ CheckDeterminism = Annotated[
     bool,
     typer.Option(
         "--check-determinism",
-        help="Run every execution twice and compare: does the guest code depend on clocks, random numbers, set order?",
+        help="Run every execution twice and compare, to see whether the guest code depends on clocks, random numbers "
+        "or the order of sets.",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -150,7 +154,8 @@ Coverage = Annotated[
     bool,
     typer.Option(
         "--coverage/--no-coverage",
-        help="Count distinct traces and estimate what is unseen, for a tenth or two of the speed. Not with --index.",
+        help="Count distinct traces and estimate how many are unseen, which costs 10 to 20% of the speed. Not with "
+        "--index.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -168,8 +173,8 @@ SingleCopy = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Which accesses the guest's architecture promises to be indivisible: those of its base (isa, the "
-        "default), or of an extension (lpae of Arm, lse2 of AArch64).",
+        help="Which accesses the guest's architecture guarantees indivisible: those of its base (isa, the default), or "
+        "of an extension (lpae of Arm, lse2 of AArch64).",
         rich_help_panel=_MACHINE,
     ),
 ]
@@ -185,8 +190,8 @@ SpuriousFailures = Annotated[
     bool | None,
     typer.Option(
         "--spurious-failures/--no-spurious-failures",
-        help="Whether a store-conditional of the architecture may fail without cause. Programs that try again for ever "
-        "have no end then. Default: for barriers yes; for compare yes, but for such programs.",
+        help="Whether a store-conditional of the architecture may fail without cause. Programs that retry forever do "
+        "not end then. Default: yes, except that compare says no for such programs.",
         rich_help_panel=_MACHINE,
     ),
 ]

@@ -1,7 +1,7 @@
-"""What ``simaie fuzz`` does: generated programs under one machine, each explored a little, failures shortened and kept.
+"""The command ``simaie fuzz``: explore generated programs under one machine; shorten and keep the failures.
 
 Examples come from Hypothesis, in its phase of generation alone: the same seed has the same examples, on any machine
-with the same version of it. Every example is explored to its limit, whatever fails, and one failure of each signature
+with the same version of it. Every example is explored to its limit, even if it fails, and one failure of each signature
 is shortened by `simaie.exploration.counterexamples`, the strongest first. A saved failure carries its program as text
 and replays under any version of Hypothesis.
 """
@@ -38,6 +38,7 @@ from simaie.printable import clean, clean_lines
 from simaie.protocols import require_positive
 from simaie.replaying.checkers import judges
 from simaie.replaying.failure import Failure
+from simaie.show.lines import command_line
 
 __all__ = ["Fuzzing", "fuzz", "run_fuzz"]
 
@@ -45,26 +46,40 @@ _PROGRESS_SECONDS = 0.5
 
 
 class _Stopped(BaseException):
-    """Enough failed; or, with an error, the question is wrong, not the example. Hypothesis lets it through as it is."""
+    """Ends the run: enough examples failed, or, with an error, the request is wrong. Hypothesis lets it through."""
 
 
 @dataclass
 class Fuzzing:
-    """What one run has seen. signatures: the failing executions. traces: distinct ones within each program."""
+    """The figures and failures of one run.
+
+    Attributes:
+        examples: Examples run.
+        executions: Executions run.
+        traces: Distinct traces within each program, in all.
+        failing: Examples that fail.
+        seconds: Wall-clock time.
+        examples_per_second: The rate after the first example, which leaves out the start-up; 0 with one example.
+        interrupted: Whether Ctrl-C ended the run.
+        signatures: The failing executions.
+        programs: Digests of the distinct programs.
+        digests: Digests of the examples, in their order.
+    """
 
     examples: int = 0
     executions: int = 0
     traces: int = 0
     failing: int = 0
     seconds: float = 0.0
+    examples_per_second: float = 0.0
     interrupted: bool = False
     signatures: Signatures = field(default_factory=Signatures, repr=False)
     programs: set[str] = field(default_factory=set, repr=False)
-    digests: list[str] = field(default_factory=list, repr=False)  # of the examples, in their order
+    digests: list[str] = field(default_factory=list, repr=False)
 
     @property
     def found(self) -> dict[str, Failure]:
-        """The shortest failure of each signature, by the signature's digest; the strongest come first."""
+        """The shortest failure of each signature, by digest; the strongest come first."""
         return {group.signature.digest: group.shortest for group in self.signatures.groups}
 
 
@@ -118,16 +133,16 @@ def fuzz(
 
 
 def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], None]:
-    """Call `found` with the first failure of each signature: every example fails in its own way for the first time."""
+    """Return a callback that calls `found` with the first failure of each signature only."""
     known: set[str] = set()
 
-    def heard(failure: Failure) -> None:
+    def first_of_signature(failure: Failure) -> None:
         digest = failure.signature.digest
         if digest not in known and len(known) < MOST_SIGNATURES:
             known.add(digest)
             found(failure)
 
-    return heard
+    return first_of_signature
 
 
 def _drive(
@@ -136,13 +151,17 @@ def _drive(
     import hypothesis
 
     shown = time.perf_counter()
+    first_ended = 0.0
 
     def one(program: Program) -> None:
-        nonlocal shown
+        nonlocal shown, first_ended
         try:
             _try(program, machine, search, result)
         except SimaieError as error:
             raise _Stopped(error) from error
+        now = time.perf_counter()
+        first_ended = first_ended or now
+        result.examples_per_second = (result.examples - 1) / (now - first_ended) if now > first_ended else 0.0
         if result.failing == failures:
             raise _Stopped
         if sys.stderr.isatty() and time.perf_counter() - shown > _PROGRESS_SECONDS:
@@ -187,7 +206,7 @@ def _count(program: Program, report: Report, result: Fuzzing) -> None:
 
 
 def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: Path | None, output: Format) -> Status:
-    """Fuzz, shorten, save and print; violated if anything failed, else inconclusive: it is a sample."""
+    """Fuzz, shorten, save and print; return violated if an example failed, else inconclusive, since it is a sample."""
     with guest_output_aside():
         if options.scheme is None:
             raise UsageError("say which scheme to fuzz: --scheme NAME (simaie list schemes)")
@@ -218,6 +237,7 @@ def _text(program: Program) -> str:
 
 def _document(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles) -> dict[str, Any]:
     counts = {name: getattr(result, name) for name in ("examples", "executions", "traces", "failing", "interrupted")}
+    counts |= {"programs": len(result.programs), "examples_per_second": result.examples_per_second}
     failures = [{**_facts(each), "saved": _text_of(files.path(each.failure))} for each in found]
     return {**counts, "seconds": result.seconds, "failures": failures, "unlisted": result.signatures.unlisted}
 
@@ -240,9 +260,10 @@ def _facts(found: Counterexample) -> dict[str, Any]:
 
 
 def _lines(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles) -> list[Text]:
-    speed = result.examples / result.seconds if result.seconds else 0.0
+    rate = result.examples_per_second
+    speed = f" ({rate:,.0f} per second)" if rate else ""
     stopped = ", interrupted" if result.interrupted else ""
-    lines = [Text(f"{result.examples} examples ({speed:.0f}/s), {len(result.programs)} distinct programs, "
+    lines = [Text(f"{result.examples} examples{speed}, {len(result.programs)} distinct programs, "
                   f"{result.executions} executions, {result.traces} distinct traces, {result.failing} examples "
                   f"fail{stopped}")]  # fmt: skip
     for each in found:
@@ -251,7 +272,7 @@ def _lines(result: Fuzzing, found: Sequence[Counterexample], files: FailureFiles
         lines.append(Text(f"schedule: {failure.trace.schedule.text}"))
         lines.append(Text(clean(f"signature of {each.count} failing executions: {failure.signature}"), "dim"))
         if path is not None:
-            lines.append(Text(failure.replay_command(path)))
+            lines.append(command_line("saved: ", failure.replay_command(path)))
     if result.signatures.unlisted:
-        lines += [Text(), Text(f"{result.signatures.unlisted} failing executions of more signatures than are kept")]
+        lines += [Text(), Text(f"{result.signatures.unlisted} failing executions with more signatures than are kept")]
     return lines

@@ -1,9 +1,9 @@
-"""What Ctrl-C and SIGTERM do to a command.
+"""The effect of Ctrl-C and SIGTERM on a command.
 
-The first is a KeyboardInterrupt: a search ends and what it found is saved and printed. Once that has begun, the second
-ends the process at once; failures were saved when they were found. SIGTERM does what Ctrl-C does.
+The first Ctrl-C is a KeyboardInterrupt: the search ends, and its findings are saved and printed. From then on a second
+Ctrl-C ends the process at once; failures were saved when they were found. SIGTERM does the same as Ctrl-C.
 
-While a search runs the handler of SIGINT is Python's own, since trio protects itself from interrupts under no other.
+While a search runs, the handler of SIGINT is Python's own, since trio protects itself from interrupts under no other.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: A hook of Python's cannot raise either: it is over by then.
+#: The delay after which an interrupt is raised again: by then Python's hook, which cannot raise, has returned.
 _HOOK_SECONDS = 0.01
-#: Whether the handlers are this module's, and whether SIGTERM came. Handlers have no other place for what they know.
+#: Whether this module installed the handlers, whether SIGTERM came, and whether an interrupt was handled. Signal
+#: handlers can keep their state in globals only.
 _installed = _terminated = _interrupted = False
 
 
 @contextlib.contextmanager
 def guarded_by_handlers() -> Iterator[None]:
-    """While this lasts, SIGTERM is an interrupt, and an interrupt that Python would only print is raised again.
+    """Treat SIGTERM as an interrupt, and raise an interrupt again that Python would only print.
 
-    Python cannot raise in what is called from nowhere, a `__del__` for example: it prints the exception and goes on.
+    Python cannot raise in code that has no caller, such as a `__del__`: it prints the exception and goes on.
     """
     global _installed, _terminated, _interrupted
     before = signal.getsignal(signal.SIGINT)
-    ignored = before is signal.SIG_IGN  # a shell starts a command with `&` so
+    ignored = before is signal.SIG_IGN  # as a shell starts a command with `&`
     if threading.current_thread() is not threading.main_thread() or not (
         ignored or before is signal.default_int_handler
     ):
@@ -79,7 +80,7 @@ def guarded_by_handlers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_if_interrupted() -> Iterator[None]:
-    """Show Python's warnings of coroutines that were never awaited at the end, and not at all after an interrupt.
+    """Delay Python's warnings of coroutines that were never awaited to the end, and drop them after an interrupt.
 
     An interrupt may come between the call of a guest's function and the first step of the guest.
     """
@@ -107,23 +108,23 @@ def _quiet_if_interrupted() -> Iterator[None]:
 def _interrupt_soon() -> None:
     time.sleep(_HOOK_SECONDS)
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # which wakes it, if it waits
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # which wakes the thread if it waits
     else:
         _thread.interrupt_main()
 
 
 def interrupted_status() -> Status:
-    """The exit status of an interrupted command, which says by which signal."""
+    """Return the exit status of an interrupted command, which tells the signal."""
     return Status.TERMINATED if _terminated else Status.INTERRUPTED
 
 
 def status_unless_interrupted(status: Status, interrupted: bool) -> Status:
-    """The exit status of a search: what it found, or an error, weighs more than that it was interrupted."""
+    """Return the exit status of a search: a violation or an error outweighs an interrupt."""
     return interrupted_status() if interrupted and status in (Status.HOLDS, Status.INCONCLUSIVE) else status
 
 
 def next_interrupt_ends_at_once() -> None:
-    """From now on an interrupt ends the process, if it is this module that handles interrupts."""
+    """Let the next interrupt end the process, if this module handles interrupts."""
     global _interrupted
     if _installed:
         _interrupted = True
@@ -131,7 +132,7 @@ def next_interrupt_ends_at_once() -> None:
 
 
 def found_until_interrupted(search: Callable[[], T]) -> tuple[T, bool]:
-    """Return what a search found, and whether it was interrupted, which is said then."""
+    """Return the result of a search and whether it was interrupted; say so on stderr if it was."""
     try:
         return search(), False
     except Interrupted as stop:
@@ -142,20 +143,20 @@ def found_until_interrupted(search: Callable[[], T]) -> tuple[T, bool]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Hand SIGTERM to whatever handles SIGINT now: Python, trio, or `_leave`."""
+    """Hand SIGTERM to the current handler of SIGINT: Python's, trio's, or `_leave`."""
     global _terminated
     _terminated = True
     signal.raise_signal(signal.SIGINT)
 
 
 def _interrupt_if_terminated(number: int, frame: FrameType | None) -> None:
-    """Ignore SIGINT, as the process that started this one wants it, unless SIGTERM came."""
+    """Ignore SIGINT, as the parent process asks for, unless SIGTERM came."""
     if _terminated:
         signal.default_int_handler(number, frame)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End the process without a word, but with the cursor that a progress bar may have hidden."""
+    """End the process without a message; show the cursor again that a progress bar may have hidden."""
     with contextlib.suppress(OSError):
         os.write(2, b"\x1b[?25h\n" if os.isatty(2) else b"")
     os._exit(interrupted_status())

@@ -1,21 +1,20 @@
-"""What ``simaie list`` does: schemes, schedulers, hosts, checkers, programs and lock-free guests."""
+"""The command ``simaie list``: schemes, schedulers, hosts, checkers, programs and lock-free guests."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
-
 from simaie import plugins
+from simaie.cli.listing_view import listing_view
 from simaie.cli.options import Listed
 from simaie.cli.output import Format, print_json, print_lines
 from simaie.cli.status import Status
-from simaie.show.format import clean
+from simaie.errors import UsageError
 
-__all__ = ["run_list"]
+__all__ = ["Selection", "run_list"]
 
 _GROUPS = {
     Listed.SCHEMES: plugins.SCHEMES,
@@ -23,37 +22,101 @@ _GROUPS = {
     Listed.HOSTS: plugins.HOSTS,
     Listed.CHECKERS: plugins.CHECKERS,
 }
+#: How the paragraph of a plug-in's documentation begins that says what it is for.
+_USE = "Use it "
 
 
-def run_list(what: Listed, output: Format) -> Status:
-    """List them all."""
-    if what is Listed.PROGRAMS:
-        entries = _programs()
-    elif what is Listed.GUESTS:
-        entries = _guests()
-    else:
-        entries = [_plugin(_GROUPS[what], name) for name in plugins.names(_GROUPS[what])]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The filters of a list; all of them must hold.
+
+    Attributes:
+        isas: Instruction sets of programs and guests; none for all.
+        rows: Rows of the audit, of programs; none for all.
+        name: Text that the name contains.
+        everything: Whether to print each entry of a long list even without a filter.
+    """
+
+    isas: Sequence[str] = ()
+    rows: Sequence[int] = ()
+    name: str = ""
+    everything: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is filtered."""
+        return not (self.isas or self.rows or self.name)
+
+
+def run_list(what: Listed, output: Format, selection: Selection | None = None) -> Status:
+    """Print the selected entries."""
+    selection = selection or Selection()
+    entries = _selected(what, _entries(what), selection)
     if output is Format.JSON:
         print_json(entries)
     else:
-        print_lines(_lines(entries))
+        print_lines(listing_view(what, entries, brief=selection.is_empty and not selection.everything))
     return Status.HOLDS
 
 
+def _entries(what: Listed) -> list[dict[str, Any]]:
+    if what is Listed.PROGRAMS:
+        return _programs()
+    if what is Listed.GUESTS:
+        return _guests()
+    return [_plugin(_GROUPS[what], name) for name in plugins.names(_GROUPS[what])]
+
+
+def _selected(what: Listed, entries: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:
+    """Return the entries that the filters leave; UsageError for a filter that the list has no use for."""
+    if selection.rows:
+        _require("--row", what, (Listed.PROGRAMS,))
+        _require_known("row", selection.rows, {entry["row"] for entry in entries if "row" in entry})
+        entries = [entry for entry in entries if entry.get("row") in selection.rows]
+    if selection.isas:
+        _require("--isa", what, (Listed.PROGRAMS, Listed.GUESTS))
+        _require_known("instruction set", selection.isas, {entry["isa"] for entry in entries})
+        entries = [entry for entry in entries if entry["isa"] in selection.isas]
+    return [entry for entry in entries if selection.name in entry["name"]]
+
+
+def _require(option: str, what: Listed, lists: Sequence[Listed]) -> None:
+    if what not in lists:
+        raise UsageError(f"{option} selects {' and '.join(lists)}, not {what}; --name selects in every list")
+
+
+def _require_known(kind: str, given: Sequence[Any], known: set[Any]) -> None:
+    for each in given:
+        if each not in known:
+            shown = ", ".join(map(str, sorted(known)))
+            raise UsageError(f"no program of the corpus has the {kind} {each} (there are: {shown})")
+
+
+# -- plug-ins ----------------------------------------------------------------------------------------
+
+
 def _plugin(group: str, name: str) -> dict[str, Any]:
-    """A plug-in; one that cannot be loaded is listed with the reason, and spoils nothing else."""
+    """Return the entry of a plug-in; if it cannot be loaded, with the reason in place of its description."""
     try:
         found = plugins.resolve(group, name)
-        # A host memory is given nothing that a user could choose.
+        # A host memory takes no options that a user could choose.
         known = {} if group == plugins.HOSTS else plugins.options_of(found)
         options = {k: v for k, v in known.items() if isinstance(v, bool | int | float | str | None)}
-        return {"name": name, "description": _first_line(found), "options": options}
-    except Exception as error:  # a stranger's module may raise anything when imported
-        return {"name": name, "description": f"(cannot be loaded: {type(error).__name__}: {error})", "options": {}}
+        description, use = _documentation(found)
+        return {"name": name, "description": description, "use": use, "options": options}
+    except Exception as error:  # a module of another distribution may raise anything when imported
+        reason = f"(cannot be loaded: {type(error).__name__}: {error})"
+        return {"name": name, "description": reason, "use": "", "options": {}}
 
 
-def _first_line(found: Any) -> str:
-    return (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
+def _documentation(found: Any) -> tuple[str, str]:
+    """Return the first line of a plug-in's documentation, and the paragraph in it that says what it is for."""
+    text = (inspect.getdoc(found) or "").replace("``", "")
+    use = next((part for part in text.split("\n\n") if part.startswith(_USE)), "")
+    return text.partition("\n")[0], " ".join(use.split())
+
+
+# -- the corpus --------------------------------------------------------------------------------------
 
 
 def _programs() -> list[dict[str, Any]]:
@@ -66,7 +129,7 @@ def _programs() -> list[dict[str, Any]]:
         description = program.description or found.title
         common = {"name": name, "description": description, "isa": program.isa, "threads": len(program.threads)}
         if isinstance(found, corpus.Guest):
-            entries.append({**common, "expected": _rows(found)})
+            entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
             entries.append({**common, "row": found.row, "expected": expected})
@@ -84,40 +147,17 @@ def _guests() -> list[dict[str, Any]]:
             "threads": len(guest.program.threads),
             "larger": guest.larger.name,
             "checkers": list(guest.checkers),
-            "expected": _rows(guest),
+            "expected": _expected(guest),
             "rows": [{**dataclasses.asdict(row), "verdict": str(row.verdict)} for row in guest.rows],
         }
         for guest in corpus.guests()
     ]
 
 
-def _rows(guest: Any) -> dict[str, str]:
-    """What comes of a guest, by scheme and, unless it is sequentially consistent, host."""
+def _expected(guest: Any) -> dict[str, str]:
+    """Return the expected verdict of a guest by scheme and, unless it is sequentially consistent, host."""
     return {
         row.scheme + f" on {row.host}" * (row.host != "sc"): str(row.verdict)
         + f", but for {', '.join(row.unnoticed)}" * bool(row.unnoticed)
         for row in guest.rows
     }
-
-
-def _lines(entries: Iterable[dict[str, Any]]) -> list[Text]:
-    rows = list(entries)
-    width = max((len(entry["name"]) for entry in rows), default=0) + 2
-    lines = []
-    for entry in rows:
-        line = Text().append(entry["name"].ljust(width), "bold cyan").append(clean(entry["description"]))
-        lines.append(line)
-        for name, words in (("options", _assignments(entry.get("options", {}))), ("expected", _expected(entry))):
-            if words:
-                lines.append(Text(" " * width).append(f"{name}: {clean(words)}", "dim"))
-    return lines or [Text("(none)", "dim")]
-
-
-def _assignments(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={str(value).lower()}" for name, value in options.items())
-
-
-def _expected(entry: dict[str, Any]) -> str:
-    words = "; ".join(f"{scheme} {expect}" for scheme, expect in entry.get("expected", {}).items())
-    row = f"row {entry['row']}, " if "row" in entry else ""
-    return f"{words} ({row}{entry['isa']}, {entry['threads']} vCPUs)" if words else ""

@@ -1,4 +1,4 @@
-"""What ``simaie litmus`` does: run litmus files as herd7 would, under a scheme and a host memory."""
+"""The command ``simaie litmus``: run litmus files as herd7 would, under a scheme and a host memory."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _LIST_BYTES = 16 << 20
 
 
 def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output: LitmusFormat) -> Status:
-    """Run every file and print each result; what cannot be run is said on stderr, and the others go on.
+    """Run every file and print each result; report files that cannot be run on stderr, and go on.
 
-    An error outweighs a broken promise (a `forall` or `~exists` that does not hold), that an answer that is not sure.
+    The status is the first that applies of: error, violated (a `forall` or `~exists` does not hold), inconclusive (an
+    answer is not sure), holds.
     """
     tally = _Tally()
     files = list(find_files(paths, tally))
@@ -53,7 +54,7 @@ def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output
 def _run(
     files: Sequence[str], settings: LitmusSettings, jobs: int, document: ListedFirst | None, tally: _Tally
 ) -> None:
-    """Print each result as soon as it is there: what ends the process then costs no result that came before."""
+    """Print each result as soon as it is known, so that an end of the process loses no earlier result."""
     with litmus_progress(files) as progress:
         results = explore_litmus_files(files, settings, jobs=jobs, progress=progress if jobs == 1 else None)
         for number, each in enumerate(results):
@@ -70,7 +71,7 @@ def _run(
 
 @dataclass
 class _Tally:
-    """What has come out so far; of the tests only numbers."""
+    """The counts so far, and the errors."""
 
     errors: list[dict[str, Any]] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
@@ -83,7 +84,7 @@ class _Tally:
     began: float = field(default_factory=time.perf_counter)
 
     def take(self, each: LitmusResult | LitmusError) -> None:
-        """Count a result; say what is wrong with a file, or with an answer."""
+        """Count a result; report an error of a file, or an answer that is not sure, on stderr."""
         if isinstance(each, LitmusError):
             unsupported = isinstance(each, UnsupportedError)
             self.unsupported += unsupported
@@ -100,8 +101,8 @@ class _Tally:
             self.partial += 1
             complain(f"{each.test.file}: the answer is sure, but states may be missing: {_why(each)}")
 
-    def lacks(self, path: str, problem: str) -> None:
-        """Count and say that a path leads nowhere."""
+    def missing(self, path: str, problem: str) -> None:
+        """Count and report a path that leads nowhere."""
         self._add_error(path, 0, 0, problem, False)
         complain(f"{path}: {problem}")
 
@@ -111,12 +112,12 @@ class _Tally:
 
     @property
     def done(self) -> int:
-        """How many files have been dealt with."""
+        """The number of files that were run or refused."""
         return self.answers.total() + len(self.errors)
 
     @property
     def status(self) -> Status:
-        """The exit status that says the worst."""
+        """The status of the worst result."""
         if self.interrupted:
             return interrupted_status()
         if self.errors:
@@ -142,7 +143,7 @@ class _Tally:
 
 
 def _broken(result: LitmusResult) -> bool:
-    """Whether what the test promises does not hold; a state that `exists` asks for is no promise."""
+    """Return whether a `forall` or `~exists` does not hold; an `exists` promises nothing."""
     return result.test.condition.quantifier is not Quantifier.EXISTS and result.verdict.answer == "No"
 
 
@@ -151,23 +152,23 @@ def _why(result: LitmusResult) -> str:
         return f"the search was interrupted after {result.executions} executions"
     if not result.complete:
         return f"a limit ended the search after {result.executions} executions"
-    return "a loop was cut; --unroll N goes round it more often"
+    return "a loop was cut; --unroll N goes round the loop more often"
 
 
 # -- files ------------------------------------------------------------------------------------------
 
 
-class _Lacking(Protocol):
-    """Who is told of paths that lead nowhere."""
+class _MissingPaths(Protocol):
+    """A collector of paths that lead nowhere."""
 
-    def lacks(self, path: str, problem: str) -> None: ...
+    def missing(self, path: str, problem: str) -> None: ...
 
 
-def find_files(paths: Iterable[str], tally: _Lacking, depth: int = 0) -> Iterator[str]:
-    """The files that `paths` mean: a file itself, the `*.litmus` in a folder, and what an `@list` lists.
+def find_files(paths: Iterable[str], tally: _MissingPaths, depth: int = 0) -> Iterator[str]:
+    """Yield the files that `paths` mean: a file itself, the `*.litmus` files in a folder, the entries of an `@list`.
 
-    A list has a path a line, relative to its own folder; what follows a `#` is a comment. A folder is walked in the
-    order of names. What leads nowhere goes into the tally.
+    A list has a path on each line, relative to its own folder; a `#` begins a comment. A folder is walked in the order
+    of names. A path that leads nowhere goes into the tally.
     """
     for path in paths:
         if path.startswith("@"):
@@ -175,26 +176,26 @@ def find_files(paths: Iterable[str], tally: _Lacking, depth: int = 0) -> Iterato
         elif os.path.isdir(path):
             found = sorted(str(each) for each in Path(path).rglob("*.litmus") if each.is_file())
             if not found:
-                tally.lacks(path, "there is no .litmus file in this folder")
+                tally.missing(path, "there is no .litmus file in this folder")
             yield from found
         else:
             yield path
 
 
-def _listed(path: str, tally: _Lacking, depth: int) -> Iterator[str]:
+def _listed(path: str, tally: _MissingPaths, depth: int) -> Iterator[str]:
     name = Path(path[1:])
     if depth >= _LISTS_DEEP:
-        tally.lacks(path, f"lists in lists, more than {_LISTS_DEEP} deep")
+        tally.missing(path, f"lists in lists, more than {_LISTS_DEEP} deep")
         return
     try:
         lines = read_bounded(name, _LIST_BYTES).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
-        tally.lacks(path, f"the list cannot be read: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}")
+        tally.missing(path, f"the list cannot be read: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}")
         return
     entries = [entry for line in lines if (entry := line.partition("#")[0].strip())]
-    yield from find_files([_beside(name, entry) for entry in entries], tally, depth + 1)
+    yield from find_files([_relative(name, entry) for entry in entries], tally, depth + 1)
 
 
-def _beside(name: Path, entry: str) -> str:
+def _relative(name: Path, entry: str) -> str:
     mark = "@" * entry.startswith("@")
     return mark + str(name.parent / entry.removeprefix("@"))

@@ -1,6 +1,6 @@
-"""What to run, and on what: the program that the command line names, and the machine from its options.
+"""The program that the command line names, and the machine that its options describe.
 
-A program of the corpus brings the machine that it is meant for; an option that is given overrides its part of it.
+A program of the corpus brings the machine for which it is meant; each given option overrides a part of that machine.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from simaie.replaying.target import find_target
 
 __all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
 
-#: The ideal: what the guest architecture itself promises.
+#: The ideal scheme, which does what the guest architecture itself promises.
 DEFAULT_SCHEME = "native"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
-    """The machine's options as given; None where they were not."""
+    """The options that describe a machine; None for an option that was not given."""
 
     scheme: str | None = None
     host: str | None = None
@@ -36,25 +36,30 @@ class MachineOptions:
 
 
 def load_program(target: str, *, trust: bool = False) -> Program:
-    """The program that `target` names; InputError as well for a file that exits, or a function in it that raises.
+    """Return the program that `target` names.
 
-    trust: whether a text may name code, see `simaie.guest.text.parse_program`.
+    Args:
+        target: As on the command line.
+        trust: Whether a text may name code, see `simaie.guest.text.parse_program`.
+
+    Raises:
+        InputError: There is no such program, or its file raises or exits.
     """
     try:
         return find_target(target, trust=trust)
     except SimaieError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{target}: cannot be had: {type(error).__name__}: {error}") from error
+        raise InputError(f"{target}: the program cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def driver_of(name: str | None) -> Driver | None:
-    """The driver that an option names; None if it was not given."""
+    """Return the driver that an option names; None if the option was not given."""
     return None if name is None else "trio" if name == "trio" else "inline"
 
 
 def make_machine(target: str, options: MachineOptions) -> Machine:
-    """The machine for `target`: the options as given, then what the corpus says it needs, then the defaults."""
+    """Return the machine for `target`: from the options, then from the corpus, then from the defaults."""
     case: Any = _entry(target)
     needs: dict[str, Any] = {}
     known = [] if case is None else _schemes(case)
@@ -78,10 +83,10 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
 
 
 def _entry(target: str) -> Any:
-    """The corpus entry called `target`, or None."""
-    return corpus.entry(target) if target in corpus.names() else None
+    """Return the corpus entry called `target`; None if the corpus has no such entry."""
+    return corpus.entry(target) if corpus.has_program(target) else None
 
 
 def _schemes(entry: Any) -> list[str]:
-    """The schemes of which a corpus entry says what comes of it, the most natural one first."""
+    """Return the schemes for which a corpus entry has an expectation, the most natural one first."""
     return [row.scheme for row in entry.rows] if isinstance(entry, corpus.Guest) else list(entry.expected)

@@ -33,35 +33,35 @@ __all__ = [
 
 
 class DriverName(StrEnum):
-    """Who steps the guest's coroutines."""
+    """The drivers, which step the guest's coroutines."""
 
     INLINE = "inline"
     TRIO = "trio"
 
 
 class LitmusFormat(StrEnum):
-    """How the results of litmus tests are written."""
+    """The formats of the results of litmus tests."""
 
     HERD = "herd"
     JSON = "json"
 
 
 class HostWord(StrEnum):
-    """The widest single access of the host, in bits."""
+    """The widths of the widest single host access, in bits."""
 
     W64 = "64"
     W32 = "32"
 
 
 class Endianness(StrEnum):
-    """Of guest RAM."""
+    """The byte orders of guest RAM."""
 
     LITTLE = "little"
     BIG = "big"
 
 
 class Listed(StrEnum):
-    """What can be listed."""
+    """The lists of ``simaie list``."""
 
     SCHEMES = "schemes"
     SCHEDULERS = "schedulers"
@@ -72,7 +72,7 @@ class Listed(StrEnum):
 
 
 def completing(group: str) -> Callable[[str], list[str]]:
-    """Completes the names of an entry-point group."""
+    """Return a function that completes the names of an entry-point group."""
 
     def complete(incomplete: str) -> list[str]:
         with suppress(UsageError):
@@ -88,8 +88,8 @@ def plug_in(group: str, help_: str, *names: str, panel: str | None = None) -> An
     Args:
         group: The entry-point group.
         help_: The help text.
-        names: Of the option, if they are not those of its parameter.
-        panel: Where the help lists the option.
+        names: The names of the option, if they are not those of its parameter.
+        panel: The part of the help that lists the option.
     """
     return typer.Option(
         *names,
@@ -101,7 +101,7 @@ def plug_in(group: str, help_: str, *names: str, panel: str | None = None) -> An
 
 
 def known(group: str) -> str:
-    """The names of an entry-point group, for a help text; what is wrong with the group, if something is."""
+    """Return the names of an entry-point group for a help text, or else the error in the group."""
     try:
         return ", ".join(plugins.names(group))
     except UsageError as error:  # a command that needs the group says so too
@@ -109,7 +109,7 @@ def known(group: str) -> str:
 
 
 def complete_programs(incomplete: str) -> list[str]:
-    """Completes corpus names, then Python files."""
+    """Return the corpus names that begin with `incomplete`, or else such Python files."""
     from simaie import corpus
 
     names = [name for name in corpus.names() if name.startswith(incomplete)]
@@ -123,7 +123,7 @@ Judges = Annotated[
         "--checker",
         metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
-        "repeatable. Default: those that judged when it was saved.",
+        "repeatable. Default: the recorded checkers.",
         autocompletion=completing(plugins.CHECKERS),
     ),
 ]
@@ -131,19 +131,19 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Import the Python files that FILE itself names. Without it only what the command line names is imported.",
+        help="Import the Python files that FILE itself names. Without it only those on the command line are imported.",
     ),
 ]
-#: For commands on saved executions, whose machine the file describes.
+#: For commands on saved executions; their file describes the machine.
 OtherScheme = Annotated[
     str | None,
     plug_in(
         plugins.SCHEMES,
-        "Use this scheme, not the one that the file names. A class keeps the options of the file if it has none.",
+        "Use this scheme, not the one that the file names. A class without options takes those of the file.",
         "--scheme",
     ),
 ]
 OtherHost = Annotated[
     str | None, plug_in(plugins.HOSTS, "Use this host memory, not the one that the file names.", "--host")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="Text to read, or one JSON document.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Text, or one JSON document with the same facts.")]

@@ -1,4 +1,4 @@
-"""Where results and messages go: stdout for results, stderr for everything else."""
+"""Output: results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
-    "Format", "ListedFirst", "OutputError", "guest_output_aside", "print_json", "print_lines", "width", "writing",
+    "Format", "ListedFirst", "OutputError",
+    "guest_output_aside", "print_json", "print_lines", "prose_width", "width", "writing",
 ]  # fmt: skip
 
 
 class OutputError(SimaieError):
-    """The result cannot be written to stdout: the device is full, say."""
+    """Raised if the result cannot be written to stdout, since the device is full, for example."""
 
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """While this lasts, stdout is written to: raises OutputError if that fails, unless the reader has left."""
+    """Turn an error of writing to stdout into an OutputError, unless the reader has left."""
     try:
         yield
     except BrokenPipeError:
@@ -36,14 +37,14 @@ def writing() -> Iterator[None]:
 
 
 class Format(StrEnum):
-    """How a result is written."""
+    """The formats of a result."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def print_json(document: Any) -> None:
-    """One JSON document, alone on stdout."""
+    """Print one JSON document, alone on stdout."""
     with writing():
         json.dump(document, sys.stdout, indent=1)
         print()
@@ -68,27 +69,48 @@ class ListedFirst:
 
 
 def print_lines(lines: Iterable[RenderableType]) -> None:
-    """Styled lines and tables: in colour on a terminal, plain elsewhere; text is never wrapped or cut."""
+    """Print styled lines and tables, on a terminal in colour and wrapped at words, elsewhere plain and unwrapped."""
     from rich.console import Console
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # ours to say what it means; rich would exit with status 1
+            raise BrokenPipeError  # the caller maps it to a status; rich would exit with status 1
 
     console = Plain(width=width(), highlight=False, markup=False, emoji=False, soft_wrap=True)
     with writing():
-        for line in lines:
-            console.print(line)
+        for line in _flat(lines):
+            for part in _fitting(line):
+                console.print(part)
 
 
-#: A terminal is never taken for narrower than this: its lines are wrapped or cut by itself.
+def _flat(lines: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    """Yield the lines and tables in `lines`, also those in groups."""
+    from rich.console import Group
+
+    for line in lines:
+        if isinstance(line, Group):
+            yield from _flat(line.renderables)
+        else:
+            yield line
+
+
+def _fitting(line: RenderableType) -> Sequence[RenderableType]:
+    """Return a line, wrapped to the width of the terminal if it is text and stdout is a terminal."""
+    from rich.text import Text
+
+    from simaie.show.lines import wrapped
+
+    return wrapped(line, width()) if isinstance(line, Text) and sys.stdout.isatty() else [line]
+
+
+#: The least width for which lines are made; a narrower terminal wraps or cuts them itself.
 _NARROWEST = 20
-#: How wide a picture is made where no terminal says how wide it is.
+#: The width of a trace in a pipe, where no terminal says how wide it is.
 WIDTH_IN_A_PIPE = 120
 
 
 def width() -> int:
-    """How wide a line should be, in characters."""
+    """Return the width of a line, in characters."""
     if not sys.stdout.isatty():
         return WIDTH_IN_A_PIPE
     from rich.console import Console
@@ -96,8 +118,13 @@ def width() -> int:
     return max(Console().width, _NARROWEST)
 
 
+def prose_width() -> int | None:
+    """Return the width of a line of prose, in characters; None in a pipe, which gets its lines whole."""
+    return width() if sys.stdout.isatty() else None
+
+
 @contextlib.contextmanager
 def guest_output_aside() -> Iterator[None]:
-    """What guest code prints while it runs goes to stderr: stdout is for the result alone."""
+    """Send what guest code prints to stderr, since stdout is for the result alone."""
     with contextlib.redirect_stdout(sys.stderr):
         yield

@@ -1,4 +1,7 @@
-"""How a long command is getting on, on stderr, and only if that is a terminal."""
+"""Progress lines of long commands, on stderr and only if it is a terminal.
+
+Each function is a context manager that yields the callback for its command, or None if there is no terminal.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ __all__ = [
 
 @contextlib.contextmanager
 def exploration_progress(what: str) -> Iterator[Callable[[Exploration], None] | None]:
-    """Yields the callback that draws the progress line; None where nobody would see it."""
+    """Yield the callback of an exploration, which draws the figures so far."""
     with bar() as draw:
         yield None if draw is None else lambda e: draw(used(e), f"{clean(what)}: {format_progress(e)}")
 
 
 @contextlib.contextmanager
 def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
-    """Likewise for the audit: how many rows are done, and the last of them."""
+    """Yield the callback of the audit, which draws the number of rows done and the last row."""
     with bar() as draw:
         yield (
             None
@@ -49,7 +52,7 @@ def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
 
 @contextlib.contextmanager
 def litmus_progress(files: Sequence[str]) -> Iterator[Callable[[int, int], None] | None]:
-    """Likewise for litmus tests: which file is at hand, and its executions. Not while results go to a terminal."""
+    """Yield the callback of litmus tests, which draws file and executions; None also if results go to a terminal."""
     with contextlib.nullcontext() if sys.stdout.isatty() else bar() as draw:
         yield (
             None
@@ -60,39 +63,39 @@ def litmus_progress(files: Sequence[str]) -> Iterator[Callable[[int, int], None]
 
 @contextlib.contextmanager
 def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None]:
-    """Likewise for a comparison: which set is being explored; its end is not known."""
+    """Yield the callback of a comparison, which draws the set of outcomes that is being explored."""
     with bar() as draw:
         yield (
             None
             if draw is None
             else lambda which, count: draw(
-                0.5 * (which == "possible"), f"{clean(what)}: what is {which}, {count:,} executions"
+                0.5 * (which == "possible"), f"{clean(what)}: {which} outcomes, {count:,} executions"
             )
         )
 
 
 @contextlib.contextmanager
 def comparisons_progress(names: Sequence[str]) -> Iterator[Callable[[int], Callable[[str, int], None]] | None]:
-    """Likewise for several: gives the callback for the program of a number. Not while results go to a terminal."""
+    """Yield a function from a program's number to its callback; None also if results go to a terminal."""
     with contextlib.nullcontext() if sys.stdout.isatty() else bar() as draw:
         if draw is None:
             yield None
             return
 
         def of(number: int) -> Callable[[str, int], None]:
-            def told(which: str, count: int) -> None:
-                words = f"{_at(number, len(names), names[number], count)} of what is {which}"
+            def callback(which: str, count: int) -> None:
+                words = f"{_at(number, len(names), names[number], count)} of the {which} outcomes"
                 draw(number / len(names), words)
 
             draw(number / len(names), _at(number, len(names), names[number], 0))
-            return told
+            return callback
 
         yield of
 
 
 @contextlib.contextmanager
 def barriers_progress() -> Iterator[Callable[[int, int, str, int], None] | None]:
-    """Likewise for barriers: which program is at hand, and how many executions the search that it is at has run."""
+    """Yield the callback of barriers, which draws the program and the executions of its present search."""
     with bar() as draw:
         yield (
             None
@@ -107,6 +110,6 @@ def _at(number: int, planned: int, name: str, executions: int) -> str:
 
 @contextlib.contextmanager
 def shrink_progress(what: str) -> Iterator[ShrinkProgress | None]:
-    """Likewise for shrinking: how much of the budget is used, and the best so far."""
+    """Yield the callback of shrinking, which draws the used part of the budget and the best size so far."""
     with bar() as draw:
         yield None if draw is None else lambda spent, limit, size: draw(spent / limit, f"{clean(what)}: {size}")

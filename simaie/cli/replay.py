@@ -1,4 +1,4 @@
-"""What ``simaie replay`` does: run a saved failure again and show it step by step."""
+"""The command ``simaie replay``: run a saved failure again and show it step by step."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def run_replay(
     scheme: str | None = None,
     host: str | None = None,
 ) -> Status:
-    """Replay `file`; violated if the checkers find something in it now, else inconclusive: it is one execution.
+    """Replay `file`, print, and return violated if the checkers find something, else inconclusive.
 
-    Without the code that it needs the file is shown as it was recorded, and the status says the recorded verdict.
+    Without the code that it needs, the file is shown as it was recorded, and the status is that of the recorded
+    verdict.
     """
     with guest_output_aside():
         failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)
@@ -48,7 +49,7 @@ def run_replay(
 
 
 def heading(failure: Failure) -> Text:
-    """What was found, in which execution of what."""
+    """Return the line with verdict, program, machine and execution."""
     if failure.verdict is Verdict.VIOLATED:
         verdict = "VIOLATED", "bold red"
     else:

@@ -1,4 +1,4 @@
-"""The failure in a replay file, run again as the options of a command say."""
+"""Replays of a saved failure under the options of a command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simaie.cli.machines import driver_of, load_program
 from simaie.cli.status import complain
 from simaie.errors import UnnamedCodeError
 from simaie.replaying.failure import Failure
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.player import replay
 from simaie.replaying.recorded import recorded
 from simaie.replaying.resolving import recorded_parts
@@ -38,14 +38,14 @@ def replayed(
         target: The program that the caller names.
         best_effort: Whether to follow the decisions only as far as they fit.
         driver: As for `simaie.replay`, like the arguments after it.
-        checkers: None are those of the file.
+        checkers: The checkers; empty for those of the file.
         trust: Whether to import the files that `file` names.
-        scheme: To use in place of that of the file.
-        host: Likewise.
-        or_recorded: Whether to return what the file holds, and say so on stderr, if the failure needs code that the
+        scheme: The scheme that replaces that of the file.
+        host: The host memory that replaces that of the file.
+        or_recorded: Whether to return the recorded failure, and say so on stderr, if a replay needs code that the
             caller has not named.
     """
-    for part, given in zip(recorded_parts(load(file)), (scheme, host), strict=True):
+    for part, given in zip(recorded_parts(read_replay_file(file)), (scheme, host), strict=True):
         changed = part.change(given)
         if changed is not None:
             complain(changed)

@@ -1,4 +1,4 @@
-"""Failures as files, saved when they are found."""
+"""The replay files of a command's failures, saved when they are found."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ __all__ = ["FailureFiles"]
 
 
 class FailureFiles:
-    """The files of a command's failures. To call it saves a failure; the command goes on if that cannot be.
+    """The files of a command's failures. A call saves a failure; the command goes on if it cannot be saved.
 
-    The first failure that cannot be saved is said on stderr; `incomplete` tells whether there was one.
+    The first failure that cannot be saved is reported on stderr.
+
+    Attributes:
+        incomplete: Whether a failure could not be saved.
     """
 
     def __init__(self, folder: Path | None, prefix: str = "") -> None:
-        """Make the folder, if there is to be one; InputError if that cannot be."""
+        """Make the folder, unless it is None; InputError if it cannot be made."""
         self._folder, self._prefix = folder, prefix
         self._paths: dict[str, Path] = {}
         self.incomplete = False
@@ -40,7 +43,7 @@ class FailureFiles:
             self.incomplete = True
 
     def keep_only(self, failures: Iterable[Failure]) -> None:
-        """Delete the files of all others, in whose place these stand; but none if one of these is not saved."""
+        """Delete the files of all other failures; delete none if one of `failures` is not saved."""
         wanted = {_key(failure) for failure in failures}
         if self.incomplete or not wanted <= self._paths.keys():
             return
@@ -51,7 +54,7 @@ class FailureFiles:
         self._paths = {key: path for key, path in self._paths.items() if key in wanted}
 
     def path(self, failure: Failure) -> Path | None:
-        """The file of a failure; None if it was not saved."""
+        """Return the file of a failure; None if it was not saved."""
         return self._paths.get(_key(failure))
 
     @property
@@ -61,6 +64,6 @@ class FailureFiles:
 
 
 def _key(failure: Failure) -> str:
-    """What tells a failure from the others of a command."""
+    """Return a text that identifies a failure among those of a command."""
     facts = (failure.program.name, failure.program.digest, failure.machine.scheme, failure.machine.host)
     return repr((*facts, str(failure.scheduler), failure.seed, failure.index, failure.trace.digest))

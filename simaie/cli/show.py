@@ -1,4 +1,4 @@
-"""What ``simaie show`` does: draw a saved failure, as text or into files."""
+"""The command ``simaie show``: draw a saved failure, as text or into files."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def run_show(
     scheme: str | None = None,
     host: str | None = None,
 ) -> Status:
-    """Replay `file` and draw it. pictures: by renderer, the file to write; with none, text goes to stdout.
+    """Replay `file` and draw it into the files of `pictures`, by renderer; without any, print text.
 
-    Without the code that it needs the file is drawn as it was recorded.
+    Without the code that it needs, the file is drawn as it was recorded.
     """
     with guest_output_aside():
         failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)

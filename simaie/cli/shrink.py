@@ -1,4 +1,4 @@
-"""What ``simaie shrink`` does: cut a saved failure down to the shortest that fails in the same way."""
+"""The command ``simaie shrink``: cut a saved failure down to the shortest that fails in the same way."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from simaie.replaying.failure import Shrunk
 from simaie.replaying.reproduce import is_named
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
+from simaie.show.lines import command_line
 from simaie.show.trace_json import failure_document
 
 __all__ = ["run_shrink"]
@@ -35,7 +36,7 @@ def run_shrink(
     scheme: str | None = None,
     host: str | None = None,
 ) -> Status:
-    """Replay `file`, shrink what it shows, save it to `out` if given; violated, or an error if there is no failure."""
+    """Replay `file`, shrink its failure, and save the result to `out` if given; an error if nothing fails."""
     with guest_output_aside(), shrink_progress(file.name) as progress:
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust, scheme, host)
         shrunk, _ = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
@@ -46,7 +47,9 @@ def run_shrink(
         sizes = {"before": report.before._asdict(), "after": report.after._asdict()}
         rest = {"executions": report.executions, "interrupted": report.interrupted, **sizes}
         how = {"kind": report.kind, "kept": list(report.kept), **rest}
-        print_json({**failure_document(shrunk.failure), "shrunk": how, "command": _format_command(shrunk, file)})
+        how["left_out"] = [str(cut) for cut in shrunk.failure.program.cuts]
+        rest = {"command": _format_command(shrunk, file), "saved": None if out is None else str(out)}
+        print_json({**failure_document(shrunk.failure), "shrunk": how, **rest})
         return Status.VIOLATED
     print_lines([*_heading(shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
@@ -64,7 +67,7 @@ def _heading(shrunk: Shrunk) -> list[Text]:
 
 
 def _format_command(shrunk: Shrunk, file: Path) -> str:
-    """How to have it again: its command, or, where no command can name its program, to shrink the file again."""
+    """Return the command that reproduces the result, or shrinks the file again if no command can name the program."""
     failure = shrunk.failure
     if is_named(failure):
         return failure.command
@@ -80,5 +83,5 @@ def _words(cut: Cut) -> str:
 
 
 def _again(shrunk: Shrunk, file: Path, out: Path | None) -> list[Text]:
-    lines = [Text(), Text("reproduce: ").append(clean(_format_command(shrunk, file)), "cyan")]
-    return lines if out is None else [*lines, Text("saved: ").append(clean(shrunk.failure.replay_command(out)), "cyan")]
+    lines = [Text(), command_line("reproduce: ", _format_command(shrunk, file))]
+    return lines if out is None else [*lines, command_line("saved: ", shrunk.failure.replay_command(out))]

@@ -1,9 +1,8 @@
-"""From the command line to an exit status, whatever happens on the way.
+"""The exit status of a command line, also after errors and interrupts.
 
-A mistake of the caller, the guest or a plug-in ends in one line on stderr and status 2, never in a traceback. An
-exception that is none of simaie's own is a bug of simaie: status 70 (EX_SOFTWARE), so that no script takes it for a
-verdict, and one line; the environment variable SIMAIE_TRACEBACK=1 shows the traceback too. Results go to stdout, all
-else to stderr.
+A mistake of the caller, the guest or a plug-in ends in one line on stderr and status 2, never in a traceback. Any other
+exception is a bug of simaie and ends in one line and status 70 (EX_SOFTWARE), so that no script takes it for a verdict;
+with SIMAIE_TRACEBACK=1 in the environment the traceback is shown too. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ __all__ = ["Status", "command", "complain", "run", "status_of"]
 
 P = ParamSpec("P")
 
-#: The environment variable that has a crash show its traceback.
+#: The environment variable with which a crash shows its traceback.
 TRACEBACK = "SIMAIE_TRACEBACK"
 
-#: The root of the parser's own complaints. Older versions of typer take it from click, newer ones bring their own.
+#: The base class of the parser's errors. Older versions of typer take it from click, newer ones bring their own.
 _BadCommandLine: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -41,14 +40,14 @@ class Status(IntEnum):
     VIOLATED = 1
     ERROR = 2
     INCONCLUSIVE = 3
-    CRASHED = 70  # a bug of simaie's; EX_SOFTWARE of sysexits.h
-    INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+    CRASHED = 70  # a bug of simaie; EX_SOFTWARE of sysexits.h
+    INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
     BROKEN_PIPE = 141  # 128 + SIGPIPE, likewise
     TERMINATED = 143  # 128 + SIGTERM, likewise
 
 
 def status_of(verdict: Verdict) -> Status:
-    """The exit status that says `verdict`."""
+    """Return the exit status of a verdict."""
     return {
         Verdict.HOLDS: Status.HOLDS,
         Verdict.VIOLATED: Status.VIOLATED,
@@ -80,12 +79,12 @@ def _run(argv: Sequence[str] | None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a guest's name must not break an ASCII terminal
     arguments = None if argv is None else list(argv)
     try:
-        with writing():  # the help
+        with writing():  # the parser writes the help
             status = app(args=arguments, prog_name="simaie", standalone_mode=False)
             sys.stdout.flush()
     except _BadCommandLine as error:
         message = getattr(error, "format_message", error.__str__)()
-        if message:  # empty where the help has been shown instead
+        if message:  # empty if the parser has shown the help instead
             complain(message)
         return Status.ERROR
     except (typer.Abort, KeyboardInterrupt):
@@ -96,17 +95,17 @@ def _run(argv: Sequence[str] | None) -> int:
         status = _reader_left()
     except SystemExit as error:
         if not error.code:
-            raise  # of the shell's completion
-        status = _reader_left()  # rich wrote the help
+            raise  # from the shell's completion
+        status = _reader_left()  # from rich, while it wrote the help
     except Exception as error:
         status = _crashed(error)
-    if status == Status.INTERRUPTED and not isinstance(status, Status):  # typer's own, outside of a command
+    if status == Status.INTERRUPTED and not isinstance(status, Status):  # from typer, outside of a command
         status = _interrupted()
     return int(status or 0)
 
 
 def command(body: Callable[P, Status]) -> Callable[P, int]:
-    """Turn what a command's body may raise into its exit status."""
+    """Return a command that turns the exceptions of `body` into its exit status."""
 
     @functools.wraps(body)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
@@ -127,7 +126,7 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
             return _reader_left()
         except (typer.Exit, typer.Abort, _BadCommandLine):
             raise
-        except BaseException as error:  # `sys.exit` too: it would pass for a verdict
+        except BaseException as error:  # also `sys.exit`, whose status would pass for a verdict
             return _crashed(error)
         return status
 
@@ -135,7 +134,7 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
 
 
 def complain(message: str) -> None:
-    """One line on stderr, whatever `message` holds."""
+    """Print `message` on stderr as one line without control characters."""
     from simaie.show.format import clean
 
     print(f"simaie: {clean(' '.join(message.split()))}", file=sys.stderr)
@@ -150,7 +149,7 @@ def _interrupted() -> Status:
 
 
 def _crashed(error: BaseException) -> Status:
-    """Say that this is a bug of simaie's, and how to report it."""
+    """Report a bug of simaie on stderr, and how the user can report it."""
     if os.environ.get(TRACEBACK, "0") not in ("", "0"):
         traceback.print_exception(error)
         how = "please report it with the command line and the traceback above"
@@ -163,14 +162,14 @@ def _crashed(error: BaseException) -> Status:
 
 
 def _not_written(error: OutputError) -> Status:
-    """Say it, and keep the interpreter from trying again at its exit."""
+    """Report the error, and keep the interpreter from writing again at its exit."""
     complain(str(error))
     _reader_left()
     return Status.ERROR
 
 
 def _reader_left() -> Status:
-    """Nobody reads on: say nothing, and keep the interpreter from complaining at its exit of what is still buffered."""
+    """Return the status for a reader that left; keep the interpreter from writing what is buffered at its exit."""
     with contextlib.suppress(OSError), open(os.devnull, "wb") as null:  # a replaced stdout may have no descriptor
         os.dup2(null.fileno(), sys.stdout.fileno())
     return Status.BROKEN_PIPE

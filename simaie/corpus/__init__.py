@@ -1,73 +1,39 @@
 """Named programs, each with its expected outcome under the schemes, as data.
 
 There are one or more for every row of the audit of the AIE design (`cases`), a file for each theme; and lock-free
-algorithms (`guests`), in the package `lockfree`. A program is created once, so that its name always means the same
-content.
+algorithms (`guests`), in the package `lockfree`. They are created when the first of them is asked for.
 """
 
-from __future__ import annotations
+import re
+from typing import TYPE_CHECKING
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
-from simaie.corpus.case import Case, Expect, Needs
-from simaie.corpus.lockfree import GUESTS, Guest, Row
-from simaie.errors import UnknownNameError
-from simaie.guest.program import Program
+from simaie.lazy import lazy_names
 
-__all__ = ["Case", "Expect", "Guest", "Needs", "Row", "case", "cases", "entry", "guest", "guests", "names", "program"]
+if TYPE_CHECKING:
+    from simaie.corpus.audit_case import Case, Expect, Needs
+    from simaie.corpus.catalogue import case, cases, entry, guest, guests, names, program
+    from simaie.corpus.lockfree.guest import Guest, Row
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
-_CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
-_ALL: tuple[Case | Guest, ...] = (*_CASES, *GUESTS)
-_BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
+__all__ = [
+    "Case", "Expect", "Guest", "Needs", "Row",
+    "case", "cases", "entry", "guest", "guests", "has_program", "names", "program",
+]  # fmt: skip
 
-
-def cases() -> tuple[Case, ...]:
-    """Return the entries of the audit, by row."""
-    return _CASES
+_NAME = re.compile(r"[a-z0-9+-]+", re.IGNORECASE)
 
 
-def guests() -> tuple[Guest, ...]:
-    """Return the lock-free algorithms, by name."""
-    return GUESTS
+def has_program(name: str) -> bool:
+    """Return whether a program of the corpus has this name. For a path, which none has, nothing is created."""
+    if _NAME.fullmatch(name) is None:
+        return False
+    from simaie.corpus.catalogue import names
+
+    return name in names()
 
 
-def names() -> list[str]:
-    """Return the names of all corpus programs, sorted."""
-    return sorted(_BY_NAME)
-
-
-def program(name: str) -> Program:
-    """Return the program called `name`; raise UnknownNameError if there is no such program."""
-    return _find(name)[1]
-
-
-def entry(name: str) -> Case | Guest:
-    """Return the case or guest of the program called `name`; raise UnknownNameError if there is no such program."""
-    return _find(name)[0]
-
-
-def case(name: str) -> Case:
-    """Return the audit entry of the program called `name`; raise UnknownNameError if there is no such program."""
-    found = _BY_NAME.get(name, (None, None))[0]
-    if not isinstance(found, Case):
-        raise UnknownNameError("case", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Case)])
-    return found
-
-
-def guest(name: str) -> Guest:
-    """Return the lock-free algorithm of the program called `name`; raise UnknownNameError if there is no such one."""
-    found = _BY_NAME.get(name, (None, None))[0]
-    if not isinstance(found, Guest):
-        raise UnknownNameError("guest", name, [n for n, (e, _) in _BY_NAME.items() if isinstance(e, Guest)])
-    return found
-
-
-def _find(name: str) -> tuple[Case | Guest, Program]:
-    try:
-        return _BY_NAME[name]
-    except KeyError:
-        raise UnknownNameError("program", name, _BY_NAME) from None
-
-
-for _name, (_, _program) in _BY_NAME.items():
-    _program.made_by = program, (_name,)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    dict.fromkeys(("case", "cases", "entry", "guest", "guests", "names", "program"), "simaie.corpus.catalogue")
+    | dict.fromkeys(("Case", "Expect", "Needs"), "simaie.corpus.audit_case")
+    | dict.fromkeys(("Guest", "Row"), "simaie.corpus.lockfree.guest"),
+)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, X86, X, Y, Z
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program

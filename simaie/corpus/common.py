@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from simaie.corpus.case import Expect
+from simaie.corpus.audit_case import Expect
 from simaie.op import Kind
 from simaie.trace import AccessKind, Ending, Trace
 

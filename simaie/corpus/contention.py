@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, X, Y, Z
 from simaie.guest.program import FinalState, Program
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.corpus.case import Case, Expect
+from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, TORN_LLSC, X, store_conditional_failed
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program

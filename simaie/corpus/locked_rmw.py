@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.corpus.case import Case, Expect
+from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import LOST_RMW, X86, X, finished_with, load_inside_rmw
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, X86, X
 from simaie.errors import GuestFault
 from simaie.guest.code import Ins, ins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.corpus.case import Case, Expect, Needs
+from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, X86, X, Y, Z, insertion_lost, store_took_a_lock
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program

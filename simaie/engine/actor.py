@@ -1,6 +1,6 @@
-"""Who takes steps, as the engine keeps them: a vCPU with its coroutine, and each of its store buffers.
+"""Actors as the engine stores them: a vCPU or device with its coroutine, and each store buffer of a vCPU.
 
-Each is a `simaie.protocols.Candidate` with the operation that it would perform next.
+Each is a `simaie.protocols.Candidate` with the operation that it performs next.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ _PAUSE, _STORE_CONDITIONAL = Kind.PAUSE, AccessKind.STORE_CONDITIONAL
 
 
 class Actor:
-    """What schedulers see as a `Candidate`, and the engine's own bookkeeping beside it.
+    """A vCPU or device: the `Candidate` that schedulers see, and the engine's bookkeeping about it.
 
-    op: announced, not yet performed. enabled: whether it is a candidate. special: whether its op may be disabled, or
-    change what is enabled.
-    inbox: what its coroutine gets sent when it is next resumed. thread: the handle, if it was spawned.
-    paused: at which step it last announced a PAUSE, and in which state; None if never, or if that cannot be told.
-    waits_for_change: whether its op stands for a PAUSE (see `simaie.engine.spin`).
-    looks: None if its last operation was no look; the look if there was one since; else what it looked at.
-    held: the operation that it has announced, while its op is a wait that has to come before that.
+    Attributes:
+        op: The operation that it has announced and not yet performed.
+        enabled: Whether it is a candidate.
+        special: Whether its operation may be disabled, or may change which actors are enabled.
+        inbox: The value that its coroutine receives when it is resumed.
+        thread: The handle of the thread, if it was spawned.
+        paused: The step and the state of its last PAUSE; None if there was none, or its state cannot be read.
+        waits_for_change: Whether its operation replaces a PAUSE (see `simaie.engine.spin`).
+        looks: None if its last operation was no look; after the first look this look, after further ones a `Looks`.
+        held: The operation that it has announced, while its `op` is a wait that must come first.
     """
 
     __slots__ = (
@@ -53,7 +56,7 @@ class Actor:
     )
 
     internal = False
-    owner: Actor | None = None  # of a store buffer, whose it is
+    owner: Actor | None = None  # only store buffers have one
 
     def __init__(self, name: str, rank: tuple[int, ...], cpu: Cpu, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.name = name
@@ -79,21 +82,21 @@ class Actor:
 
     @property
     def yielding(self) -> bool:
-        """Whether leaving it is no preemption: it is about to pause, to look again, or to retry a store-conditional.
+        """Whether a switch away is no preemption: it is about to pause, to look again, or to retry a store-conditional.
 
-        A vCPU that cannot have a lock does not try and fail: it is no candidate at all.
+        An actor blocked on a mutex is disabled, so it never spins on it.
         """
         if self.op.kind >= _PAUSE and (self.op.kind is _PAUSE or self.waits_for_change or self.held is not None):
             return True
         entered = self.cpu.entered
-        # A store-conditional in progress is `PENDING`, which is no 0.
+        # The result of a store-conditional in progress is `PENDING`, which does not equal 0.
         return entered is not None and entered.access is _STORE_CONDITIONAL and entered.result == 0
 
     @property
     def inside_instruction(self) -> bool:
-        """Whether it has performed part of a guest instruction, and not come to its end.
+        """Whether it has performed an operation of a guest instruction that is not complete.
 
-        Who waits to stop the world has left its translation block and does not count.
+        A vCPU waiting in BEGIN_EXCLUSIVE counts as outside its instruction, because it has left its translation block.
         """
         instruction = self.cpu.instruction
         if instruction is None or self.op.kind is Kind.BEGIN_EXCLUSIVE:
@@ -102,10 +105,13 @@ class Actor:
 
 
 class StoreBuffer:
-    """One of a vCPU's store buffers; a `Candidate` while its oldest store may drain.
+    """A store buffer of a vCPU, which is a `Candidate` while its oldest store may drain.
 
-    owner: whose it is. key: which of the owner's. op: the store that drains next. instructions: of the buffered stores,
-    oldest first.
+    Attributes:
+        owner: The vCPU.
+        key: The name of the buffer among those of its owner.
+        op: The store that drains next.
+        instructions: The guest instructions of the buffered stores, oldest first.
     """
 
     __slots__ = ("enabled", "instructions", "key", "name", "op", "owner", "rank")
@@ -118,7 +124,7 @@ class StoreBuffer:
         self.owner = owner
         self.key = key
         self.name = buffer_name(owner.name, key)
-        # Right behind its owner, before the threads that this one has spawned.
+        # Directly after its owner, before the threads that the owner has spawned.
         self.rank = (*owner.rank, -1, *key.encode())
         self.op: Op = _NOTHING
         self.enabled = False

@@ -1,8 +1,8 @@
-"""The cast of one execution: its actors, in structural order, and which of them can take the next step.
+"""The table of the actors of one execution, in structural order, with those that can take the next step.
 
-Threads and devices are there from the start; threads that guests spawn, and store buffers, join in. The order is by
-rank, the same in every execution, and never that of arrival: so what a scheduler is offered does not depend on who
-happened to spawn first.
+Threads and devices are in the table from the start; spawned threads and store buffers are added later. The order is by
+rank, which is the same in every execution, and never by arrival. The offer therefore does not depend on which vCPU
+spawned a thread first.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ from simaie.schemes.scheme import Scheme
 __all__ = ["ELSEWHERE", "ActorTable", "begun", "epilogue_of"]
 
 _RANK = attrgetter("rank")
-#: What a vCPU has "announced" while it waits for something outside the simulation, and at its end.
+#: The operation of a vCPU while it waits for something that is no operation, and at its end.
 ELSEWHERE = Op(Kind.PAUSE, note="waits for something that is no operation")
 
 
 class ActorTable:
-    """Who takes part.
+    """The actors of one execution.
 
-    everyone: threads and devices in the order of arrival, those that have ended too. live: who has not ended, and the
-    store buffers, in structural order. to_advance: who must announce before the next decision. changed: whether
-    somebody has come, gone, or become enabled or disabled since the candidates were last made.
+    Attributes:
+        everyone: All threads and devices in the order of arrival, with those that have ended.
+        live: The actors that have not ended, and the store buffers, in structural order.
+        to_advance: The actors that must announce an operation before the next decision.
+        changed: Whether an actor was added, was removed, or became enabled or disabled since the last offer.
     """
 
     __slots__ = (
@@ -62,7 +64,7 @@ class ActorTable:
         self._facts = facts
         self._cleans_up = scheme.has_thread_exit
         self._identities = count()
-        self._free_identities: list[int] = []  # sorted: the lowest is handed out first
+        self._free_identities: list[int] = []  # sorted: the lowest is reused first
         self.everyone: list[Actor] = []
         self.live: list[Any] = []
         self.to_advance: deque[Actor] = deque()
@@ -92,53 +94,53 @@ class ActorTable:
     # -- coming and going ---------------------------------------------------------------------
 
     def spawn(self, parent: Actor, thread: Thread, code: GuestFunction) -> None:
-        """A child of `parent` joins in, and has still to announce."""
+        """Add a child of `parent`, which must announce an operation before the next decision."""
         child = self._make(thread.name, (*parent.rank, parent.children - 1), self._cpu_class, code)
         child.thread = thread
         self.add(child)
 
     def add(self, actor: Actor | StoreBuffer) -> None:
-        """`actor` takes its place among the live ones."""
+        """Add `actor` to the live actors, in structural order."""
         insort(self.live, actor, key=_RANK)
 
     def exit(self, actor: Actor) -> Thread:
-        """Return the spawned thread of `actor`, which is done now; its identity can be handed out again."""
+        """Mark the spawned thread of `actor` as done and return it; the identity of `actor` can be reused."""
         assert actor.thread is not None
         actor.thread.done = True
         insort(self._free_identities, actor.cpu.identity)
         return actor.thread
 
     def remove(self, actor: Actor) -> None:
-        """`actor` has come to its end."""
+        """Remove `actor`, which has ended, from the live actors."""
         self.live.remove(actor)
         actor.op, actor.enabled = ELSEWHERE, False
         self.changed = True
 
     def epilogue(self, actor: Actor) -> Coroutine[Any, Any, None] | None:
-        """What is still to be run when the code of `actor` has ended, once; mostly nothing."""
+        """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run."""
         return epilogue_of(actor, cleans_up=self._cleans_up)
 
     @property
     def threads(self) -> int:
-        """How many vCPUs there ever were; devices are none."""
+        """The number of vCPUs so far, with those that have ended, without devices."""
         return len(self.everyone) - self._devices
 
-    # -- who can take the next step -----------------------------------------------------------
+    # -- enabled actors -----------------------------------------------------------------------
 
     def set_enabled(self, actor: Actor | StoreBuffer, enabled: bool) -> None:
-        """`actor` is a candidate from now on, or none."""
+        """Make `actor` a candidate, or no candidate."""
         if actor.enabled is not enabled:
             actor.enabled = enabled
             self.changed = True
 
     @property
     def vcpus(self) -> list[Actor]:
-        """The live ones, but for store buffers."""
+        """The live actors without store buffers."""
         return [actor for actor in self.live if not actor.internal]
 
 
 def epilogue_of(actor: Actor, *, cleans_up: bool) -> Coroutine[Any, Any, None] | None:
-    """Return what is still to be run when the code of `actor` has ended; None the second time, and mostly.
+    """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run.
 
     cleans_up: whether the scheme runs code of its own at the end of a thread.
     """
@@ -151,7 +153,7 @@ def epilogue_of(actor: Actor, *, cleans_up: bool) -> Coroutine[Any, Any, None] |
 
 
 def begun(name: str, code: GuestFunction, cpu: Any) -> Coroutine[Any, Any, Any]:
-    """The coroutine of a thread or device; GuestError if its function makes none."""
+    """Return the coroutine of a thread or device; GuestError if its function does not return one."""
     try:
         coroutine = code(cpu)
     except (*PASSING, SimaieError):
@@ -170,7 +172,7 @@ def begun(name: str, code: GuestFunction, cpu: Any) -> Coroutine[Any, Any, Any]:
 
 
 async def _epilogue(actor: Actor) -> None:
-    """What every thread does at its end. Only a spawned one has an exit that others can see."""
+    """Run the end of a thread; only a spawned thread has an exit that other vCPUs can see."""
     if not actor.is_device:
         await actor.cpu.leave()
     if actor.thread is not None:

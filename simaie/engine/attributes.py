@@ -1,16 +1,16 @@
-"""The Python-side state of a scheme, read into a form that can be compared with what it is later.
+"""The Python state of a scheme, read into a form that can be compared with a later reading.
 
-Code before an ``await`` runs when the operation behind it is announced, not when it is performed. What a scheme keeps
-in a dictionary therefore changes at moments that no scheduler chooses, and no search can vary. So the state of a
-scheme must be constant once it is made, except for cells, which change by operations.
+Code before an ``await`` runs when the operation after it is announced, not when it is performed. State that a scheme
+keeps in a dictionary therefore changes at moments that no scheduler chooses and no search can vary. So the state of a
+scheme must not change after its construction, except for cells, which change by operations.
 
-`roots` names what belongs to a scheme: its attributes and those of its classes, and the global, enclosing and default
-variables that its methods use. `read` follows each root through dictionaries, lists, sets, functions and the
-attributes of objects. It returns *leaves*: paths such as ``table[4096]``, each with what is there. A cell is a leaf;
-what it holds is not part of the attribute, and a reader that is given a list collects the cells.
+`roots` returns the variables that belong to a scheme: its attributes and those of its classes, and the global,
+enclosing and default variables that its methods use. `read` follows each root through dictionaries, lists, sets,
+functions and the attributes of objects. It returns *leaves*: paths such as ``table[4096]``, each with its value. A cell
+is a leaf. Its value is not part of the attribute, but a reader can collect the cells in a list.
 
-What is not seen: the inside of objects that show neither attributes nor a state to pickle (a C library's handles,
-locks of `threading`), modules, and files.
+Three things are not seen: modules, files, and the inside of objects that have neither attributes nor a state to pickle
+(handles of a C library, locks of `threading`).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from simaie.op import Cell, Op
 
 __all__ = ["Leaves", "difference", "is_own", "read", "roots"]
 
-#: What is there, by the path that leads there.
+#: The value at each path.
 Leaves = dict[str, Any]
 
 _PLAIN = frozenset({int, float, complex, str, bytes, bool, type(None), range})
-#: Leaves of one root, and how deep inside each other; what lies beyond is not compared.
+#: The number of leaves of one root, and the depth of a leaf, at most; what lies beyond is not compared.
 _MOST_LEAVES = 20_000
 _DEPTH = 12
-#: Packages of simaie whose objects a scheme owns. Others are the engine's, and are compared by identity.
+#: Packages of simaie whose objects belong to a scheme. Objects of other packages are compared by identity.
 _OF_SCHEMES = frozenset({"aie", "host", "schemes"})
 _OPAQUE = (type, types.ModuleType, Enum, Op)
 _GLOBALS = frozenset({"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL"})
@@ -57,11 +57,11 @@ class _Same:
 
 
 class _Enough(Exception):
-    """There are more leaves than are compared."""
+    """The root has more leaves than are compared."""
 
 
 def is_own(cls: Any) -> bool:
-    """Whether a class is simaie's own: such a scheme is verified by simaie's tests, not again in each exploration."""
+    """Whether a class is simaie's own; such a scheme is verified by simaie's tests, and not in each exploration."""
     return _is_own(cls)
 
 
@@ -71,8 +71,8 @@ def _is_own(cls: Any) -> bool:
 
 
 def read(path: str, value: Any, cells: list[Cell] | None = None) -> Leaves:
-    """The leaves of `value`, whose paths begin with `path`; cells found on the way are added to `cells`."""
-    if type(value) in _PLAIN:  # as most are
+    """Return the leaves of `value`, with paths that begin with `path`; add the cells in it to `cells`."""
+    if type(value) in _PLAIN:  # most values are
         return {path: (type(value), value)}
     reader = _Reader(cells)
     with suppress(_Enough):
@@ -81,7 +81,7 @@ def read(path: str, value: Any, cells: list[Cell] | None = None) -> Leaves:
 
 
 def difference(before: Leaves, after: Leaves) -> str:
-    """The path of the first leaf that has changed, come or gone; empty if none has."""
+    """Return the path of the first leaf that changed, appeared or disappeared; empty if no leaf did."""
     for path, leaf in after.items():
         if path not in before:
             return path
@@ -92,7 +92,7 @@ def difference(before: Leaves, after: Leaves) -> str:
 
 
 def _inside(path: str, old: Any, new: Any) -> str:
-    """Which item it is, where all items of a container are one leaf: its type and a tuple of them."""
+    """Return the path of the first item that changed, if all items of a container are one leaf (type, tuple)."""
     if not (isinstance(old, tuple) and isinstance(new, tuple) and old[0] is new[0]):
         return path
     kind, before, after = old[0], old[1], new[1]
@@ -107,7 +107,7 @@ def _inside(path: str, old: Any, new: Any) -> str:
 
 
 def roots(scheme: Any) -> dict[str, Any]:
-    """What belongs to `scheme`, by name, without what it declares constant."""
+    """Return the variables that belong to `scheme` by name, without those that it declares constant."""
     cls: Any = type(scheme)
     constant = cls.constant_attributes
     found = {name: value for name, value in vars(scheme).items() if name not in constant}
@@ -120,7 +120,7 @@ def roots(scheme: Any) -> dict[str, Any]:
 
 
 def _content(name: str, where: Any) -> Any:
-    """The value of a variable that `_beside` names."""
+    """Return the value of a variable that `_beside` returned."""
     if isinstance(where, types.CellType):
         try:
             return where.cell_contents
@@ -131,8 +131,9 @@ def _content(name: str, where: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _beside(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """The variables that classes which are not simaie's bring with them, each with where to look: a namespace, a
-    variable of an enclosing function, or a tuple of the value itself.
+    """Return the variables that the user's base classes of `cls` use, each with the place of its value.
+
+    The place is a namespace, a cell of an enclosing function, or a tuple of the value itself.
     """
     found: list[tuple[str, Any]] = []
     for base in cls.__mro__:
@@ -152,7 +153,7 @@ def _is_data(name: str, value: Any) -> bool:
 
 
 def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
-    """The variables that live on between two calls of `function`: defaults, enclosing ones and globals."""
+    """Return the variables that keep their values between calls of `function`: defaults, enclosing ones and globals."""
     code, namespace = function.__code__, function.__globals__
     defaults = function.__defaults__ or ()
     names = code.co_varnames[: code.co_argcount]
@@ -161,14 +162,14 @@ def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
     found += zip(code.co_freevars, function.__closure__ or (), strict=True)
     for name in _globals_of(code):
         value = namespace.get(name)
-        # Code that is imported or defined stays what it is; and what it keeps is its own affair.
+        # Imported or defined code does not change, and its own state does not belong to the scheme.
         if name in namespace and not isinstance(value, _OPAQUE) and not _is_code(value):
             found.append((name, namespace))
     return [(name, where) for name, where in found if name != "__class__"]
 
 
 def _is_code(value: Any) -> bool:
-    """Whether it is a function that keeps nothing: of simaie, of the standard library, or without variables."""
+    """Whether `value` is a function that keeps no state: of simaie, of the standard library, or a built-in one."""
     if isinstance(value, types.BuiltinFunctionType):
         return True
     if not isinstance(value, types.FunctionType):
@@ -178,7 +179,7 @@ def _is_code(value: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def _globals_of(code: types.CodeType) -> tuple[str, ...]:
-    """The global names that `code` uses, also in functions inside it."""
+    """Return the global names that `code` and the functions inside it use."""
     names = {str(i.argval): None for i in dis.get_instructions(code) if i.opname in _GLOBALS}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -187,7 +188,7 @@ def _globals_of(code: types.CodeType) -> tuple[str, ...]:
 
 
 class _Reader:
-    """Collects leaves."""
+    """A reader that collects the leaves of a value."""
 
     def __init__(self, cells: list[Cell] | None) -> None:
         self.leaves: Leaves = {}
@@ -195,7 +196,7 @@ class _Reader:
         self._seen: dict[int, Any] = {}
 
     def value(self, path: str, value: Any, depth: int) -> None:
-        """Read `value`, which `path` leads to."""
+        """Read the value at `path`."""
         kind = type(value)
         if kind in _PLAIN:
             self._add(path, (kind, value))
@@ -241,7 +242,7 @@ class _Reader:
             self._state(path, value, depth)
 
     def _of_engine(self, path: str, value: Any, depth: int) -> None:
-        """Of the engine's objects only what a scheme keeps in them is of interest: a vCPU's `local`."""
+        """Read an object of the engine: its identity, and the `local` of a vCPU, which belongs to the scheme."""
         self._add(path, _Same(value))
         if hasattr(type(value), "instruction_names"):
             self.value(f"{path}.local", value.local, depth)
@@ -253,7 +254,7 @@ class _Reader:
             for number, (key, item) in enumerate(value.items()):
                 name = repr(key) if type(key) in _PLAIN else f"{getattr(key, 'name', type(key).__name__)}#{number}"
                 self.value(f"{path}[{name}]", item, depth)
-            self._add(f"{path}'s size", len(value))  # after the items: a new one is the better name
+            self._add(f"{path}'s size", len(value))  # after the items, because a new item is the better path
         self._attributes(path, value, kind, depth)
 
     def _sequence(self, path: str, value: Any, kind: type, depth: int) -> None:
@@ -272,7 +273,7 @@ class _Reader:
                 self.value(f"{path}'s {name}", _content(name, where), depth)
 
     def _attributes(self, path: str, value: Any, kind: type, depth: int) -> bool:
-        """Read the attributes of an object; whether it can have any."""
+        """Read the attributes of an object, and return whether it can have any."""
         constant = getattr(kind, "constant_attributes", ())
         found = False
         for name, held in _attributes(value, kind):
@@ -282,7 +283,7 @@ class _Reader:
         return found
 
     def _state(self, path: str, value: Any, depth: int) -> None:
-        """Read an object without attributes, an iterator say, by what it would be pickled as."""
+        """Read an object without attributes, such as an iterator, by the state that a pickle of it has."""
         self._add(path, _Same(value))
         try:
             with warnings.catch_warnings():
@@ -295,7 +296,7 @@ class _Reader:
 
 
 def _attributes(value: Any, kind: type) -> Iterator[tuple[str | None, Any]]:
-    """Name and value of each attribute; a None for an object that could have some and has none."""
+    """Yield name and value of each attribute, and None for each place that may hold attributes."""
     if hasattr(value, "__dict__"):
         yield None, None
         yield from list(vars(value).items())

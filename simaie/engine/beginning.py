@@ -1,4 +1,4 @@
-"""The state that an execution begins with, as schedulers may ask for it."""
+"""The initial state of an execution, for schedulers that ask for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Beginning"]
 
 
 class Beginning:
-    """What every execution of `program` on `machine` begins with. The memory is made when it is first asked for."""
+    """The initial state of every execution of `program` on `machine`, whose memory is made at the first read."""
 
     __slots__ = ("_machine", "_memory", "_program")
 
@@ -28,11 +28,11 @@ class Beginning:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The names of the actors that a stopped world does not stop."""
+        """The names of the actors that still step while the world is stopped."""
         return tuple([device_name(number) for number in range(len(self._program.devices))])
 
     def read(self, address: int, width: int) -> int:
-        """What the `width` bytes of RAM at `address` hold before the first step."""
+        """Return the value of the `width` bytes of RAM at `address` before the first step."""
         if self._memory is None:
             self._memory = self._machine.make_memory(self._program)
         return self._memory.read(address, width)

@@ -1,7 +1,7 @@
-"""Errors for code that is not simaie's: whose mistake an exception is (a guest's, a scheme's, a scheduler's, a host
-memory's), where, and what to do.
+"""Errors that name the author of a mistake: the guest, the scheme, the scheduler or the host memory.
 
-The traceback tells, when it has been raised; so nothing has to be checked or caught around each call of such code.
+They also say where the mistake is and what to do. The traceback of an exception shows whose code raised it. So no call
+of such code needs a check or a handler around it.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ _USE_TRIO = 'the inline driver runs simaie operations only: use driver="trio" fo
 
 
 def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
-    """The error to raise for an exception that a guest's coroutine ended with: the guest's fault, or the scheme's."""
+    """Return the error for an exception that ended a guest's coroutine; the guest or the scheme may be at fault."""
     if isinstance(error, SimaieError):
         return _placed(actor, error)
     blamed = _scheme_raised(error)
     if blamed is not None:
         return blamed
     if isinstance(error, AttributeError) and isinstance(error.obj, Cpu):
-        # Told here and not by a __getattr__ of the vCPU: a class that has one is slow in every attribute.
+        # Found here and not by a __getattr__ of the vCPU, because that would make every attribute slow.
         return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
     what, where = raised(error)
     if problem := misused_instruction(error):
@@ -63,7 +63,7 @@ def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
 
 
 def _placed(actor: Actor, error: SimaieError) -> SimaieError:
-    """`error`, which an instruction raised that a guest called, with the vCPU and the line that called it."""
+    """Return `error`, which an instruction raised, with the vCPU and the guest's line that called the instruction."""
     where = raised(error)[1]
     if type(error) is not UsageError or not where:
         return error
@@ -71,9 +71,9 @@ def _placed(actor: Actor, error: SimaieError) -> SimaieError:
 
 
 def _scheme_raised(error: BaseException) -> SchemeError | None:
-    """The error for an exception that came out of a method of a scheme that is not simaie's own; else None.
+    """Return the error for an exception in a method of a scheme that is not simaie's own; None for any other.
 
-    What a scheme of simaie's raises is left to the guest: it called an instruction with operands that make no sense.
+    If a scheme of simaie raises, the guest is at fault: it called an instruction with wrong operands.
     """
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         code = frame.f_code
@@ -86,7 +86,7 @@ def _scheme_raised(error: BaseException) -> SchemeError | None:
 
 
 def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
-    """The error for a guest that called trio where trio does not run; None for an exception from elsewhere."""
+    """Return the error for a guest that called trio on the inline driver; None if the exception is not from trio."""
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         if _is_trio(frame):
@@ -97,7 +97,7 @@ def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
 
 
 def foreign_await(actor: Actor, request: Any) -> GuestError:
-    """The error for a guest that awaited something else than a simaie operation."""
+    """Return the error for a guest that awaited something that is not a simaie operation."""
     where = guest_line(actor)
     message = (
         f"the guest of vCPU {actor.name} awaited a foreign object ({type(request).__name__}) at {where}; {_USE_TRIO}"
@@ -106,7 +106,7 @@ def foreign_await(actor: Actor, request: Any) -> GuestError:
 
 
 def guest_line(actor: Actor, frame: FrameType | None = None) -> str:
-    """``file:line`` of the innermost line of the guest's own code, from a running frame or a suspended coroutine."""
+    """Return ``FILE:LINE`` of the innermost line of the guest's code, of a running frame or a suspended coroutine."""
     found = ""
     if frame is not None:
         while frame is not None and not found:
@@ -124,7 +124,7 @@ def guest_line(actor: Actor, frame: FrameType | None = None) -> str:
 
 
 def _is_guests(frame: FrameType) -> bool:
-    """Whether the code of `frame` is neither simaie's nor trio's."""
+    """Whether the code of `frame` belongs neither to simaie nor to trio."""
     return not frame.f_code.co_filename.startswith(OWN_CODE) and not _is_trio(frame)
 
 
@@ -133,27 +133,28 @@ def _is_trio(frame: FrameType) -> bool:
 
 
 def bad_choice(scheduler: Any, chosen: Any, offer: Offer) -> SchedulerError:
-    """The error for a choice of what was not offered."""
+    """Return the error for a choice that was not offered."""
     offered = ", ".join(candidate.name for candidate in offer.candidates)
     who = _class_of(scheduler)
     return SchedulerError(f"{who}.choose returned {chosen!r} at step {offer.step}; it was offered: {offered}")
 
 
 def bad_value(scheduler: Any, value: Any, arity: int, offer: Offer) -> SchedulerError:
-    """The error for a local choice resolved as what is no alternative."""
+    """Return the error for a local choice whose value is no alternative."""
     who = _class_of(scheduler)
-    return SchedulerError(f"{who}.choose_value returned {value!r} at step {offer.step}; asked for 0 to {arity - 1}")
+    return SchedulerError(f"{who}.choose_value returned {value!r} at step {offer.step}; it must be 0 to {arity - 1}")
 
 
 def blamed(error: BaseException, scheduler: Any, memory: Any = None) -> SimaieError | None:
-    """Return the error to raise for one that came out of an execution, but of no guest.
+    """Return the error for an exception that an execution raised, but no guest.
 
-    None for one of simaie's own, and for one that passes through an execution (see `simaie.engine.passing`).
+    Returns None for an exception of simaie's own, and for one that passes through an execution (see
+    `simaie.engine.passing`).
 
     Args:
-        error: What was raised.
-        scheduler: The execution's.
-        memory: Its host memory, if it was made already.
+        error: The exception.
+        scheduler: The scheduler of the execution.
+        memory: The host memory of the execution, if it was made already.
     """
     if isinstance(error, (SimaieError, *PASSING)):
         return None
@@ -171,7 +172,7 @@ def blamed(error: BaseException, scheduler: Any, memory: Any = None) -> SimaieEr
 
 
 def _while_performing(error: BaseException, memory: Any, frame: FrameType) -> SimaieError | None:
-    """The error for what a method of the host memory raised: the guest's, the scheme's, or the memory's mistake."""
+    """Return the error for an exception in the host memory: a mistake of the guest, the scheme or the memory."""
     op, actor = frame.f_locals.get("op"), frame.f_locals.get("actor")
     what, where = raised(error)
     cpu = getattr(actor, "cpu", None)
@@ -181,7 +182,8 @@ def _while_performing(error: BaseException, memory: Any, frame: FrameType) -> Si
             return UsageError(f"vCPU {cpu.name}: {problem}")
         if op.function is not None and op.function.name == UNTIL:
             return GuestError(
-                f"what vCPU {cpu.name} waits for (wait_until) raised {what}; it must take the value and return a bool",
+                f"the condition of wait_until of vCPU {cpu.name} raised {what}; it must take the value and return a "
+                "bool",
                 vcpu=cpu.name,
                 where=where,
             )
@@ -196,9 +198,9 @@ def _while_performing(error: BaseException, memory: Any, frame: FrameType) -> Si
 
 
 def raised_by(scheduler: Any, error: BaseException) -> SchedulerError | None:
-    """The error for an exception that came out of a method of `scheduler`; None for one from elsewhere.
+    """Return the error for an exception in a method of `scheduler`; None for any other.
 
-    The traceback tells, so that nothing has to be caught around each call of a scheduler.
+    The traceback shows it, so that no call of a scheduler needs a handler around it.
     """
     frames = list(traceback.walk_tb(error.__traceback__))
     for frame, _ in frames:
@@ -211,7 +213,7 @@ def raised_by(scheduler: Any, error: BaseException) -> SchedulerError | None:
 
 
 def _class_of(scheduler: Any) -> str:
-    """The class of the scheduler, looked up through the wrappers around it."""
+    """Return the name of the scheduler's class, without the wrappers around the scheduler."""
     while hasattr(scheduler, "inner"):
         scheduler = scheduler.inner
     return type(scheduler).__name__

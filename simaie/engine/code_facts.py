@@ -1,6 +1,6 @@
-"""What the bytecode of a function says of it: which globals it names, which attributes, and where its loops are.
+"""Facts about the bytecode of functions: the globals and attributes that they name, and the positions of their loops.
 
-Worked out once for each code object. The functions and classes that are defined inside a function count as part of it.
+The facts are computed once for each code object. Functions and classes inside a function count as part of it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,29 @@ __all__ = ["CodeFacts", "code_facts", "is_own", "loops_around"]
 _CORPUS = str(Path(OWN_CODE, "corpus"))
 _GLOBAL = frozenset({"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM"})
-#: By these the name of an attribute may be computed.
+#: Names by which code may compute the name of an attribute.
 _BY_COMPUTED_NAME = frozenset({"getattr", "setattr", "delattr", "hasattr", "attrgetter", "methodcaller", "__dict__"})
 _BEHIND_THE_SCENES = frozenset(
     {"__globals__", "__builtins__", "__subclasses__", "__code__", "f_back", "f_globals", "f_locals", "cr_frame",
      "gi_frame", "ag_frame", "cr_await", "gi_yieldfrom", "instruction", "_begun"}
 )  # fmt: skip
-#: The jump by which an `await` asks again. It is no loop of the function's.
+#: The jump by which an `await` continues to wait; it is no loop of the function.
 _AWAITS_AGAIN = "JUMP_BACKWARD_NO_INTERRUPT"
 _JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 _MOST = 4_096
 
 
 class CodeFacts(NamedTuple):
-    """What a code object says, nested ones included.
+    """The facts about a code object, with the code objects inside it.
 
-    globals, attributes: the names, sorted. computes: whether it may compute the name of an attribute; then its text
-    constants are among the attributes. hidden: whether it may look at what no name shows: frames, the globals of other
-    code, how many instructions it has run, what it imports. loops: of the code object alone, the first and the last
-    offset of each. own: whether it is simaie's, and no guest's.
+    Attributes:
+        globals: The names of its globals, sorted.
+        attributes: The names of its attributes, sorted.
+        computes: Whether it may compute the name of an attribute; its text constants are then among `attributes`.
+        hidden: Whether it may depend on something that no name shows: frames, the globals of other code, the number of
+            instructions it has run, imports.
+        loops: The first and the last offset of each loop, of the outer code object alone.
+        own: Whether it is part of simaie, and of no guest.
     """
 
     globals: tuple[str, ...]
@@ -46,12 +50,13 @@ class CodeFacts(NamedTuple):
     own: bool
 
 
-# By identity: a code object is hashed and compared by all of its contents. The object is kept with its facts.
+# The key is the identity, because hashing a code object reads all its contents. The object is kept with its facts, so
+# that its identity stays unique.
 _known: dict[int, tuple[CodeType, CodeFacts]] = {}
 
 
 def code_facts(code: CodeType) -> CodeFacts:
-    """The facts about `code`."""
+    """Return the facts about `code`."""
     found = _known.get(id(code))
     if found is not None:
         return found[1]
@@ -63,12 +68,12 @@ def code_facts(code: CodeType) -> CodeFacts:
 
 
 def is_own(filename: str) -> bool:
-    """Whether a file is part of simaie and no guest program: the corpus consists of guests."""
+    """Whether a file is part of simaie and no guest program; the files of the corpus are guest programs."""
     return filename.startswith(OWN_CODE) and not filename.startswith(_CORPUS)
 
 
 def loops_around(code: CodeType, offset: int) -> bool:
-    """Whether some loop of `code` may come back to `offset`."""
+    """Whether a loop of `code` may come back to `offset`."""
     return any(first <= offset <= last for first, last in code_facts(code).loops)
 
 

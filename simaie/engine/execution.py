@@ -1,15 +1,15 @@
-"""One execution as a state machine: who has announced what, who goes next, what has happened.
+"""One execution as a state machine: announced operations, the scheduler's choices, and performed events.
 
-The heart of simaie, and it never waits. A driver owns the coroutines; it tells the execution what a vCPU announced
-(`announced`) or that it ended (`exited`), and is told whom to resume, with ``actor.inbox`` to send. Both drivers call
-nothing else, which is why they cannot differ.
+This is the core of simaie, and it never waits. A driver owns the coroutines. It passes to the execution what a vCPU
+announced (`announced`) or that a vCPU ended (`exited`), and receives the actor to resume, with ``actor.inbox`` as the
+value to send. Both drivers call nothing else, so that they cannot differ.
 
-Who takes part is the matter of `cast`, who must wait that of `waiting`, store buffers that of `draining`, and what is
-written down that of `record`; here they meet, one step after another.
+The module `actors` has the actors, `waiting` the blocked ones, `store_buffers` the store buffers, and `record` the
+events; this module combines them into steps.
 
-Invariants, checked here and again by the conformance tests: a scheduler is never offered nothing and never gets its
-way with what it was not offered; between two steps at most one actor is resumed, and every other live one has
-announced; the trace never grows past the limit.
+The invariants are checked here, and again by the conformance tests. The offer is never empty, and a choice outside it
+is rejected. Between two steps at most one actor is resumed, and every other live actor has announced an operation. The
+trace never grows beyond the limit.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from simaie.trace import Ending, Event, Fault, Trace
 
 __all__ = ["Execution"]
 
-_PAUSE = Kind.PAUSE  # kinds from here on need more than to be performed
+_PAUSE = Kind.PAUSE  # from this kind on, an operation needs more than to be performed
 _BUFFER = Kind.BUFFER
 _LOAD, _STORE = Kind.LOAD, Kind.STORE
 
 
 class Execution:
-    """Program x machine x scheduler, run once."""
+    """One run of a program on a machine under a scheduler."""
 
     host_class = Host
-    #: Whether a vCPU has ever waited for something that is no operation.
+    #: Whether a vCPU has ever awaited something that is no operation.
     went_elsewhere = False
     #: When a vCPU has to wait for a change of what it looks at; see `simaie.engine.spin`.
     _looks_again = staticmethod(looks_again)
@@ -58,7 +58,7 @@ class Execution:
         if not __debug__:
             program.require_asserts()
         beginning = Beginning(program, machine)
-        # First: if it raises, there is nothing to close.
+        # This comes first: if it raises, there is nothing to close.
         scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, beginning))
         self.program = program
         self.machine = machine
@@ -79,22 +79,22 @@ class Execution:
         self._waiting = Waiting(self._cast, self.memory)
         self._store_buffers = StoreBuffers(self._cast, self.memory)
         self._offer = Offer(self.events)
-        # Bound once, not per step.
+        # Bound once, and not at each step.
         self._to_advance = self._cast.to_advance
         self._choose, self._perform = scheduler.choose, self.memory.perform
         self._buffered = self.memory.buffers_stores
         self._special_from = 0 if self._buffered else _PAUSE
         self._step_limit = machine.limits.steps
-        self._busy = True  # whether anybody must still announce, or waits, or has stopped the world
+        self._busy = True  # whether an actor must still announce, waits, or has stopped the world
 
     # -- what the drivers call ----------------------------------------------------------------
 
     def begin(self) -> Actor | None:
-        """Whom to resume first."""
+        """Return the actor to resume first."""
         return self.proceed()
 
     def announced(self, actor: Actor, op: Op) -> Actor | None:
-        """`actor` awaits `op`. Returns whom to resume, or None if the execution is over."""
+        """Take the operation that `actor` awaits; return the actor to resume, or None if the execution is over."""
         actor.op = op
         kind = op.kind
         if kind >= self._special_from:
@@ -112,7 +112,7 @@ class Execution:
         return self.proceed()
 
     def exited(self, actor: Actor) -> Actor | None:
-        """The coroutine of `actor` has returned. Returns whom to resume, or None if the execution is over."""
+        """End `actor`, whose coroutine returned; return the actor to resume, or None if the execution is over."""
         epilogue = self._cast.epilogue(actor)
         if epilogue is not None:
             actor.coroutine = epilogue
@@ -122,13 +122,13 @@ class Execution:
         return self.proceed()
 
     def faulted(self, actor: Actor, fault: GuestFault | AssertionError) -> Actor | None:
-        """The guest did not handle `fault` (or an assertion of it failed): the vCPU ends, the others go on."""
+        """End `actor`, whose guest did not handle a fault or failed an assertion; return the actor to resume."""
         kind = "fault" if isinstance(fault, GuestFault) else "assertion"
         self._record.faults.append(Fault(actor.name, len(self.events), str(fault) or "assertion failed", kind))
         return self.exited(actor)
 
     def proceed(self) -> Actor | None:
-        """Whom to resume when the current actor has announced or ended: one that must still announce, or the chosen."""
+        """Return the actor to resume after the current one: one that must still announce, or the scheduler's choice."""
         if self.ending is not None:
             return None
         if self._to_advance:
@@ -141,7 +141,7 @@ class Execution:
     # -- one step -----------------------------------------------------------------------------
 
     def _decide(self) -> Actor | None:
-        """Offer, take the decision, perform the one operation, record it."""
+        """Let the scheduler choose from the offer, perform and record the operation, and return its actor."""
         offer, events, cast = self._offer, self.events, self._cast
         while True:
             if cast.changed:
@@ -155,11 +155,11 @@ class Execution:
             try:
                 if not chosen.enabled:
                     return self._refuse(chosen)
-            except AttributeError:  # it is no candidate at all
+            except AttributeError:  # the scheduler returned something that is no candidate
                 return self._refuse(chosen)
-            running = offer.running
+            running: Any = offer.running  # an Actor or None
             if chosen is not running:
-                # Noted only if it is not what the default would have done.
+                # A schedule names only the steps that deviate from the default.
                 if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
                     self._switches.append(len(events))
                 if chosen.internal:
@@ -178,7 +178,7 @@ class Execution:
                 instruction = cpu.entered = cpu.instruction
                 chosen.inbox = value = self._perform(chosen, op)
             events.append(Event(chosen.name, op, value, instruction))
-            return chosen  # type: ignore[no-any-return]  # an Actor: only they are enabled
+            return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
@@ -199,10 +199,10 @@ class Execution:
         actor.inbox = value
         return actor
 
-    # -- operations that block, wake, or change who is there ------------------------------------
+    # -- operations that block, wake, start or end actors ---------------------------------------
 
     def _announced_to_buffer(self, actor: Actor, op: Op) -> Actor | None:
-        """On a host with store buffers a store may have to enter one, and other accesses to wait for one."""
+        """Take an announced operation on a host with store buffers, where a store may enter one or wait for one."""
         if not actor.is_device:
             op = actor.op = self.memory.admit(op)
         kind = op.kind
@@ -221,7 +221,7 @@ class Execution:
         return self.proceed() if self._busy else self._decide()
 
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
-        """An announcement that is more than one ordinary operation after another."""
+        """Take an announced operation that may block, change which actors are enabled, or be a local choice."""
         kind = op.kind
         if actor.held is None and kind >= _PAUSE:  # a plain operation comes here while the world is stopped
             actor.looks = None
@@ -244,7 +244,7 @@ class Execution:
             actor.special, actor.inbox = False, None
             return self._store_buffers.take(actor, op)
         value = self._carry_out(actor, op)
-        # A PAUSE gives nothing, also when it has become a wait; the event shows what that read.
+        # A PAUSE returns nothing, also if it has become a wait; the event shows the values that the wait read.
         actor.inbox = None if actor.waits_for_change else value
         actor.waits_for_change = False
         return value
@@ -270,7 +270,7 @@ class Execution:
         return None if kind is Kind.JOIN else self.memory.perform(actor, op)
 
     def _end_wait(self, actor: Actor) -> None:
-        """What `actor` looks at has changed: it goes on with the look that was held back, as its next step."""
+        """End a wait for a change of what `actor` looks at; its next step is the look that was held back."""
         op, held = actor.op, actor.held
         assert held is not None
         self._waiting.leave(actor)
@@ -290,7 +290,7 @@ class Execution:
 
     def _drain(self, buffer: StoreBuffer) -> None:
         self.events.append(self._store_buffers.drain(buffer))
-        if not buffer.owner.enabled:  # a drain takes nothing away from who could go on
+        if not buffer.owner.enabled:  # a drain never disables its owner
             self._waiting.ask(buffer.owner)
         if self._busy:
             self._waiting.refresh()
@@ -306,26 +306,26 @@ class Execution:
         return Ending.DEADLOCK
 
     def _end(self, ending: Ending) -> Actor | None:
-        """Note the first ending; there is nobody to resume."""
+        """Record the first ending, and return None, because no actor is to be resumed."""
         if self.ending is None:
             self.ending = ending
         return None
 
     def close(self) -> None:
-        """Close every coroutine that is still suspended; idempotent."""
+        """Close every suspended coroutine; further calls have no effect."""
         if self._buffered:
             self._store_buffers.close()
         for actor in self._cast.everyone:
-            actor.enabled = False  # a scheduler that offers it to a later execution is refused
+            actor.enabled = False  # a scheduler that returns it in a later execution is rejected
             try:
                 actor.coroutine.close()
             except PASSING:
                 raise
-            except BaseException:  # the guest awaits in a `finally`, where nothing is left to answer, or raises there
+            except BaseException:  # the guest awaits in a `finally`, where no answer comes, or raises there
                 continue
 
     def result(self) -> Trace:
-        """The finished trace; the scheduler hears of it."""
+        """Return the finished trace, after the scheduler has received it."""
         if self.ending is None:
             raise InternalError("an execution was asked for its result before its end")
         endian, promises = self.machine.endian, self.scheme.promises
@@ -333,20 +333,20 @@ class Execution:
         self.scheduler.finish(trace)
         return trace
 
-    # -- for guests that also await what is no operation: the trio driver alone uses these ----------
+    # -- for guests that also await trio: only the trio driver uses these ----------------------------
 
     @property
     def actors(self) -> list[Actor]:
-        """Everybody who was ever there, in the order of arrival."""
+        """All threads and devices in the order of arrival, with those that have ended."""
         return self._cast.everyone
 
     def hold(self, token: Actor) -> None:
-        """Take no decision until `token` has come out of `announced`, `exited`, `faulted` or `proceed`."""
+        """Make no decision until `announced`, `exited`, `faulted` or `proceed` has returned `token`."""
         self._to_advance.append(token)
         self._busy = True
 
     def withdraw(self, actor: Actor) -> None:
-        """`actor` waits for something else: what it announced is void; no candidate until it announces anew."""
+        """Discard the announcement of `actor`, which awaits something else; it is no candidate until it announces."""
         self.went_elsewhere = True
         if actor.special and actor.op.kind in BLOCKING:
             self._waiting.leave(actor)
@@ -360,17 +360,17 @@ class Execution:
 
     @property
     def stuck(self) -> bool:
-        """Whether nobody can take a step, nor has yet to announce one."""
+        """Whether no actor can take a step and all have announced."""
         if self.ending is not None or self._to_advance:
             return False
         self._waiting.refresh()
         return not any(actor.enabled for actor in self._cast.live)
 
     def revive(self) -> None:
-        """Nobody could take a step, but a timeout will change that: the execution is not over after all."""
+        """Continue an execution in which no actor could step, because a timeout will change that."""
         self.ending = None
         self._cast.changed = True
 
     def give_up(self) -> None:
-        """End it as too long: its guests wait and wait, and take no step."""
+        """End the execution at the step limit, because its guests wait for too long without a step."""
         self._end(Ending.STEP_LIMIT)

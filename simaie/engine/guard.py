@@ -1,7 +1,8 @@
-"""Watches that a scheme's state changes by operations only: its attributes, what its cells hold, and ``cpu.local``.
+"""Guards, which check that the state of a scheme changes only by operations.
 
-Attributes must stay what the constructor and `enter` made them. What a cell holds changes when an operation on the
-cell is performed. A vCPU's `local` changes while that vCPU runs. Everything else has escaped the scheduler.
+The attributes of a scheme must not change after its constructor and `enter`. The value of a cell may change when an
+operation on the cell is performed. The `local` of a vCPU may change while that vCPU runs. Any other change has escaped
+the scheduler.
 """
 
 from __future__ import annotations
@@ -16,14 +17,21 @@ from simaie.trace import Event
 
 __all__ = ["Escaped", "Guard", "attributes_of", "changed_attribute"]
 
-#: So many leaves are read in one execution at each step; of more, at every second step, then every fourth, and so on.
+#: The number of leaves that are read before only every second step is checked, then every fourth, and so on.
 _WORK = 400_000
-#: Set by the base class of all schemes, and seldom by anything else.
+#: The attributes that the base class of all schemes sets.
 _OF_BASE = ("host", "pages", "machine", "_full_system", "flat", "barriers", "emitted")
 
 
 class Escaped(NamedTuple):
-    """What has changed. kind: ``attribute``, ``local`` or ``cell``; root: which one; path: what in it; owner: class."""
+    """A change of state that no operation made.
+
+    Attributes:
+        kind: ``attribute``, ``local`` or ``cell``.
+        root: The name of the attribute, the actor, or the cell.
+        path: The path to what changed.
+        owner: The name of the class that has it.
+    """
 
     kind: str
     root: Any
@@ -32,7 +40,7 @@ class Escaped(NamedTuple):
 
 
 def attributes_of(scheme: Any, cells: list[Cell] | None = None, *, of_base: bool = True) -> dict[str, Leaves]:
-    """The leaves of each root of `scheme`; `of_base`: also of what simaie's base class brings."""
+    """Return the leaves of each root of `scheme`; `of_base`: with those of simaie's base class."""
     found = roots(scheme)
     if not of_base:
         for name in _OF_BASE:
@@ -41,7 +49,7 @@ def attributes_of(scheme: Any, cells: list[Cell] | None = None, *, of_base: bool
 
 
 def changed_attribute(scheme: Any, before: dict[str, Leaves], after: dict[str, Leaves]) -> Escaped | None:
-    """The first attribute that differs between two readings of `scheme`."""
+    """Return the first attribute that differs between two readings of `scheme`; None if all are equal."""
     for name in {**after, **before}:
         path = difference(before.get(name, {}), after.get(name, {}))
         if path:
@@ -50,7 +58,7 @@ def changed_attribute(scheme: Any, before: dict[str, Leaves], after: dict[str, L
 
 
 def _owner(scheme: Any, name: str) -> str:
-    """The class that an attribute belongs to: the scheme's own class unless it is one of a class."""
+    """Return the name of the class that has an attribute: a base class for a class attribute, else the scheme's own."""
     if name not in vars(scheme):
         for cls in type(scheme).__mro__:
             if name in vars(cls):
@@ -59,7 +67,7 @@ def _owner(scheme: Any, name: str) -> str:
 
 
 class Guard:
-    """The state of one execution's scheme as it should still be."""
+    """The state that the scheme of one execution must still have."""
 
     def __init__(self, scheme: Any, actors: Sequence[Actor]) -> None:
         self._scheme, self._actors = scheme, actors
@@ -73,7 +81,7 @@ class Guard:
         self._add(cells)
 
     def is_due(self) -> bool:
-        """Whether to look now: at each step, unless there is very much to look at."""
+        """Count a step, and return whether to check it: every step, or fewer if the state is large."""
         self._due += 1
         if self._work > _WORK:
             self._work = 0
@@ -81,7 +89,7 @@ class Guard:
         return self._due % self._stride == 0
 
     def look(self, actor: Actor) -> Escaped | None:
-        """What has escaped while `actor` ran, if anything has; else take over what it may change."""
+        """Return the change that escaped while `actor` ran; if there is none, accept the changes that it may make."""
         cells: list[Cell] = []
         now = attributes_of(self._scheme, cells)
         escaped = changed_attribute(self._scheme, self._attributes, now)
@@ -104,7 +112,7 @@ class Guard:
         return None
 
     def still(self, escaped: Escaped) -> bool:
-        """Whether what has `escaped` in an equal execution is still as it should be in this one."""
+        """Whether the state that `escaped` in an equal execution is still unchanged in this one."""
         if escaped.kind == "attribute":
             before, name = self._attributes.get(escaped.root, {}), escaped.root
             held = roots(self._scheme)
@@ -120,7 +128,7 @@ class Guard:
         )  # fmt: skip
 
     def performed(self, events: Iterable[Event]) -> None:
-        """Operations were performed: their cells hold something else now."""
+        """Accept the new values of the cells of these operations."""
         for event in events:
             cell = event.op.cell
             if cell is not None and cell in self._held:
@@ -129,7 +137,7 @@ class Guard:
                 self._add(cells)
 
     def _add(self, cells: list[Cell]) -> None:
-        """Watch these cells too, and those that they hold."""
+        """Watch these cells and the cells in their values too."""
         while cells:
             cell = cells.pop()
             if cell not in self._held:

@@ -1,4 +1,4 @@
-"""Which line of a scheme changed what it must not: the execution is run again up to there, line by line."""
+"""The line of a scheme that made a forbidden change, found by running the execution again line by line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Again", "guilty_line", "verified_again"]
 
 
 class Again(Scheduler):
-    """Repeats the decisions of `events`, then gives the execution up."""
+    """A scheduler that repeats the decisions of `events`, and then gives up the execution."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
@@ -39,7 +39,7 @@ class Again(Scheduler):
 
 
 class _Found(Exception):
-    """The change was made again."""
+    """The change happened again."""
 
 
 class _Traced(VerifiedExecution):
@@ -48,7 +48,7 @@ class _Traced(VerifiedExecution):
 
 
 class _Tracer:
-    """A trace function that notes the last line before `escaped` changed, from step `start` on."""
+    """A trace function that finds the last line before the `escaped` change, from step `start` on."""
 
     def __init__(self, execution: _Traced, escaped: Escaped, start: int) -> None:
         self._execution, self._escaped, self._start = execution, escaped, start
@@ -70,7 +70,7 @@ class _Tracer:
 
 
 def guilty_line(execution: Execution, escaped: Escaped) -> str:
-    """``FILE:LINE`` of what changed `escaped` at the end of `execution`; empty if it does not happen again."""
+    """Return ``FILE:LINE`` of the code that made the change `escaped` at the end of `execution`; empty if not found."""
     events = list(execution.events)
     made = _made_again(_Traced, execution, events)
     tracer = _Tracer(made, escaped, len(events))
@@ -86,12 +86,12 @@ def guilty_line(execution: Execution, escaped: Escaped) -> str:
 
 
 def verified_again(execution: Execution) -> None:
-    """Run an execution that has ended again, verified; raises EscapedStateError where its scheme's state changes."""
+    """Run a finished execution again, verified; EscapedStateError at the step where its scheme's state changes."""
     try:
         run_inline(_made_again(VerifiedExecution, execution, list(execution.events)))
     except EscapedStateError:
         raise
-    except Exception:  # it cannot be repeated here: its guests await trio
+    except Exception:  # the execution cannot be repeated here, because its guests await trio
         return
 
 

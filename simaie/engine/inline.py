@@ -1,4 +1,4 @@
-"""The inline driver: steps the guests' coroutines by plain `send`, for exploration at speed."""
+"""The inline driver, which steps the guests' coroutines by plain calls of `send`, for fast explorations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def run_inline(execution: Execution) -> Trace:
     """Run `execution` to its end and return its trace.
 
     Raises:
-        GuestError: A guest raised, or awaited what is not an operation.
-        UsageError: A guest called an instruction with operands that are none.
+        GuestError: A guest raised, or awaited something that is not an operation.
+        UsageError: A guest called an instruction with wrong operands.
         SimaieError: The scheduler, the scheme or the host memory raised; the class says which.
     """
     announced = execution.announced

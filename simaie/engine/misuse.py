@@ -1,4 +1,4 @@
-"""What is wrong with the operands of an instruction that a guest called, found after something came out of it."""
+"""Diagnosis of wrong operands of guest instructions, after they have caused an exception."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["first_argument", "misused_instruction", "misused_operands"]
 
 
 def misused_instruction(error: BaseException) -> str:
-    """Return what is wrong with the operands of the instruction that `error` came out of; empty if nothing is."""
+    """Return what is wrong with the operands of the instruction that raised `error`; empty if nothing is."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if not isinstance(first_argument(frame), Cpu):
             continue
@@ -42,13 +42,13 @@ def misused_operands(instruction: Instruction | None) -> str:
 
 
 def first_argument(frame: FrameType) -> Any:
-    """Return the first argument of what `frame` runs, ``self`` of a method; None if it has none."""
+    """Return the first argument of the function of `frame`, such as ``self``; None if it has no arguments."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def _arguments(frame: FrameType) -> dict[str, Any]:
-    """The arguments of a method by name, without ``self``, as far as they still are what was given."""
+    """Return the arguments of a method by name, without ``self`` and without those that were deleted."""
     code = frame.f_code
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     return {name: frame.f_locals[name] for name in names if name in frame.f_locals}

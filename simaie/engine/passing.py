@@ -1,7 +1,7 @@
-"""Exceptions that are no answer of the user's code: they pass through an execution as they are.
+"""Exceptions that pass through an execution unchanged, because the user's code did not raise them.
 
-Everything else that a guest, a scheme or a scheduler raises ends the execution with an error that says whose it was,
-also what does not derive from Exception: `sys.exit` in a guest must not end the process as if all was well.
+Any other exception of a guest, a scheme or a scheduler ends the execution with an error that says whose it was. This
+holds even if it does not derive from Exception: `sys.exit` in a guest must not end the process as if all was well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["PASSING", "Spinning"]
 
 
 class Spinning(BaseException):
-    """What is raised inside a spinning guest: each time a subclass of its own that knows where. Never leaves simaie."""
+    """The exception that the watchdog raises inside a spinning guest, as a new subclass with the place; internal."""
 
     vcpu: ClassVar[str] = ""
     where: ClassVar[str] = ""

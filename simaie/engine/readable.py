@@ -1,4 +1,4 @@
-"""Which Python types, functions and modules are known well enough for a reading (see `simaie.engine.reading`)."""
+"""The Python types, functions and modules whose state a reading can see completely (see `simaie.engine.reading`)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ PLAIN = frozenset({int, str, bytes, bool, type(None), type(...), type(NotImpleme
 SEQUENCES = (list, tuple, deque, set, frozenset)
 MAPPINGS = (OrderedDict, defaultdict, dict)
 _LAYOUTS = frozenset({*SEQUENCES, *MAPPINGS, int, float, str, bytes, bytearray})
-#: Iterators that show all that they are by what they refer to and by how much is left.
+#: Iterators whose state is what they refer to and the number of items that are left.
 ITERATORS = tuple(
     map(type, (iter([]), iter(()), iter(""), iter("\u00e4"), iter(b""), iter({}), iter({}.values()), iter({}.items()),
                iter(set()), reversed([]), reversed({})))
 )  # fmt: skip
-#: Iterators that show all that they are by ``__reduce__``.
+#: Iterators whose state ``__reduce__`` returns.
 REDUCED = (enumerate, zip, map, filter, reversed, type(iter(range(0))), type(iter(range(1 << 70))))
 WRAPPERS: dict[type, tuple[str, ...]] = {
     classmethod: ("__func__", "__dict__"),
@@ -52,12 +52,12 @@ DESCRIPTORS = (
     GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType,
     ClassMethodDescriptorType, CodeType, type(vars(namedtuple("Fields", "field"))["field"]),
 )  # fmt: skip
-#: Attributes of classes that Python keeps there for itself.
+#: Attributes of classes that Python uses internally.
 MACHINERY = frozenset(
     {"__dict__", "__weakref__", "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__",
      "__dataclass_params__", "_abc_impl", "__abstractmethods__", "__slotnames__", "__classdictcell__"}
 )  # fmt: skip
-#: Functions that keep nothing between two calls, and reach nothing but what they are given.
+#: Functions that keep no state between two calls, and access nothing except their arguments.
 _PURE = frozenset(
     {abs, all, any, ascii, bin, callable, chr, delattr, divmod, format, getattr, hasattr, hash, hex, isinstance,
      issubclass, iter, len, max, min, next, oct, ord, pow, print, repr, round, setattr, sorted, sum,
@@ -72,7 +72,7 @@ _STDLIB = os.path.dirname(os.__file__)
 _TRIO = frozenset({"move_on_after", "move_on_at", "fail_after", "fail_at", "sleep", "sleep_until", "open_nursery"})
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _POINTER = tuple.__itemsize__
-#: Objects of these are what schemes work with. Guest code reaches them only by operations.
+#: Modules whose objects guest code can reach only by operations.
 _ITSELF = (
     "simaie.aie.", "simaie.barrier", "simaie.engine.", "simaie.guest.code", "simaie.host.", "simaie.op",
     "simaie.protocols", "simaie.schemes.", "simaie.trace",
@@ -80,21 +80,21 @@ _ITSELF = (
 
 
 class Unreadable(Exception):
-    """Something may hold state that cannot be read, or there is too much of it."""
+    """A value may hold state that cannot be read, or too much state."""
 
 
 def is_immutable(cls: type) -> bool:
-    """Whether nothing can be put into a class: it is built in."""
+    """Whether a class is built in, so that it cannot receive new attributes."""
     return bool(cls.__flags__ & _IMMUTABLE)
 
 
 def is_pure(function: Any) -> bool:
-    """Whether a built-in function of a module keeps nothing between two calls."""
+    """Whether a built-in function of a module keeps no state between two calls."""
     return function in _PURE or function.__self__ in (math, operator, sys.modules["_operator"])
 
 
 def is_inert(function: FunctionType) -> bool:
-    """Whether a function stands for itself: one of the standard library or of trio that keeps no state."""
+    """Whether a function belongs to the standard library or to trio and keeps no state."""
     if function.__name__ in _TRIO and str(function.__module__).partition(".")[0] == "trio":
         return True
     return _is_inert_file(function.__code__.co_filename)
@@ -110,24 +110,24 @@ def _is_inert_file(filename: str) -> bool:
 
 
 def is_inert_class(cls: type) -> bool:
-    """Whether a class of the standard library stands for itself."""
+    """Whether a class belongs to the standard library and keeps no state."""
     module = cls.__module__
     return module.partition(".")[0] in _INERT and getattr(sys.modules.get(module), cls.__name__, None) is cls
 
 
 def is_guest_made(cls: type) -> bool:
-    """Whether a class is a guest's, not simaie's: the corpus consists of guests."""
+    """Whether a class belongs to a guest and not to simaie; the programs of the corpus are guests."""
     module = cls.__module__
     return not module.startswith("simaie.") or module.startswith("simaie.corpus")
 
 
 def stands_for_itself(kind: type) -> bool:
-    """Whether objects of a class of simaie's are told apart by identity alone."""
+    """Whether objects of a class of simaie are compared by identity alone."""
     return kind.__module__.startswith(_ITSELF) or issubclass(kind, Enum)
 
 
 def stands_still(value: Any) -> bool:
-    """Whether an attribute of a class of simaie's is no place where a guest could keep anything."""
+    """Whether a guest cannot keep state in an attribute of a class of simaie."""
     kind = type(value)
     if kind in (classmethod, staticmethod):
         value = value.__func__
@@ -138,10 +138,10 @@ def stands_still(value: Any) -> bool:
 
 
 def layout(cls: type) -> tuple[type, list[Any]]:
-    """The built-in type that instances of a class made in Python begin with, and the slots that follow.
+    """Return the built-in base type of a class made in Python, and the slots that its instances have in addition.
 
     Raises:
-        Unreadable: Instances are larger than that, so that they hold something that only C sees.
+        Unreadable: Instances are larger than that, so that they have a part that only C code sees.
     """
     base: type = object
     slots: list[Any] = []

@@ -1,18 +1,20 @@
-"""Python values turned into tokens: two readings are equal only if code that uses the values behaves alike from there.
+"""Readings of Python values as lists of tokens; if two readings are equal, code that uses the values behaves equally.
 
-A reading is one flat list, in the order in which the values are reached. Numbers, texts and other constants stand for
-themselves. An object that can change gets a number when it is first reached and is referred to by that number
-afterwards, so that two readings are equal only if the same names share the same objects. What an object holds follows.
+A reading is one flat list, in the order in which the values are reached. A number, a text or another constant is its
+own token. A mutable object receives a number when it is first reached, and is referred to by this number afterwards. So
+two readings are equal only if the same names share the same objects. The contents of an object follow its number.
 
-Only types that are known to be read completely are read: an exact type, or a class made in Python whose instances hold
-nothing but what its base type, ``__dict__`` and slots show (its size in memory tells). Everything else is refused,
-since it might count: a buffer, a queue, a random generator, a weak reference, an iterator that does not show its
-position. Some objects stand for themselves because guest code cannot change them: built-in types, the built-in
-functions that keep no state, simaie's own functions, and those of its objects that guests reach only by operations.
+Only types whose state can be read completely are accepted: certain exact types, and classes made in Python whose
+instances have nothing except what the base type, ``__dict__`` and slots show (their size in memory reveals more).
+Everything else is refused, because its hidden state might matter: a buffer, a queue, a random generator, a weak
+reference, an iterator that does not show its position. Some objects are tokens themselves, because guest code cannot
+change them: built-in types, built-in functions without state, simaie's own functions, and objects of simaie that guests
+reach only by operations.
 
-A function stands for its code, its defaults, attributes and closure, and for the globals that its code names, nested
-functions included. A class stands for all of its attributes, and an instance for its class too. A module stands for
-those of its attributes whose names occur in any code that was reached; it is refused where such a name may be computed.
+The reading of a function has its code, its defaults, its attributes, its closure, and the globals that its code and
+nested functions name. The reading of a class has all its attributes, and that of an instance has its class too. The
+reading of a module has the attributes whose names occur in any code that was reached; a module is refused if code may
+compute such a name.
 """
 
 from __future__ import annotations
@@ -49,10 +51,10 @@ from simaie.schemes.scheme import Scheme
 
 __all__ = ["Reader", "awaited_by", "frame_of"]
 
-#: Values to read, and how deep inside each other: more state than that is refused.
+#: The number of values of a reading, and their depth, at most; more state is refused.
 _BUDGET = 4_000
 _DEPTH = 40
-#: What a vCPU holds for the engine and the scheme, not for its guest.
+#: The attributes of a vCPU that belong to the engine or the scheme, and not to its guest.
 _OF_ENGINE = frozenset({
     "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
     "open_blocks",
@@ -63,27 +65,32 @@ _UNSET = object()
 
 
 class Reader:
-    """tokens: what was read so far. objects: those that can change, in the order reached; kept so that they live on."""
+    """A reading in progress.
+
+    Attributes:
+        tokens: The tokens so far.
+        objects: The mutable objects in the order in which they were reached, which also keeps them alive.
+    """
 
     def __init__(self) -> None:
         self.tokens: list[Any] = []
         self.objects: list[Any] = []
         self._left = _BUDGET
         self._numbers: dict[int, int] = {}
-        self._kept: list[Any] = []  # what tokens hold the identity of
+        self._kept: list[Any] = []  # the objects whose identities are tokens, to keep them alive
         self._globals: set[tuple[int, str]] = set()
         self._classes: set[type] = set()
-        self._scopes: list[Any] = []  # modules and classes of simaie's, of which only what is named is read
-        self._attributes: dict[str, None] = {}  # that are named, in the order reached: a set of texts has none
-        self._in_schemes = 0  # how many schemes are being read, one inside another
-        self._computed = False  # whether the names of others may be computed
+        self._scopes: list[Any] = []  # modules and classes of simaie, of which only named attributes are read
+        self._attributes: dict[str, None] = {}  # the names in code, in the order reached, which a set would not keep
+        self._in_schemes = 0  # the number of schemes that are being read, one inside another
+        self._computed = False  # whether code may compute further names
         self._looked_up: set[tuple[int, str]] = set()
 
     def value(self, value: Any, depth: int = 0) -> None:
         """Read a value.
 
         Raises:
-            Unreadable: It may hold state that cannot be read. The reading is then of no use.
+            Unreadable: It may hold state that cannot be read. The reading must then be discarded.
         """
         kind = type(value)
         if kind in PLAIN:
@@ -99,7 +106,7 @@ class Reader:
             self._other(kind, value, depth + 1)
 
     def frame(self, coroutine: Any, depth: int = 0) -> None:
-        """Read where a suspended coroutine stands, its variables and evaluation stack, but not what it awaits."""
+        """Read the position, the variables and the evaluation stack of a suspended coroutine, not what it awaits."""
         frame = frame_of(coroutine)
         if frame is None:
             self.tokens.append("ended")
@@ -117,10 +124,10 @@ class Reader:
                 self.value(held, depth)
 
     def finish(self) -> None:
-        """Read what the code reached so far may look up in modules and in classes of simaie's.
+        """Read the attributes that the code reached so far may look up in modules and in classes of simaie.
 
         Raises:
-            Unreadable: It cannot be said what that is.
+            Unreadable: These attributes are not known.
         """
         while True:
             todo = [(scope, name) for scope in self._scopes for name in self._attributes
@@ -134,7 +141,7 @@ class Reader:
                 self._whole(scope)
 
     def _whole(self, scope: Any) -> None:
-        """Read all attributes of a class of simaie's, for code that may compute the name of any."""
+        """Read all attributes of a class of simaie, for code that may compute any name."""
         if type(scope) is ModuleType:
             raise Unreadable
         for name in vars(scope):
@@ -153,7 +160,7 @@ class Reader:
     # -- numbers and identities ---------------------------------------------------------------
 
     def _new(self, value: Any) -> bool:
-        """Number an object that can change. Returns whether it is reached for the first time."""
+        """Number a mutable object, and return whether it is reached for the first time."""
         number = self._numbers.setdefault(id(value), len(self.objects))
         self.tokens += (type(value), number)
         if number < len(self.objects):
@@ -168,7 +175,7 @@ class Reader:
     # -- constants, containers and iterators --------------------------------------------------
 
     def _number(self, value: float | complex, depth: int) -> None:
-        self.tokens += (type(value), repr(value))  # 0.0 and -0.0 are equal, and not the same
+        self.tokens += (type(value), repr(value))  # 0.0 and -0.0 are equal but not the same
 
     def _range(self, value: Any, depth: int) -> None:
         self.tokens.append(type(value))
@@ -180,7 +187,7 @@ class Reader:
             self._items(value, type(value), depth)
 
     def _items(self, value: Any, base: Any, depth: int) -> None:
-        """The items as the built-in type `base` has them, whatever a subclass makes of its methods."""
+        """Read the items of the built-in type `base`, even if a subclass overrides its methods."""
         self.tokens += (base, base.__len__(value))
         if base is deque:
             self.tokens.append(value.maxlen)
@@ -218,7 +225,7 @@ class Reader:
                 self.value(part, depth)
 
     def _coroutine(self, value: Any, depth: int) -> None:
-        """A coroutine or generator that is not the guest's own chain, with what it awaits."""
+        """Read a coroutine or generator that is not in the guest's own chain, with what it awaits."""
         if self._new(value):
             self.frame(value, depth)
             self.value(awaited_by(value), depth)
@@ -342,7 +349,7 @@ class Reader:
             self._attributes_of(kind, value, depth)
 
     def _instance(self, kind: type, value: Any, depth: int) -> None:
-        """An object of a class made in Python, which is read too."""
+        """Read an object of a class made in Python, and the class."""
         if readable.is_immutable(kind):
             raise Unreadable
         if not self._new(value):
@@ -357,10 +364,10 @@ class Reader:
             self.tokens += (base, base.__repr__(value))
 
     def _attributes_of(self, kind: type, value: Any, depth: int) -> Any:
-        """What slots and ``__dict__`` hold; returns the built-in type whose contents remain to be read.
+        """Read slots and ``__dict__``, and return the built-in base type whose contents remain to be read.
 
-        What a scheme declares constant, as a table of cells that it makes when first asked for, is left out: it grows
-        by what any vCPU does, and decides nothing.
+        Attributes that a scheme declares constant are left out. A table of cells that are made when they are first
+        needed is an example: any vCPU may extend it, and no behaviour depends on that.
         """
         base, slots = readable.layout(kind)
         is_scheme = issubclass(kind, Scheme)
@@ -386,7 +393,7 @@ class Reader:
         return base
 
     def _cpu(self, cpu: Cpu, depth: int) -> None:
-        """A vCPU: what its guest may have put there, and what the scheme keeps."""
+        """Read a vCPU: the attributes that its guest may have added, and the state that the scheme keeps."""
         if not self._new(cpu):
             return
         if cpu.counted:
@@ -406,12 +413,12 @@ class Reader:
 
 
 def frame_of(coroutine: Any) -> FrameType | None:
-    """The frame of a coroutine or generator; None if it has ended, or is neither."""
+    """Return the frame of a coroutine or generator; None if it has ended, or `coroutine` is neither."""
     return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
 
 
 def awaited_by(coroutine: Any) -> Any:
-    """What a coroutine or generator awaits, or None."""
+    """Return what a coroutine or generator awaits; None if it awaits nothing."""
     return coroutine.cr_await if hasattr(coroutine, "cr_await") else getattr(coroutine, "gi_yieldfrom", None)
 
 

@@ -1,4 +1,4 @@
-"""What is written down of one execution while it runs, and the trace that comes of it."""
+"""The record of one execution while it runs, from which its trace is made."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ __all__ = ["Record"]
 
 
 class Record:
-    """events: what was performed. switches: at which steps it was not the default who went on; the events tell who did.
+    """The record of one execution.
 
-    choices: those resolved as anything but 0. faults: what ended a vCPU early.
+    Attributes:
+        events: The performed operations.
+        switches: The steps that deviated from the default; the events have their actors.
+        choices: The local choices that were not 0.
+        faults: The guest faults and failed assertions that ended vCPUs.
     """
 
     __slots__ = ("choices", "events", "faults", "switches")
@@ -36,7 +40,7 @@ class Record:
         promises: frozenset[str],
         ending: Ending,
     ) -> Trace:
-        """The finished trace."""
+        """Return the trace of the finished execution."""
         events = self.events
         registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
         asked = program.final is not None and ending is Ending.FINISHED
@@ -63,7 +67,7 @@ class Record:
 
 
 def _silent(cast: ActorTable) -> list[Instruction]:
-    """What the vCPUs hold to have taken no step, in an order that is not that of the steps."""
+    """Return the instructions that may have performed no operation, by vCPU and number."""
     found = [instruction for actor in cast.everyone for instruction in actor.cpu.silent]
     return sorted(found, key=lambda instruction: (instruction.vcpu, instruction.number)) if found else found
 
@@ -76,6 +80,6 @@ def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) ->
 
 
 def _refusal(program: Program, memory: HostMemory, registers: dict[str, int], outcome: Outcome) -> str | None:
-    """Why the program's final check refuses an execution that ran to its end; None if it accepts."""
+    """Return why the program's final check refuses a finished execution; None if it accepts."""
     assert program.final is not None
     return judge_final(program.name, program.final, FinalState(memory.read, registers), outcome.as_dict())

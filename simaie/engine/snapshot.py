@@ -1,25 +1,25 @@
-"""The local state of a suspended guest, in a form that can be compared with what it is later.
+"""Snapshots of the local state of a suspended guest, which can be compared with each other.
 
 A guest is a chain of coroutines, each awaiting the next, down to an instruction, the scheme's helper for it, and the
-operation that it has announced. What it does next is a function of what the operations return and of
+announced operation. What the guest does next is a function of the results of its operations and of:
 
-* each frame of the chain: where it stands, its variables, and its evaluation stack, where the iterators of `for` loops
-  and other temporaries are;
+* each frame of the chain: its position, its variables, and its evaluation stack, which holds the iterators of `for`
+  loops and other temporaries;
 * the cells that frames share with other functions, the globals that their code names, and the context variables that
   it reaches;
-* the vCPU: the attributes that the guest has added, the observations, the blocks that it has recorded, and what the
+* the vCPU: the attributes that the guest has added, the observations, the recorded blocks, and the state that the
   scheme keeps for it;
-* whatever can be reached from these, be it an attribute of an object, of a function or of a class.
+* everything that can be reached from these through attributes of objects, functions and classes.
 
-All of that is read (`simaie.engine.reading`), and where one part of it cannot be read there is no snapshot: two
-snapshots that are equal are of states from which the guest does the same.
+All of this is read (`simaie.engine.reading`). If a part of it cannot be read, there is no snapshot. If two snapshots
+are equal, the guest therefore acts in the same way from both states.
 
-A frame that still awaits the very coroutine that it awaited then has not run in between. So a frame far out in the
-chain need not be readable (it may hold a nursery), if all frames inside it are, and if they refer to the same objects
-as then, not to equal ones: what they can reach has not changed, and nothing else of this vCPU's has run.
+A frame that still awaits the very same coroutine as before has not run in between. So an outer frame of the chain need
+not be readable (it may hold a nursery), if all frames inside it are, and if they refer to the very same objects as
+before. What these can reach has then not changed, and nothing else of this vCPU has run.
 
-An object that several vCPUs share is read like any other. Guests that communicate by it, and not by operations, are not
-deterministic.
+An object that several vCPUs share is read like any other. Guests that communicate through it, and not by operations,
+are not deterministic.
 """
 
 from __future__ import annotations
@@ -37,31 +37,37 @@ from simaie.op import Op
 
 __all__ = ["Snapshot", "loop_position", "snapshot", "where"]
 
-_INSTRUCTION: CodeType = Cpu._access.__code__  # the record of an instruction: another one each time
+_INSTRUCTION: CodeType = Cpu._access.__code__  # its frame holds the record of an instruction, which is new each time
 _INTERPRETER: CodeType = Interpreter.run.__code__
-_OPERATION: CodeType = Op.__await__.__code__  # where every chain ends
+_OPERATION: CodeType = Op.__await__.__code__  # the end of every chain
 
 
 class Snapshot:
-    """A state. anchor: what the innermost frame that could not be read awaits; None if all could be read."""
+    """The state of a suspended guest.
+
+    Args:
+        reader: The reading.
+        read: The numbers of tokens and of objects that belong to the state.
+        anchor: What the innermost unreadable frame awaits; None if all frames could be read.
+    """
 
     __slots__ = ("_anchor", "_objects", "_reader")
 
     def __init__(self, reader: Reader, read: tuple[int, int], anchor: Any) -> None:
-        self._reader, self._anchor = reader, anchor  # the reader keeps alive what it has read
+        self._reader, self._anchor = reader, anchor  # the reader keeps the objects alive that it has read
         tokens, objects = read
         del reader.tokens[tokens:]
         self._objects = reader.objects[:objects]
 
     def same_as(self, other: Snapshot) -> bool:
-        """Whether the guest does the same from either."""
+        """Whether the guest acts in the same way from both states."""
         if self._anchor is not other._anchor or self._reader.tokens != other._reader.tokens:
             return False
         return self._anchor is None or all(mine is its for mine, its in zip(self._objects, other._objects, strict=True))
 
 
 def snapshot(coroutine: Any, cpu: Cpu) -> Snapshot | None:
-    """The state of the guest whose outermost coroutine is given, suspended; None if it cannot be read."""
+    """Return the state of a suspended guest from its outermost coroutine; None if it cannot be read."""
     chain = _chain(coroutine)
     if not chain:
         return None
@@ -82,7 +88,7 @@ def snapshot(coroutine: Any, cpu: Cpu) -> Snapshot | None:
 
 
 def where(coroutine: Any) -> str:
-    """Where a suspended guest stands: ``file:line``, or the item of a program as data; empty if only simaie knows."""
+    """Return the position of a suspended guest: ``FILE:LINE``, or the item of a program that is data; else empty."""
     for link in reversed(_chain(coroutine) or []):
         if found := _where(frame_of(link)):
             return found
@@ -90,7 +96,7 @@ def where(coroutine: Any) -> str:
 
 
 def loop_position(coroutine: Any) -> tuple[int, ...] | None:
-    """Where each coroutine of the chain stands; None if none of them is in a loop, hence will not come back here."""
+    """Return the position of each coroutine of the chain; None if no one is in a loop, so that it cannot come back."""
     position: list[int] = []
     in_loop = False
     for link in _chain(coroutine) or ():
@@ -110,7 +116,7 @@ def loop_position(coroutine: Any) -> tuple[int, ...] | None:
 
 
 def _chain(coroutine: Any) -> list[Any] | None:
-    """The coroutines that await each other, from the outermost to the one that awaits an operation."""
+    """Return the coroutines that await each other, from the outermost to the one that awaits an operation."""
     chain: list[Any] = []
     while True:
         frame = frame_of(coroutine)
@@ -132,7 +138,7 @@ def _read(reader: Reader, link: Any) -> None:
 
 
 def _where(frame: FrameType | None) -> str:
-    """Where the frame stands, as a reader of the guest's source would say; nothing in the midst of simaie."""
+    """Return the position of a frame in the guest's source; empty if the frame belongs to simaie."""
     assert frame is not None
     code = frame.f_code
     if code is _INTERPRETER:

@@ -1,40 +1,43 @@
-"""Spin loops that only look: the engine waits in their stead.
+"""Spin loops that only look: the engine replaces their fruitless rounds by a wait.
 
 **The problem.** A guest that spins (``while load(x): pass``) has infinitely many executions, one for each number of
-times that it looks in vain, so that no exhaustive search of it ends; and if no vCPU will ever write `x`, a run ends at
-the step limit, which says nothing.
+fruitless looks. No exhaustive search of it ends. And if no vCPU ever writes `x`, an execution ends at the step limit,
+which proves nothing.
 
-**The idea.** A vCPU is in the same state as before if its guest is (`simaie.engine.snapshot`). If it has come back to
-such a state and in between it only looked (loads and fences, at least one load, no place with two different values),
-then all that it does is a function of what these loads will return, and as long as they return the same it comes back
-to this state. So it need not go round again before one of the places holds something else. If none ever does, the vCPU
-spins for ever: the execution ends as a livelock.
+**The idea.** A vCPU is in the same state as before if its guest is (`simaie.engine.snapshot`). Assume that a vCPU has
+come back to an earlier state, and that it only looked in between: it performed loads and fences, at least one load, and
+never read two different values at one place. What it does next is then a function of the values that these loads return
+next. While they return the same values, it comes back to this state. So it need not run another round until one of the
+places has another value. If no place ever changes, the vCPU spins for ever, and the execution ends as a livelock.
 
 * A PAUSE (YIELD, WFE) in the same state as the PAUSE before *becomes* an AWAIT: an operation that is disabled until
   one of the places has changed.
-* A look (load, load-linked, fence) in the same state as one before, with no write or PAUSE in between, *is preceded by*
-  such an AWAIT. The look itself follows as its own step, whatever its place then holds. The AWAIT belongs to no guest
-  instruction, since it stands for the rounds that are left out.
+* A look (load, load-linked, fence) in the same state as an earlier look, with no write or PAUSE in between, *is
+  preceded by* such an AWAIT. The look itself follows as a separate step, whatever value its place then has. The AWAIT
+  belongs to no guest instruction, because it replaces whole rounds of the loop.
 
-Either may be held back only where a vCPU may be kept for ever: before the first operation of a guest instruction, or
-inside one if the whole loop is. An instruction that is begun comes to its end, as others may wait for that.
+A vCPU is held back only where it may stay for ever: before the first operation of a guest instruction, or inside an
+instruction if the whole loop is inside it. An instruction that has begun must be able to complete, because other vCPUs
+may wait for that.
 
-**What is proved.** No outcome, finding or deadlock is lost to a search that visits all interleavings. Take one
-in which this round of the loop is run although nothing has changed yet. The round before it began in the same state
-and read the same values, so it could be left out; the loop is left in that execution by a round that sees a change,
-wholly or in the middle, and this could as well have been the round before, run that much later, which is not
-held back. It holds for several places as well: an AWAIT of several is over when any one of them has changed. A
-load-linked renews a reservation with every round that is left out, hence counts as looking only where nothing else is
-looked at: then nothing can end the loop that the next round does not begin by reading anew.
+**What is proved.** A search of all interleavings loses no outcome, no finding and no deadlock. Consider an execution
+that runs a round of the loop although nothing has changed since the round before. The round before began in the same
+state and read the same values, so that it can be left out. The execution leaves the loop in a round that sees a change,
+at its beginning or in its middle. Once the fruitless rounds are left out, this round takes the place of the round
+before it, at a later time; and that round is not held back. The argument also holds for several places, because an
+AWAIT of several places ends when any one of them has changed. A load-linked renews a reservation in every round. It
+therefore counts as a look only if the loop looks at nothing else: the next round then begins by reading again
+everything that can end the loop.
 
-**What is given up.** The executions themselves: how often a spinner looks in vain is no longer random. A loop that
-counts its rounds, or takes a lock to look (as LDREX does under a scheme with a lock for each granule), is left alone.
-So is one that tests a value it has not just loaded.
+**What is given up.** The number of fruitless looks of a spinning vCPU is no longer random. Three kinds of loop are left
+unchanged: those that count their rounds, those that take a lock to look (as LDREX does under a scheme with a lock for
+each granule), and those that test a value that they have not just loaded.
 
-**When a snapshot is taken.** At every PAUSE, and at a look only if the vCPU stands in a loop and has looked at the
-place before, since its last write. A loop that looks for long in ever new states is compared ever more seldom.
+**When a snapshot is taken.** A snapshot is taken at every PAUSE. At a look it is taken only if the vCPU is in a loop
+and has looked at the same place since its last write. If a loop reaches only new states, its rounds are compared less
+and less often.
 
-Everything here depends on the vCPU's own history alone, not on the driver, nor on what others did in between.
+Everything here depends only on the vCPU's own history, and neither on the driver nor on the steps of other vCPUs.
 """
 
 from __future__ import annotations
@@ -51,15 +54,13 @@ __all__ = ["await_change", "looks_again"]
 _Place = tuple[Cell | None, int, int]  # as in an Op: cell, address, width
 _LOAD, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED  # looked up once, not per announcement
 _LOOKS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.FENCE})
-#: So many rounds in ever new states are all compared; of later ones each whose number is a power of two, and the next.
+#: The number of rounds in new states that are all compared. Of later rounds, those are compared whose number is a power
+#: of two, and the next after each.
 _PATIENCE = 8
 
 
 def await_change(actor: Actor, pause: Op, events: list[Event]) -> Op:
-    """What `actor`, which announces `pause`, will do: that, or wait for a change of what it looks at.
-
-    Returns `pause` itself or an AWAIT of the places that the vCPU has read since its last PAUSE.
-    """
+    """Return `pause`, which `actor` announces, or an AWAIT of the places that it has read since its last PAUSE."""
     before = actor.paused
     now = snapshot(actor.coroutine, actor.cpu)
     actor.paused = None if now is None else (len(events), now)
@@ -87,7 +88,7 @@ def looks_again(actor: Actor, op: Op, events: list[Event]) -> bool:
 
 
 class Looks:
-    """What a vCPU has looked at since its last write or PAUSE, and in which states it was then."""
+    """The places at which a vCPU has looked since its last write or PAUSE, and its states at these looks."""
 
     __slots__ = ("_places", "_rounds")
 
@@ -96,7 +97,7 @@ class Looks:
         self._rounds: dict[Any, _Round] = {}
 
     def await_change(self, actor: Actor, look: Op, events: list[Event]) -> Op | None:
-        """An AWAIT that has to come before `look`, which `actor` announces; None if it need not wait."""
+        """Return an AWAIT that must come before `look`, which `actor` announces; None if `actor` need not wait."""
         place = _place(look)
         if place not in self._places:
             self._places.add(place)
@@ -104,15 +105,17 @@ class Looks:
         position = loop_position(actor.coroutine)
         if position is None:
             return None
-        # The exact access is part of the state: another round may look at the place in another way.
+        # The exact access is part of the state, because another round may look at the place in another way.
         round_ = self._rounds.setdefault((place, look.kind, look.order, look.orders, look.note, position), _Round())
         return round_.await_change(actor, events)
 
 
 class _Round:
-    """A position in a loop. before: at which steps and in which states the vCPU stood there, as far as was looked at.
+    """A position in a loop.
 
-    in_vain: how often it was in a new state.
+    Attributes:
+        before: The steps and states in which the vCPU was at this position, if they were compared.
+        in_vain: The number of times that the vCPU was at this position in a new state.
     """
 
     __slots__ = ("before", "in_vain")
@@ -140,7 +143,7 @@ class _Round:
 
 
 def _is_compared(number: int) -> bool:
-    """Of the later rounds: those whose number is a power of two, and the next."""
+    """Whether a later round is compared: its number, or the one before, is a power of two."""
     return not number & number - 1 or not number - 1 & number - 2
 
 
@@ -149,10 +152,13 @@ def _place(op: Op) -> _Place:
 
 
 def _wait_for_change(actor: Actor, events: list[Event], start: int) -> Op | None:
-    """An AWAIT of a change of what `actor` has read since it announced, at step `start`, what it announces again."""
+    """Return an AWAIT of a change of the places that `actor` has read since step `start`.
+
+    At that step it announced the operation that it announces again now. None if it did more than look since then.
+    """
     since = [event for event in events[start:] if event.actor == actor.name]
     if since and since[0].op.kind in (Kind.PAUSE, Kind.AWAIT):
-        del since[0]  # what it announced was a PAUSE, or had to wait
+        del since[0]  # the announced operation was a PAUSE, or a look that had to wait
     instruction = actor.cpu.instruction
     if actor.inside_instruction and any(event.instruction is not instruction for event in since):
         return None
@@ -162,7 +168,7 @@ def _wait_for_change(actor: Actor, events: list[Event], start: int) -> Op | None
 
 
 def _looked_at(events: list[Event]) -> dict[_Place, Any]:
-    """What a vCPU has read in `events`, all its own; nothing if it did more than look."""
+    """Return the values that a vCPU has read in `events`, all its own; empty if it did more than look."""
     seen: dict[_Place, Any] = {}
     reserved = False
     for event in events:

@@ -1,7 +1,7 @@
-"""Store buffers, on hosts that have them: stores enter one, and drain from it when the scheduler says so.
+"""Store buffers as actors: stores enter a buffer, and drain from it when the scheduler chooses the buffer.
 
-The host memory knows what is buffered and what may drain next; here each buffer becomes an actor that a scheduler can
-choose, made when the first store enters it.
+The host memory stores the buffered values and decides which may drain next. This module makes each buffer an actor that
+a scheduler can choose, when the first store enters it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StoreBuffers:
         self._buffers: dict[Actor, dict[str, StoreBuffer]] = {}
 
     def take(self, actor: Actor, op: Op) -> None:
-        """A store of `actor` enters a buffer, which from then on drains when it is chosen."""
+        """Let a store of `actor` enter a buffer, which from then on is an actor."""
         self._memory.perform(actor, op)
         buffers = self._buffers.setdefault(actor, {})
         buffer = buffers.get(op.buffer)
@@ -37,20 +37,20 @@ class StoreBuffers:
         self._ask(actor)
 
     def drain(self, buffer: StoreBuffer) -> Event:
-        """The oldest store takes effect. Its owner may have waited for that, and others for the value."""
+        """Let the oldest store of a buffer take effect, and return the event; other actors may wait for it."""
         self._memory.drain(buffer.owner, buffer.key)
         event = Event(buffer.name, buffer.op, None, buffer.instructions.popleft())
         self._ask(buffer.owner)
         return event
 
     def close(self) -> None:
-        """No buffer is a candidate any more."""
+        """Make all buffers no candidates any more."""
         for buffers in self._buffers.values():
             for buffer in buffers.values():
                 buffer.enabled = False
 
     def _ask(self, owner: Actor) -> None:
-        """Which of its stores may drain next?"""
+        """Update which buffers of `owner` are candidates, and with which store."""
         ready = dict(self._memory.drains(owner))
         for key, buffer in self._buffers[owner].items():
             op = ready.get(key)

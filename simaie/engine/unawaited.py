@@ -1,10 +1,10 @@
-"""Finds what is made and never awaited: operations of the host port, and coroutines.
+"""Detection of operations and coroutines that are made and never awaited.
 
-``self.host.store(...)`` without ``await`` describes an operation and performs nothing; ``cpu.store(...)`` without it
-makes a coroutine that never runs. Python warns of the second, once for each line, and of the first not at all.
+``self.host.store(...)`` without ``await`` describes an operation but performs nothing. ``cpu.store(...)`` without
+``await`` makes a coroutine that never runs. Python warns about the second, once for each line, but not about the first.
 
-`NotingHost` is a host port that notes each operation with the line that made it. The execution crosses off what is
-announced. `Unstarted` collects Python's warnings of coroutines, with the lines that called them.
+`NotingHost` is a host port that records each operation with the line that made it; the execution removes those that are
+announced. `Unstarted` collects Python's warnings about coroutines, with the lines that called them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from simaie.trace import Instruction
 __all__ = ["Made", "NotingHost", "Unstarted", "Unused"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-#: How many callers of a coroutine function Python remembers: those inside simaie come first.
+#: The number of callers of a coroutine function that Python records; those inside simaie come first.
 _CALLERS = 12
 
 
 class Made(NamedTuple):
-    """An operation, by which actor and in which instruction it was made, and where."""
+    """An operation that was made, with its actor, its instruction, and the line that made it."""
 
     op: Op
     actor: Actor
@@ -39,7 +39,7 @@ class Made(NamedTuple):
 
 
 class Unused(NamedTuple):
-    """A coroutine that never ran: its function, and the file, line and function that called it."""
+    """A coroutine that never ran, with its function, and the file, line and function that called it."""
 
     what: str
     file: str
@@ -48,14 +48,14 @@ class Unused(NamedTuple):
 
 
 class _Notes:
-    """The operations made and not announced yet, by identity; `actors` are those of the execution."""
+    """The operations that were made and not announced yet, by identity; `actors` are those of the execution."""
 
     def __init__(self) -> None:
         self.actors: Sequence[Actor] = ()
         self.made: dict[int, Made] = {}
 
     def add(self, op: Any) -> None:
-        """Note `op`, if it is an operation and an actor is running that can have made it."""
+        """Record `op` if it is an operation and an actor is running, which then has made it."""
         if type(op) is Op:
             running = next((actor for actor in self.actors if getattr(actor.coroutine, "cr_running", False)), None)
             if running is not None:
@@ -92,7 +92,7 @@ class _NotingMutex(Mutex):
 
 
 class NotingHost(Host):
-    """A host port that notes what it makes."""
+    """A host port that records the operations that it makes."""
 
     constant_attributes = Host.constant_attributes | {"notes"}
 
@@ -111,31 +111,31 @@ class NotingHost(Host):
     end_exclusive = _noting(Host.end_exclusive)
 
     def cell(self, *args: Any, **options: Any) -> SharedCell:
-        """A fresh cell, whose operations are noted."""
+        """Return a new cell, whose operations are recorded."""
         made = _NotingCell(*args, **options)
         made.notes = self.notes
         return made
 
     def mutex(self, *args: Any, **options: Any) -> Mutex:
-        """A fresh mutex, whose operations are noted."""
+        """Return a new mutex, whose operations are recorded."""
         made = _NotingMutex(*args, **options)
         made.notes = self.notes
         return made
 
     def let_go(self, cpu: VCpu) -> None:
-        """Forget what a vCPU has made, as its instruction has faulted."""
+        """Forget the operations of a vCPU whose instruction has faulted."""
         self.forget(lambda made: made.actor.cpu is cpu)
 
     def forget(self, which: Callable[[Made], bool]) -> None:
-        """Forget some of what was made."""
+        """Forget the operations for which `which` is true."""
         self.notes.made = {key: made for key, made in self.notes.made.items() if not which(made)}
 
     def announced(self, op: Op) -> None:
-        """`op` was awaited."""
+        """Remove `op`, which was awaited."""
         self.notes.made.pop(id(op), None)
 
     def dropped(self, actor: Actor | None) -> Made | None:
-        """The first operation that will never be awaited: of `actor`, which has ended, or of a finished instruction."""
+        """Return the first operation that cannot be awaited any more: `actor` or the instruction that made it ended."""
         for made in self.notes.made.values():
             finished = made.instruction is not None and made.instruction.completed
             if finished or (made.actor is actor and made.instruction is None):
@@ -144,14 +144,14 @@ class NotingHost(Host):
 
 
 def _where(frame: FrameType | None) -> str:
-    """``FILE:LINE`` of the innermost code that is not simaie's."""
+    """Return ``FILE:LINE`` of the innermost code that is not simaie's."""
     while frame is not None and frame.f_code.co_filename.startswith(OWN_CODE):
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 class Unstarted:
-    """Collects coroutines that were never awaited between `begin` and `end`; other warnings are shown at the end."""
+    """A collector of coroutines that are never awaited between `begin` and `end`, which shows all other warnings."""
 
     def __init__(self) -> None:
         self._catching: Any = None
@@ -159,7 +159,7 @@ class Unstarted:
         self._depth = 0
 
     def begin(self) -> None:
-        """From now on, in this thread."""
+        """Begin to collect, in this thread."""
         self._depth = sys.get_coroutine_origin_tracking_depth()
         sys.set_coroutine_origin_tracking_depth(max(self._depth, _CALLERS))
         self._catching = warnings.catch_warnings(record=True)
@@ -167,7 +167,7 @@ class Unstarted:
         warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
 
     def end(self) -> None:
-        """As it was before; idempotent."""
+        """Stop to collect, and restore the earlier settings; further calls have no effect."""
         if self._catching is None:
             return
         self._catching.__exit__(None, None, None)
@@ -179,11 +179,11 @@ class Unstarted:
         self._log = []
 
     def forget(self) -> None:
-        """What was found so far is of no interest."""
+        """Forget the coroutines that were found so far."""
         self._log[:] = [one for one in self._log if not hasattr(one.source, "cr_origin")]
 
     def first(self) -> Unused | None:
-        """The first that was found, if one was."""
+        """Return the first coroutine that was found; None if there is none."""
         for one in self._log:
             origin = getattr(one.source, "cr_origin", None)
             if origin:

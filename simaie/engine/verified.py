@@ -1,12 +1,12 @@
-"""Executions that also verify what no trace shows: that state changes by operations, and that operations are awaited.
+"""Executions that verify what no trace shows: that state changes only by operations, and that operations are awaited.
 
-Verification costs several times the execution, so an exploration verifies some of its executions (`is_verified`, by
-their number): the first sixteen, and those whose number is a power of two. Of a scheme that is not simaie's own,
-every other execution still compares the scheme's attributes at its end with those at its beginning.
+Verification takes several times as long as the execution. An exploration therefore verifies only its first sixteen
+executions and those whose number is a power of two (`is_verified`). With a scheme that is not simaie's own, every other
+execution still compares the scheme's attributes at its end with those at its beginning.
 
-What passing does not prove: a change that only executions in between make, and undo before their end, is not seen; nor
-is state that `simaie.engine.attributes` cannot read. simaie's own schemes are verified by its tests alone, and programs
-that are data have nothing to forget.
+What passing does not prove: a change is missed if only other executions make it, and undo it before their end. State
+that `simaie.engine.attributes` cannot read is missed too. simaie's own schemes are verified only by its tests, and a
+program that is data cannot forget an ``await``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_verified(index: int) -> bool:
 
 
 def is_trusted(program: Program, machine: Machine) -> bool:
-    """Whether there is no code of the user's in an execution: the scheme is simaie's own, and the program is data."""
+    """Whether an execution runs no code of the user: the scheme is simaie's own, and the program is data."""
     return _is_own(machine) and not program.devices and all(isinstance(thread, Code) for thread in program.threads)
 
 
@@ -46,7 +46,7 @@ def _is_own(machine: Machine) -> bool:
 
 
 def execution_class(program: Program, machine: Machine, index: int) -> type[Execution]:
-    """How execution number `index` of an exploration is to be run."""
+    """Return the class of execution number `index` of an exploration."""
     if is_trusted(program, machine):
         return Execution
     if is_verified(index):
@@ -55,7 +55,7 @@ def execution_class(program: Program, machine: Machine, index: int) -> type[Exec
 
 
 class VerifiedExecution(Execution):
-    """An execution that verifies each step. Raises SchemeError or GuestError as soon as something is found."""
+    """An execution that verifies each step, and raises SchemeError or GuestError at the first mistake."""
 
     host_class = NotingHost
 
@@ -66,15 +66,15 @@ class VerifiedExecution(Execution):
         self._noting: NotingHost = noting
         self._noting.notes.actors = self.actors
         self._guard = None if is_own(type(self.scheme)) else Guard(self.scheme, self.actors)
-        self._begun = 0  # how many events the guard knows of
+        self._begun = 0  # the number of events that the guard has accepted
 
     def begin(self) -> Actor | None:
-        """As usual."""
+        """Begin to collect coroutines, and return the actor to resume first."""
         self._unstarted.begin()
         return super().begin()
 
     def announced(self, actor: Actor, op: Op) -> Actor | None:
-        """Verify what `actor` has done since it was resumed, and go on as usual."""
+        """Verify what `actor` did since it was resumed, and take the operation that it awaits."""
         self._noting.announced(op)
         self._verify(actor)
         following = super().announced(actor, op)
@@ -82,7 +82,7 @@ class VerifiedExecution(Execution):
         return following
 
     def exited(self, actor: Actor) -> Actor | None:
-        """As `announced`; what the actor has made and not awaited, it never will."""
+        """Verify what `actor` did, and that it has awaited all its operations, and end it."""
         self._verify(actor)
         self._require_awaited(actor)
         following = super().exited(actor)
@@ -90,29 +90,29 @@ class VerifiedExecution(Execution):
         return following
 
     def faulted(self, actor: Actor, fault: GuestFault | AssertionError) -> Actor | None:
-        """What an actor that raised has not awaited is no mistake."""
+        """End `actor`; operations that it has not awaited are no mistake, because it raised."""
         self._forget(actor)
         return super().faulted(actor, fault)
 
     def proceed(self) -> Actor | None:
-        """As usual."""
+        """Return the actor to resume, after the guard has accepted the performed operations."""
         following = super().proceed()
         self._note_performed()
         return following
 
     def withdraw(self, actor: Actor) -> None:
-        """An actor goes elsewhere in the midst of what it does."""
+        """Verify what `actor` did, and discard its announcement."""
         self._verify(actor)
         self._forget(actor)
         super().withdraw(actor)
 
     def result(self) -> Trace:
-        """The trace, if every operation of a finished instruction was awaited."""
+        """Return the trace; NeverAwaitedError if an operation of a complete instruction was not awaited."""
         self._require_awaited(None)
         return super().result()
 
     def close(self) -> None:
-        """As usual."""
+        """Close every suspended coroutine, and stop to collect coroutines."""
         super().close()
         self._unstarted.end()
 
@@ -160,7 +160,7 @@ class VerifiedExecution(Execution):
         return NeverAwaitedInstructionError(message, vcpu=actor.name, where=where)
 
     def escape_error(self, actor: Actor, escaped: Escaped) -> BaseException:
-        """The error to raise for state that has changed while `actor` ran."""
+        """Return the error for state that changed while `actor` ran."""
         from simaie.engine.guilty_line import guilty_line  # it runs executions itself
 
         where = guilty_line(self, escaped) or guest_line(actor)
@@ -168,14 +168,14 @@ class VerifiedExecution(Execution):
 
 
 class WatchedExecution(Execution):
-    """An execution that compares the attributes of its scheme at the end with those at the beginning."""
+    """An execution that compares the attributes of its scheme at its end with those at its beginning."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._attributes = {} if is_own(type(self.scheme)) else attributes_of(self.scheme, of_base=False)
 
     def result(self) -> Trace:
-        """The trace, if no attribute has changed."""
+        """Return the trace; EscapedStateError if an attribute has changed."""
         before = self._attributes
         now = attributes_of(self.scheme, of_base=False) if before else before
         escaped = changed_attribute(self.scheme, before, now)

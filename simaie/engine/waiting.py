@@ -1,7 +1,8 @@
-"""Who must wait: for a mutex, for a value, for a thread's end, for its own stores, or because the world is stopped.
+"""Blocked actors: they wait for a mutex, a value, a thread's end or their own stores, or because the world is stopped.
 
-An actor that must wait is no candidate. Whether it must is asked as seldom as possible: contenders for a mutex when
-that mutex changes hands, those who join a thread when it ends, all others that wait after every step.
+An actor that must wait is no candidate. Whether it must wait is checked as rarely as possible: for the contenders of a
+mutex when the mutex changes hands, for the actors that join a thread when it ends, for all other waiting actors after
+every step.
 """
 
 from __future__ import annotations
@@ -18,29 +19,34 @@ __all__ = ["Waiting"]
 
 
 class Waiting:
-    """Those whose announced operation is of a blocking kind. stopper: who has stopped the world."""
+    """The actors whose announced operation is of a blocking kind.
+
+    Attributes:
+        stopper: The actor that has stopped the world; None while the world runs.
+    """
 
     __slots__ = ("_cast", "_contenders", "_joiners", "_memory", "_waiting", "stopper")
 
     def __init__(self, cast: ActorTable, memory: HostMemory) -> None:
         self._cast = cast
         self._memory = memory
-        self._waiting: list[Actor] = []  # but for those who contend for a mutex or join a thread
+        self._waiting: list[Actor] = []  # without those that contend for a mutex or join a thread
         self._contenders: dict[Cell, list[Actor]] = {}
         self._joiners: dict[Thread, list[Actor]] = {}
         self.stopper: Actor | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether it must be asked after every step who can go on."""
+        """Whether the waiting actors must be checked after every step."""
         return self.stopper is not None or bool(self._waiting)
 
     # -- beginning and ending to wait ---------------------------------------------------------
 
     def enter(self, actor: Actor) -> None:
-        """`actor` has announced an operation of a blocking kind.
+        """Add `actor`, which has announced an operation of a blocking kind.
 
-        Raises SchemeError if it begins an exclusive section inside its own: no emulator's is recursive.
+        Raises:
+            SchemeError: It begins an exclusive section inside its own, which no emulator allows.
         """
         if actor is self.stopper and actor.op.kind is Kind.BEGIN_EXCLUSIVE:
             where = guest_line(actor)
@@ -52,11 +58,11 @@ class Waiting:
         self.ask(actor)
 
     def leave(self, actor: Actor) -> None:
-        """`actor` performs it, or has withdrawn it."""
+        """Remove `actor`, which performs its operation or has withdrawn it."""
         self._beside(actor.op).remove(actor)
 
     def _beside(self, op: Op) -> list[Actor]:
-        """Those who wait for the same: by mutex and by thread, so that only its own changes concern them."""
+        """Return the list of the actors that wait for the same mutex or thread as `op`, or of all others."""
         if op.kind is Kind.JOIN:
             return self._joiners.setdefault(op.value, [])
         if op.kind is not Kind.LOCK:
@@ -64,14 +70,14 @@ class Waiting:
         assert op.cell is not None
         return self._contenders.setdefault(op.cell, [])
 
-    # -- who can go on ------------------------------------------------------------------------
+    # -- enabling and disabling ---------------------------------------------------------------
 
     def ask(self, actor: Actor) -> None:
-        """`actor` is a candidate exactly if it need not wait."""
+        """Update whether `actor` is a candidate: exactly if it need not wait."""
         self._cast.set_enabled(actor, self.can_perform(actor))
 
     def refresh(self) -> None:
-        """Ask anew whoever may be concerned by any step."""
+        """Update the actors that any step may have enabled or disabled."""
         if self.stopper is not None:
             self._ask_everybody()
             return
@@ -79,13 +85,13 @@ class Waiting:
             self.ask(actor)
 
     def mutex_changed(self, op: Op) -> None:
-        """`op` has locked or unlocked a mutex: its contenders can go on no more, or again."""
+        """Update the contenders of a mutex that `op` has locked or unlocked."""
         assert op.cell is not None
         for contender in self._contenders.get(op.cell, ()):
             self._cast.set_enabled(contender, op.kind is Kind.UNLOCK and self.can_perform(contender))
 
     def thread_ended(self, thread: Thread) -> None:
-        """`thread` is done: who joins it can go on."""
+        """Update the actors that join `thread`, which is done."""
         for joiner in self._joiners.get(thread, ()):
             self.ask(joiner)
 
@@ -94,7 +100,7 @@ class Waiting:
             self.ask(actor)
 
     def can_perform(self, actor: Actor) -> bool:
-        """Whether the announced operation of `actor` can be performed now."""
+        """Return whether the announced operation of `actor` can be performed now."""
         op, stopper = actor.op, self.stopper
         if op is ELSEWHERE:
             return False
@@ -111,11 +117,11 @@ class Waiting:
     # -- stopping the world -------------------------------------------------------------------
 
     def stop_world(self, actor: Actor) -> None:
-        """From now on only `actor` goes on, and devices."""
+        """Stop the world: from now on only `actor` and devices can step."""
         self.stopper = actor
 
     def release_world(self, actor: Actor) -> None:
-        """Everybody goes on; SchemeError if it is not `actor` who has stopped the world."""
+        """Let all actors continue; SchemeError if `actor` has not stopped the world."""
         if self.stopper is not actor:
             raise SchemeError(f"vCPU {actor.name} ends an exclusive section that it does not own")
         self.stopper = None

@@ -1,17 +1,17 @@
-"""The watchdog: stops a guest that spins in Python without ever awaiting an operation.
+"""The watchdog, which stops a guest that spins in Python without awaiting an operation.
 
-Such a guest (``while True: pass``) never comes back to its driver, so nothing inside the engine can notice. A daemon
-thread looks now and then from outside: has the watched execution taken no step since the last look, and is the thread
-that runs it inside guest code, the same call of it? If so for as long as the limit says, an exception is raised
-there. Steps pay nothing for it; the thread only reads what is there anyway.
+Such a guest (``while True: pass``) never returns to its driver, so that no code inside the engine can notice it. A
+daemon thread checks from outside at regular intervals. It raises an exception in the thread that runs the guest, if two
+conditions hold for the time of the limit: the watched execution has taken no step, and the thread was inside the same
+call of guest code at each check. Steps pay nothing for this, because the daemon thread only reads.
 
-*Inside guest code* means: on the stack a driver has called, directly, a coroutine. A scheduler or a checker that
-takes its time is called by other means and is never disturbed, nor is a guest that stands in a debugger. The
-exception derives from BaseException, so that ``except Exception`` in a guest does not swallow it; one that swallows
-everything gets it again. A guest that hangs inside one call of C cannot be stopped from within the process.
+*Inside guest code* means that a driver on the stack has directly called a coroutine. A slow scheduler or checker is
+called in other ways and is never disturbed, nor is a guest that is stopped in a debugger. The exception derives from
+BaseException, so that ``except Exception`` in a guest does not catch it; a guest that catches everything receives it
+again. A guest that hangs inside one call of C code cannot be stopped from within the process.
 
-The look and the raising happen in a few microseconds with the interpreter's lock held: the exception arrives at the
-very place that was looked at, as the thread cannot have gone on in between.
+Check and raise happen within a few microseconds while the interpreter's lock is held. The exception therefore arrives
+at the very place that was checked, because the thread cannot run in between.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["Watchdog", "hit_watchdog", "raise_in"]
 
 _DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.memo.runner", "simaie.engine.on_trio.parking"})
 _DEBUGGERS = frozenset({"bdb", "pdb"})
-#: The guest is caught when as many looks, each half the limit apart, have found it where it was.
+#: The number of checks, half the limit apart, after which a guest that has not moved is stopped.
 _LOOKS = 2
 
 
 def hit_watchdog(caught: Spinning) -> GuestError:
-    """The error to raise for it."""
+    """Return the error for a guest that the watchdog has stopped."""
     message = (
         f"the guest of vCPU {caught.vcpu} ran for {caught.seconds:g} s at {caught.where} without awaiting an "
         "operation, so no other vCPU could step; await an operation in its loop (a load, a pause, wait_until) "
@@ -48,10 +48,13 @@ def hit_watchdog(caught: Spinning) -> GuestError:
 
 
 class Watchdog:
-    """Watches the executions that the thread which enters it runs; ``with`` it around all of them.
+    """A context manager that watches the executions in its block, in the thread that enters it.
 
-    seconds: how long a guest may go without a step; it is caught after one to one and a half times that. Leaving the
-    block turns the exception that was raised in the guest into GuestSpinError.
+    At the end of the block, the exception that was raised in a guest becomes a GuestSpinError.
+
+    Args:
+        seconds: The time that a guest may run without a step, in seconds. The watchdog stops it after one to one and a
+            half times as long.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -59,7 +62,7 @@ class Watchdog:
         self._seconds = seconds
         self._execution: Execution | None = None
         self._stop = threading.Event()
-        self._lock = threading.Lock()  # held while looking and raising
+        self._lock = threading.Lock()  # held during check and raise
         self._thread = threading.Thread(target=self._patrol, name="simaie watchdog", daemon=True)
         self._watched = 0
         self._last: tuple[Execution, int, FrameType] | None = None
@@ -72,19 +75,19 @@ class Watchdog:
         return self
 
     def watch(self, execution: Execution) -> None:
-        """From now on it is this one that runs."""
+        """Watch `execution` from now on."""
         self._execution = execution
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._execution = None
         self._stop.set()
         while self._thread.is_alive():
-            with suppress(Spinning):  # the guest came to its end at the last moment
+            with suppress(Spinning):  # the guest ended at the last moment
                 self._thread.join()
         self._last = None
         if self._raised:
-            # One that has not arrived yet is replaced by one that arrives here. To clear it instead (with NULL) would
-            # leave CPython 3.11's evaluation loop signalled for ever, and spinning as soon as it is traced.
+            # If the exception has not arrived yet, another one replaces it and arrives here. Clearing it instead (with
+            # NULL) would leave CPython 3.11's evaluation loop signalled for ever, and spinning as soon as it is traced.
             with suppress(Spinning):
                 raise_in(self._watched, Spinning)
         if isinstance(error, Spinning):
@@ -97,7 +100,7 @@ class Watchdog:
             self._look()
 
     def _look(self) -> None:
-        """One look: raise in the guest if it has stayed where it was for long enough."""
+        """Check once, and raise in the guest if it has not moved for long enough."""
         execution = self._execution
         guest = None if execution is None else _guest_on_stack(sys._current_frames().get(self._watched))
         if execution is None or guest is None:
@@ -123,7 +126,7 @@ class Watchdog:
 
 
 def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
-    """The outermost frame of the guest that a driver is stepping, if one is; None in a debugger."""
+    """Return the outermost frame of the guest that a driver runs; None if no guest runs, or in a debugger."""
     called: FrameType | None = None
     frame = innermost
     while frame is not None:
@@ -137,7 +140,7 @@ def _guest_on_stack(innermost: FrameType | None) -> FrameType | None:
 
 
 def raise_in(thread: int, exception: type[BaseException]) -> None:
-    """Have `exception` raised in `thread` at its next bytecode, in place of one that has not been raised yet."""
+    """Raise `exception` in `thread` at its next bytecode; it replaces one that has not arrived yet."""
     import ctypes  # needed only when something goes wrong
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

@@ -1,1 +1,1 @@
-"""Exploring: many executions of one program, judged and counted."""
+"""Explorations: many executions of one program, judged and counted."""

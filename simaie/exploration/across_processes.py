@@ -1,12 +1,12 @@
-"""The determinism check across processes: one execution again in new ones, in which strings hash otherwise.
+"""The determinism check across processes: one execution is repeated in processes that hash strings differently.
 
-In one process the order of a set of strings is always the same, and so nothing there can show that a guest depends on
-it (`simaie.exploration.determinism`). Its replay then diverges in the next process, where Python hashes strings
-otherwise. Here that is tried at once: the first execution is saved as a replay file, and its decisions are followed
-under other values of PYTHONHASHSEED.
+In one process the order of a set of strings is always the same. A check inside the process (see
+`simaie.exploration.determinism`) can therefore not notice that a guest depends on it. The replay would diverge in the
+next process, where Python hashes strings differently. This check finds that out at once: it saves the first execution
+as a replay file, and follows its decisions under other values of PYTHONHASHSEED.
 
-What passing does not prove: it is one execution, under a few orders of each set; a set of two strings has the same
-order in all of them once in eight times.
+What passing does not prove: the check runs one execution, under a few orders of each set. A set of two strings has the
+same order in all of them in one case of eight.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SECONDS = 120.0
 
 
 class _Replayed(msgspec.Struct, frozen=True):
-    """What the other process tells: the events of the execution, as text, or why there are none."""
+    """The answer of the other process: the events of the execution as text, or why it could not run it."""
 
     events: list[str]
     end: str
@@ -53,16 +53,24 @@ def check_across_processes(
     seed: int = 0,
     driver: Driver = "inline",
 ) -> None:
-    """Run the first execution here, then again in three processes with other hashes, if there is guest code in Python.
+    """Run the first execution of a program with Python code here, and again in three processes with other hashes.
 
-    Raises NondeterminismError, with step, expected and got, if one differs, and whatever makes a program impossible to
-    name in a replay file.
+    Args:
+        program: The program; one that is data is not checked.
+        machine: The machine.
+        scheduler: The scheduler, as for `simaie.explore`.
+        seed: The seed of the exploration.
+        driver: The driver, as for `simaie.explore`.
+
+    Raises:
+        NondeterminismError: An execution differs; the error has the step, what was expected, and what happened.
+        ReplayError: A replay file cannot name the program.
     """
     if is_data(program):
         return
     made, spec = make_scheduler(scheduler)
     trace = run(program, machine, made, seed=seed, driver=driver)
-    here = _told(trace)
+    here = _summary(trace)
     with tempfile.TemporaryDirectory() as folder:
         file = Failure(program, machine, spec, seed, 0, trace, (), driver=driver).save(Path(folder) / "first.json")
         for hash_seed in _HASH_SEEDS:
@@ -71,13 +79,13 @@ def check_across_processes(
                 raise _error(program, here, there)
 
 
-def _told(trace: Trace) -> _Replayed:
+def _summary(trace: Trace) -> _Replayed:
     return _Replayed([str(event) for event in trace.events], f"{trace.ending}, {trace.outcome}")
 
 
 def _replayed(file: Path, hash_seed: str) -> _Replayed:
-    """What becomes of the execution in a process of its own."""
-    with without_interrupts():  # there: Ctrl-C reaches every process of a terminal, and this one sees to it
+    """Run the execution in a new process, and return its answer."""
+    with without_interrupts():  # Ctrl-C reaches the new process too, but only this one handles it
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(file), str(os.getpid())],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -85,7 +93,7 @@ def _replayed(file: Path, hash_seed: str) -> _Replayed:
         )
     with process:
         try:
-            told, _ = process.communicate(timeout=_SECONDS)
+            answer, _ = process.communicate(timeout=_SECONDS)
         except BaseException:
             process.kill()
             raise
@@ -93,29 +101,29 @@ def _replayed(file: Path, hash_seed: str) -> _Replayed:
         raise InternalError(
             f"the process that should have replayed an execution ended with status {process.returncode}"
         )
-    return msgspec.json.decode(told, type=_Replayed)
+    return msgspec.json.decode(answer, type=_Replayed)
 
 
 def _error(program: Program, here: _Replayed, there: _Replayed) -> NondeterminismError:
-    what = f"program {program.name!r} is another in another process"
+    what = f"program {program.name!r} runs differently in another process"
     why = "it must not depend on the order of a set, on hashes, or on anything outside of it"
     if there.refused:
         return NondeterminismError(f"{what}: {there.refused}; {why}")
     pairs = zip([*here.events, here.end], [*there.events, there.end], strict=False)
     step, (expected, got) = next((step, pair) for step, pair in enumerate(pairs) if pair[0] != pair[1])
-    message = f"{what}: under the same decisions it differs first at step {step}: expected {expected}, got {got}; {why}"
+    message = f"{what}, first at step {step} under the same decisions: expected {expected}, got {got}; {why}"
     return NondeterminismError(message, step=step, expected=expected, got=got)
 
 
 def _main(file: str, parent: str) -> None:
-    """Follow the decisions in `file`, as the other process, and print what happened as JSON."""
+    """Follow the decisions in `file`, in the other process, and print the answer as JSON."""
     end_with(int(parent))
-    with contextlib.redirect_stdout(sys.stderr):  # what the guest prints
+    with contextlib.redirect_stdout(sys.stderr):  # the guest may print
         try:
-            told = _told(replay(file, mode="best-effort", checkers=(), trust=True).trace)
+            answer = _summary(replay(file, mode="best-effort", checkers=(), trust=True).trace)
         except SimaieError as error:
-            told = _Replayed([], "", str(error))
-    sys.stdout.buffer.write(msgspec.json.encode(told))
+            answer = _Replayed([], "", str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The machine that stands for a guest's architecture: the ideal scheme on the host memory most like the guest's.
+"""The machine that models a guest's architecture: the ideal scheme on the host memory most like the guest's.
 
-x86 is TSO (Sewell et al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows what it allows. The other
-guests may reorder anything; the weakest memory that simaie has is ``pso``, which keeps loads in order. What it forbids
-such an architecture may still allow.
+x86 is TSO (Sewell et al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows exactly what x86 allows. The
+other guests may reorder anything. The weakest memory of simaie is ``pso``, which keeps loads in order. An outcome that
+it forbids may therefore be allowed by such a guest's architecture.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from simaie.guest.isa import isa_class
 from simaie.machine import Machine
 from simaie.plugins import Spec
 
-__all__ = ["guest_machine", "like", "model_note"]
+__all__ = ["architecture_machine", "like", "model_note"]
 
 _TSO = Barrier.FULL & ~Barrier.ST_LD
 
 
-def guest_machine(
+def architecture_machine(
     isa: str, machine: Machine, *, host: str | None = None, spurious_failures: bool = True, single_copy: str = "isa"
 ) -> Machine:
-    """What models the guest, with the mode, sizes and limits of `machine`.
+    """Return the machine that models the guest's architecture.
 
-    host: the memory to take in place of the guest's own. spurious_failures: whether a store-conditional may fail
-    without cause, as on every real architecture that has one. single_copy: see `simaie.schemes.native`.
+    Args:
+        isa: The guest's instruction set.
+        machine: The machine whose mode, sizes and limits it has.
+        host: The host memory to use instead of the one that models the guest's memory.
+        spurious_failures: Whether a store-conditional may fail without cause, as on every real architecture with one.
+        single_copy: As for `simaie.schemes.native`.
     """
     strong = isa_class(isa).memory_order == _TSO
     options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and not strong else {}
@@ -35,7 +39,7 @@ def guest_machine(
 
 
 def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = None) -> Machine:
-    """`machine` with another scheme and host memory."""
+    """Return a copy of `machine` with another scheme and host memory."""
     return Machine(
         scheme,
         host=host,
@@ -48,7 +52,7 @@ def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = N
 
 
 def model_note(isa: str, allowed: Machine) -> str:
-    """What is to be known about `allowed` as a model of the guest; empty if they are the same."""
+    """Return how `allowed` differs from the guest's architecture, in words; empty if it does not."""
     parts: list[str] = []
     if isa_class(isa).memory_order == _TSO:
         if allowed.host != "tso":
@@ -64,7 +68,7 @@ def model_note(isa: str, allowed: Machine) -> str:
                 "such outcomes may be unreached"
             )
         else:
-            parts.append("no store-conditional fails without cause here, though every real architecture lets it")
+            parts.append("no store-conditional fails without cause here, although every real architecture allows it")
     return "; ".join(parts)
 
 

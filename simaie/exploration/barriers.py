@@ -1,8 +1,9 @@
-"""Which kinds of barrier an emulator must emit so that programs stay within what their guest's architecture allows.
+"""The minimal sets of barriers that an emulator must emit so that no program shows a forbidden outcome.
 
-For each program: first with no barriers, then with all, then with all but one; more barriers never add an outcome, so
-most sets need not be asked for. A set is given up at the first outcome that the architecture does not allow, which is
-then the witness that a kind cannot be dropped. Kinds that the host keeps by itself are not needed for anything.
+Each program is explored without barriers, then with all kinds, then with all but one. More barriers never add an
+outcome, so that most sets need no exploration. The exploration of a set ends at the first outcome that the architecture
+forbids. This outcome is the witness that a kind of barrier must stay. Kinds that the host keeps by itself are never
+needed.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from typing import TypeAlias
 from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.barrier import Barrier
 from simaie.errors import Interrupted, SimaieError, UsageError
-from simaie.exploration.architecture import guest_machine, like, model_note
+from simaie.exploration.architecture import architecture_machine, like, model_note
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
-from simaie.exploration.minimal_sets import MonotoneOracle, kinds_of, minimal_sets
+from simaie.exploration.minimal_sets import MonotoneOracle, minimal_sets, single_orders
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
 from simaie.exploration.search import EXECUTIONS, SearchLimits, SearchProgress
-from simaie.exploration.subject import Subject, Target, subject_of
+from simaie.exploration.subject import SearchSubject, Target, search_subject
 from simaie.guest.program import Program
 from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
 
 __all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
 
-#: Called before each program with its number from 0, how many there are, its name and 0; and now and then with how many
-#: executions the search that it is at has run.
-Progress: TypeAlias = Callable[[int, int, str, int], None]
-#: Called with the name (of a file, its path) of what cannot be read or run, and why.
+#: Called before each program, and from time to time during it, with its number from 0, the number of programs, its
+#: name, and the number of executions that the current search has run.
+BarriersProgress: TypeAlias = Callable[[int, int, str, int], None]
+#: Called with the name of a program that cannot be read or run (for a file its path), and the error.
 Errors: TypeAlias = Callable[[str, SimaieError], None]
 
 
@@ -46,42 +47,60 @@ def minimal_barriers(
     single_copy: str = "isa",
     executions: int = EXECUTIONS,
     seconds: float | None = None,
-    progress: Progress | None = None,
+    progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
 ) -> BarriersReport:
-    """The minimal sets of barriers, as the scheme's option ``barriers``, that keep `programs` within what is allowed.
+    """Find the minimal sets of barriers with which `programs` show only outcomes that their architecture allows.
 
-    The arguments are those of `simaie.compare`; the limits are of each search. errors: is told of each program that
-    cannot be read or run, which is then left out; by default the first is raised. found: called with what was found of
-    each program, when it is done.
+    The sets are values of the scheme's option ``barriers``.
 
-    Raises UsageError if the scheme or the host is a class: a name is needed to vary the option. Raises
-    `simaie.Interrupted` at Ctrl-C; its ``report`` has the programs that are done.
+    Args:
+        programs: Programs, litmus tests, and paths of ``.litmus`` files.
+        scheme: The scheme, by name.
+        host: The host memory, by name.
+        machine: A machine to use instead of scheme and host.
+        allowed_host: As for `simaie.compare`.
+        spurious_failures: Whether a store-conditional of the architecture may fail without cause.
+        single_copy: As for `simaie.compare`.
+        executions: The number of executions of each search at most.
+        seconds: The time of each search at most, in seconds.
+        progress: Called before each program and from time to time; see `Progress`.
+        errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
+        found: Called with the result of each program as soon as it is known.
+
+    Returns:
+        The minimal sets, and for each kind of barrier in them a witness that it must stay.
+
+    Raises:
+        UsageError: The scheme or the host is a class, whose option cannot be varied; or an argument is wrong.
+        Interrupted: Ctrl-C ended the search. The attribute ``report`` of the exception has the finished programs.
     """
     require_iterable("programs", programs, "programs, litmus tests and paths of .litmus files")
     require_bool(spurious_failures=spurious_failures)
-    for name, told in (("progress", progress), ("errors", errors)):
-        if told is not None:
-            require_callable(name, told)
+    for name, callback in (("progress", progress), ("errors", errors)):
+        if callback is not None:
+            require_callable(name, callback)
     machine = machine_of(scheme, host, machine)
     if machine.scheme_spec is None or machine.custom_host:
-        raise UsageError("barriers are varied by option: name the scheme and the host, do not give classes")
+        raise UsageError("barriers are varied by an option, so scheme and host must be names, not classes")
     _with(machine, Barrier.NONE).check_options()
     SearchLimits(executions, seconds).require()
-    model = partial(guest_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
+    model = partial(
+        architecture_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy
+    )
     targets, began = list(programs), time.perf_counter()
     done: list[ProgramBarriers] = []
     notes: dict[str, None] = {}
     interrupted = False
     for number, target in enumerate(targets):
         try:
-            subject = subject_of(target)
-            told = None if progress is None else partial(progress, number, len(targets), subject.name)
-            if told is not None:
-                told(0)
+            subject = search_subject(target)
+            show = None if progress is None else partial(progress, number, len(targets), subject.name)
+            if show is not None:
+                show(0)
             ideal = model(subject.program.isa, machine)
-            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), told))
+            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), show))
         except SimaieError as error:
             if errors is None:
                 raise
@@ -107,14 +126,14 @@ def minimal_barriers(
 
 
 def _with(machine: Machine, barriers: Barrier) -> Machine:
-    """The same machine, whose scheme emits exactly these."""
+    """Return a copy of `machine` whose scheme emits exactly these barriers."""
     spec = machine.scheme_spec
-    assert spec is not None  # a class has been refused
+    assert spec is not None  # `minimal_barriers` has refused a class
     return like(machine, Spec(spec.name, {**spec.options, "barriers": barriers.text}), machine.host)
 
 
 class _UndecidedError(Exception):
-    """A search ended before its end; of the program nothing can be said."""
+    """A search was incomplete, so that the program is undecided."""
 
     def __init__(self, found: OutcomeSet) -> None:
         super().__init__(found.reason)
@@ -122,7 +141,7 @@ class _UndecidedError(Exception):
 
 
 def _of(
-    subject: Subject, machine: Machine, ideal: Machine, limits: SearchLimits, progress: SearchProgress | None
+    subject: SearchSubject, machine: Machine, ideal: Machine, limits: SearchLimits, progress: SearchProgress | None
 ) -> ProgramBarriers:
     began = time.perf_counter()
     trial = _Trial(subject, machine, limits, progress)
@@ -145,17 +164,22 @@ def _of(
 
 
 class _Trial:
-    """One program under one set of barriers after another. forbidden: what the sets that do not suffice lead to."""
+    """The exploration of one program under one set of barriers after another.
+
+    Attributes:
+        forbidden: A forbidden outcome for each set that does not suffice.
+        executions: The number of executions so far.
+    """
 
     def __init__(
-        self, subject: Subject, machine: Machine, limits: SearchLimits, progress: SearchProgress | None
+        self, subject: SearchSubject, machine: Machine, limits: SearchLimits, progress: SearchProgress | None
     ) -> None:
         self._subject, self._machine, self._limits, self._progress = subject, machine, limits, progress
         self.forbidden: dict[Barrier, Forbidden] = {}
         self.executions = 0
 
     def allow(self, ideal: Machine) -> None:
-        """Explore what is allowed."""
+        """Explore the outcomes that the architecture allows."""
         self._allowed = outcomes_of(self._subject, ideal, self._limits, progress=self._progress)
         self._may = frozenset(self._allowed.states)
         self.executions += self._allowed.executions
@@ -163,7 +187,7 @@ class _Trial:
             raise _UndecidedError(self._allowed)
 
     def sufficient(self, barriers: Barrier) -> bool:
-        """Whether nothing forbidden happens with these barriers."""
+        """Return whether the program shows no forbidden outcome with these barriers."""
         given = _with(self._machine, barriers)
         found = outcomes_of(
             self._subject,
@@ -183,9 +207,9 @@ class _Trial:
         return True
 
     def needs(self, minimal: tuple[Barrier, ...], questions: MonotoneOracle) -> Iterable[Need]:
-        """Why no kind of any minimal set can be dropped from it."""
+        """Yield why no kind can be dropped from a minimal set, for each kind of each set."""
         for chosen in minimal:
-            for kind in kinds_of(chosen):
+            for kind in single_orders(chosen):
                 always = all(kind & other for other in minimal)
                 if always and chosen != minimal[0]:
                     continue

@@ -1,4 +1,4 @@
-"""What is known of the barriers that programs need: minimal sets, and a witness for each kind that must stay."""
+"""Reports on the barriers that programs need: minimal sets, and a witness for each kind that must stay."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ __all__ = ["BarriersReport", "Need", "ProgramBarriers"]
 
 
 class Need(NamedTuple):
-    """That a kind cannot be dropped: with the barriers `without`, all others that matter, something forbidden happens.
+    """The need for one kind of barrier, with the witness that it cannot be dropped.
 
-    always: in every minimal set of the program; else only where `minimal` is chosen.
+    Attributes:
+        program: The name of the program.
+        kind: The kind of barrier.
+        minimal: The minimal set from which it cannot be dropped.
+        without: The set with which the forbidden outcome occurs: all other barriers that matter.
+        always: Whether the kind is in every minimal set of the program.
+        forbidden: The forbidden outcome, with its execution.
     """
 
     program: str
@@ -27,17 +33,24 @@ class Need(NamedTuple):
     forbidden: Forbidden
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the need as JSON values."""
         sets = {"kind": self.kind.text, "minimal": self.minimal.text, "without": self.without.text}
         return {"program": self.program, **sets, "always": self.always, "witness": forbidden_dict(self.forbidden)}
 
 
 @dataclass(frozen=True)
 class ProgramBarriers:
-    """What one program needs.
+    """The barriers that one program needs.
 
-    minimal: its minimal sets. remaining: what happens even with all barriers (which is not for barriers to mend), and
-    undecided: why nothing is known; `minimal` is empty with either. executions, seconds: of all searches.
+    Attributes:
+        name: The name of the program.
+        minimal: Its minimal sets of barriers; empty if `remaining` or `undecided` is set.
+        needs: Why no kind can be dropped from these sets.
+        remaining: A forbidden outcome that occurs even with all barriers, so that its cause is not a missing barrier.
+        undecided: Why the minimal sets are not known; empty if they are.
+        interrupted: Whether Ctrl-C ended the search.
+        executions: The number of executions of all searches.
+        seconds: The time of all searches, in seconds.
     """
 
     name: str
@@ -50,7 +63,7 @@ class ProgramBarriers:
     seconds: float = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the result as JSON values."""
         return {
             "name": self.name,
             "minimal": [each.text for each in self.minimal],
@@ -65,9 +78,14 @@ class ProgramBarriers:
 class BarriersReport:
     """The result of `minimal_barriers`.
 
-    minimal: the minimal sets of kinds with which every program (but those that no barrier mends, and the undecided)
-    does only what its architecture allows. scheme: without its option ``barriers``. kept: the kinds that the host keeps
-    by itself. model_notes: see `Comparison.model_note`.
+    Attributes:
+        scheme: The scheme, without its option ``barriers``.
+        host: The host memory.
+        kept: The kinds of barrier that the host keeps by itself.
+        programs: The result for each program.
+        model_notes: How the models differ from real architectures; see `Comparison.model_note`.
+        interrupted: Whether Ctrl-C ended the search.
+        seconds: The time of all searches, in seconds.
     """
 
     scheme: str
@@ -80,38 +98,48 @@ class BarriersReport:
 
     @property
     def minimal(self) -> tuple[Barrier, ...]:
-        """All minimal sets, smallest first."""
+        """The minimal sets that suffice for all programs, smallest first.
+
+        Programs that fail even with all barriers, and undecided ones, do not count.
+        """
         return combined(program.minimal for program in self.programs if program.minimal)
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """Why each kind cannot be dropped, program by program."""
+        """The reasons why no kind can be dropped, program by program."""
         return tuple(need for program in self.programs for need in program.needs)
 
     @property
     def remaining(self) -> tuple[ProgramBarriers, ...]:
-        """The programs that all barriers together do not mend."""
+        """The programs that show a forbidden outcome even with all barriers."""
         return tuple(program for program in self.programs if program.remaining is not None)
 
     @property
     def undecided(self) -> tuple[ProgramBarriers, ...]:
-        """The programs of which nothing is known."""
+        """The programs whose minimal sets are not known."""
         return tuple(program for program in self.programs if program.undecided)
 
     @property
     def verdict(self) -> Verdict:
-        """Holds if there are programs, and an answer for each; violated if barriers do not mend one."""
+        """Violated if a program fails even with all barriers; holds if every program, at least one, has an answer."""
         if self.remaining:
             return Verdict.VIOLATED
         sure = self.programs and not self.undecided and not self.interrupted
         return Verdict.HOLDS if sure else Verdict.INCONCLUSIVE
 
     def needed_by(self, kind: Barrier) -> tuple[str, ...]:
-        """The programs that cannot do without one kind."""
+        """Return the names of the programs that need one kind in every minimal set."""
         return tuple(dict.fromkeys(need.program for need in self.needs if need.kind == kind and need.always))
 
+    def __str__(self) -> str:
+        if self.remaining:
+            result = f"not even all barriers are enough for {len(self.remaining)} of {len(self.programs)} programs"
+        else:
+            result = "minimal barriers: " + (" or ".join(each.text for each in self.minimal) or "unknown")
+        return f"{self.scheme} on {self.host}: {self.verdict.value} ({result})"
+
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         return {
             "scheme": self.scheme,
             "host": self.host,

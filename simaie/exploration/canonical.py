@@ -1,19 +1,20 @@
-"""Which Mazurkiewicz trace an execution belongs to, as 64 bits.
+"""The Mazurkiewicz trace of an execution, as a digest of 64 bits.
 
 Two executions of one program on one machine are equivalent if swapping adjacent independent operations turns one into
-the other (A. Mazurkiewicz, 1977; independent: not `simaie.dependence.conflict`). They then have the same values,
-outcome and findings, so that the number of distinct traces, not of executions, says how much an exploration has seen.
+the other (A. Mazurkiewicz, 1977; independent operations have no `simaie.dependence.conflict`). Equivalent executions
+have the same values, outcome and findings. The number of distinct traces, and not of executions, therefore says how
+much of the state space an exploration covered.
 
-The canonical form gives each actor a row, and each of its events an entry: the last write before it to the place that
-it touches, named by the actor and the number within the actor. That fixes the order of all dependent pairs: the writes
-to a place form a chain, and a read lies between the write it names and the next in the chain. A stop-the-world
-operation conflicts with everything, and its entry says how far each actor has come. What an operation
-is need not be said: it follows from the actor's code and from what the entries before it made it read. Only two
-values do not follow from the order of conflicting operations and are added: that of a local choice, and whether a
-store-conditional succeeded (its reservation may be wider than its own bytes).
+In the canonical form each actor has a row, and each of its events an entry. The entry is the last write to the same
+place before the event, as the number of its actor and its number within that actor. These entries fix the order of all
+dependent pairs: the writes to a place form a chain, and a read lies between the write in its entry and the next write
+of the chain. A stop-the-world operation conflicts with everything, and its entry is the number of events of each actor
+before it. The operations themselves are left out, because they follow from the actors' code and from the values that
+the entries determine. Two values do not follow from the order of conflicting operations and are added: the value of a
+local choice, and whether a store-conditional succeeded (its reservation may be wider than its own bytes).
 
-One pass over the trace, with a table of last writes by address; bytes are told apart only in a trace
-in which accesses overlap in part. Words go through BLAKE2b, so that the digest is the same in every process.
+The form is built in one pass over the trace, with a table of the last writes by address. Bytes are treated separately
+only in a trace in which accesses overlap partly. BLAKE2b makes the digest the same in every process.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ from simaie.trace import Event, Trace
 
 __all__ = ["trace_digest"]
 
-#: A number for each actor (its own first, then one entry an event), by its name.
+#: The row of each actor by name: its number, then one entry for each event.
 Rows: TypeAlias = dict[str, list[Any]]
 
-#: By kind, whether it writes; None if that shows in its value.
+#: For each kind, whether it writes; None if its value decides.
 _WRITES = [None if kind in WRITES_IF_IT_SUCCEEDS else kind in ALWAYS_WRITES for kind in Kind]
-_EXCLUSIVE = [kind in (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL) for kind in Kind]  # may watch other bytes, too
+_EXCLUSIVE = [kind in (Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL) for kind in Kind]  # may watch other bytes too
 _CHOICE, _STORE_CONDITIONAL, _AWAIT = Kind.CHOICE, Kind.STORE_CONDITIONAL, Kind.AWAIT
 
 
 def trace_digest(trace: Trace) -> int:
-    """64 bits that are equal for equivalent executions of one program on one machine, and (but for chance) only then.
+    """Return a digest of 64 bits that is equal for equivalent executions of one program on one machine.
 
-    With n traces the chance that any two share a digest is about n**2 / 2**65: one in 10**9 for 200,000.
+    Executions that are not equivalent have different digests with high probability: among n traces, any two share a
+    digest with probability n**2 / 2**65, which is 10**-9 for 200,000.
     """
     events = trace.events
     names = sorted({event.actor for event in events})
@@ -57,9 +59,12 @@ def trace_digest(trace: Trace) -> int:
 
 
 def _fill(events: Sequence[Event], rows: Rows, widths: dict[int, int] | None) -> bool:
-    """Fill in `rows`. widths: of the accesses so far, by address; None to go by bytes.
+    """Fill in `rows`; return False if accesses overlap partly, so that bytes must be treated separately.
 
-    Returns whether it could be done: not if `widths` finds that accesses overlap in part.
+    Args:
+        events: The events of the trace.
+        rows: The rows of the canonical form, each with the number of its actor.
+        widths: The widths of the accesses so far, by address; None to treat each byte separately.
     """
     last: dict[Any, int] = {}  # place -> the last write there: (number in the row) * (number of rows) + row
     owners: dict[int, int] = {}  # byte -> address of the access that covers it
@@ -139,7 +144,7 @@ def _bytes(op: Op) -> Sequence[Any]:
 
 
 def _elsewhere(event: Event, row: list[Any], rows: Rows) -> str | None:
-    """The place of an operation on neither a cell nor RAM; None if it has none, and the entry is made."""
+    """Return the place of an operation on neither a cell nor RAM; for an operation without a place, add its entry."""
     kind = event.op.kind
     if kind in THREAD_KINDS:
         return THREADS
@@ -151,7 +156,7 @@ def _elsewhere(event: Event, row: list[Any], rows: Rows) -> str | None:
 
 
 def _claim(op: Op, widths: dict[int, int], owners: dict[int, int]) -> bool:
-    """Note an access to new bytes of RAM; False if some of them belong to another access."""
+    """Record an access to new bytes of RAM; return False if some of them belong to another access."""
     address, width = op.address, op.width
     for byte in range(address, address + width):
         if owners.setdefault(byte, address) != address:
@@ -160,7 +165,7 @@ def _claim(op: Op, widths: dict[int, int], owners: dict[int, int]) -> bool:
 
 
 def _last_writes(op: Op, last: dict[Any, int]) -> int | list[int]:
-    """The last writes to the bytes of a load: one if they agree, as where no accesses overlap in part."""
+    """Return the last writes to the bytes of a load; a single number if all bytes have the same last write."""
     if op.cell is not None:
         return last.get(op.cell, 0)
     found = [last.get(byte, 0) for byte in range(op.address, op.address + op.width)]

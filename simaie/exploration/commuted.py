@@ -1,8 +1,8 @@
-"""Equivalent executions: the same operations in another order, with only independent neighbours swapped.
+"""Orders of the steps of an execution that are equivalent to the order in which they ran.
 
-Operations that do not conflict (`simaie.dependence.conflict`) can be swapped, and every vCPU gets the same results. So
-it must do the same too, unless vCPUs share something that is no operation. A search up to commutation runs one order of
-each class, and would take what happens in that order for all that can happen.
+If adjacent operations that do not conflict (see `simaie.dependence.conflict`) are swapped, every vCPU receives the same
+results. It must then act in the same way, unless vCPUs share state without operations. A search up to commutation runs
+one order of each class of equivalent executions. With such shared state it would miss what happens in the other orders.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from simaie.trace import STUCK, Ending, Event, Trace
 
 __all__ = ["orders"]
 
-#: Traces with more events are not reordered: dependences are looked for pair by pair.
+#: The longest trace, in events, that is reordered.
 _MOST_EVENTS = 250
-#: Kinds whose effect depends on more than `conflict` says: reservations, store buffers.
+#: Kinds whose effect depends on more than `conflict` decides: reservations and store buffers.
 _NOT_REORDERED = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION, Kind.BUFFER})
 _WHOLE = STUCK | {Ending.FINISHED}
 
 
 def orders(trace: Trace) -> Iterator[list[str]]:
-    """Orders of the actors' steps that are equivalent to that of `trace` and differ from it: two at most.
+    """Yield at most two orders of the actors' steps that are equivalent to that of `trace` and differ from it.
 
-    One runs the actors that came last first, the other changes the actor at every step, as far as either can.
+    The first order runs the actors that began last as early as it can. The second changes the actor at every step if
+    it can.
     """
     events = [event for event in trace.events if event.op.kind is not Kind.CHOICE]
     if trace.ending not in _WHOLE or len(events) > _MOST_EVENTS or trace.kinds & _NOT_REORDERED:

@@ -1,7 +1,7 @@
-"""An emulator against the architecture that it emulates: what it can do, what it may do, and where these differ.
+"""Comparisons of an emulator with the architecture that it emulates, by the outcomes of a program on each.
 
-Both sets of outcomes are explored to the end by optimal DPOR. An outcome that the emulator has and the architecture
-does not is a bug, with a witness that replays; the opposite, an outcome that the emulator never shows, is none.
+Optimal DPOR explores both sets of outcomes completely. An outcome that the emulator can produce and the architecture
+forbids is a bug, with a witness that replays. An allowed outcome that the emulator never produces is no bug.
 """
 
 from __future__ import annotations
@@ -10,39 +10,42 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
-from simaie.exploration.architecture import guest_machine, model_note
+from simaie.exploration.architecture import architecture_machine, model_note
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
 from simaie.exploration.search import EXECUTIONS, SearchLimits
-from simaie.exploration.subject import State, Subject, Target, state_text, subject_of
+from simaie.exploration.subject import FinalValues, SearchSubject, Target, search_subject, state_text
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import MACHINE
 
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
+
 __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_failure", "machine_of"]
 
-#: Why nothing is known of what is possible, nor of what is not.
+#: The reason why a set of outcomes is incomplete whose search never began.
 NOT_BEGUN = "the search was not begun"
-#: So many store-conditionals that fail without cause in one execution are those of a loop: each of them doubles how
-#: many executions there are, so that a program without such a loop could not be explored to the end either.
+#: The number of store-conditionals that fail without cause in one execution from which on they must be those of a loop.
+#: Each doubles the number of executions, so that a program without a loop could not be explored completely either.
 _ENDLESS = 32
 
-#: Called now and then with which set is being explored (``"allowed"`` or ``"possible"``) and how many executions.
+#: Called from time to time with the set that is explored (``"allowed"`` or ``"possible"``) and the executions so far.
 CompareProgress: TypeAlias = Callable[[str, int], None]
 
 
 class Forbidden(NamedTuple):
-    """An outcome that the emulator has and the architecture does not, with the execution that shows it."""
+    """An outcome that the emulator can produce and the architecture forbids, with an execution that shows it."""
 
-    state: State
+    state: FinalValues
     failure: Failure
 
 
@@ -50,10 +53,16 @@ class Forbidden(NamedTuple):
 class Comparison:
     """The result of `simaie.compare`.
 
-    allowed: what the guest's architecture allows. possible: what the emulator can produce. forbidden: possible and not
-    allowed; sure only if `allowed` is complete. unreached: allowed and not possible; sure only if `possible` is, and
-    empty if what is possible was not looked for.
-    model_note: how what is called the architecture here differs from the real one. seconds: of everything.
+    Attributes:
+        name: The name of the program.
+        isa: The guest's instruction set.
+        allowed: The outcomes that the guest's architecture allows.
+        possible: The outcomes that the emulator can produce.
+        forbidden: The outcomes that are possible but not allowed; certain only if `allowed` is complete.
+        unreached: The outcomes that are allowed but not possible; certain only if `possible` is complete, and empty
+            if the search for `possible` never began.
+        model_note: How the model of the architecture differs from the real one.
+        seconds: The time of the comparison, in seconds.
     """
 
     name: str
@@ -61,18 +70,18 @@ class Comparison:
     allowed: OutcomeSet
     possible: OutcomeSet
     forbidden: tuple[Forbidden, ...] = field(repr=False)
-    unreached: tuple[State, ...] = field(repr=False)
+    unreached: tuple[FinalValues, ...] = field(repr=False)
     model_note: str
     seconds: float = field(repr=False)
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it."""
+        """Whether Ctrl-C ended the comparison."""
         return self.allowed.interrupted or self.possible.interrupted
 
     @property
     def verdict(self) -> Verdict:
-        """Violated if something forbidden is possible; holds only if both sets are complete."""
+        """Violated if a forbidden outcome is possible; holds only if both sets are complete."""
         if self.forbidden and self.allowed.complete:
             return Verdict.VIOLATED
         return Verdict.HOLDS if self.allowed.complete and self.possible.complete else Verdict.INCONCLUSIVE
@@ -81,11 +90,11 @@ class Comparison:
     def reason(self) -> str:
         """The verdict in words."""
         if not self.allowed.complete:
-            return f"what is allowed is not fully known: {self.allowed.reason}"
+            return f"the allowed outcomes are not all known: {self.allowed.reason}"
         if self.forbidden:
             return f"{len(self.forbidden)} of {len(self.possible.states)} possible outcomes are not allowed"
         if not self.possible.complete:
-            return f"nothing forbidden was found, but not all that is possible is known: {self.possible.reason}"
+            return f"no forbidden outcome was found, but the possible ones are not all known: {self.possible.reason}"
         return f"all {len(self.possible.states)} possible outcomes are allowed"
 
     def __str__(self) -> str:
@@ -95,12 +104,13 @@ class Comparison:
         drawn: str = plugins.resolve(plugins.RENDERERS, "comparison")(self)
         return drawn
 
-    def plot(self) -> Any:
-        """Outcomes by set, as a `simaie.show.plots.Plot`; UsageError if there are none."""
-        return plugins.resolve(plugins.RENDERERS, "comparison-plot")(self)
+    def plot(self) -> Plot:
+        """Return a plot of the outcomes of each set; raise UsageError if there is no outcome."""
+        made: Plot = plugins.resolve(plugins.RENDERERS, "comparison-plot")(self)
+        return made
 
     def as_dict(self) -> dict[str, Any]:
-        """The comparison as JSON values."""
+        """Return the comparison as JSON values."""
         return {
             "program": self.name,
             "isa": self.isa,
@@ -119,7 +129,7 @@ class Comparison:
 
 
 def forbidden_dict(each: Forbidden) -> dict[str, Any]:
-    """A forbidden outcome and its witness as JSON values."""
+    """Return a forbidden outcome and its witness as JSON values."""
     failure = each.failure
     return {
         "outcome": dict(each.state),
@@ -145,20 +155,33 @@ def compare(
     progress: CompareProgress | None = None,
     found: Callable[[Failure], object] | None = None,
 ) -> Comparison:
-    """Compare what `target` can do under `scheme` on `host` with what the guest's architecture allows.
+    """Compare the outcomes of `target` under `scheme` on `host` with those that the guest's architecture allows.
 
-    target: a program, a litmus test, or the path of a ``.litmus`` file, whose outcomes are herd7's states.
-    machine: in place of scheme and host, for more than these. allowed_host: the memory that models the guest;
-    None takes ``tso`` for x86 and ``pso`` for the weak guests. spurious_failures: whether a store-conditional of the
-    architecture may fail without cause; None for yes, unless the guest tries again in a loop, which has no end then.
-    single_copy: which accesses the architecture promises to be indivisible, ``"isa"`` for those of its base, or the
-    name of an extension that promises more: ``"lpae"`` of Arm, ``"lse2"`` of AArch64.
-    executions, seconds: limits of each of the two searches. found: called with the witness of each forbidden outcome as
-    soon as there is one.
+    Args:
+        target: A program, a litmus test, or the path of a ``.litmus`` file, whose outcomes are herd7's states.
+        scheme: The scheme of the emulator, as for `simaie.Machine`; None for ``"native"``.
+        host: The host memory of the emulator, as for `simaie.Machine`; None for ``"sc"``.
+        machine: A machine to use instead of scheme and host.
+        allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
+            if its architecture is weak.
+        spurious_failures: Whether a store-conditional of the architecture may fail without cause. None for yes, unless
+            the guest retries in a loop, which would then have no end.
+        single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
+            the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).
+        executions: The number of executions of each of the two searches at most.
+        seconds: The time of each of the two searches at most, in seconds; None for no limit.
+        progress: Called from time to time with the set that is explored and the number of executions.
+        found: Called with the witness of each forbidden outcome as soon as it is found.
 
-    Raises `simaie.Interrupted` at Ctrl-C; its ``report`` is the comparison as far as it came.
+    Returns:
+        Both sets of outcomes, and where they differ.
+
+    Raises:
+        UsageError: An argument is wrong.
+        LitmusError: A litmus test cannot be read or run.
+        Interrupted: Ctrl-C ended the comparison. The attribute ``report`` of the exception is the incomplete result.
     """
-    subject = subject_of(target)
+    subject = search_subject(target)
     machine = machine_of(scheme, host, machine)
     if spurious_failures is not None:
         require_bool(spurious_failures=spurious_failures)
@@ -166,17 +189,17 @@ def compare(
         require_callable("progress", progress)
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
-    heard = None if progress is None else partial(progress, "allowed")
-    model = partial(guest_machine, isa, machine, host=allowed_host, single_copy=single_copy)
+    show = None if progress is None else partial(progress, "allowed")
+    model = partial(architecture_machine, isa, machine, host=allowed_host, single_copy=single_copy)
     ideal = model(spurious_failures=spurious_failures is not False)
     bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
-    allowed = outcomes_of(subject, ideal, bounded, progress=heard)
+    allowed = outcomes_of(subject, ideal, bounded, progress=show)
     if allowed.endless:
         ideal = model(spurious_failures=False)
-        allowed = outcomes_of(subject, ideal, limits, progress=heard)
+        allowed = outcomes_of(subject, ideal, limits, progress=show)
     may = frozenset(allowed.states)
 
-    def tell(state: State, witness: Witness) -> None:
+    def tell(state: FinalValues, witness: Witness) -> None:
         if found is not None:
             found(forbidden_failure(subject, state, witness, allowed, machine))
 
@@ -212,19 +235,19 @@ def compare(
 
 
 def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine | None) -> Machine:
-    """The machine that the caller means; UsageError if it is said twice."""
+    """Return the machine of a scheme and a host, or `machine` itself; UsageError if the caller passed both."""
     if machine is None:
         return Machine("native" if scheme is None else scheme, host="sc" if host is None else host)
     require_instance("machine", machine, Machine, MACHINE)
     if scheme is not None or host is not None:
-        raise UsageError("give either a machine or a scheme and a host, not both")
+        raise UsageError("pass either a machine or a scheme and a host, not both")
     return machine
 
 
 def forbidden_failure(
-    subject: Subject, state: State, witness: Witness, allowed: OutcomeSet, machine: Machine
+    subject: SearchSubject, state: FinalValues, witness: Witness, allowed: OutcomeSet, machine: Machine
 ) -> Failure:
-    """The witness of a forbidden state as a failure."""
+    """Return the witness of a forbidden state as a failure."""
     trace = witness.trace
     ideal = f"{allowed.machine.scheme} on {allowed.machine.host}"
     known = "does not allow" if allowed.complete else "is not known to allow"

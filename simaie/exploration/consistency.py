@@ -1,17 +1,16 @@
-"""Whether the executions of one exploration agree with each other, so that they can add up to a verdict.
+"""Consistency checks: whether the executions of one exploration agree, so that they can support a verdict.
 
-Three checks, of programs or schemes with code of the user's:
+There are three checks, for programs and schemes with the user's own code:
 
-- what a vCPU does is compared over the executions (`simaie.exploration.histories`);
-- before an exploration that found nothing ends, its first and its last execution are run again, which shows what a
-  guest keeps from one execution to the next;
-- both are also run in equivalent orders (`simaie.exploration.commuted`), which shows what vCPUs share behind the
-engine's
-  back: a search up to commutation runs one order of each class.
+- The operations of each vCPU are compared between executions (`simaie.exploration.histories`).
+- Before an exploration without failures ends, its first and its last execution are run again. This reveals state that a
+  guest keeps from one execution to the next.
+- Both are also run in equivalent orders (`simaie.exploration.commuted`). This reveals state that vCPUs share without
+  operations; a search up to commutation runs only one order of each class.
 
-What passing does not prove: only a few executions are reordered, so that a list which is shared in rare executions
-alone may be missed, as may one that no order of independent operations makes look otherwise. Executions in which a
-guest awaited trio are left out: timeouts, channels and threads are no operations.
+What passing does not prove: only two executions are reordered. The checks miss a shared list that only rare executions
+use, and one that looks the same in all orders that are tried. Executions in which a guest awaited trio are left out,
+because timeouts, channels and threads are no operations.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _Step = tuple[int, Event]
 
 
 class Consistency:
-    """The checks of one exploration of `program` on `machine`, which does nothing if both are simaie's own."""
+    """The consistency checks of one exploration; they do nothing if program and scheme are simaie's own."""
 
     def __init__(self, program: Program, machine: Machine, *, seed: int = 0) -> None:
         self._program, self._machine, self._seed = program, machine, seed
@@ -46,7 +45,7 @@ class Consistency:
         self._last: tuple[int, Trace] | None = None
 
     def observe(self, execution: Execution, trace: Trace, index: int) -> None:
-        """An execution has ended. Raises NondeterminismError if it contradicts those before it."""
+        """Check an execution that has ended; NondeterminismError if it contradicts an earlier one."""
         if self._histories is None or execution.went_elsewhere:
             return
         self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
@@ -55,7 +54,10 @@ class Consistency:
             self._first = self._first or self._last
 
     def second_runs(self) -> Iterator[_Work]:
-        """The executions to run again, each with what compares its trace; NondeterminismError if one differs."""
+        """Yield the executions to run again, each with the function that compares its trace.
+
+        The function raises NondeterminismError if the execution differs.
+        """
         for which in dict.fromkeys(one for one in (self._first, self._last) if one is not None):
             index, trace = which
             steps = [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE]
@@ -69,7 +71,7 @@ class Consistency:
 
 
 class _Follower(Scheduler):
-    """Runs the operations of `trace` in `order`, and raises NondeterminismError where they are not the same."""
+    """A scheduler that runs the operations of `trace` in `order`, and compares the new trace with it."""
 
     execution: Execution
 
@@ -82,19 +84,19 @@ class _Follower(Scheduler):
                 self._values.setdefault(event.actor, deque()).append(event.value)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """The next in order; None where it cannot go on as it did, which `compare` then names."""
+        """Return the next actor in the order; None if it is not enabled, which `compare` then reports."""
         name = self._order.popleft() if self._order else ""
         return next((candidate for candidate in offer.candidates if candidate.name == name), None)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """As the vCPU that asks chose before."""
+        """Return the value that the asking vCPU had chosen in `trace`."""
         asking = next(actor.name for actor in self.execution.actors if actor.op.kind is Kind.CHOICE)
         values = self._values.get(asking)
         value = values.popleft() if values else 0
         return value if value < arity else 0
 
     def compare(self, trace: Trace) -> None:
-        """Raise NondeterminismError at the first operation of a vCPU that differs, or if the ends do."""
+        """Raise NondeterminismError for the first operation of a vCPU that differs, or if the ends differ."""
         was, now = _by_actor(self._trace), _by_actor(trace)
         names = dict.fromkeys((*was, *now, *self._trace.waiting, *trace.waiting))
         found = [self._difference(trace, name, was.get(name, []), now.get(name, [])) for name in names]
@@ -112,7 +114,7 @@ class _Follower(Scheduler):
     def _difference(
         self, trace: Trace, name: str, was: Sequence[_Step], now: Sequence[_Step]
     ) -> tuple[int, str, str, str] | None:
-        """Step in `trace`, vCPU, what it did before and what it does now, if that differs."""
+        """Return the step, the vCPU, and its old and new operation at the first difference; None if there is none."""
         for (_, before), (step, after) in zip(was, now, strict=False):
             if not same_operation(before.op, after.op) or show(before.value) != show(after.value):
                 return step, name, str(before), str(after)
@@ -133,6 +135,6 @@ def _by_actor(trace: Trace) -> dict[str, list[_Step]]:
 
 
 def _ends(trace: Trace) -> dict[str, object]:
-    """What there is to see at the end; what belongs to a vCPU begins with its name and a colon."""
+    """Return the observable end of an execution; the names of what belongs to a vCPU begin with it and a colon."""
     faults = {f"{fault.vcpu}:fault": fault.message for fault in trace.faults}
     return {**trace.outcome.as_dict(), **faults, "ending": str(trace.ending), "accepted": trace.accepted}

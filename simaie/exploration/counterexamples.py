@@ -1,7 +1,7 @@
-"""One short counterexample for each way in which executions fail: their signatures, shrunk.
+"""Counterexamples: one shrunk failure for each way in which executions fail.
 
-The signature of a failure as it was found names everything that is wrong in it. Shrunk, failures of several signatures
-often come down to the same one, and are one counterexample then.
+The signature of a failure as it was found names everything that is wrong in it. After shrinking, failures of several
+signatures often have the same signature, and are then one counterexample.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ __all__ = ["Counterexample", "as_found", "counterexamples"]
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A shrunk failure. kind: of the finding that was kept. count: failing executions that it stands for."""
+    """A shrunk failure that represents all failures of its signature.
+
+    Attributes:
+        kind: The kind of finding that was kept.
+        failure: The shrunk failure.
+        count: The number of failing executions that it represents.
+    """
 
     kind: str
     failure: Failure
@@ -29,12 +35,14 @@ class Counterexample:
 
 
 def counterexamples(groups: Sequence[FailureGroup]) -> tuple[Counterexample, ...]:
-    """Return the shrunk failures of `groups`, one for each signature that they then have, in the order of `groups`.
+    """Return the shrunk failures of `groups`, one for each signature after shrinking, in the order of `groups`.
 
-    Shrinking keeps the kind of a failure's first finding and what makes the failure strong. A kind that is in none of
-    the shrunk failures gets one of its own.
+    Shrinking keeps the kind of a failure's first finding, and everything that makes the failure strong. If no shrunk
+    failure has a certain kind, a failure is shrunk for this kind.
 
-    Raises `simaie.Interrupted` at Ctrl-C; its ``report`` has one of each signature all the same, in part not shrunk.
+    Raises:
+        Interrupted: Ctrl-C ended the shrinking. The attribute ``report`` of the exception has one failure of each
+            signature, of which some are not shrunk.
     """
     found: dict[Signature, Counterexample] = {}
     left = list(groups)
@@ -76,7 +84,7 @@ def _violated(failure: Failure) -> Iterator[str]:
 
 
 def _add(found: dict[Signature, Counterexample], new: Counterexample) -> None:
-    """Add `new`, or count it with the one of its signature, of which the smaller one stays."""
+    """Add `new`; if there is one of its signature, keep the smaller one and add the counts."""
     signature = new.failure.signature
     old = found.get(signature)
     if old is None:

@@ -1,7 +1,7 @@
-"""How much of what there is an exploration has seen: distinct traces, what is probably unseen, preemptions.
+"""How much of the state space an exploration covered: distinct traces, preemptions, and an estimate of the rest.
 
-Asked for by ``explore(..., coverage=True)``; without it nothing of this costs anything. The memory is bounded: digests
-are kept up to a limit, and where it is reached counting stops and the report says so.
+``explore(..., coverage=True)`` asks for it; otherwise it costs nothing. The memory is bounded: digests are kept up to a
+limit. At the limit counting stops, and the report says so.
 """
 
 from __future__ import annotations
@@ -12,41 +12,46 @@ import msgspec
 
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
-from simaie.exploration.probes import InterleavingProbe, Probe, Size, TraceProbe
+from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
 
 __all__ = ["Coverage", "CoverageCollector", "PreemptionCounter", "is_sampling"]
 
-#: Distinct traces kept apart, some 100 bytes each.
+#: The number of distinct traces at which counting stops; each takes about 100 bytes.
 MAX_TRACES = 200_000
-#: Random probes of the size of what an exhaustive search has before it, of each kind, and their total length in events.
+#: The number of random probes of each kind at most, which estimate the size of an exhaustive search.
 PROBES = 1_000
+#: The total length of the probes of each kind, in events, after which no more are run.
 PROBE_STEPS = 20_000
-#: Points of the growth curve; when there are more, every other one is dropped.
+#: Steps of an exhaustive search before it is probed: a search that ends before knows its size. Steps, and not seconds,
+#: so that a report is the same on every machine; they take about half a second.
+STEPS_BEFORE_PROBES = 20_000
+#: The number of points of the growth curve at most; beyond it every other point is dropped.
 MAX_POINTS = 128
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """What an exploration has covered.
+    """The coverage of an exploration.
 
-    traces: distinct Mazurkiewicz traces (see `simaie.exploration.canonical`) among the first `traced` complete
-    executions; executions that a limit cut or the scheduler gave up are parts of traces and left out. traces_complete:
-    whether none was passed over because there were too many distinct ones to keep; if false, counting stopped at that
-    point, and `traces`, `traced`, `once` and `new_trace` are of what came before. once: traces that were seen exactly
-    once.
-
-    new_trace: the probability that the next complete execution shows a new trace (Good-Turing). It takes executions as
-    independent, each drawn as the others: true of a random walk, nearly true of schedulers that only learn
-    lengths, and of those that rotate; None where that is not so: for schedulers that are exhaustive, guided by what
-    they saw, or run one execution only.
-
-    preemptions: switches away from an actor that was enabled and not yielding, in all executions together;
-    most_preemptions: in one. sizes: for exhaustive schedulers, estimates of how much there is to explore: of
-    interleavings (what ``dfs`` without a bound runs) and of traces (what ``dpor`` runs); empty for others.
-
-    growth: pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final one:
-    a curve that flattens as little is left unseen.
+    Attributes:
+        traces: The number of distinct Mazurkiewicz traces (see `simaie.exploration.canonical`) among the first `traced`
+            executions.
+        traced: The number of executions whose traces were counted. Executions that a limit cut or the scheduler gave up
+            are left out, because they are only parts of traces.
+        traces_complete: Whether all executions were counted. If false, there were too many distinct traces to keep, and
+            `traces`, `traced`, `once` and `new_trace` describe the executions up to that point.
+        once: The number of traces that occurred exactly once.
+        new_trace: The probability that the next complete execution shows a new trace (Good-Turing). The estimate takes
+            the executions as independent and identically distributed. This is true of a random walk, and nearly true of
+            schedulers that only learn lengths or that rotate. It is None for schedulers that are exhaustive, that are
+            guided by what they saw, or that run only one execution.
+        preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions.
+        most_preemptions: The largest number of preemptions in one execution.
+        sizes: For exhaustive schedulers, estimates of the number of interleavings (which ``dfs`` without a bound runs)
+            and of traces (which ``dpor`` runs); empty for others.
+        growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
+            pair. The curve flattens when little is left unseen.
     """
 
     traces: int
@@ -56,24 +61,24 @@ class Coverage(msgspec.Struct, frozen=True):
     new_trace: Interval | None
     preemptions: int
     most_preemptions: int
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[SizeEstimate, ...] = ()
     growth: tuple[tuple[int, int], ...] = ()
 
 
 def is_sampling(scheduler: Scheduler) -> bool:
-    """Whether the scheduler's executions are independent and drawn as one another, so that they speak for all."""
+    """Whether the executions of a scheduler are independent samples, so that they support estimates."""
     return scheduler.independent and not scheduler.exhaustive
 
 
 class CoverageCollector:
-    """Adds up traces as they come; all running figures are kept, so that `summary` costs the same at any time."""
+    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
         self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
-        self._seen: dict[int, int] = {}  # digest -> how often, up to 3
-        self._with = [0, 0, 0, 0]  # how many digests were seen so often
+        self._seen: dict[int, int] = {}  # digest -> number of executions, up to 3
+        self._with = [0, 0, 0, 0]  # number of executions -> number of digests that have it
         self._traced = 0
         self._complete = True
         self._preemptions = self._most = 0
@@ -81,7 +86,7 @@ class CoverageCollector:
         self._stride = 1
 
     def probes(self, executions: int) -> Iterator[tuple[Probe, int]]:
-        """The probing schedulers to run, with the index of each walk; at most `executions` walks of each."""
+        """Yield the probing schedulers to run, with the index of each walk; at most `executions` walks of each."""
         for probe in self._probes:
             for index in range(min(PROBES, executions)):
                 if probe.steps >= PROBE_STEPS:
@@ -113,7 +118,7 @@ class CoverageCollector:
                 self._stride *= 2
 
     def summary(self) -> Coverage:
-        """The figures so far."""
+        """Return the coverage so far."""
         _, once, twice, _ = self._with
         final = self._traced, len(self._seen)
         return Coverage(
@@ -130,7 +135,7 @@ class CoverageCollector:
 
 
 class PreemptionCounter(Scheduler):
-    """Passes everything on to `inner`, and counts the preemptions of the current execution."""
+    """A scheduler that asks `inner`, and counts the preemptions of the current execution."""
 
     def __init__(self, inner: Scheduler) -> None:
         self.inner = inner
@@ -138,12 +143,12 @@ class PreemptionCounter(Scheduler):
         self.count = 0
 
     def start(self, info: ExecutionInfo) -> None:
-        """None yet."""
+        """Begin to count."""
         self.count = 0
         self.inner.start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """What `inner` chooses."""
+        """Return the choice of `inner`, and count it if it is a preemption."""
         chosen = self._choose(offer)
         running = offer.running
         if chosen is not running and running in offer.candidates and not running.yielding:
@@ -151,9 +156,9 @@ class PreemptionCounter(Scheduler):
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """What `inner` chooses."""
+        """Return the value that `inner` chooses."""
         return self.inner.choose_value(offer, arity)
 
     def finish(self, trace: Trace) -> None:
-        """Pass it on."""
+        """Pass the trace on to `inner`."""
         self.inner.finish(trace)

@@ -1,13 +1,13 @@
-"""The determinism check: every execution a second time under the same decisions, compared step by step.
+"""The determinism check: every execution is run twice under the same decisions, and compared step by step.
 
-What it compares: who was offered with which operation, who was chosen, what each operation returned, and how it ended.
-A guest that looks at a clock, at random numbers, at the order of a set or at something that it kept from the execution
-before shows by a difference, if the two runs happen to differ in it.
+The check compares the offers with their operations, the choices, the results of the operations, and the end. It finds a
+guest that depends on a clock, on random numbers, on the order of a set or on state kept from the previous execution, if
+the two runs happen to differ in it.
 
-What passing does not prove: both runs are in one process, one after the other. A guest whose order of a set is the same
-throughout a process (strings, under one PYTHONHASHSEED: see `simaie.exploration.across_processes`), that reads the
-date, an environment variable or a file, or whose random numbers happen to agree, passes. And it says nothing of
-schedules that were not run.
+What passing does not prove: both runs are in one process, one after the other. Some guests pass although they are not
+deterministic: those that depend on the order of a set that is the same throughout a process (strings under one
+PYTHONHASHSEED; see `simaie.exploration.across_processes`), those that read the date, an environment variable or a file,
+and those whose random numbers happen to agree. The check says nothing about schedules that were not run.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from simaie.trace import Event, Trace
 
 __all__ = ["FirstRun", "repetition"]
 
-#: Each candidate's name and operation.
+#: The name and the operation of each candidate.
 Offered = tuple[tuple[str, str], ...]
 
 
 def repetition(
     program: Program, machine: Machine, first: Trace, record: FirstRun, *, seed: int, index: int
 ) -> Execution:
-    """The execution `first`, which `record` was taken of, to be run again.
+    """Return an execution that repeats `first`, of which `record` is the record.
 
-    Running it raises NondeterminismError, with step, expected and got, where it differs.
+    Running it raises NondeterminismError at the first difference, with the step, what was expected and what happened.
     """
     scheduler = _Repeating(first, record)
     execution = make_execution(program, machine, scheduler, seed=seed, index=index, verify=False)
@@ -44,25 +44,29 @@ def repetition(
 
 
 class FirstRun(Recording):
-    """Passes everything on to `inner`; offered: what the steps had to choose from, by their number in `steps`."""
+    """A scheduler that asks `inner`, and records steps and offers.
+
+    Attributes:
+        offered: The offer of each step, by the number of the step in `steps`.
+    """
 
     def __init__(self, inner: Scheduler) -> None:
         super().__init__(inner)
         self.offered: dict[int, Offered] = {}
 
     def start(self, info: ExecutionInfo) -> None:
-        """A fresh record."""
+        """Begin a new record."""
         self.offered = {}
         super().start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Let `inner` choose, and write it down."""
+        """Return the choice of `inner`, and record it with the offer."""
         self.offered[len(self.steps)] = _offered(offer)
         return super().choose(offer)
 
 
 class _Repeating(Comparing):
-    """Follows the schedule of `first`; the first difference is a NondeterminismError."""
+    """A scheduler that follows the schedule of `first`, and raises NondeterminismError at the first difference."""
 
     def __init__(self, first: Trace, record: FirstRun) -> None:
         scripted = plugins.resolve(plugins.SCHEDULERS, "scripted")
@@ -72,7 +76,7 @@ class _Repeating(Comparing):
         self.events: Sequence[Event] = ()
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """The recorded choice, if everything is as it was."""
+        """Return the recorded choice; NondeterminismError if anything differs."""
         try:
             return super().choose(offer)
         except DivergenceError as error:
@@ -82,14 +86,14 @@ class _Repeating(Comparing):
             raise self._difference(_only_in(before, now), _only_in(now, before)) from None
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """The recorded value, if everything is as it was."""
+        """Return the recorded value; NondeterminismError if anything differs."""
         try:
             return super().choose_value(offer, arity)
         except DivergenceError as error:
             raise self._difference(error.expected, error.got) from None
 
     def finish(self, trace: Trace) -> None:
-        """The same end?"""
+        """Compare the ends; NondeterminismError if they differ."""
         try:
             super().finish(trace)
         except DivergenceError as error:
@@ -98,7 +102,7 @@ class _Repeating(Comparing):
             raise self._difference(_end(self._first), _end(trace))
 
     def _difference(self, expected: str, got: str) -> NondeterminismError:
-        """The first step that differs: one whose value did, or else the one that is due now."""
+        """Return the error for the first step that differs: an earlier step by its value, or else the current one."""
         for step, (one, two) in enumerate(zip(self._first.events, self.events, strict=False)):
             if str(one) != str(two):
                 return _error(self._first, step, str(one), str(two))
@@ -110,7 +114,7 @@ def _offered(offer: Offer) -> Offered:
 
 
 def _only_in(these: Offered, those: Offered) -> str:
-    others = set(those)  # only asked, never listed
+    others = set(those)  # its order is never used
     return ", ".join(f"vCPU {name}: {op}" for name, op in these if (name, op) not in others) or "no such candidate"
 
 

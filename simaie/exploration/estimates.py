@@ -1,13 +1,13 @@
-"""What a sample says about what it did not show, with 95 % confidence intervals.
+"""Estimates from a sample of executions, with 95 % confidence intervals.
 
-* A share (how often executions fail): E. B. Wilson, "Probable inference, the law of succession, and statistical
-  inference", JASA 22 (1927). Sound also where nothing was seen: after n executions without a failure its upper end is
+* The share of failing executions: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+  JASA 22 (1927). The interval is sound even if nothing was seen: after n executions without a failure its upper end is
   about 3.84 / n.
-* The probability that the next execution shows something new: the share of what was seen exactly once (I. J. Good,
-  "The population frequencies of species and the estimation of population parameters", Biometrika 40, 1953, after
-  Turing), with the normal limit law of W. W. Esty (Annals of Statistics 11, 1983).
+* The probability that the next execution shows something new, which is the share of kinds that were seen exactly once
+  (I. J. Good, "The population frequencies of species and the estimation of population parameters", Biometrika 40, 1953,
+  after Turing), with the normal limit law of W. W. Esty (Annals of Statistics 11, 1983).
 * The mean of random probes of a tree (D. E. Knuth, "Estimating the efficiency of backtrack programs", Mathematics of
-  Computation 29, 1975), with a log-normal interval, as befits a product of many factors.
+  Computation 29, 1975), with a log-normal interval, because a weight is a product of many factors.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["LARGEST", "Interval", "mean_of_probes", "new_probability", "share"]
 
 _Z = 1.959964  # the normal quantile of 97.5 %
 
-#: Stands for itself and anything larger: numbers of interleavings exceed what a float holds.
+#: The largest estimate, which also replaces any larger one: numbers of interleavings exceed the range of a float.
 LARGEST = 1e300
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """An estimate (`value`) and its 95 % confidence interval from `low` to `high`."""
+    """An estimate `value` with its 95 % confidence interval from `low` to `high`."""
 
     value: float
     low: float
@@ -34,22 +34,27 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 def share(hits: int, trials: int) -> Interval | None:
-    """The probability of a hit, by Wilson's score interval, from independent trials; None without trials."""
+    """Estimate the probability of a hit from independent trials, by Wilson's score interval; None without trials."""
     if not trials:
         return None
     p, z2 = hits / trials, _Z * _Z
     scale = 1 + z2 / trials
     middle = (p + z2 / (2 * trials)) / scale
     half = _Z * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials)) / scale
-    # At the ends rounding must not leave the estimate outside its own interval.
+    # Near 0 and 1, rounding must not leave the estimate outside its own interval.
     return Interval(p, min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half)))
 
 
 def new_probability(once: int, twice: int, trials: int) -> Interval | None:
-    """The probability that one more independent trial shows a kind not seen before; None without trials.
+    """Estimate the probability that one more independent trial shows a new kind; None without trials.
 
-    once, twice: how many kinds were seen exactly once, exactly twice. Esty's variance vanishes with these counts, so
-    that the interval is widened to Wilson's of the same share where that is wider.
+    Esty's variance vanishes if both counts are 0. The interval is therefore widened to Wilson's interval of the same
+    share if that is wider.
+
+    Args:
+        once: The number of kinds that were seen exactly once.
+        twice: The number of kinds that were seen exactly twice.
+        trials: The number of trials.
     """
     wilson = share(once, trials)
     if wilson is None:
@@ -60,15 +65,15 @@ def new_probability(once: int, twice: int, trials: int) -> Interval | None:
 
 
 def mean_of_probes(logs: Sequence[float]) -> Interval | None:
-    """The mean of the weights of random probes, given as natural logarithms; None if all weights are 0 (-inf).
+    """Estimate the mean weight of random probes from natural logarithms; None if all weights are 0 (-inf).
 
-    Few probes of a skewed tree mostly miss its heavy parts: the estimate is then mostly too low and so is its interval.
-    Values above `LARGEST` are given as that.
+    Few probes of a skewed tree usually miss its heavy parts, so that estimate and interval are too low. Values above
+    `LARGEST` become `LARGEST`.
     """
     largest = max(logs, default=-math.inf)
     if largest == -math.inf:
         return None
-    scaled = [math.exp(log - largest) for log in logs]  # the weights themselves may exceed any float
+    scaled = [math.exp(log - largest) for log in logs]  # the weights themselves may exceed the range of a float
     count = len(scaled)
     mean = math.fsum(scaled) / count
     variance = math.fsum((x - mean) ** 2 for x in scaled) / max(1, count - 1)

@@ -1,4 +1,4 @@
-"""The explorer: execution after execution under one scheduler, until a limit, a failure, or the end of the tree."""
+"""The explorer, which runs executions under one scheduler until a limit, a failure, or the end of the search."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simaie.engine.execution import Execution
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
-from simaie.exploration.coverage import CoverageCollector, is_sampling
+from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
 from simaie.exploration.engines import Engines
 from simaie.exploration.judging import CheckerRunner
@@ -40,15 +40,15 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver, make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["Exploration", "Found", "Progress", "explore"]
+__all__ = ["Exploration", "ExplorationProgress", "FailureCallback", "explore"]
 
-Progress: TypeAlias = Callable[["Exploration"], None]
-Found: TypeAlias = Callable[[Failure], object]
+ExplorationProgress: TypeAlias = Callable[["Exploration"], None]
+FailureCallback: TypeAlias = Callable[[Failure], object]
 
-#: An execution that is to be run, and what is to be done with its trace.
+#: An execution to run, and the consumer of its trace.
 _Work: TypeAlias = tuple[Execution, Callable[[Trace], None]]
 
-#: Failures kept in order; of later ones only what `Signatures` keeps, so that memory stays bounded.
+#: The number of first failures that are kept; of later ones only those that `Signatures` keeps, to bound the memory.
 MAX_KEPT = 100
 PROGRESS_SECONDS = 0.1
 
@@ -66,32 +66,46 @@ def explore(
     driver: Driver = "inline",
     coverage: bool = False,
     check_determinism: bool = False,
-    progress: Progress | bool | None = None,
-    found: Found | None = None,
+    progress: ExplorationProgress | bool | None = None,
+    found: FailureCallback | None = None,
 ) -> Report:
-    """Run `program` on `machine` again and again, each time under another schedule, and judge every execution.
+    """Run many executions of `program` on `machine`, each under another schedule, and judge every one.
 
-    scheduler: a name, ``"name:option=value"``, ``(name, options)``, a scheduler, or a class of schedulers. executions,
-    seconds: limits; whichever comes first ends the exploration. failures: stop after so many failing executions, None
-    to go on. checkers: functions of a trace, names of registered ones (``simaie list checkers``), or
-    ``"FILE.py:NAME"``. driver: ``"inline"`` for speed, ``"trio"`` for guests that await trio. progress: called now and
-    then, and at the end; True shows executions, rate and findings as they come, in a notebook's cell or in a terminal.
-    found: called with each failure that the report keeps, between two executions, as soon as it is found; to save it,
-    for example: ``found=lambda failure: failure.save_in("failures")``.
+    The report keeps the first hundred failures. For every signature (see `simaie.replaying.signature`) it keeps the
+    count, the first failure and the shortest failure, however late they occur.
 
-    coverage: also count distinct Mazurkiewicz traces and preemptions and estimate what is unseen, as
-    ``report.statistics.coverage`` (see `simaie.exploration.coverage`), for some half a microsecond a step; for an
-    exhaustive scheduler some random probes come first. check_determinism: run every execution
-    twice and compare; raises NondeterminismError with step, expected and got at the first difference
-    (`simaie.exploration.determinism` says what passing does not prove).
+    Args:
+        program: The guest program.
+        machine: The emulator and its host; None for the defaults of `Machine`.
+        scheduler: A name, ``"name:option=value"``, ``(name, options)``, a `Scheduler`, or a class of it.
+        seed: The seed of all randomness in the exploration.
+        executions: The number of executions to run at most.
+        seconds: The time to run at most, in seconds; None for no limit.
+        failures: The number of failing executions after which to stop; None for no limit.
+        checkers: Functions of a trace, names of registered checkers (``simaie list checkers``), or ``"FILE.py:NAME"``.
+        driver: ``"inline"`` for speed, or ``"trio"`` for guests that await trio.
+        coverage: Whether to count distinct Mazurkiewicz traces and preemptions, and to estimate what is unseen, as
+            ``report.statistics.coverage`` (see `simaie.exploration.coverage`). It costs about half a microsecond for
+            each step. For an exhaustive search that is long or unfinished, random probes estimate its size.
+        check_determinism: Whether to run every execution twice and compare the two;
+            `simaie.exploration.determinism` says what this does not prove.
+        progress: Called from time to time, and at the end. True shows executions, rate and findings in the terminal or
+            in the cell of a notebook.
+        found: Called with each failure that the report keeps, between two executions, as soon as it is found. For
+            example, ``found=lambda failure: failure.save_in("failures")`` saves it.
 
-    Raises UsageError if a checker that was asked for has nothing to judge: the program records no calls, say.
-    Ctrl-C ends the exploration with `simaie.Interrupted`, a KeyboardInterrupt, so that a loop over programs ends too. A
-    guest that raises ends it with a GuestError, a scheduler that raises with a SchedulerError. The attribute ``report``
-    of all three holds what was found before.
+    Returns:
+        The report, with verdict, failures and statistics.
 
-    The report keeps the first hundred failures, and of every signature (`simaie.replaying.signature`) the count, the
-    first and the shortest failure, however late they come.
+    Raises:
+        UsageError: An argument is wrong, or a checker has nothing to judge, for example because the program records no
+            calls.
+        NondeterminismError: An execution differs when it is repeated; the error has the step, what was expected, and
+            what happened.
+        GuestError: The guest program raised. The attribute ``report`` of the exception is the report up to there.
+        SchedulerError: The scheduler raised; it has a ``report`` too.
+        Interrupted: Ctrl-C ended the exploration; it has a ``report`` too. It is a KeyboardInterrupt, so that a loop
+            over programs ends too.
     """
     exploration = Exploration(
         program,
@@ -112,19 +126,19 @@ def explore(
 
 
 def _drop(interrupt: KeyboardInterrupt) -> None:
-    """Let go of the execution that was about to begin, without Python's warning of guests that were never awaited."""
+    """Discard the execution that was about to begin, without Python's warning about guests that were never awaited."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         traceback.clear_frames(interrupt.__traceback__)
-        gc.collect()  # an execution is a cycle, and would go with the warning later
+        gc.collect()  # an execution is a cycle, and a later collection would show the warning
 
 
-def _leave(trace: Trace) -> None:
-    """Its scheduler has seen it, and nobody else wants to."""
+def _discard(trace: Trace) -> None:
+    """Drop a trace that only its scheduler needed."""
 
 
 class Exploration:
-    """One exploration in progress; `report()` can be asked at any time."""
+    """One exploration in progress, whose `report()` is available at any time."""
 
     def __init__(
         self,
@@ -138,11 +152,11 @@ class Exploration:
         failures: int | None,
         checkers: Sequence[CheckerChoice],
         driver: Driver,
-        progress: Progress | None,
+        progress: ExplorationProgress | None,
         coverage: bool = False,
         check_determinism: bool = False,
         first_index: int = 0,
-        found: Found | None = None,
+        found: FailureCallback | None = None,
     ) -> None:
         require_instance("program", program, Program, PROGRAM)
         require_instance("machine", machine, Machine, MACHINE)
@@ -166,7 +180,7 @@ class Exploration:
         self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
         self._found = found
-        self._untold: list[Failure] = []  # kept, and `found` has not been called with them
+        self._untold: list[Failure] = []  # failures that are kept and were not passed to `found` yet
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
@@ -180,7 +194,7 @@ class Exploration:
     # -- running ------------------------------------------------------------------------------
 
     def run(self) -> Report:
-        """Explore to the end, and report; Interrupted, with the report, if Ctrl-C comes first."""
+        """Explore to the end and return the report; Interrupted, with the report, if Ctrl-C ends it before."""
         try:
             self._search()
             self._end()
@@ -197,7 +211,7 @@ class Exploration:
         )
 
     def _search(self) -> None:
-        """Run executions until there is a reason to end; what ends it early knows what was found."""
+        """Run executions until a reason to stop; an error that ends the search receives the report."""
         try:
             with Watchdog(self.machine.limits.spin_seconds) as watchdog:
                 run = self._run_inline if self._driver == "inline" else self._run_in_trio
@@ -217,10 +231,10 @@ class Exploration:
             raise found from error
 
     def _tell(self, error: SimaieError) -> None:
-        """Add to an error that ends the exploration what was found before, and where it happened."""
+        """Add the report, and the number of the execution, to an error that ends the exploration."""
         self._end()
         self._failed = True
-        with suppress(Exception):  # a scheduler that raises may do so again when it is asked how complete it was
+        with suppress(Exception):  # a scheduler that raised may raise again when it is asked how complete it was
             error.report = self.report()
         what = f"execution {self._index} of"
         if self._probing or self._repeating:
@@ -234,7 +248,7 @@ class Exploration:
             self._progress(self)
 
     def _run_inline(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
-        """Run what is to be run until there is something to tell; returns whether there is."""
+        """Run work until a failure must be passed to `found`; return False if no work is left."""
         for execution, take in work:
             watchdog.watch(execution)
             take(self._engines.run(execution, self._index))
@@ -243,8 +257,8 @@ class Exploration:
         return False
 
     def _run_in_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
-        """Likewise; to be told of a failure ends the trio run, since what is told may begin one."""
-        from simaie.engine.on_trio.driver import in_trio  # trio is only loaded where it is used
+        """Do the same in a trio run, which ends before `found` is called, because `found` may begin another one."""
+        from simaie.engine.on_trio.driver import in_trio  # trio is loaded only if it is used
 
         return in_trio(self._run_trio, work, watchdog)
 
@@ -259,24 +273,29 @@ class Exploration:
         return False
 
     def _tell_found(self) -> None:
-        """Call `found` with the failures that it has not been called with."""
+        """Call `found` with the failures that were not passed to it yet."""
         while self._untold:
             if self._found is not None:
                 self._found(self._untold[0])
             del self._untold[0]
 
     def _work(self) -> Iterator[_Work]:
-        """What is to be run, each with what is to be done with its trace."""
+        """Yield the executions to run, each with the consumer of its trace."""
         scheduler = self.scheduler
+        unprobed = self._coverage
         if self._coverage is not None:
-            yield from self._probes(self._coverage)
             scheduler = self._coverage.scheduler
         while not self._done():
+            if unprobed is not None and self.statistics.steps >= STEPS_BEFORE_PROBES:
+                yield from self._probes(unprobed)
+                unprobed = None
             self._profile = self.scheduler.profile()
             if self._check_determinism:
                 yield from self._twice(scheduler)
             else:
                 yield self._execution(scheduler), self._take
+        if unprobed is not None and not self._enough and not self.scheduler.exhausted:
+            yield from self._probes(unprobed)
         if not self.failing:
             self._repeating = True
             yield from self._consistency.second_runs()
@@ -287,7 +306,7 @@ class Exploration:
         for probe, index in coverage.probes(self.execution_limit):
             if self._out_of_time():
                 break
-            yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _leave
+            yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _discard
         self._probing = False
 
     def _twice(self, scheduler: Scheduler) -> Iterator[_Work]:
@@ -295,9 +314,9 @@ class Exploration:
         traces: list[Trace] = []
         yield self._execution(record), traces.append
         (first,) = traces
-        if first.ending is not Ending.PRUNED:  # which no schedule repeats: a scheduler gave it up
+        if first.ending is not Ending.PRUNED:  # no schedule repeats an execution that its scheduler gave up
             again = repetition(self.program, self.machine, first, record, seed=self.seed, index=self._index)
-            yield again, _leave
+            yield again, _discard
         self._take(first)
 
     def _execution(self, scheduler: Scheduler) -> Execution:
@@ -306,9 +325,13 @@ class Exploration:
         return made
 
     def _done(self) -> bool:
-        enough = self._failure_limit is not None and self.failing >= self._failure_limit
         count = self.statistics.executions
-        return enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+        return self._enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+
+    @property
+    def _enough(self) -> bool:
+        """Whether as many executions have failed as were asked for."""
+        return self._failure_limit is not None and self.failing >= self._failure_limit
 
     def _out_of_time(self) -> bool:
         return self.seconds is not None and time.perf_counter() - self._began >= self.seconds
@@ -345,21 +368,21 @@ class Exploration:
 
     @property
     def failing(self) -> int:
-        """How many executions failed so far."""
+        """The number of executions that failed so far."""
         return self._checkers_runner.failing
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will be run."""
+        """Whether the exploration will run no more executions."""
         return self._ended is not None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """The time since the start, in seconds."""
         return (self._ended or time.perf_counter()) - self._began
 
     def report(self) -> Report:
-        """What is known so far."""
+        """Return the report on the executions so far."""
         complete = self._complete()
         verdict, reason = self._verdict(complete)
         return Report(

@@ -1,4 +1,4 @@
-"""A scheduler that follows a list of decisions and then stops to be told more, or lets another scheduler go on."""
+"""A scheduler that follows a list of decisions, and then gives up the execution or lets another scheduler continue."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from simaie.op import Kind, Op
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
-__all__ = ["Decision", "OpenChoice", "PrefixThen", "choices_of", "decisions_of"]
+__all__ = ["Decision", "OpenChoice", "PrefixThen", "choices_with_alternatives", "decisions_of"]
 
-#: Who takes the step, or as what a local choice is resolved.
+#: One decision: the name of the actor that takes the step, or the value of a local choice.
 Decision: TypeAlias = str | int
 
 
 class OpenChoice(NamedTuple):
-    """A local choice that came up at `step`, resolved as `value` out of `arity`; `Session.choose` revises it."""
+    """A local choice at `step` with `arity` alternatives, resolved as `value`; `Session.choose` can change it."""
 
     step: int
     value: int
@@ -25,10 +25,19 @@ class OpenChoice(NamedTuple):
 
 
 class PrefixThen(Scheduler):
-    """One execution. decisions: one for each event; then: who decides after them, up to `limit` events.
+    """A scheduler for one execution, which follows decisions and then another scheduler.
 
-    Where nobody is left to decide the execution is given up, and `enabled` says who could have gone on: each actor
-    with its operation, in structural order. A local choice that nobody decides is 0.
+    Without another scheduler, or at the limit, it gives up the execution after the decisions. A local choice after them
+    is then 0.
+
+    Args:
+        decisions: One decision for each event.
+        then: The scheduler that decides after them; None to give up the execution there.
+        limit: The number of events at which to give up the execution; None for no limit.
+
+    Attributes:
+        enabled: The actors that were enabled when it gave up, each with its operation, in structural order.
+        trace: The finished execution.
     """
 
     trace: Trace
@@ -38,33 +47,34 @@ class PrefixThen(Scheduler):
         self.enabled: dict[str, Op] = {}
 
     def start(self, info: ExecutionInfo) -> None:
-        """Who decides afterwards begins with this execution too."""
+        """Start the other scheduler too."""
         if self._then is not None:
             self._then.start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Whom the list says, then whom the other scheduler says, then None.
+        """Return the recorded actor, then the choice of the other scheduler, then None.
 
-        Raises NondeterminismError if an actor of the list cannot go on, as it could before.
+        Raises:
+            NondeterminismError: The recorded actor is no longer enabled.
         """
         if offer.step < len(self._decisions):
             return self._decided(offer)
         if self._goes_on(offer):
-            return self._then.choose(offer)  # type: ignore[union-attr]  # `_goes_on` has looked
+            return self._then.choose(offer)  # type: ignore[union-attr]  # `_goes_on` has checked it
         self.enabled = {candidate.name: candidate.op for candidate in offer.candidates}
         return None
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """What the list says, else what the other scheduler says, else 0."""
+        """Return the recorded value, then the choice of the other scheduler, then 0."""
         if offer.step < len(self._decisions):
             value = self._decisions[offer.step]
             if isinstance(value, str):
-                raise _differs(offer.step, f"a local choice comes up where {value} took a step before,")
+                raise _differs(offer.step, f"the guest makes a local choice where {value} took a step before,")
             return value
         return self._then.choose_value(offer, arity) if self._then is not None and self._goes_on(offer) else 0
 
     def finish(self, trace: Trace) -> None:
-        """Keep the trace. The other scheduler hears of it only if the whole execution was its own."""
+        """Keep the trace; pass it on only if the other scheduler chose the whole execution."""
         if len(trace) < len(self._decisions):
             raise _differs(len(trace), f"the execution ended ({trace.ending}), and did not before,")
         self.trace = trace
@@ -91,12 +101,12 @@ def _differs(step: int, what: str) -> NondeterminismError:
 
 
 def decisions_of(trace: Trace) -> list[Decision]:
-    """What was decided, event by event: following it gives the same execution."""
+    """Return the decision of each event; following them repeats the execution."""
     return [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
 
 
-def choices_of(trace: Trace) -> list[OpenChoice]:
-    """The local choices that had an alternative, in order."""
+def choices_with_alternatives(trace: Trace) -> list[OpenChoice]:
+    """Return the local choices with more than one alternative, in order."""
     return [
         OpenChoice(step, event.value, event.op.value)
         for step, event in enumerate(trace.events)

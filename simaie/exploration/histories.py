@@ -1,11 +1,11 @@
-"""What each vCPU did after which results: the same in every execution, or something escapes the scheduler.
+"""Histories of vCPUs, which reveal a vCPU that depends on something other than the results of its operations.
 
-A vCPU is a deterministic function of the results that it got. Two executions in which the same vCPU got the same
-results and then announced different operations show that it depends on something else: a list that it shares with
-another vCPU, a counter that it kept from the execution before, a clock.
+A vCPU is a deterministic function of the results that it received. If it receives the same results in two executions
+and then announces different operations, it depends on something else: a list that it shares with another vCPU, a
+counter that it kept from the previous execution, or a clock.
 
-One table for each exploration: a tree for each vCPU, from results to the next operation. It is bounded in size, and of
-many executions only every sixteenth is compared with it.
+Each exploration has one table: for each vCPU a tree from results to the next operation. The size of the table is
+bounded. After the first executions, only every sixteenth is compared with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ _CUT = frozenset({Ending.PRUNED, Ending.STEP_LIMIT, Ending.THREAD_LIMIT})
 
 
 class _Point:
-    """After some results of one vCPU. op: what it announced then, None if it ended; next: the points that follow."""
+    """The point that one vCPU reaches after certain results.
+
+    Attributes:
+        op: The operation that it announced; None if it ended.
+        known: Whether `op` is known.
+        next: The next point for each result of the operation.
+    """
 
     __slots__ = ("known", "next", "op")
 
@@ -38,24 +44,30 @@ class _Point:
 
 
 class Histories:
-    """The table of one exploration."""
+    """The table of histories of one exploration."""
 
     def __init__(self) -> None:
         self._roots: dict[tuple[str, int], _Point] = {}
-        self._points = self._heard = 0
+        self._points = self._observed = 0
 
     def observe(self, trace: Trace, identities: Mapping[str, int]) -> None:
-        """Compare `trace` with what is known, and add it; identities: those of the vCPUs, which schemes may use.
+        """Compare an execution with the table, and add it.
 
-        Raises NondeterminismError with vCPU, step, expected and got if a vCPU did otherwise after the same results.
+        Args:
+            trace: The execution.
+            identities: The identity of each vCPU, on which a scheme may depend.
+
+        Raises:
+            NondeterminismError: A vCPU acted differently after the same results; the error has the vCPU, the step, what
+                was expected, and what happened.
         """
-        self._heard += 1
-        if self._heard > _ALL_OF_THE_FIRST and self._heard % _EVERY:
+        self._observed += 1
+        if self._observed > _ALL_OF_THE_FIRST and self._observed % _EVERY:
             return
         at = {name: self._root(name, identity) for name, identity in identities.items()}
         for step, event in enumerate(trace.events):
             point = at.get(event.actor)
-            if point is None:  # a store buffer, or beyond what is kept
+            if point is None:  # a store buffer, or the table is full
                 continue
             op = event.op
             if not point.known:
@@ -65,9 +77,9 @@ class Histories:
             value = event.value
             at[event.actor] = self._after(point, value if type(value) in _PLAIN else show(value))
         if trace.ending not in _CUT:
-            self._hear_end(trace, at)
+            self._observe_end(trace, at)
 
-    def _hear_end(self, trace: Trace, at: Mapping[str, _Point | None]) -> None:
+    def _observe_end(self, trace: Trace, at: Mapping[str, _Point | None]) -> None:
         for name, point in at.items():
             op = trace.waiting.get(name)
             if point is None:
@@ -92,7 +104,7 @@ class Histories:
 
 
 def same_operation(one: Op, other: Op) -> bool:
-    """Whether two operations of two executions are the same: cells, and what is stored there, are known by name."""
+    """Whether two operations of two executions are the same, with cells and their contents compared by name."""
     if one is other:
         return True
     if one.kind is not other.kind or one.address != other.address or one.width != other.width:
@@ -115,12 +127,12 @@ def _same_value(one: Any, other: Any) -> bool:
 
 
 def went_differently(program: str, vcpu: str, step: int, expected: str, got: str) -> NondeterminismError:
-    """The error for a vCPU that did something else after the same results; for the end of an execution without one."""
-    who = f"vCPU {vcpu} of program {program!r} did something else" if vcpu else f"program {program!r} ended otherwise"
+    """Return the error for a vCPU that acted differently after the same results; without a vCPU, for another end."""
+    what = f"vCPU {vcpu} of program {program!r} acted differently" if vcpu else f"program {program!r} ended differently"
     return NondeterminismError(
-        f"{who} at step {step} after the same results of all operations: expected {expected}, got {got}; guests must "
-        "share nothing but guest memory (no list, no object), keep nothing from one execution to the next, and look at "
-        "no clock, random number or set order",
+        f"{what} at step {step} after the same results of all operations: expected {expected}, got {got}; guests must "
+        "share nothing except guest memory (no list, no object), keep nothing from one execution to the next, and "
+        "depend on no clock, random number or set order",
         step=step,
         expected=expected,
         got=got,

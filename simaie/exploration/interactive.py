@@ -1,8 +1,8 @@
-"""Choosing the schedule by hand: who goes next, one step at a time, with undo.
+"""Interactive sessions, in which the user chooses the schedule step by step, with undo.
 
-An execution cannot be taken back, but it can be had again: a session is the list of decisions so far, and after every
-change the program runs anew along it, up to the point where the next decision is due. That is what makes undo exact,
-and what makes the session independent of any front end: `simaie.show.widgets` puts buttons on it.
+An execution cannot run backwards, but it can run again. A session is therefore the list of decisions so far. After
+every change the program runs again along this list, up to the point of the next decision. This makes undo exact, and
+the session independent of any front end; `simaie.show.widgets` adds the buttons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simaie.arguments import (
 )
 from simaie.check import DEFAULT, CheckerChoice, judge
 from simaie.errors import UsageError
-from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_of, decisions_of
+from simaie.exploration.guided import Decision, OpenChoice, PrefixThen, choices_with_alternatives, decisions_of
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.exploration.session_text import format_count, format_refusal, format_status
 from simaie.finding import Finding
@@ -48,19 +48,29 @@ def interactive(
     checkers: Sequence[CheckerChoice] = DEFAULT,
     driver: Driver = "inline",
 ) -> Session:
-    """A session in which you choose the schedule of one execution; in a notebook it shows itself with buttons.
+    """Return a session in which you choose the schedule of one execution; a notebook shows it with buttons.
 
-    checkers, driver: as for `simaie.explore`. Raises UsageError if `program` is none.
+    Args:
+        program: The guest program.
+        machine: The emulator and its host; None for the defaults of `Machine`.
+        checkers: As for `simaie.explore`.
+        driver: As for `simaie.explore`.
+
+    Raises:
+        UsageError: An argument is wrong.
     """
     return Session(program, Machine() if machine is None else machine, checkers=checkers, driver=driver)
 
 
 class Session:
-    """One execution, as far as it has been decided.
+    """One execution, up to the point to which it has been decided.
 
-    trace: up to now; its ending is ``Ending.PRUNED`` until the execution is over. enabled: who can take the next step,
-    each with the operation that it will perform; empty when it is over. findings: what the checkers say, once it is.
-    Every method that changes it returns the session, and leaves it as it was if it raises.
+    Every method that changes the session returns it. A method that raises leaves it unchanged.
+
+    Attributes:
+        trace: The execution so far; its ending is ``Ending.PRUNED`` until it is over.
+        enabled: The actors that can take the next step, each with its operation; empty when the execution is over.
+        findings: What the checkers found in the execution; empty until it is over.
     """
 
     trace: Trace
@@ -82,9 +92,13 @@ class Session:
     # -- going on ----------------------------------------------------------------------------
 
     def step(self, *actors: str | int) -> Session:
-        """Let `actors` take a step each, one after the other; by name (``"1"``, ``"0~"``), or the number of a vCPU.
+        """Let each of `actors` take a step, one after the other.
 
-        Raises UsageError, which says why, if one of them cannot go on.
+        Args:
+            actors: Names (``"1"``, ``"0~"``), or numbers of vCPUs.
+
+        Raises:
+            UsageError: An actor cannot step; the message says why.
         """
         decisions = self._decisions
         for actor in map(str, actors):
@@ -95,21 +109,32 @@ class Session:
         return self._follow(decisions)
 
     def choose(self, value: int, *, step: int | None = None) -> Session:
-        """Resolve a local choice as `value`: that at `step`, or else the latest; later decisions are dropped.
+        """Resolve a local choice as `value`, and drop all later decisions.
 
-        Raises UsageError if there is no such choice or no such value.
+        Args:
+            value: The value of the choice.
+            step: The step of the choice; None for the latest choice.
+
+        Raises:
+            UsageError: There is no such choice, or it has no such value.
         """
-        found = [choice for choice in choices_of(self.trace) if step is None or choice.step == step]
+        found = [choice for choice in choices_with_alternatives(self.trace) if step is None or choice.step == step]
         if not found:
             where = "so far" if step is None else f"at step {step}"
-            raise UsageError(f"there was no local choice {where}: let somebody step instead")
+            raise UsageError(f"there was no local choice {where}: let an actor step instead")
         choice = found[-1]
         if not is_integer(value) or value not in range(choice.arity):
-            raise UsageError(f"the choice at step {choice.step} is one of 0 to {choice.arity - 1}, not {value!r}")
+            raise UsageError(f"the choice at step {choice.step} must be 0 to {choice.arity - 1}, not {value!r}")
         return self._follow([*self._decisions[: choice.step], value])
 
     def run(self, scheduler: SchedulerChoice = "random-walk", *, seed: int = 0, steps: int | None = None) -> Session:
-        """Go on by a scheduler, as `simaie.explore` takes it, to the end or for so many `steps`."""
+        """Let a scheduler continue the execution.
+
+        Args:
+            scheduler: The scheduler, as for `simaie.explore`.
+            seed: The seed of the scheduler.
+            steps: The number of events to run at most; None to run to the end.
+        """
         self._require_going_on()
         if steps is not None:
             require_count(steps=steps)
@@ -122,7 +147,7 @@ class Session:
     # -- and back ----------------------------------------------------------------------------
 
     def undo(self, steps: int = 1) -> Session:
-        """Take back the last step, or so many; UsageError if there are not that many."""
+        """Undo the last `steps` steps; UsageError if the execution has fewer."""
         require_at_least_one("steps", steps)
         decisions = list(self._decisions)
         for taken in range(steps):
@@ -135,10 +160,10 @@ class Session:
         return self._follow(decisions)
 
     def restart(self) -> Session:
-        """Back to before the first step."""
+        """Go back to the state before the first step."""
         return self._follow([])
 
-    # -- what there is ----------------------------------------------------------------------------
+    # -- looking at it ----------------------------------------------------------------------------
 
     @property
     def ended(self) -> bool:
@@ -147,9 +172,9 @@ class Session:
 
     @property
     def open_choices(self) -> list[OpenChoice]:
-        """The local choices that came up since the last step, resolved as 0 unless `choose` was asked."""
+        """The local choices since the last step, which are 0 unless `choose` has changed them."""
         found: list[OpenChoice] = []
-        for choice in reversed(choices_of(self.trace)):
+        for choice in reversed(choices_with_alternatives(self.trace)):
             if any(event.op.kind is not Kind.CHOICE for event in self.trace.events[choice.step :]):
                 break
             found.insert(0, choice)
@@ -157,7 +182,7 @@ class Session:
 
     @property
     def failure(self) -> Failure:
-        """The execution so far as a `simaie.Failure`, to shrink, explain or show; its findings may be none."""
+        """The execution so far as a `simaie.Failure`, perhaps without findings, to shrink, explain or show it."""
         script = Spec("scripted", {"schedule": self.trace.schedule.text})
         return Failure(
             self.program, self.machine, script, 0, 0, self.trace, self.findings, driver=self._driver,
@@ -166,14 +191,19 @@ class Session:
 
     @property
     def status(self) -> str:
-        """How it stands, in a sentence, and what can be done."""
+        """The state of the execution in a sentence, with what can be done next."""
         return format_status(self.trace, self.enabled, self.findings)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a replay file if something was found; else the schedule, as the scheduler ``scripted`` reads it.
+        """Write a replay file if there are findings; otherwise write the schedule as text.
 
-        ``simaie replay PATH`` takes the former; ``session.run(("scripted", {"schedule": text}))`` the text of the
-        latter. Returns the path; InputError if it cannot be written.
+        ``simaie replay PATH`` reads the replay file; ``session.run(("scripted", {"schedule": text}))`` takes the text.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: The file cannot be written.
         """
         target = Path(require_path("path", path))
         if self.findings:
@@ -181,7 +211,7 @@ class Session:
         return save_file(target, self.trace.schedule.text + "\n")
 
     def how_to_reproduce(self, path: str | os.PathLike[str]) -> str:
-        """How to run what `save` wrote to `path`: a shell command, or Python where no command names the program."""
+        """Return how to run what `save` wrote to `path`: a shell command, or Python if no command names the program."""
         failure = self.failure
         if is_named(failure):
             return failure.replay_command(path) if self.findings else failure.command
@@ -190,14 +220,14 @@ class Session:
         return f"session.restart().run(('scripted', {{'schedule': {self.trace.schedule.text!r}}}))"
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Have `watcher` called after every change."""
+        """Call `watcher` after every change from now on."""
         self._watchers.append(watcher)
 
     def __repr__(self) -> str:
         return f"{self.program.name} under {self.machine.scheme}: {self.status}"
 
     def _repr_mimebundle_(self, **asked: Any) -> Any:
-        if self._view is None:  # one is enough, however often it is shown
+        if self._view is None:  # all displays share one view
             self._view = plugins.resolve(plugins.RENDERERS, "session")(self)
         return self._view._repr_mimebundle_(**asked)
 
@@ -205,7 +235,7 @@ class Session:
 
     def _require_going_on(self) -> None:
         if self.ended:
-            raise UsageError(f"it cannot go on. {self.status}")
+            raise UsageError(f"the execution cannot go on. {self.status}")
 
     def _after(self, decisions: Sequence[Decision]) -> PrefixThen:
         return self._state if decisions is self._decisions else self._execute(decisions)

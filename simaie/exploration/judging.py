@@ -1,8 +1,7 @@
-"""What the executions of one exploration are judged to be, and whether that can add up to a proof.
+"""The checkers of one exploration, and whether their judgements can support a proof.
 
-It cannot if a checker was unable to tell of some execution, nor if a checker judges more than the scheduler varies:
-one that looks at the order of operations which do not conflict, while of executions that differ in nothing else only
-one is run.
+They cannot if a checker could not decide an execution. They cannot either if a checker judges the order of operations
+that do not conflict, while the scheduler runs only one of the executions that differ in nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +20,14 @@ __all__ = ["CheckerRunner"]
 
 
 class CheckerRunner:
-    """The checkers of one exploration. failing: so many executions violate something; undecided: of so many is unclear
-    whether they do."""
+    """The checkers of one exploration, with counts of their judgements.
+
+    Attributes:
+        choices: The checkers as the caller and the program name them.
+        failing: The number of executions with a violation.
+        undecided: The number of executions for which a checker could not decide.
+        undecided_because: The reason for the first of these.
+    """
 
     def __init__(self, checkers: Sequence[CheckerChoice], program: Program, scheduler: Scheduler) -> None:
         self.choices = with_its_own(checkers, program)
@@ -33,11 +38,11 @@ class CheckerRunner:
         self._prerequisites = Prerequisites(() if checkers is DEFAULT else self._checkers)
         self._order_sensitive = [c for c in self._checkers if getattr(c, "order_sensitive", False)]
         if not scheduler.up_to_commutation:
-            self._order_sensitive = []  # it varies all that they look at
+            self._order_sensitive = []  # the scheduler runs all orders
         self._order_judged_by = ""
 
     def judge(self, trace: Trace) -> tuple[Finding, ...]:
-        """Judge and count one execution; the findings if it fails, else nothing."""
+        """Judge and count one execution, and return its findings if it fails."""
         if self._prerequisites:
             self._prerequisites.observe(trace)
         if self._order_sensitive and not self._order_judged_by:
@@ -58,20 +63,20 @@ class CheckerRunner:
         return judge(trace, self._checkers)
 
     def _note_unseen_orders(self, trace: Trace) -> None:
-        """Note which checker judged what the scheduler takes for the same, if one did."""
+        """Record a checker that judged the order of operations that do not conflict, if there is one."""
         for checker in self._order_sensitive:
-            judged = checker.order_sensitive  # type: ignore[attr-defined]  # or it would not be one of them
+            judged = checker.order_sensitive  # type: ignore[attr-defined]  # all of these have it
             if judged is True or judged(trace):
                 self._order_judged_by = name_of(checker)
                 return
 
     def require_answers(self) -> None:
-        """Raise UsageError for a checker that was asked for and had nothing to judge."""
+        """Raise UsageError if a checker that the caller named had nothing to judge."""
         self._prerequisites.require(self._program.name)
 
     @property
     def why_not_proof(self) -> str:
-        """Why its judgements prove nothing, however many executions there were; empty if they do."""
+        """Why the judgements support no proof, whatever the number of executions; empty if they do."""
         if self.undecided:
             return f"{self.undecided} could not be judged: {self.undecided_because}"
         if self._order_judged_by:

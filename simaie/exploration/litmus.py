@@ -1,11 +1,11 @@
-"""Litmus tests explored to the end: every state that a test can reach under a scheme and a host memory.
+"""Complete explorations of litmus tests: every state that a test can reach under a scheme and a host memory.
 
-The search is the optimal DPOR's, over executions that all end (loops are cut), so it is complete. Under sequential
-consistency it visits every trace once, and a trace is what herd7 calls an execution, a choice of rf and co: the counts
-of witnesses are herd7's then. Under a weaker host one such execution may come about in several ways; states and
-verdict are the same, the counts need not be.
+The search is optimal DPOR over executions that all end, because loops are cut; it is therefore complete. Under
+sequential consistency it visits every trace once. Such a trace is what herd7 calls an execution, a choice of rf and co,
+so that the counts of witnesses are those of herd7. Under a weaker host memory several traces may be the same execution
+of herd7. States and verdict are then still the same, but the counts may differ.
 
-The search is a loop of its own, not `simaie.explore`: no checkers, no statistics, half the time.
+The search does not use `simaie.explore`: without checkers and statistics it takes half the time.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import msgspec
 from simaie.engine.execution import Execution
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
-from simaie.exploration.search import EXECUTIONS, Search, SearchLimits, SearchProgress
+from simaie.exploration.search import EXECUTIONS, ExhaustiveSearch, SearchLimits, SearchProgress
 from simaie.litmus import (
     Held,
     LitmusTest,
+    LitmusVerdict,
     Quantifier,
-    Verdict,
     evaluate,
-    judge,
     passes_filter,
     state_locations,
+    verdict_of_counts,
     widths,
 )
 from simaie.litmus.lowering import ROUNDS, Lowered, lower
@@ -37,26 +37,33 @@ from simaie.trace import Ending
 __all__ = ["EXECUTIONS", "HERD_SCHEME", "LitmusResult", "LitmusState", "explore_litmus"]
 
 #: The ideal architecture with the reservations of herd7's models: a store-conditional may fail without cause, and must
-#: fail at another place than the load-linked's.
+#: fail if its place is not that of the load-linked.
 HERD_SCHEME = "native:reservation=exact,spurious_failures=true"
 
 LitmusState = tuple[tuple[str, Held], ...]
 
 
 class LitmusResult(msgspec.Struct, frozen=True):
-    """What a litmus test can do.
+    """The result of the exploration of a litmus test.
 
-    states: each location that the question names with what it holds; sorted. verdict: the answer and the observation
-    as herd7 gives them; its counts are of executions. executions: how many were run, those that the filter
-    drops and those that were cut among them. complete: every execution there is was run. bounded: a loop was cut in
-    some execution, which is in no count. seconds: of the search, the reading left out. interrupted: by Ctrl-C.
+    Attributes:
+        test: The test.
+        scheme: The scheme.
+        host: The host memory.
+        states: The reachable states, sorted: the locations in the test's question with their values.
+        verdict: The answer and the observation as herd7 prints them; its counts are numbers of executions.
+        executions: The number of executions that were run, with those that the filter drops and those that were cut.
+        complete: Whether all executions were run.
+        bounded: Whether a loop was cut in an execution, which is then in no count.
+        seconds: The time of the search, in seconds, without reading the test.
+        interrupted: Whether Ctrl-C ended the search.
     """
 
     test: LitmusTest
     scheme: str
     host: str
     states: tuple[LitmusState, ...]
-    verdict: Verdict
+    verdict: LitmusVerdict
     executions: int
     complete: bool
     bounded: bool
@@ -65,12 +72,12 @@ class LitmusResult(msgspec.Struct, frozen=True):
 
     @property
     def complete_states(self) -> bool:
-        """Whether there are no other states."""
+        """Whether `states` has all reachable states."""
         return self.complete and not self.bounded
 
     @property
     def conclusive(self) -> bool:
-        """Whether the answer would stay the same had more been explored: it rests on a witness, or on all there is."""
+        """Whether more executions could not change the answer: it has a witness, or all states are known."""
         if self.complete_states:
             return True
         match self.test.condition.quantifier:
@@ -80,7 +87,7 @@ class LitmusResult(msgspec.Struct, frozen=True):
                 return self.verdict.negative > 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as JSON values."""
+        """Return the result as JSON values."""
         return {
             "name": self.test.name,
             "arch": self.test.arch.value,
@@ -110,22 +117,28 @@ def explore_litmus(
     seconds: float | None = None,
     progress: SearchProgress | None = None,
 ) -> LitmusResult:
-    """Run every execution of `test` on `machine`, by default the ideal architecture on a sequentially consistent host.
+    """Run every execution of a litmus test, and return its states and its verdict.
 
-    rounds: how often a thread may go back to one label. executions, seconds: limits; a result that they cut short is
-    not complete.
+    Args:
+        test: The litmus test.
+        machine: The machine; None for the ideal architecture on a sequentially consistent host.
+        rounds: How often a thread may go back to one label.
+        executions: The number of executions to run at most.
+        seconds: The time to run at most, in seconds; None for no limit.
+        progress: Called from time to time with the number of executions so far.
 
-    Raises UnsupportedError, which says where, if the test has something that cannot be run. Raises
-    `simaie.Interrupted` at Ctrl-C; its ``report`` is the result as far as it came.
+    Raises:
+        UnsupportedError: The test contains something that cannot be run; the message says where.
+        Interrupted: Ctrl-C ended the search. The attribute ``report`` of the exception is the incomplete result.
     """
     machine = machine or Machine(HERD_SCHEME)
     lowered = lower(test, rounds=rounds)
-    search = Search(lowered.program, machine, SearchLimits(executions, seconds), progress)
+    search = ExhaustiveSearch(lowered.program, machine, SearchLimits(executions, seconds), progress)
     counted = _Counted(lowered, search)
     search.run(counted.take, lambda: False)
     states, positive, negative = counted.judged()
     result = LitmusResult(
-        test, machine.scheme, machine.host, states, judge(test.condition.quantifier, positive, negative),
+        test, machine.scheme, machine.host, states, verdict_of_counts(test.condition.quantifier, positive, negative),
         search.executions, search.complete and not counted.truncated, counted.cut > 0, search.seconds,
         search.interrupted,
     )  # fmt: skip
@@ -135,12 +148,15 @@ def explore_litmus(
 
 
 class _Counted:
-    """outcomes: how many executions ended in each state, filtered states among them.
+    """The counts of the executions of a litmus test.
 
-    cut: how many did not end. truncated: how many a limit on steps or threads ended.
+    Attributes:
+        outcomes: The number of executions for each final state, before the filter.
+        cut: The number of executions in which a loop was cut.
+        truncated: The number of executions that a limit on steps or threads ended.
     """
 
-    def __init__(self, lowered: Lowered, search: Search) -> None:
+    def __init__(self, lowered: Lowered, search: ExhaustiveSearch) -> None:
         self._lowered, self._search = lowered, search
         self.outcomes: Counter[Any] = Counter()
         self.cut = self.truncated = 0
@@ -160,7 +176,7 @@ class _Counted:
             self.outcomes[trace.outcome] += 1
 
     def judged(self) -> tuple[tuple[LitmusState, ...], int, int]:
-        """The states, how many executions satisfy the condition, and how many do not."""
+        """Return the states, and the numbers of executions that satisfy the condition and that do not."""
         test, positive, negative = self._lowered.test, 0, 0
         width_of, shown, resolve = widths(test), state_locations(test), self._lowered.layout.resolve
         states: set[LitmusState] = set()
@@ -177,5 +193,5 @@ class _Counted:
 
 
 def _order(state: LitmusState) -> list[tuple[bool, Held]]:
-    """Numbers before text."""
+    """Return a key that sorts numbers before text."""
     return [(not isinstance(held, int), held) for _, held in state]

@@ -1,7 +1,7 @@
-"""Many litmus files, read and explored, in this process or in several; the results come in the order of the files.
+"""Explorations of many litmus files, in this process or in several, with results in the order of the files.
 
-What is wrong with a file is a value among the results, a `LitmusError`, and the others go on. Every worker does the
-same as this process would, so the number of workers changes nothing but the time.
+The result of a file that cannot be read or run is a `LitmusError`, and the search continues with the next file. The
+number of processes changes only the time, never the results.
 """
 
 from __future__ import annotations
@@ -23,12 +23,20 @@ from simaie.protocols import require_positive
 
 __all__ = ["LitmusSettings", "explore_litmus_files"]
 
-#: Called with the number of a file and how many executions of it were run.
-Progress: TypeAlias = Callable[[int, int], None]
+#: Called with the number of a file and the number of its executions so far.
+LitmusProgress: TypeAlias = Callable[[int, int], None]
 
 
 class LitmusSettings(msgspec.Struct, frozen=True):
-    """How every file is explored: see `explore_litmus`. scheme and host are names, as `Machine` takes them."""
+    """The settings of the exploration of every file; see `explore_litmus`.
+
+    Attributes:
+        scheme: The name of the scheme, as for `Machine`.
+        host: The name of the host memory, as for `Machine`.
+        rounds: How often a thread may go back to one label.
+        executions: The number of executions of each file at most.
+        seconds: The time of each file at most, in seconds; None for no limit.
+    """
 
     scheme: str = HERD_SCHEME
     host: str = "sc"
@@ -38,29 +46,39 @@ class LitmusSettings(msgspec.Struct, frozen=True):
 
 
 def explore_litmus_files(
-    paths: Sequence[str], settings: LitmusSettings | None = None, *, jobs: int = 1, progress: Progress | None = None
+    paths: Sequence[str],
+    settings: LitmusSettings | None = None,
+    *,
+    jobs: int = 1,
+    progress: LitmusProgress | None = None,
 ) -> Iterator[LitmusResult | LitmusError]:
-    """Explore each file; a result or an error for each, in order, as soon as it is there.
+    """Explore each file, and yield its result or its error as soon as it is known, in the order of the files.
 
-    progress: called with the number of a file, from 0, before it is read, and now and then while it is explored with
-    how many executions were run; not if other processes do it. Ctrl-C is raised again after the result that it cut
-    short; with other processes, after the results that are there. Of a worker process that dies what it was at is run
-    again; a file that this happens to twice has a LitmusError.
+    Ctrl-C is raised again after the result that it cut short; with other processes, after the finished results. If a
+    worker process dies, another one explores its file again; a file at which two processes die has a LitmusError.
 
-    Raises UsageError or UnknownNameError at once if the settings cannot be.
+    Args:
+        paths: The paths of the files.
+        settings: The settings of every exploration; None for the defaults.
+        jobs: The number of processes.
+        progress: Called with the number of a file, from 0, and the number of its executions: before it is read, and
+            from time to time. It is not called if other processes explore.
+
+    Raises:
+        UsageError: A setting is wrong; it is raised before the first file is read.
     """
     settings = settings or LitmusSettings()
     require_positive(jobs=jobs, executions=settings.executions, seconds=settings.seconds)
     one = _Explorer(settings)
     if settings.rounds < 0:
-        raise UsageError(f"loops must be allowed 0 rounds or more, not {settings.rounds}")
+        raise UsageError(f"rounds must be 0 or more, not {settings.rounds}")
     if jobs == 1 or len(paths) < 2:
         return _in_turn(one, paths, progress)
     return in_workers(one, paths, min(jobs, len(paths)), _lost)
 
 
 class _Explorer:
-    """Explores one file; can be handed to another process."""
+    """A function that explores one file, and that can be sent to another process."""
 
     def __init__(self, settings: LitmusSettings) -> None:
         self._settings = settings
@@ -83,12 +101,12 @@ class _Explorer:
             )
         except LitmusError as error:
             return error.with_traceback(None)
-        except UsageError as error:  # a scheme that lacks what the test needs: others may do without it
+        except UsageError as error:  # the scheme lacks something that this test needs, but other tests may not
             return UnsupportedError(path, Position(1, 1), f"cannot be run: {error}")
 
 
 def _in_turn(
-    one: _Explorer, paths: Sequence[str], progress: Progress | None
+    one: _Explorer, paths: Sequence[str], progress: LitmusProgress | None
 ) -> Iterator[LitmusResult | LitmusError]:
     for number, path in enumerate(paths):
         if progress is not None:
@@ -101,5 +119,5 @@ def _in_turn(
 
 
 def _lost(path: str) -> LitmusError:
-    problem = "every worker process that explored this file died, perhaps for want of memory; try fewer jobs"
+    problem = "every worker process that explored this file died, perhaps because memory ran out; try fewer jobs"
     return LitmusError(path, Position(1, 1), problem)

@@ -1,8 +1,8 @@
-"""A litmus test as what is explored for its outcomes: its states are herd7's."""
+"""Litmus tests as subjects of a search for outcomes, with the states of herd7."""
 
 from __future__ import annotations
 
-from simaie.exploration.subject import State, Subject
+from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
 from simaie.litmus.lowering import Lowered, UnsupportedError, lower
 from simaie.trace import STUCK, Ending, Trace
@@ -10,8 +10,8 @@ from simaie.trace import STUCK, Ending, Trace
 __all__ = ["LitmusSubject", "beyond", "require_inside"]
 
 
-class LitmusSubject(Subject):
-    """A litmus test: states name the locations of its question, and its filter drops some."""
+class LitmusSubject(SearchSubject):
+    """A litmus test, whose states name the locations of its question, and whose filter drops some states."""
 
     def __init__(self, test: LitmusTest) -> None:
         self._lowered = lower(test)
@@ -19,13 +19,17 @@ class LitmusSubject(Subject):
         super().__init__(self._lowered.program)
 
     def is_cut(self, trace: Trace) -> bool:
-        """Also where a loop was cut, or would have gone round for ever."""
+        """Whether a limit cut the execution, a loop was cut, or a loop would never have ended."""
         if trace.ending is Ending.FINISHED:
             return self._lowered.is_cut(trace.outcome)
         return trace.truncated or trace.ending is Ending.LIVELOCK
 
-    def state(self, trace: Trace) -> State | None:
-        """As herd7 names it. Raises UnsupportedError for a test that leaves its own locations."""
+    def state(self, trace: Trace) -> FinalValues | None:
+        """Return the state as herd7 names it; None if the filter drops it.
+
+        Raises:
+            UnsupportedError: A thread faulted, or accessed memory outside the test's locations.
+        """
         require_inside(self._lowered, trace)
         if trace.ending in STUCK:
             return super().state(trace)
@@ -36,7 +40,7 @@ class LitmusSubject(Subject):
 
 
 def require_inside(lowered: Lowered, trace: Trace) -> None:
-    """Raise UnsupportedError if a thread faulted, or left the locations of its test."""
+    """Raise UnsupportedError if a thread faulted, or accessed memory outside the locations of its test."""
     for fault in trace.faults:
         raise beyond(lowered, fault.vcpu, fault.message)
     first, end = lowered.layout.span
@@ -46,7 +50,7 @@ def require_inside(lowered: Lowered, trace: Trace) -> None:
 
 
 def beyond(lowered: Lowered, actor: str, what: str) -> UnsupportedError:
-    """The error for a thread that cannot be run; actor: its vCPU, or a store buffer of that."""
+    """Return the error for a thread that cannot be run; actor: its vCPU, or a store buffer of it."""
     test = lowered.test
     thread = test.threads[int(actor.partition("~")[0])]
     position = thread.statements[0].position if thread.statements else Position(1, 1)

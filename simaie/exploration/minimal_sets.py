@@ -1,8 +1,8 @@
-"""The minimal sets that suffice, where more always suffices too: Dedekind's problem in the small, four elements.
+"""The minimal sufficient sets of a monotone property, in which every superset of a sufficient set suffices too.
 
-Whoever has all but one element and fails needs that one; where the needed ones suffice they are the only minimal set,
-and that takes one question an element. Only otherwise are sets between these and the full one asked for, smallest
-first.
+This is Dedekind's problem for four elements. If the set of all elements but one does not suffice, that element is
+needed. If the needed elements suffice, they are the only minimal set, and one question for each element was enough.
+Otherwise the sets between these and the full set are asked for, smallest first.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterable, Iterator
 
 from simaie.barrier import Barrier
 
-__all__ = ["ORDERS", "MonotoneOracle", "combined", "kinds_of", "minimal_sets"]
+__all__ = ["ORDERS", "MonotoneOracle", "combined", "minimal_sets", "single_orders"]
 
 ORDERS = (Barrier.LD_LD, Barrier.LD_ST, Barrier.ST_LD, Barrier.ST_ST)
 
 
-def kinds_of(barriers: Barrier) -> tuple[Barrier, ...]:
-    """The single orders of a set."""
+def single_orders(barriers: Barrier) -> tuple[Barrier, ...]:
+    """Return the single orders of a set."""
     return tuple(order for order in ORDERS if order & barriers)
 
 
 class MonotoneOracle:
-    """Asks `sufficient` of a set only where no answer so far implies it."""
+    """A monotone function of sets, which calls `sufficient` only if no earlier answer implies the result.
+
+    Attributes:
+        insufficient: The sets for which the answer was no.
+    """
 
     def __init__(self, sufficient: Callable[[Barrier], bool]) -> None:
         self._ask = sufficient
@@ -40,16 +44,18 @@ class MonotoneOracle:
         return answer
 
     def failing(self, minimal: Barrier, kind: Barrier) -> Barrier:
-        """The largest set asked for that failed, lacks `kind`, and has the rest of `minimal`."""
+        """Return the largest insufficient set that was asked for, without `kind` and with the rest of `minimal`."""
         rest = minimal & ~kind
         found = [known for known in self.insufficient if known & rest == rest and not known & kind]
         return max(found, key=lambda known: (known.bit_count(), known))
 
 
 def minimal_sets(sufficient: MonotoneOracle, useful: Barrier) -> tuple[Barrier, ...]:
-    """All minimal sufficient sets; none if not even the full one is.
+    """Return all minimal sufficient sets; empty if even the full set does not suffice.
 
-    useful: the kinds that can matter. Where these together suffice, sets with others are not asked for.
+    Args:
+        sufficient: Whether a set suffices.
+        useful: The kinds that can matter. If they suffice together, no set with other kinds is asked for.
     """
     if sufficient(Barrier.NONE):
         return (Barrier.NONE,)
@@ -57,7 +63,7 @@ def minimal_sets(sufficient: MonotoneOracle, useful: Barrier) -> tuple[Barrier, 
         return ()
     top = useful if sufficient(useful) else Barrier.FULL
     needed = Barrier.NONE
-    for kind in kinds_of(top):
+    for kind in single_orders(top):
         if not sufficient(top & ~kind):
             needed |= kind
     found: list[Barrier] = []
@@ -68,7 +74,7 @@ def minimal_sets(sufficient: MonotoneOracle, useful: Barrier) -> tuple[Barrier, 
 
 
 def combined(families: Iterable[tuple[Barrier, ...]]) -> tuple[Barrier, ...]:
-    """The minimal sets that hold a set of every family."""
+    """Return the minimal sets that contain a set of every family."""
     result: tuple[Barrier, ...] = (Barrier.NONE,)
     for family in families:
         unions = sorted({a | b for a in result for b in family}, key=_size)

@@ -1,7 +1,7 @@
-"""The set of outcomes that a program has on a machine, by optimal DPOR: all of them, unless something cut the search.
+"""The set of outcomes of a program on a machine, found by optimal DPOR; it is complete unless a limit cut the search.
 
-Equivalent executions have the same outcome, so one of each class is enough. There are no checkers here; whoever
-asks says which outcomes he wants a witness of, and whether the first of these is enough.
+Equivalent executions have the same outcome, so that one of each class is enough. No checkers judge the executions. The
+caller says which outcomes need a witness, and whether the search ends at the first of these.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.consistency import Consistency
-from simaie.exploration.search import Search, SearchLimits, SearchProgress
-from simaie.exploration.subject import State, Subject
+from simaie.exploration.search import ExhaustiveSearch, SearchLimits, SearchProgress
+from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.machine import Machine
 from simaie.trace import Ending, Outcome, Trace
 
 __all__ = ["MAX_STATES", "OutcomeSet", "Witness", "outcomes_of"]
 
-#: Distinct states kept; where there are more the set is not complete.
+#: The number of distinct states that are kept at most; with more the set is incomplete.
 MAX_STATES = 10_000
 
 
 @dataclass(frozen=True)
 class Witness:
-    """The execution, by its number in the search, that first showed a state."""
+    """The first execution that showed a state, with its index in the search."""
 
     index: int
     trace: Trace
@@ -35,28 +35,37 @@ class Witness:
 
 @dataclass(frozen=True)
 class OutcomeSet:
-    """What was found on `machine`.
+    """The set of outcomes of a program on a machine.
 
-    states: distinct and sorted. reason: why there may be others; empty if the set is complete. interrupted: by Ctrl-C.
-    endless: whether the limit on choices ended it.
-    witnesses: of those states that one was wanted of.
+    Attributes:
+        machine: The machine.
+        states: The distinct states, sorted.
+        executions: The number of executions that were run.
+        reason: Why the set may be incomplete; empty if it is complete.
+        interrupted: Whether Ctrl-C ended the search.
+        witnesses: An execution for each state that needs a witness.
+        endless: Whether the limit on choices ended the search.
     """
 
     machine: Machine
-    states: tuple[State, ...] = ()
+    states: tuple[FinalValues, ...] = ()
     executions: int = 0
     reason: str = ""
     interrupted: bool = False
-    witnesses: dict[State, Witness] = field(default_factory=dict, repr=False)
+    witnesses: dict[FinalValues, Witness] = field(default_factory=dict, repr=False)
     endless: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether there are no others."""
+        """Whether the set has all outcomes."""
         return not self.reason
 
+    def __str__(self) -> str:
+        where = f"{len(self.states):,} outcomes under {self.machine.scheme} on {self.machine.host}"
+        return f"{where} ({'complete' if self.complete else self.reason})"
+
     def as_dict(self) -> dict[str, Any]:
-        """The set as JSON values."""
+        """Return the set as JSON values."""
         return {
             "scheme": self.machine.scheme,
             "host": self.machine.host,
@@ -68,22 +77,32 @@ class OutcomeSet:
 
 
 def outcomes_of(
-    subject: Subject,
+    subject: SearchSubject,
     machine: Machine,
     limits: SearchLimits | None = None,
     *,
-    wanted: Callable[[State], bool] | None = None,
+    wanted: Callable[[FinalValues], bool] | None = None,
     first: bool = False,
     progress: SearchProgress | None = None,
-    found: Callable[[State, Witness], None] | None = None,
+    found: Callable[[FinalValues, Witness], None] | None = None,
 ) -> OutcomeSet:
-    """Explore `subject` on `machine` to the end. wanted: which states need a witness; first: stop at the first such.
+    """Explore `subject` on `machine` completely, and return its outcomes; Ctrl-C ends the search early.
 
-    found: called with each witness as soon as there is one. Ctrl-C ends the search and keeps what it found. Raises
-    UnsupportedError if the subject is a litmus test that cannot be run, and whatever its guest code raises.
+    Args:
+        subject: The program or litmus test.
+        machine: The machine.
+        limits: The limits of the search; None for the defaults.
+        wanted: Whether a state needs a witness.
+        first: Whether to stop at the first state that needs a witness.
+        progress: Called from time to time with the number of executions so far.
+        found: Called with each state that needs a witness, and the witness, as soon as it is found.
+
+    Raises:
+        UnsupportedError: The subject is a litmus test that cannot be run.
+        GuestError: The guest code raised.
     """
     limits = limits or SearchLimits()
-    search = Search(subject.program, machine, limits, progress)
+    search = ExhaustiveSearch(subject.program, machine, limits, progress)
     collected = _Collected(subject, machine, wanted, first, found, limits.choices)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
         collected.run(search, watchdog)
@@ -91,26 +110,26 @@ def outcomes_of(
 
 
 class _Collected:
-    """What a search came to: the states by outcome, with their witnesses."""
+    """The states and witnesses that a search has found so far."""
 
     def __init__(
         self,
-        subject: Subject,
+        subject: SearchSubject,
         machine: Machine,
-        wanted: Callable[[State], bool] | None,
+        wanted: Callable[[FinalValues], bool] | None,
         first: bool,
-        found: Callable[[State, Witness], None] | None,
+        found: Callable[[FinalValues, Witness], None] | None,
         most_choices: int | None,
     ) -> None:
         self._subject, self._machine, self._wanted, self._first, self._found = subject, machine, wanted, first, found
         self._known: set[tuple[Ending, Outcome]] = set()
-        self._states: set[State] = set()
-        self._witnesses: dict[State, Witness] = {}
+        self._states: set[FinalValues] = set()
+        self._witnesses: dict[FinalValues, Witness] = {}
         self._cut = 0  # executions that a limit ended
         self._too_many = self._endless = False
         self._most_choices = most_choices
 
-    def run(self, search: Search, watchdog: Watchdog) -> None:
+    def run(self, search: ExhaustiveSearch, watchdog: Watchdog) -> None:
         consistency = Consistency(self._subject.program, self._machine)
 
         def take(execution: Execution, index: int) -> None:
@@ -153,14 +172,14 @@ class _Collected:
             if self._found is not None:
                 self._found(state, witness)
 
-    def result(self, search: Search) -> OutcomeSet:
+    def result(self, search: ExhaustiveSearch) -> OutcomeSet:
         states = tuple(sorted(self._states, key=_order))
         reason = self._why_incomplete(search)
         return OutcomeSet(
             self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless
         )
 
-    def _why_incomplete(self, search: Search) -> str:
+    def _why_incomplete(self, search: ExhaustiveSearch) -> str:
         if search.interrupted:
             return search.why_incomplete()
         if self._too_many:
@@ -168,12 +187,12 @@ class _Collected:
         if search.exhausted and self._cut:
             return f"{self._cut} executions were cut by a limit on steps, threads or rounds of a loop"
         if not search.exhausted and self._first and self._witnesses:
-            return "the search ended with the first that was wanted"
+            return "the search ended at the first outcome that was wanted"
         if not search.exhausted and self._endless:
-            return f"in one execution more than {self._most_choices} choices did not come out as usual"
+            return f"in one execution more than {self._most_choices} local choices were not 0"
         return search.why_incomplete()
 
 
-def _order(state: State) -> list[tuple[str, str, Any]]:
-    """By value, numbers before text."""
+def _order(state: FinalValues) -> list[tuple[str, str, Any]]:
+    """Return a key that sorts states by value, numbers before text."""
     return [(name, type(held).__name__, held) for name, held in state]

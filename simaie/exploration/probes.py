@@ -1,24 +1,25 @@
-"""Random probes of what there is to explore: how many interleavings, how many Mazurkiewicz traces?
+"""Random probes that estimate the size of a search: the numbers of interleavings and of Mazurkiewicz traces.
 
-Knuth's estimator: walk from the root to a leaf, at each node to a random child, and divide 1 by the probability of each
-step (multiply the numbers of children, if they are equally likely). The result, the walk's weight, is an unbiased
-estimate of the number of leaves, whatever the shape of the tree.
+The estimator is Knuth's. A walk goes from the root of a tree to a leaf, at each node to a random child. Its weight is 1
+divided by the probability of all its steps; if the children of each node are equally likely, it is the product of their
+numbers. The weight is an unbiased estimate of the number of leaves, whatever the shape of the tree. No checkers judge
+the executions of a probe.
 
-**Interleavings** are the leaves of the tree of all schedules: the children of a node are its candidates, or the values
+**Interleavings** are the leaves of the tree of all schedules. The children of a node are its candidates, or the values
 of a local choice.
 
-**Traces.** Of the interleavings of each trace exactly one comes first in the order of the alphabet, if at each step the
-letters are the actors in structural order. So the weight counts if the walk ended in such a first one, and is 0
-if not: its expectation is the number of traces. To end there often enough, the walk prefers those who come early in the
-order, by a factor of 2, and never takes a step that must end in another: who comes later in the order and goes
-first puts to sleep whom it passed over, until something dependent
-happens (sleep sets: P. Godefroid, "Partial-order methods for the verification of concurrent systems", 1996). What a
-sleeper would write is not known, so sleep sets err on the side of too few asleep, and the finished execution, where it
-is known, decides. Whether a word is the first of its trace shows in its factors (A. Anisimov, D. Knuth, "Inhomogeneous
-sorting", 1979): no event may be able to move before one of a later actor.
+**Traces.** An interleaving is a word whose letters are actors in structural order. Of the interleavings of each trace,
+exactly one comes first in alphabetical order. The weight of a walk counts if the walk ends in such a first word, and is
+0 otherwise; its expectation is therefore the number of traces. Two rules make the walk end in first words often enough.
+It prefers early actors, each by a factor of 2 to the next. And it never takes a step after which the word cannot be the
+first: when it chooses an actor, it puts the earlier candidates to sleep until a dependent operation is performed (sleep
+sets: P. Godefroid, "Partial-order methods for the verification of concurrent systems", 1996). The walk does not know
+what a sleeping actor would write, so it may put too few actors to sleep. The finished execution, where all writes are
+known, decides whether the word is the first of its trace: no event may be movable to before an event of a later actor
+(A. Anisimov, D. Knuth, "Inhomogeneous sorting", 1979).
 
-Where most operations are independent nearly every walk ends with everybody asleep, and the few that do not say nothing
-reliable: then there is no estimate. A probe is not judged.
+If most operations are independent, nearly every walk ends with all actors asleep. The few others support no reliable
+estimate, and then there is none.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ from simaie.prng import Random
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Ending, Trace
 
-__all__ = ["InterleavingProbe", "Probe", "Size", "TraceProbe", "is_first_of_its_trace"]
+__all__ = ["InterleavingProbe", "Probe", "SizeEstimate", "TraceProbe", "is_first_of_its_trace"]
 
-#: With fewer walks that count, an estimate and its interval would pretend to know.
+#: The number of walks that must count at least; with fewer, estimate and interval would not be reliable.
 FEWEST_HITS = 30
 
 
-class Size(msgspec.Struct, frozen=True):
-    """An estimate of how much there is to explore.
+class SizeEstimate(msgspec.Struct, frozen=True):
+    """An estimate of the size of a search.
 
-    counts: what is counted: ``"interleavings"`` or ``"traces"`` (Mazurkiewicz). total: their number; None if
-    too few walks counted to tell. probes: walks made. hits: of these, how many counted.
-    truncated: how many a limit of the machine cut; each is one interleaving, and no trace.
+    Attributes:
+        counts: What is counted: ``"interleavings"`` or (Mazurkiewicz) ``"traces"``.
+        total: The estimated number; None if too few walks counted.
+        probes: The number of walks.
+        hits: The number of walks that counted.
+        truncated: The number of walks that a limit of the machine cut; each is one interleaving, and no trace.
     """
 
     counts: str
@@ -58,9 +62,12 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Probe(Scheduler):
-    """A random walk that knows its weight.
+    """A scheduler that takes random walks and records their weights.
 
-    weights: of the finished walks, as natural logarithms. steps: events in all of them.
+    Attributes:
+        weights: The natural logarithms of the weights of the finished walks.
+        steps: The number of events in all walks.
+        truncated: The number of walks that a limit of the machine cut.
     """
 
     counts = ""
@@ -70,25 +77,25 @@ class Probe(Scheduler):
         self.steps = self.truncated = 0
 
     def start(self, info: ExecutionInfo) -> None:
-        """At the root."""
+        """Begin a walk at the root."""
         self._random = Random(info.seed)
         self._weight = 0.0
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Any value."""
+        """Draw a value uniformly."""
         return self._uniform(arity)
 
     def finish(self, trace: Trace) -> None:
-        """At a leaf."""
+        """Record the weight of a walk that reached a leaf."""
         self.steps += len(trace)
         self.truncated += trace.truncated
         self.weights.append(self._weight if self._counts(trace) else -math.inf)
 
-    def size(self) -> Size:
-        """The estimate so far."""
+    def size(self) -> SizeEstimate:
+        """Return the estimate so far."""
         hits = sum(weight > -math.inf for weight in self.weights)
         total = mean_of_probes(self.weights) if hits >= FEWEST_HITS else None
-        return Size(self.counts, total, len(self.weights), hits, self.truncated)
+        return SizeEstimate(self.counts, total, len(self.weights), hits, self.truncated)
 
     def _uniform(self, count: int) -> int:
         self._weight += math.log(count)
@@ -104,29 +111,29 @@ class Probe(Scheduler):
 
 
 class InterleavingProbe(Probe):
-    """Estimates the number of interleavings."""
+    """A probe that estimates the number of interleavings."""
 
     counts = "interleavings"
 
     def choose(self, offer: Offer) -> Candidate:
-        """Any candidate."""
+        """Draw a candidate uniformly."""
         candidate: Candidate = offer.candidates[self._uniform(len(offer.candidates))]
         return candidate
 
 
 class TraceProbe(Probe):
-    """Estimates the number of Mazurkiewicz traces. Gives up (PRUNED, weight 0) where everybody is asleep."""
+    """A probe that estimates the number of Mazurkiewicz traces; a walk with all actors asleep has the weight 0."""
 
     counts = "traces"
 
     def start(self, info: ExecutionInfo) -> None:
-        """Nobody sleeps."""
+        """Begin a walk with all actors awake."""
         super().start(info)
         self._asleep: dict[str, Op] = {}
         self._ranks: dict[str, tuple[int, ...]] = {}
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """One of those who are awake, or None."""
+        """Draw one of the candidates that are awake, earlier ones more often; None if all are asleep."""
         asleep = self._asleep
         awake: list[Candidate] = [c for c in offer.candidates if c.name not in asleep]
         if not awake:
@@ -139,7 +146,7 @@ class TraceProbe(Probe):
         return chosen
 
     def _counts(self, trace: Trace) -> bool:
-        # Which word of a trace comes first is not worked out for store buffers: without walks there is no estimate.
+        # The first word of a trace is not determined for store buffers, so that no such walk counts.
         cut = trace.truncated or trace.ending is Ending.PRUNED or Kind.BUFFER in trace.kinds
         return not cut and is_first_of_its_trace(trace, self._ranks)
 
@@ -149,8 +156,8 @@ def _may_conflict(a: Op, b: Op) -> bool:
 
 
 def is_first_of_its_trace(trace: Trace, ranks: dict[str, tuple[int, ...]]) -> bool:
-    """Whether no equivalent execution comes before it in the order of the actors' `ranks`, step by step."""
-    events = [event for event in trace.events if event.op.kind is not Kind.CHOICE]  # part of the step before it
+    """Whether no equivalent execution is smaller in the lexicographic order of the actors' `ranks`."""
+    events = [event for event in trace.events if event.op.kind is not Kind.CHOICE]  # it is part of the step before
     latest: dict[str, int] = {}  # position of each actor's last event
     for position, (event, before) in enumerate(zip(events, predecessors(events), strict=True)):
         after, rank = max(before, default=-1), ranks[event.actor]

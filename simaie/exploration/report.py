@@ -1,11 +1,11 @@
-"""What an exploration found, and how sure that is."""
+"""Reports of explorations: what was found, and how certain it is."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,11 @@ from simaie.machine import Machine
 from simaie.replaying.failure import Failure
 from simaie.trace import Outcome
 
+if TYPE_CHECKING:
+    from simaie.show.plots.plot import Plot
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
+
 __all__ = ["Report"]
 
 
@@ -25,11 +30,22 @@ __all__ = ["Report"]
 class Report:
     """The result of `simaie.explore`.
 
-    verdict: ``"holds"`` only if every execution there is was run and judged; reason says why it is not more.
-    failures: the first failing executions, in order of their index. failing: how many there were in all.
-    signatures: all failing executions by what is wrong in them, the strongest first, each signature with its first and
-    its shortest failure; unlisted: failing executions whose signature was not kept (`simaie.exploration.signatures`).
-    outcomes: how often each final outcome was seen. complete: whether everything was explored. interrupted: by Ctrl-C.
+    Attributes:
+        program: The program.
+        machine: The machine.
+        scheduler: The scheduler, with its options.
+        seed: The seed of the exploration.
+        verdict: ``"holds"`` only if all executions were run and judged; otherwise ``"violated"`` or ``"inconclusive"``.
+        reason: The reason for the verdict, in words.
+        complete: Whether everything was explored.
+        interrupted: Whether Ctrl-C ended the exploration.
+        failures: The first failing executions, in order of their index.
+        failing: The number of all failing executions.
+        outcomes: The number of executions for each outcome.
+        statistics: The figures of the exploration.
+        signatures: The failing executions grouped by their signatures, the strongest first, each group with its first
+            and its shortest failure.
+        unlisted: The number of failing executions whose signature was not kept (see `simaie.exploration.signatures`).
     """
 
     program: Program = field(repr=False)
@@ -49,17 +65,17 @@ class Report:
 
     @property
     def executions(self) -> int:
-        """How many executions were run."""
+        """The number of executions that were run."""
         return self.statistics.executions
 
     @property
     def strongest(self) -> Failure | None:
-        """The first failure of the strongest signature; None if nothing failed. See `Failure.strength`."""
+        """The first failure of the strongest signature (see `Failure.strength`); None if nothing failed."""
         return strongest_of(self.signatures)
 
     @property
     def kept(self) -> tuple[Failure, ...]:
-        """All failures that are kept with their traces, in order of their index: also those of `signatures`."""
+        """All failures of `failures` and `signatures`, in order of their index."""
         grouped = [failure for group in self.signatures for failure in (group.first, group.shortest)]
         found = {failure.index: failure for failure in (*grouped, *self.failures)}
         return tuple(found[index] for index in sorted(found))
@@ -71,24 +87,29 @@ class Report:
         drawn: str = plugins.resolve(plugins.RENDERERS, "notebook")(self)
         return drawn
 
-    def player(self) -> Any:
-        """A widget to step through the first failure (see `Failure.player`); UsageError if there is none."""
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+    def player(self) -> Player | Still:
+        """Return a widget that steps through the first failure (see `Failure.player`); UsageError without a failure."""
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
 
-    def plot_coverage(self) -> Any:
-        """Distinct traces over executions, as a `simaie.show.plots.Plot`; UsageError without ``coverage=True``."""
-        return plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)
+    def plot_coverage(self) -> Plot:
+        """Return a plot of distinct traces over executions; raise UsageError without ``coverage=True``."""
+        made: Plot = plugins.resolve(plugins.RENDERERS, "coverage-plot")(self)
+        return made
 
-    def plot_outcomes(self) -> Any:
-        """Executions by outcome, as a `simaie.show.plots.Plot`; UsageError if none ran to its end."""
-        return plugins.resolve(plugins.RENDERERS, "outcomes-plot")(self)
+    def plot_outcomes(self) -> Plot:
+        """Return a plot of the number of executions for each outcome; raise UsageError if none ran to its end."""
+        made: Plot = plugins.resolve(plugins.RENDERERS, "outcomes-plot")(self)
+        return made
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         return {
             "program": self.program.name,
             "scheme": self.machine.scheme,
             "host": self.machine.host,
+            "full_system": self.machine.full_system,
+            "host_word": self.machine.host_word,
             "scheduler": self.scheduler,
             "seed": self.seed,
             "verdict": self.verdict.value,
@@ -101,8 +122,5 @@ class Report:
             "signatures": [group.as_dict() for group in self.signatures],
             "unlisted": self.unlisted,
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
-            "statistics": {
-                **msgspec.to_builtins(self.statistics),
-                "executions_per_second": self.statistics.executions_per_second,
-            },
+            "statistics": msgspec.to_builtins(self.statistics),
         }

@@ -1,4 +1,4 @@
-"""Which scheduler is meant: by name, by name and options, by class, or the object itself."""
+"""The choice of a scheduler: by name, by name and options, by class, or by the object itself."""
 
 from __future__ import annotations
 
@@ -16,20 +16,15 @@ SchedulerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Schedu
 
 
 def make_scheduler(choice: SchedulerChoice) -> tuple[Scheduler, Spec | None]:
-    """The scheduler that `choice` means, and its specification if it has one."""
+    """Return the scheduler that `choice` names, and its name and options if a command line can write them."""
     if isinstance(choice, Scheduler):
         return choice, None
     if isinstance(choice, type) and issubclass(choice, Scheduler):
         if missing := sorted(choice.__abstractmethods__):
             raise UsageError(f"scheduler {choice.__name__} lacks the method {missing[0]!r}; write it")
         return plugins.construct(f"scheduler {choice.__name__}", choice), plugins.spec_for(plugins.SCHEDULERS, choice)
-    if not isinstance(choice, str | tuple | Spec):
-        raise UsageError(
-            "scheduler must be a name, 'name:option=value', (name, options), a simaie.Scheduler or a class of them, "
-            f"not {choice!r}"
-        )
-    spec = Spec.of(choice)
+    spec = Spec.of(choice, "scheduler", "a simaie.Scheduler or a class of it")
     made = plugins.construct(f"scheduler {spec}", plugins.resolve(plugins.SCHEDULERS, spec.name), **spec.options)
     if not isinstance(made, Scheduler):
-        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} gave {made!r}")
+        raise UsageError(f"a scheduler must derive from simaie.Scheduler; {spec.name!r} returned {made!r}")
     return made, spec

@@ -1,4 +1,4 @@
-"""The loop of the searches that run every execution of a program: optimal DPOR, until a limit or Ctrl-C."""
+"""The loop of the searches that run every execution of a program, by optimal DPOR, until a limit or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from simaie.machine import Machine
 from simaie.protocols import require_positive
 from simaie.trace import Trace
 
-__all__ = ["EXECUTIONS", "Search", "SearchLimits", "SearchProgress"]
+__all__ = ["EXECUTIONS", "ExhaustiveSearch", "SearchLimits", "SearchProgress"]
 
 EXECUTIONS = 1_000_000
-#: Called now and then with how many executions were run.
+#: Called from time to time with the number of executions so far.
 SearchProgress: TypeAlias = Callable[[int], None]
 _PROGRESS_EVERY = 64
 
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """Of one search. executions: at most this many. seconds: at most this long, None for no limit.
+    """The limits of one search.
 
-    choices: an execution in which more choices than this did not come out as usual ends the search, None for no limit.
+    Attributes:
+        executions: The number of executions at most.
+        seconds: The time at most, in seconds; None for no limit.
+        choices: The number of local choices in one execution that are not 0, at most; an execution with more ends the
+            search. None for no limit.
     """
 
     executions: int = EXECUTIONS
@@ -37,15 +41,17 @@ class SearchLimits:
     choices: int | None = None
 
     def require(self) -> None:
-        """Raise UsageError unless both are positive."""
+        """Raise UsageError unless executions and seconds are positive."""
         require_at_least_one("executions", self.executions)
         require_positive(seconds=self.seconds)
 
 
-class Search:
-    """Runs the executions of `program` on `machine`, each Mazurkiewicz trace once.
+class ExhaustiveSearch:
+    """A search that runs each Mazurkiewicz trace of a program on a machine once.
 
-    executions: how many were run. interrupted: whether Ctrl-C ended the search.
+    Attributes:
+        executions: The number of executions so far.
+        interrupted: Whether Ctrl-C ended the search.
     """
 
     def __init__(
@@ -60,9 +66,11 @@ class Search:
         self.interrupted = False
 
     def run(self, take: Callable[[Execution, int], None], enough: Callable[[], bool]) -> None:
-        """Hand each execution, not yet run, with its number to `take`, until there are no more, or `enough` says so.
+        """Pass each execution to `take`, which runs it, until none is left, a limit, Ctrl-C, or `enough` returns True.
 
-        Ctrl-C ends the search as a limit does.
+        Args:
+            take: Called with an execution that has not run yet, and its number.
+            enough: Called before each execution.
         """
         scheduler, progress = self._scheduler, self._progress
         try:
@@ -81,7 +89,7 @@ class Search:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A context that Ctrl-C leaves quietly; it makes the search an interrupted one."""
+        """Return a context that ends quietly at Ctrl-C, and then marks the search as interrupted."""
         try:
             yield
         except KeyboardInterrupt:
@@ -89,7 +97,7 @@ class Search:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """The time since the search began, in seconds."""
         return time.perf_counter() - self._began
 
     @property
@@ -99,16 +107,16 @@ class Search:
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is no execution left to run."""
+        """Whether no execution is left to run."""
         return self._scheduler.exhausted and not self.interrupted
 
     @property
     def complete(self) -> bool:
-        """Whether every execution there is was run."""
+        """Whether all executions were run."""
         return self.exhausted and self._scheduler.complete
 
     def why_incomplete(self) -> str:
-        """Why there may be other executions; empty if there are none."""
+        """Return why there may be other executions; empty if all were run."""
         if self.interrupted:
             return "the search was interrupted"
         if self.exhausted:

@@ -1,9 +1,9 @@
-"""Failing executions counted by what is wrong in them, so that a rare bug is not lost behind a frequent one.
+"""Groups of failing executions by signature, so that a rare bug is not hidden by a frequent one.
 
-An exploration keeps the traces of its first failures only. Of every signature it keeps two failures as well, the first
-and the shortest, whenever they come. Memory stays bounded: there are at most `MOST_SIGNATURES`. Many findings in one
-execution combine into many signatures; when the limit is reached, a signature is still kept if it has a kind that no
-other has, up to twice the limit. All others are counted together.
+An exploration keeps the traces of its first failures. For every signature it also keeps two failures, the first and the
+shortest, however late they occur. The memory is bounded by a limit of `MOST_SIGNATURES` groups. Because the findings of
+an execution combine, there may be many signatures. Beyond the limit, a signature is still kept if it has a kind of
+finding that no other has, up to twice the limit. All other failures are only counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simaie.replaying.signature import Signature
 
 __all__ = ["MOST_SIGNATURES", "FailureGroup", "Signatures", "strongest_of"]
 
-#: Signatures that are kept with two failures each.
+#: The number of signatures that are kept, each with two failures.
 MOST_SIGNATURES = 100
 
 
@@ -26,8 +26,12 @@ MOST_SIGNATURES = 100
 class FailureGroup:
     """The failures of one signature.
 
-    count: how many there are. first: the one that was found first. shortest: the one of the fewest steps, of several
-    the first.
+    Attributes:
+        signature: The signature.
+        strength: The strength of its failures.
+        count: The number of failures.
+        first: The failure that was found first.
+        shortest: The failure with the fewest steps; the first of these if there are several.
     """
 
     signature: Signature
@@ -37,7 +41,7 @@ class FailureGroup:
     shortest: Failure
 
     def as_dict(self) -> dict[str, Any]:
-        """The group as JSON values; the failures as `simaie.exploration.report.Report.as_dict` has them."""
+        """Return the group as JSON values, with its failures as in `simaie.exploration.report.Report.as_dict`."""
         return {
             "signature": self.signature.text,
             "digest": self.signature.digest,
@@ -49,7 +53,11 @@ class FailureGroup:
 
 
 class Signatures:
-    """The groups so far. unlisted: how many failures have a signature that is not kept."""
+    """The groups of an exploration so far.
+
+    Attributes:
+        unlisted: The number of failures whose signature is not kept.
+    """
 
     def __init__(self, most: int = MOST_SIGNATURES) -> None:
         self.unlisted = 0
@@ -58,7 +66,7 @@ class Signatures:
         self._kinds: set[str] = set()
 
     def add(self, failure: Failure) -> bool:
-        """Count one failure; returns whether it is kept, as the first or the shortest of its signature so far."""
+        """Count one failure, and return whether it is kept as the first or the shortest of its signature so far."""
         signature = failure.signature
         known = self._groups.get(signature)
         strength = failure.strength if known is None else known.strength
@@ -66,7 +74,7 @@ class Signatures:
         return signature in self._groups and self._groups[signature].shortest is failure
 
     def merge(self, groups: Iterable[FailureGroup], unlisted: int = 0) -> None:
-        """Count the failures of another exploration, which come after those so far."""
+        """Add the groups of another exploration, after the failures so far."""
         for group in groups:
             self._count(group)
         self.unlisted += unlisted
@@ -90,7 +98,7 @@ class Signatures:
 
     @property
     def groups(self) -> tuple[FailureGroup, ...]:
-        """The groups, the strongest first; of the same strength in the order in which they were found."""
+        """The groups, strongest first; groups of equal strength are in the order in which they were found."""
         return tuple(sorted(self._groups.values(), key=lambda group: group.strength, reverse=True))
 
 

@@ -1,9 +1,9 @@
-"""One execution of an exploration, by its index.
+"""Running one execution of an exploration again, by its index.
 
-A scheduler that learns nothing from one execution to the next repeats any of them from seed and index alone. One that
-does learn (a profile of lengths or weights, a place in a search tree) must first have seen the executions before it:
-these are run again, and neither judged nor counted. The replay file of a failure carries the profile
-instead, so replaying is never slower than the execution itself.
+A scheduler that learns nothing from earlier executions repeats any execution from seed and index alone. One that learns
+(a profile of lengths or weights, a place in a search tree) must first see the executions before it. These are run
+again, but neither judged nor counted. A replay file has the profile of the scheduler instead, so that a replay is never
+slower than the execution itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import Exploration, Found, Progress
+from simaie.exploration.explorer import Exploration, ExplorationProgress, FailureCallback
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
@@ -26,7 +26,7 @@ __all__ = ["explore_index", "learns"]
 
 
 def learns(scheduler: Scheduler) -> bool:
-    """Whether what `scheduler` does depends on the executions that it has seen before."""
+    """Whether the choices of `scheduler` depend on earlier executions."""
     return scheduler.exhaustive or type(scheduler).profile is not Scheduler.profile
 
 
@@ -41,14 +41,27 @@ def explore_index(
     checkers: Sequence[CheckerChoice] = DEFAULT,
     driver: Driver = "inline",
     check_determinism: bool = False,
-    progress: Progress | None = None,
-    found: Found | None = None,
+    progress: ExplorationProgress | None = None,
+    found: FailureCallback | None = None,
 ) -> Report:
-    """The report on execution number `index` (from 0) of `seed`, and on nothing else.
+    """Return the report on one execution of an exploration.
 
-    The other arguments mean what they mean to `simaie.explore`; `seconds` also limits the executions before it.
-    Raises UsageError if `index` is negative or the scheduler has explored everything before it gets there, and
-    Interrupted, with the report, at Ctrl-C.
+    Args:
+        program: The guest program.
+        machine: The machine.
+        scheduler: As for `simaie.explore`, as all arguments that are not described here.
+        index: The number of the execution, from 0.
+        seed: The seed of the exploration.
+        seconds: The time at most, in seconds, with the executions before it.
+        checkers: The checkers.
+        driver: The driver.
+        check_determinism: Whether to run it twice and compare.
+        progress: Called from time to time.
+        found: Called with the failure.
+
+    Raises:
+        UsageError: `index` is negative, or the scheduler explores everything in fewer executions.
+        Interrupted: Ctrl-C ended the run; it has the report.
     """
     if index < 0:
         raise UsageError(f"index must not be negative, not {index}")
@@ -77,7 +90,7 @@ def explore_index(
 
 
 class _OneExecution(Exploration):
-    """Runs from the first index to the wanted one, and looks only at that."""
+    """An exploration that runs from the first index to the wanted one, and judges only that one."""
 
     def __init__(self, *args: Any, wanted: int, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -95,4 +108,4 @@ class _OneExecution(Exploration):
         return False
 
     def _why_incomplete(self) -> str:
-        return "it was the only one to be run" if self.statistics.executions else super()._why_incomplete()
+        return "only this execution was run" if self.statistics.executions else super()._why_incomplete()

@@ -1,7 +1,8 @@
-"""What an exploration did, in numbers; bounded memory, whatever the number of executions."""
+"""The figures of an exploration, in bounded memory for any number of executions."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import msgspec
@@ -12,22 +13,30 @@ from simaie.trace import Ending, Outcome, Trace
 
 __all__ = ["Statistics", "StatisticsCollector"]
 
-#: Distinct outcomes kept apart; beyond it further new ones are counted together.
+#: The number of distinct outcomes that are counted; executions with further new ones are not.
 MAX_OUTCOMES = 10_000
 
 
 class Statistics(msgspec.Struct, frozen=True):
     """The figures of one exploration.
 
-    executions: run to any ending. seconds: wall time. truncated: cut by a limit on steps or threads. blocked: ended in
-    a deadlock or livelock. pruned: given up by the scheduler. longest: most events in one
-    execution. steps: events in all. switches: deviations from the default schedule in all. outcomes: distinct ones;
-    outcomes_complete: whether all distinct outcomes were kept apart.
-
-    failure_rate: the probability that an execution fails (Wilson's interval); None for an exhaustive scheduler and for
-    one that is guided by what it saw, of which it makes no sense. It takes executions as independent and their number
-    as fixed: an exploration that stopped because it had found a failure overestimates on average. coverage: what was
-    covered; None unless asked for.
+    Attributes:
+        executions: The number of executions.
+        seconds: The wall time, in seconds.
+        truncated: The number of executions that a limit on steps or threads cut.
+        blocked: The number of executions that ended in a deadlock or livelock.
+        pruned: The number of executions that the scheduler gave up.
+        longest: The number of events of the longest execution.
+        steps: The number of events of all executions.
+        switches: The number of deviations from the default schedule in all executions.
+        outcomes: The number of distinct outcomes.
+        outcomes_complete: Whether all distinct outcomes were counted.
+        failure_rate: The probability that an execution fails, with Wilson's interval. None for a scheduler that is
+            exhaustive or guided by what it saw, whose executions are no sample. The estimate takes executions as
+            independent and their number as fixed. If an exploration stops at a failure, it is too high on average.
+        coverage: The coverage of the exploration; None unless the caller asked for it.
+        executions_per_second: The rate after the first execution, so that the loading of modules does not count; 0 if
+            there was only one execution.
     """
 
     executions: int
@@ -42,15 +51,11 @@ class Statistics(msgspec.Struct, frozen=True):
     outcomes_complete: bool
     failure_rate: Interval | None = None
     coverage: Coverage | None = None
-
-    @property
-    def executions_per_second(self) -> float:
-        """Executions per second of wall time."""
-        return self.executions / self.seconds if self.seconds else 0.0
+    executions_per_second: float = 0.0
 
 
 class StatisticsCollector:
-    """Adds up traces as they come, also for `coverage` if that is given."""
+    """The counters of an exploration, updated with each execution, together with those of `coverage`."""
 
     def __init__(self, *, sampling: bool = False, coverage: CoverageCollector | None = None) -> None:
         self.sampling = sampling  # whether executions are drawn at random
@@ -59,10 +64,14 @@ class StatisticsCollector:
         self.executions = self.truncated = self.blocked = self.pruned = 0
         self.longest = self.steps = self.switches = 0
         self.outcomes_complete = True
+        self._first_ended = self._last_ended = 0.0
 
     def add(self, trace: Trace) -> None:
         """Count one execution."""
         self.executions += 1
+        self._last_ended = time.perf_counter()
+        if self.executions == 1:
+            self._first_ended = self._last_ended
         events = len(trace.events)
         self.steps += events
         self.longest = max(self.longest, events)
@@ -84,8 +93,19 @@ class StatisticsCollector:
         else:
             self.outcomes_complete = False
 
+    @property
+    def executions_per_second(self) -> float:
+        """The rate after the first execution, which leaves out the start-up; 0 if there was only one execution."""
+        took = self._last_ended - self._first_ended
+        return (self.executions - 1) / took if took > 0 else 0.0
+
     def summary(self, seconds: float, failing: int = 0) -> Statistics:
-        """The figures so far, `failing` of the executions having failed."""
+        """Return the figures so far.
+
+        Args:
+            seconds: The wall time, in seconds.
+            failing: The number of executions that failed.
+        """
         return Statistics(
             executions=self.executions,
             seconds=seconds,
@@ -99,4 +119,5 @@ class StatisticsCollector:
             outcomes_complete=self.outcomes_complete,
             failure_rate=share(failing, self.executions) if self.sampling else None,
             coverage=None if self.coverage is None else self.coverage.summary(),
+            executions_per_second=self.executions_per_second,
         )

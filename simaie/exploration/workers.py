@@ -1,7 +1,7 @@
-"""Worker processes that end with their parent, and of which one that dies costs only what it was at.
+"""Worker processes that end when their parent ends, and whose death costs only the piece that they worked on.
 
-The parent hands shares of the work out over pipes and takes each result as soon as it is there. The pieces that a dead
-worker has not answered go to another one; a piece that a worker died at `_MOST_DEATHS` times is given up.
+The parent sends shares of the work to its workers over pipes, and takes each result as soon as it arrives. If a worker
+dies, another worker receives the rest of its share. A piece at which workers died `_MOST_DEATHS` times is given up.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["end_with", "in_workers", "without_interrupts"]
 P = TypeVar("P")
 R = TypeVar("R")
 
-#: Pieces that a worker takes at a time, at most: handing one over costs a tenth of the work on a small one, but a long
-#: one keeps those in its share waiting.
+#: The number of pieces that a worker receives at a time, at most. Sending a small piece alone costs a tenth of the work
+#: on it, but in a large share the pieces wait for a long one before them.
 _SHARE = 16
 _MOST_DEATHS = 2
 _TO_DIE_WHEN_PARENT_DIES = 1  # PR_SET_PDEATHSIG
@@ -35,15 +35,18 @@ _Numbered: TypeAlias = tuple[int, P]
 
 
 def in_workers(work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Callable[[P], R]) -> Iterator[R]:
-    """Do `work` on each piece in `jobs` processes; the results come in the order of the pieces.
+    """Call `work` on each piece in `jobs` processes, and yield the results in the order of the pieces.
 
-    At Ctrl-C the workers are ended, the results that are there come out, and KeyboardInterrupt is raised.
+    At Ctrl-C, the workers end, the finished results are yielded, and KeyboardInterrupt is raised.
 
     Args:
-        work: can be handed to another process, as can pieces and results. An exception of it is an InternalError here.
-        pieces: what is to be done.
-        jobs: how many processes.
-        lost: makes the result of a piece that was given up, since workers die at it.
+        work: The function. It, the pieces and the results must be picklable.
+        pieces: The arguments of its calls.
+        jobs: The number of processes.
+        lost: Returns the result of a piece that was given up because workers died at it.
+
+    Raises:
+        InternalError: `work` raised.
     """
     pool = _Pool(work, pieces, jobs, lost)
     try:
@@ -57,14 +60,14 @@ def in_workers(work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Cal
 
 
 class _Raised(NamedTuple):
-    """An exception of the work, by name: not every exception can be handed to another process."""
+    """An exception of the work, by name, because not every exception is picklable."""
 
     kind: str
     message: str
 
 
 class _Worker(Generic[P]):
-    """A process, the pipe to it, and the pieces that it was given and has not answered, in their order."""
+    """A worker process, the pipe to it, and the pieces that it has received and not answered, in order."""
 
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
@@ -72,7 +75,7 @@ class _Worker(Generic[P]):
 
 
 class _Pool(Generic[P, R]):
-    """The workers, what is still to be handed out, and the results that are there."""
+    """The workers, the pieces that were not sent yet, and the results that have arrived."""
 
     def __init__(self, work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Callable[[P], R]) -> None:
         self._work, self._jobs, self._lost = work, jobs, lost
@@ -85,7 +88,7 @@ class _Pool(Generic[P, R]):
         self._workers: list[_Worker[P]] = []
 
     def in_order(self) -> Iterator[R]:
-        """Yield every result, in the order of the pieces."""
+        """Yield every result in the order of the pieces."""
         while self._next < self._count:
             while self._next not in self._results:
                 self._employ()
@@ -93,19 +96,19 @@ class _Pool(Generic[P, R]):
             yield self._take()
 
     def left(self) -> Iterator[R]:
-        """Yield the results that are there and were not yielded yet."""
+        """Yield the results that have arrived and were not yielded yet."""
         while self._results:
             self._next = min(self._results)
             yield self._take()
 
     def end(self) -> None:
-        """Take the results that are in the pipes, and end the workers."""
+        """Take the results from the pipes, and end the workers."""
         workers, self._workers = self._workers, []
         for worker in workers:
-            worker.process.kill()  # what it is at is of no use, and its end could be far off
+            worker.process.kill()  # its current piece is not needed, and may take long
         for worker in workers:
             worker.process.join()
-            with contextlib.suppress(Exception):  # of what was sent, the last part may be missing
+            with contextlib.suppress(Exception):  # the last part of what it sent may be missing
                 while worker.pipe.poll():
                     self._answered(worker)
             worker.pipe.close()
@@ -118,7 +121,7 @@ class _Pool(Generic[P, R]):
         return result
 
     def _employ(self) -> None:
-        """See to it that there are enough workers, and that each has something to do."""
+        """Start missing workers, and send a share to each idle one."""
         while len(self._workers) < min(self._jobs, len(self._workers) + len(self._waiting)):
             self._workers.append(self._hired())
         for worker in self._workers:
@@ -132,7 +135,7 @@ class _Pool(Generic[P, R]):
         process = multiprocessing.Process(
             target=_serve, args=(self._work, there, os.getpid(), others), name="simaie worker", daemon=True
         )
-        with without_interrupts():  # until it has said how it takes them
+        with without_interrupts():  # until the worker ignores them by itself
             process.start()
         there.close()
         return _Worker(process, here)
@@ -140,11 +143,11 @@ class _Pool(Generic[P, R]):
     def _hand_out(self, worker: _Worker[P]) -> None:
         for _ in range(min(self._size, len(self._waiting))):
             worker.share.append(self._waiting.popleft())
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead, which will be heard
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead, which `_hear` will notice
             worker.pipe.send(list(worker.share))
 
     def _hear(self) -> None:
-        """Wait for results, and for workers that die."""
+        """Wait for results and for deaths of workers."""
         ready = wait([worker.pipe for worker in self._workers])
         for worker in [each for each in self._workers if each.pipe in ready]:
             try:
@@ -159,7 +162,7 @@ class _Pool(Generic[P, R]):
         self._results[number] = result
 
     def _bury(self, worker: _Worker[P]) -> None:
-        """Give back the share of a dead worker; the first piece of it is what it died at."""
+        """Put the share of a dead worker back; it died at the first piece of the share."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
@@ -176,11 +179,15 @@ class _Pool(Generic[P, R]):
 
 
 def _serve(work: Callable[[P], R], pipe: Connection, parent: int, others: Sequence[Connection]) -> None:
-    """Do what comes over the pipe until it is closed. others: the parent's ends of pipes, if this is a fork with them.
+    """Do the work that arrives over the pipe until it is closed; an exception of `work` is sent as its result.
 
-    An exception of `work` is sent in place of its result.
+    Args:
+        work: The function to call.
+        pipe: The pipe to the parent.
+        parent: The process id of the parent.
+        others: The parent's ends of pipes that this process inherited by a fork, to close them.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal: the parent sees to it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent handles it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with(parent)
     for other in others:
@@ -196,8 +203,8 @@ def _serve(work: Callable[[P], R], pipe: Connection, parent: int, others: Sequen
 
 
 def end_with(parent: int) -> None:
-    """Have this process end when its parent does, however that ends."""
-    if sys.platform == "linux" and os.getppid() == parent:  # no other process has begun this one
+    """Make this process end when its parent ends, in whatever way that happens."""
+    if sys.platform == "linux" and os.getppid() == parent:  # the parent itself has started this process
         import ctypes  # only workers need it
 
         ctypes.CDLL(None).prctl(_TO_DIE_WHEN_PARENT_DIES, signal.SIGKILL)
@@ -213,7 +220,7 @@ def _watch(sentinel: Any) -> None:
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """While this lasts, SIGINT waits, also in processes that are begun; they have to say that they want it again."""
+    """Return a context that blocks SIGINT, also in processes started in it, which must unblock it themselves."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

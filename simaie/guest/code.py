@@ -48,9 +48,9 @@ def _sign_extend(value: int, bits: int) -> int:
     return (value & 2 * half - 1 ^ half) - half
 
 
-#: ``reg_NAME a, b``: both operands unsigned and of 64 bits, and the result wraps. A shift by 64 or more gives 0 (`sar`:
-#: the sign); `sext` extends the sign of the lowest `b` bits, if `b` is from 1 to 63; the comparisons give 0 or 1, `slt`
-#: and `sle` signed ones.
+#: ``reg_NAME a, b``: both operands unsigned and of 64 bits, and the result wraps. The result of a shift by 64 or more
+#: is 0 (`sar`: the sign). `sext` extends the sign of the lowest `b` bits, for `b` from 1 to 63. The result of a
+#: comparison is 0 or 1; `slt` and `sle` compare signed numbers.
 ALU: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,

@@ -1,4 +1,4 @@
-"""What a program is given besides code: its initial memory, the locations to watch and its pages, each checked."""
+"""The parts of a program that are not code, checked: its initial memory, the locations to watch, and its pages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _watched(program: str, given: Iterable[tuple[Any, Any]]) -> Iterable[tuple[i
 
 
 def pages_of(program: str, pages: Any) -> dict[int, Page]:
-    """Return the pages of `program`, by virtual address; UsageError for what are none."""
+    """Return the pages of `program`, by virtual address; raise UsageError for anything that is not a page."""
     given: Mapping[Any, Any] = require_mapping(
         f"pages of program {program!r}", pages or {}, "{0x1000: Page(0x8000)}"
     )

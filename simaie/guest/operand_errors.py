@@ -1,7 +1,7 @@
 """What is wrong with the operands of an instruction that guest code has called.
 
-Checking each operand of each access would cost more than performing it. So an operand that is none is mostly found
-when something that is made of it raises, and these functions say then which operand it was.
+Checking each operand of each access would cost more than performing it. So a wrong operand is mostly
+found when a value computed from it raises. These functions then say which operand it was.
 """
 
 from __future__ import annotations

@@ -78,12 +78,12 @@ class Parameter(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """As it stands in a list of what an instruction takes."""
+        """Return the operand as a list of operands shows it, in brackets if it is optional."""
         name = f"{self.name}=" if self.keyword or self.text else self.name
         return name if self.required else f"[{name}]"
 
     def refusal(self, value: Operand, *, option: bool) -> str:
-        """Why `value` cannot stand here; empty if it can. option: whether it is given by name."""
+        """Return why `value` is not allowed for this operand; empty if it is. option: whether it is passed by name."""
         if self.text:
             return self._text_refusal(value, option)
         if isinstance(value, str) and not self.constants:

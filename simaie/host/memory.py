@@ -17,7 +17,7 @@ __all__ = ["HostFactory", "fill", "order_of", "require_factory"]
 HostFactory = Callable[[Endian], HostMemory]
 
 _METHODS = ("admit", "drains", "drain", "enabled", "perform", "read")
-#: Who writes the initial values: an actor of no execution.
+#: The actor that writes the initial values; it takes part in no execution.
 _LOADER = "loader"
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lark import Lark
 
 from simaie.litmus.assembly_actions import AssemblyActions, Line
-from simaie.litmus.errors import Fault, quoted
+from simaie.litmus.errors import PositionedError, quoted
 from simaie.litmus.instruction import Instruction, LabelRef, Memory, Operand, Symbol
 from simaie.litmus.limits import CELL_LENGTH
 from simaie.litmus.mnemonics import Parts, is_branch, split_mnemonic
@@ -46,7 +46,7 @@ def read_cell(arch: Arch, text: str, position: Position) -> Statement:
     """
     try:
         cell = _read(arch, text)
-    except Fault as fault:
+    except PositionedError as fault:
         raise fault.moved(position) from None
     instruction = None if cell.parts is None else _instruction(cell, cell.parts, position)
     return Statement(cell.labels, instruction, position)
@@ -55,7 +55,7 @@ def read_cell(arch: Arch, text: str, position: Position) -> Statement:
 @lru_cache(maxsize=8192)
 def _read(arch: Arch, text: str) -> _Cell:
     if len(text) > CELL_LENGTH:
-        raise Fault(_START, f"the cell {quoted(text)} is too long", [f"at most {CELL_LENGTH} characters"])
+        raise PositionedError(_START, f"the cell {quoted(text)} is too long", [f"at most {CELL_LENGTH} characters"])
     line = run(_parser(arch), text, "line")
     assert isinstance(line, Line)
     if not line.word:

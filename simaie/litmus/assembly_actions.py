@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from lark import Token, v_args
 
-from simaie.litmus.errors import Fault, quoted
+from simaie.litmus.errors import PositionedError, quoted
 from simaie.litmus.instruction import (
     ConditionCode,
     FenceOption,
@@ -91,7 +91,7 @@ class AssemblyActions(MemoryActions):
         """Return the register with any of its spellings."""
         register = find_register(self._arch, word)
         if register is None:
-            raise Fault(place(word), f"{quoted(word)} is no register of {self._arch}", ["a register"])
+            raise PositionedError(place(word), f"{quoted(word)} is no register of {self._arch}", ["a register"])
         return register
 
     def symbolic(self, word: Token) -> SymbolicRegister:
@@ -130,7 +130,7 @@ class AssemblyActions(MemoryActions):
         names = [register.name for register in _ARM_IN_ORDER]
         found = _ARM_IN_ORDER[names.index(first.name) : names.index(last.name) + 1]
         if not found:
-            raise Fault(_CELL_START, f"the range {first.name}-{last.name} is empty", ["the lower one first"])
+            raise PositionedError(_CELL_START, f"the range {first.name}-{last.name} is empty", ["the lower one first"])
         return found
 
     def register_list(self, *runs: tuple[_Base, ...]) -> RegisterList:
@@ -149,6 +149,6 @@ def _shifted(operand: Operand, shift: Shift) -> Operand:
         case Immediate(value):
             return ShiftedImmediate(value, shift)
         case _:
-            raise Fault(
+            raise PositionedError(
                 _CELL_START, "a shift after what cannot be shifted", ["a register or constant before it"]
             )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from simaie.litmus.errors import Fault, nearest, quoted
+from simaie.litmus.errors import PositionedError, nearest, quoted
 from simaie.litmus.instruction import LabelRef
 from simaie.litmus.location import CodeLabel, CType, Global, Location, RegisterOf, Value
-from simaie.litmus.model import InitItem, LitmusTest, Thread
+from simaie.litmus.model import InitItem, LitmusTest, LitmusThread
 from simaie.litmus.proposition import Atom, Same, atoms
 from simaie.litmus.source import Position
 
@@ -17,7 +17,7 @@ _Labels = Mapping[int, Mapping[str, Position]]
 
 
 def check(test: LitmusTest) -> None:
-    """Raise a `Fault` for the first inconsistency of the test."""
+    """Raise `PositionedError` for the first inconsistency of the test."""
     labels = {thread.id: _labels(thread) for thread in test.threads}
     for thread in test.threads:
         _check_targets(thread, labels[thread.id])
@@ -30,19 +30,19 @@ def check(test: LitmusTest) -> None:
             _check_code_label(value, position, labels)
 
 
-def _labels(thread: Thread) -> Mapping[str, Position]:
+def _labels(thread: LitmusThread) -> Mapping[str, Position]:
     found: dict[str, Position] = {}
     for statement in thread.statements:
         for label in statement.labels:
             if label in found:
                 first = f"first in line {found[label].line}"
                 problem = f"label {quoted(label)} is defined twice in P{thread.id}, {first}"
-                raise Fault(statement.position, problem)
+                raise PositionedError(statement.position, problem)
             found[label] = statement.position
     return found
 
 
-def _check_targets(thread: Thread, labels: Mapping[str, Position]) -> None:
+def _check_targets(thread: LitmusThread, labels: Mapping[str, Position]) -> None:
     for statement in thread.statements:
         if statement.instruction is None:
             continue
@@ -51,9 +51,9 @@ def _check_targets(thread: Thread, labels: Mapping[str, Position]) -> None:
                 raise _undefined(operand.name, thread.id, labels, statement.position)
 
 
-def _undefined(label: str, thread: int, labels: Mapping[str, Position], position: Position) -> Fault:
+def _undefined(label: str, thread: int, labels: Mapping[str, Position], position: Position) -> PositionedError:
     problem = f"label {quoted(label)} is not defined in P{thread}{nearest(label, labels)}"
-    return Fault(position, problem, [quoted(known) for known in sorted(labels)[:8]])
+    return PositionedError(position, problem, [quoted(known) for known in sorted(labels)[:8]])
 
 
 def _check_init(items: tuple[InitItem, ...]) -> None:
@@ -72,7 +72,7 @@ def _agree(first: tuple[object, Position], said: object, item: InitItem, verb: s
     before, place = first
     if before != said:
         problem = f"{item.location.key} is {verb} twice, with different {what}s"
-        raise Fault(item.position, problem, [f"the {what} of line {place.line}, column {place.column}"])
+        raise PositionedError(item.position, problem, [f"the {what} of line {place.line}, column {place.column}"])
 
 
 def _locations(test: LitmusTest) -> Iterator[tuple[Location, Position]]:
@@ -97,7 +97,7 @@ def _check_location(
     if isinstance(location, Global) and location.index is not None:
         count = arrays.get(location.name)
         if location.index < 0 or (count is not None and location.index >= count):
-            raise Fault(position, f"{location.key} is outside of its array", [f"0 to {(count or 1) - 1}"])
+            raise PositionedError(position, f"{location.key} is outside of its array", [f"0 to {(count or 1) - 1}"])
 
 
 def _values(test: LitmusTest) -> Iterator[tuple[object, Position]]:
@@ -116,5 +116,5 @@ def _check_code_label(value: CodeLabel, position: Position, labels: _Labels) -> 
         raise _undefined(value.label, value.thread, labels[value.thread], position)
 
 
-def _no_thread(thread: int, position: Position, labels: _Labels) -> Fault:
-    return Fault(position, f"there is no thread P{thread}", [f"P{known}" for known in labels][:8])
+def _no_thread(thread: int, position: Position, labels: _Labels) -> PositionedError:
+    return PositionedError(position, f"there is no thread P{thread}", [f"P{known}" for known in labels][:8])

@@ -1,8 +1,9 @@
 """The one exception that a bad litmus test raises, and the fault that becomes it.
 
 Most of the reader does not know which file it reads, and a cell of the program table is parsed (and cached) without its
-position in the file. Such code raises a `Fault`, whose position is relative to the given text. The caller that cut the
-text out of the file moves the fault, and the reader turns it into a `LitmusError`. A fault never leaves the package.
+position in the file. Such code raises a `PositionedError`, whose position is relative to the given text. The caller
+that cut the text out of the file moves the fault, and the reader turns it into a `LitmusError`. A fault never leaves
+the package.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from simaie.errors import InputError
 from simaie.litmus.source import Position
 
-__all__ = ["Fault", "LitmusError", "nearest", "quoted"]
+__all__ = ["LitmusError", "PositionedError", "nearest", "quoted"]
 
 _SHOWN_LENGTH = 40
 
@@ -41,7 +42,7 @@ class LitmusError(InputError):
         return type(self), (self.file, Position(self.line, self.column), self.problem, self.expected)
 
 
-class Fault(Exception):
+class PositionedError(Exception):
     """An error at a position of the text that is being parsed."""
 
     def __init__(self, position: Position, problem: str, expected: Iterable[str] = ()) -> None:
@@ -49,12 +50,12 @@ class Fault(Exception):
         self.position, self.problem, self.expected = position, problem, tuple(expected)
         super().__init__(problem)
 
-    def moved(self, origin: Position) -> Fault:
+    def moved(self, origin: Position) -> PositionedError:
         """Return the same fault for a text in which this fault's text begins at `origin`."""
         line, column = self.position.line, self.position.column
         if line == 1:
             column += origin.column - 1
-        return Fault(Position(origin.line + line - 1, column), self.problem, self.expected)
+        return PositionedError(Position(origin.line + line - 1, column), self.problem, self.expected)
 
 
 def quoted(text: str) -> str:

@@ -19,15 +19,15 @@ from simaie.litmus.widths import widths
 
 __all__ = [
     "Held",
+    "LitmusVerdict",
     "Resolver",
     "State",
-    "Verdict",
     "evaluate",
     "filter_locations",
-    "judge",
     "passes_filter",
     "state_locations",
     "verdict",
+    "verdict_of_counts",
 ]
 
 Held: TypeAlias = int | str | tuple[int, ...]
@@ -36,7 +36,7 @@ WidthOf: TypeAlias = Callable[[str], int]
 Resolver: TypeAlias = Callable[[Address | CodeLabel | InstructionWord], int]
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class LitmusVerdict(msgspec.Struct, frozen=True):
     """The answer to a test's question.
 
     Attributes:
@@ -111,7 +111,7 @@ def passes_filter(test: LitmusTest, state: State, resolve: Resolver | None = Non
 
 def verdict(
     test: LitmusTest, states: Iterable[State], *, filtered: bool = False, resolve: Resolver | None = None
-) -> Verdict:
+) -> LitmusVerdict:
     """Judge the final states of a test.
 
     Args:
@@ -126,10 +126,10 @@ def verdict(
         if filtered or passes_filter(test, state, resolve):
             holds = evaluate(test.condition.prop, state, width_of, resolve)
             positive, negative = positive + holds, negative + (not holds)
-    return judge(test.condition.quantifier, positive, negative)
+    return verdict_of_counts(test.condition.quantifier, positive, negative)
 
 
-def judge(quantifier: Quantifier, positive: int, negative: int) -> Verdict:
+def verdict_of_counts(quantifier: Quantifier, positive: int, negative: int) -> LitmusVerdict:
     """Answer the question of a test from counts.
 
     Args:
@@ -145,7 +145,7 @@ def judge(quantifier: Quantifier, positive: int, negative: int) -> Verdict:
     }[quantifier]
     observation: Literal["Always", "Sometimes", "Never"]
     observation = "Never" if not positive else "Sometimes" if negative else "Always"
-    return Verdict("Ok" if holds_overall else "No", observation, positive, negative)
+    return LitmusVerdict("Ok" if holds_overall else "No", observation, positive, negative)
 
 
 def _locations_in(prop: Prop) -> list[Location]:

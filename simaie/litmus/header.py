@@ -6,7 +6,7 @@ import string
 
 import msgspec
 
-from simaie.litmus.errors import Fault, nearest, quoted
+from simaie.litmus.errors import PositionedError, nearest, quoted
 from simaie.litmus.model import Arch
 from simaie.litmus.source import Source, without_comments
 
@@ -56,16 +56,16 @@ def _architecture(source: Source, at: int, word: str) -> Arch:
     if word in _KNOWN:
         return Arch(word)
     problem = f"unknown architecture {quoted(word)}{nearest(word, _KNOWN)}" if word else "the file is empty"
-    raise Fault(source.position(at), problem, _KNOWN)
+    raise PositionedError(source.position(at), problem, _KNOWN)
 
 
 def _checked_name(source: Source, start: int, name: str) -> str:
     if not name:
-        raise Fault(source.position(start), "the test has no name", ["a name after the architecture"])
+        raise PositionedError(source.position(start), "the test has no name", ["a name after the architecture"])
     for offset, char in enumerate(name):
         if char not in _NAME:
             problem = f"{quoted(char)} in the name of the test"
-            raise Fault(source.position(start + offset), problem, ["letters, digits", "one of _/.-+[]:"])
+            raise PositionedError(source.position(start + offset), problem, ["letters, digits", "one of _/.-+[]:"])
     return name
 
 
@@ -82,7 +82,7 @@ def _doc(source: Source, at: int) -> tuple[str, int]:
         return "", at
     closing = text.find('"', opening + 1)
     if closing < 0:
-        raise Fault(source.position(opening), "the text is never closed", ["'\"'"])
+        raise PositionedError(source.position(opening), "the text is never closed", ["'\"'"])
     return text[opening + 1 : closing], closing + 1
 
 
@@ -99,7 +99,7 @@ def _metadata(source: Source, at: int) -> tuple[tuple[tuple[str, str], ...], int
             if brace >= 0:
                 return tuple(found), brace
         at = end + 1
-    raise Fault(source.position(len(text)), "the file ends inside its header", ["'{' and the initial state"])
+    raise PositionedError(source.position(len(text)), "the file ends inside its header", ["'{' and the initial state"])
 
 
 def _pair(line: str) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from lark import Token, Transformer, v_args
 
-from simaie.litmus.errors import Fault, quoted
+from simaie.litmus.errors import PositionedError, quoted
 from simaie.litmus.instruction import Immediate, Memory, Register, Shift, Symbol, SymbolicRegister, Writeback
 from simaie.litmus.parsing import integer, place
 
@@ -87,4 +87,4 @@ class MemoryActions(Transformer[Token, Any]):
             return msgspec.structs.replace(memory, base=symbol)
         if memory.index is None and isinstance(base, Register):
             return msgspec.structs.replace(memory, base=symbol, index=base)
-        raise Fault(place(offset), f"{quoted(offset)} before both a base and an index", ["a number"])
+        raise PositionedError(place(offset), f"{quoted(offset)} before both a base and an index", ["a number"])

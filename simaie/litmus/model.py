@@ -11,7 +11,7 @@ from simaie.litmus.location import CType, Location, Value
 from simaie.litmus.proposition import Constant, Prop
 from simaie.litmus.source import Position
 
-__all__ = ["Arch", "Condition", "InitItem", "LitmusTest", "Observed", "Quantifier", "Statement", "Thread"]
+__all__ = ["Arch", "Condition", "InitItem", "ListedLocation", "LitmusTest", "LitmusThread", "Quantifier", "Statement"]
 
 
 class Arch(StrEnum):
@@ -43,7 +43,7 @@ class Statement(msgspec.Struct, frozen=True):
     position: Position
 
 
-class Thread(msgspec.Struct, frozen=True):
+class LitmusThread(msgspec.Struct, frozen=True):
     """A column of the program table."""
 
     id: int
@@ -75,7 +75,7 @@ class Condition(msgspec.Struct, frozen=True):
     models: tuple[tuple[str, Quantifier], ...] = ()
 
 
-class Observed(msgspec.Struct, frozen=True):
+class ListedLocation(msgspec.Struct, frozen=True):
     """An item of the `locations` clause."""
 
     location: Location
@@ -91,8 +91,8 @@ class LitmusTest(msgspec.Struct, frozen=True):
     doc: str
     metadata: tuple[tuple[str, str], ...]
     init: tuple[InitItem, ...]
-    threads: tuple[Thread, ...]
-    locations: tuple[Observed, ...]
+    threads: tuple[LitmusThread, ...]
+    locations: tuple[ListedLocation, ...]
     filter: Prop | None
     condition: Condition
     file: str = "<text>"

@@ -13,7 +13,7 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lexer import PatternStr
 
-from simaie.litmus.errors import Fault, quoted
+from simaie.litmus.errors import PositionedError, quoted
 from simaie.litmus.limits import DIGITS
 from simaie.litmus.source import Position
 
@@ -57,7 +57,7 @@ def build(grammar_files: tuple[str, ...], actions: Transformer[Token, Any], star
 
 
 def run(parser: Lark, text: str, start: str) -> object:
-    """Parse a text from the rule `start` and return its value; raise `Fault` for a syntax error."""
+    """Parse a text from the rule `start` and return its value; raise `PositionedError` for a syntax error."""
     try:
         return cast(object, parser.parse(text, start=start))
     except UnexpectedInput as error:
@@ -74,21 +74,21 @@ def place(token: Token) -> Position:
 def integer(token: Token) -> int:
     """Return the value of a decimal or hexadecimal number."""
     if len(token) > DIGITS:
-        raise Fault(place(token), f"the number {quoted(token)} is too long", [f"at most {DIGITS} characters"])
+        raise PositionedError(place(token), f"the number {quoted(token)} is too long", [f"at most {DIGITS} characters"])
     digits = token.lstrip("+-")
     value = int(digits, 16 if digits[:2] in ("0x", "0X") else 10)
     return -value if token.startswith("-") else value
 
 
-def _fault(parser: Lark, text: str, error: UnexpectedInput) -> Fault:
+def _fault(parser: Lark, text: str, error: UnexpectedInput) -> PositionedError:
     if isinstance(error, UnexpectedToken):
         names, token = error.accepts or error.expected, error.token
         if token.type == "$END":
-            return Fault(_end(text), "the text ends here", _expected(parser, names))
-        return Fault(place(token), f"unexpected {quoted(token)}", _expected(parser, names))
+            return PositionedError(_end(text), "the text ends here", _expected(parser, names))
+        return PositionedError(place(token), f"unexpected {quoted(token)}", _expected(parser, names))
     assert isinstance(error, UnexpectedCharacters)
     found = text[error.pos_in_stream or 0]
-    return Fault(
+    return PositionedError(
         Position(error.line, error.column), f"unexpected {quoted(found)}", _expected(parser, error.allowed)
     )
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from lark import Token, Transformer, v_args
 
-from simaie.litmus.errors import Fault
+from simaie.litmus.errors import PositionedError
 from simaie.litmus.limits import NESTING
 from simaie.litmus.location import Location, Value
-from simaie.litmus.model import Condition, Observed, Quantifier
+from simaie.litmus.model import Condition, ListedLocation, Quantifier
 from simaie.litmus.parsing import place
 from simaie.litmus.proposition import And, Atom, Constant, Implies, Not, Or, Prop, Same
 from simaie.litmus.source import Position
@@ -41,7 +41,7 @@ class Located(NamedTuple):
 class Final(NamedTuple):
     """Everything after the program: locations, filter and condition."""
 
-    locations: tuple[Observed, ...]
+    locations: tuple[ListedLocation, ...]
     filter: Prop | None
     condition: Condition
 
@@ -120,7 +120,7 @@ class PropositionActions(Transformer[Token, Any]):
         """Return the proposition of a filter, `filter p`."""
         return inner
 
-    def final(self, *parts: tuple[Observed, ...] | _Sized | Condition) -> Final:
+    def final(self, *parts: tuple[ListedLocation, ...] | _Sized | Condition) -> Final:
         """Return everything after the program; each part may be absent."""
         found = Final((), None, Condition())
         for part in parts:
@@ -137,5 +137,5 @@ class PropositionActions(Transformer[Token, Any]):
 def _node(prop: Prop, parts: Iterable[_Sized], position: Position) -> _Sized:
     depth = 1 + max(part.depth for part in parts)
     if depth > NESTING:
-        raise Fault(position, "the proposition is nested too deep", [f"at most {NESTING} levels"])
+        raise PositionedError(position, "the proposition is nested too deep", [f"at most {NESTING} levels"])
     return _Sized(prop, depth, position)

@@ -9,7 +9,7 @@ from lark import Lark
 
 from simaie.input_file import read_bounded
 from simaie.litmus.checks import check
-from simaie.litmus.errors import Fault, LitmusError
+from simaie.litmus.errors import LitmusError, PositionedError
 from simaie.litmus.header import Header, read_header
 from simaie.litmus.limits import FILE_BYTES
 from simaie.litmus.model import Arch, InitItem, LitmusTest
@@ -38,7 +38,7 @@ def parse(text: str, file: str = "<text>") -> LitmusTest:
     try:
         _check_text(text)
         return _read(text, file)
-    except Fault as fault:
+    except PositionedError as fault:
         raise LitmusError(file, fault.position, fault.problem, fault.expected) from None
 
 
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str]) -> LitmusTest:
     name = os.fspath(path)
     try:
         text = _decoded(read_bounded(name, FILE_BYTES))
-    except Fault as fault:
+    except PositionedError as fault:
         raise LitmusError(name, fault.position, fault.problem, fault.expected) from None
     except OSError as error:
         raise LitmusError(name, _START, f"the file cannot be read: {error.strerror}") from None
@@ -60,19 +60,19 @@ def _decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         place = Position(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
-        raise Fault(place, "this is not text in UTF-8", ["a .litmus file"]) from None
+        raise PositionedError(place, "this is not text in UTF-8", ["a .litmus file"]) from None
 
 
 def _check_size(length: int) -> None:
     if length > FILE_BYTES:
-        raise Fault(_START, "the file is too large", [f"at most {FILE_BYTES} bytes"])
+        raise PositionedError(_START, "the file is too large", [f"at most {FILE_BYTES} bytes"])
 
 
 def _check_text(text: str) -> None:
     _check_size(len(text))
     nul = text.find("\0")
     if nul >= 0:
-        raise Fault(Source(text).position(nul), "a NUL byte: this is not a text", ["a .litmus file"])
+        raise PositionedError(Source(text).position(nul), "a NUL byte: this is not a text", ["a .litmus file"])
 
 
 def _read(text: str, file: str) -> LitmusTest:
@@ -80,13 +80,13 @@ def _read(text: str, file: str) -> LitmusTest:
     header = read_header(source)
     try:
         return _read_after(header, source, file)
-    except Fault as fault:
+    except PositionedError as fault:
         if header.open_comment is None:
             raise
         # The `{` that ended the header was meant as a part of the comment, or the closing mark of the comment is
         # missing.
         problem = f"the comment is not closed before the first '{{', and what follows cannot be read: {fault.problem}"
-        raise Fault(source.position(header.open_comment), problem, ["'*)'"]) from None
+        raise PositionedError(source.position(header.open_comment), problem, ["'*)'"]) from None
 
 
 def _read_after(header: Header, source: Source, file: str) -> LitmusTest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from simaie.litmus.errors import Fault
+from simaie.litmus.errors import PositionedError
 from simaie.litmus.header import Header
 from simaie.litmus.source import Source, without_comments
 
@@ -35,7 +35,7 @@ def cut(header: Header, source: Source) -> Sections:
     text, unclosed = without_comments(source.text, header.end)
     clean = Source(text)
     if unclosed is not None and text.find("<<", header.end, unclosed) < 0:
-        raise Fault(clean.position(unclosed), "comment is never closed", ["'*)'"])
+        raise PositionedError(clean.position(unclosed), "comment is never closed", ["'*)'"])
     init_end = _closing_brace(clean, header.end)
     rows, condition_start = _rows(clean, init_end + 1)
     end = text.find("<<", condition_start)
@@ -49,7 +49,7 @@ def _closing_brace(source: Source, opening: int) -> int:
     while True:
         closing = source.text.find("}", at)
         if closing < 0:
-            raise Fault(source.position(opening), "the initial state is never closed", ["'}'"])
+            raise PositionedError(source.position(opening), "the initial state is never closed", ["'}'"])
         depth += source.text.count("{", at, closing) - 1
         if not depth:
             return closing
@@ -76,10 +76,10 @@ def _check_row(source: Source, start: int, end: int, *, closed: bool) -> None:
     while line >= 0:
         at = _skip_blank(source.text, line)
         if at < end and _begins_condition(source.text, at):
-            raise Fault(source.position(at), "the row of the program before this is not ended", ["';'"])
+            raise PositionedError(source.position(at), "the row of the program before this is not ended", ["';'"])
         line = source.text.find("\n", max(at, line + 1), end)
     if not closed:
-        raise Fault(source.position(len(source.text)), "the file ends inside a row of the program", ["';'"])
+        raise PositionedError(source.position(len(source.text)), "the file ends inside a row of the program", ["';'"])
 
 
 def _begins_condition(text: str, at: int) -> bool:

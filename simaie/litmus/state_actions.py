@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from lark import Token, v_args
 
-from simaie.litmus.errors import Fault, nearest, quoted
+from simaie.litmus.errors import PositionedError, nearest, quoted
 from simaie.litmus.limits import ARRAY_LENGTH
 from simaie.litmus.location import (
     Address,
@@ -19,7 +19,7 @@ from simaie.litmus.location import (
     SymbolicName,
     Value,
 )
-from simaie.litmus.model import Arch, InitItem, Observed
+from simaie.litmus.model import Arch, InitItem, ListedLocation
 from simaie.litmus.parsing import integer, place
 from simaie.litmus.proposition_actions import Located, PropositionActions
 from simaie.litmus.registers import find_register, registers_of
@@ -60,9 +60,9 @@ class StateActions(PropositionActions):
         """Return an array, as in `int t[2]={1,-1}`."""
         length = integer(count)
         if not 0 < length <= ARRAY_LENGTH:
-            raise Fault(place(count), f"an array of {quoted(count)} cells", [f"1 to {ARRAY_LENGTH} cells"])
+            raise PositionedError(place(count), f"an array of {quoted(count)} cells", [f"1 to {ARRAY_LENGTH} cells"])
         if values is not None and len(values) != length:
-            raise Fault(place(name), f"array {name} has {length} cells and {len(values)} values", ["as many"])
+            raise PositionedError(place(name), f"array {name} has {length} cells and {len(values)} values", ["as many"])
         whole = CType(ctype.name, ctype.pointer, length, ctype.atomic)
         return InitItem(Global(str(name)), whole, values, place(name))
 
@@ -91,7 +91,7 @@ class StateActions(PropositionActions):
         if found is None:
             known = registers_of(self._arch)
             problem = f"{quoted(token)} is no register of {self._arch}{nearest(token, known)}"
-            raise Fault(place(token), problem, ["a register"])
+            raise PositionedError(place(token), problem, ["a register"])
         return Located(RegisterOf(number, found.name), place(start))
 
     def global_register(self, token: Token) -> Located:
@@ -125,7 +125,7 @@ class StateActions(PropositionActions):
         thread, colon, label = _quoted_part(token).partition(":")
         digits = thread.strip().removeprefix("P")
         if not colon or not (digits.isascii() and digits.isdigit()):
-            raise Fault(place(token), f"unexpected {quoted(token)}", ['label:"P0:L"'])
+            raise PositionedError(place(token), f"unexpected {quoted(token)}", ['label:"P0:L"'])
         return CodeLabel(integer(token.update(value=digits)), label.strip())
 
     def encoding(self, token: Token) -> InstructionWord:
@@ -138,11 +138,11 @@ class StateActions(PropositionActions):
 
     # The locations clause
 
-    def observed(self, located: Located, ctype: CType | None = None) -> Observed:
+    def observed(self, located: Located, ctype: CType | None = None) -> ListedLocation:
         """Return an item of the `locations` clause, as in `0:r1`, `x int*`."""
-        return Observed(located.location, ctype, located.position)
+        return ListedLocation(located.location, ctype, located.position)
 
-    def locations(self, *items: Observed) -> tuple[Observed, ...]:
+    def locations(self, *items: ListedLocation) -> tuple[ListedLocation, ...]:
         """Return all items of the `locations` clause."""
         return items
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simaie.litmus.assembly import read_cell
-from simaie.litmus.errors import Fault, quoted
+from simaie.litmus.errors import PositionedError, quoted
 from simaie.litmus.limits import DIGITS, THREADS
-from simaie.litmus.model import Arch, Statement, Thread
+from simaie.litmus.model import Arch, LitmusThread, Statement
 from simaie.litmus.source import Position, Source
 
 __all__ = ["read_table"]
@@ -19,7 +19,7 @@ class _Cell(NamedTuple):
     position: Position
 
 
-def read_table(arch: Arch, source: Source, rows: tuple[tuple[int, int], ...], end: int) -> tuple[Thread, ...]:
+def read_table(arch: Arch, source: Source, rows: tuple[tuple[int, int], ...], end: int) -> tuple[LitmusThread, ...]:
     """Read the program table.
 
     Args:
@@ -32,7 +32,7 @@ def read_table(arch: Arch, source: Source, rows: tuple[tuple[int, int], ...], en
         Fault: The table is malformed.
     """
     if not rows:
-        raise Fault(source.position(end), "there is no program", ["a row 'P0 | P1 ;'"])
+        raise PositionedError(source.position(end), "there is no program", ["a row 'P0 | P1 ;'"])
     ids = _header(_cells(source, *rows[0]))
     columns: list[list[Statement]] = [[] for _ in ids]
     for start, stop in rows[1:]:
@@ -43,7 +43,7 @@ def read_table(arch: Arch, source: Source, rows: tuple[tuple[int, int], ...], en
         for column, cell in zip(columns, cells, strict=True):
             if cell.text:
                 column.append(read_cell(arch, cell.text, cell.position))
-    return tuple(Thread(number, tuple(column)) for number, column in zip(ids, columns, strict=True))
+    return tuple(LitmusThread(number, tuple(column)) for number, column in zip(ids, columns, strict=True))
 
 
 def _cells(source: Source, start: int, end: int) -> list[_Cell]:
@@ -60,16 +60,16 @@ def _each_cell(source: Source, start: int, end: int) -> Iterator[_Cell]:
 
 def _header(cells: list[_Cell]) -> list[int]:
     if len(cells) > THREADS:
-        raise Fault(cells[0].position, "there are too many threads", [f"at most {THREADS}"])
+        raise PositionedError(cells[0].position, "there are too many threads", [f"at most {THREADS}"])
     ids: list[int] = []
     for cell in cells:
         digits = cell.text.removeprefix("P")
         if digits == cell.text or not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS:
-            raise Fault(
+            raise PositionedError(
                 cell.position, f"unexpected {quoted(cell.text)} in the header of the program", ["'P0'"]
             )
         if int(digits) in ids:
-            raise Fault(
+            raise PositionedError(
                 cell.position, f"there are two threads P{int(digits)}", ["a thread of its own a column"]
             )
         ids.append(int(digits))
@@ -81,4 +81,4 @@ def _check_width(cells: list[_Cell], width: int) -> None:
         return
     at = cells[min(width, len(cells) - 1)].position
     many = f"more than {THREADS}" if len(cells) > THREADS else str(len(cells))
-    raise Fault(at, f"a row of {many} cells under a header of {width}", ["as many"])
+    raise PositionedError(at, f"a row of {many} cells under a header of {width}", ["as many"])

@@ -1,8 +1,9 @@
-"""Which checkers judge: as a caller names them, as a command line does, and as a replay file keeps them.
+"""Checkers as callers, command lines and replay files name them.
 
-Beside names and functions, ``FILE.py:NAME`` is a checker too: a function of a trace, or the specification of an object,
-that the file defines. A file of ours holds no code, so of a checker it keeps its name, or where it is defined with
-a digest of that file's text, as it does for the program; a function that stands nowhere it can only mention.
+A checker has a registered name, or it is ``FILE.py:NAME``: a function of a trace, or the specification of an object,
+that the file defines. A caller may also pass the function itself. A replay file holds no code. It records the name of a
+checker, or its file, its name there, and a digest of the file's text. Of a function that is no module global, it can
+record only the name.
 """
 
 from __future__ import annotations
@@ -22,42 +23,43 @@ from simaie.guest.program import Program
 from simaie.plugins import Spec
 from simaie.protocols import Checker
 from simaie.replaying.file import CheckerRecord
-from simaie.replaying.target import require_unchanged
+from simaie.replaying.target import recorded_path, require_unchanged
 
-__all__ = ["choices_of", "judges", "place", "records_of", "with_its_own", "word_for"]
+__all__ = ["defined_at", "judges", "recorded_checkers", "records_of", "with_its_own", "word_for"]
 
 
 def with_its_own(checkers: Sequence[CheckerChoice], program: Program) -> tuple[CheckerChoice, ...]:
-    """Return `checkers` and those that `program` brings: they go with the usual ones, not with those asked for.
+    """Return `checkers`, and if they are the default ones also those that `program` brings.
 
     Raises:
-        InputError: the program is a text that names code (``check "FILE.py:NAME"``) and is not trusted.
+        InputError: The program is a text that names code (``check "FILE.py:NAME"``) and is not trusted.
     """
     require_iterable("checkers", checkers, "names or functions")
     if checkers is not DEFAULT:
         return tuple(checkers)
     for choice in () if program.may_import else program.checkers:
-        if place(choice) is not None:
+        if defined_at(choice) is not None:
             raise InputError(
-                f"the text of program {program.name!r} asks for a checker that is code, {choice!r}, and a text runs no "
-                f"code of its own choice: name it yourself, by --checker {shlex.quote(choice)} (in Python: "
-                f"checkers=[...]), or trust the text, by --trust (in Python: trust=True where it is read)"
+                f"the text of program {program.name!r} asks for a checker that is code, {choice!r}, and a text never "
+                f"chooses the code that runs: name it yourself with --checker {shlex.quote(choice)} (in Python: "
+                f"checkers=[...]), or trust the text with --trust (in Python: trust=True where it is read)"
             )
     return (*checkers, *program.checkers)
 
 
 def judges(choices: Sequence[CheckerChoice]) -> tuple[Checker, ...]:
-    """The checkers that `choices` mean.
+    """Return the checkers that `choices` name.
 
-    Raises UsageError for what is neither a name nor a function, and for an unknown name; InputError for a file that
-    cannot be had or has no such checker.
+    Raises:
+        UsageError: A choice is neither a name nor a function, or the name is unknown.
+        InputError: A file cannot be read, or it defines no such checker.
     """
     require_iterable("checkers", choices, "names or functions")
     return checkers_of(map(_defined, choices))
 
 
 def _defined(choice: CheckerChoice) -> CheckerChoice:
-    where = place(choice)
+    where = defined_at(choice)
     if where is None:
         return choice
     value: Any = plugins.resolve(plugins.CHECKERS, str(where))
@@ -75,8 +77,8 @@ def _defined(choice: CheckerChoice) -> CheckerChoice:
     return checker
 
 
-def place(choice: CheckerChoice) -> Definition | None:
-    """The file and the name in it, of a choice that is ``FILE.py:NAME``, options or not; None for any other."""
+def defined_at(choice: CheckerChoice) -> Definition | None:
+    """Return the file and the name of a choice ``FILE.py:NAME``, with or without options; None for any other choice."""
     if not isinstance(choice, str):
         return None
     try:
@@ -86,7 +88,7 @@ def place(choice: CheckerChoice) -> Definition | None:
 
 
 def word_for(choice: CheckerChoice) -> str | None:
-    """How a command line names `choice`; None if it cannot."""
+    """Return the name of `choice` on a command line; None if it has no name there."""
     if isinstance(choice, str):
         return choice
     known = next((name for name, checker in CHECKERS.items() if checker is choice), None)
@@ -95,51 +97,51 @@ def word_for(choice: CheckerChoice) -> str | None:
 
 
 def records_of(choices: Iterable[CheckerChoice], base: Path) -> tuple[CheckerRecord, ...]:
-    """What a replay file in the folder `base` keeps of `choices`: nothing where they are the usual."""
+    """Return what a replay file in the folder `base` records of `choices`: nothing for the default ones."""
     choices = tuple(choices)
     return () if choices == DEFAULT else tuple(_record(choice, base) for choice in choices)
 
 
 def _record(choice: CheckerChoice, base: Path) -> CheckerRecord:
     word = word_for(choice)
-    where = place(word) if word is not None else None
+    where = defined_at(word) if word is not None else None
     if where is None:
         return CheckerRecord(word or name_of(judges([choice])[0]), custom=word is None)
     relative = os.path.relpath(where.path.resolve(), base.resolve())
-    # With its options, if there are any: they stand behind the name in the word.
+    # The word has the options after the name, so they stay.
     name = str(word).removeprefix(f"{where.path}:")
     return CheckerRecord(name, custom=True, source=relative, source_digest=source_digest(where.path))
 
 
-def choices_of(
+def recorded_checkers(
     records: Iterable[CheckerRecord], base: Path, named: Path | None = None, *, trust: bool = False
 ) -> tuple[CheckerChoice, ...]:
-    """Return the checkers that a replay file names, or the usual.
+    """Return the checkers that a replay file names, or the default ones if it names none.
 
     Args:
-        records: what the file says of them.
-        base: the folder of the file.
-        named: a Python file that the caller has named, whose checkers may be used and may have changed.
-        trust: whether the file may name other Python files, unchanged since.
+        records: The checkers as the file records them.
+        base: The folder of the file.
+        named: A Python file that the caller has named; its checkers are used even if they have changed.
+        trust: Whether the file may name other Python files that are unchanged since the recording.
 
     Raises:
-        UnnamedCodeError: a checker is code that the caller has neither named nor trusted, that is gone or has changed.
-        ReplayError: what is recorded is not the name of a checker.
+        UnnamedCodeError: A checker is code that the caller has neither named nor trusted, that is gone or has changed.
+        ReplayError: The file records something that is not the name of a checker.
     """
     return tuple(_choice(record, base, named, trust) for record in records) or DEFAULT
 
 
 def _choice(record: CheckerRecord, base: Path, named: Path | None, trust: bool) -> str:
     if not record.custom:
-        if place(record.name) is not None:  # it would be imported without a look at its digest
+        if defined_at(record.name) is not None:  # it would be imported without a check of its digest
             raise ReplayError(f"{record.name!r} is not the name of a checker")
         return record.name
     if record.source is None:
         raise UnnamedCodeError(
-            f"it was judged by the checker {record.name!r}, a function that was not the global of any file, so it "
-            "cannot be found again: give checkers=[...] (on the command line: --checker NAME or FILE.py:NAME)"
+            f"the checker {record.name!r} judged it, a function that was not the global of any file, so that it "
+            "cannot be found again: pass checkers=[...] (on the command line: --checker NAME or FILE.py:NAME)"
         )
-    path = base / record.source
+    path = recorded_path(base, record.source)
     option = f"--checker {shlex.quote(f'{path}:{record.name}')}"
     if named is not None and _same_file(named, path):
         return f"{path}:{record.name}"
@@ -147,13 +149,13 @@ def _choice(record: CheckerRecord, base: Path, named: Path | None, trust: bool) 
         require_unchanged(path, record.source, record.source_digest, f"the checker {record.name!r}", option)
         return f"{path}:{record.name}"
     raise UnnamedCodeError(
-        f"it was judged by the checker {record.name!r}, which is code, {path}, and a file runs no code of its own "
-        f"choice: name it by {option} (in Python: checkers=[...]), or trust the file by --trust (in Python: trust=True)"
+        f"the checker {record.name!r} judged it, which is code, {path}, and a file never chooses the code that runs: "
+        f"name it with {option} (in Python: checkers=[...]), or trust the file with --trust (in Python: trust=True)"
     )
 
 
 def _same_file(one: Path, other: Path) -> bool:
     try:
         return one.resolve() == other.resolve()
-    except (OSError, ValueError, RuntimeError):  # what the file says need not be a path
+    except (OSError, ValueError, RuntimeError):  # the recorded text need not be a valid path
         return False

@@ -1,4 +1,4 @@
-"""A failing execution: its trace and findings, and all it takes to have it again."""
+"""Failures: executions with findings, and all that is needed to run them again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -22,28 +22,54 @@ from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.checkers import judges, records_of
-from simaie.replaying.file import MachineRecord, ProgramRecord, ReplayFile, SchedulerRecord, Step, encoded, save
+from simaie.replaying.file import (
+    MachineRecord,
+    ProgramRecord,
+    ReplayFile,
+    SchedulerRecord,
+    Step,
+    encoded,
+    write_replay_file,
+)
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
 from simaie.replaying.reproduce import command_of, how_to_reproduce, replay_command, script_of, target_of
 from simaie.replaying.run import Driver, run
-from simaie.replaying.shrink import Shrinkable, ShrinkProgress, ShrinkReport, shrink
 from simaie.replaying.signature import Signature, signature_of
 from simaie.replaying.target import variable_of
 from simaie.replaying.trace_record import trace_record
 from simaie.saving import name_part, save_new
 from simaie.trace import Trace
 
+if TYPE_CHECKING:
+    from simaie.replaying.shrink import ShrinkProgress, ShrinkReport
+    from simaie.show.widgets.make import Still
+    from simaie.show.widgets.player import Player
+
 __all__ = ["Failure", "Shrunk"]
 
-#: A longer trace is not saved along with the schedule: its file would become too large to be read.
+#: The longest trace, in events, that is saved in a replay file; the file of a longer one would be too large to read.
 _MOST_RECORDED = 50_000
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One execution with findings. It replays alone, from (seed, index) or from its schedule."""
+    """One execution with findings, which replays alone, from seed and index or from its schedule.
+
+    Attributes:
+        program: The program that ran.
+        machine: The machine on which it ran.
+        scheduler: The name and options of the scheduler; None if no command line can write them.
+        seed: The seed of the exploration.
+        index: The number of the execution in the exploration, from 0.
+        trace: The execution.
+        findings: What the checkers found in it.
+        profile: What the scheduler needs to choose the execution again; see `simaie.Scheduler.profile`.
+        driver: The driver that ran the guest code.
+        checkers: The checkers that judged the execution.
+        file: The replay file from which the failure was read, if it was read from one.
+    """
 
     program: Program
     machine: Machine
@@ -54,8 +80,8 @@ class Failure:
     findings: tuple[Finding, ...]
     profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
     driver: Driver = "inline"
-    checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)  # those that judged
-    file: Path | None = field(default=None, repr=False, compare=False)  # the replay file that it was read from
+    checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)
+    file: Path | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.render("text")
@@ -69,49 +95,52 @@ class Failure:
 
     @property
     def summary(self) -> str:
-        """Its findings, one a line."""
+        """The findings, one on each line."""
         return "\n".join(map(str, self.findings))
 
     @property
     def verdict(self) -> Verdict:
-        """Violated, or inconclusive: one execution proves nothing to hold."""
+        """Violated or inconclusive; a single execution cannot prove that a property holds."""
         return Verdict.VIOLATED if verdict_of(self.findings) is Verdict.VIOLATED else Verdict.INCONCLUSIVE
 
     @property
     def strongest(self) -> tuple[Finding, ...]:
-        """Its findings, those on a store-conditional at the strongest level at which it failed.
+        """The findings, with those on atomic instructions at the strongest level at which the instruction failed.
 
-        The trace is judged by the LL/SC checkers of all levels for this, whichever checkers found the failure.
+        The LL/SC checkers of all levels judge the trace for this, whichever checkers found the failure.
         """
         return at_strongest_level(self.trace, self.findings, self.machine.endian)
 
     @property
     def strength(self) -> Strength:
-        """How convincing the failure is, to be compared with that of others; see `simaie.finding.Strength`."""
+        """The strength of the failure, to compare it with other failures; see `simaie.finding.Strength`."""
         return strength_of(self.strongest)
 
     @property
     def signature(self) -> Signature:
-        """What it has in common with other failures of the same cause; see `simaie.replaying.signature`."""
+        """What failures of the same cause have in common; see `simaie.replaying.signature`."""
         return signature_of(self.trace, self.strongest)
 
     @property
     def command(self) -> str:
-        """The shell command that runs into this failure again."""
+        """The shell command that runs this execution again."""
         return command_of(self)
 
     def replay_command(self, path: str | os.PathLike[str]) -> str:
-        """The shell command that replays this failure from `path`, to which it was saved: it names what is code."""
+        """Return the shell command that replays this failure from the file at `path`, and names the code it needs."""
         return replay_command(self, path)
 
     @property
     def target(self) -> str:
-        """The program as the command line names it; its bare name if the command line cannot."""
+        """The program's name on the command line; its plain name if the command line cannot name it."""
         return target_of(self.program) or self.program.name
 
     @property
     def how_to_reproduce(self) -> str:
-        """How to run into this failure again: `command`, or Python where no shell knows the program or the machine."""
+        """The shell command that runs this execution again, or Python code if no command line can name all its parts.
+
+        Program and machine are such parts.
+        """
         return how_to_reproduce(self)
 
     def shrink(
@@ -123,24 +152,30 @@ class Failure:
         checkers: Sequence[CheckerChoice] | None = None,
         progress: ShrinkProgress | None = None,
     ) -> Shrunk:
-        """Return the shortest failure of the same kind and strength that can be found, and a report on the search.
+        """Return the shortest failure of the same kind and strength that the search finds, and a report on the search.
 
-        The shrunk execution has a finding of `kind`, and fails at the strongest level at which this one fails: where a
-        foreign store changed the value under a store-conditional, it still does. Without `kind`, a refused or forbidden
-        outcome and every other wrong result stays too (see `simaie.finding.strong_kinds`); then nothing of a program
-        that has its final state checked is left out. Deterministic.
+        The search is deterministic. The shrunk execution has a finding of `kind`, at the strongest level of this
+        failure: if a foreign store changed the value under a store-conditional, it still does. Without `kind`, every
+        wrong result stays too, such as a refused or forbidden outcome (see `simaie.finding.strong_kinds`). A program
+        whose final state is what fails is never cut.
 
         Args:
-            kind: of the finding to keep; None for that of the first finding, and all that makes the failure strong.
-            executions: how many candidates to run at most.
-            cut: whether to leave out vCPUs and instructions too (see `simaie.guest.cut`).
-            checkers: to judge by, as for `simaie.explore`; None for those that found the failure.
-            progress: called with how many candidates were run, of how many, and the best size.
+            kind: The kind of finding to keep. None keeps the kind of the first finding, and everything that makes the
+                failure strong.
+            executions: The number of candidates to run at most.
+            cut: Whether to leave out vCPUs and instructions too (see `simaie.guest.cut`).
+            checkers: The checkers that judge, as for `simaie.explore`; None for those that found the failure.
+            progress: Called with the number of candidates that were run, their limit, and the best size.
+
+        Returns:
+            The shrunk failure and the report; see `Shrunk`.
 
         Raises:
-            UsageError: there is no violation (of that kind), or the checkers do not find it.
-            Interrupted: Ctrl-C ended the search; its ``report`` is the shortest so far, as it would be returned.
+            UsageError: There is no violation (of that kind), or the checkers do not find it.
+            Interrupted: Ctrl-C ended the search. The attribute ``report`` of the exception is the best result so far.
         """
+        from simaie.replaying.shrink import Shrinkable, shrink  # only loaded where it is used
+
         given = Shrinkable(self.program, self.machine, self.trace, self.findings, self.driver)
         choices = self.checkers if checkers is None else tuple(require_iterable("checkers", checkers, "names"))
         best, report = shrink(
@@ -157,35 +192,43 @@ class Failure:
         return shrunk
 
     def explain(self) -> str:
-        """What happened, in the guest's terms: a paragraph for each finding."""
+        """Return an explanation in the guest's terms, one paragraph for each finding."""
         return self.render("explanation")
 
     def to_html(self) -> str:
-        """A page to walk through it: one file that needs no network."""
+        """Return an HTML page that walks through the execution; it needs no network and no other file."""
         return self.render("html")
 
     def to_svg(self, *, everything: bool = False) -> str:
-        """A drawing; everything: with every step, and nothing folded."""
+        """Return a drawing of the execution as SVG.
+
+        Args:
+            everything: Whether to draw every step, with nothing folded.
+        """
         return self.render("svg", everything=everything)
 
     def to_perfetto(self) -> str:
-        """A timeline as trace-event JSON, which ui.perfetto.dev and chrome://tracing open."""
+        """Return a timeline as trace-event JSON, which ui.perfetto.dev and chrome://tracing open."""
         return self.render("perfetto")
 
-    def player(self) -> Any:
-        """A widget to step through it in a notebook, by slider and keys; a picture where the extra is missing."""
-        return plugins.resolve(plugins.RENDERERS, "player")(self)
+    def player(self) -> Player | Still:
+        """Return a widget that steps through the execution in a notebook, by slider and keys.
+
+        Without the extra ``jupyter`` it is a picture.
+        """
+        made: Player | Still = plugins.resolve(plugins.RENDERERS, "player")(self)
+        return made
 
     def _repr_html_(self) -> str:
         return self.render("notebook")
 
     def render(self, name: str, **options: Any) -> str:
-        """This failure as the renderer called `name` draws it (see `simaie.plugins.RENDERERS`)."""
+        """Return this failure as the renderer `name` draws it (see `simaie.plugins.RENDERERS`)."""
         drawn: str = plugins.resolve(plugins.RENDERERS, name)(self, **options)
         return drawn
 
     def as_dict(self) -> dict[str, Any]:
-        """The failure as JSON values: what is wrong, and how to have it again; not its trace."""
+        """Return the findings, and what is needed to run the execution again, as JSON values without the trace."""
         return {
             "index": self.index,
             "digest": self.trace.digest,
@@ -197,9 +240,10 @@ class Failure:
         }
 
     def steps(self) -> tuple[Step, ...]:
-        """Every step with a digest of what was offered, had by running the schedule once more.
+        """Run the schedule once more and return every step, with a digest of its offer.
 
-        Raises NondeterminismError if that run is another one: the guest depends on more than its schedule.
+        Raises:
+            NondeterminismError: This run differs, so that the guest depends on more than its schedule.
         """
         scripted = plugins.resolve(plugins.SCHEDULERS, "scripted")(self.trace.schedule, strict=False)
         recording = Recording(scripted)
@@ -214,7 +258,7 @@ class Failure:
         return tuple(recording.steps)
 
     def record(self, base: Path) -> ReplayFile:
-        """This failure as a replay file's content; paths in it are relative to the folder `base`."""
+        """Return the content of a replay file for this failure; paths in it are relative to the folder `base`."""
         return ReplayFile(
             program=_program_record(self.program, base),
             machine=machine_record(self.machine, base),
@@ -231,53 +275,56 @@ class Failure:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the replay file, whole or not at all, in the place of a regular file that may be there.
+        """Write the replay file completely or not at all; it replaces a regular file at this path.
 
         Returns:
             The path.
 
         Raises:
-            InputError: it cannot be written, or the path is that of a link, a folder or a device.
+            InputError: The file cannot be written, or the path is that of a link, a folder or a device.
         """
         target = Path(require_path("path", path))
-        save(self.record(target.parent), target)
+        write_replay_file(self.record(target.parent), target)
         return target
 
     def save_in(self, folder: str | os.PathLike[str], *, prefix: str = "") -> Path:
-        """Write the replay file to `folder` under a name of its own, which replaces nothing.
+        """Write the replay file to `folder` under an unused name that describes the failure.
 
-        The name says program, scheme, host, instruction set, scheduler, seed and index, and ends in a digest of the
-        content: other failures have other names, and the same failure is one file however often it is saved.
+        The name consists of program, scheme, host, instruction set, scheduler, seed and index, and a digest of the
+        content. Different failures therefore have different names, and a failure that is saved twice is one file.
 
         Args:
-            folder: where; it is made if it is missing.
-            prefix: what the name begins with.
+            folder: The folder of the file, which is made if it is missing.
+            prefix: The beginning of the name.
 
         Returns:
             The path.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: The file cannot be written.
         """
         scheduler = str(self.scheduler or "dfs")
         facts = (
             (self.program.name, 40), (self.machine.scheme, 40), (self.machine.host, 20), (self.program.isa, 12),
             (scheduler, 30), (f"s{self.seed}", 20), (f"i{self.index}", 20),
         )  # fmt: skip
-        # A name that begins with a dot would be hidden, one with a dash taken for an option.
+        # A file whose name begins with a dot is hidden, and a name that begins with a dash looks like an option.
         stem = prefix + "-".join(name_part(text, length) for text, length in facts).lstrip(".-")
         return save_new(folder, stem, ".json", encoded(self.record(Path(folder))))
 
 
 class Shrunk(NamedTuple):
-    """What `Failure.shrink` returns."""
+    """The result of `Failure.shrink`: the shortest failure, and a report on the search."""
 
     failure: Failure
     report: ShrinkReport
 
+    def __str__(self) -> str:
+        return f"{self.failure.program.name} under {self.failure.machine.scheme}: {self.report}"
+
 
 def machine_record(machine: Machine, base: Path) -> MachineRecord:
-    """A machine as data; paths in it are relative to the folder `base`."""
+    """Return a machine as data for a replay file; paths in it are relative to the folder `base`."""
     scheme = machine.named_scheme or Spec(machine.scheme)
     host = machine.named_host or Spec(machine.host)
     scheme_name, scheme_source, scheme_digest = _origin(scheme, base)
@@ -310,11 +357,11 @@ def _scheduler_record(failure: Failure, base: Path) -> SchedulerRecord:
 
 
 def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
-    """The name of a plug-in; or of a global with the path of its file, relative to `base`, and the file's digest."""
+    """Return the name of a plug-in; for a global of a file also the file's path, relative to `base`, and its digest."""
     where = definition(spec.name)
     if where is None:
         return spec.name, None, None
-    with suppress(InputError):  # gone since it was imported: the failure is saved all the same
+    with suppress(InputError):  # if the file is gone since it was imported, the failure is saved without its digest
         return where.name, _relative(where.path, base), source_digest(where.path)
     return where.name, None, None
 
@@ -322,7 +369,7 @@ def _origin(spec: Spec, base: Path) -> tuple[str, str | None, str | None]:
 def _program_record(program: Program, base: Path) -> ProgramRecord:
     if program.cut_from is not None:
         return msgspec.structs.replace(_program_record(program.cut_from, base), cuts=program.cuts)
-    if program.name in corpus.names() and corpus.program(program.name).digest == program.digest:
+    if corpus.has_program(program.name) and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
     source, variable = program.defined_in, variable_of(program)
     if source is not None and source.suffix == SUFFIX and is_data(program):

@@ -1,14 +1,15 @@
-"""The replay file: one execution, written down so that it can be had again.
+"""The replay file: one execution, recorded so that it can be run again.
 
-JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content and
-where it was defined), the machine, the scheduler with seed, index and profile, the decisions as a sparse schedule,
-and for every step who did what and a digest of who could have; then the trace with its digest, the findings and which
-checkers made them. A program that is data and has no other home stands in it as text. It holds no code, and reading
-it runs none: `load` gives plain values, or one `ReplayError`.
+It is JSON, with a schema name and a version. It holds a *reference* to the program (its name, a digest of its content
+and where it was defined), the machine, and the scheduler with seed, index and profile. It holds the decisions as a
+sparse schedule, and for every step the actor, the operation and a digest of the offer. Then follow the trace with its
+digest, the findings, and the checkers that found them. A program that is data and was defined in no file is included as
+text. The file holds no code, and reading it runs no code: `read_replay_file` returns plain values or raises
+`ReplayError`.
 
-The definition's file is recorded with a digest of its text. It is imported only if the caller names the program, or
-trusts the file and the digest still matches, so that opening a stranger's replay file cannot run what the stranger
-chose. For all else there is the trace, which can be shown without the program.
+The Python file that defined a program is recorded with a digest of its text. It is imported only if the caller names
+the program, or trusts the replay file and the digest still matches. A replay file from a stranger therefore cannot
+choose the code that runs. Without the program, the trace can still be shown.
 """
 
 from __future__ import annotations
@@ -30,25 +31,32 @@ from simaie.trace import Trace
 
 __all__ = [
     "VERSION", "CheckerRecord", "MachineRecord", "ProgramRecord", "ReplayFile", "SchedulerRecord", "Step", "encoded",
-    "load", "save",
+    "read_replay_file", "write_replay_file",
 ]  # fmt: skip
 
 VERSION = 3
-#: Those that can be read. Version 1 had no `trace`; the digests of versions 1 and 2 were of text.
+#: The versions that can be read. Version 1 had no `trace`; the digests of versions 1 and 2 were of text.
 _READABLE = (1, 2, 3)
 #: The first version whose digests are of the form that `simaie.encoding` defines.
 _CANONICAL = 3
-#: Far above any execution within the default limits; a larger file is not ours.
+#: The largest file that is read, in bytes: far larger than that of any execution within the default limits.
 MAX_BYTES = 32 << 20
-#: Likewise: lists and objects, and quotation marks. A value takes far more memory than the bytes that spell it.
+#: The largest number of lists and objects, and of quotation marks, because a value takes far more memory than its text.
 _MOST_LISTS, _MOST_QUOTES = 1_500_000, 6_000_000
 
 
 class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which program: `corpus` name, or `variable` of the `source` file (a path relative to the replay file), or its
-    own `text` (see `simaie.guest.text`), where it is data. Beside a text `source` is that of a ``.guest`` file.
+    """The program, by reference or as text.
 
-    cuts: what of it was left out (see `simaie.guest.cut`); name and digest are those of the whole.
+    Attributes:
+        name: The name of the program, before anything was cut.
+        digest: The digest of its content, before anything was cut.
+        corpus: Its name in the corpus, if it is of the corpus.
+        source: The file that defines it, relative to the replay file; with a `text`, the ``.guest`` file.
+        variable: The global of `source` that is the program.
+        source_digest: The digest of the text of `source`.
+        cuts: The parts that were left out (see `simaie.guest.cut`).
+        text: The program as text, if it is data (see `simaie.guest.text`).
     """
 
     name: str
@@ -62,10 +70,17 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it ran.
+    """The machine; most fields are the arguments of `simaie.Machine`.
 
-    custom_scheme, custom_host: whether that was a class that no plug-in's name stands for. scheme_source, host_source:
-    the Python file, relative to this one, of which it was the global of that name, and a digest of its text.
+    Attributes:
+        options: The options of the scheme.
+        custom_scheme: Whether the scheme was a class that is no plug-in.
+        custom_host: Whether the host memory was a class that is no plug-in.
+        scheme_source: The Python file that defines the scheme, relative to the replay file.
+        scheme_digest: The digest of the text of this file.
+        host_source: The Python file that defines the host memory, relative to the replay file.
+        host_digest: The digest of the text of this file.
+        host_options: The options of the host memory.
     """
 
     scheme: str
@@ -87,7 +102,12 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What chose: enough to run this execution alone, from seed and index. source: as for a machine's scheme."""
+    """The scheduler, with all that it needs to choose this execution again.
+
+    Attributes:
+        source: The Python file that defines the scheduler, relative to the replay file; None for a plug-in.
+        source_digest: The digest of the text of this file.
+    """
 
     name: str
     options: dict[str, Any]
@@ -99,7 +119,14 @@ class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A checker that judged: by its name; or custom, the global `name` of the `source` file, if it stands in one."""
+    """A checker that judged the execution.
+
+    Attributes:
+        name: The name of a registered checker, or of the global of `source`, with options.
+        custom: Whether the checker is no registered one.
+        source: The Python file that defines it, relative to the replay file; None if it was the global of no file.
+        source_digest: The digest of the text of this file.
+    """
 
     name: str
     custom: bool = False
@@ -108,9 +135,9 @@ class CheckerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True):
-    """One event: who, which operation in words, and a digest of the candidates with their operations.
+    """One step: its actor, its operation as text, and a digest of the offer.
 
-    The words are for people. A local choice has no actor, and the digest is of its value and alternatives.
+    The text is for readers. A local choice has no actor, and its digest is that of its value and its alternatives.
     """
 
     actor: str
@@ -122,7 +149,15 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The content of a replay file.
+
+    Attributes:
+        steps: Every step of the execution.
+        digest: The digest of the trace.
+        checkers: The checkers that judged; empty for the default ones.
+        test: The id of the test that failed, if a test did.
+        trace: The trace, so that it can be shown without the program.
+    """
 
     schema: Literal["simaie-replay"] = "simaie-replay"
     version: int = VERSION
@@ -135,23 +170,23 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     digest: str
     verdict: str
     findings: tuple[Finding, ...]
-    checkers: tuple[CheckerRecord, ...] = ()  # none: the usual
+    checkers: tuple[CheckerRecord, ...] = ()
     driver: Literal["inline", "trio"] = "inline"
-    test: str | None = None  # whose failure it is, if a test's
-    trace: TraceRecord | None = None  # to be shown where the program is not at hand
+    test: str | None = None
+    trace: TraceRecord | None = None
 
     @property
     def schedule(self) -> Schedule:
-        """The decisions."""
+        """The decisions of the scheduler."""
         return Schedule(self.switches, self.choices)
 
     @property
     def exact(self) -> bool:
-        """Whether its digests can be compared with those of an execution; older files have digests of text."""
+        """Whether the digests can be compared with those of an execution; older files have digests of text."""
         return self.version >= _CANONICAL
 
     def is_of(self, trace: Trace) -> bool:
-        """Whether `trace` is the recorded execution: by its digest, or by its actors if the file is not `exact`."""
+        """Whether `trace` is the recorded execution: by the digest, or by the actors if the file is not `exact`."""
         if self.exact:
             return trace.digest == self.digest
         return [event.actor for event in trace.events if event.op.kind is not Kind.CHOICE] == [
@@ -160,9 +195,9 @@ class ReplayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def encoded(record: ReplayFile) -> bytes:
-    """Return the content of the file that holds `record`.
+    """Return the bytes of the replay file with the content `record`.
 
-    Text that UTF-8 cannot say (lone surrogates in a guest's name, say) is written with escapes.
+    Text that UTF-8 cannot encode, such as lone surrogates in a guest's name, is written with escapes.
     """
     try:
         data = msgspec.json.encode(record)
@@ -183,19 +218,19 @@ def _escaped(value: Any) -> Any:
             return value
 
 
-def save(record: ReplayFile, path: Path) -> None:
-    """Write `record` to `path`, whole or not at all; InputError if it cannot be written."""
+def write_replay_file(record: ReplayFile, path: Path) -> None:
+    """Write `record` to `path`, completely or not at all; InputError if it cannot be written."""
     save_file(path, encoded(record))
 
 
-def load(path: Path) -> ReplayFile:
-    """Read a replay file; ReplayError if it is gone, empty, truncated, malformed or of another schema."""
+def read_replay_file(path: Path) -> ReplayFile:
+    """Return the content of a replay file; ReplayError if it is missing, empty, truncated or of another schema."""
     try:
         data = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise ReplayError(f"{path}: cannot be read: {error.strerror}") from None
     if not data.strip():
-        raise ReplayError(f"{path}: empty; a replay file is written by `failure.save` or `simaie explore --save`")
+        raise ReplayError(f"{path}: empty; `failure.save` and `simaie explore --save` write replay files")
     if data.count(b"[") + data.count(b"{") > _MOST_LISTS or data.count(b'"') > _MOST_QUOTES:
         raise ReplayError(f"{path}: it holds more values than any replay file")
     _check_header(path, data)
@@ -211,12 +246,12 @@ class _Header(msgspec.Struct):
 
 
 def _check_header(path: Path, data: bytes) -> None:
-    """Tell a foreign or newer file from a damaged one before looking at the rest."""
+    """Raise ReplayError for a file of another schema or version, before the rest of it is read."""
     try:
         header = msgspec.json.decode(data, type=_Header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ReplayError(f"{path}: not a replay file, or cut short: {error}") from None
     if header.schema != "simaie-replay":
-        raise ReplayError(f"{path}: its schema is {header.schema!r}, not 'simaie-replay'")
+        raise ReplayError(f"{path}: not a replay file: its schema is {header.schema!r}, not 'simaie-replay'")
     if header.version not in _READABLE:
         raise ReplayError(f"{path}: replay version {header.version}; this simaie reads {_READABLE[0]} to {VERSION}")

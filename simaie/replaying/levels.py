@@ -1,8 +1,8 @@
 """The level at which an atomic instruction failed, found by judging a trace once more, at all levels.
 
-Checkers report a store of the value that was there already like a store of another value: both break the architecture's
-rule. But only the latter can mislead a guest program. So what compares two failing executions asks for the level first.
-Of store-conditionals the LL/SC checkers of all levels tell it; of other atomic instructions it is told here.
+A foreign store of the old value breaks the architecture's rule just like a store of another value, and checkers report
+both. But only the latter can mislead a guest program. Code that compares failures therefore compares their levels. For
+store-conditionals the LL/SC checkers decide the level; for other atomic instructions this module does.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _RMW_STEPS = 3
 def at_strongest_level(trace: Trace, findings: Sequence[Finding], endian: Endian = "little") -> tuple[Finding, ...]:
     """Return `findings` with each on an atomic instruction replaced by the strongest on the same instruction.
 
-    Two findings on one store-conditional, at different levels, become one. Findings of other kinds stay as they are.
+    Two findings on one store-conditional, at different levels, become one. Findings of other kinds do not change.
 
     Args:
-        trace: the execution in which they were found.
-        findings: by any checkers.
-        endian: of guest RAM.
+        trace: The execution with the findings.
+        findings: The findings of any checkers.
+        endian: The byte order of guest RAM.
     """
     findings = [_rmw_at_its_level(trace, each, endian) if each.kind == RMW_LEVELS[0] else each for each in findings]
     levels = [LLSC_LEVELS.index(finding.kind) for finding in findings if _is_llsc(finding)]
@@ -45,7 +45,7 @@ def at_strongest_level(trace: Trace, findings: Sequence[Finding], endian: Endian
 
 
 def _rmw_at_its_level(trace: Trace, finding: Finding, endian: Endian) -> Finding:
-    """The finding, of the kind and with the foreign write of a changed value if the value changed."""
+    """Return the finding on a read-modify-write; if a foreign write changed the value, with its kind and this write."""
     if len(finding.steps) != _RMW_STEPS or finding.verdict is not Verdict.VIOLATED:
         return finding
     first, _, last = finding.steps
@@ -69,12 +69,12 @@ def _is_llsc(finding: Finding) -> bool:
 
 @cache
 def _checkers(endian: Endian) -> tuple[Checker, ...]:
-    """Those of `LLSC_LEVELS`, in that order. The last step of each finding is the store-conditional's."""
+    """Return the checkers of `LLSC_LEVELS`, in that order; the last step of their findings is the store-conditional."""
     return tuple(llsc_atomicity(level, endian=endian) for level in (Level.STRICT, Level.ARCHITECTURAL, Level.VALUE))
 
 
 def _stronger(finding: Finding, strongest: dict[int, Finding]) -> Finding:
-    """The strongest finding on the store-conditional that `finding` is about, `finding` itself if it is no weaker."""
+    """Return the strongest finding on the store-conditional of `finding`; `finding` itself if it is no weaker."""
     other = strongest.get(finding.steps[-1]) if _is_llsc(finding) else None
     if other is None or LLSC_LEVELS.index(other.kind) < LLSC_LEVELS.index(finding.kind):
         return finding

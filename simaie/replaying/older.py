@@ -1,9 +1,9 @@
 """The traces of older replay files.
 
-A file of version 1 has no trace, only its steps: who did what, as it was shown. Each becomes an operation on a place
-that has the name it was shown by; what it returned is not known, and shown as ``?``.
+A file of version 1 has no trace, only the text of each step: its actor and operation. Each step becomes an operation on
+a cell with the name in the text. What it returned is not known, and is shown as ``?``.
 
-A file of version 2 has a trace, in which names of cells and notes of operations say what is in fields now.
+A file of version 2 has a trace. Facts that are fields now are part of the names of cells and notes of operations there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simaie.trace import Ending, Event, Outcome, Trace
 __all__ = ["trace_of_steps", "with_fields"]
 
 _KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
-#: Without a place: fences, the beginnings and ends of threads.
+#: Kinds of operation without a place, such as fences and thread operations.
 _NOWHERE = frozenset({Kind.FENCE, Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.JOIN, Kind.EXIT, Kind.CLEAR_RESERVATION,
                       Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})  # fmt: skip
 _PLACE = re.compile(r"(\[0x[0-9a-f]{1,32}\]/\d{1,4})(?: (.*))?", re.DOTALL)
@@ -30,7 +30,7 @@ _UNKNOWN = Named("?")
 
 
 def trace_of_steps(record: ReplayFile) -> Trace:
-    """Return what `record`, which holds no trace, tells of one: no values, no instructions, no outcome."""
+    """Return the trace of a `record` without one, from its steps: without values, instructions and outcome."""
     cells: dict[str, Cell] = {}
     return Trace(
         program=record.program.name,

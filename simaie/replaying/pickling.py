@@ -1,7 +1,7 @@
-"""Failures in pickles: how to have them again, and not what is in them.
+"""Pickles of failures, which hold what is needed to run the failure again instead of its trace.
 
-A trace holds the functions and cells of the scheme that ran, which cannot be pickled. So a pickle of a failure has the
-program, the machine and the schedule, as a replay file has, and who loads it runs the schedule once more.
+A trace holds functions and cells of the scheme that ran, which cannot be pickled. A pickle of a failure therefore has
+the program, the machine and the schedule, as a replay file has. Loading it runs the schedule once more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ __all__ = ["Pickled", "packed", "restored"]
 
 
 class Pickled(msgspec.Struct, frozen=True):
-    """What a pickle has of a failure. checkers: None for the usual; those of simaie's own by their names."""
+    """The parts of a failure that a pickle holds.
+
+    Attributes:
+        checkers: None for the default ones. A checker of simaie is an equals sign and its name.
+    """
 
     program: Program
     machine: Machine
@@ -41,7 +45,7 @@ class Pickled(msgspec.Struct, frozen=True):
 
 
 def packed(checkers: tuple[CheckerChoice, ...]) -> tuple[CheckerChoice, ...] | None:
-    """Return `checkers` as a pickle has them."""
+    """Return `checkers` in the form of a pickle."""
     if checkers == DEFAULT:
         return None
     names = {id(checker): f"={name}" for name, checker in CHECKERS.items()}
@@ -49,10 +53,10 @@ def packed(checkers: tuple[CheckerChoice, ...]) -> tuple[CheckerChoice, ...] | N
 
 
 def restored(make: Callable[..., Any], pickled: Pickled) -> Any:
-    """Return the failure, made by `make`, that was pickled: its schedule is run again.
+    """Run the schedule of a pickled failure again and return the failure, made by `make`.
 
     Raises:
-        ReplayError: it runs differently now, so the program, the scheme or simaie has changed since.
+        ReplayError: It runs differently now, because the program, the scheme or simaie has changed.
     """
     scripted = plugins.resolve(plugins.SCHEDULERS, "scripted")(pickled.schedule, strict=False)
     again = run(

@@ -1,4 +1,4 @@
-"""Replaying a file: follow its decisions, and judge what comes out."""
+"""Replaying a file or a failure: follow its decisions, and judge the execution."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from simaie.guest.program import Program
 from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, Scheduler, require_one_of
-from simaie.replaying.checkers import choices_of, judges
+from simaie.replaying.checkers import judges, recorded_checkers
 from simaie.replaying.failure import Failure
-from simaie.replaying.file import ReplayFile, load
+from simaie.replaying.file import ReplayFile, read_replay_file
 from simaie.replaying.recording import Comparing
 from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
-from simaie.replaying.target import find_target
+from simaie.replaying.target import find_target, recorded_path
 from simaie.trace import Trace
 
 __all__ = ["Mode", "replay"]
@@ -46,44 +46,48 @@ def replay(
     checkers: Sequence[CheckerChoice] | None = None,
     trust: bool = False,
 ) -> Failure:
-    """Run a saved or held failure again; the result has the trace and what the checkers find in it now.
+    """Run a failure again, from its replay file or from memory, and return it as the checkers judge it now.
 
-    No file runs code of its own choice. A program of the corpus, one whose text the file holds, and one that is alive
-    in this process are found by themselves; any other, and a checker that is code, has to be named or trusted.
+    A file never chooses the code that runs. A program of the corpus, a program whose text the file holds, and a program
+    that exists in this process are found without help. Any other program, and a checker that is code, must be named
+    or trusted.
 
     Args:
-        source: a replay file's path, or a failure.
-        program: to use instead of the one that the file refers to (a changed version of it, say).
-        machine: likewise.
-        scheme: to use in place of the file's in the machine that the file describes; needed where it was a class,
-            whose options in the file are kept if none are given.
-        host: likewise, the host memory.
+        source: The path of a replay file, or a failure.
+        program: A program to run instead of the recorded one, such as a changed version of it; or its name, as
+            ``FILE.py:NAME``.
+        machine: A machine to use instead of the recorded one.
+        scheme: A scheme to use instead of the recorded one, in the recorded machine. It is needed if the recorded
+            scheme was a class; it keeps the recorded options if it has none.
+        host: A host memory to use instead of the recorded one, likewise.
         mode: ``"strict"`` raises DivergenceError at the first step that differs; ``"best-effort"`` follows the
-            decisions as far as they fit.
-        driver: as for `simaie.explore`; by default the one that ran it then.
-        checkers: as for `simaie.explore`; by default those that judged it then.
-        trust: whether to import the Python files that the replay file names relative to its own folder, if they are
-            unchanged since.
+            decisions as far as they apply.
+        driver: As for `simaie.explore`; by default the recorded one.
+        checkers: As for `simaie.explore`; by default the recorded ones.
+        trust: Whether to import the Python files that the replay file names by relative paths, if they are unchanged.
+
+    Returns:
+        The failure with the new trace; it has no findings if nothing fails now.
 
     Raises:
-        UnnamedCodeError: it takes code that the caller has neither named nor trusted; see
-            `simaie.replaying.recorded` for what can be seen without it.
-        ReplayError: the file, its program or its checkers cannot be had, or have changed.
-        DivergenceError: the execution is another one than that of the file, in strict mode.
-        UsageError: a checker that is asked for has nothing to judge, since the program does not say what it takes.
+        UnnamedCodeError: The replay needs code that the caller has neither named nor trusted;
+            `simaie.replaying.recorded` shows the recorded failure without it.
+        ReplayError: The file, its program or its checkers are not available or have changed.
+        DivergenceError: In strict mode, the execution differs from the recorded one.
+        UsageError: An argument is wrong, or a checker has nothing to judge because the program does not record it.
     """
     _require(source, program, machine)
     if checkers is not None:
-        judges(checkers)  # what is wrong with them is said before anything is looked for
+        judges(checkers)  # a wrong checker is reported before any file is read
     if machine is not None and (scheme is not None or host is not None):
-        raise UsageError("give a machine, or the scheme and the host of the recorded one, not both")
+        raise UsageError("pass a machine, or a scheme and a host for the recorded machine, but not both")
     require_one_of("mode", mode, ("strict", "best-effort"))
     if isinstance(source, Failure):
         base, record = Path(), source.record(Path())
         program = program or source.program
         machine = machine or (source.machine if scheme is None and host is None else None)
     else:
-        base, record = Path(source).parent, load(Path(source))
+        base, record = Path(source).parent, read_replay_file(Path(source))
     named = _given(program, record) if program is not None else None
     chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
@@ -96,7 +100,7 @@ def replay(
     if checkers is not None:
         require_answers(judges(checkers), trace)
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
-    # The scheduler chooses the recorded execution again, but not one that has become another.
+    # The recorded scheduler chooses the recorded execution again, but not an execution that differs.
     spec, profile = (_scheduler(record, base), info.profile) if record.is_of(trace) else (None, {})
     file = None if isinstance(source, Failure) or named is not None else Path(source)
     return Failure(
@@ -105,19 +109,20 @@ def replay(
 
 
 def _require(source: object, program: object, machine: object) -> None:
-    """Raise UsageError for an argument of `replay` that is of no kind that it takes."""
+    """Raise UsageError for an argument of `replay` that has a wrong type."""
     if not isinstance(source, Failure):
         require_path("source (the path of a replay file, or a Failure)", source)
     if program is not None and not isinstance(program, str):
-        require_instance("program", program, Program, f"{PROGRAM} or what names one, as FILE.py:NAME")
+        require_instance("program", program, Program, f"{PROGRAM} or its name, such as FILE.py:NAME")
     if machine is not None:
         require_instance("machine", machine, Machine, MACHINE)
 
 
 def _scheduler(record: ReplayFile, base: Path) -> Spec:
-    """The scheduler that chose, as a command line names it; it is not asked again, and nothing is imported."""
+    """Return the name and options of the recorded scheduler; it is neither imported nor used."""
     saved = record.scheduler
-    return Spec(saved.name if saved.source is None else f"{base / saved.source}:{saved.name}", saved.options)
+    name = saved.name if saved.source is None else f"{recorded_path(base, saved.source)}:{saved.name}"
+    return Spec(name, saved.options)
 
 
 def _judging(
@@ -128,24 +133,24 @@ def _judging(
     checkers: Sequence[CheckerChoice] | None,
     trust: bool,
 ) -> Sequence[CheckerChoice]:
-    """The checkers that the caller names, or those that judged when it was recorded."""
+    """Return the checkers that the caller names, or the recorded ones."""
     if checkers is not None:
         return checkers
     if isinstance(source, Failure):
         return source.checkers
-    return choices_of(record.checkers, base, None if named is None else named.defined_in, trust=trust)
+    return recorded_checkers(record.checkers, base, None if named is None else named.defined_in, trust=trust)
 
 
 def _carried(record: ReplayFile, trace: Trace) -> Iterator[Finding]:
-    """What no checker can find in a trace alone, since it took a comparison, and what holds of the same execution."""
+    """Yield the recorded findings of a comparison, which no checker can make, if `trace` is the recorded execution."""
     if record.is_of(trace):
         yield from (finding for finding in record.findings if finding.kind == FORBIDDEN_OUTCOME)
 
 
 def _bounded(machine: Machine, record: ReplayFile) -> Machine:
-    """`machine` with no more steps than a replay takes: a limit in a file costs its writer nothing.
+    """Return `machine` with a limit of steps that suits the recording, because a file may ask for any limit.
 
-    An execution that goes another way than the recorded one may take some more.
+    An execution that differs from the recorded one may take some more steps.
     """
     steps = max(Limits().steps, 2 * len(record.steps))
     if machine.limits.steps <= steps:
@@ -161,7 +166,7 @@ def _follower(record: ReplayFile, mode: Mode) -> Scheduler:
 
 
 def _given(program: Program | str, record: ReplayFile) -> Program:
-    """The program that the caller names, with what the record leaves out of it if it is the recorded one."""
+    """Return the program that the caller names; if it is the recorded one, with the recorded cuts."""
     named = find_target(program) if isinstance(program, str) else program
     uncut = named.cut_from is None and bool(record.program.cuts) and named.digest == record.program.digest
     return cut_as_recorded(named, record) if uncut else named

@@ -1,4 +1,4 @@
-"""Wrappers around a scheduler: one writes down every step with what was offered, one compares with such a record."""
+"""Wrappers of schedulers: one records every step with its offer, the other compares the steps with such a record."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from simaie.trace import Trace
 
 __all__ = ["Comparing", "Recording"]
 
-#: Of the digest of an offer.
+#: The size of the digest of an offer.
 _DIGEST_BYTES = 4
 
 
 class Recording(Scheduler):
-    """Passes everything on to `inner`; `steps` is the record of the execution."""
+    """A scheduler that asks `inner` and records the execution in `steps`."""
 
     def __init__(self, inner: Scheduler) -> None:
         self.inner = inner
         self.steps: list[Step] = []
 
     def start(self, info: ExecutionInfo) -> None:
-        """A fresh record."""
+        """Begin a new record."""
         self.steps = []
         self.inner.start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Let `inner` choose, and write it down."""
+        """Return the choice of `inner`, and record it."""
         offered = _digest(offer)
         chosen = self.inner.choose(offer)
-        if chosen is not None and chosen in offer.candidates:  # whatever else it is, the engine has the word
+        if chosen is not None and chosen in offer.candidates:  # the engine rejects anything else
             self._add(Step(chosen.name, str(chosen.op), offered))
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Let `inner` choose, and write it down."""
+        """Return the value that `inner` chooses, and record it."""
         value = self.inner.choose_value(offer, arity)
         self._add(Step("", f"choose {value} of {arity}", digest_of(("choice", value, arity), _DIGEST_BYTES)))
         return value
 
     def finish(self, trace: Trace) -> None:
-        """Pass it on."""
+        """Pass the trace on to `inner`."""
         self.inner.finish(trace)
 
     def _add(self, step: Step) -> None:
@@ -51,9 +51,12 @@ class Recording(Scheduler):
 
 
 class Comparing(Recording):
-    """Follows `inner` and raises DivergenceError at the first step that is not the `expected` one.
+    """A scheduler that follows `inner` and raises DivergenceError at the first step that is not the `expected` one.
 
-    exact: whether to compare what was offered too, by its digest, and not only the actors.
+    Args:
+        inner: The scheduler that chooses.
+        expected: The recorded steps.
+        exact: Whether to compare the digests of the offers too, and not only the actors.
     """
 
     def __init__(self, inner: Scheduler, expected: Sequence[Step], exact: bool = True) -> None:
@@ -62,7 +65,7 @@ class Comparing(Recording):
         self._exact = exact
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """Compare before the step is performed; what `inner` cannot follow is a divergence too."""
+        """Return the choice of `inner`; DivergenceError if the expected actor is no candidate or it chooses another."""
         step = len(self.steps)
         if step < len(self.expected) and all(c.name != self.expected[step].actor for c in offer.candidates):
             raise DivergenceError(step, str(self.expected[step]), _describe(offer))
@@ -80,7 +83,7 @@ class Comparing(Recording):
         super()._add(step)
 
     def finish(self, trace: Trace) -> None:
-        """The end must come where it came."""
+        """Raise DivergenceError if the execution ended before the last expected step."""
         super().finish(trace)
         if len(self.steps) < len(self.expected):
             missing = self.expected[len(self.steps)]

@@ -1,4 +1,4 @@
-"""The shell commands that run into a failure again: by exploring, and from its replay file."""
+"""The shell commands that run a failing execution again: by exploring, and from its replay file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simaie.definitions import definition
 from simaie.guest.text import SUFFIX
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
-from simaie.replaying.checkers import place, word_for
+from simaie.replaying.checkers import defined_at, word_for
 from simaie.replaying.target import target_text, variable_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["command_of", "how_to_reproduce", "is_named", "replay_command", "scri
 
 
 def how_to_reproduce(failure: Failure) -> str:
-    """How to run into `failure` again: a shell command, or Python where no shell knows the program or the machine."""
+    """Return a shell command that runs `failure` again, or Python code if no command line can name all its parts."""
     if is_named(failure):
         return command_of(failure)
     if failure.file is not None:
@@ -40,7 +40,7 @@ def is_named(failure: Failure) -> bool:
 
 
 def command_of(failure: Failure) -> str:
-    """The shell command that runs this execution alone."""
+    """Return the shell command that runs this execution alone."""
     target = target_of(failure.program) or failure.program.name
     spec = script_of(failure) if failure.scheduler is None or failure.scheduler.word is None else failure.scheduler
     index = 0 if spec.name == _SCRIPTED else failure.index  # a script is one execution
@@ -59,12 +59,12 @@ _SCRIPTED = "scripted"
 
 
 def script_of(failure: Failure) -> Spec:
-    """The scheduler that follows the decisions of `failure`."""
+    """Return the name and options of the scheduler that follows the decisions of `failure`."""
     return Spec(_SCRIPTED, {"schedule": failure.trace.schedule.text})
 
 
 def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
-    """The shell command that replays `failure` from `path`, to which it was saved: it names what is code."""
+    """Return the shell command that replays `failure` from the file at `path`, and names the code that it needs."""
     parts = ["simaie", "replay", os.fspath(path)]
     source, target = failure.program.defined_in, target_of(failure.program)
     if target is not None and source is not None and source.suffix == ".py" and ":" in target:
@@ -73,18 +73,19 @@ def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
         if spec is not None and definition(spec.name) is not None:
             parts += [option, str(spec)]
     named = [word for word in map(word_for, failure.checkers) if word is not None]
-    if any(place(word) is not None for word in named):
+    if any(defined_at(word) is not None for word in named):
         parts += [word for name in named for word in ("--checker", name)]
     return shlex.join(parts)
 
 
 def target_of(program: Program) -> str | None:
-    """The program as the command line names it; None if the command line cannot."""
-    if program.name in corpus.names() and _is_of_corpus(program):
-        return program.name
-    source, variable = program.defined_in, variable_of(program.cut_from or program)
+    """Return the name of a program on the command line; None if it has no name there."""
+    source = program.defined_in
     if source is not None and source.suffix == SUFFIX:
         return str(source)
+    if corpus.has_program(program.name) and _is_of_corpus(program):
+        return program.name
+    variable = variable_of(program.cut_from or program)
     return None if source is None or variable is None else target_text(source, variable)
 
 
@@ -96,12 +97,13 @@ def _is_of_corpus(program: Program) -> bool:
 
 
 def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
-    """The options for `machine`; for a program of the corpus, also what differs from the machine that it is meant for.
+    """Return the options for `machine`.
 
-    Without an option the command line takes that machine's part.
+    For a program of the corpus, the defaults of the command line are those of the machine that the program needs. So
+    the options also say where `machine` differs from that one.
     """
     words = machine.arguments
-    if target not in corpus.names():
+    if not corpus.has_program(target):
         return words
     needs: Any = corpus.entry(target).needs
     spec = machine.named_scheme
@@ -113,7 +115,7 @@ def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
 
 
 def _against(needs: Any, machine: Machine, isa: str) -> Iterator[str]:
-    """The options that say what is usual where a program of the corpus needs something else."""
+    """Yield the options for the parts of `machine` that are usual where the program of the corpus needs others."""
     if needs.full_system and not machine.full_system:
         yield "--user-mode"
     if needs.host_word != 64 and machine.host_word == 64:

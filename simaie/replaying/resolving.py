@@ -1,4 +1,4 @@
-"""From what a replay file says of its program and its machine to these, without running code of the file's choice."""
+"""The program and the machine of a replay file, found without running code that the file chose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory
 from simaie.replaying.file import ReplayFile
-from simaie.replaying.target import is_litmus, program_of, require_unchanged, target_text
+from simaie.replaying.target import is_litmus, program_of, recorded_path, require_unchanged, target_text
 
 __all__ = ["RecordedPart", "cut_as_recorded", "machine_in", "program_in", "recorded_parts"]
 
@@ -35,17 +35,18 @@ def machine_in(
     """Return the machine that the file describes.
 
     Args:
-        record: the file.
-        base: its folder.
-        scheme: to use in place of the file's. If it is the class that the file names, without options, it has the
-            options of the file.
-        host: likewise, the host memory.
-        trust: whether to import the Python files that the file names, if they are unchanged.
+        record: The content of the file.
+        base: The folder of the file.
+        scheme: A scheme to use instead of the recorded one. If it is the recorded class, without options, it has the
+            recorded options.
+        host: A host memory to use instead of the recorded one, likewise.
+        trust: Whether to import the Python files that the file names, if they are unchanged.
 
     Raises:
-        UnnamedCodeError: its scheme or its host memory was a class that the caller has not named, or that has changed.
-        ReplayError: there can be no such machine.
-        SimaieError: there can be no such machine with the `scheme` and `host` that the caller named.
+        UnnamedCodeError: The recorded scheme or host memory is a class that the caller has not named, or that has
+            changed.
+        ReplayError: The recorded machine cannot be built.
+        SimaieError: The machine cannot be built with the `scheme` and `host` of the caller.
     """
     saved = record.machine
     recorded_scheme, recorded_host = recorded_parts(record)
@@ -68,7 +69,7 @@ def machine_in(
 
 
 def recorded_parts(record: ReplayFile) -> tuple[RecordedPart, RecordedPart]:
-    """Return what the file says of the scheme and of the host memory."""
+    """Return the recorded scheme and the recorded host memory."""
     saved = record.machine
     return (
         RecordedPart(
@@ -83,7 +84,16 @@ def recorded_parts(record: ReplayFile) -> tuple[RecordedPart, RecordedPart]:
 
 
 class RecordedPart(NamedTuple):
-    """A part of the machine in a replay file. what: the option of the command line that names it."""
+    """The scheme or the host memory in a replay file.
+
+    Attributes:
+        what: The option of the command line that names it, without dashes.
+        group: The entry-point group of its plug-ins.
+        spec: Its name and options.
+        custom: Whether it is a class that is no plug-in.
+        source: The Python file that defines it, relative to the replay file.
+        digest: The digest of the text of this file.
+    """
 
     what: str
     group: str
@@ -94,35 +104,35 @@ class RecordedPart(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it is."""
+        """The part with its name, for a message."""
         return f"the {'host memory' if self.group == plugins.HOSTS else self.what} {self.spec.name!r}"
 
     def found(self, base: Path, trust: bool) -> Spec:
-        """The plug-in that is recorded, or the class in the file beside; an error as `machine_in` says."""
+        """Return the recorded plug-in, or the recorded class of a trusted file; raise errors as `machine_in` does."""
         name = self.spec.name
         if not self.custom:
-            # A plug-in is installed, and hence no code of the file's choice.
+            # A plug-in is installed, so that it is no code that the file chose.
             if name not in plugins.names(self.group):
                 raise ReplayError(f"the recorded machine cannot be built: there is no {self.words[4:]}")
             return self.spec
         if self.source is None or not name.isidentifier():
             raise UnnamedCodeError(
                 f"the recording used {self.words}, a class that was not the global of any file: "
-                f"give --{self.what} FILE.py:CLASS (in Python: {self.what}=..., or machine=Machine(...))"
+                f"pass --{self.what} FILE.py:CLASS (in Python: {self.what}=..., or machine=Machine(...))"
             )
-        path = base / self.source
+        path = recorded_path(base, self.source)
         option = f"--{self.what} {shlex.quote(f'{path}:{name}')}"
         if not trust:
             raise UnnamedCodeError(
-                f"{self.words} is code, {path}:{name}, and a file runs no code of its own choice: name it by {option} "
-                f"(in Python: {self.what}=...), or trust the file by --trust (in Python: trust=True)"
+                f"{self.words} is code, {path}:{name}, and a file never chooses the code that runs: name it with "
+                f"{option} (in Python: {self.what}=...), or trust the file with --trust (in Python: trust=True)"
             )
         require_unchanged(path, self.source, self.digest, self.words, option)
         value_of(path, name, self.digest)
         return Spec(f"{path}:{name}", self.spec.options)
 
     def given(self, choice: Any) -> Any:
-        """What the caller names, with the recorded options if it is the class that is recorded and has none itself."""
+        """Return the choice of the caller; if it is the recorded class without options, with the recorded options."""
         if callable(choice):
             return choice
         spec = Spec.of(choice)
@@ -131,41 +141,41 @@ class RecordedPart(NamedTuple):
         return Spec(spec.name, self.spec.options) if same else spec
 
     def change(self, choice: object) -> str | None:
-        """What to say if the class that the caller names is the recorded one, and its file has changed since."""
+        """Return a warning if the caller names the recorded class and its file has changed; else None."""
         where = definition(Spec.of(choice).name) if isinstance(choice, str) else None
         if where is None or self.digest is None or where.name != self.spec.name:
             return None
         if source_digest(where.path) == self.digest:
             return None
-        return f"{where.path} has changed since the recording: {self.words} need not be what it was"
+        return f"{where.path} has changed since the recording: {self.words} may behave differently now"
 
 
 def program_in(record: ReplayFile, base: Path, *, trust: bool = False) -> Program:
-    """Return the program that the file refers to, unchanged, with what the file says left out.
+    """Return the recorded program, which must be unchanged, with the recorded cuts.
 
     Args:
-        record: the file.
-        base: its folder.
-        trust: whether to import the Python file that it names.
+        record: The content of the file.
+        base: The folder of the file.
+        trust: Whether to import the Python file that it names.
 
     Raises:
-        UnnamedCodeError: the program is code that the caller has not named, that is gone or has changed.
-        ReplayError: there is no such program, or it is another one now.
+        UnnamedCodeError: The program is code that the caller has not named, that is gone or has changed.
+        ReplayError: There is no such program, or it has changed.
     """
-    return cut_as_recorded(_whole(record, base, trust), record)
+    return cut_as_recorded(_original(record, base, trust), record)
 
 
-def cut_as_recorded(whole: Program, record: ReplayFile) -> Program:
-    """Return `whole` without what the file leaves out of it; ReplayError if it has nothing of the kind."""
+def cut_as_recorded(original: Program, record: ReplayFile) -> Program:
+    """Return `original` with the cuts that the file records; ReplayError if they do not fit it."""
     if not record.program.cuts:
-        return whole
+        return original
     try:
-        return without(whole, record.program.cuts)
+        return without(original, record.program.cuts)
     except UsageError as error:
         raise ReplayError(str(error)) from None
 
 
-def _whole(record: ReplayFile, base: Path, trust: bool) -> Program:
+def _original(record: ReplayFile, base: Path, trust: bool) -> Program:
     wanted = record.program
     known = find_program(wanted.name, wanted.digest)
     if known is not None:
@@ -181,10 +191,11 @@ def _whole(record: ReplayFile, base: Path, trust: bool) -> Program:
         return taken
     if wanted.source is None or wanted.variable is None:
         raise UnnamedCodeError(
-            f"the program {wanted.name!r} was not the global of any file, so it cannot be found again: "
-            "give program=... (on the command line: --program FILE.py:NAME)"
+            f"the program {wanted.name!r} was not the global of any file, so that it cannot be found again: "
+            "pass program=... (on the command line: --program FILE.py:NAME)"
         )
-    return _unchanged(_of_file(record, base / wanted.source, trust), record, str(base / wanted.source))
+    path = recorded_path(base, wanted.source)
+    return _unchanged(_of_file(record, path, trust), record, str(path))
 
 
 def _of_file(record: ReplayFile, path: Path, trust: bool) -> Program:
@@ -195,15 +206,15 @@ def _of_file(record: ReplayFile, path: Path, trust: bool) -> Program:
     what = f"the program {wanted.name!r}"
     if not (trust or is_litmus(path)):  # a litmus test is data
         raise UnnamedCodeError(
-            f"{what} is code, {target_text(path, wanted.variable)}, and a file runs no code of its own choice: "
-            f"name it by {option} (in Python: program=...), or trust the file by --trust (in Python: trust=True)"
+            f"{what} is code, {target_text(path, wanted.variable)}, and a file never chooses the code that runs: "
+            f"name it with {option} (in Python: program=...), or trust the file with --trust (in Python: trust=True)"
         )
     require_unchanged(path, wanted.source, wanted.source_digest, what, option)
     return program_of(path, wanted.variable, None if is_litmus(path) else wanted.source_digest)
 
 
 def _guest_file(record: ReplayFile, base: Path) -> Path | None:
-    """The ``.guest`` file that holds the program still, which is data, so that a command can name it."""
+    """Return the ``.guest`` file from which the program came, so that a command can name it; None if it has changed."""
     source = record.program.source
     if source is None or Path(source).suffix != SUFFIX or Path(source).is_absolute():
         return None

@@ -19,7 +19,7 @@ __all__ = ["Driver", "make_execution", "run"]
 
 Driver = Literal["inline", "trio"]
 DRIVERS = ("inline", "trio")
-#: What an argument must be that is no program, or no machine.
+#: What the arguments `program` and `machine` must be, for messages.
 PROGRAM = "a simaie.Program"
 MACHINE = "a simaie.Machine, such as Machine('cas')"
 
@@ -27,7 +27,16 @@ MACHINE = "a simaie.Machine, such as Machine('cas')"
 def make_execution(
     program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0, verify: bool = True
 ) -> Execution:
-    """Execution number `index` of `seed`, ready to run; verified if `verify` and if it is its turn (`is_verified`)."""
+    """Return execution number `index` of `seed`, ready to run.
+
+    Args:
+        program: The program.
+        machine: The machine.
+        scheduler: The scheduler.
+        seed: The seed of the exploration.
+        index: The number of the execution in the exploration, from 0.
+        verify: Whether it may be one of the executions that `simaie.engine.verified` verifies.
+    """
     info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
     kind = execution_class(program, machine, index) if verify else Execution
     try:
@@ -54,6 +63,6 @@ def run(
         watchdog.watch(execution)
         if driver == "inline":
             return run_inline(execution)
-        from simaie.engine.on_trio.driver import in_trio, run_trio  # trio is only loaded where it is used
+        from simaie.engine.on_trio.driver import in_trio, run_trio  # trio is loaded only if it is used
 
         return in_trio(run_trio, execution)

@@ -1,9 +1,9 @@
-"""The signature of a failure: what two executions that fail for the same reason have in common.
+"""Signatures of failures: what executions that fail for the same reason have in common.
 
-It names the kinds of the violations with their level, and of each guilty step the guest instruction, what the scheme
-was asked to do for it, and the host operation. Names of vCPUs become letters in the order of their appearance, and
-names of the emulator's own places lose their numbers. So a signature depends neither on the seed nor on where in the
-trace or in memory the violation happened, and it is the same in every process.
+A signature names the kinds of the violations with their level. For each guilty step it names the guest instruction, the
+kind of its access, and the host operation. vCPUs become letters in the order of their appearance, and the emulator's
+own places lose their numbers. A signature therefore depends neither on the seed nor on the place of the violation in
+the trace or in memory, and it is the same in every process.
 """
 
 from __future__ import annotations
@@ -22,23 +22,28 @@ from simaie.trace import Event, Trace
 
 __all__ = ["Signature", "signature_of"]
 
-#: Where the name of an emulator's place stops to say what it is, and begins to say which: ``lock 0x100``, ``radix/0a``.
+#: The part of a cell's name that numbers it, as in ``lock 0x100`` or ``radix/0a``; the part before says what it is.
 _WHICH = re.compile(r"[\s/\[(_-]*(?:0x|\d|/|\[).*")
 _RAM = "ram"
 _DIGEST_BYTES = 5
-#: Most failures of an exploration are like one before.
+#: The size of the caches; most failures of an exploration are like an earlier one.
 _CACHED = 1024
 
 
 class Signature(msgspec.Struct, frozen=True, order=True):
-    """How an execution failed. kinds: of its violations, with level, sorted. text: all of it, for people."""
+    """The signature of a failing execution.
+
+    Attributes:
+        kinds: The kinds of its violations, with level, sorted.
+        text: The complete signature as text.
+    """
 
     kinds: tuple[str, ...]
     text: str
 
     @property
     def digest(self) -> str:
-        """A short name for it: BLAKE2b of the text, in hexadecimal."""
+        """A short name of the signature: BLAKE2b of the text, in hexadecimal."""
         return hashlib.blake2b(self.text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
     def __str__(self) -> str:
@@ -46,7 +51,15 @@ class Signature(msgspec.Struct, frozen=True, order=True):
 
 
 class _Step(NamedTuple):
-    """What counts of a guilty step. places: the names of what it touched; all of RAM has one name."""
+    """The parts of a guilty step that belong to a signature.
+
+    Attributes:
+        actor: The name of the actor.
+        mnemonic: The guest instruction; empty if the step belongs to no instruction.
+        access: The instruction's kind of access.
+        kind: The kind of operation.
+        places: The names of the cells that it accessed; all of RAM has one name.
+    """
 
     actor: str
     mnemonic: str
@@ -56,7 +69,7 @@ class _Step(NamedTuple):
 
 
 def signature_of(trace: Trace, findings: Iterable[Finding]) -> Signature:
-    """Return the signature of an execution with `findings`, which are at their strongest level already."""
+    """Return the signature of an execution with `findings`, which must be at their strongest level."""
     violations = [finding for finding in findings if finding.verdict is Verdict.VIOLATED]
     return _joined(frozenset((finding.kind, _line(finding.kind, _steps(trace, finding))) for finding in violations))
 
@@ -83,7 +96,7 @@ def _step(event: Event) -> _Step:
 
 @lru_cache(maxsize=_CACHED)
 def _line(kind: str, steps: tuple[_Step, ...]) -> str:
-    """``rmw-atomicity: a lock_inc (atomic, load ram), b store (store, store ram)``; the kind alone without steps."""
+    """Return a line such as ``rmw-atomicity: a lock_inc (atomic, load ram), b store (store, store ram)``."""
     words = ", ".join(dict.fromkeys(_words(steps)))
     return f"{kind}: {words}" if words else kind
 
@@ -101,5 +114,5 @@ def _words(steps: Iterable[_Step]) -> Iterator[str]:
 
 
 def _letter(number: int) -> str:
-    """a to z; behind them numbers."""
+    """Return a letter from a to z, or the number itself after z."""
     return chr(ord("a") + number) if number < 26 else str(number)

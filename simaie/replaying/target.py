@@ -1,4 +1,4 @@
-"""Finding a program: by corpus name, as ``file.py:name``, or in a file of its own (``.guest``, ``.litmus``)."""
+"""Programs by name: of the corpus, as ``FILE.py:NAME``, or in a file of its own (``.guest``, ``.litmus``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from simaie import corpus
 from simaie.definitions import global_name, import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
-from simaie.guest.text import SUFFIX, read_program
+from simaie.guest.text import SUFFIX
 
-__all__ = ["find_target", "is_litmus", "program_of", "require_unchanged", "target_text", "variable_of"]
+__all__ = ["find_target", "is_litmus", "program_of", "recorded_path", "require_unchanged", "target_text", "variable_of"]
 
 _WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
 
@@ -21,44 +21,46 @@ def find_target(target: str, *, trust: bool = False) -> Program:
     """Return the program that `target` names.
 
     Args:
-        target: a name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest`` or ``.litmus`` file.
-        trust: whether a ``.guest`` file may name code, see `simaie.guest.text.parse_program`.
+        target: A name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest`` or ``.litmus`` file.
+        trust: Whether a ``.guest`` file may name code; see `simaie.guest.text.parse_program`.
 
     Raises:
-        UnknownNameError: there is no such program.
-        UsageError: `target` says too little.
-        InputError: the file cannot be read or imported, or holds no such program.
+        UnknownNameError: There is no such program.
+        UsageError: `target` is a Python file without the name of a program.
+        InputError: The file cannot be read or imported, or defines no such program.
     """
-    if target in corpus.names():
+    if corpus.has_program(target):
         return corpus.program(target)
     if target.endswith(SUFFIX):
+        from simaie.guest.text import read_program  # its grammar is only loaded where it is used
+
         return read_program(Path(target), trust=trust)
     if is_litmus(Path(target)):
         return program_of(Path(target), "")
     path_text, colon, name = target.rpartition(":")
     if not colon:
         if target.endswith(".py"):
-            raise UsageError(f"{target}: say which program of the file: {target}:NAME")
+            raise UsageError(f"{target}: name a program of the file: {target}:NAME")
         raise UnknownNameError("program", target, corpus.names(), _WHERE)
     return program_of(Path(path_text), name)
 
 
 def program_of(path: Path, name: str, digest: str | None = None) -> Program:
-    """Return the program that the module at `path` calls `name`.
+    """Return the program that is the global `name` of the file at `path`.
 
-    That is a `Program`, or a function without arguments that returns one. A ``.litmus`` file is one program, whatever
-    the name.
+    The global is a `Program`, or a function without arguments that returns one. A ``.litmus`` file is one program, for
+    any name.
 
     Args:
-        path: of the file, which is imported if it is Python.
-        name: the global name of the program.
-        digest: what `source_digest` must be of the text that is imported; None to import it as it is now.
+        path: The file, which is imported if it is Python.
+        name: The global name of the program.
+        digest: The `source_digest` that the text of the file must have; None to import any text.
 
     Raises:
-        InputError: the file cannot be read or imported, has another digest, or holds no such program.
+        InputError: The file cannot be read or imported, has another digest, or defines no such program.
     """
     if is_litmus(path):
-        from simaie.litmus import load  # its grammars are only loaded where they are used
+        from simaie.litmus import load  # its grammars are loaded only if they are used
         from simaie.litmus.lowering import lower
 
         return lower(load(path)).program
@@ -73,13 +75,26 @@ def program_of(path: Path, name: str, digest: str | None = None) -> Program:
 
 
 def is_litmus(path: Path) -> bool:
-    """Whether it is the path of a litmus test."""
+    """Whether `path` is that of a litmus test."""
     return path.suffix == ".litmus"
 
 
 def target_text(path: Path, variable: str) -> str:
-    """The program as the command line names it."""
+    """Return the name of a program on the command line."""
     return str(path) if is_litmus(path) or path.suffix == SUFFIX else f"{path}:{variable}"
+
+
+def recorded_path(base: Path, source: str) -> Path:
+    """Return the path of a file that a replay file in the folder `base` names, without ``..``."""
+    path = base / source
+    if ".." not in path.parts:
+        return path
+    try:
+        plain = path.resolve()
+    except (OSError, ValueError, RuntimeError):  # the recorded text need not be a valid path
+        return path
+    relative = not base.is_absolute() and plain.is_relative_to(Path.cwd())
+    return plain.relative_to(Path.cwd()) if relative else plain
 
 
 def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
@@ -92,7 +107,7 @@ def _made_by(factory: Callable[[], object], path: Path, name: str) -> object:
 
 
 def variable_of(program: Program) -> str | None:
-    """The global name under which the program's own file keeps it, if it does; empty for that of a litmus file."""
+    """Return the name of the global of its file that is `program`; None if there is none, empty for a litmus test."""
     if program.defined_in is not None and is_litmus(program.defined_in):
         return ""
     for module in list(sys.modules.values()):
@@ -105,20 +120,20 @@ def variable_of(program: Program) -> str | None:
 
 
 def require_unchanged(path: Path, recorded: str, digest: str | None, what: str, option: str) -> None:
-    """Raise UnnamedCodeError unless the Python file at `path` is there, as it was, in the project of the replay file.
+    """Raise UnnamedCodeError unless the Python file at `path` exists and is unchanged since the recording.
 
     Args:
-        path: of the file.
-        recorded: the path as the replay file has it, relative to its own folder.
-        digest: of the file's text, as recorded.
-        what: the file defined, for the message.
-        option: of the command line that names it as it is now.
+        path: The file.
+        recorded: Its path in the replay file, which must be relative.
+        digest: The recorded digest of its text.
+        what: The thing that the file defined, for the message.
+        option: The option of the command line that names the current version, for the message.
     """
     if Path(recorded).is_absolute():
-        raise UnnamedCodeError(f"{path}: an absolute path of {what} is never trusted; give {option}")
+        raise UnnamedCodeError(f"{path}: an absolute path of {what} is never trusted; pass {option}")
     try:
         changed = source_digest(path) != digest
     except InputError as error:
-        raise UnnamedCodeError(f"{what} was defined in a file that is gone ({error}); give {option}") from None
+        raise UnnamedCodeError(f"{what} was defined in a file that is gone ({error}); pass {option}") from None
     if changed:
-        raise UnnamedCodeError(f"{path} has changed since the recording; for {what} as it is now, give {option}")
+        raise UnnamedCodeError(f"{path} has changed since the recording; to use {what} as it is now, pass {option}")

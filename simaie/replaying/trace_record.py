@@ -1,8 +1,8 @@
-"""A trace as plain data, so that a failure can be shown where its program is not at hand.
+"""Traces as plain data, so that a failure can be shown without its program.
 
-Cells, operations and instructions stand in tables, since events share them, and are named by number; an operation
-names earlier ones only. A value is an integer, a text, null or a list; whatever else it was is kept by the name under
-which a trace shows it. Code is not kept: of a function there is its name, and what it made of what was there.
+Events share cells, operations and instructions. These are therefore in tables, and are referred to by number; an
+operation refers to earlier ones only. A value is an integer, a text, null or a list. Any other value is recorded by the
+name under which traces show it. Code is not recorded: of a function there is its name, and the value that it returned.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction,
 
 __all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
 
-#: No access is wider, and no address longer (in bits); what a file says beyond it is no trace.
+#: The widest access, in bytes, and the longest address, in bits, that a recorded trace may have.
 _MOST_WIDTH, _MOST_BITS = 1 << 10, 128
 
 
 class CellRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A cell, see `simaie.op.Cell`. guard: the number of the mutex that guards it."""
+    """A cell (see `simaie.op.Cell`). guard: the number of the mutex that guards it."""
 
     name: str
     guard: int | None = None
@@ -35,7 +35,13 @@ class CellRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OpRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An operation, see `simaie.op.Op`. cell: its number. function: its name. orders: as bits of `Barrier`."""
+    """An operation (see `simaie.op.Op`).
+
+    Attributes:
+        cell: The number of the cell.
+        function: The name of the function.
+        orders: The bits of the `Barrier`.
+    """
 
     kind: Kind
     cell: int | None = None
@@ -52,7 +58,7 @@ class OpRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A guest instruction, see `simaie.trace.Instruction`."""
+    """A guest instruction (see `simaie.trace.Instruction`)."""
 
     vcpu: str
     number: int
@@ -65,7 +71,13 @@ class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An event. op, instruction: their numbers. made: what the operation's function made of what was there."""
+    """An event (see `simaie.trace.Event`).
+
+    Attributes:
+        op: The number of the operation.
+        instruction: The number of the guest instruction.
+        made: The value that the operation's function returned.
+    """
 
     actor: str
     op: int
@@ -75,7 +87,7 @@ class EventRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class BlockRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A block; a call if `args` is there."""
+    """A block (see `simaie.block.Block`); a call if it has `args`."""
 
     vcpu: str
     name: str
@@ -88,7 +100,11 @@ class BlockRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole trace. init: the integers in memory before the first step, as (address, width, value)."""
+    """A trace (see `simaie.trace.Trace`).
+
+    Attributes:
+        init: The integers in memory before the first step, as (address, width, value).
+    """
 
     cells: tuple[CellRecord, ...]
     ops: tuple[OpRecord, ...]
@@ -111,7 +127,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Named:
-    """A value of which only the name is known."""
+    """A value of which only the name was recorded."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -169,7 +185,7 @@ class _Writer:
         return EventRecord(event.actor, self._op(event.op), self._value(event.value), instruction, made)
 
     def _made(self, event: Event) -> Any:
-        """What the function of an operation made; of a structure that is updated, the structure."""
+        """Return the new value that an operation's function computed, for an UPDATE the structure; None without one."""
         op, cell = event.op, event.op.cell
         if op.function is None:
             if cell is not None and event.wrote and op.kind not in (Kind.LOCK, Kind.UNLOCK):
@@ -182,7 +198,7 @@ class _Writer:
                 made = op.function.apply(event.value)
             else:
                 made = op.function.apply(self._held.get(cell, cell.initial))[0]
-        except Exception:  # a function of the scheme's own, given what the trace tells and no more
+        except Exception:  # a function of the scheme may need more than the values in the trace
             return None
         if cell is not None:
             self._held[cell] = made
@@ -252,17 +268,17 @@ def trace_of(record: TraceRecord, program: str, schedule: Schedule) -> Trace:
     """Return the trace that `record` describes.
 
     Args:
-        record: the trace as data.
-        program: the name of the program.
-        schedule: the decisions.
+        record: The trace as data.
+        program: The name of the program.
+        schedule: The decisions of the scheduler.
 
     Raises:
-        ValueError: the record does not make sense; the message says where.
+        ValueError: The record contradicts itself; the message says where.
     """
     try:
         return _Reader(record).trace(program, schedule)
     except (IndexError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"the recorded trace names what is not there ({error})") from None
+        raise ValueError(f"the recorded trace refers to something that it does not contain ({error})") from None
 
 
 class _Reader:
@@ -356,7 +372,7 @@ def _require_place(address: int, width: int) -> None:
 
 
 def _require_shape(op: Op) -> None:
-    """Raise TypeError for operands that no operation of the kind has."""
+    """Raise TypeError if no operation of this kind has such operands."""
     if op.kind is Kind.BUFFER and not isinstance(op.value, Op):
         raise TypeError("a buffer without its store")
     if op.kind is Kind.AWAIT and op.value is not None:
@@ -366,7 +382,7 @@ def _require_shape(op: Op) -> None:
 
 
 def _unknown(_: Any) -> Any:
-    raise LookupError("what the function made is not recorded")
+    raise LookupError("the value that the function returned is not recorded")
 
 
 def _constant(op: Op, made: Any) -> Callable[[Any], Any]:

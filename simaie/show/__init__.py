@@ -1,1 +1,1 @@
-"""Pictures in text: pure functions of a trace, of findings, of a report."""
+"""What users see: text, pictures, plots and widgets of traces, findings and reports."""

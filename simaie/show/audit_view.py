@@ -1,4 +1,4 @@
-"""The audit in a terminal: a summary that fits 80 columns, or every row with the commands that show its holes again."""
+"""The audit in a terminal: a summary that fits 80 columns, or every row with the commands that reproduce its holes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.audit.report import AuditReport, AuditRow, RowResult, expectation_text
 from simaie.corpus import Expect
 from simaie.plugins import Spec
 from simaie.show.format import clean
+from simaie.show.lines import PROSE, command_line, wrapped
 
 __all__ = ["audit_details", "audit_summary"]
 
-#: A scheme with fewer rows than this has no column of its own in the summary: it is there for contrast.
+#: A scheme with fewer rows than this shares the last column of the summary; it is there for contrast.
 _OWN_COLUMN = 10
 _CONTRAST = "for contrast"
 
 
 class _Mark(NamedTuple):
-    """How the summary shows an outcome. plain: where the terminal knows ASCII only."""
+    """The sign of an outcome in the summary, another one for a terminal that knows ASCII only, and the style."""
 
     sign: str
     plain: str
@@ -31,16 +32,17 @@ class _Mark(NamedTuple):
 
 
 _MARKS = {
-    Found.CLEAN: _Mark("✓", "+", "green"),
-    Found.VIOLATED: _Mark("✗", "x", "yellow"),
-    Found.OBSERVED: _Mark("•", "o", "cyan"),
+    RowResult.CLEAN: _Mark("✓", "+", "green"),
+    RowResult.VIOLATED: _Mark("✗", "x", "yellow"),
+    RowResult.OBSERVED: _Mark("•", "o", "cyan"),
 }
 _UNEXPECTED = _Mark("!", "!", "bold red")
 
 
 def audit_summary(report: AuditReport) -> RenderableType:
     """Return a line for each case with a mark for each scheme, what was learnt, and what to run next."""
-    return Group(_Summary(report), *_unexpected(report), *_lessons(report), Text(), _verdict(report))
+    lessons = [part for line in _lessons(report) for part in wrapped(line, PROSE, indent=0)]
+    return Group(_Summary(report), *_unexpected(report), *lessons, Text(), _verdict(report))
 
 
 def audit_details(report: AuditReport) -> RenderableType:
@@ -52,7 +54,7 @@ def audit_details(report: AuditReport) -> RenderableType:
 
 
 class _Summary:
-    """The table of the summary; which signs it uses depends on the console."""
+    """The table of the summary, with signs that the console can show."""
 
     def __init__(self, report: AuditReport) -> None:
         self._report = report
@@ -72,23 +74,24 @@ class _Summary:
             table.add_row(number, _title(rows), *_cells(rows, columns, plain))
         yield table
         yield Text()
-        yield _legend(plain)
+        yield from wrapped(_legend(plain), min(options.max_width, PROSE))
+        yield Text("next to a mark: the number of executions", "dim")
 
 
 def _family(row: AuditRow) -> str:
-    """The scheme's name without its options."""
+    """Return the scheme's name without its options."""
     return Spec.of(row.scheme).name
 
 
 def _columns(rows: Iterable[AuditRow]) -> list[str]:
-    """The schemes that have a column of their own, and one column for all others."""
+    """Return the schemes that have a column of their own, and one column for all others."""
     counts = Counter(_family(row) for row in rows)
     own = [name for name in counts if counts[name] >= _OWN_COLUMN or len(counts) <= 2]
     return own + [_CONTRAST] * (len(own) < len(counts))
 
 
 def _lines(rows: Sequence[AuditRow]) -> list[list[AuditRow]]:
-    """The rows of each line: those of one number whose programs have the same outcomes under the same schemes."""
+    """Return the rows of each line: rows of one number whose programs have the same outcomes under the same schemes."""
     by_program: dict[tuple[int, str], list[AuditRow]] = {}
     for row in rows:
         by_program.setdefault((row.row, row.title), []).append(row)
@@ -117,7 +120,7 @@ def _cells(rows: Sequence[AuditRow], columns: Sequence[str], plain: bool) -> Ite
 
 
 def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
-    """The worst outcome of `rows` and the number of executions that it took."""
+    """Return the worst outcome of `rows` and the number of executions that it took."""
     if not rows:
         return Text()
     wrong = [row for row in rows if not row.ok]
@@ -127,25 +130,24 @@ def _cell(rows: Sequence[AuditRow], plain: bool) -> Text:
 
 def _legend(plain: bool) -> Text:
     words = {
-        Found.CLEAN: "proved: none of all executions fails",
-        Found.VIOLATED: "a known hole, found",
-        Found.OBSERVED: "allowed, and seen",
+        RowResult.CLEAN: "proved: no execution fails",
+        RowResult.VIOLATED: "a known hole, found",
+        RowResult.OBSERVED: "allowed, and seen",
     }
     legend = Text()
     for found, meaning in words.items():
         mark = _MARKS[found]
         legend.append(mark.plain if plain else mark.sign, mark.style).append(f" {meaning}   ")
-    legend.append("(with the number of executions)")
     return legend
 
 
 def _lessons(report: AuditReport) -> Iterator[Text]:
-    """What the audit shows, in at most three sentences, and the command that shows a counterexample."""
+    """Yield what the audit shows, in at most three sentences, and the command that shows a counterexample."""
     if not report.ok:
         return
-    promises = [row for row in report.rows if row.found is Found.CLEAN]
-    holes = [row for row in report.rows if row.found is Found.VIOLATED]
-    allowed = [row for row in report.rows if row.found is Found.OBSERVED]
+    promises = [row for row in report.rows if row.found is RowResult.CLEAN]
+    holes = [row for row in report.rows if row.found is RowResult.VIOLATED]
+    allowed = [row for row in report.rows if row.found is RowResult.OBSERVED]
     yield Text()
     if promises:
         all_of_them = sum(row.executions for row in promises)
@@ -157,12 +159,12 @@ def _lessons(report: AuditReport) -> Iterator[Text]:
         most = max(row.executions for row in holes)
         yield Text(f"{len(holes)} times a hole was expected: random search found each within {most:,} executions.")
     if allowed:
-        yield Text(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and nothing accuses it.")
+        yield Text(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and no checker reports it.")
     if holes:
         shown = next((row for row in holes if row.row == 6), holes[0])
-        yield Text(f"\nThe shortest counterexample of a row, for example {shown.row}:  ").append(
-            f"simaie audit --row {shown.row} --explain", "cyan"
-        )
+        yield Text()
+        yield Text(f"The shortest counterexample of a row, for example {shown.row}:")
+        yield command_line("  ", f"simaie audit --row {shown.row} --explain")
 
 
 # -- the details -------------------------------------------------------------------------------------
@@ -175,20 +177,20 @@ def _table(report: AuditReport) -> Table:
     table.add_column("program", style="cyan", overflow="fold")
     table.add_column("scheme", overflow="fold")
     table.add_column("expected", no_wrap=True)
-    table.add_column("found", no_wrap=True)
+    table.add_column("found")
     table.add_column("executions", justify="right", no_wrap=True)
     previous = 0
     for row in report.rows:
         number = "" if row.row == previous else str(row.row)
         previous = row.row
-        found = Text(row.found.value, "green" if row.ok else "bold red")
+        found = Text(row.found.text, "green" if row.ok else "bold red")
         names = (clean(row.title), clean(row.program), clean(row.scheme))
-        table.add_row(number, *map(Text, names), row.expected.value, found, _executions(row))
+        table.add_row(number, *map(Text, names), expectation_text(row.expected), found, _executions(row))
     return table
 
 
 def _executions(row: AuditRow) -> str:
-    """``all 72 + 400``: everything at the small scope and the sample beyond; ``20`` for a search."""
+    """Return ``all 72 + 400`` for a complete small scope and the sample beyond it, or ``20`` for a search."""
     small = f"all {row.executions:,}" if row.complete else f"{row.executions:,}"
     return f"{small} + {row.larger_executions:,}" if row.larger_executions else small
 
@@ -196,9 +198,9 @@ def _executions(row: AuditRow) -> str:
 def _commands(report: AuditReport) -> Iterator[Text]:
     shown = [row for row in report.rows if row.ok and row.command and row.expected is not Expect.MUST_NOT]
     if shown:
-        yield Text("\nto see again what was found:", "bold")
+        yield Text("\nto reproduce what was found:", "bold")
     for row in shown:
-        yield Text(f"{row.row:>3}  ").append(clean(row.command), "cyan")
+        yield command_line(f"{row.row:>3}  ", row.command)
 
 
 # -- both --------------------------------------------------------------------------------------------
@@ -208,11 +210,11 @@ def _unexpected(report: AuditReport) -> Iterator[Text]:
     if report.unexpected:
         yield Text("\nnot as expected:", "bold red")
     for row in report.unexpected:
-        words = f"{row.program} under {row.scheme} is {row.found.value}, not {row.expected.value}: {row.explanation}"
+        words = f"{row.program} under {row.scheme}: {row.text}: {row.explanation}"
         yield Text(f"{row.row:>3}  ").append(clean(words))
-        yield Text("     because ", "dim").append(clean(row.why), "dim")
+        yield Text("     why expected: ", "dim").append(clean(row.why), "dim")
         if row.command:
-            yield Text("     reproduce: ").append(clean(row.command), "cyan")
+            yield command_line("     reproduce: ", row.command)
 
 
 def _verdict(report: AuditReport) -> Text:

@@ -1,4 +1,4 @@
-"""Which barriers are needed, as text: the minimal sets, a table of kinds, and a witness for each."""
+"""The barriers that programs need, as text: the minimal sets, a table of kinds, and a witness for each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from simaie.exploration.minimal_sets import ORDERS
 from simaie.exploration.subject import state_text
 from simaie.show.comparison_view import note_lines
 from simaie.show.format import clean
+from simaie.show.lines import command_line
 from simaie.show.report_view import VERDICT_STYLE
 
 __all__ = ["barriers_view"]
@@ -20,7 +21,7 @@ MOST_PROGRAMS = 6
 
 
 def barriers_view(report: BarriersReport) -> list[Text]:
-    """The lines of `report`."""
+    """Return the lines of `report`."""
     decided = [program for program in report.programs if program.minimal]
     heading = Text().append(report.verdict.value.upper(), VERDICT_STYLE[report.verdict])
     heading.append(f"  {clean(report.scheme)} on {clean(report.host)}, {_count(len(report.programs))}", "bold")
@@ -33,10 +34,10 @@ def barriers_view(report: BarriersReport) -> list[Text]:
         lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]
         lines += _table(report)
     for program in report.remaining:
-        assert program.remaining is not None  # that is what makes it one
-        lines.append(Text(f"no barriers mend {clean(program.name)}: it still shows", "red"))
+        assert program.remaining is not None  # or it would not be in `remaining`
+        lines.append(Text(f"no barriers are enough for {clean(program.name)}: with all of them it still shows", "red"))
         lines.append(Text(f"  {clean(state_text(program.remaining.state))}", "red"))
-        lines.append(Text("    reproduce: ").append(clean(program.remaining.failure.how_to_reproduce), "cyan"))
+        lines.append(command_line("    reproduce: ", program.remaining.failure.how_to_reproduce))
     lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
     return lines
 
@@ -46,8 +47,8 @@ def _table(report: BarriersReport) -> Iterator[Text]:
     for kind in ORDERS:
         names = report.needed_by(kind)
         shown = ", ".join(names[:MOST_PROGRAMS]) + (", ..." if len(names) > MOST_PROGRAMS else "")
-        nobody = f"- ({clean(report.host)} keeps it by itself)" if kind & report.kept else "-"
-        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {nobody}")
+        unneeded = f"- (the host {clean(report.host)} keeps this order)" if kind & report.kept else "-"
+        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {unneeded}")
         found = sorted((need for need in report.needs if need.kind == kind), key=lambda need: not need.always)
         if found:
             yield from _witness(found[0])
@@ -57,7 +58,7 @@ def _witness(need: Need) -> Iterator[Text]:
     only = "" if need.always else f", where {need.minimal.text} is chosen"
     what = f"with {need.without.text}, {clean(need.program)} shows {clean(state_text(need.forbidden.state))}{only}"
     yield Text("         ").append(what, "red")
-    yield Text("         reproduce: ").append(clean(need.forbidden.failure.how_to_reproduce), "cyan")
+    yield command_line("         reproduce: ", need.forbidden.failure.how_to_reproduce)
 
 
 def _count(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Where the guest's own blocks, calls of objects and what it wants to be atomic, begin and end in a trace."""
+"""The rows where blocks of guest code, calls and atomic blocks, begin and end in a trace."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from simaie.trace import Trace
 
 __all__ = ["block_rows", "steps_of"]
 
-#: By step, the texts that stand before it, or after it.
+#: By step, the texts to show before it, or after it.
 Texts = dict[int, list[str]]
 
 
 def block_rows(trace: Trace) -> tuple[Texts, Texts]:
-    """What begins before a step, and what ends after one. A block without a step of its own is nowhere."""
+    """Return the texts of blocks that begin before a step and that end after one; a block without steps has none."""
     begins: Texts = {}
     ends: Texts = {}
     if not trace.blocks:
@@ -30,7 +30,7 @@ def block_rows(trace: Trace) -> tuple[Texts, Texts]:
 
 
 def steps_of(trace: Trace) -> list[tuple[Block, list[int]]]:
-    """The blocks of `trace`, each with the steps that its vCPU took in it; drains of its stores are none."""
+    """Return the blocks of `trace`, each with the steps that its vCPU took in it, without drains of its stores."""
     by_vcpu: dict[str, list[tuple[int, int]]] = defaultdict(list)
     callers = {block.vcpu for block in trace.blocks}
     for step, event in enumerate(trace.events):

@@ -1,7 +1,7 @@
-"""Which steps of a long trace are worth a reader's time.
+"""The choice of the steps of a long trace that a reader needs to see.
 
-Those that a finding names, the rest of their guest instructions, a few steps around each, the steps where the scheduler
-deviated near them, and the end. A short trace is shown whole, and so is a gap too small to be worth a fold.
+These are the steps that a finding names, the other steps of their guest instructions, a few steps around each, the
+beginning and the end. A short trace is shown in full, and a gap that is too small to save rows is not folded.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ SHORT = 60
 #: Steps shown on either side of one of interest, at the start and at the end.
 AROUND = 4
 START, END = 8, 12
-#: A fold takes a row itself; one that hides fewer steps than this would save nothing.
+#: A fold is a row itself: hiding fewer steps than this saves nothing.
 SMALLEST_FOLD = 4
-#: Evidence longer than this is shown by its first and last steps.
+#: Of longer evidence, the first and the last steps are shown.
 MOST_GUILTY = 40
 
 
 def kept_steps(trace: Trace, findings: Sequence[Finding] = ()) -> frozenset[int]:
-    """The steps of `trace` to show, with `findings` as what matters in it."""
+    """Return the steps of `trace` to show, given that `findings` are what matters in it."""
     total = len(trace)
     if total <= SHORT:
         return frozenset(range(total))
@@ -41,12 +41,12 @@ def _of_interest(trace: Trace, findings: Sequence[Finding]) -> set[int]:
     for finding in findings:
         steps = sorted(step for step in set(finding.steps) if 0 <= step < len(trace))
         guilty.update(_ends(steps))
-    whole: set[int] = set(guilty)
+    wanted: set[int] = set(guilty)
     for _, steps in trace.instructions:
         if not guilty.isdisjoint(steps):
-            whole.update(_ends(steps))
-    whole.update(min(fault.step, len(trace) - 1) for fault in trace.faults)
-    return whole
+            wanted.update(_ends(steps))
+    wanted.update(min(fault.step, len(trace) - 1) for fault in trace.faults)
+    return wanted
 
 
 def _ends(steps: Sequence[int]) -> Sequence[int]:

@@ -1,8 +1,8 @@
-"""Operations, instructions and values in words, safe to print whatever the guest program put into its names.
+"""Operations, instructions and values as text that is safe to print.
 
-Names, notes and messages come from guest programs, plug-ins and replay files, which may be a stranger's. `clean` makes
-every character that could move a cursor or change a colour visible instead; rich markup is never interpreted, since
-the views build `rich.text.Text` only.
+Names, notes and messages come from guest programs, plug-ins and replay files, which may come from strangers. `clean`
+replaces every character that could move a cursor or change a colour by a visible escape. Markup of rich is never
+interpreted, because the views build `rich.text.Text` only.
 """
 
 from __future__ import annotations
@@ -22,31 +22,40 @@ __all__ = [
     "format_single_access",
     "is_drain",
     "rough",
+    "shorten",
 ]
 
-#: From here on a number is easier to read in hexadecimal.
+#: From this value on, a number is easier to read in hexadecimal.
 _HEXADECIMAL_FROM = 10_000
-#: And from here on an estimate in powers of ten.
+#: From this value on, an estimate is shown in powers of ten.
 _ROUGH_FROM = 1_000_000
 
-#: Where the kind's own name would read badly before a location, as in "lock lock 0x1000".
+#: Verbs for kinds whose own name reads badly before a location, as in "lock lock 0x1000".
 _VERBS = {Kind.LOCK: "acquire", Kind.UNLOCK: "release"}
 
 
 def rough(number: float) -> str:
-    """An estimated number: no more digits than mean anything once it is large."""
+    """Return an estimate as text, a large one with two significant digits only."""
     return f"{number:,.0f}" if number < _ROUGH_FROM else f"{number:.1e}"
 
 
+def shorten(text: str, width: int) -> str:
+    """Return `text` in at most `width` characters: if it is longer, an ellipsis replaces its middle."""
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}\u2026{text[len(text) - (width - 1 - head):]}"
+
+
 def format_value(value: Any) -> str:
-    """A value: small numbers in decimal, large ones in hexadecimal, anything else by name."""
+    """Return a value as text: small numbers in decimal, large ones in hexadecimal, anything else by name."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _HEXADECIMAL_FROM:
         return f"{value:#x}"
     return clean(show(value))
 
 
 def format_op(op: Op) -> str:
-    """What an operation is asked to do, without its result."""
+    """Return an operation as text, without its result."""
     words = _VERBS.get(op.kind) or op.kind.name.lower().replace("_", "-")
     if op.location:
         words += f" {clean(op.location)}"
@@ -69,7 +78,7 @@ def format_op(op: Op) -> str:
 
 
 def format_result(event: Event) -> str:
-    """What the operation gave back; empty if it gave nothing."""
+    """Return the result of the operation as text; empty if it has none."""
     op, value = event.op, event.value
     if op.kind is Kind.CAS:
         return "swapped" if event.wrote else f"failed, it held {format_value(value)}"
@@ -81,7 +90,7 @@ def format_result(event: Event) -> str:
 
 
 def _format_bit(op: Op, value: Any) -> str:
-    """A word of a bitmap of which one bit was asked for: that bit, and the word."""
+    """Return a word of a bitmap with the state of the one bit that the operation is about; empty for other words."""
     if op.bit < 0 or op.cell is None or not isinstance(value, int):
         return ""
     size = next((size for size in (64, 32) if op.bit // size == op.cell.address), None)
@@ -89,23 +98,23 @@ def _format_bit(op: Op, value: Any) -> str:
 
 
 def format_event(event: Event) -> str:
-    """An operation and its result."""
+    """Return an operation and its result as text."""
     result = format_result(event)
     return f"{format_op(event.op)} = {result}" if result else format_op(event.op)
 
 
 def is_drain(event: Event) -> bool:
-    """Whether a store buffer performed it: a store that its vCPU had buffered takes effect."""
+    """Whether the event is a drain: a buffered store that takes effect."""
     return event.actor != owner_of(event.actor)
 
 
 def format_drain(event: Event) -> str:
-    """A store taking effect, with the instruction that it belongs to."""
+    """Return the drain of a store buffer as text."""
     return f"drain: {format_event(event)}"
 
 
 def format_instruction(instruction: Instruction) -> str:
-    """A guest instruction and what came of it."""
+    """Return a guest instruction and its result as text."""
     words = clean(str(instruction))
     if not instruction.completed:
         return f"{words} (not completed)"
@@ -119,6 +128,6 @@ def format_instruction(instruction: Instruction) -> str:
 
 
 def format_single_access(instruction: Instruction, event: Event) -> str:
-    """An instruction and its only operation in one; the mnemonic is left out where the operation says it already."""
+    """Return an instruction and its only operation as one text, without the mnemonic if the operation has it."""
     mnemonic, words = clean(instruction.mnemonic), format_event(event)
     return words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"

@@ -1,4 +1,4 @@
-"""A litmus result as herd7 logs it, so that the tools for herd7's logs (mcompare7) read it."""
+"""A litmus result in herd7's log format, which tools such as mcompare7 read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NONE = {Quantifier.NONE: "forall"}
 
 
 def herd_log(result: LitmusResult) -> str:
-    """The lines for one test, an empty one at the end; `Loop` before the answer if states may be missing."""
+    """Return the log of one test, which ends with an empty line; `Loop` says that states may be missing."""
     test, verdict = result.test, result.verdict
     name, counts = test.name, (verdict.positive, verdict.negative)
     witnesses = counts[::-1] if test.condition.quantifier is Quantifier.NOT_EXISTS else counts
@@ -47,7 +47,7 @@ def herd_log(result: LitmusResult) -> str:
 
 
 def _states(result: LitmusResult) -> list[str]:
-    """A line a state: the registers by thread, then memory, as herd7 orders them."""
+    """Return a line for each state: the registers by thread, then memory, in herd7's order."""
     spelt = {key: _spelling(location) for key, location in _locations(result.test).items()}
     order = sorted(state_locations(result.test), key=lambda key: _rank(key, spelt[key]))
     rows = [[dict(state)[key] for key in order] for state in result.states]
@@ -76,13 +76,13 @@ def _spelling(location: Location) -> str:
 
 
 def condition_text(test: LitmusTest) -> str:
-    """The quantified condition on one line."""
+    """Return the quantified condition of a test on one line."""
     quantifier = test.condition.quantifier
     return f"{_NONE.get(quantifier, quantifier.value)} ({_text(test.condition.prop, 0)})"
 
 
 def _text(prop: Prop, tightness: int) -> str:
-    r"""A proposition, in parentheses if the place binds tighter: ``\/`` 0, ``/\`` 1, ``=>`` 2, ``not`` 3."""
+    r"""Return a proposition, in parentheses if its context binds tighter: ``\/`` 0, ``/\`` 1, ``=>`` 2, ``not`` 3."""
     match prop:
         case Constant(value):
             return "true" if value else "false"

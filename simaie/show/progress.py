@@ -1,8 +1,8 @@
-"""How an exploration is getting on, while it runs: in a notebook's cell, or as a line in a terminal.
+"""The progress of an exploration while it runs: in a notebook's cell, or as a line in a terminal.
 
-A cell shows executions, rate and what was found so far, by an update of one display, which every front end has. It
-needs no channel back: to interrupt the kernel ends the exploration (`simaie.Interrupted`). What stays in the cell
-in the end has no times in it, so that a stored notebook is the same in every run.
+A cell shows executions, rate and findings so far, by updates of one display, which every front end supports. It needs
+no channel back: an interrupt of the kernel ends the exploration (`simaie.Interrupted`). The text that stays in the cell
+in the end has no times, so that a stored notebook is the same in every run.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ _Draw: TypeAlias = Callable[[float, str], None]
 
 
 def live_progress() -> Callable[[Exploration], None]:
-    """What ``explore(progress=True)`` calls: it draws where somebody sees it, and else does nothing."""
+    """Return the callback of ``explore(progress=True)``, which draws in a notebook or a terminal and nowhere else."""
     return _Cell() if _in_notebook() else _Line()
 
 
 def format_progress(exploration: Exploration) -> str:
-    """Executions, rate, failures and what is wrong in them, time, and what is probably left."""
+    """Return executions, rate, failures with their kinds, time, and an estimate of what is left, in one line."""
     count, elapsed = exploration.statistics.executions, exploration.elapsed
-    words = f"{count:,} executions, {count / elapsed if elapsed else 0:,.0f}/s, {exploration.failing:,} failed"
+    rate = exploration.statistics.executions_per_second
+    speed = f", {rate:,.0f}/s" if rate else ""
+    words = f"{count:,} executions{speed}, {exploration.failing:,} failed"
     kinds = dict.fromkeys(finding.kind for group in _groups(exploration) for finding in group.first.findings)
     if kinds:
         words += f" ({', '.join(clean(kind) for kind in list(kinds)[:_MOST_KINDS])})"
@@ -44,12 +46,12 @@ def format_progress(exploration: Exploration) -> str:
 
 
 def _groups(exploration: Exploration) -> list[FailureGroup]:
-    """The failures so far by signature, in the order in which they were found."""
+    """Return the failures so far by signature, in the order in which they were found."""
     return sorted(exploration.signatures.groups, key=lambda group: group.first.index)
 
 
 def _estimate(exploration: Exploration) -> str:
-    """How much there is in all, or how likely the next execution shows something new; nothing without coverage."""
+    """Return the estimated number of traces, or the chance that the next one is new; empty without coverage."""
     collector, scheduler = exploration.statistics.coverage, exploration.scheduler
     if collector is None or exploration.ended:
         return ""
@@ -64,7 +66,7 @@ def _estimate(exploration: Exploration) -> str:
 
 
 def used(exploration: Exploration) -> float:
-    """How much of the nearest limit is used up, from 0 to 1."""
+    """Return the share of the nearest limit that is used up, from 0 to 1."""
     part = exploration.statistics.executions / exploration.execution_limit
     if exploration.seconds is not None:
         part = max(part, exploration.elapsed / exploration.seconds)
@@ -73,7 +75,7 @@ def used(exploration: Exploration) -> float:
 
 @contextlib.contextmanager
 def bar() -> Iterator[_Draw | None]:
-    """Yields what draws a bar with words beside it on stderr, given the part done; None where that is no terminal."""
+    """Yield a function that draws a bar with a text on stderr; None if stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -82,7 +84,7 @@ def bar() -> Iterator[_Draw | None]:
     from rich.table import Column
 
     one_line = Column(no_wrap=True, overflow="ellipsis")
-    words = TextColumn("{task.description}", markup=False, table_column=one_line)  # no name of a program is markup
+    words = TextColumn("{task.description}", markup=False, table_column=one_line)  # names of programs are not markup
     drawn = Progress(BarColumn(20), words, console=Console(stderr=True), transient=True, auto_refresh=False)
     with drawn:
         task = drawn.add_task("", total=1.0)
@@ -93,7 +95,7 @@ def bar() -> Iterator[_Draw | None]:
 
 
 class _Line:
-    """A bar from the first call on until the exploration has ended."""
+    """A bar in a terminal, from the first call until the exploration has ended."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -101,28 +103,28 @@ class _Line:
 
     def __call__(self, exploration: Exploration) -> None:
         if self._draw is None:
-            self._draw = self._open.enter_context(bar()) or _nobody_looks
+            self._draw = self._open.enter_context(bar()) or _draw_nothing
         self._draw(used(exploration), f"{clean(exploration.program.name)}: {format_progress(exploration)}")
         if exploration.ended:
             self._open.close()
 
 
-def _nobody_looks(part: float, text: str) -> None:
-    """stderr is no terminal."""
+def _draw_nothing(part: float, text: str) -> None:
+    """Draw nothing, where stderr is no terminal."""
 
 
 # -- in a notebook ------------------------------------------------------------------------------------
 
 
 def _in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this; IPython is there then, and has been imported by somebody else."""
+    """Return whether a Jupyter kernel runs this process; the kernel has imported IPython then."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 class _Cell:
-    """One display of a cell, made by the first call and updated by the others."""
+    """A display in a cell: the first call makes it, and the others update it."""
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -155,7 +157,7 @@ def _lines(exploration: Exploration) -> Iterator[str]:
             firsts.setdefault(finding.kind, f"{finding.message} (execution {index})")
         counts.update(dict.fromkeys((finding.kind for finding in findings), group.count))
     if exploration.signatures.unlisted:
-        yield f"without {exploration.signatures.unlisted:,} failures whose signatures are beyond the limit:"
+        yield f"without {exploration.signatures.unlisted:,} failures with more signatures than are kept:"
     for kind in list(firsts)[:_MOST_KINDS]:
         yield f"{counts[kind]} \u00d7 {clean(kind)}, first: {clean(firsts[kind])}"
     if len(firsts) > _MOST_KINDS:

@@ -1,4 +1,4 @@
-"""An exploration's report as text: the verdict, how it was reached, the outcomes, the failures and their signatures."""
+"""The report of an exploration as text: verdict, figures, outcomes, failures and their signatures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from simaie.exploration.signatures import FailureGroup
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
 from simaie.show.format import clean, rough
+from simaie.show.lines import PROSE, command_line, prose
 from simaie.show.trace_end import finding_lines
 from simaie.trace import Outcome
 
 __all__ = ["VERDICT_STYLE", "report_view"]
 
-#: More outcomes, failures and signatures than this are counted only; the JSON report has them all.
+#: Of more outcomes, failures and signatures, the rest is only counted; the JSON report has them all.
 MOST_OUTCOMES = 20
 MOST_FAILURES = 10
 MOST_SIGNATURES = 20
@@ -31,16 +32,24 @@ VERDICT_STYLE = {
 }
 
 
-def report_view(report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True) -> list[Text]:
-    """The lines of `report`. saved: index of an execution -> the replay file that was written for it.
+def report_view(
+    report: Report, saved: Mapping[int, Path] | None = None, *, timed: bool = True, width: int | None = None
+) -> list[Text]:
+    """Return the lines of `report`.
 
-    timed: whether to say how fast it went, the only thing that another run of the same differs in.
+    Args:
+        report: What to show.
+        saved: Replay files that were written, by the index of the execution.
+        timed: Whether to show the speed, the only part that differs between two equal explorations.
+        width: Characters that a line of prose may have, at most 80; None for no limit. Commands are never broken.
     """
-    lines = [_verdict(report), *_figures(report, timed)]
+    lines: list[Text] = []
+    for line in (_verdict(report), *_figures(report, timed)):
+        lines += prose(line, width, indent=2)
     if report.outcomes:
         lines += [Text(), *_outcomes(report)]
     for failure in report.failures[:MOST_FAILURES]:
-        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index))]
+        lines += [Text(), *_failure(failure, (saved or {}).get(failure.index), width)]
     unshown = report.failing - min(len(report.failures), MOST_FAILURES)
     if unshown > 0:
         lines += [Text(), Text(f"... and {_count(unshown, 'more failing execution')}", "dim")]
@@ -61,13 +70,14 @@ def _verdict(report: Report) -> Text:
 
 def _figures(report: Report, timed: bool) -> Iterator[Text]:
     figures = report.statistics
-    speed = f" ({figures.executions_per_second:,.0f} per second)" if timed and figures.seconds else ""
+    rate = figures.executions_per_second
+    speed = f" ({rate:,.0f} per second)" if timed and rate else ""
     steps = f"{_count(figures.steps, 'step')}, at most {figures.longest:,} in one"
     executions = _count(figures.executions, "execution")
     yield _dim(f"{clean(report.scheduler)}, seed {report.seed}: {executions}{speed}, {steps}")
     special = {
         "cut by a limit": figures.truncated,
-        "blocked for ever": figures.blocked,
+        "blocked forever": figures.blocked,
         "given up by the scheduler": figures.pruned,
     }
     parts = [f"{number:,} {what}" for what, number in special.items() if number]
@@ -99,7 +109,7 @@ def _outcomes(report: Report) -> Iterator[Text]:
     ranked = sorted(report.outcomes.items(), key=lambda item: (-item[1], item[0].items))
     bad = _refused(report.kept)
     width = max(len(f"{count:,}") for _, count in ranked)
-    yield Text("outcomes, by how many executions ended so", "bold")
+    yield Text("outcomes (executions)", "bold")
     for outcome, count in ranked[:MOST_OUTCOMES]:
         line = Text().append(f"  {count:>{width},}  ", "dim")
         line.append(clean(str(outcome)), "red" if outcome in bad else "")
@@ -109,24 +119,25 @@ def _outcomes(report: Report) -> Iterator[Text]:
 
 
 def _refused(failures: Sequence[Failure]) -> frozenset[Outcome]:
-    """The outcomes that the program's own final check did not accept."""
+    """Return the outcomes that the program's own final check rejected."""
     return frozenset(f.trace.outcome for f in failures if f.trace.accepted is False)
 
 
-def _failure(failure: Failure, path: Path | None) -> Iterator[Text]:
+def _failure(failure: Failure, path: Path | None, width: int | None) -> Iterator[Text]:
     schedule = failure.trace.schedule
     heading = f"execution {failure.index} failed"
     yield Text().append(heading, "bold").append(f" ({_count(len(schedule.switches), 'switch', 'switches')})", "dim")
-    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings))
-    yield Text("  reproduce: ").append(clean(failure.how_to_reproduce), "cyan")
+    room = None if width is None else min(width, PROSE) - 2
+    yield from (Text("  ").append_text(line) for line in finding_lines(failure.findings, room))
+    yield command_line("  reproduce: ", failure.how_to_reproduce)
     if path is not None:
-        yield Text("  saved: ").append(clean(failure.replay_command(path)), "cyan")
+        yield command_line("  saved: ", failure.replay_command(path))
 
 
 def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
-    """Each signature with its count; and how to have its shortest failure where none of its failures is shown."""
+    """Yield each signature with its count; with the command of its shortest failure, if none of it is shown yet."""
     shown = {failure.index for failure in report.failures[:MOST_FAILURES]}
-    yield Text("signatures of the failures, the strongest first, by how many executions", "bold")
+    yield Text("signatures of the failures, the strongest first (executions)", "bold")
     width = max((len(f"{group.count:,}") for group in report.signatures), default=0)
     for group in report.signatures[:MOST_SIGNATURES]:
         yield from _group(group, width, shown, saved)
@@ -135,7 +146,7 @@ def _signatures(report: Report, saved: Mapping[int, Path]) -> Iterator[Text]:
         yield _dim(f"  ... and {rest:,} others")
     if report.unlisted:
         executions = _count(report.unlisted, "failing execution")
-        yield _dim(f"  {executions} of signatures beyond the limit of {len(report.signatures)}, which are not listed")
+        yield _dim(f"  {executions} with more signatures than the {len(report.signatures)} that are kept")
 
 
 def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mapping[int, Path]) -> Iterator[Text]:
@@ -146,9 +157,9 @@ def _group(group: FailureGroup, width: int, shown: Collection[int], saved: Mappi
     where = f"first in execution {group.first.index}, shortest in execution {shortest.index} ({steps})"
     yield _dim(f"{indent}{group.signature.digest}: {where}")
     if {group.first.index, shortest.index}.isdisjoint(shown):
-        yield Text(f"{indent}reproduce: ").append(clean(shortest.how_to_reproduce), "cyan")
+        yield command_line(f"{indent}reproduce: ", shortest.how_to_reproduce)
         if shortest.index in saved:
-            yield Text(f"{indent}saved: ").append(clean(shortest.replay_command(saved[shortest.index])), "cyan")
+            yield command_line(f"{indent}saved: ", shortest.replay_command(saved[shortest.index]))
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -1,4 +1,4 @@
-"""A failure or a trace as plain text: the columns that the command line shows, for `print`."""
+"""A failure or a trace as plain text for `print`, with the columns that the command line shows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import sys
 from simaie.replaying.failure import Failure
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
+from simaie.show.lines import NARROWEST
 from simaie.show.trace_view import trace_view
 from simaie.trace import Trace
 
 __all__ = ["as_text"]
 
-#: How wide the text is where no terminal says how wide it is, and how narrow at least.
-_WIDTH, _NARROWEST = 120, 20
+#: Width of the text where stdout is no terminal.
+_WIDTH = 120
 
 
 def as_text(shown: Failure | Trace) -> str:
-    """Return the lines of a failure, its explanation included, or of a trace; for a terminal they have its width."""
+    """Return the lines of a failure with its explanation, or of a trace, in the width of the terminal."""
     if isinstance(shown, Trace):
         head, lines = f"{clean(shown.program)}: {len(shown)} steps", trace_view(shown, width=_width())
     else:
@@ -34,4 +35,4 @@ def as_text(shown: Failure | Trace) -> str:
 def _width() -> int:
     if sys.stdout is None or not sys.stdout.isatty():
         return _WIDTH
-    return max(shutil.get_terminal_size().columns, _NARROWEST)
+    return max(shutil.get_terminal_size().columns, NARROWEST)

@@ -1,4 +1,4 @@
-"""How an execution ended, in words: who is stuck, what faulted, the outcome, the findings."""
+"""The end of an execution in words: which vCPUs wait, the outcome, and the findings."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from rich.text import Text
 from simaie.finding import Finding, Verdict
 from simaie.op import Kind, Op
 from simaie.show.format import clean, format_op
+from simaie.show.lines import prose
 from simaie.show.trace_table import structural_order, title
 from simaie.trace import Ending, Trace
 
-__all__ = ["MOST_FINDINGS", "ending_lines", "finding_lines"]
+__all__ = ["MOST_FINDINGS", "ending_lines", "finding_lines", "finding_text"]
 
-#: One race among many vCPUs can be found many times over; what comes after the first few is counted only.
+#: Many vCPUs can meet in one race many times; findings after the first few are only counted.
 MOST_FINDINGS = 8
 
 _ENDINGS = {
     Ending.FINISHED: "finished",
-    Ending.DEADLOCK: "deadlock: nobody can ever step again",
-    Ending.LIVELOCK: "livelock: nobody will ever change what is waited for",
+    Ending.DEADLOCK: "deadlock: no vCPU can ever step again",
+    Ending.LIVELOCK: "livelock: no vCPU will ever change what the others wait for",
     Ending.STEP_LIMIT: "cut short by the limit on steps",
     Ending.THREAD_LIMIT: "cut short by the limit on threads",
     Ending.PRUNED: "stopped here by the scheduler",
@@ -28,7 +29,7 @@ _ENDINGS = {
 
 
 def ending_lines(trace: Trace) -> list[Text]:
-    """The lines below a trace."""
+    """Return the lines that say how `trace` ended: the ending, the waiting vCPUs, the outcome."""
     owners = _owners(trace)
     lines = [_field("ending", _ENDINGS[trace.ending])]
     for actor in sorted(trace.waiting, key=structural_order):
@@ -40,15 +41,23 @@ def ending_lines(trace: Trace) -> list[Text]:
     return lines
 
 
-def finding_lines(findings: Sequence[Finding]) -> list[Text]:
-    """The findings, numbered as the marks in the trace are; the first few of many."""
-    lines = [_finding(number, finding) for number, finding in enumerate(findings[:MOST_FINDINGS], 1)]
+def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Text]:
+    """Return the first few findings, numbered as the marks in the trace are, and the number of the others.
+
+    Args:
+        findings: The findings of an execution.
+        width: Characters that a line may have; None for one line each.
+    """
+    lines: list[Text] = []
+    for number, finding in enumerate(findings[:MOST_FINDINGS], 1):
+        lines += prose(finding_text(number, finding), width, indent=3)
     if len(findings) > MOST_FINDINGS:
         lines.append(Text(f"... and {len(findings) - MOST_FINDINGS} more findings", "dim"))
     return lines or [_field("findings", "none")]
 
 
-def _finding(number: int, finding: Finding) -> Text:
+def finding_text(number: int, finding: Finding) -> Text:
+    """Return a finding with its number, its kind, its message and its steps."""
     line = Text().append(f">{number} ", "bold red")
     line.append(clean(finding.kind), "bold")
     if finding.verdict is Verdict.INCONCLUSIVE:
@@ -65,7 +74,7 @@ def _field(name: str, words: str) -> Text:
 
 
 def _owners(trace: Trace) -> dict[int, str]:
-    """Who holds each lock at the end, by the lock's cell."""
+    """Return the holder of each lock at the end, by the id of the lock's cell."""
     owners: dict[int, str] = {}
     for event in trace.events:
         if event.op.kind is Kind.LOCK:

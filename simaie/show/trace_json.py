@@ -1,4 +1,4 @@
-"""A trace, and a replayed failure, as JSON values: what the text shows, for programs to read."""
+"""A trace and a failure as JSON values, for programs to read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from simaie.finding import Finding
 from simaie.op import show
 from simaie.replaying.failure import Failure
 from simaie.replaying.recorded import Recorded
+from simaie.show.explain import explain_failure
 from simaie.trace import Event, Trace
 
 __all__ = ["failure_document", "trace_document"]
 
 
 def failure_document(failure: Failure) -> dict[str, Any]:
-    """A failure with its whole trace. `again` is there where it was not run again, and says what that takes."""
+    """Return a failure with its complete trace; a recorded one also says how to reproduce it."""
     return {
         "program": failure.program.name,
         "scheme": failure.machine.scheme,
@@ -27,13 +28,14 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "index": failure.index,
         "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
+        "explanation": explain_failure(failure),
         "trace": trace_document(failure.trace, failure.findings),
         **({"how_to_reproduce": failure.how_to_reproduce} if isinstance(failure, Recorded) else {}),
     }
 
 
 def trace_document(trace: Trace, findings: Sequence[Finding] = ()) -> dict[str, Any]:
-    """Every event, with the numbers (from 1) of the findings that name it; the ending, the outcome, the digest."""
+    """Return a trace: each event with the numbers of the findings that name it, the ending, the outcome, the digest."""
     marks: dict[int, list[int]] = {}
     for number, finding in enumerate(findings, 1):
         for step in sorted(set(finding.steps)):

@@ -1,17 +1,18 @@
-"""A trace laid out as a table: one column per vCPU, time downward. Data only; `trace_view` gives it ink.
+"""The layout of a trace as a table: one column per vCPU, time downward. This is data; `trace_view` prints it.
 
-A guest instruction is a heading in its vCPU's column, on the row before its first operation; its operations stand
-indented below it, wherever other vCPUs cut in. An instruction of a single operation takes one row. A store that
-drains from a store buffer stands in the column of its vCPU, by itself: its instruction is long over. What the guest
-records as a call or as atomic has a row at its beginning and one at its end. Every row carries the state of every
-column beside it, its *lane*: outside any instruction, inside one, or holding a lock. What is far from anything of
-interest is folded into one row that says how many steps it stands for.
+A guest instruction is a heading in its vCPU's column, on the row before its first operation. Its operations follow
+below, indented, even where other vCPUs cut in. An instruction of a single operation takes one row. A store that drains
+from a store buffer has a row of its own in its vCPU's column, because its instruction has long ended. Calls and atomic
+blocks that the guest records have a row where they begin and one where they end. Every row carries the state of each
+column, its *lane*: outside any instruction, inside one, or holding a lock.
+
+Two things are folded into one row: steps far from anything of interest, and a walk down the radix tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
 from simaie.dependence import RELEASES, TAKES
@@ -20,39 +21,47 @@ from simaie.op import Kind, owner_of
 from simaie.show.blocks import block_rows
 from simaie.show.folding import kept_steps
 from simaie.show.format import clean, format_drain, format_event, format_instruction, format_single_access, is_drain
+from simaie.show.walks import Walk, walk_in
 from simaie.trace import Event, Fault, Instruction, Trace
 
-__all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table"]
+__all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table", "walks_of"]
 
 
 class RowKind(StrEnum):
-    """What a row shows. A `SINGLE` is an instruction of one operation, both on one row."""
+    """A kind of row."""
 
-    INSTRUCTION = "instruction"
+    INSTRUCTION = "instruction"  # the heading of an instruction
     OPERATION = "operation"
-    SINGLE = "single"
+    SINGLE = "single"  # an instruction with its only operation
     DRAIN = "drain"
     FAULT = "fault"
     FOLD = "fold"
-    BLOCK = "block"  # the beginning or the end of what the guest calls one call, or atomic
+    BLOCK = "block"  # the beginning or the end of a call or an atomic block
+    WALK = "walk"  # the steps of a walk down the radix tree
 
 
 class Lane(Enum):
-    """What a vCPU is doing while a row happens: not there yet or any more, between instructions, inside one, ..."""
+    """The state of a vCPU at a row."""
 
-    ABSENT = auto()
-    OUTSIDE = auto()
-    INSIDE = auto()
-    LOCKED = auto()  # ... or holding a host lock, or having stopped the world
+    ABSENT = auto()  # not started yet, or finished
+    OUTSIDE = auto()  # between two instructions
+    INSIDE = auto()  # inside an instruction
+    LOCKED = auto()  # holding a host lock, or having stopped the world
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table.
+    """One row of the table.
 
-    step: index of the event; None for a heading and a fold. column: index into the table's columns; None for a fold.
-    steps: how many steps it stands for. marks: numbers of the findings (from 1) that name this step as guilty.
-    switched: whether the scheduler deviated from its default here. lanes: one per column, after the step.
+    Attributes:
+        kind: What the row shows.
+        text: The row in words.
+        step: Index of the event, of a walk the first; None for a heading and a fold.
+        column: Index into the table's columns; None for a fold.
+        steps: Number of steps that the row represents.
+        marks: Numbers, from 1, of the findings that name this step.
+        switched: Whether the scheduler deviated from its default here.
+        lanes: State of each column after the step.
     """
 
     kind: RowKind
@@ -64,34 +73,96 @@ class Row:
     switched: bool = False
     lanes: tuple[Lane, ...] = ()
 
+    @property
+    def number(self) -> str:
+        """The number of its step, ``"1-12"`` for a walk; empty for a heading and a fold."""
+        if self.step is None:
+            return ""
+        return str(self.step) if self.steps == 1 else f"{self.step}-{self.step + self.steps - 1}"
+
 
 @dataclass(frozen=True, slots=True)
 class TraceTable:
-    """columns: the names of the vCPUs and devices in structural order. rows: in the order of time."""
+    """The columns and rows of a trace.
+
+    Attributes:
+        columns: Names of the vCPUs and devices in structural order.
+        rows: The rows in order of time.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
     @property
     def folded(self) -> int:
-        """How many steps are not shown."""
+        """The number of steps that are not shown; those of a walk count as shown."""
         return sum(row.steps for row in self.rows if row.kind is RowKind.FOLD)
 
 
 def trace_table(trace: Trace, findings: Sequence[Finding] = (), *, everything: bool = False) -> TraceTable:
-    """Lay out `trace`, with the guilty steps of `findings` marked; `everything` folds nothing."""
+    """Lay out `trace` with the steps that `findings` name marked.
+
+    Args:
+        trace: The execution.
+        findings: Findings in it, numbered from 1.
+        everything: Fold nothing.
+    """
     columns = tuple(sorted(_actors(trace), key=structural_order))
-    kept = range(len(trace)) if everything else kept_steps(trace, findings)
-    return TraceTable(columns, tuple(_Layout(trace, findings, columns).rows(kept)))
+    layout = _Layout(trace, findings, columns)
+    if everything:
+        return TraceTable(columns, tuple(layout.rows(range(len(trace)))))
+    return TraceTable(columns, tuple(_fold_walks(trace, tuple(layout.rows(kept_steps(trace, findings))))))
+
+
+def walks_of(trace: Trace, rows: Sequence[Row], breaks: Collection[int] = ()) -> Iterator[tuple[int, Walk]]:
+    """Yield each walk in `rows` with the index of its first row; it has a row for each step.
+
+    Args:
+        trace: The execution that the rows show.
+        rows: Rows of its table.
+        breaks: Indices of rows at which a walk is cut in two.
+    """
+    index = 0
+    while index < len(rows):
+        walk = walk_in(trace, _foldable(rows, index, breaks))
+        if walk is not None:
+            yield index, walk
+        index += 1 if walk is None else walk.last - walk.first + 1
+
+
+def _foldable(rows: Sequence[Row], start: int, breaks: Collection[int]) -> Iterator[int]:
+    """Yield the steps of the rows from `start` on that a walk may hide: operations that no finding names."""
+    for index in range(start, len(rows)):
+        row = rows[index]
+        if row.kind is not RowKind.OPERATION or row.step is None or row.marks or (index in breaks and index > start):
+            return
+        yield row.step
+
+
+def _fold_walks(trace: Trace, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield `rows` with each walk as one row."""
+    walks = dict(walks_of(trace, rows))
+    index = 0
+    while index < len(rows):
+        walk = walks.get(index)
+        if walk is None:
+            yield rows[index]
+            index += 1
+            continue
+        length = walk.last - walk.first + 1
+        switched = any(row.switched for row in rows[index : index + length])
+        last = rows[index + length - 1]
+        yield replace(last, kind=RowKind.WALK, text=walk.text, step=walk.first, steps=length, switched=switched)
+        index += length
 
 
 def structural_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts ``"2"`` before ``"10"``, ``"0"`` before ``"0.1"``, and vCPUs before devices."""
+    """Return a key that sorts ``"2"`` before ``"10"``, ``"0"`` before ``"0.1"``, and vCPUs before devices."""
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in name.split("."))
 
 
 def title(column: str) -> str:
-    """A column's name for people: ``vCPU 0``, or a device's own name."""
+    """Return the name of a column: ``vCPU 0``, or a device's own name."""
     return f"vCPU {clean(column)}" if column[:1].isdecimal() else clean(column)
 
 
@@ -101,7 +172,7 @@ def _actors(trace: Trace) -> set[str]:
 
 
 def _extents(trace: Trace) -> dict[int, tuple[int, int]]:
-    """By instruction (its id): the last step of its own vCPU in it, and how many there are."""
+    """Return, by the instruction's id, the last step of its own vCPU in it and the number of such steps."""
     found: dict[int, tuple[int, int]] = {}
     for instruction, steps in trace.instructions:
         own = [step for step in steps if trace.events[step].actor == instruction.vcpu]
@@ -120,13 +191,13 @@ class _Layout:
         self._extent = _extents(trace)
         self._last_of = {e.actor: step for step, e in enumerate(trace.events)}
         self._locks = [0] * len(columns)
-        # Who is spawned comes into being later; everybody else is there from the start.
+        # A spawned vCPU starts later, all others at once.
         self._lanes = [Lane.ABSENT if "." in name else Lane.OUTSIDE for name in columns]
         self._begins, self._ends = block_rows(trace)
-        self._headed: dict[int, Instruction] = {}  # by column: whose heading stands there, not folded away since
+        self._headed: dict[int, Instruction] = {}  # by column: the instruction whose heading is the last one shown
 
     def rows(self, kept: Collection[int]) -> Iterable[Row]:
-        """Every row; the steps that are not `kept` are folded."""
+        """Yield every row; the steps that are not `kept` are folded."""
         faults: dict[int, list[Fault]] = {}
         for fault in self._trace.faults:
             faults.setdefault(fault.step, []).append(fault)
@@ -212,13 +283,13 @@ class _Layout:
         return Row(RowKind.FAULT, text, None, self._column[fault.vcpu], 0, lanes=tuple(self._lanes))
 
     def _fold(self, steps: int) -> Row:
-        self._headed.clear()  # a heading out of sight is no heading
+        self._headed.clear()  # after a fold, the instruction needs its heading again
         text = f"... {steps} step{'s' * (steps != 1)} folded ..."
         return Row(RowKind.FOLD, text, steps=steps, lanes=tuple(self._lanes))
 
 
 def _marks(findings: Sequence[Finding]) -> dict[int, tuple[int, ...]]:
-    """Step -> the numbers of the findings that name it."""
+    """Return, by step, the numbers of the findings that name it."""
     marks: dict[int, tuple[int, ...]] = {}
     for number, finding in enumerate(findings, 1):
         for step in sorted(set(finding.steps)):

@@ -1,4 +1,4 @@
-"""A trace as text: lanes side by side, the guilty steps marked, the ending and the findings below.
+"""A trace as text: one lane per vCPU, the steps of a violation marked, the ending and the findings below.
 
     step      vCPU 0                          vCPU 1
               | add [0x100] = 0               :
@@ -7,8 +7,9 @@
        9 ~ >1 #   store [0x100]/4 := 1        :
 
 ``~`` marks a step where the scheduler deviated from its default, ``>1`` a step that finding 1 names. A lane is ``:``
-between instructions, ``|`` inside one, ``#`` while a lock is held. More than six vCPUs, or a terminal too narrow for
-their lanes, get one column with the vCPU's name in front. ASCII throughout, colour where there is any.
+between instructions, ``|`` inside one, ``#`` while a lock is held. With more than six vCPUs, or in a terminal too
+narrow for their lanes, all share one column and each row begins with the vCPU's name. The text is ASCII, in colour on a
+terminal.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from simaie.finding import Finding
+from simaie.show.lines import prose
 from simaie.show.trace_end import MOST_FINDINGS, ending_lines, finding_lines
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
 from simaie.trace import Trace
@@ -43,17 +45,27 @@ def trace_view(
     width: int | None = None,
     findings_below: bool = True,
 ) -> list[Text]:
-    """The lines of `trace` with its ending below, and the findings too unless the caller has shown them already.
+    """Return the lines of `trace`, its ending and its findings.
 
-    width: what the lines may take, in characters; None for no limit. everything: fold nothing.
+    Args:
+        trace: The execution.
+        findings: Findings in it, whose steps are marked.
+        everything: Fold nothing.
+        width: Characters that a line may have; None for no limit. Prose breaks at words, in lines of 80 at most.
+        findings_below: Whether the findings come last; False if the caller shows them itself.
     """
     table = trace_table(trace, findings[:MOST_FINDINGS], everything=everything)
-    lines = [*table_lines(table, width=width), *_legend(table), Text(), *ending_lines(trace)]
-    return [*lines, *finding_lines(findings)] if findings_below else lines
+    lines = [*table_lines(table, width=width)]
+    for line in _legend(table):
+        lines += prose(line, width)
+    lines.append(Text())
+    for line in ending_lines(trace):
+        lines += prose(line, width, indent=10)
+    return [*lines, *finding_lines(findings, width)] if findings_below else lines
 
 
 def _legend(table: TraceTable) -> list[Text]:
-    """What the signs mean, of those that occur."""
+    """Return the signs that occur, with their meanings, on one line."""
     signs = []
     if any(row.switched for row in table.rows):
         signs.append("~ the scheduler switched")
@@ -67,7 +79,7 @@ def _legend(table: TraceTable) -> list[Text]:
 
 
 def table_lines(table: TraceTable, *, width: int | None = None) -> list[Text]:
-    """The lines of the table alone."""
+    """Return the lines of the table alone, in at most `width` characters if they fit."""
     if not table.rows:
         return [Text("(no steps)", "dim")]
     gutter = _Gutter(table)
@@ -87,10 +99,10 @@ def _drawn(rows: Sequence[Row], gutter: _Gutter, pen: _Lanes | _Column) -> Itera
 
 
 def _stride(table: TraceTable, room: int | None) -> int | None:
-    """The distance between two lanes, in characters; None if they do not fit.
+    """Return the distance between two lanes, in characters; None if they do not fit.
 
-    A row has text in one lane only, which may run on over the lanes to its right: the room that is needed is that of
-    the longest text, wherever it begins.
+    A row has text in one lane only, which may cover the lanes to its right. So the longest text of each lane has to
+    fit between the lane and the right margin.
     """
     if len(table.columns) > MOST_LANES:
         return None
@@ -107,33 +119,32 @@ def _stride(table: TraceTable, room: int | None) -> int | None:
 
 
 def _body(row: Row) -> str:
-    """The text of a row as it stands in its lane, after the lane's own mark."""
-    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN) else " ") + row.text
+    """Return the text of a row as it follows its lane's own mark, indented."""
+    return ("   " if row.kind in (RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK) else " ") + row.text
 
 
 def _body_style(row: Row) -> str:
     if row.marks or row.kind is RowKind.FAULT:
         return _GUILTY
-    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim"}.get(row.kind, "")
+    return {RowKind.INSTRUCTION: "bold", RowKind.BLOCK: "italic dim", RowKind.WALK: "italic"}.get(row.kind, "")
 
 
 class _Gutter:
-    """What stands left of the lanes: the step's number, ``~`` for a switch, the findings that name it."""
+    """The left margin: the step's number, ``~`` for a switch, the findings that name the step."""
 
     def __init__(self, table: TraceTable) -> None:
-        steps = [row.step for row in table.rows if row.step is not None]
-        self._number = max(4, len(str(max(steps, default=0))))
+        self._number = max(4, *(len(row.number) for row in table.rows))
         self._marks = max((len(_mark(row)) for row in table.rows), default=0)
         self.width = self._number + 3 + self._marks + 1
 
     def heading(self) -> Text:
-        """Above the numbers."""
+        """Return the part above the numbers."""
         return Text("step".rjust(self._number).ljust(self.width), "bold")
 
     def of(self, row: Row) -> Text:
-        """Left of `row`."""
+        """Return the margin of `row`."""
         line = Text()
-        line.append(("" if row.step is None else str(row.step)).rjust(self._number), "dim")
+        line.append(row.number.rjust(self._number), "dim")
         line.append(" ~ " if row.switched else "   ", "yellow")
         line.append(_mark(row).ljust(self._marks) + " ", _GUILTY)
         return line
@@ -145,13 +156,13 @@ def _mark(row: Row) -> str:
 
 
 class _Lanes:
-    """A lane for each vCPU."""
+    """Lines with one lane per vCPU."""
 
     def __init__(self, table: TraceTable, stride: int) -> None:
         self._columns, self._stride = table.columns, stride
 
     def heading(self) -> Text:
-        """The names above the lanes."""
+        """Return the names above the lanes."""
         line = Text()
         for column, name in enumerate(self._columns):
             line.append(_cut(title(name), self._stride - 1).ljust(self._stride), f"bold {_colour(column)}")
@@ -159,14 +170,14 @@ class _Lanes:
         return line
 
     def of(self, row: Row) -> Text:
-        """The lanes beside and under the row's text."""
+        """Return the lanes with the row's text, which covers those to its right."""
         if row.column is None:
             return Text(row.text, "dim italic")
         line = Text()
         for column, lane in enumerate(row.lanes):
             place = column * self._stride
             if len(line) > place:
-                continue  # the text of a lane further left runs over this one
+                continue  # the text of a lane further left covers this one
             line.append(" " * (place - len(line)))
             line.append(_INK[lane], _colour(column))
             if column == row.column:
@@ -176,18 +187,18 @@ class _Lanes:
 
 
 class _Column:
-    """One column for all, with the vCPU's name in front."""
+    """Lines with one column for all vCPUs, in which each row begins with its vCPU's name."""
 
     def __init__(self, table: TraceTable) -> None:
         self._names = [title(name) for name in table.columns]
         self._width = max(map(len, self._names)) + 1
 
     def heading(self) -> Text:
-        """Nothing: every row names its vCPU."""
+        """Return an empty heading: every row names its vCPU."""
         return Text()
 
     def of(self, row: Row) -> Text:
-        """The vCPU's name and the row's text."""
+        """Return the vCPU's name and the row's text."""
         if row.column is None:
             return Text(row.text, "dim italic")
         line = Text().append(self._names[row.column].ljust(self._width), _colour(row.column))

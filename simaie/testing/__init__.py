@@ -1,4 +1,4 @@
-"""Conformance suites for those who write plug-ins: one call from a test of your own.
+"""Conformance suites for authors of plug-ins, each one call in a test.
 
     def test_my_scheduler_keeps_the_contract():
         check_scheduler(lambda: MyScheduler(depth=2))
@@ -9,7 +9,7 @@
     def test_my_scheme_does_what_its_instructions_ask_for():
         check_scheme(MyScheme, isa="x86")
 
-A breach is an AssertionError that says what was promised and what happened.
+A breach of the contract is an AssertionError that says what was promised and what happened.
 """
 
 from simaie.testing.host_memories import check_host_memory

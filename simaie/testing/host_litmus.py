@@ -1,8 +1,8 @@
-"""Small tests of two threads on a host memory, each in all executions: what must not be seen, and when.
+"""Litmus tests of two threads on a host memory, run in all executions, with the outcomes that it must not show.
 
-`CLASSIC` are those of the literature: their odd outcome may show unless the memory promises, or a fence asks for, the
-order that each thread needs. `ALWAYS` are those whose odd outcome no memory may show, whatever it reorders: they rest
-on what has an order of its own (release, sequential consistency), on atomics, mutexes and reservations.
+`CLASSIC` are the tests of the literature. Their odd outcome is forbidden if the memory promises, or a fence asks for,
+the order that each thread needs. `ALWAYS` are tests whose odd outcome is forbidden on every memory, whatever it
+reorders. They depend on ordered accesses (release, sequential consistency), atomics, mutexes and reservations.
 
 Names: J. Alglave, L. Maranget, M. Tautschnig, "Herding cats" (TOPLAS 36(2), 2014).
 """
@@ -21,7 +21,8 @@ from simaie.protocols import HostMemory
 __all__ = ["ALWAYS", "CLASSIC", "HostTest", "shows"]
 
 Threads = list[list[Op]]
-#: The values that each thread's operations returned (but stores, fences and mutexes), and what is left in X and Y.
+#: Whether an outcome is odd, from the values that the operations of each thread returned (without stores, fences and
+#: mutexes), and the final values of X and Y.
 Odd = Callable[[list[list[Any]], int, int], bool]
 
 _X, _Y, _Z = 0x100, 0x200, 0x300
@@ -32,8 +33,14 @@ _IS_SET = Function("is 1", lambda value: value == 1)
 
 
 class HostTest(NamedTuple):
-    """threads: makes the operations of each, which are not used twice. needed: the order that each thread has to keep
-    between its two accesses, for the odd outcome not to show."""
+    """A litmus test of two threads.
+
+    Attributes:
+        name: The name of the test.
+        threads: Makes new operations of each thread, because operations are not used twice.
+        odd: Whether an outcome is odd.
+        needed: The order between the two accesses of each thread that forbids the odd outcome.
+    """
 
     name: str
     threads: Callable[[], Threads]
@@ -41,7 +48,7 @@ class HostTest(NamedTuple):
     needed: tuple[Barrier, Barrier] = (Barrier.NONE, Barrier.NONE)
 
     def fenced(self, promised: Barrier) -> Callable[[], Threads]:
-        """The threads with a fence between two accesses for what is needed and not promised."""
+        """Return the threads with fences for the orders that are needed and not promised."""
 
         def made() -> Threads:
             found: Threads = []
@@ -193,14 +200,14 @@ ALWAYS = (
 
 
 def shows(make_memory: Callable[[], HostMemory], threads: Callable[[], Threads], odd: Odd) -> bool:
-    """Whether any execution ends with the odd outcome; all are run, each from the start."""
+    """Run all executions, each from the start, and return whether one ends with the odd outcome."""
     return any(odd(*outcome) for outcome in _outcomes(make_memory, threads))
 
 
 def _outcomes(
     make_memory: Callable[[], HostMemory], threads: Callable[[], Threads]
 ) -> Iterator[tuple[list[list[Any]], int, int]]:
-    plan: list[tuple[int, int]] = []  # which of how many alternatives was taken at each step
+    plan: list[tuple[int, int]] = []  # the chosen alternative and the number of alternatives at each step
     while True:
         yield _run(make_memory(), threads(), plan)
         while plan and plan[-1][0] + 1 == plan[-1][1]:
@@ -219,7 +226,7 @@ def _run(memory: HostMemory, threads: Threads, plan: list[tuple[int, int]]) -> t
         ]
         steps += [(t, key) for t in range(len(threads)) for key, _ in memory.drains(t)]
         if not steps:
-            assert not any(left), f"{left} can never be performed: nobody has a step left"
+            assert not any(left), f"{left} can never be performed: no thread has a step left"
             break
         if step == len(plan):
             plan.append((0, len(steps)))

@@ -1,10 +1,10 @@
 """The conformance suite for host memories.
 
-Checked are the laws that every memory model has, whatever it reorders: a vCPU alone sees its own accesses in program
-order; nobody sees a store before it has drained; what carries a barrier waits for the vCPU's own buffers, and stopping
-the world for everybody's; and the orders that `HostMemory.order` promises are kept by the classic litmus tests, in all
-executions, as are those that a fence asks for; and what has an order of its own, atomics, mutexes and reservations do
-on every memory what they are for. To pass proves nothing about what a memory should reorder.
+It checks the laws of every memory model, whatever it reorders. A vCPU alone sees its own accesses in program order. No
+other vCPU sees a store before it has drained. An operation that carries a barrier waits for the vCPU's own buffers, and
+stopping the world waits for all buffers. All executions of the classic litmus tests keep the orders that
+`HostMemory.order` promises, and those that a fence asks for. Ordered accesses, atomics, mutexes and reservations work
+on every memory. Passing proves nothing about what a memory should reorder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simaie.op import Function, Kind, Op, Order
 from simaie.prng import Random
 from simaie.protocols import HostMemory
 from simaie.testing.host_litmus import ALWAYS, CLASSIC, HostTest, shows
-from simaie.testing.host_waiting import check_update, check_waiting, waits
+from simaie.testing.host_waiting import check_update, check_waiting, waits_for_own_stores
 
 __all__ = ["check_host_memory"]
 
@@ -34,15 +34,19 @@ _ANYTHING = Function("anything", lambda value: True)
 
 
 def check_host_memory(factory: HostMemoryFactory, *, rounds: int = 60) -> None:
-    """Check that memories keep the contract of `HostMemory`; ``factory(endian)`` makes a new one at each call.
+    """Check that host memories keep the contract of `HostMemory`.
 
-    rounds: of the random sequences of operations. Raises AssertionError on the first breach, be it that the memory
-    finds itself misused.
+    Args:
+        factory: Makes a new memory for a byte order at each call.
+        rounds: The number of random sequences of operations.
+
+    Raises:
+        AssertionError: The memory breaks the contract; the message says what was promised and what happened.
     """
     try:
         _check(factory, rounds)
     except SchemeError as error:
-        raise AssertionError(f"the memory lets happen what it refuses then: {error}") from error
+        raise AssertionError(f"the memory enables an operation that it then refuses: {error}") from error
 
 
 def _check(factory: HostMemoryFactory, rounds: int) -> None:
@@ -56,14 +60,14 @@ def _check(factory: HostMemoryFactory, rounds: int) -> None:
         _check_order(factory, test)
     for test in ALWAYS:
         odd = shows(partial(factory, "little"), test.threads, test.odd)
-        assert not odd, f"{test.name} shows what no memory may show"
+        assert not odd, f"{test.name} shows an outcome that no memory may show"
 
 
 # --- one vCPU, and two ------------------------------------------------------------------------------
 
 
 def _check_alone(memory: HostMemory, reference: ScMemory, random: Random) -> None:
-    """A vCPU alone cannot tell the memory from a sequentially consistent one."""
+    """Check that a vCPU alone cannot distinguish the memory from a sequentially consistent one."""
     me, cell = _ACTORS[0], Host().cell("cell", 0)
     twin = Host().cell("twin", 0)
     for _ in range(40):
@@ -73,31 +77,31 @@ def _check_alone(memory: HostMemory, reference: ScMemory, random: Random) -> Non
         plain = op.value if op.kind is Kind.BUFFER else op
         expected = reference.perform(me, _on(plain, twin))
         got = memory.perform(me, op)
-        assert got == expected, f"{plain} of a vCPU alone gave {got!r} where program order gives {expected!r}"
+        assert got == expected, f"{plain} of a vCPU alone returned {got!r}, but program order demands {expected!r}"
         if random.below(3) == 0:
             _drain_any(memory, me, random)
     while _drain_any(memory, me, random):
         pass
-    assert cell.value == twin.value, f"{cell.name} ends as {cell.value!r}, in program order as {twin.value!r}"
+    assert cell.value == twin.value, f"{cell.name} ends as {cell.value!r}, but program order demands {twin.value!r}"
     for address in range(_X, _X + 32):
         left, right = memory.read(address, 1), reference.read(address, 1)
-        assert left == right, f"the byte at {address:#x} ends as {left}, in program order as {right}"
+        assert left == right, f"the byte at {address:#x} ends as {left}, but program order demands {right}"
 
 
 def _check_together(memory: HostMemory, random: Random) -> None:
-    """A store is seen by nobody else before it drains, and what carries a barrier waits for that."""
+    """Check that no other vCPU sees a store before it drains, and that operations with a barrier wait for drains."""
     cell, stop = Host().cell("cell", 0), Op(Kind.BEGIN_EXCLUSIVE)
     for _ in range(60):
         me, other = _ACTORS if random.below(2) else _ACTORS[::-1]
         pending = {actor: list(memory.drains(actor)) for actor in _ACTORS}
         assert memory.enabled(me, stop) == (not any(pending.values())), "the world stops when all buffers are empty"
         op = memory.admit(_random_op(random, cell))
-        if waits(op) and pending[me]:
+        if waits_for_own_stores(op) and pending[me]:
             assert not memory.enabled(me, op), f"{op} does not wait for the vCPU's own buffered stores"
             _drain_any(memory, me, random)
             assert list(memory.drains(other)) == pending[other], "a drain changed the buffers of another vCPU"
             continue
-        assert memory.enabled(me, op), f"{op} is disabled, though it waits for nothing"
+        assert memory.enabled(me, op), f"{op} is disabled, although it waits for nothing"
         seen = _peek(memory, other)
         memory.perform(me, op)
         if op.kind is Kind.BUFFER:

@@ -1,7 +1,7 @@
-"""What waits for a vCPU's own buffered stores, operation by operation: what the conformance suite expects.
+"""The operations that wait for a vCPU's own buffered stores, as the conformance suite expects it.
 
-The table is written down here and not asked of `simaie.dependence.waits_for_drain`, which the memories under test use:
-a suite that asked the code what to expect would agree with whatever it does.
+The table is separate from `simaie.dependence.waits_for_drain`, which the memories under test use. A suite that took its
+expectations from the code under test would agree with any mistake in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simaie.host.host import Host, Mutex
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import HostMemory
 
-__all__ = ["check_update", "check_waiting", "waits"]
+__all__ = ["check_update", "check_waiting", "waits_for_own_stores"]
 
 _X, _Y = 0x100, 0x200
 _ME = "first"
@@ -28,7 +28,7 @@ _CARRY_A_BARRIER = frozenset(
 )  # fmt: skip
 
 
-def waits(op: Op) -> bool:
+def waits_for_own_stores(op: Op) -> bool:
     """Return whether an operation, as the memory admits it, waits for the vCPU's own buffered stores."""
     if op.kind is Kind.FENCE:
         return bool(op.orders & Barrier.ST_LD)
@@ -38,7 +38,7 @@ def waits(op: Op) -> bool:
 
 
 def check_waiting(make_memory: Callable[[], HostMemory]) -> None:
-    """Assert of every kind of operation that it waits for a buffered store, or does not, as it should."""
+    """Assert that exactly the right kinds of operation wait for a buffered store."""
     mutex, cell = Mutex("mutex"), Host().cell("cell", 0)
     for op in _one_of_each(mutex, cell):
         memory = make_memory()
@@ -47,7 +47,7 @@ def check_waiting(make_memory: Callable[[], HostMemory]) -> None:
             return  # nothing is ever buffered
         admitted = memory.admit(op)
         mutex.value = _ME if op.kind is Kind.UNLOCK else None
-        enabled, expected = memory.enabled(_ME, admitted), not waits(admitted)
+        enabled, expected = memory.enabled(_ME, admitted), not waits_for_own_stores(admitted)
         assert enabled == expected, f"{op} {'waits' if expected else 'does not wait'} for the vCPU's buffered stores"
 
 

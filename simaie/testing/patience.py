@@ -1,7 +1,7 @@
-"""A limit on how long one call may take: code that is looked at may hang, and a test that hangs says nothing.
+"""A time limit for calls of code under test, which may hang.
 
-As in `simaie.engine.watchdog`, a thread beside looks at the clock and raises in the thread that calls. What hangs
-inside one call of C cannot be stopped from within the process.
+As in `simaie.engine.watchdog`, another thread checks the clock and raises in the calling thread. A call that hangs
+inside C code cannot be stopped from within the process.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ __all__ = ["Patience"]
 
 
 class _TookTooLong(BaseException):
-    """Raised inside the call; an ``except Exception`` there does not swallow it."""
+    """The exception that is raised inside the call; an ``except Exception`` there does not catch it."""
 
 
 class Patience:
-    """``with patience.for_call(what):`` around each call; AssertionError if one takes more than `seconds`."""
+    """A time limit of `seconds` for each call; a call is the block of ``with patience.for_call(what):``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._caller = threading.get_ident()
-        self._lock = threading.Lock()  # held while looking and raising
+        self._lock = threading.Lock()  # held during check and raise
         self._stop = threading.Event()
-        self._since: float | None = None  # when the call began; None while there is none
+        self._since: float | None = None  # when the current call began; None between calls
         self._thread = threading.Thread(target=self._look, name="simaie patience", daemon=True)
         self._thread.start()
 
     @contextmanager
     def for_call(self, what: str) -> Iterator[None]:
-        """The call that begins now is of `what`."""
+        """Return a context for one call of `what`; AssertionError if it takes longer than the limit."""
         self._since = time.perf_counter()
         try:
             try:
@@ -46,7 +46,7 @@ class Patience:
             raise AssertionError(f"{what} did not return within {self._seconds:g} s") from None
 
     def end(self) -> None:
-        """No more calls."""
+        """End the thread that checks the clock, after the last call."""
         self._stop.set()
         self._thread.join()
 

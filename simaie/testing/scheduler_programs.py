@@ -1,4 +1,4 @@
-"""Small programs that a scheduler must cope with: finite, and between them everything that one can meet."""
+"""Small, finite programs for the conformance suite of schedulers, with every situation that a scheduler can meet."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from simaie.guest.program import Program
 
-__all__ = ["ON_TSO", "X", "last_store_wins", "programs"]
+__all__ = ["ON_TSO", "X", "conformance_programs", "last_store_wins"]
 
 X, Y = 0x1000, 0x2000
 #: The program that is run on a host whose store buffers are candidates too.
 ON_TSO = "conformance: store buffers"
 
 
-def programs() -> Iterator[Program]:
-    """Small, finite, and between them everything that a scheduler can meet."""
+def conformance_programs() -> Iterator[Program]:
+    """Yield small, finite programs that together have every situation that a scheduler can meet."""
     yield Program("conformance: increments", isa="arm", threads=[_increment] * 3, init={X: 0})
     yield Program("conformance: threads", isa="arm", threads=[_parent, _chooser], init={X: 0, Y: 0})
     yield Program("conformance: waiting", isa="arm", threads=[_waiter, _yielder, _increment], init={X: 0, Y: 0})
@@ -24,7 +24,7 @@ def programs() -> Iterator[Program]:
 
 
 def last_store_wins() -> Program:
-    """Two stores to one place."""
+    """Return a program of two stores to one place."""
 
     async def first(cpu: Any) -> None:
         await cpu.str_(X, 1)

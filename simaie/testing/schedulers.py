@@ -1,8 +1,8 @@
 """The conformance suite for schedulers.
 
-To pass proves that the contract of `simaie.protocols` was kept on a few small programs that have waiting, choices,
-spawned threads, yields and store buffers. It proves nothing about how good a scheduler is at finding bugs, and it
-cannot see what is the same throughout one process, as the order of a set of strings is.
+Passing proves that a scheduler kept the contract of `simaie.protocols` on a few small programs with waits, choices,
+spawned threads, yields and store buffers. It does not prove that the scheduler is good at finding bugs. It cannot
+reveal a dependence on something that is the same throughout one process, such as the order of a set of strings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simaie.machine import Limits, Machine
 from simaie.protocols import Scheduler, require_count, require_positive
 from simaie.replaying.run import make_execution
 from simaie.testing.patience import Patience
-from simaie.testing.scheduler_programs import ON_TSO, X, last_store_wins, programs
+from simaie.testing.scheduler_programs import ON_TSO, X, conformance_programs, last_store_wins
 from simaie.testing.watched import Watched
 from simaie.trace import Ending, Outcome, Trace
 
@@ -32,15 +32,21 @@ _SEEDS = (0, 1)
 
 
 def check_scheduler(factory: SchedulerFactory, *, executions: int = 40, seconds: float = 10.0) -> None:
-    """Check that the schedulers that `factory` makes, a new one at each call, keep the contract of `Scheduler`.
+    """Check that schedulers keep the contract of `Scheduler`.
 
-    It picks only what it was offered, changes neither offer nor trace, and resolves choices within their range; each
-    call returns, within `seconds`; an exhausted one stays so, has executed something, and says that this was complete
-    only if it was; an exhaustive one gets to its end; two of them do the same; each execution repeats alone, in
-    a new instance, from seed, index and profile; and a bug of depth one, an order of two steps, is found within
-    `executions`.
+    A scheduler chooses only offered candidates, changes neither offer nor trace, and resolves local choices within
+    their range. Each call returns in time. An exhausted scheduler stays exhausted, has run an execution, and says that
+    it was complete only if it was. An exhaustive scheduler ends. Two new schedulers do the same. Each execution repeats
+    alone, in a new instance, from seed, index and profile. A bug of depth one, an order of two steps, is found.
 
-    Raises AssertionError on the first breach, UsageError unless both limits are positive.
+    Args:
+        factory: Makes a new scheduler at each call.
+        executions: The number of executions of each program at most.
+        seconds: The time that one call may take, in seconds.
+
+    Raises:
+        AssertionError: The scheduler breaks the contract; the message says what was promised and what happened.
+        UsageError: A limit is not positive.
     """
     require_count(executions=executions)
     require_positive(seconds=seconds)
@@ -52,7 +58,7 @@ def check_scheduler(factory: SchedulerFactory, *, executions: int = 40, seconds:
 
 
 class _Check:
-    """name: of the schedulers, for messages."""
+    """The check of one kind of scheduler."""
 
     def __init__(self, factory: SchedulerFactory, executions: int, patience: Patience) -> None:
         self._factory, self._executions, self._patience = factory, executions, patience
@@ -63,7 +69,7 @@ class _Check:
         assert isinstance(made, Scheduler), f"the factory made {made!r}, which is no simaie.protocols.Scheduler"
         assert self._factory() is not made, "the factory must make a new scheduler at each call"
         self._name = type(made).__name__
-        for program in programs():
+        for program in conformance_programs():
             for seed in _SEEDS:
                 originals = self._explore(program, seed)
                 self._same(originals, self._explore(program, seed), program)
@@ -77,7 +83,7 @@ class _Check:
     # -- one scheduler, from its beginning ------------------------------------------------------------
 
     def _explore(self, program: Program, seed: int) -> list[tuple[bytes, Trace]]:
-        """What one instance executes: for each execution the profile before it, as JSON, and its trace."""
+        """Run executions in one instance, and return for each the profile before it, as JSON, and its trace."""
         scheduler = self._new()
         assert not scheduler.exhausted, f"{self._name} is exhausted before the first execution"
         done: list[tuple[bytes, Trace]] = []
@@ -89,8 +95,8 @@ class _Check:
             trace = _run(scheduler, program, seed, index)
             done.append((encoded, trace))
             assert self._as_json(profile) == encoded, (
-                f"what {self._name}.profile gave before execution {index} of {program.name!r} has changed since; "
-                "return a copy: it is kept, to repeat that execution"
+                f"the value that {self._name}.profile returned before execution {index} of {program.name!r} has "
+                "changed since; return a copy, because it is kept to repeat that execution"
             )
         self._check_end(scheduler, program, [trace for _, trace in done])
         return done
@@ -102,7 +108,7 @@ class _Check:
                 missed = _all_outcomes(program.name) - {(trace.ending, trace.outcome) for trace in traces}
                 assert not missed, (
                     f"{self._name} says that it is complete after {len(traces)} executions of {program.name!r}, but "
-                    f"never came to {len(missed)} ends, {min(map(_shown, missed))} among them"
+                    f"never reached {len(missed)} of its outcomes, such as {min(map(_shown, missed))}"
                 )
         assert isinstance(scheduler.bound_note, str), f"{self._name}.bound_note is {scheduler.bound_note!r}, not text"
         pruned = all(trace.ending is Ending.PRUNED for trace in traces)
@@ -113,8 +119,8 @@ class _Check:
             encoded = msgspec.json.encode(dict(profile), order="sorted")
             same = msgspec.json.decode(encoded) == dict(profile)
         except (TypeError, ValueError) as error:
-            raise AssertionError(f"{self._name}.profile gave {profile!r}, not JSON values: {error}") from error
-        assert same, f"{self._name}.profile gave {profile!r}, which JSON does not hold unchanged"
+            raise AssertionError(f"{self._name}.profile returned {profile!r}, not JSON values: {error}") from error
+        assert same, f"{self._name}.profile returned {profile!r}, which JSON changes"
         return encoded
 
     # -- compared with another ------------------------------------------------------------------------
@@ -122,7 +128,7 @@ class _Check:
     def _same(self, first: list[tuple[bytes, Trace]], second: list[tuple[bytes, Trace]], program: Program) -> None:
         numbers = f"{len(first)} and {len(second)} executions"
         same = len(first) == len(second)
-        assert same, f"two new {self._name} schedulers made {numbers} of {program.name!r} from one seed"
+        assert same, f"two new {self._name} schedulers ran {numbers} of {program.name!r} from one seed"
         for index, ((_, one), (_, other)) in enumerate(zip(first, second, strict=True)):
             assert one.digest == other.digest, (
                 f"two new {self._name} schedulers differ in execution {index} of {program.name!r}, given the same "
@@ -139,7 +145,7 @@ class _Check:
         )
 
     def _finds_an_order(self, program: Program) -> None:
-        """Both orders of two stores, one of them a bug; a scheduler of one execution only cannot be asked for both."""
+        """Check that both orders of two stores are found, unless the scheduler runs only one execution."""
         done = self._explore(program, 0)
         missed = {1, 2} - {trace.outcome[f"[{X:#x}]"] for _, trace in done}
         assert not missed or len(done) == 1, (
@@ -154,7 +160,7 @@ class _Check:
 
 
 def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace:
-    """One execution; whatever is raised becomes an AssertionError that says where."""
+    """Run one execution; turn any exception into an AssertionError that says in which execution."""
     host = "tso" if program.name == ON_TSO else "sc"
     machine = Machine("native", host=host, limits=Limits(steps=1_000))
     try:
@@ -168,8 +174,8 @@ def _run(scheduler: Scheduler, program: Program, seed: int, index: int) -> Trace
 
 @functools.cache
 def _all_outcomes(name: str) -> frozenset[tuple[Ending, Outcome]]:
-    """How the executions of a program can end, from the plain search of all interleavings."""
-    program = next(each for each in (*programs(), last_store_wins()) if each.name == name)
+    """Return all endings and outcomes of a program, found by a plain search of all interleavings."""
+    program = next(each for each in (*conformance_programs(), last_store_wins()) if each.name == name)
     search: Scheduler = plugins.resolve(plugins.SCHEDULERS, "dfs")()
     found = set()
     while not search.exhausted:

@@ -1,4 +1,4 @@
-"""The programs by which `simaie.testing.check_scheme` judges a scheme: of one vCPU for each instruction, and of two."""
+"""The programs of the conformance suite of schemes: one vCPU for each instruction, and generated ones of two vCPUs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ X = 0x100
 #: A page that is mapped to itself, one that is absent, and one that cannot be written.
 _PAGE = 0x1000
 _ABSENT, _READ_ONLY = 0x2000, 0x3000
-#: What memory holds at first: no two bytes are the same, so that a wrong one shows.
+#: The initial value of memory, in which all bytes differ, so that a wrong byte is noticed.
 _PATTERN = 0x8877665544332211
 _VCPUS = 2
-#: Of a vCPU of a program that is explored to its end; a pair of load-linked and store-conditional is two.
+#: The number of instructions of a vCPU, in a program that is explored completely, from which on no more are added.
 _MOST = 3
 
 _METHODS = {
@@ -37,7 +37,14 @@ _METHODS = {
 
 
 class Asked(NamedTuple):
-    """A program with what it asks of the scheme. method: the method of the scheme that is judged; kind: of `Form`."""
+    """A program that tests one method of a scheme.
+
+    Attributes:
+        program: The program.
+        method: The method of the scheme that it tests; empty for a generated program.
+        kind: The kind of its instruction, as in `Form`.
+        words: Its instructions in words.
+    """
 
     program: Program
     method: str
@@ -46,9 +53,9 @@ class Asked(NamedTuple):
 
 
 def alone(isa: str) -> Iterator[Asked]:
-    """Yield every instruction with every width and operand on one vCPU, where only one thing can come of it.
+    """Yield a program for every instruction with every width and operand, on one vCPU, with only one correct outcome.
 
-    It is carried out twice, so that what the first has left behind, a lock perhaps, is in the way of the second.
+    The instruction runs twice, so that state that the first run leaves behind, such as a lock, disturbs the second.
     """
     for form, items in _items(isa):
         for initial in (_PATTERN, 1):
@@ -57,7 +64,7 @@ def alone(isa: str) -> Iterator[Asked]:
 
 
 def interrupted(isa: str) -> Iterator[Asked]:
-    """Yield an instruction of each mnemonic with an exception before, between and behind, and one not aligned."""
+    """Yield a program for each mnemonic with exceptions around the instruction, and one with an unaligned address."""
     for form, items in _items(isa, once=True):
         between = [each for item in _named(items, "first") for each in (ins("exception"), item)]
         code = [*between, ins("exception"), *_named(items, "second")]
@@ -68,27 +75,28 @@ def interrupted(isa: str) -> Iterator[Asked]:
 
 
 def faulting(isa: str) -> Iterator[Asked]:
-    """Yield an instruction of each mnemonic on a page that is absent, and on one that cannot be written.
+    """Yield a program for each mnemonic on a page that is absent, and on a page that is read-only.
 
-    The vCPU that faults ends; another then carries out the same on a page that is there. For full-system mode.
+    The vCPU that faults ends. Another one then runs the same instruction on a page that is present. The programs are
+    for full-system mode.
     """
     pages = {_PAGE: Page(_PAGE), _ABSENT: Page(_ABSENT, present=False), _READ_ONLY: Page(_READ_ONLY, writable=False)}
     for form, items in _items(isa, once=True):
         if not form.widths or (form.kind == "store-conditional" and len(items) == 1):
-            continue  # without a reservation it need not fault
+            continue  # a store-conditional without a reservation need not fault
         for bad in (_ABSENT, _READ_ONLY):
             faults, works = ([_at(item, page) for item in items] for page in (bad, _PAGE))
             yield _asked(isa, form, faults, [_in_turn(faults, works)], {_PAGE: (1, 8)}, pages)
 
 
 def exits_and_starts_again(isa: str) -> Iterator[Asked]:
-    """Yield an instruction of each mnemonic in a thread that ends, and then in one that is started behind it."""
+    """Yield a program for each mnemonic in which a thread runs the instruction and ends, and then another thread."""
     for form, items in _items(isa, once=True):
         yield _asked(isa, form, items, [_in_turn(items, items)], {X: (1, 8)})._replace(method="thread_exit")
 
 
 def _in_turn(*codes: Sequence[Ins]) -> Callable[[Any], Coroutine[Any, Any, None]]:
-    """A guest that runs each of `codes` in a thread of its own, one after the other; results belong to the outcome."""
+    """Return a guest that runs each of `codes` in a new thread, one after the other, and observes the results."""
 
     async def parent(cpu: Any) -> None:
         for number, items in enumerate(codes):
@@ -108,7 +116,7 @@ def _child(number: int, items: Sequence[Ins]) -> Callable[[Any], Coroutine[Any, 
 
 
 def together(isa: str, kinds: Collection[str], seed: int, count: int) -> Iterator[Asked]:
-    """Yield `count` programs of two vCPUs, each with a few instructions of `kinds` on places that overlap."""
+    """Yield `count` generated programs of two vCPUs, with a few instructions of `kinds` on overlapping places each."""
     for number in range(count):
         random = Random(derive(seed, number))
         widths = _few(random, widths_of(isa))
@@ -124,7 +132,7 @@ _ALL = (1, 2, 4, 8, 16)
 
 
 def _few(random: Random, choices: Sequence[int] | Sequence[str]) -> tuple:  # type: ignore[type-arg]  # of what it got
-    """One to three of them."""
+    """Draw one to three of `choices`."""
     left = list(choices)
     random.shuffle(left)
     return tuple(left[: 1 + random.below(3)])
@@ -139,13 +147,13 @@ def _drawn(random: Random, table: Sequence[tuple[Ins, ...]]) -> list[Ins]:
     return code
 
 
-# -- what is asked of one vCPU ---------------------------------------------------------------------------
+# -- programs of one vCPU --------------------------------------------------------------------------------
 
 
 def _items(isa: str, *, once: bool = False) -> Iterator[tuple[Form, tuple[Ins, ...]]]:
-    """Every instruction of `isa` at X, or the first of each mnemonic; a store-conditional also behind its load-linked.
+    """Yield every instruction of `isa` at X, or the first of each mnemonic, with the form of the last instruction.
 
-    The form is that of the last instruction.
+    A store-conditional is also yielded after its load-linked.
     """
     forms = {form.mnemonic: form for form in forms_of(isa)}
     kinds = {form.kind for form in forms.values()}
@@ -174,7 +182,7 @@ def _asked(
 
 
 def _named(items: Sequence[Ins], name: str) -> list[Ins]:
-    """The instructions with their results in registers of that name, which belong to the outcome."""
+    """Return the instructions with their results in registers of this name, which belong to the outcome."""
     return [
         item if item.into is None else ins(item.name, *item.args, into=f"{name}{number}", **_options(item))
         for number, item in enumerate(items)

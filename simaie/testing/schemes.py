@@ -1,8 +1,9 @@
-"""The conformance suite for schemes: the contract of `simaie.Scheme`, and what each instruction has to do.
+"""The conformance suite for schemes: the contract of `simaie.Scheme`, and the effect of each instruction.
 
-To pass proves that the scheme does what the ideal scheme does for each instruction alone, lets go of its locks when a
-vCPU faults, takes an exception or ends, and adds no outcome to some dozens of generated programs, which are explored to
-their end. It proves nothing about larger programs; `simaie audit --scheme` has known hard ones.
+Passing proves three things. For each instruction alone, the scheme has the same effect as the ideal scheme. It releases
+its locks when a vCPU faults, takes an exception or ends. And it adds no outcome to some dozens of generated programs,
+which are explored completely. Passing proves nothing about larger programs; `simaie audit --scheme` has known hard
+ones.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from simaie.errors import NotEmulatedError, SimaieError, UnknownNameError, UsageError
-from simaie.exploration.architecture import guest_machine
+from simaie.exploration.architecture import architecture_machine
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import Finding
@@ -26,13 +27,13 @@ from simaie.trace import Outcome
 
 __all__ = ["check_scheme"]
 
-#: Operations of one execution; none of the programs needs a tenth, but by a helper that goes on and on.
+#: The limit of operations of one execution; no program needs a tenth of it, unless a helper never ends.
 _STEPS = 3_000
-#: How long a helper may go on without an operation.
+#: The time that a helper may run without an operation, in seconds.
 _SPIN_SECONDS = 2.0
-#: Of one program; those that have more executions are judged by these.
+#: The number of executions of one program at most; a program with more is judged by these.
 _EXECUTIONS = 500
-#: Address bits: a small tree for schemes that keep one; in full-system mode room for a few pages.
+#: The width of addresses in bits, which keeps the trees of schemes small; full-system mode needs room for a few pages.
 _BITS, _FULL_SYSTEM_BITS = 12, 14
 
 
@@ -46,27 +47,28 @@ def check_scheme(
     full_system: bool = True,
     programs: int = 40,
 ) -> None:
-    """Check that `scheme` keeps the contract of `simaie.Scheme`, and does what the guest's instructions ask for.
+    """Check that `scheme` keeps the contract of `simaie.Scheme`, and that instructions have the right effects.
 
-    The contract: its methods return what they must, await their operations, keep what vCPUs share in cells and locks,
-    raise nothing, come to an end, and let go of locks at the end of an instruction, at an exception and at the end of a
-    thread. The meaning: each instruction alone leaves and returns what it leaves and returns under ``native``, and
-    generated programs of two vCPUs have no finding and no outcome that the guest's architecture does not allow.
-    Instructions that the scheme does not emulate are left out.
+    The contract: the methods of a scheme return values of the right types, await their operations, keep shared state in
+    cells and locks, never raise, end, and release locks at the end of an instruction, at an exception and at the end of
+    a thread. The effects: each instruction alone has the same results as under ``native``, and generated programs of
+    two vCPUs have no finding and no outcome that the guest's architecture forbids. Instructions that the scheme does
+    not emulate are left out.
 
     Args:
-        scheme: a class, or what else `simaie.Machine` takes.
-        isa: the guest's instruction set.
-        host: the host memory, as for `simaie.Machine`.
-        seed: of the generated programs.
-        kinds: of the instructions that the generated programs mix, as for `simaie.strategies.programs`; None for all.
-            Name those among which the scheme promises atomicity, if it does not among all.
-        full_system: whether to check it in full-system mode too, where addresses are translated and pages fault.
-        programs: how many to generate.
+        scheme: A class of schemes, or another value that `simaie.Machine` accepts.
+        isa: The guest's instruction set.
+        host: The host memory, as for `simaie.Machine`.
+        seed: The seed of the generated programs.
+        kinds: The kinds of instruction that the generated programs mix, as for `simaie.strategies.programs`; None for
+            all. If the scheme promises atomicity only among some kinds, name these.
+        full_system: Whether to check the scheme in full-system mode too, where addresses are translated and pages
+        fault. programs: The number of programs to generate.
 
     Raises:
-        AssertionError: the scheme breaks its contract, or an instruction does something else; the first such finding.
-        UsageError: there is no such instruction set, kind or scheme.
+        AssertionError: The scheme breaks its contract, or an instruction has a wrong effect; the message has the first
+            such case.
+        UsageError: There is no such instruction set, kind or scheme.
     """
     require_count(programs=programs)
     known = kinds_of(isa)
@@ -83,11 +85,17 @@ def check_scheme(
         check.judge(faulting(isa), ideal=check.ideal())
         check.full_system = False
     mixed = set(known if kinds is None else kinds) - check.lacking
-    check.judge(together(isa, mixed, seed, programs), ideal=guest_machine(isa, check.machine()))
+    check.judge(together(isa, mixed, seed, programs), ideal=architecture_machine(isa, check.machine()))
 
 
 class _Check:
-    """One scheme under test. name: of its class; lacking: the kinds of instructions that it does not emulate."""
+    """The check of one scheme.
+
+    Attributes:
+        name: The name of its class.
+        lacking: The kinds of instruction that it does not emulate.
+        full_system: Whether machines are in full-system mode.
+    """
 
     def __init__(self, scheme: SchemeChoice, host: str | Callable[..., HostMemory], isa: str) -> None:
         self._scheme, self._host, self._isa = scheme, host, isa
@@ -97,7 +105,7 @@ class _Check:
         self.name = self.machine().scheme if made is None else made.__name__
 
     def machine(self, scheme: SchemeChoice | None = None) -> Machine:
-        """The machine that is judged, or the same with another scheme."""
+        """Return the machine under test, or the same machine with another scheme."""
         return Machine(
             self._scheme if scheme is None else scheme,
             host=self._host,
@@ -107,22 +115,22 @@ class _Check:
         )
 
     def ideal(self) -> Machine:
-        """The same machine with the ideal scheme, of which each store-conditional does what it can."""
+        """Return the machine with the ideal scheme, whose store-conditionals never fail without cause."""
         return self.machine(Spec("native"))
 
     def made(self) -> None:
-        """The constructor returns a scheme when it is given a host, a page table and the machine's facts."""
+        """Raise AssertionError unless the constructor accepts a host, a page table and the machine's facts."""
         try:
             self.machine().check_options()
         except Exception as error:
             words = str(error) if isinstance(error, SimaieError) else f"raised {type(error).__name__}: {error}"
             raise AssertionError(
                 f"{self.name}.__init__: {words}; it is called with a host, a page table and the machine's facts, and "
-                "hands all of them on to Scheme.__init__"
+                "must pass all of them to Scheme.__init__"
             ) from error
 
     def judge(self, programs: Iterable[Asked], ideal: Machine) -> None:
-        """Raise AssertionError for the first program with a finding or an outcome that it has not under `ideal`."""
+        """Raise AssertionError for the first program with a finding or an outcome that `ideal` does not show."""
         machine = self.machine()
         for asked in programs:
             if asked.kind in self.lacking:
@@ -146,16 +154,16 @@ class _Check:
                 raise AssertionError(f"{self._where(asked, failure, wrong[0])}: {wrong[0]}{_again(failure)}")
         if report.statistics.truncated:
             raise AssertionError(
-                f"{self._where(asked)} does not come to its end: after {_STEPS} operations it is still at it"
+                f"{self._where(asked)} does not end within {_STEPS} operations"
             )
         forbidden = set(report.outcomes) - set(ideal.outcomes)
         if forbidden and ideal.complete:
             raise AssertionError(
-                f"{self._where(asked)} ends with {_shown(forbidden)}; expected is {_shown(ideal.outcomes)}"
+                f"{self._where(asked)} ends with {_shown(forbidden)}; expected: {_shown(ideal.outcomes)}"
             )
 
     def _where(self, asked: Asked, failure: Failure | None = None, finding: Finding | None = None) -> str:
-        """The method that is to blame, as far as is known, and what the guest did."""
+        """Return the guilty method, if it is known, and what the guest ran, in words."""
         method = asked.method
         if failure is not None and finding is not None and not method:
             guilty = [failure.trace.events[step].instruction for step in finding.steps]
@@ -165,7 +173,7 @@ class _Check:
 
 
 def _explored(program: Program, machine: Machine) -> Report:
-    """All executions of `program`, up to the order of operations that do not conflict."""
+    """Explore all executions of `program`, up to the order of operations that do not conflict."""
     return explore(program, machine, scheduler="dpor", executions=_EXECUTIONS, failures=None)
 
 
@@ -174,6 +182,6 @@ def _again(failure: Failure) -> str:
 
 
 def _shown(outcomes: Collection[Outcome]) -> str:
-    """The first few."""
+    """Return the first few outcomes in words."""
     texts = sorted(map(str, outcomes))
     return " or ".join(texts[:3]) + (f" or one of {len(texts) - 3} others" if len(texts) > 3 else "")

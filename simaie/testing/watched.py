@@ -1,4 +1,4 @@
-"""A scheduler under observation: everything goes on to it, and what comes back is looked at."""
+"""A scheduler under observation: all calls are passed to it, and its results are checked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Watched"]
 
 
 class Watched(Scheduler):
-    """Hands everything on to `inner`; a breach of the contract is an AssertionError that names it.
+    """A scheduler that asks `inner` and raises AssertionError at a breach of the contract.
 
-    Whatever `inner` raises is one, too, and so is a call that `patience` ends.
+    An exception of `inner`, and a call that `patience` ends, are breaches too.
     """
 
     def __init__(self, inner: Scheduler, patience: Patience) -> None:
@@ -36,21 +36,21 @@ class Watched(Scheduler):
         except Exception as error:
             raise AssertionError(f"{what} raised {type(error).__name__}: {error}") from error
 
-    # -- what is asked between executions ---------------------------------------------------------------
+    # -- between executions -----------------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
-        """A bool."""
+        """The value of `inner`, which must be a bool."""
         return self._flag("exhausted")
 
     @property
     def complete(self) -> bool:
-        """A bool."""
+        """The value of `inner`, which must be a bool."""
         return self._flag("complete")
 
     @property
     def bound_note(self) -> str:
-        """Whatever it is."""
+        """The value of `inner`."""
         with self._call("bound_note"):
             return self.inner.bound_note
 
@@ -61,24 +61,24 @@ class Watched(Scheduler):
         return value
 
     def profile(self) -> Mapping[str, Any]:
-        """Whatever it is."""
+        """Return the profile of `inner`."""
         with self._call("profile"):
             return self.inner.profile()
 
     def restore(self, profile: Mapping[str, Any]) -> None:
-        """Pass it on."""
+        """Restore a profile in `inner`."""
         with self._call("restore"):
             self.inner.restore(profile)
 
     # -- one execution ----------------------------------------------------------------------------------
 
     def start(self, info: ExecutionInfo) -> None:
-        """Pass it on."""
+        """Start `inner`."""
         with self._call("start"):
             self.inner.start(info)
 
     def choose(self, offer: Offer) -> Candidate | None:
-        """One of the candidates, or None; and the offer is left alone."""
+        """Return the choice of `inner`, which must be a candidate or None, and must not change the offer."""
         candidates, running, step = offer.candidates, offer.running, offer.step
         pending = [c.op for c in candidates]
         with self._call("choose"):
@@ -88,25 +88,25 @@ class Watched(Scheduler):
             getattr(c, "enabled", True) and c.op is op for c, op in zip(candidates, pending, strict=True)
         )
         untouched = untouched and candidates_as_they_were
-        assert untouched, f"{self._name}.choose changed the offer at step {step}; an offer is for looking only"
+        assert untouched, f"{self._name}.choose changed the offer at step {step}; it must only read the offer"
         names = ", ".join(c.name for c in candidates)
         offered = chosen is None or any(chosen is c for c in candidates)
         assert offered, f"{self._name}.choose picked {chosen!r} at step {step}, but was offered {names}"
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """An integer within the range."""
+        """Return the value that `inner` chooses, which must be an integer in [0, arity)."""
         with self._call("choose_value"):
             value = self.inner.choose_value(offer, arity)
         fits = type(value) is int and 0 <= value < arity
-        assert fits, f"{self._name}.choose_value gave {value!r}; it was asked for an integer from 0 to {arity - 1}"
+        assert fits, f"{self._name}.choose_value returned {value!r}; it must be an integer from 0 to {arity - 1}"
         return value
 
     def finish(self, trace: Trace) -> None:
-        """The trace is left alone."""
+        """Pass the trace to `inner`, which must not change it."""
         events, described = list(trace.events), (trace.ending, trace.outcome, trace.schedule)
         with self._call("finish"):
             self.inner.finish(trace)
         same = len(events) == len(trace.events) and all(a is b for a, b in zip(events, trace.events, strict=True))
         untouched = same and (trace.ending, trace.outcome, trace.schedule) == described
-        assert untouched, f"{self._name}.finish changed the trace; others are going to judge it"
+        assert untouched, f"{self._name}.finish changed the trace; checkers still have to judge it"

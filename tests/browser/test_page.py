@@ -212,3 +212,114 @@ def test_calls_of_the_guest_stand_in_the_table(show):
 
     page = show(to_html(run(Program("calls", isa="x86", threads=[thread], init={X: 0}), Machine(), InTurns([], ()))))
     assert page.locator(".cell.block").all_inner_texts() == ["call read()", "return read() = 0"]
+
+
+# -- the looks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", name="deep")
+def fixture_deep():
+    """A failure with an address of 47 bits: the walk down the radix tree has twelve steps."""
+    program = corpus.program("first-registration-window")
+    machine = Machine("aie-rfc", address_bits=47)
+    found = simaie.explore(program, machine, scheduler="random-walk", executions=2000)
+    return found.failures[0].shrink().failure
+
+
+@pytest.mark.parametrize("opened", ["click", "keyboard"])
+def test_a_walk_is_one_line_that_opens(show, deep, opened):
+    page = show(deep.to_html())
+    walk = page.locator(".cell.steps .opener")
+    assert walk.count() == 1
+    assert page.locator('.row[data-step="5"]').count() == 0
+    if opened == "click":
+        walk.click()
+    else:
+        page.evaluate("document.querySelector('.steps .opener').focus()")
+        page.keyboard.press("Enter")
+    assert walk.count() == 0
+    assert page.locator('.row[data-step="5"]').is_visible()
+    page.keyboard.press("f")
+    assert walk.count() == 1
+
+
+def test_stepping_goes_through_a_walk_without_opening_it_and_enter_opens_it_there(show, deep):
+    page = show(deep.to_html())
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert step(page) == 3
+    assert page.locator(".row.here .steps").count() == 1
+    page.keyboard.press("Enter")
+    assert page.locator('.row.here[data-step="3"]').is_visible()
+
+
+def test_a_link_to_a_step_of_a_walk_opens_it(show, deep):
+    page = show(deep.to_html())
+    page.locator(".finding a").get_by_text("2", exact=True).click()
+    assert step(page) == 2
+    assert page.locator(f'.row.here[data-step="{step(page)}"]').is_visible()
+
+
+@pytest.mark.parametrize("width", [400, 700, 1280])
+def test_no_text_runs_over_the_next_column(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 700})
+    page.keyboard.press("f")
+    for cell in page.locator(".cell:has(> span)").all():
+        box, text = cell.bounding_box(), cell.locator("span").first.bounding_box()
+        assert text["x"] + text["width"] <= box["x"] + box["width"]
+
+
+def test_a_text_cut_in_the_middle_is_whole_in_the_panel(show, deep):
+    page = show(deep.to_html(), viewport={"width": 400, "height": 700})
+    page.keyboard.press("f")
+    page.keyboard.press("Home")
+    for _ in range(11):
+        page.keyboard.press("ArrowRight")
+    shown = page.locator(".row.here .cell > span").inner_text()
+    start, _, rest = shown.partition("\u2026")
+    full = page.locator(".event").inner_text()
+    assert rest
+    assert start in full
+    assert rest in full
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_conflicting_accesses_are_joined_by_an_arrow(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 900})
+    first, second, third = deep.findings[0].steps
+    joined = page.locator(".arrows g")
+    ends = [(int(g.get_attribute("data-source")), int(g.get_attribute("data-target"))) for g in joined.all()]
+    assert ends == [(first, second), (second, third)]
+    for arrow, (source, target) in zip(joined.all(), ends, strict=True):
+        box = arrow.bounding_box()
+        for number, edge in ((source, box["y"]), (target, box["y"] + box["height"])):
+            row = page.locator(f'.row[data-step="{number}"]').bounding_box()
+            assert row["y"] <= edge <= row["y"] + row["height"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_shows_all_columns_buttons_and_signs(show, deep, scheme):
+    page = show(deep.to_html(), viewport={"width": 400, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("document.getElementById('trace').scrollWidth") <= 400
+    for element in [*page.locator("button").all(), *page.locator(".sign").all()]:
+        if element.is_visible() and element.locator("xpath=ancestor::aside").count() == 0:
+            box = element.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 400
+            assert box["y"] + box["height"] <= 800
+
+
+def test_signs_and_keys_are_in_sight_without_scrolling(show, deep):
+    page = show(deep.to_html(), viewport={"width": 1280, "height": 600})
+    for element in (page.locator(".sign"), page.locator(".keys kbd")):
+        assert element.count() >= 4
+        assert all(each.bounding_box()["y"] < 600 for each in element.all())
+
+
+def test_the_button_leads_to_the_next_step_of_the_violation(show, deep):
+    page = show(deep.to_html())
+    page.keyboard.press("Home")
+    page.get_by_role("button", name="to the next step of a violation (n)").click()
+    assert step(page) == deep.findings[0].steps[0]

@@ -65,14 +65,14 @@ def test_the_player_goes_through_a_counterexample_by_keys_and_slider(notebook, f
 
 def test_a_schedule_is_chosen_by_hand_to_the_violation_undone_and_saved(notebook, lab, failure):
     page = notebook("interactive", PROGRAM, "session = simaie.interactive(program, machine)\nsession")
-    whole, status = page.locator(".whole"), page.locator(".status")
-    whole.wait_for()
+    frame, status = page.locator(".frame"), page.locator(".status")
+    frame.wait_for()
 
     def steps(number: int) -> None:
-        page.wait_for_selector(f'.whole[data-steps="{number}"]')
+        page.wait_for_selector(f'.frame[data-steps="{number}"]')
 
     def press(actor: str) -> None:
-        before = int(whole.get_attribute("data-steps"))
+        before = int(frame.get_attribute("data-steps"))
         page.locator(f'.moves [data-actor="{actor}"]').click()
         steps(before + 1)
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from simaie import corpus
-from simaie.audit import Found, audit, counterexamples
+from simaie.audit import RowResult, audit, row_counterexamples
 from simaie.audit.plan import plan
 from simaie.cli import main
 from simaie.corpus import Expect
@@ -48,7 +48,7 @@ def test_what_must_not_happen_was_exhausted_at_the_small_scope_and_sampled_at_th
     for row in report.rows:
         if row.expected is Expect.MUST_NOT:
             assert row.complete
-            assert row.found is Found.CLEAN
+            assert row.found is RowResult.CLEAN
             case = corpus.case(row.program)
             assert (row.larger_program, row.larger_executions) == (case.larger.name, case.samples)
 
@@ -56,12 +56,12 @@ def test_what_must_not_happen_was_exhausted_at_the_small_scope_and_sampled_at_th
 def test_a_model_behaviour_was_looked_for_in_all_executions_without_a_finding(report):
     models = [row for row in report.rows if row.expected is Expect.MODEL]
     assert models
-    assert all(row.complete and row.found is Found.OBSERVED and row.index is not None for row in models)
+    assert all(row.complete and row.found is RowResult.OBSERVED and row.index is not None for row in models)
 
 
 def test_every_hole_has_a_short_counterexample_that_replays_and_is_explained(report):
     """In 500 executions at most: four deviations and forty steps are enough for each."""
-    shown = list(counterexamples(report))
+    shown = list(row_counterexamples(report))
     assert len(shown) == sum(row.expected is Expect.FINDABLE for row in report.rows)
     for row, (failure, how) in shown:
         case = corpus.case(row.program)
@@ -110,7 +110,7 @@ def test_a_scheme_that_closes_a_hole_is_not_as_expected(monkeypatch):
     """Row 30 with reservations that end with their thread; nothing is found however long the search."""
     monkeypatch.setattr("simaie.audit.examine.SEARCH_LIMIT", 200)
     (row,) = audit(["aie-rfc:on_exit=clear"], rows=[30]).rows
-    assert (row.found, row.ok, row.scheme) == (Found.NOT_FOUND, False, "aie-rfc:on_exit=clear")
+    assert (row.found, row.ok, row.scheme) == (RowResult.NOT_FOUND, False, "aie-rfc:on_exit=clear")
 
 
 def test_a_scheme_that_unlocks_what_it_does_not_hold_has_violated_the_row():
@@ -120,7 +120,7 @@ def test_a_scheme_that_unlocks_what_it_does_not_hold_has_violated_the_row():
             await cpu.local.held.lock.unlock()
 
     (row, _) = audit([Careless], rows=[4]).rows
-    assert (row.found, row.ok) == (Found.VIOLATED, False)
+    assert (row.found, row.ok) == (RowResult.VIOLATED, False)
     assert "unlock" in row.explanation
 
 
@@ -133,13 +133,13 @@ def test_a_finding_of_another_kind_does_not_count_as_the_hole():
             await self.host.mutex("another").lock()
 
     rows = audit([Hoarder], rows=[6]).rows
-    assert [row.found for row in rows] == [Found.FLAGGED]
+    assert [row.found for row in rows] == [RowResult.FLAGGED]
 
 
 def test_a_row_that_hits_a_limit_is_incomplete(monkeypatch):
     monkeypatch.setattr("simaie.audit.examine.EXHAUSTIVE_LIMIT", 3)
     rows = audit(["aie-rfc"], rows=[2, 13]).rows
-    assert [row.found for row in rows] == [Found.INCOMPLETE] * 2
+    assert [row.found for row in rows] == [RowResult.INCOMPLETE] * 2
 
 
 # -- interrupted -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import simaie
 from simaie.errors import DivergenceError
 from simaie.op import Role
-from simaie.replaying.file import VERSION, load
+from simaie.replaying.file import VERSION, read_replay_file
 from simaie.replaying.recorded import recorded
 from simaie.trace import Event
 
@@ -28,7 +28,7 @@ def test_there_are_files_of_each_version():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_replays_strictly_with_its_findings(path):
-    record, again = load(path), simaie.replay(path)
+    record, again = read_replay_file(path), simaie.replay(path)
     assert record.is_of(again.trace)
     assert [(f.kind, f.steps) for f in again.findings] == [(f.kind, f.steps) for f in record.findings]
     assert again.program.digest == record.program.digest
@@ -36,7 +36,7 @@ def test_it_replays_strictly_with_its_findings(path):
 
 @pytest.mark.parametrize("path", CURRENT, ids=lambda path: path.stem)
 def test_it_is_written_again_as_it_was(path, tmp_path):
-    record, again = load(path), load(simaie.replay(path).save(tmp_path / "again.json"))
+    record, again = read_replay_file(path), read_replay_file(simaie.replay(path).save(tmp_path / "again.json"))
     assert (again.digest, again.steps) == (record.digest, record.steps)
 
 

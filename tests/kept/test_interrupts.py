@@ -14,7 +14,7 @@ import pytest
 
 from simaie.cli.interrupts import guarded_by_handlers, next_interrupt_ends_at_once
 from simaie.cli.status import Status
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 
 from .processes import ENDLESS, PATIENCE, PROGRAMS, PYTEST, SIMAIE, Ran, begun, soon
 
@@ -36,7 +36,7 @@ def assert_whole(folder: Path) -> None:
     """The folder has failures, each of them whole, and nothing else that anybody would look at."""
     assert files_in(folder)
     for file in files_in(folder):
-        assert load(file).findings
+        assert read_replay_file(file).findings
     assert {path for path in folder.iterdir() if not path.name.startswith(".")} == set(files_in(folder))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from simaie import Machine, explore
 from simaie.cli.status import Status
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.target import find_target
 
 from .processes import ENDLESS, PROGRAMS, PYTEST, SIMAIE, Ran, begun, is_running, soon
@@ -75,7 +75,7 @@ def assert_whole(folder: Path) -> int:
     for file in files:
         assert file.stat().st_size, file
         if file.suffix == ".json":
-            load(file)
+            read_replay_file(file)
     return len(files)
 
 

@@ -15,15 +15,12 @@ import simaie
 from pytest_simaie.kept import let_go
 from pytest_simaie.testing import MOST_FAILING
 from simaie import Machine
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.shrink import Size
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "pytest-and-hypothesis.md"
-ABA, DRAWN = (
-    block
-    for block in re.findall(r"```python[^\n]*\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
-    if "pytest.mark.simaie" in block
-)
+FILES = dict(re.findall(r'```python title="([^"]*)"\n(.*?)```', PAGE.read_text("utf-8"), flags=re.DOTALL))
+ABA, DRAWN = FILES["test_aba.py"], FILES["test_drawn.py"]
 PROGRAM = ABA.split("@pytest")[0] + """
 ABA = Program("a-b-a", isa="arm", threads=[to(7), to(1) + to(0)], init={0x100: 0})
 """
@@ -48,7 +45,7 @@ def test_loading_it_imports_neither_trio_nor_hypothesis_nor_simaie():
 
 
 def replay_line(result):
-    """The arguments of the command that the report gives."""
+    """Return the arguments of the command that the report names."""
     line = next(line for line in result.outlines if line.startswith("replay: "))
     command, *arguments = shlex.split(line.removeprefix("replay: "))
     assert command == "pytest"
@@ -69,7 +66,7 @@ def test_the_documented_tests_fail_replay_by_their_line_and_pass_under_another_s
     first = run(pytester)
     assert outcomes(first) == {"failed": 1}
     (file,) = kept(pytester)
-    assert load(file).findings[0].kind == kind
+    assert read_replay_file(file).findings[0].kind == kind
     size = Size.of(simaie.replay(file, machine=Machine("cas")).trace)
     assert size in (least, (2, *least[1:]))
     assert outcomes(run(pytester, *replay_line(first))) == {"failed": 1}
@@ -94,12 +91,12 @@ def test_a_kept_failure_is_tried_before_the_search(pytester):
 
 
 def test_a_damaged_kept_file_does_no_harm(pytester):
-    """It is replaced by the next failure; until then it is told of and not deleted, for it may be mended."""
+    """It is replaced by the next failure; until then it is reported and not deleted, since it may be repaired."""
     path = pytester.makepyfile(ABA)
     run(pytester)
     kept(pytester)[0].write_text("{")
     assert outcomes(run(pytester)) == {"failed": 1}
-    assert load(kept(pytester)[0]).findings
+    assert read_replay_file(kept(pytester)[0]).findings
     path.write_text(ABA.replace('"cas"', '"aie-rfc"'))
     kept(pytester)[0].write_text("{")
     result = run(pytester, "-W", "default::pytest.PytestWarning")
@@ -170,7 +167,7 @@ def test_a_report_shows_the_program_the_trace_and_the_explanation(pytester):
     """As a test of the words: what a reader needs is there, in this order."""
     pytester.makepyfile(ABA)
     run(pytester).stdout.fnmatch_lines(
-        ["llsc-atomicity: *", 'program "a-b-a"', "P0 * | P1*", "step * vCPU 0 * vCPU 1", "*may only store if nobody*",
+        ["llsc-atomicity: *", 'program "a-b-a"', "P0 * | P1*", "step * vCPU 0 * vCPU 1", "*may only store if*",
          "replay: pytest *"]
     )  # fmt: skip
 
@@ -211,7 +208,7 @@ def test_given(program):
     pass
 """)
     assert outcomes(run(pytester)) == {"failed": 2}
-    files = {load(file).test: file for file in kept(pytester)}
+    files = {read_replay_file(file).test: file for file in kept(pytester)}
     assert sorted(test.partition("::")[2] for test in files) == ["test_async", "test_given"]
     for test, file in files.items():
         result = run(pytester, test, "--simaie-replay", str(file))

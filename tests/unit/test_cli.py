@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from simaie import corpus, plugins
-from simaie.audit import AuditReport, AuditRow, Found
+from simaie.audit import AuditReport, AuditRow, RowResult
 from simaie.cli import main
 from simaie.cli.audit import audit_status
 from simaie.cli.options import complete_programs, completing
@@ -401,7 +401,7 @@ def test_lists_are_json_and_text(run: Run, what: str) -> None:
     ran = run("list", what, "--format", "json")
     assert ran.status == Status.HOLDS
     assert all({"name", "description"} <= set(entry) for entry in ran.document)
-    assert len(run("list", what).out.splitlines()) >= len(ran.document) > 0
+    assert len(run("list", what, "--all").out.splitlines()) >= len(ran.document) > 0
 
 
 def test_the_listed_programs_are_those_of_the_corpus(run: Run) -> None:
@@ -446,7 +446,7 @@ def test_the_status_of_an_audit_says_whether_a_row_is_unexpected_or_not_reached(
         program="p",
         scheme="s",
         expected=Expect.FINDABLE,
-        found=Found.VIOLATED,
+        found=RowResult.VIOLATED,
         executions=1,
         complete=False,
         scheduler="random-walk",
@@ -454,7 +454,7 @@ def test_the_status_of_an_audit_says_whether_a_row_is_unexpected_or_not_reached(
         explanation="",
         why="",
     )
-    wrong = msgspec.structs.replace(row, found=Found.NOT_FOUND)
+    wrong = msgspec.structs.replace(row, found=RowResult.NOT_FOUND)
 
     def status(*rows: AuditRow, interrupted: bool = False) -> Status:
         return audit_status(AuditReport(rows=rows, planned=2, seed=0, seconds=0.0, interrupted=interrupted))

@@ -229,7 +229,7 @@ def test_the_failure_rate_has_an_interval():
 
 def test_the_report_as_json_has_all_of_it():
     for scheduler in ("dfs", "random-walk"):
-        report, found = covered(p.inc(2), scheduler, executions=50)
+        report, found = covered(p.inc(2), scheduler, executions=5)
         data = json.loads(json.dumps(report.as_dict()))["statistics"]["coverage"]
         assert data["traces"] == found.traces
         assert len(data["sizes"]) == (2 if scheduler == "dfs" else 0)
@@ -240,7 +240,21 @@ def test_both_drivers_cover_the_same(driver):
     report = explore(p.sb(), scheduler="dfs", failures=None, driver=driver, coverage=True)
     found = report.statistics.coverage
     assert (found.traces, found.preemptions) == (3, 6)
-    assert [size.probes for size in found.sizes] == [1_000, 1_000]
+    cut = explore(p.inc(3), scheduler="dfs", failures=None, driver=driver, coverage=True, executions=5)
+    assert [size.probes for size in cut.statistics.coverage.sizes] == [5, 5]
+
+
+def test_the_size_of_a_search_is_estimated_only_where_it_is_not_known():
+    """A search that ends soon runs no probes; one of 20,000 steps is probed while it goes on."""
+    assert covered(p.sb(), "dfs", executions=100)[1].sizes == ()
+    shown = []
+
+    def progress(exploration):
+        if exploration.report().statistics.coverage.sizes and not shown:
+            shown.append(exploration.statistics.steps)
+
+    explore(p.inc(5), scheduler="dfs", failures=None, coverage=True, executions=4_000, progress=progress)
+    assert 20_000 <= shown[0] < 40_000
 
 
 def test_a_report_in_the_middle_copies_no_table():

@@ -14,10 +14,12 @@ from simaie import Machine, explore
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
 from simaie.exploration.canonical import trace_digest
+from simaie.exploration.coverage import CoverageCollector
 from simaie.exploration.estimates import LARGEST, Interval, mean_of_probes, new_probability, share
 from simaie.exploration.probes import InterleavingProbe, TraceProbe
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
+from simaie.replaying.run import make_execution
 
 HYPERCALLS = Machine(p.Hypercalls)
 
@@ -167,7 +169,10 @@ def test_exactly_one_walk_of_each_trace_counts_in_generated_programs(family):
 def test_estimates_are_near_the_truth():
     """inc(3), a thousand probes of seed 0: 90 interleavings, 36 traces. The intervals have a standard error of some
     2 %; ten of a hundred seeds would miss by chance in one of the two, a fixed seed does not change."""
-    sizes = explore(p.inc(3), scheduler="dfs", failures=None, coverage=True).statistics.coverage.sizes
+    coverage = CoverageCollector(DepthFirst())
+    for probe, index in coverage.probes(1_000):
+        run_inline(make_execution(p.inc(3), Machine(), probe, index=index))
+    sizes = coverage.summary().sizes
     assert [size.counts for size in sizes] == ["interleavings", "traces"]
     for size, truth in zip(sizes, (90, 36), strict=True):
         assert size.probes == 1_000
@@ -188,6 +193,6 @@ def test_where_hardly_a_walk_counts_there_is_no_estimate():
 
 def test_walks_that_a_limit_cuts_are_counted():
     machine = Machine("native", limits=type(HYPERCALLS.limits)(steps=2))
-    sizes = explore(p.inc(2), machine, scheduler="dfs", failures=None, coverage=True).statistics.coverage.sizes
+    sizes = explore(p.inc(2), machine, scheduler="dfs", executions=3, coverage=True).statistics.coverage.sizes
     assert [size.truncated for size in sizes] == [size.probes for size in sizes]
     assert sizes[1].total is None

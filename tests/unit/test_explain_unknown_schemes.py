@@ -108,8 +108,8 @@ def test_a_lock_that_was_released_and_taken_again_does_not_count_as_held():
     found = failure(Reacquires, "x86", INCREMENT, [ins("store", X, 5)])
     read, foreign, write = found.findings[0].steps
     text = told(found)
-    assert read < steps(text, "let go") < foreign < write
-    assert "does not ask for it" not in text
+    assert read < steps(text, "but released it") < foreign < write
+    assert "does not take it" not in text
 
 
 def test_a_world_that_was_stopped_too_late_is_named():
@@ -164,7 +164,7 @@ def test_a_mark_that_waited_in_a_store_buffer_is_told_with_since_when():
 def test_a_store_that_leaves_no_mark_is_told_so():
     found = failure(Unmarked, "arm", EXCLUSIVE, [ins("str_", X, 1)])
     assert "leaves no mark" in told(found)
-    assert steps(told(found), "went by tag") > found.findings[0].steps[1]
+    assert steps(told(found), "tested tag") > found.findings[0].steps[1]
 
 
 def test_a_write_that_changes_nothing_is_called_value_preserving():

@@ -92,10 +92,10 @@ def test_a_deadlock_ends_it_with_a_sentence():
 
     session = simaie.interactive(Program("stuck", isa="x86", threads=[waiter], init={X: 0}))
     assert session.trace.ending is Ending.LIVELOCK
-    assert session.status.startswith("Livelock: nobody will ever change what is waited for")
+    assert session.status.startswith("Livelock")
     with pytest.raises(UsageError, match="the execution is over"):
         session.step(0)
-    with pytest.raises(UsageError, match="it cannot go on"):
+    with pytest.raises(UsageError, match="cannot go on"):
         session.run()
 
 
@@ -161,7 +161,7 @@ def test_a_local_choice_is_0_until_it_is_chosen_otherwise():
     assert (choice.value, choice.arity) == (0, 2)
     assert session.choose(1).open_choices[0].value == 1
     assert session.trace.schedule.choices[0].value == 1
-    with pytest.raises(UsageError, match="is one of 0 to 1, not 2"):
+    with pytest.raises(UsageError, match="must be 0 to 1, not 2"):
         session.choose(2)
     with pytest.raises(UsageError, match="no local choice at step 0"):
         session.choose(0, step=0)

@@ -120,23 +120,29 @@ def test_outside_a_notebook_a_terminal_has_a_line_and_nobody_else_anything(monke
     assert bool(sys.stderr.getvalue()) is terminal
 
 
-@pytest.mark.parametrize(
-    ("scheduler", "estimate"),
-    [("random-walk", r"\d+ traces, the next is new with probability"), ("dpor", "about .* traces in all")],
-)
-def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left(scheduler, estimate):
+def progress_of(program, scheduler, executions):
     words = []
     simaie.explore(
-        race(),
+        program,
         Machine("aie-rfc", address_bits=13),
         scheduler=scheduler,
-        executions=200,
+        executions=executions,
         failures=None,
         coverage=True,
         progress=lambda exploration: words.append(format_progress(exploration)),
     )
-    assert any(re.search(estimate, said) for said in words)
+    return words
+
+
+def test_while_it_runs_it_says_what_was_found_and_how_much_is_probably_left():
+    words = progress_of(race(), "random-walk", 200)
+    assert any(re.search(r"\d+ traces, the next is new with probability", said) for said in words)
     assert "rmw-atomicity" in words[-1]
+
+
+def test_an_exhaustive_search_says_how_large_it_probably_is():
+    long = simaie.Program("long", isa="x86", threads=[[simaie.ins("store", 0x100 + 64 * n, 1) for n in range(3)]] * 3)
+    assert any(re.search("about .* interleavings in all", said) for said in progress_of(long, "dfs", 1_500))
 
 
 def test_no_progress_is_shown_unless_asked_for(cell):

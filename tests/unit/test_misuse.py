@@ -148,9 +148,11 @@ PROGRAMS = [
 ]
 
 MACHINES = [
-    (lambda: Machine(5), "name:key=value"),
-    (lambda: Machine(None), "name:key=value"),
-    (lambda: Machine(["cas"]), "name:key=value"),
+    (lambda: Machine(5), "scheme must be a name"),
+    (lambda: Machine((5, {})), "scheme must be a name"),
+    (lambda: Machine(host=(5, {})), "host must be a name"),
+    (lambda: Machine(None), "scheme must be a name"),
+    (lambda: Machine(["cas"]), "scheme must be a name"),
     (lambda: Machine("aie-rcf"), "did you mean 'aie-rfc'"),
     (lambda: Machine(("cas", 3)), "the options of 'cas'"),
     (lambda: Machine(("cas", ["x"])), "the options of 'cas'"),
@@ -163,7 +165,7 @@ MACHINES = [
     (lambda: run(Machine("aie-rfc:granule=x")), "granule"),
     (lambda: run(Machine("cas:barriers=7")), "barriers"),
     (lambda: run(Machine(int)), "int"),
-    (lambda: run(Machine(object())), "name:key=value"),
+    (lambda: run(Machine(object())), "scheme must be a name"),
     (lambda: run(Machine(lambda *args: 3)), "a scheme must derive from simaie.Scheme"),
     (lambda: run(Machine(lambda: 3)), "cannot be made"),
     (lambda: Machine(host=5), "host must be the name"),
@@ -231,7 +233,7 @@ CALLS = [
     (lambda: run(progress="yes"), "progress"),
     (lambda: simaie.compare(None), "expected a Program"),
     (lambda: simaie.compare(5), "expected a Program"),
-    (lambda: simaie.compare(program(), 5), "name:key=value"),
+    (lambda: simaie.compare(program(), 5), "scheme must be a name"),
     (lambda: simaie.compare(program(), machine="cas"), "machine must be a simaie.Machine"),
     (lambda: simaie.compare(program(), "cas", machine=Machine()), "not both"),
     (lambda: simaie.compare(program(), host=5), "host must be the name"),

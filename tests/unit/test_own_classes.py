@@ -12,14 +12,14 @@ from rich.console import Console
 
 import simaie
 from simaie import Machine
-from simaie.audit import Found, audit
+from simaie.audit import RowResult, audit
 from simaie.audit.plan import plan
 from simaie.cli import main
 from simaie.corpus import Expect
 from simaie.definitions import definition, import_file, value_of
 from simaie.errors import InputError, NotEmulatedError, UnnamedCodeError, UsageError
 from simaie.exploration.barriers import minimal_barriers
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.replaying.player import replay
 from simaie.replaying.target import find_target
 from simaie.show.audit_view import audit_summary
@@ -126,7 +126,7 @@ def test_a_replay_file_records_where_each_class_is_and_a_digest(folder):
     report = simaie.explore(find_target("mine.py:program"), machine, scheduler="mine.py:LastFirst", executions=1,
                             checkers=["mine.py:longer:than=1"])  # fmt: skip
     path = report.failures[0].save(folder / "found" / "saved.json")
-    record = load(path)
+    record = read_replay_file(path)
     assert (record.machine.scheme, record.machine.scheme_source) == ("BigLock", "../mine.py")
     assert (record.machine.host, record.machine.host_source) == ("Memory", "../mine.py")
     assert (record.scheduler.name, record.scheduler.source) == ("LastFirst", "../mine.py")
@@ -199,7 +199,7 @@ def test_a_replay_file_names_no_code_as_a_plug_in(saved):
     ("name", "words"),
     [
         ("mine.py", "say which scheme of the file: mine.py:NAME"),
-        ("mine.py:program", "is no scheme class"),
+        ("mine.py:program", "must be a scheme class"),
         ("mine.py:never", "scheme mine.py:never cannot be made: TypeError: never() takes 1"),
         ("mine.py:longer", "longer() takes"),
         ("gone.py:Mine", "gone.py"),
@@ -239,8 +239,8 @@ def test_anything_else_is_no_definition(text):
 def test_the_audit_holds_a_class_of_ones_own_to_what_the_ideal_scheme_keeps():
     report = audit(["mine.py:BigLock"], rows=[4, 6, 13, 16])
     found = {row.program: row.found for row in report.rows}
-    assert found["mixed-size-locked-rmws"] is Found.CLEAN
-    assert found["first-registration-window"] is Found.VIOLATED  # a plain store ignores the lock
+    assert found["mixed-size-locked-rmws"] is RowResult.CLEAN
+    assert found["first-registration-window"] is RowResult.VIOLATED  # a plain store ignores the lock
     assert "two-sc-one-generation" not in found  # it does not emulate LL/SC
     assert all(row.expected is Expect.MUST_NOT for row in report.rows)
     assert "--scheme mine.py:BigLock" in next(row.command for row in report.unexpected)

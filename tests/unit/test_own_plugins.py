@@ -224,6 +224,9 @@ checkers: list[Checker] = [judges, Judge()]
 program = Program("typed", isa="arm", threads=[arm])
 report = simaie.explore(program, Machine(Mine, host=memory), scheduler=First, checkers=checkers)
 assert_type(report, simaie.Report)
+report.plot_outcomes().to_svg()
+report.failures[0].trace.plot_conflicts().to_svg()
+running: Candidate | None = Offer().running
 operation: Op = Op(Kind.FENCE)
 others: tuple[type[simaie.Cpu], ...] = (AArch64Cpu, MipsCpu, PpcCpu, RiscvCpu)
 '''

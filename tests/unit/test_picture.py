@@ -20,7 +20,7 @@ from simaie.op import Kind
 from simaie.replaying.run import run
 from simaie.show.picture import notebook_html, subject_of, to_html, to_perfetto, to_svg
 from simaie.show.picture.document import page_document
-from simaie.show.picture.state_history import Group, Places
+from simaie.show.picture.state_history import Group, StateHistory
 
 X, Y = 0x100, 0x200
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'\x1b[31m"
@@ -74,7 +74,7 @@ def document(page: str) -> dict:
 # -- state ---------------------------------------------------------------------------------------------
 
 
-def state(places: Places, step: int) -> dict[str, str]:
+def state(places: StateHistory, step: int) -> dict[str, str]:
     """What every place holds after `step`, by the changes."""
     values = [place.before for place in places.places]
     for changes in places.changes[: step + 1]:
@@ -85,7 +85,7 @@ def state(places: Places, step: int) -> dict[str, str]:
 
 
 def test_every_place_is_known_after_every_step(failure):
-    places = Places(subject_of(failure))
+    places = StateHistory(subject_of(failure))
     assert state(places, -1) == {"[0x100]/4": "0", "radix/10": "none", "lock 0x100": "free"}
     assert state(places, 5) == {"[0x100]/4": "5", "radix/10": "entry 0x100", "lock 0x100": "vCPU 0"}
     assert state(places, 7) == {"[0x100]/4": "1", "radix/10": "entry 0x100", "lock 0x100": "free"}
@@ -99,7 +99,7 @@ def test_the_last_state_is_the_one_that_the_execution_ended_in(case):
                           address_bits=needs.address_bits)
         failure = simaie.explore(case.program, machine, scheduler="random-walk", executions=30,
                                  checkers=[lambda trace: (simaie.Finding("any", "an execution"),)]).failures[0]
-        ended = state(Places(subject_of(failure)), len(failure.trace))
+        ended = state(StateHistory(subject_of(failure)), len(failure.trace))
         for name, value in failure.trace.outcome.items:
             if f"{name}/4" in ended:
                 assert int(ended[f"{name}/4"], 0) == value & 0xFFFFFFFF  # watched wider, perhaps
@@ -114,7 +114,7 @@ def test_store_buffers_fill_and_drain(host):
     threads = [[ins("store", X, 1), ins("load", Y, into="r")], [ins("store", Y, 1), ins("load", X, into="r")]]
     program = Program("sb", isa="x86", threads=threads, init={X: 0}, final=lambda m: any(m.registers.values()))
     trace = fail(program, Machine(host=host)).trace
-    places = Places(subject_of(trace))
+    places = StateHistory(subject_of(trace))
     buffers = [i for i, place in enumerate(places.places) if place.group is Group.BUFFER]
     for step, event in enumerate(trace.events):
         if event.op.kind is Kind.BUFFER:
@@ -136,7 +136,7 @@ def test_a_function_that_cannot_be_asked_again_makes_its_cell_unknown():
     op = simaie.op.Op(Kind.FETCH, cell, function=simaie.op.Function("once", once))
     changed = Trace(program="x", events=[simaie.trace.Event("0", op, 3)], ending=trace.ending, outcome=trace.outcome,
                     schedule=trace.schedule, waiting={})
-    assert state(Places(subject_of(changed)), 0) == {cell.name: "?"}
+    assert state(StateHistory(subject_of(changed)), 0) == {cell.name: "?"}
 
 
 # -- the page ------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_the_page_has_every_step_with_its_marks_and_changes(failure):
     steps = [row for row in data["rows"] if row[2] >= 0]
     assert [row[2] for row in steps] == list(range(len(failure.trace))) == list(range(len(data["changes"])))
     assert {row[2] for row in steps if 1 in row[4]} == set(failure.findings[0].steps)
-    assert data["findings"][0]["told"] in failure.explain()
+    assert data["findings"][0]["explanation"] in failure.explain()
 
 
 def test_the_page_asks_for_nothing_outside_itself(failure, evil):
@@ -162,7 +162,8 @@ def test_what_a_guest_puts_into_names_is_text_in_every_picture(evil):
         "html", "head", "meta", "title", "style", "body", "noscript", "script"
     }
     drawing = ET.fromstring(evil.to_svg())
-    assert {element.tag.removeprefix(SVG) for element in drawing.iter()} <= {"svg", "title", "style", "rect", "text"}
+    tags = {element.tag.removeprefix(SVG) for element in drawing.iter()}
+    assert tags <= {"svg", "title", "style", "rect", "text", "path"}
     for thing in (evil, simaie.explore(evil.program, scheduler="random-walk", executions=3)):
         shown = Elements(thing._repr_html_()).found
         assert {tag for tag, _ in shown} <= {"div", "img", "p", "code", "pre"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simaie import Failure, Machine, Program, corpus, explore
+from simaie import Failure, Limits, Machine, Program, corpus, explore
 from simaie.cli import main
 from simaie.errors import ReplayError, SimaieError, UsageError
 from simaie.replaying.recorded import recorded
@@ -70,6 +70,30 @@ def test_it_is_shown_and_drawn_as_it_was(program, machine, tmp_path):
         assert shown.render(name) == failure.render(name)
     page, original = shown.to_html(), failure.to_html()
     assert page.replace(shown.how_to_reproduce, "") == original.replace(failure.how_to_reproduce, "")
+
+
+class OwnScheme(Native):
+    """A scheme that a replay file cannot name: code of a module, which is not run."""
+
+
+def test_the_machine_of_a_scheme_that_is_code_is_the_recorded_one(tmp_path):
+    machine = Machine(
+        OwnScheme, full_system=True, host_word=32, address_bits=40, endian="big", limits=Limits(9_000, 77)
+    )
+    shown = recorded(failed(SPAWNING, machine).save(tmp_path / "a.json")).machine
+    assert (shown.full_system, shown.host_word, shown.address_bits, shown.endian) == (True, 32, 40, "big")
+    assert (shown.limits.steps, shown.limits.threads) == (9_000, 77)
+    assert "OwnScheme" in shown.scheme
+
+
+@pytest.mark.parametrize("wrong", [{"host_word": 7}, {"address_bits": 0}, {"steps": 0}, {"threads": 10**9}])
+def test_a_machine_that_cannot_be_is_a_replay_error(wrong, tmp_path):
+    file = failed(SPAWNING).save(tmp_path / "a.json")
+    document = json.loads(file.read_text())
+    document["machine"] |= wrong
+    file.write_text(json.dumps(document))
+    with pytest.raises(ReplayError, match=next(iter(wrong))):
+        recorded(file)
 
 
 def test_it_does_not_run(tmp_path):
@@ -185,20 +209,20 @@ def test_a_trace_that_was_changed_is_refused(tmp_path):
 
 
 def test_a_fence_of_orders_that_do_not_exist_is_refused(tmp_path):
-    from simaie.replaying.file import load
+    from simaie.replaying.file import read_replay_file
     from simaie.replaying.trace_record import trace_of
 
     def unknown_orders(trace, document):
         trace["ops"][0][9] = 16
 
-    record = load(changed(failed(SPAWNING).save(tmp_path / "a.json"), unknown_orders))
+    record = read_replay_file(changed(failed(SPAWNING).save(tmp_path / "a.json"), unknown_orders))
     with pytest.raises(ValueError, match="orders 16"):
         trace_of(record.trace, "spawning", record.schedule)
 
 
 def test_a_forged_trace_that_cannot_be_drawn_is_one_clear_error(tmp_path):
     """Its digest is right, since a forger can work it out; what draws it is not at the forger's mercy."""
-    from simaie.replaying.file import load
+    from simaie.replaying.file import read_replay_file
     from simaie.replaying.trace_record import trace_of
 
     file = failed(SPAWNING).save(tmp_path / "a.json")
@@ -210,7 +234,7 @@ def test_a_forged_trace_that_cannot_be_drawn_is_one_clear_error(tmp_path):
             op[4] = "text"
 
     forged = changed(file, no_value)
-    record = load(forged)
+    record = read_replay_file(forged)
     assert record.trace is not None
     document = json.loads(forged.read_text())
     document["digest"] = trace_of(record.trace, "spawning", record.schedule).digest

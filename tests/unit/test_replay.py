@@ -12,7 +12,7 @@ import simaie
 from simaie import Machine, Program
 from simaie.errors import DivergenceError, NondeterminismError, ReplayError, SimaieError, UnnamedCodeError, UsageError
 from simaie.replaying import target
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.schemes.native import Native
 
 X = 0x1000
@@ -98,7 +98,7 @@ def test_a_program_of_a_file_is_found_again_by_another_process(source, tmp_path)
     failure = fail(program)
     assert failure.target == f"{source}:program"
     saved = failure.save(tmp_path / "f.json")
-    record = load(saved)
+    record = read_replay_file(saved)
     assert (record.program.source, record.program.variable) == ("guest.py", "program"), "relative to the replay file"
     forget(source)
     assert simaie.replay(saved, program=f"{source}:program").trace.digest == failure.trace.digest
@@ -210,7 +210,7 @@ def test_every_truncation_of_a_replay_file_is_one_clear_error(saved, tmp_path):
         path = tmp_path / "cut.json"
         path.write_bytes(data[:length])
         with pytest.raises(ReplayError):
-            load(path)
+            read_replay_file(path)
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "[]", "3", "null", "{}", '{"schema": "other"}', "\x00\xff", "[" * 100_000,
@@ -220,13 +220,13 @@ def test_a_foreign_file_is_one_clear_error(text, tmp_path):
     path = tmp_path / "foreign.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(ReplayError):
-        load(path)
+        read_replay_file(path)
 
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path):
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(ReplayError):
-            load(path)
+            read_replay_file(path)
 
 
 @pytest.mark.parametrize(

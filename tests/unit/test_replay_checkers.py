@@ -12,7 +12,7 @@ from simaie import Finding, Machine, Program, explore, ins, replay
 from simaie.check import DEFAULT
 from simaie.cli import main
 from simaie.errors import InputError, ReplayError, UnnamedCodeError, UsageError
-from simaie.replaying.target import find_target
+from simaie.replaying.target import find_target, recorded_path
 
 X = 0x100
 GUEST = '''
@@ -81,7 +81,21 @@ def test_what_a_file_defines_judges_again(guest, tmp_path, choice, kind):
     again = replay(file, trust=True)
     assert [finding.kind for finding in again.findings] == [kind]
     assert again.shrink(executions=40).failure.findings[0].kind == kind
-    assert again.checkers == (f"{tmp_path / 'found' / '..' / 'guest.py'}:{choice}",)
+    assert again.checkers == (f"{tmp_path / 'guest.py'}:{choice}",)
+
+
+def test_a_path_is_shown_without_the_way_up(guest, tmp_path, monkeypatch):
+    """The hint names the file as a user would type it, from the folder in which the user is."""
+    monkeypatch.chdir(tmp_path)
+    file = failed(find_target(f"{guest}:program"), f"{guest}:too_long").save(Path("sub") / "a.json")
+    with pytest.raises(UnnamedCodeError, match=r"--checker guest\.py:too_long"):
+        replay(file)
+    assert recorded_path(Path("sub"), "../guest.py") == Path("guest.py")
+    assert recorded_path(tmp_path / "sub", "../guest.py") == tmp_path / "guest.py"
+    assert recorded_path(Path("sub"), "guest.py") == Path("sub/guest.py")
+    monkeypatch.chdir(tmp_path / "sub")
+    assert recorded_path(Path("."), "../guest.py") == tmp_path / "guest.py"
+    assert recorded_path(Path("."), "../\0") == Path("../\0")
 
 
 @pytest.mark.parametrize("command", ["replay", "check", "shrink", "show"])

@@ -13,7 +13,7 @@ import pytest
 
 from simaie import Machine, Program, explore
 from simaie.errors import InputError
-from simaie.replaying.file import load
+from simaie.replaying.file import read_replay_file
 from simaie.saving import name_part, save_file, save_new
 
 X = 0x100
@@ -131,7 +131,7 @@ def test_a_failure_is_named_by_all_that_tells_it_from_others(tmp_path: Path) -> 
     beginning, digest = path.stem.rsplit("-", 1)
     assert beginning == f"adders-none-sc-x86-dfs-s0-i{failure.index}"
     assert len(digest) == 8
-    assert load(path).digest == failure.trace.digest
+    assert read_replay_file(path).digest == failure.trace.digest
     assert failure.save_in(tmp_path) == path
     assert failure_of("..adders", "aie-v2").save_in(tmp_path) != path
 
@@ -143,7 +143,7 @@ def test_names_that_are_not_ascii_stay_apart(tmp_path: Path) -> None:
     assert all(path.parent == tmp_path and path.name.isascii() and path.name[0] not in ".-" for path in paths)
     assert all(len(path.name) < 230 for path in paths)
     hostile[2] = r"\udc80"  # JSON has no such character
-    assert [load(path).program.name for path in paths] == hostile
+    assert [read_replay_file(path).program.name for path in paths] == hostile
 
 
 _WRITER = """

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.show.failure_view import failure_view
+from simaie.show.lines import PROSE, prose
 from simaie.show.report_view import MOST_FAILURES, MOST_OUTCOMES, report_view
 from simaie.show.trace_json import failure_document, trace_document
 
@@ -83,3 +86,30 @@ def test_values_of_every_kind_of_cell_are_json(scheme: str) -> None:
 
     explore(program, Machine(scheme), executions=3, checkers=[keep])
     assert all(json.dumps(trace_document(trace)) for trace in found)
+
+
+def test_prose_breaks_at_words_and_keeps_its_style() -> None:
+    line = Text("  ").append("bold words", "bold").append(" and plain ones, again and again", "red")
+    lines = prose(line, 24, indent=4)
+    assert all(len(each) <= 24 for each in lines)
+    assert " ".join(each.plain.strip() for each in lines) == line.plain.strip()
+    assert [each.plain[:4] for each in lines[1:]] == ["    "] * (len(lines) - 1)
+    assert lines[0].spans[0].style == "bold"
+    assert prose(line, None) == [line]
+    assert all(len(each) <= PROSE for each in prose(Text("word " * 60), 200))
+
+
+def test_a_word_that_is_wider_than_the_terminal_stays_in_one_piece() -> None:
+    assert [each.plain for each in prose(Text(f"see {'x' * 50} there"), 20)] == ["see", "x" * 50, "there"]
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_prose_of_reports_and_failures_fits_and_no_command_is_broken(width: int) -> None:
+    report = a_report()
+    failure = report.failures[0]
+    shown = [line.plain for line in failure_view(failure, width=width)]
+    below = shown[next(i for i, line in enumerate(shown) if line.startswith("ending")) :]
+    lines = [line.plain for line in report_view(report, width=width)]
+    prose = [line for line in (*lines, *below) if "reproduce: " not in line]
+    assert max(map(len, prose)) <= min(width, PROSE)
+    assert any(line.endswith(failure.how_to_reproduce) for line in lines)

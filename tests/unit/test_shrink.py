@@ -13,7 +13,7 @@ from simaie.prng import Random
 from simaie.replaying.run import run as run_once
 from simaie.replaying.shrink import Size
 from simaie.replaying.shrink.relative_schedule import FollowSegments, segments_of
-from simaie.replaying.shrink.turns import InTurns, Turn, choices_of, turns_of
+from simaie.replaying.shrink.turns import InTurns, Turn, choice_values, turns_of
 
 X, Y = 0x100, 0x200
 MACHINE = Machine("aie-rfc", address_bits=12)
@@ -424,7 +424,7 @@ def test_what_is_no_schedule_is_refused(text):
 
 def test_turns_give_the_same_execution_again(failure):
     trace = failure.trace
-    again = run_once(WINDOW, MACHINE, InTurns(turns_of(trace), choices_of(trace)))
+    again = run_once(WINDOW, MACHINE, InTurns(turns_of(trace), choice_values(trace)))
     assert again.digest == trace.digest
 
 
@@ -446,7 +446,7 @@ def test_a_step_depends_on_what_its_vcpu_did_and_on_conflicting_steps_only():
 @pytest.mark.parametrize("seed", range(10))
 def test_the_landmarks_of_an_execution_lead_through_it_again(seed):
     trace = fail(WINDOW, Machine("aie-rfc"), seed=seed).trace
-    again = run_once(WINDOW, Machine("aie-rfc"), FollowSegments(*segments_of(trace.events), choices_of(trace)))
+    again = run_once(WINDOW, Machine("aie-rfc"), FollowSegments(*segments_of(trace.events), choice_values(trace)))
     assert again.digest == trace.digest
 
 

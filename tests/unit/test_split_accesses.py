@@ -6,10 +6,10 @@ import pytest
 
 from simaie import Machine, Program, UsageError, compare, explore, ins
 from simaie.cli import main
-from simaie.exploration.architecture import guest_machine
+from simaie.exploration.architecture import architecture_machine
 from simaie.exploration.outcomes import outcomes_of
 from simaie.exploration.search import SearchLimits
-from simaie.exploration.subject import subject_of
+from simaie.exploration.subject import search_subject
 
 ONES = (1 << 128) - 1
 LOW = 0x0807060504030201
@@ -29,8 +29,8 @@ def load(isa, address, width):
 
 def allowed(prog, *, host=None, **options):
     """The values of "1:r" that the architecture allows."""
-    machine = guest_machine(prog.isa, Machine(address_bits=16), host=host, **options)
-    found = outcomes_of(subject_of(prog), machine, SearchLimits())
+    machine = architecture_machine(prog.isa, Machine(address_bits=16), host=host, **options)
+    found = outcomes_of(search_subject(prog), machine, SearchLimits())
     assert found.complete
     return {dict(state)["1:r"] for state in found.states}
 
@@ -94,7 +94,7 @@ def test_the_parts_go_in_either_direction(one, other):
     """Either byte of a store across two lines may be seen without the other, by loads in either order."""
     both = [ins("load", one, width=1, into="a"), ins("load", other, width=1, into="b")]
     prog = program("x86", store("x86", 0x3F, 2), both, address=0x3F, width=2)
-    found = outcomes_of(subject_of(prog), guest_machine("x86", Machine()), SearchLimits())
+    found = outcomes_of(search_subject(prog), architecture_machine("x86", Machine()), SearchLimits())
     assert {(dict(s)["1:a"], dict(s)["1:b"]) for s in found.states} == {(0, 0), (0, 255), (255, 0), (255, 255)}
 
 
@@ -102,7 +102,7 @@ def test_the_parts_go_in_either_direction(one, other):
 def test_the_value_is_put_together_from_its_parts(endian):
     """Alone, a split access is what a whole one is, whichever part goes first."""
     code = [ins("str_", 0x41, LOW, width=8), ins("ldr", 0x41, width=8, into="r")]
-    found = outcomes_of(subject_of(program("aarch64", code, address=0x48)), Machine(endian=endian), SearchLimits())
+    found = outcomes_of(search_subject(program("aarch64", code, address=0x48)), Machine(endian=endian), SearchLimits())
     assert found.executions == 4
     assert [dict(state)["0:r"] for state in found.states] == [LOW]
 
@@ -120,8 +120,8 @@ def pair(single_copy="isa"):
         cpu.observe("failed", await cpu.stxp(0x40, both))
 
     prog = program("aarch64", writer, reader, width=16)
-    machine = guest_machine("aarch64", Machine(), host="sc", spurious_failures=False, single_copy=single_copy)
-    found = outcomes_of(subject_of(prog), machine, SearchLimits())
+    machine = architecture_machine("aarch64", Machine(), host="sc", spurious_failures=False, single_copy=single_copy)
+    found = outcomes_of(search_subject(prog), machine, SearchLimits())
     assert found.complete
     states = [dict(state) for state in found.states]
     return {(state["1:low"], state["1:high"], state["1:failed"]) for state in states}

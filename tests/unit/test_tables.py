@@ -5,7 +5,7 @@ from __future__ import annotations
 from simaie import Machine, Program, ins
 from simaie.aie.entry import Entry
 from simaie.aie.radix_tree import Node, RadixTree
-from simaie.audit.report import AuditReport, AuditRow, Found
+from simaie.audit.report import AuditReport, AuditRow, RowResult
 from simaie.corpus import Expect
 from simaie.host.host import Host
 
@@ -34,11 +34,11 @@ def test_what_a_guest_put_into_names_never_becomes_markup():
     assert "\x1b" not in page
 
 
-def test_code_without_a_source_at_hand_shows_its_name():
+def test_code_without_a_source_shows_its_name():
     scope = {}
     exec("async def hidden(cpu): pass", scope)
     page = Program("p", isa="x86", threads=[scope["hidden"]], devices=[scope["hidden"]])._repr_html_()
-    assert page.count("hidden (source not at hand)") == 2
+    assert page.count("hidden (source not available)") == 2
 
 
 def test_a_machine_shows_its_parts():
@@ -51,11 +51,11 @@ def test_the_audit_is_a_matrix_of_programs_and_schemes():
         return AuditRow(row=1, title="a <case>", program="p", scheme=scheme, expected=Expect.MUST_NOT, found=found,
                         executions=1, complete=True, scheduler="dpor", seed=0, explanation="", why="")  # fmt: skip
 
-    rows = (row("cas", Found.CLEAN), row("none", Found.VIOLATED))
+    rows = (row("cas", RowResult.CLEAN), row("none", RowResult.VIOLATED))
     page = AuditReport(rows=rows, planned=2, seed=0, seconds=0.0)._repr_html_()
     assert page.count("<tr>") == 2
     assert "a &lt;case&gt;" in page
-    assert "<b>violated, not " in page
+    assert "<b>violated, expected to hold</b>" in page
 
 
 def test_a_radix_tree_shows_the_nodes_and_entries_that_it_has():

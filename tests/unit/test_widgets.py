@@ -82,7 +82,7 @@ def test_the_player_is_the_page_and_a_picture_where_no_front_end_runs(extra, fai
     assert "8 steps" in data["text/plain"]
     page = failure.to_html()
     assert json.dumps(made.document["rows"], separators=(",", ":")) in page
-    walk = made._esm[made._esm.index("function walk") : made._esm.index("// A place of a widget's own")]
+    walk = made._esm[made._esm.index("function walk") : made._esm.index("// The element of a widget")]
     assert walk.strip() in page  # one mechanism, not two
 
 

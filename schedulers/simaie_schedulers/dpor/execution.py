@@ -51,9 +51,10 @@ class Run:
             NondeterminismError: The offer differs from the recorded one.
         """
         candidates = offer.candidates
+        running: Any = offer.running  # not None where it is used: the first offer is a new one
         pending: Op | tuple[Op, ...] | None
         if candidates is self._seen:
-            pending = offer.running.op
+            pending = running.op
         else:
             self._seen = candidates
             self._names = tuple([candidate.name for candidate in candidates])
@@ -64,7 +65,7 @@ class Run:
             node = tree.path[step]
             if node is None or node.names != self._names:
                 raise self._other_decision(step, node)
-            if type(pending) is tuple or node.taken.actor != offer.running.name:
+            if type(pending) is tuple or node.taken.actor != running.name:
                 self._compare_pending(step, node, offer)
             chosen = self._find(step, node.taken)
         elif tree.guide:

@@ -47,6 +47,8 @@ _CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
 class Dpor(Scheduler):
     """Explores all Mazurkiewicz traces, each once.
 
+    Use it to prove a small program, or to see all its outcomes: no complete search needs fewer executions.
+
     Args:
         memory_limit: Most nodes and branches to keep; None for no limit.
         preemptions: Refused, since the reduction is unsound under a bound.

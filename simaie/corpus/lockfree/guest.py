@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simaie.corpus.case import Needs
+from simaie.corpus.audit_case import Needs
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 

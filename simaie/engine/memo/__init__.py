@@ -18,13 +18,13 @@ of cells are set back to their initial values before each execution.
 
 **What a memo cannot remember.** A payload of an operation that may change behind the memo's back (a list, an object of
 an unknown class, a closure over a variable that the coroutine assigns again) is *unsettled* (`simaie.engine.memo.
-settled`). The execution that meets it is still exact, because the coroutine that made it is live and stands there. The
-memo is then given up, and the reference engine runs the rest. Likewise if Python state that guests share changes
+settled`). The execution that meets it is still exact, because the live coroutine that made it continues. The memo is
+then given up, and the reference engine runs the rest. Likewise if Python state that guests share changes
 (`simaie.engine.memo.shared`): that execution is run again by the reference engine and compared.
 
 **For searches that go back by undo.** The whole state of an execution between two steps is: the node of each vCPU, the
 values of cells (`Cell.value`), the bytes of RAM, the reservations and store buffers of the host memory, the AWAITs that
-stand before a look (`Node.wait`), the owner of a stopped world, the threads that are done, and the free identities. A
-node never changes once it is made. Who is enabled is a function of this state (`simaie.engine.waiting.Waiting`). Thus a
+must come before a look (`Node.wait`), the owner of a stopped world, the threads that are done, and the free identities. A
+node never changes once it is made. Which actors are enabled is a function of this state (`simaie.engine.waiting.Waiting`). Thus a
 search can copy nodes as pointers, note old values as it goes, and put them back.
 """

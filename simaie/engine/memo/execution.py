@@ -109,7 +109,7 @@ class MemoExecution(Execution):
         self._assemble(_MemoActors(memo))
 
     def resume(self, actor: MemoActor) -> Actor | None:
-        """Let `actor` go on with the result in its inbox. Returns whom to resume next, or None if it is over."""
+        """Move `actor` on with the result in its inbox; return the actor to resume next, or None if it is over."""
         node, value = actor.node, actor.inbox
         key = value if value is None or type(value) is int else key_of(value)
         following = node.edges.get(key)

@@ -36,7 +36,7 @@ class Node:
         observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result.
         made: The cells and objects made on the way here, by name, in order.
-        runner: A live coroutine that stands here, or None.
+        runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
         event: The event of the step that led here, its instruction pending; made when first needed.
         story: The finished history up to here; made when first needed.

@@ -42,7 +42,7 @@ class Differs(Exception):
 
 
 class Root:
-    """A vCPU or device, by all that its behaviour depends on beside the results that it gets.
+    """A vCPU or device, by all that its behaviour depends on apart from the results that it gets.
 
     Attributes:
         name: Its name.
@@ -257,8 +257,10 @@ def _pending(record: Instruction) -> Instruction:
 
 
 def _remembers(path: list[Node]) -> Callable[[int], bool]:
-    """Return which nodes of `path`, by number, count for the spin detection at its end: the last PAUSE, and the looks
-    since the last operation that was none."""
+    """Return which nodes of `path`, by number, count for the spin detection at its end.
+
+    These are the last PAUSE, and the looks since the last operation that is no look.
+    """
     kinds = [None if node.op is None else int(node.op.kind) for node in path]
     pause = next((place for place in reversed(range(len(path))) if kinds[place] == _PAUSE), -1)
     first = len(path)

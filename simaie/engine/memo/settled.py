@@ -149,7 +149,7 @@ def _is(one: Any, other: Any) -> bool:
 def _is_of_simaie(value: Any) -> bool:
     """Whether a variable of simaie's own code holds an object of its own, of which no such function reads what changes.
 
-    A `Function` is none: it may hold a guest's predicate.
+    A `Function` is excluded, because it may hold a guest's predicate.
     """
     return type(value).__module__.startswith("simaie.") and type(value) is not Function
 

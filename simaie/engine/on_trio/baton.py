@@ -1,4 +1,4 @@
-"""The baton of one execution on trio: who may run, who is away, who is in line. What it is for stands in `parking`."""
+"""The baton of one execution on trio, whose holder is the only actor that may run; see `parking` for the protocol."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ _WAITS_OF_GUESTS = frozenset({Kind.AWAIT, Kind.JOIN})
 
 
 class Baton:
-    """Who may run, who is away and who is in line, of one execution.
+    """The baton of one execution, and the vCPUs that run, are away, or are in line.
 
-    holder: the actor that may run; None once the execution is over. away: how many vCPUs are elsewhere or in line.
-    in_line: those that came back, in no particular order. unparked: whose tasks wake without the baton, by trio or
-    `ask`.
-    tasks: of the vCPUs that have begun and not ended, nor been let go. starving: the rejoin task waits for somebody to
-    get in line. deadlines: what the vCPUs answered when last asked.
+    Attributes:
+        holder: The actor that may run; None once the execution is over.
+        away: The number of vCPUs that await trio or are in line.
+        in_line: The vCPUs that came back from trio, in no particular order.
+        unparked: The vCPUs whose tasks wake without the baton, because trio or `ask` wakes them.
+        tasks: The tasks of the vCPUs that have begun, have not ended, and have not been let go.
+        starving: Whether the rejoin task waits for a vCPU to get in line.
+        deadlines: The answers of the vCPUs to the last `ask`.
     """
 
     __slots__ = (
@@ -67,7 +70,7 @@ class Baton:
         self._last_holder: Actor | None = None
 
     def give(self, actor: Actor | None) -> None:
-        """Let `actor` run; None: nobody can, so that the execution may be over."""
+        """Pass the baton to `actor` and let it run; None means that no actor can run and the execution may be over."""
         if actor is None:
             self.stop()
             return
@@ -79,41 +82,41 @@ class Baton:
             reschedule(task)
 
     def taken_by_rejoin(self) -> None:
-        """The rejoin task has the baton."""
+        """Record that the rejoin task has the baton."""
         self._held = False
 
     def ask(self) -> None:
-        """Have every vCPU say in `deadlines` when a cancel scope of its guest's will time out; all are parked."""
+        """Wake every vCPU, all of which are parked, to add the next timeout of its guest to `deadlines`."""
         self.deadlines = []
         self.unparked.update(self.tasks)
         for task in self.tasks.values():
             reschedule(task)
 
     def answer(self, actor: Actor, deadline: float) -> None:
-        """What `actor` was asked; it parks again, or finds that the execution is over."""
+        """Record the timeout of `actor`, which then parks again or finds that the execution is over."""
         self.unparked.discard(actor)
         self.deadlines.append(deadline)
 
     def close(self) -> None:
-        """The execution is over: wake whoever is parked here, to let its guest go."""
+        """Wake all parked vCPUs at the end of the execution, so that they let their guests go."""
         self.clear()
         for actor, task in self.tasks.items():
             if actor is not self._last_holder and actor not in self.unparked:
                 reschedule(task)
 
     def clear(self) -> None:
-        """Take the baton from whoever has it: the execution is over, or about to be cancelled."""
+        """Take the baton from its holder, because the execution is over or about to be cancelled."""
         if self.holder is not None:
             self._last_holder, self.holder = self.holder, None
 
     def hold(self) -> None:
-        """Have every decision go through the rejoin task, which does not hold the baton."""
+        """Make every decision go through the rejoin task, which does not hold the baton."""
         if not self._held:
             self._held = True
             self.execution.hold(self.rejoin)
 
     def leave(self, actor: Actor) -> None:
-        """`actor` is away from now on, and trio will wake it."""
+        """Record that `actor` is away, and that trio will wake it."""
         self.execution.withdraw(actor)
         self.away += 1
         self.unparked.add(actor)
@@ -121,14 +124,14 @@ class Baton:
             self.hold()
 
     def cancel(self, actor: Actor) -> Abort:
-        """A cancel scope around the parked `actor` was cancelled."""
+        """Let trio cancel the wait of the parked `actor`, whose cancel scope was cancelled, or refuse it."""
         if actor.inside_instruction and actor.op.kind not in _WAITS_OF_GUESTS:
             return Abort.FAILED
         self.leave(actor)
         return Abort.SUCCEEDED
 
     def get_in_line(self, actor: Actor) -> None:
-        """`actor` came back and waits for its turn."""
+        """Add `actor`, which came back from trio and waits for its turn."""
         self.in_line.append(actor)
         if self.starving:
             self.starving = False

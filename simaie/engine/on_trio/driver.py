@@ -1,11 +1,13 @@
-"""The trio driver: every vCPU is a trio task, and guest code may use trio itself. The reference semantics.
+"""The trio driver, the reference semantics: every vCPU is a trio task, and guest code may use trio itself.
 
-How vCPUs are parked and resumed stands in `simaie.engine.on_trio.parking`, how those that awaited trio come back in
-order in `simaie.engine.on_trio.rejoin`. Here: the life of one execution, and what becomes of exceptions.
+`simaie.engine.on_trio.parking` describes how vCPUs are parked and resumed, and `simaie.engine.on_trio.rejoin` how those
+that awaited trio come back in order. This module runs one execution from its beginning to its end, and handles its
+exceptions.
 
-Time is virtual (`in_trio`): it stands still as long as any vCPU can take a step, then jumps to the next timeout. So
-``trio.sleep`` and timeouts of guests are as deterministic as the rest. What is not: tasks that a guest starts in a
-nursery of its own, which trio runs in its own order and which cannot await operations; threads; the world outside.
+Time is virtual (`in_trio`). It stands still while any vCPU can take a step, and then jumps to the next timeout.
+``trio.sleep`` and timeouts of guests are therefore as deterministic as everything else. Three things are not: tasks
+that a guest starts in its own nursery, which trio runs in its own order and which cannot await operations; threads; and
+the outside world.
 """
 
 from __future__ import annotations
@@ -35,16 +37,17 @@ __all__ = ["in_trio", "run_trio"]
 
 T = TypeVar("T")
 
-#: Virtual time begins here. All its sums round to the same ticks of 2**-30 s for the next 48 days, so that the timeouts
-#: of an execution do not depend on how much time passed in those before it; from 0 on, 0.1 + 0.2 > 0.3 only sometimes.
+#: The begin of virtual time. From here, all sums round to the same ticks of 2**-30 s for the next 48 days. The timeouts
+#: of an execution then do not depend on the time that passed in earlier ones; from 0, 0.1 + 0.2 > 0.3 only sometimes.
 _EPOCH = 2.0**22
 _LET_GO = (trio.Cancelled, ExecutionOver)
 
 
 def in_trio(function: Callable[..., Awaitable[T]], *args: object) -> T:
-    """Run ``await function(*args)`` in a trio run of its own, in virtual time; returns what it returns.
+    """Run ``await function(*args)`` in a new trio run with virtual time, and return its result.
 
-    Raises UsageError inside a running trio, where `run_trio` can be awaited.
+    Raises:
+        UsageError: trio is running in this thread already, where `run_trio` can be awaited.
     """
     if in_trio_run():
         raise UsageError("trio is running already in this thread: await simaie's run_trio there instead of in_trio")
@@ -54,10 +57,15 @@ def in_trio(function: Callable[..., Awaitable[T]], *args: object) -> T:
 
 
 async def run_trio(execution: Execution) -> Trace:
-    """Run `execution` to its end inside a running trio, best one started by `in_trio`.
+    """Run `execution` to its end inside a running trio, preferably one that `in_trio` started.
 
-    Raises one exception, never a group: GuestError if a guest raises, KeyboardInterrupt, Cancelled if cancelled from
-    outside, or what the scheduler or the scheme raised. Then, too, all guests have been closed and no task is left.
+    If it raises, it raises one exception and never a group. All guests are closed and no task is left in any case.
+
+    Raises:
+        GuestError: A guest raised.
+        KeyboardInterrupt: Ctrl-C was pressed.
+        trio.Cancelled: The run was cancelled from outside.
+        SimaieError: The scheduler, the scheme or the host memory raised; the class says which.
     """
     try:
         return await _Run(execution).run()
@@ -107,13 +115,13 @@ class _Run:
         return self._trace
 
     async def _conduct(self) -> None:
-        """Let the first vCPU go, and conduct until the execution is over."""
+        """Let the first vCPU run, and run the rejoin task until the execution is over."""
         try:
             self._baton.give(self._execution.begin())
             while await self._rejoin.turn():
                 pass
             self._finish()
-        except trio.Cancelled:  # as always when the vCPUs come to the end by themselves
+        except trio.Cancelled:  # always when the vCPUs reach the end by themselves
             self._close()
             raise
         except BaseException as error:
@@ -122,7 +130,7 @@ class _Run:
     # -- the tasks of the vCPUs -------------------------------------------------------------------
 
     def _start(self, actor: Actor) -> None:
-        """Begin the task of `actor`, which has the baton. Its context is the caller's, whoever spawned it."""
+        """Begin the task of `actor`, which has the baton, in the context of the caller of this run."""
         begin = partial(self._nursery.start_soon, self._vcpu, actor, name=f"vCPU {actor.name}")
         self._context.run(begin)
 
@@ -131,7 +139,7 @@ class _Run:
         if baton.holder is not actor:
             return
         actor.driver_state = baton.tasks[actor] = current_task()
-        # Cancelled from outside, the rejoin task hears of it, and closes everything in good order.
+        # If the run is cancelled from outside, the rejoin task notices it and closes everything in order.
         with trio.CancelScope(shield=True) as shield:
             self._shields.append(shield)
             try:
@@ -144,7 +152,7 @@ class _Run:
     def _vcpu_raised(self, actor: Actor, error: BaseException) -> None:
         if self._baton.holder is not None:
             self._fail(error)
-        elif not isinstance(_only(error), _LET_GO):  # the guest raised when it was let go
+        elif not isinstance(_only(error), _LET_GO):  # the guest raised while it was let go
             self._fail(_of_guest(actor, error))
 
     def _guest_raised(self, actor: Actor, error: BaseException) -> Actor | None:
@@ -156,7 +164,7 @@ class _Run:
     # -- the end ----------------------------------------------------------------------------------
 
     def _stuck_or_over(self) -> None:
-        """Nobody can take a step. If a timeout may change that, the rejoin task waits for it; else it is the end."""
+        """Handle that no actor can step: if a timeout may change that, the rejoin task waits; else this is the end."""
         if self._execution.ending in STUCK and timeout_ahead() < math.inf:
             self._execution.revive()
             self._baton.give(self._baton.rejoin)
@@ -169,7 +177,7 @@ class _Run:
             self._close()
 
     def _fail(self, error: BaseException) -> None:
-        """The first exception is the one that comes out."""
+        """Keep the first exception, which is the one that `run` raises, and close everything."""
         if self._failure is None:
             self._failure = hit_watchdog(error) if isinstance(error, Spinning) else error
         self._close()
@@ -184,7 +192,7 @@ class _Run:
 
 
 def _of_guest(actor: Actor, error: BaseException) -> BaseException:
-    """What to raise for an exception that a guest did not handle."""
+    """Return the exception to raise for one that a guest did not handle."""
     error = _only(error)
     if isinstance(error, (*PASSING, *_LET_GO)):
         return error
@@ -195,7 +203,7 @@ def _of_guest(actor: Actor, error: BaseException) -> BaseException:
 
 
 def _only(error: BaseException) -> BaseException:
-    """Out of the groups that trio's nurseries make, the one exception that matters; a group only if several do."""
+    """Return the one exception that matters from the groups of trio's nurseries; a group only if several matter."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     for decisive in (KeyboardInterrupt, Spinning):

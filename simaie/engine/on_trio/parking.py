@@ -1,38 +1,40 @@
-"""Where a vCPU of the trio driver waits: the only functions of simaie that ever park one.
+"""The parking of vCPUs on trio: only the functions in this module ever park one.
 
-The problem. vCPUs shall be trio tasks, so that guest code may use trio itself, and yet only the scheduler of the
-execution may say who takes the next step. Trio runs whatever is runnable, in an order that it shuffles on purpose.
+The problem. vCPUs are trio tasks, so that guest code may use trio itself. Yet only the scheduler of the execution may
+choose which vCPU takes the next step, while trio runs all runnable tasks in an order that it shuffles on purpose.
 
-The invariant. There is one *baton*, and at most one actor holds it: every other task of the execution is parked here,
-or waits inside trio. The holder alone steps its guest's coroutine, announces its operations and, when the execution
-names another actor, gives that one the baton and parks. With one task runnable, trio has nothing to shuffle. The
-baton passes directly from task to task; a step that keeps it is a plain call and no task switch at all. Nobody holds
-the baton of an execution that is over: that is how a task which wakes up learns of it.
+The invariant. There is one *baton*, and at most one actor holds it. Every other task of the execution is parked here or
+waits inside trio. Only the holder steps its guest's coroutine and announces its operations. When the execution names
+another actor, the holder passes the baton to that actor and parks. Because only one task is runnable, trio has nothing
+to shuffle. The baton passes directly from task to task, and a step that keeps it is a plain call without a task switch.
+After the execution no actor holds the baton, which is how a task that wakes up notices the end.
 
-Going elsewhere. What a guest yields and is no operation is a trap of trio's, and goes on to trio unchanged. Meanwhile
-its vCPU is away: no candidate. Trio wakes it whenever it likes, perhaps beside the holder of the baton and in any
-order among several; hence it does nothing then but get in line. The *rejoin task* (`simaie.engine.on_trio.rejoin`) lets
-those in line go on in structural order, once every task is blocked. While anybody is away the rejoin task stands, for
-the execution, like an actor that has still to announce: so every decision goes through it, and when nobody is away it
-costs nothing.
+Awaiting trio. If a guest yields something other than an Op, it is a trio trap and is forwarded to trio unchanged. Its
+vCPU is then *away*, and no candidate. Trio wakes it at any time, perhaps while the holder of the baton runs, and in any
+order among several vCPUs. So all that it does then is get in line. The *rejoin task* (`simaie.engine.on_trio.rejoin`)
+lets the vCPUs in line continue in structural order, once every task is blocked. While any vCPU is away, the rejoin task
+looks to the execution like an actor that must still announce. Every decision therefore goes through it. While no vCPU
+is away, it costs nothing.
 
 Every wait has two outcomes.
 
-- *For the baton*, an operation announced: the operation has been performed and the vCPU goes on with its value; or a
-  cancel scope of the guest's own was cancelled: then the announcement is withdrawn at once, and the vCPU gets in line
-  to have Cancelled raised at its await. An instruction that has begun is finished first, as no emulator tears one;
-  but a guest's own wait (for a value, for a thread) ends, it stands for a loop of many instructions. An operation
-  that is performed without parking is no cancel point.
-- *In line*: its turn comes; or the execution is over. A cancel scope of the guest's does not end it: what the guest
-  is owed (an answer, an exception) must reach it in turn, and its next wait will see the cancellation.
-- *Elsewhere*: trio's answer, or trio's exception; the vCPU gets in line with either.
-- All three: the execution is over, because it ended, failed or was cancelled from outside. Then trio's Cancelled is
-  raised in the guest in its own task, so that cancel scopes and nurseries that it has open are left properly.
+- *A wait for the baton*, after an announcement. Either the operation is performed, and the vCPU continues with its
+  value. Or a cancel scope of the guest is cancelled: then the announcement is withdrawn at once, and the vCPU gets in
+  line to raise Cancelled at its await. An instruction that has begun completes first, because no emulator interrupts
+  one. But a guest's own wait (for a value, for a thread) ends, because it represents a loop of many instructions. An
+  operation that is performed without parking is no cancel point.
+- *A wait in line*. Either the turn of the vCPU comes, or the execution is over. A cancel scope of the guest does not
+  end this wait: the pending answer or exception must reach the guest first, and its next wait will see the
+  cancellation.
+- *A wait inside trio*. Trio returns an answer or raises an exception; the vCPU gets in line with either.
+- All three waits end when the execution is over, because it ended, failed or was cancelled from outside. Trio's
+  Cancelled is then raised in the guest, in its own task, so that its open cancel scopes and nurseries are left
+  properly.
 
-Rejected. *A central task* that wakes one vCPU a step: two task switches instead of one. *Locks, events or channels*:
-several times the price of a bare reschedule, and their checkpoints let trio choose. *One task that sends to all
-coroutines*: cancel scopes belong to tasks, so guests could not use trio. *Trio's deterministic order for tests*:
-private, and it would make trio the scheduler.
+Rejected alternatives. *A central task* that wakes one vCPU for each step needs two task switches instead of one.
+*Locks, events or channels* cost several times as much as a bare reschedule, and their checkpoints let trio choose. *One
+task that sends to all coroutines* would keep guests from using trio, because cancel scopes belong to tasks. *Trio's
+deterministic order for tests* is private, and would make trio the scheduler.
 """
 
 from __future__ import annotations
@@ -54,13 +56,16 @@ from simaie.op import Op
 
 __all__ = ["ExecutionOver", "play"]
 
-#: How often a guest whose execution is over is told so before it is abandoned.
+#: The number of times that Cancelled is raised in a guest whose execution is over, before the guest is abandoned.
 _PATIENCE = 100
 _Resumption = tuple[Callable[[Any], Any], Any]  # how to step a guest's coroutine next, and with what
 
 
 class ExecutionOver(BaseException):
-    """Raised at an operation of a guest that shields itself. Not GeneratorExit: after that nothing can be awaited."""
+    """The exception at an operation of a guest that shields itself, after the execution is over.
+
+    It is not GeneratorExit, because after that a coroutine cannot await anything.
+    """
 
 
 def _never(_: object) -> Abort:
@@ -73,8 +78,10 @@ def play(
 ) -> Generator[Any, Any, None]:
     """Run the guest of `actor`, which holds the baton, until it ends or the execution is over.
 
-    failed: what to do with an exception that the guest raised; returns whom to resume, or raises. Called in the
-    task of the vCPU.
+    Args:
+        baton: The baton of the execution.
+        actor: The vCPU, in whose task this runs.
+        failed: Called with an exception that the guest raised; it returns the actor to resume, or raises.
     """
     announced, exited = baton.execution.announced, baton.execution.exited
     send = step = actor.coroutine.send
@@ -107,7 +114,7 @@ def play(
                     baton.stop()
                     if baton.holder is None:
                         return (yield from _let_go(baton, actor))
-                else:  # as Baton.give, which is too dear here
+                else:  # the same as Baton.give, which would be too slow here
                     baton.holder = following
                     task = following.driver_state
                     if task is None:
@@ -133,18 +140,18 @@ def play(
             if baton.holder is actor:
                 baton.give(following)
             return None
-        send = step = actor.coroutine.send  # of its epilogue
+        send = step = actor.coroutine.send  # the coroutine is now its epilogue
         value = None
 
 
 @types.coroutine
 def _go_elsewhere(baton: Baton, actor: Actor, request: Any) -> Generator[Any, Any, _Resumption]:
-    """Hand `request` to trio; returns, when it is the vCPU's turn, how to go on with trio's answer."""
+    """Pass `request` to trio; return how to continue with trio's answer when it is the vCPU's turn."""
     if baton.holder is actor:
         baton.leave(actor)
         baton.give(baton.execution.proceed())
     else:
-        baton.unparked.add(actor)  # the execution is being cancelled: its own wait ends on its own
+        baton.unparked.add(actor)  # the execution is being cancelled, and trio ends this wait
     resumption = yield from _relay(actor, request)
     yield from _wait_in_line(baton, actor)
     return resumption
@@ -154,7 +161,7 @@ def _go_elsewhere(baton: Baton, actor: Actor, request: Any) -> Generator[Any, An
 def _relay(actor: Actor, request: Any) -> Generator[Any, Any, _Resumption]:
     try:
         answer = yield request
-    except Exception as error:  # trio did not know what to make of the request
+    except Exception as error:  # trio rejected the request
         return actor.coroutine.throw, error
     return actor.coroutine.send, answer
 
@@ -172,12 +179,12 @@ def _wait_in_line(baton: Baton, actor: Actor) -> Generator[Any, Any, None]:
 def _let_go(
     baton: Baton, actor: Actor, step: Callable[[Any], Any] | None = None, value: Any = None
 ) -> Generator[Any, Any, None]:
-    """The execution is over: unwind the guest, which is still owed ``step(value)`` if that is given.
+    """Unwind the guest after the execution is over, beginning with ``step(value)`` if a step is passed.
 
-    It may await trio while it unwinds. Operations only raise Cancelled again, or ExecutionOver in a guest that shields
-    itself from cancellation.
+    The guest may await trio while it unwinds. Its operations raise Cancelled again, or ExecutionOver if the guest
+    shields itself from cancellation.
     """
-    del baton.tasks[actor]  # no longer parked here, nor ever again
+    del baton.tasks[actor]  # it is not parked here any more
     baton.let_all_go()
     for _ in range(_PATIENCE):
         if step is None:
@@ -194,5 +201,5 @@ def _let_go(
         except (StopIteration, GuestFault, AssertionError):
             return
         step = None
-    with suppress(RuntimeError):  # it does not give in
+    with suppress(RuntimeError):  # the guest ignores GeneratorExit
         actor.coroutine.close()

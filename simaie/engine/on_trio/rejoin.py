@@ -1,14 +1,14 @@
-"""The rejoin task: brings the vCPUs that awaited trio back in structural order, and takes the steps meanwhile.
+"""The rejoin task, which lets vCPUs that awaited trio continue in structural order, and makes decisions meanwhile.
 
-A task beside those of the vCPUs. It sleeps until somebody is away; from then on every decision of the execution comes
-through it, because it stands there as an actor that has still to announce (`Execution.hold`). It only acts once every
-task of the trio run is blocked: whoever trio was about to wake has then got in line, and the order of their waking is
-forgotten.
+It is an additional task, which sleeps until a vCPU is away. From then on every decision of the execution goes through
+it, because it looks to the execution like an actor that must still announce (`Execution.hold`). It acts only when every
+task of the trio run is blocked. All vCPUs that trio was about to wake are then in line, and the order in which they
+woke does not matter.
 
-A guest may also wait for the world outside: for a thread (``trio.to_thread``), a process, a socket. Then an execution
-in which no vCPU can step is not over, and the rejoin task waits in real time until trio answers. When that is depends
-on the machine, so such an execution need not repeat: what its vCPUs do while they wait may come before the answer or
-after it, and virtual time does not wait for it (a timeout around the wait is over at once when no vCPU can step).
+A guest may also wait for the outside world: for a thread (``trio.to_thread``), a process, or a socket. An execution in
+which no vCPU can step is then not over, and the rejoin task waits in real time until trio answers. That time depends on
+the machine, so such an execution need not repeat. What its vCPUs do meanwhile may come before or after the answer, and
+virtual time does not wait for the answer (a timeout around the wait expires at once when no vCPU can step).
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from simaie.engine.on_trio.baton import Baton
 
 __all__ = ["RejoinTask", "timeout_ahead"]
 
-#: Real time between two looks at whether the world outside has answered.
+#: The real time between two checks for an answer from the outside world, in seconds.
 _LOOK_SECONDS = 0.005
 
 
 class RejoinTask:
-    """Where actors are handed about it looks like one: driver_state is its task, that which makes it."""
+    """The rejoin task, which quacks like an Actor; `driver_state` is the task that created it."""
 
     name = "rejoin"
     baton: Baton
 
     def __init__(self) -> None:
         self.driver_state = current_task()
-        self._round: list[Actor] = []  # in line, in structural order, and to go on before the next step
+        self._round: list[Actor] = []  # the vCPUs in line that continue before the next step, in structural order
         self._step_is_due = False
-        self._idle = 0  # turns that brought no step: they are limited as steps are
-        self._usual_waits = max(1, _waits_for_files())  # one is trio's own, others those of tasks around this run
+        self._idle = 0  # the number of turns without a step, which is limited as steps are
+        self._usual_waits = max(1, _waits_for_files())  # one is trio's own, others belong to tasks outside this run
 
     async def turn(self) -> bool:
-        """Wait for the baton and give it to who is next; whether anybody was. Trio may cancel or interrupt the wait."""
+        """Wait for the baton and pass it on; return False if no actor is left. Trio may cancel the wait."""
         await wait_task_rescheduled(self._cancelled)
         self.baton.taken_by_rejoin()
         actor = await self._choose()
@@ -54,14 +54,14 @@ class RejoinTask:
         return True
 
     def _cancelled(self, _: object) -> Abort:
-        """Nobody may give the rejoin task the baton any more."""
+        """End the execution, because the rejoin task was cancelled and cannot receive the baton any more."""
         self.baton.clear()
         return Abort.SUCCEEDED
 
     async def _choose(self) -> Actor | None:
-        """Those that came back go on, in structural order; then one step is taken, if anybody can; and so on.
+        """Return the next actor: first each vCPU in line in structural order, then one that takes a step, and so on.
 
-        A step stands between two rounds so that a guest which polls by ``trio.sleep(0)`` does not starve the others.
+        There is a step between two rounds so that a guest that polls by ``trio.sleep(0)`` does not starve the others.
         """
         execution, baton = self.baton.execution, self.baton
         while True:
@@ -87,13 +87,13 @@ class RejoinTask:
                 self._idle -= 1
                 await wait_all_tasks_blocked(_LOOK_SECONDS)
             else:
-                return execution.proceed()  # and that is the end
+                return execution.proceed()  # which ends the execution
 
     async def _can_wait(self) -> bool:
-        """Whether a stuck execution may still go on by itself.
+        """Return whether a timeout may still continue a stuck execution.
 
-        If all vCPUs are at operations, their own timeouts say so exactly. Of those that wait for trio nothing is known:
-        any timeout of this trio run may be for them, and without virtual time anything else too.
+        If all vCPUs have announced operations, their own timeouts decide. About vCPUs that await trio nothing is known:
+        any timeout of this trio run may be theirs, and without virtual time any other event too.
         """
         if self.baton.away:
             return timeout_ahead() < math.inf or not _time_is_virtual()
@@ -102,11 +102,11 @@ class RejoinTask:
         return any(deadline < math.inf for deadline in self.baton.deadlines)
 
     def _outside_may_answer(self) -> bool:
-        """Whether a thread is at work, or a task waits for a file, a socket or a process."""
+        """Whether a thread is running, or a task waits for a file, a socket or a process."""
         return active_thread_count() > 0 or _waits_for_files() > self._usual_waits
 
     async def _wait_for_return(self) -> None:
-        """Until somebody gets in line, or time has come to a timeout, which may be about somebody here."""
+        """Wait until a vCPU gets in line, or until the next timeout, which may concern one of the vCPUs."""
         self.baton.starving = True
         with trio.CancelScope(deadline=timeout_ahead()):
             await wait_task_rescheduled(self._time_is_up)
@@ -117,18 +117,18 @@ class RejoinTask:
 
 
 def _waits_for_files() -> int:
-    """How many tasks of this trio run wait for the operating system; one is trio's own, once it has begun."""
+    """Return the number of tasks of this trio run that wait for the operating system; one of them is trio's own."""
     statistics = current_statistics().io_statistics
     kinds = ("tasks_waiting", "tasks_waiting_read", "tasks_waiting_write", "tasks_waiting_overlapped")
     return sum(getattr(statistics, kind, 0) for kind in kinds)
 
 
 def timeout_ahead() -> float:
-    """When the next timeout of this trio run is due; infinity if there is none."""
+    """Return the time of the next timeout of this trio run; infinity if there is none."""
     return trio.current_time() + current_statistics().seconds_to_next_deadline
 
 
 def _time_is_virtual() -> bool:
-    """Whether trio can only be woken by timeouts; they come once all tasks are blocked."""
+    """Whether time jumps to the next timeout once all tasks are blocked."""
     clock = current_clock()
     return isinstance(clock, MockClock) and clock.autojump_threshold < math.inf

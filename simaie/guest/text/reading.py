@@ -1,4 +1,4 @@
-"""From text to a program; what cannot be read is one `ProgramTextError` with line, column and what may stand there."""
+"""Parser of program text; raises one `ProgramTextError` with the line, the column and what was expected there."""
 
 from __future__ import annotations
 

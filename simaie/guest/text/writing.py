@@ -80,7 +80,7 @@ def _why_not(program: Program) -> str | None:
             return f"thread {number} is a function, not a list of instructions"
         for item in thread:
             if not _WORD.fullmatch(item.name) or not all(_IDENTIFIER.fullmatch(name) for name, _ in item.options):
-                return f"the instruction {item} has a name that is none"
+                return f"the instruction {item} has a name that is not a word"
             values = [*item.args, *(value for _, value in item.options)]
             if any(isinstance(value, bool) or not isinstance(value, int | str) for value in values):
                 return f"an operand of {item} is neither a number nor a text"

@@ -24,7 +24,7 @@ from simaie.litmus.instruction import (
 from simaie.litmus.location import Address
 from simaie.litmus.lowering.errors import UnsupportedError
 from simaie.litmus.lowering.layout import Layout
-from simaie.litmus.model import LitmusTest, Statement, Thread
+from simaie.litmus.model import LitmusTest, LitmusThread, Statement
 
 __all__ = ["AnyRegister", "Builder", "Value", "mask"]
 
@@ -55,7 +55,7 @@ class Builder:
     def __init__(
         self,
         test: LitmusTest,
-        thread: Thread,
+        thread: LitmusThread,
         layout: Layout,
         *,
         register_bits: int,

@@ -15,7 +15,7 @@ from simaie.litmus.lowering.errors import UnsupportedError
 from simaie.litmus.lowering.layout import Layout
 from simaie.litmus.lowering.loops import CUT, MARK, bounded
 from simaie.litmus.lowering.question import check_question, unsigned_locations, wanted_locations
-from simaie.litmus.model import LitmusTest, Thread
+from simaie.litmus.model import LitmusTest, LitmusThread
 from simaie.litmus.source import Position
 from simaie.litmus.widths import widths
 from simaie.trace import Outcome, watched_name
@@ -83,7 +83,7 @@ class Lowered:
 
     # -- the program --------------------------------------------------------------------------
 
-    def _thread(self, thread: Thread) -> list[Ins]:
+    def _thread(self, thread: LitmusThread) -> list[Ins]:
         dialect = self._dialect
         builder = Builder(
             self.test,

@@ -1,8 +1,8 @@
-"""Shrinking: a failing execution cut down to the shortest that fails in the same way.
+"""Shrinking: the search for the shortest execution that fails in the same way as a given one.
 
-A schedule is a short list of deviations from a deterministic default, so that whatever is left of it after a cut is
-a schedule again, and every candidate is judged by running it. What is small: see `size`. How the search keeps its
-books: `workbench`. Each pass is a file and says what it guarantees; `shrinker` puts them in order.
+A schedule is a short list of deviations from a deterministic default. Any part of it is a schedule too, and every
+candidate is judged by running it. The module `size` defines what is short, and `state` has the state of the search.
+Each pass is a module and documents its guarantee; `shrinker` runs the passes in order.
 """
 
 from simaie.replaying.shrink.shrinker import Shrinkable, shrink

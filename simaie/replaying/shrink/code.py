@@ -1,7 +1,8 @@
-"""Which instruction of a program's text an instruction in a trace is, and what of a schedule is left without some.
+"""The instructions of a trace as instructions of the program, and the events that are left after some are cut.
 
-Of a function, and of a list without branches, that can be counted. Of a list with branches it cannot, and what the
-thread did is compared with what it does without the items.
+For a function, and for a list of instructions without branches, the number of an instruction is a matter of counting.
+For a list with branches it is not; the instructions of the thread are then compared with those that it runs without the
+cut ones.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ __all__ = ["Numbers", "remaining_events", "units_of"]
 
 
 class Numbers:
-    """Of one thread in an execution of `program`: the number in the whole program of each instruction that it began.
+    """The numbers of the instructions of one thread, in the program before any cut.
 
-    known: by the instruction's number in the trace; None where it cannot be told.
+    Attributes:
+        cut: What was cut from the thread, if anything was.
+        code: The code of the thread before the cut.
+        instructions: The instructions that the thread began, in order.
+        known: The number of each instruction, by its number in the trace; None if the numbers are not known.
     """
 
     def __init__(self, program: Program, trace: Trace, thread: int) -> None:
@@ -31,7 +36,7 @@ class Numbers:
         self.known = self._known()
 
     def of(self, instruction: Instruction) -> int | None:
-        """The number of one of `instructions`; None if it is none of the thread's text: its exit."""
+        """Return the number of one of `instructions`; None if it is not in the thread's code, as its exit."""
         return self.known.get(instruction.number) if self.known is not None else None
 
     def _known(self) -> dict[int, int] | None:
@@ -52,7 +57,7 @@ class Numbers:
 
 
 def units_of(numbers: Numbers) -> list[range]:
-    """What can be left out of a thread as one, in order, counted in the whole program: a loop only goes as a whole."""
+    """Return the units of a thread that can be cut, in order, by numbers before any cut; a loop is one unit."""
     if isinstance(numbers.code, Code):
         return _units(numbers.code)
     assert numbers.known is not None
@@ -61,14 +66,14 @@ def units_of(numbers: Numbers) -> list[range]:
 
 
 def _units(code: Code) -> list[range]:
-    """The items of `code` in order, those of a loop together: from a label to the last branch back to it."""
+    """Return the items of `code` in order, with those of a loop in one unit, from a label to the last branch to it."""
     ends = list(range(len(code)))
     for index, item in enumerate(code):
         if item.name in BRANCHES and (begin := code.labels[str(item.args[-1])]) < index:
             ends[begin] = max(ends[begin], index)
     units: list[range] = []
     for index in range(len(code)):
-        if units and index < units[-1].stop:  # inside; a loop in it, or one that overlaps it, is part of it
+        if units and index < units[-1].stop:  # inside the last unit, which takes in loops that it contains or overlaps
             units[-1] = range(units[-1].start, max(units[-1].stop, ends[index] + 1))
         else:
             units.append(range(index, ends[index] + 1))
@@ -78,9 +83,16 @@ def _units(code: Code) -> list[range]:
 def remaining_events(
     program: Program, trace: Trace, cuts: Sequence[Cut], default: Callable[[], Trace | None]
 ) -> list[Event] | None:
-    """The events of `trace`, an execution of `program`, less those of the instructions that `cuts` leave out.
+    """Return the events of an execution of `program` without those of the instructions that `cuts` leave out.
 
-    default: gives the default execution of the program without them, or None if it has none; then so does this.
+    Args:
+        program: The program.
+        trace: The execution.
+        cuts: What is left out.
+        default: Returns the default execution of the program with the cuts; None if it cannot be run.
+
+    Returns:
+        The events; None if the default execution is needed and cannot be run.
     """
     gone: set[int] = set()
     for cut in cuts:
@@ -100,7 +112,7 @@ def remaining_events(
 
 
 def _missing(old: Sequence[Instruction], default: Trace, thread: int) -> set[int]:
-    """Those of `old` that the thread does not do in `default`, by comparing the two."""
+    """Return the identities of the instructions in `old` that the thread does not run in `default`."""
     new = [i for i, _ in default.instructions if i.vcpu == str(thread)]
     matcher = SequenceMatcher(None, [str(i) for i in old], [str(i) for i in new], autojunk=False)
     kept = {id(i) for block in matcher.get_matching_blocks() for i in old[block.a : block.a + block.size]}

@@ -1,11 +1,12 @@
-"""Pass: commute independent neighbours, so that fewer turns are left.
+"""The pass that commutes adjacent independent operations, so that fewer turns are left.
 
-Guarantee: the order of all conflicting operations of the best execution stays, so that every operation returns
-what it returned (the re-execution is what proves it). With `sliced`, only what the guilty steps depend on keeps its
-order: it comes first, and the rest follows by the default.
+Guarantee: the order of all conflicting operations of the best execution stays, so that every operation returns the same
+value; running the candidate proves it. The pass also tries to keep only the order of the steps on which the guilty
+steps depend. These come first, and the rest follows by default.
 
-A greedy schedule of the dependence graph: whoever has the turn keeps it while its next step depends on nothing that is
-still to come; then whoever can go furthest gets it. One execution for each vCPU that may go first.
+The schedule is a greedy one of the dependence graph. An actor keeps the turn while its next step depends on no step
+that is still to come. Then the actor that can take the most steps gets the turn. The pass runs one execution for each
+actor that may go first.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from collections.abc import Collection
 from simaie.op import Kind
 from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.state import ShrinkState
-from simaie.replaying.shrink.turns import Turn, choices_of, joined
+from simaie.replaying.shrink.turns import Turn, choice_values, joined
 from simaie.trace import Trace
 
 __all__ = ["commute"]
 
 
 def commute(state: ShrinkState) -> None:
-    """Try orders of the best execution with fewer turns, of the whole of it and of what its guilty steps rest on."""
+    """Try orders with fewer turns of the best execution, and of the steps on which its guilty steps depend."""
     trace = state.best.trace
     before = list(predecessors(trace.events))
     guilty = [step for steps in state.guilty for step in steps[:3]]
-    choices = choices_of(trace)
+    choices = choice_values(trace)
     needed = [causal_past(before, guilty)] if guilty else []
     for wanted in (*needed, range(len(trace))):
         planner = _Planner(trace, before, wanted)
@@ -35,7 +36,11 @@ def commute(state: ShrinkState) -> None:
 
 
 class _Planner:
-    """queues: by actor, its wanted steps in order."""
+    """A planner of orders of the wanted steps.
+
+    Attributes:
+        queues: The wanted steps of each actor, in order.
+    """
 
     def __init__(self, trace: Trace, before: list[list[int]], wanted: Collection[int]) -> None:
         self._events = trace.events
@@ -45,7 +50,7 @@ class _Planner:
             self.queues.setdefault(trace.events[step].actor, []).append(step)
 
     def plan(self, first: str) -> list[Turn]:
-        """Turns over all wanted steps; `first` begins if it can."""
+        """Return turns that cover all wanted steps; `first` begins if it can."""
         done: set[int] = set()
         at = dict.fromkeys(self.queues, 0)
         turns: list[Turn] = []
@@ -64,7 +69,7 @@ class _Planner:
             current = None
 
     def _run(self, actor: str, at: dict[str, int], done: set[int]) -> list[int]:
-        """The steps that `actor` can take in a row now."""
+        """Return the steps that `actor` can take in a row now."""
         mine: list[int] = []
         own: set[int] = set()
         for step in self.queues[actor][at[actor] :]:

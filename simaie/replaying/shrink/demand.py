@@ -1,8 +1,8 @@
-"""What a candidate must show to be a counterexample to the same thing, and no weaker one than the original.
+"""The kinds of finding that a candidate must have to be a counterexample as strong as the original.
 
-Kinds alone are not enough to tell. A store-conditional that succeeded across a store of another value is a bug that can
-mislead a program; one across a store of the value that was there already is of the same architectural kind and misleads
-no program. So the level counts, and so does what the program itself came to.
+The architectural kind of a finding is not enough. If a store-conditional succeeds although a foreign store changed the
+value, this bug can mislead a program. If the foreign store wrote the old value, the kind is the same, but no program is
+misled. So the level counts too, and so does the result of the program itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["demand_of", "finder_of_the_forbidden", "meets", "require_kind"]
 
 
 def demand_of(kind: str, asked: bool, strongest: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the kinds that every candidate must have, `kind` first.
+    """Return the kinds of finding that every candidate must have, `kind` first.
 
     Args:
-        kind: the kind to keep.
-        asked: whether the caller named it: then of what makes the original strong only its own level stays.
-        strongest: the original's findings at their strongest level.
+        kind: The kind to keep.
+        asked: Whether the caller named it. Then only its own level stays of what makes the original strong.
+        strongest: The findings of the original at their strongest level.
     """
     found = {finding.kind for finding in strongest if finding.verdict is Verdict.VIOLATED}
     levels = [[each for each in ladder if each in found][-1] for ladder in LADDERS if kind in ladder]
@@ -31,16 +31,16 @@ def demand_of(kind: str, asked: bool, strongest: Sequence[Finding]) -> tuple[str
 
 
 def meets(demand: Iterable[str], *findings: Iterable[Finding]) -> bool:
-    """Return whether there is a violation of every demanded kind among `findings`."""
+    """Return whether `findings` have a violation of every demanded kind."""
     found = {each.kind for some in findings for each in some if each.verdict is Verdict.VIOLATED}
     return found.issuperset(demand)
 
 
 def finder_of_the_forbidden(trace: Trace, findings: Iterable[Finding]) -> Checker | None:
-    """Return the checker that finds the forbidden outcome of `trace` again; None if `findings` name none.
+    """Return a checker that finds the forbidden outcome of `trace` again; None if `findings` have no forbidden outcome.
 
-    That an outcome is forbidden was found by a comparison, which no candidate can be put to. But every execution of the
-    same program that ends in the same way is forbidden for the same reason.
+    A comparison found that the outcome is forbidden, and it cannot be repeated for each candidate. But an execution of
+    the same program that ends in the same way is forbidden for the same reason.
     """
     forbidden = tuple(finding for finding in findings if finding.kind == FORBIDDEN_OUTCOME)
     if not forbidden:
@@ -58,9 +58,9 @@ def _end_of(trace: Trace) -> object:
 
 
 def require_kind(findings: Iterable[Finding], kind: str | None, program: str) -> str:
-    """Return `kind`, by default that of the first violation; UsageError if there is no violation of it.
+    """Return `kind`, or by default that of the first violation; UsageError if there is no violation of this kind.
 
-    The strict rule for store-conditionals is none of the architecture's, so it is the default only if nothing else is
+    The strict rule for store-conditionals is no rule of the architecture. It is the default only if nothing else is
     violated.
     """
     kinds = [finding.kind for finding in findings if finding.verdict is Verdict.VIOLATED]

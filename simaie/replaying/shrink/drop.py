@@ -1,7 +1,9 @@
-"""Pass: take turns out, in chunks from the half down to single ones (delta debugging, A. Zeller, R. Hildebrandt, 2002).
+"""The pass that removes turns, in chunks from half of them down to single ones (delta debugging).
 
-What a vCPU does not do in the turn that is taken out, it does in its next one, or later. Guarantee, if the budget
-lasts: of the turns that are left none can be taken out, and none can be given for good to the vCPU before it.
+A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 28(2), 2002.
+
+A vCPU runs the operations of a removed turn in its next turn, or later. Guarantee, if the budget suffices: none of the
+remaining turns can be removed, and none can be merged into an endless turn before it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Sequence
 
 from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import ShrinkState
-from simaie.replaying.shrink.turns import Turn, choices_of, turns_of
+from simaie.replaying.shrink.turns import Turn, choice_values, turns_of
 
 __all__ = ["drop_choices", "drop_turns"]
 
@@ -18,7 +20,7 @@ _FOR_EVER = 1 << 40  # more steps than any execution has
 
 
 def drop_turns(state: ShrinkState) -> None:
-    """Fewer turns."""
+    """Remove turns from the best execution."""
     _drop_tail(state)
     size = max(1, len(turns_of(state.best.trace)) // 2)
     while True:
@@ -29,9 +31,9 @@ def drop_turns(state: ShrinkState) -> None:
 
 
 def _drop_tail(state: ShrinkState) -> None:
-    """Everything after some turn goes by the default: by bisection, since mostly a prefix is what it takes."""
+    """Replace everything after some turn by the default, by bisection, because a prefix is usually enough."""
     low, high = 0, len(turns_of(state.best.trace))
-    turns, choices = turns_of(state.best.trace), choices_of(state.best.trace)
+    turns, choices = turns_of(state.best.trace), choice_values(state.best.trace)
     while low < high:
         middle = (low + high) // 2
         if state.try_turns(turns[:middle], choices):
@@ -41,7 +43,7 @@ def _drop_tail(state: ShrinkState) -> None:
 
 
 def _drop_chunks(state: ShrinkState, size: int) -> bool:
-    """One sweep from the end; whether anything could go."""
+    """Try to remove each chunk once, from the end, and return whether a chunk was removed."""
     dropped = False
     position = len(turns_of(state.best.trace))
     while position > 0:
@@ -55,8 +57,8 @@ def _drop_chunks(state: ShrinkState, size: int) -> bool:
 
 
 def _try_without(state: ShrinkState, turns: Sequence[Turn], start: int, end: int) -> bool:
-    """By landmarks, where a vCPU makes up in its next turn for what it has lost; or by steps, where it does not."""
-    choices = choices_of(state.best.trace)
+    """Try to remove turns: as segments, so that a vCPU catches up in its next one, and then as numbers of steps."""
+    choices = choice_values(state.best.trace)
     segments, points = segments_of(state.best.trace.events)
     if state.try_segments([*segments[:start], *segments[end:]], points, choices):
         return True
@@ -64,19 +66,19 @@ def _try_without(state: ShrinkState, turns: Sequence[Turn], start: int, end: int
 
 
 def _run_on(state: ShrinkState) -> None:
-    """Let each turn in its place go on as long as its vCPU can."""
+    """Try to let each turn run for as long as its vCPU can."""
     position = 0
     while position < len(turns := turns_of(state.best.trace)):
         longer = Turn(turns[position].actor, _FOR_EVER)
-        if not state.try_turns([*turns[:position], longer, *turns[position + 1 :]], choices_of(state.best.trace)):
+        if not state.try_turns([*turns[:position], longer, *turns[position + 1 :]], choice_values(state.best.trace)):
             position += 1
 
 
 def drop_choices(state: ShrinkState) -> None:
-    """Fewer local choices that are not 0: all at once, then one by one."""
-    if not any(choices_of(state.best.trace)) or state.try_turns(turns_of(state.best.trace), ()):
+    """Set local choices to 0: all at once, then one by one."""
+    if not any(choice_values(state.best.trace)) or state.try_turns(turns_of(state.best.trace), ()):
         return
-    for number in range(len(choices_of(state.best.trace))):
-        choices = choices_of(state.best.trace)
+    for number in range(len(choice_values(state.best.trace))):
+        choices = choice_values(state.best.trace)
         if number < len(choices) and choices[number]:
             state.try_turns(turns_of(state.best.trace), (*choices[:number], 0, *choices[number + 1 :]))

@@ -1,11 +1,13 @@
-"""Pass: look through *all* schedules with few deviations, fewest first.
+"""The pass that searches *all* schedules with few deviations, fewest first.
 
-Guarantee, if the budget lasts: no schedule with fewer deviations fails in the same way, among those that leave a vCPU
-only before an operation on a place that two of them access and one writes, in any execution seen so far (to leave it
-elsewhere can be put off until there without changing what anybody reads). Those with as many deviations as the best
-come last, if the budget has room for all of them: one may have fewer switches. Local choices stay 0 here.
+Guarantee, if the budget suffices: no schedule with fewer deviations fails in the same way. This holds for the schedules
+that switch away from a vCPU only before an operation on a shared place, which two vCPUs access and one writes in any
+execution seen so far. A switch elsewhere can be postponed until there without changing any value that is read.
+Schedules with as many deviations as the best one come last, if the budget suffices for all of them, because one may
+have fewer switches. Local choices stay 0 in this pass.
 
-Breadth first: the default itself, then each execution's successors, which deviate once more at a later step.
+The search is breadth first: it runs the default, and then the successors of each execution, which deviate once more at
+a later step.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def search_fewest(state: ShrinkState) -> None:
 
 
 class _Shared:
-    """The places that matter, by name: cells are made anew in every execution."""
+    """The places that several actors access, by name, because every execution has its own cells."""
 
     def __init__(self, trace: Trace) -> None:
         self._actors: dict[Hashable, set[str]] = {}
@@ -58,14 +60,18 @@ class _Shared:
                     self._written.add(place)
 
     def matters(self, op: Op) -> bool:
-        """Whether it makes a difference who comes first at `op`."""
+        """Whether the order of `op` and operations of other actors may matter."""
         if op.kind > Kind.AWAIT:
             return True
         return any(place in self._written and len(self._actors.get(place, ())) > 1 for place in places(op))
 
 
 class _Points(Scheduler):
-    """Follows `switches`, then the default; `more` is where it could deviate once more after the last of them."""
+    """A scheduler that follows `switches` and then the default.
+
+    Attributes:
+        more: The further switches that are possible after the last one.
+    """
 
     def __init__(self, switches: tuple[Switch, ...], shared: _Shared) -> None:
         self._by_step = {switch.step: switch.actor for switch in switches}
@@ -73,11 +79,11 @@ class _Points(Scheduler):
         self._shared = shared
 
     def start(self, info: ExecutionInfo) -> None:
-        """Nothing seen yet."""
+        """Begin to collect further switches."""
         self.more: list[Switch] = []
 
     def choose(self, offer: Offer) -> Candidate:
-        """Who is to go, or the default; note the alternatives to the latter."""
+        """Return the actor of the switch at this step, or the default; collect the alternatives to the default."""
         default = offer.default
         step = offer.step
         wanted = self._by_step.get(step)

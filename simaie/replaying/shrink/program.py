@@ -1,19 +1,21 @@
-"""Pass: leave out vCPUs, then guest instructions.
+"""The passes that cut vCPUs and guest instructions from the program.
 
-A whole vCPU can always be left out, and so can the end of what it does. Single instructions can where the finding is
-about the emulator, which owes its promises to every program: those of a list, a loop only as a whole (with parts
-missing it might have no way out, nor a step in which another vCPU could go on), and those of a function as
-`simaie.guest.part` counts them. Where the finding is about the guest's own algorithm, a program with parts missing from
-the middle would be another one.
+A vCPU can always be cut as a whole, and so can the end of its code. Single instructions are cut only if the finding is
+about the emulator, whose promises hold for every program. For a list of instructions, a loop is cut only as a whole:
+with parts missing it might never end, or have no step in which another vCPU can run. For a function, the instructions
+are counted as in `simaie.guest.part`. If the finding is about the guest's own algorithm, a program with parts missing
+from the middle would be another algorithm.
 
-First all but the guilty instructions at once, or all but what they rest on: mostly that is it, and every execution
-from there on is short. Then chunks, from the half of a vCPU down to single instructions. Guarantee, if the budget
-lasts: no single one of those that are left can go without the failure going too, under what is left of the schedule.
+The first attempt cuts everything except the guilty instructions, or everything on which they do not depend. This
+usually suffices, and makes all further executions short. Then chunks are cut, from half of a vCPU down to single
+instructions. Guarantee, if the budget suffices: if any single one of the remaining instructions is cut, the failure
+disappears under the rest of the schedule.
 
-A program whose default execution already has a finding is no candidate: it would say nothing of the schedule. Where
-that of the whole program has one, the schedule did not matter from the start, and only ends and vCPUs go. The final
-check counts on the whole program, so it goes with the first cut. Where it is what has to fail, or an assertion, or
-the outcome is one that the architecture forbids the whole program, nothing is cut.
+If the default execution of a candidate already has a finding, the candidate is rejected, because the schedule would not
+matter. If the default execution of the original program has a finding, the schedule never mattered, and only vCPUs and
+ends are cut. The final check is about the complete program, so it is cut together with the first instructions. If the
+final check or an assertion is what must fail, or the outcome is one that the architecture forbids for the complete
+program, nothing is cut.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from simaie.predecessors import causal_past, predecessors
 from simaie.replaying.shrink.code import Numbers, remaining_events, units_of
 from simaie.replaying.shrink.relative_schedule import segments_of
 from simaie.replaying.shrink.state import Attempt, ShrinkState
-from simaie.replaying.shrink.turns import InTurns, choices_of
+from simaie.replaying.shrink.turns import InTurns, choice_values
 
 __all__ = ["cut_program", "cut_to_the_guilty"]
 
@@ -39,7 +41,7 @@ _BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", 
 
 
 def cut_to_the_guilty(state: ShrinkState) -> None:
-    """All at once: everything but the guilty instructions, or but those that had to come before them."""
+    """Cut everything at once except the guilty instructions, or those on which the guilty ones depend."""
     if not _can_cut(state):
         return
     trace = state.best.trace
@@ -52,7 +54,7 @@ def cut_to_the_guilty(state: ShrinkState) -> None:
 
 
 def cut_program(state: ShrinkState) -> None:
-    """A smaller program that fails in the same way; the schedule is what is left of the best one's."""
+    """Cut vCPUs and instructions one after the other, and keep the rest of the best schedule."""
     if not _can_cut(state):
         return
     for thread in reversed(range(len(state.best.program.threads))):
@@ -74,7 +76,7 @@ def _only_the_end(state: ShrinkState) -> bool:
 
 
 def _cut_but(state: ShrinkState, steps: Collection[int]) -> bool:
-    """Leave out all but the instructions of `steps`; where only ends can go, all behind the last of them."""
+    """Cut all instructions except those of `steps`; if only ends can be cut, all after the last of these."""
     best = state.best
     wanted = {id(best.trace.events[step].instruction) for step in steps}
     cuts: list[Cut] = []
@@ -90,7 +92,7 @@ def _cut_but(state: ShrinkState, steps: Collection[int]) -> bool:
 
 
 def _only(state: ShrinkState, numbers: Numbers, thread: int, kept: set[int]) -> Cut:
-    """The cut that leaves of a thread what is `kept`, and what stands before it where only the end can go."""
+    """Return the cut that keeps the instructions `kept` of a thread; if only ends can be cut, also those before."""
     last = max(kept, default=-1)
     if _only_the_end(state):
         kept = set(range(last + 1))
@@ -120,7 +122,7 @@ def _cut_chunks(state: ShrinkState, thread: int) -> None:
 
 
 def _chunk(state: ShrinkState, thread: int, units: Sequence[range]) -> Cut:
-    """What is left out of `thread` already, and `units`."""
+    """Return the cut of `units` and of everything that was cut from `thread` already."""
     program = state.best.program
     known = next((cut for cut in program.cuts if cut.thread == thread), Cut(thread, ()))
     gone = {*(known.items or ()), *(number for unit in units for number in unit)}
@@ -133,7 +135,7 @@ def _chunk(state: ShrinkState, thread: int, units: Sequence[range]) -> Cut:
 
 
 def _try(state: ShrinkState, *cuts: Cut) -> bool:
-    """Whether `cuts` are made, now or already."""
+    """Try to make `cuts`, and return whether they are made, now or already."""
     best = state.best
     known = {cut.thread: cut for cut in best.program.cuts}
     removed = {cut.thread for cut in best.program.cuts if cut.removes_all}
@@ -158,9 +160,9 @@ def _try(state: ShrinkState, *cuts: Cut) -> bool:
     if left is None:
         return False
     segments, points = segments_of(left)
-    return state.try_segments(segments, points, choices_of(best.trace), program, only_if=sensible)
+    return state.try_segments(segments, points, choice_values(best.trace), program, only_if=sensible)
 
 
 def _default(state: ShrinkState, program: Program) -> Attempt | None:
-    """The default execution of `program`; None if it cannot be run."""
+    """Return the default execution of `program`; None if it cannot be run."""
     return state.execute(program, InTurns([], ()))

@@ -1,4 +1,4 @@
-"""The order of the passes: cheap ones that take away much first, the exhaustive one last, again while it helps."""
+"""The order of the passes: cheap ones with a large effect first, the exhaustive one last, repeated while it helps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CUTS = (cut_to_the_guilty, cut_program)
 
 @dataclass(frozen=True)
 class Shrinkable:
-    """A failing execution and what it ran on."""
+    """A failing execution, with its program, machine and driver."""
 
     program: Program
     machine: Machine
@@ -49,21 +49,21 @@ def shrink(
     checkers: Sequence[Checker] = DEFAULT,
     progress: ShrinkProgress | None = None,
 ) -> tuple[Attempt, ShrinkReport]:
-    """Return the smallest execution found that has a finding of `kind` and is as strong as `given`, and a report.
+    """Return the smallest execution found with a finding of `kind` and the strength of `given`, and a report.
 
-    Deterministic: the same arguments have the same result. Ctrl-C ends the search and keeps the best so far.
+    The same arguments always have the same result. Ctrl-C ends the search and keeps the best execution so far.
 
     Args:
-        given: the failing execution.
-        kind: of the finding to keep; None for that of the first finding and all that makes `given` strong
-            (`simaie.replaying.shrink.demand`).
-        executions: how many candidates to run at most.
-        cut: whether to leave out parts of the program too.
-        checkers: to judge the candidates by; the LL/SC checkers of all levels judge them as well.
-        progress: called after each candidate.
+        given: The failing execution.
+        kind: The kind of finding to keep. None keeps the kind of the first finding and everything that makes `given`
+            strong (see `simaie.replaying.shrink.demand`).
+        executions: The number of candidates to run at most.
+        cut: Whether to cut the program too.
+        checkers: The checkers that judge the candidates, in addition to the LL/SC checkers of all levels.
+        progress: Called after each candidate.
 
     Raises:
-        UsageError: there is nothing to shrink, or no finding of that kind.
+        UsageError: There is no violation, or none of this kind.
     """
     require_positive(executions=executions)
     wanted = require_kind(given.findings, kind, given.program.name)
@@ -71,7 +71,7 @@ def shrink(
     judges = tuple(checkers) if forbidden is None else (*checkers, forbidden)
     found = judge(given.trace, judges)
     if not meets([wanted], found):
-        raise UsageError(f"the checkers do not find {wanted!r} in this execution: give those that did (checkers=...)")
+        raise UsageError(f"the checkers do not find {wanted!r} in this execution: pass those that did (checkers=...)")
     strongest = at_strongest_level(given.trace, found, given.machine.endian)
     first = Attempt(given.program, given.trace, given.findings, strongest, Size.of(given.trace))
     demand = demand_of(wanted, kind is not None, strongest)

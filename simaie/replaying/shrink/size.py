@@ -1,4 +1,4 @@
-"""How large a counterexample is to a reader: above all, how often he must switch vCPUs in his head without a reason."""
+"""The size of a counterexample for its readers, who must above all follow the unforced switches between vCPUs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ __all__ = ["Size"]
 
 
 class Size(NamedTuple):
-    """Compared from left to right; smaller is better.
+    """The size of an execution, for comparison from left to right; smaller is better.
 
-    deviations: entries of the schedule, each a place where the execution departs from the default. switches: how often
-    another vCPU goes on, for whatever reason (a store buffer drains beside whoever runs). instructions: guest
-    instructions that took a step. steps: operations.
+    Attributes:
+        deviations: The entries of the schedule, each a step at which the execution deviates from the default.
+        switches: The number of switches to another vCPU, forced ones too; drains of store buffers do not count.
+        instructions: The number of guest instructions that performed an operation.
+        steps: The number of operations.
     """
 
     deviations: int
@@ -26,7 +28,7 @@ class Size(NamedTuple):
 
     @classmethod
     def of(cls, trace: Trace) -> Size:
-        """The size of an execution."""
+        """Return the size of an execution."""
         steps = (event for event in trace.events if event.op.kind is not Kind.CHOICE)
         actors = [event.actor for event in steps if event.actor == owner_of(event.actor)]
         switches = sum(before != after for before, after in pairwise(actors))

@@ -1,7 +1,7 @@
-"""Where candidates are run and judged: the best so far, what was spent, and when to stop.
+"""The state of a shrinking search, in which candidates are run and judged until the budget is spent.
 
-Invariant: `best` has a violation of each demanded kind (see `demand`), and was run on this state. No candidate is taken
-on trust: one that a pass believes equivalent is run as well.
+Invariant: `best` was run, and has a violation of each demanded kind (see `demand`). Every candidate is run, even if a
+pass takes it for equivalent to the best one.
 """
 
 from __future__ import annotations
@@ -31,14 +31,21 @@ __all__ = ["Attempt", "BudgetSpent", "ShrinkProgress", "ShrinkReport", "ShrinkSt
 
 
 class BudgetSpent(Exception):
-    """No executions are left; the passes let it through."""
+    """The budget of executions is spent; the passes do not handle it."""
 
 
 class ShrinkReport(msgspec.Struct, frozen=True):
-    """What shrinking did. kind: of the finding that was kept; executions: how many were run; interrupted: by Ctrl-C.
+    """The report on a shrinking search.
 
-    exhausted: whether the budget ended before the passes had nothing left to try. kept: the kinds that every candidate
-    had to have, at their strongest level: `kind`, and what else made the original strong.
+    Attributes:
+        kind: The kind of finding that was kept.
+        before: The size of the original execution.
+        after: The size of the shortest execution.
+        executions: The number of candidates that were run.
+        exhausted: Whether the budget was spent before the passes had tried everything.
+        interrupted: Whether Ctrl-C ended the search.
+        kept: The kinds that every candidate had to have, at their strongest level: `kind`, and the others that made the
+            original strong.
     """
 
     kind: str
@@ -54,12 +61,20 @@ class ShrinkReport(msgspec.Struct, frozen=True):
         return f"from {self.before} to {self.after}, in {self.executions} executions{why}"
 
 
-#: Called now and then with how many executions were run, of how many, and the best size so far.
+#: Called after each candidate with the number of candidates so far, their limit, and the best size so far.
 ShrinkProgress: TypeAlias = Callable[[int, int, Size], None]
 
 
 class Attempt(msgspec.Struct, frozen=True, eq=False):
-    """One execution that was run. findings: what the checkers say; strongest: the same at the strongest level."""
+    """A candidate that was run.
+
+    Attributes:
+        program: The program that ran.
+        trace: The execution.
+        findings: The findings of the checkers.
+        strongest: The findings at their strongest level.
+        size: The size of the execution.
+    """
 
     program: Program
     trace: Trace
@@ -68,12 +83,18 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     size: Size
 
     def meets(self, demand: Iterable[str]) -> bool:
-        """Whether there is a violation of each of these kinds."""
+        """Return whether the execution has a violation of each of these kinds."""
         return meets(demand, self.findings, self.strongest)
 
 
 class ShrinkState:
-    """best: the smallest failing execution so far. demand: the kinds that a candidate must have."""
+    """The state of a shrinking search.
+
+    Attributes:
+        best: The smallest failing execution so far.
+        demand: The kinds of finding that a candidate must have.
+        spent: The number of candidates so far.
+    """
 
     def __init__(
         self,
@@ -87,9 +108,9 @@ class ShrinkState:
         progress: ShrinkProgress | None,
     ) -> None:
         self.best, self.demand, self.spent = first, demand, 0
-        #: Whether a candidate ran on without a step until the watchdog stopped it, which takes seconds.
+        #: Whether the watchdog had to stop a candidate that ran without a step, which takes seconds.
         self.hit_watchdog = False
-        #: Whether the default execution of the whole program fails too; None as long as nobody wanted to know.
+        #: Whether the default execution of the original program fails too; None if no pass has asked yet.
         self.fails_by_default: bool | None = None
         self._machine, self._checkers, self._driver = machine, tuple(checkers), driver
         self._limit, self._progress = executions, progress
@@ -97,14 +118,14 @@ class ShrinkState:
 
     @property
     def left(self) -> int:
-        """How many executions may still be run."""
+        """The number of candidates that may still be run."""
         return self._limit - self.spent
 
     @property
     def guilty(self) -> list[tuple[int, ...]]:
-        """The steps of the best execution that show what is demanded: of each kind those of its earliest finding.
+        """The steps of the earliest finding of each demanded kind in the best execution.
 
-        A kind has none where its findings name no steps, or are known under the kind of a stronger level.
+        A kind is left out if its findings name no steps, or have the kind of a stronger level.
         """
         known = range(len(self.best.trace))
         found: list[tuple[int, ...]] = []
@@ -114,7 +135,11 @@ class ShrinkState:
         return found
 
     def execute(self, program: Program, scheduler: Scheduler) -> Attempt | None:
-        """Run and judge one candidate; None if it cannot be run. Raises BudgetSpent when it may not."""
+        """Run and judge one candidate; return None if it cannot be run.
+
+        Raises:
+            BudgetSpent: The budget of executions is spent.
+        """
         if self.left <= 0:
             raise BudgetSpent
         self.spent += 1
@@ -123,12 +148,12 @@ class ShrinkState:
             findings = judge(trace, self._checkers)
             strongest = at_strongest_level(trace, findings, self._machine.endian)
             attempt = Attempt(program, trace, findings, strongest, Size.of(trace))
-        except (InternalError, SchedulerError):  # ours to mend, not to hide
+        except (InternalError, SchedulerError):  # a bug of simaie, which must not be hidden
             raise
         except GuestSpinError:
             self.hit_watchdog = True
             return None
-        except Exception:  # a guest may raise under another schedule, or with parts missing: then it is no candidate
+        except Exception:  # a guest may raise under another schedule or with parts missing, and is then no candidate
             return None
         finally:
             if self._progress is not None:
@@ -136,10 +161,14 @@ class ShrinkState:
         return attempt
 
     def offer(self, attempt: Attempt | None, only_if: Callable[[], bool] = lambda: True) -> bool:
-        """Take `attempt` as the best if it meets the demand and is smaller; whether it was taken.
+        """Keep `attempt` as the best if it meets the demand and is smaller; return whether it was kept.
 
-        Of two of the same size, that of the shorter program is: instructions may be there that take no step.
-        only_if: a condition that costs executions, asked last.
+        Of two executions of the same size, the one of the shorter program is smaller, because some instructions perform
+        no operation.
+
+        Args:
+            attempt: The candidate; None is never kept.
+            only_if: A further condition, which is checked last because it costs executions.
         """
         if attempt is None or not attempt.meets(self.demand):
             return False
@@ -154,7 +183,7 @@ class ShrinkState:
         choices: Choices,
         program: Program | None = None,
     ) -> bool:
-        """Run `turns`, unless that was done before; whether the outcome is the new best."""
+        """Run `turns`, unless they were run before; return whether the execution is the new best."""
         program = program or self.best.program
         turns = joined(turns)
         key = (_identity(program), tuple(turns), choices)
@@ -171,7 +200,15 @@ class ShrinkState:
         program: Program | None = None,
         only_if: Callable[[], bool] = lambda: True,
     ) -> bool:
-        """Run `segments` of the best execution as `try_turns` runs turns. only_if: as for `offer`."""
+        """Run `segments`, unless they were run before; return whether the execution is the new best.
+
+        Args:
+            segments: The segments, from those of the best execution.
+            points: The program points of the best execution.
+            choices: The values of the local choices.
+            program: The program; None for that of the best execution.
+            only_if: As for `offer`.
+        """
         program = program or self.best.program
         key = (self.best.trace.digest, _identity(program), tuple(segments), choices)
         if key in self._tried:
@@ -185,5 +222,5 @@ def _measure(attempt: Attempt) -> tuple[Size, int]:
 
 
 def _identity(program: Program) -> tuple[Cut, ...]:
-    """Which of the programs on one state it is: they differ in what is cut."""
+    """Return what identifies a program within one search: its cuts."""
     return program.cuts

@@ -1,7 +1,7 @@
-"""A schedule as turns: vCPU 0 takes 4 steps, then vCPU 1 takes 2, ...; what is not said goes by the default.
+"""Schedules as lists of turns: vCPU 0 takes 4 steps, then vCPU 1 takes 2, and so on; after the last turn by default.
 
-Where a sparse schedule counts steps of the whole execution, a turn counts its own vCPU's. So a turn can be taken out,
-moved or joined with another, and the others still mean what they meant.
+A sparse schedule counts the steps of the complete execution, while a turn counts those of its own actor. So a turn can
+be removed, moved or merged, and the other turns keep their meaning.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from simaie.op import Kind
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
-__all__ = ["Choices", "InTurns", "Turn", "choices_of", "joined", "turns_of"]
+__all__ = ["Choices", "InTurns", "Turn", "choice_values", "joined", "turns_of"]
 
-#: The values of the local choices in the order in which they are asked; 0 after the end. A scheduler is not told whose
-#: choice it is, so it cannot be kept by vCPU.
+#: The values of the local choices in the order in which they are made; 0 after the end. A scheduler does not know which
+#: vCPU makes a choice, so that the values cannot be ordered by vCPU.
 Choices: TypeAlias = tuple[int, ...]
 
 
 class Turn(NamedTuple):
-    """`actor` takes `steps` steps in a row, or as many of them as it can."""
+    """A number of steps that an actor takes in a row, or fewer if it is disabled before."""
 
     actor: str
     steps: int
 
 
 def turns_of(trace: Trace) -> list[Turn]:
-    """The turns of an execution. A local choice is no step: nobody can be scheduled there."""
+    """Return the turns of an execution; a local choice is no step, because it is no scheduling point."""
     return joined(Turn(event.actor, 1) for event in trace.events if event.op.kind is not Kind.CHOICE)
 
 
 def joined(turns: Iterable[Turn]) -> list[Turn]:
-    """The same turns, with neighbours of one actor made one and empty ones left out."""
+    """Return the same turns, with adjacent turns of one actor merged and empty turns left out."""
     found: list[Turn] = []
     for turn in turns:
         if turn.steps < 1:
@@ -45,25 +45,27 @@ def joined(turns: Iterable[Turn]) -> list[Turn]:
     return found
 
 
-def choices_of(trace: Trace) -> Choices:
-    """How the local choices of an execution were resolved."""
+def choice_values(trace: Trace) -> Choices:
+    """Return the values of the local choices of an execution."""
     return tuple(event.value for event in trace.events if event.op.kind is Kind.CHOICE)
 
 
 class InTurns(Scheduler):
-    """Follows `turns` as far as they fit: a turn ends early if its actor cannot go on, and is passed over if it is not
-    there at all. After the last one, the default."""
+    """A scheduler that follows `turns` while they apply, and then the default.
+
+    A turn ends early if its actor is disabled, and is skipped if its actor does not exist.
+    """
 
     def __init__(self, turns: Sequence[Turn], choices: Choices) -> None:
         self._turns, self._choices = turns, choices
 
     def start(self, info: ExecutionInfo) -> None:
-        """Back to the first turn."""
+        """Go back to the first turn."""
         self._position, self._taken = 0, 0
         self._asked = 0
 
     def choose(self, offer: Offer) -> Candidate:
-        """Who has the turn."""
+        """Return the actor of the current turn; the default after the last one."""
         while self._position < len(self._turns):
             turn = self._turns[self._position]
             if self._taken < turn.steps:
@@ -75,6 +77,6 @@ class InTurns(Scheduler):
         return offer.default
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """The next value, if there is one and it can be chosen here."""
+        """Return the next recorded value if it is below `arity`; else 0."""
         number, self._asked = self._asked, self._asked + 1
         return self._choices[number] if number < len(self._choices) and self._choices[number] < arity else 0

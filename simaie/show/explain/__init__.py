@@ -1,8 +1,8 @@
-"""Findings in the guest's terms: what came between what, which value it cost, and which protection was not there.
+"""Explanations of findings: which access came between which, which value was lost, and which protection was missing.
 
-Everything is read off the trace: who held which lock, which of the emulator's own places an instruction had looked at
-before it went ahead, and who changed them since. `table` pairs each kind of finding with its explanation; a kind that
-is not in it gets the finding's own message and its steps in words.
+An explanation uses the trace alone: which vCPU held which lock, which state of the emulator an instruction read before
+it went ahead, and which vCPU changed that state since. `table` pairs each kind of finding with its explanation; for a
+kind that it lacks, the explanation lists the finding's steps.
 """
 
 from simaie.show.explain.context import NOTHING, Context, around

@@ -22,23 +22,26 @@ __all__ = ["Overtaking", "overtaken"]
 class Overtaking(NamedTuple):
     """A store that took effect after a later access of its own vCPU.
 
-    told: what happened. why: which barrier was missing. effect: a sentence on whom it misled, or empty. steps: of all
-    this, in order.
+    Attributes:
+        event: What happened, without a full stop.
+        why: Which barrier was missing.
+        effect: A sentence on the access of another vCPU that it misled; may be empty.
+        steps: The steps of all this, in order.
     """
 
-    told: str
+    event: str
     why: str
     effect: str
     steps: tuple[int, ...]
 
 
 def overtaken(trace: Trace, around: Context = NOTHING) -> Iterator[Overtaking]:
-    """Each store that a later load, or a later store, of its own vCPU has overtaken."""
+    """Yield each store that a later load or a later store of its own vCPU overtook."""
     if Kind.BUFFER not in trace.kinds:
         return
     entries = {drain: entry for entry, drain in drains_of(trace.events).items()}
     loads: dict[str, list[int]] = {}
-    drained: dict[str, list[tuple[int, int]]] = {}  # by vCPU: when it took effect, and when it entered
+    drained: dict[str, list[tuple[int, int]]] = {}  # by vCPU: the steps at which each store took effect and entered
     for step, event in enumerate(trace.events):
         vcpu = owner_of(event.actor)
         entered = entries.get(step)
@@ -54,19 +57,19 @@ def overtaken(trace: Trace, around: Context = NOTHING) -> Iterator[Overtaking]:
 
 
 def _overtaking(trace: Trace, entered: int, step: int, ahead: int, why: str) -> Overtaking:
-    told = (
+    event = (
         f"{instruction_of(trace.events[step])} went into the store buffer first {at(entered)}, but took effect "
         f"{at(step)} only after its own later {format_event(trace.events[ahead])} {at(ahead)}"
     )
     met = _met(trace, ahead, step)
     effect = "" if met is None else _effect(trace, met)
-    return Overtaking(told, why, effect, (entered, ahead, *([] if met is None else [met]), step))
+    return Overtaking(event, why, effect, (entered, ahead, *([] if met is None else [met]), step))
 
 
 def _ahead(
     trace: Trace, step: int, entered: int, loads: list[int], drained: list[tuple[int, int]]
 ) -> Iterator[tuple[int, Barrier]]:
-    """The latest store, and the first load, that came after the store of the drain `step` and took effect before it."""
+    """Yield the latest store and the first load after the store that drains at `step` that took effect before it."""
     store = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
     if store is not None:
         yield store, Barrier.ST_ST
@@ -77,7 +80,7 @@ def _ahead(
 
 
 def _met(trace: Trace, ahead: int, step: int) -> int | None:
-    """The first access of another's to the bytes of the drain `step` after what overtook it, and so too early."""
+    """Return the first access of another vCPU to the bytes of the drain `step`, between `ahead` and it; or None."""
     late = trace.events[step]
     for meanwhile in range(ahead + 1, step):
         event = trace.events[meanwhile]
@@ -92,12 +95,12 @@ def _effect(trace: Trace, met: int) -> str:
     if event.reads_ram:
         read = f"{instruction_of(event)} read {format_value(event.value)} {at(met)}"
         return f" Meanwhile {read}, and did not see it."
-    return f" Meanwhile {instruction_of(event)} wrote {stored_value(event)} {at(met)}, and it went over that."
+    return f" Meanwhile {instruction_of(event)} wrote {stored_value(event)} {at(met)}, which the late store overwrote."
 
 
 def _why(order: Barrier, around: Context) -> str:
-    """Which barrier was missing there, and why the scheme emitted none."""
-    text = "There is no barrier of the host in between"
+    """Return which barrier was missing there, and why the scheme did not emit it."""
+    text = "No host barrier orders the two"
     if around.order & order and around.barriers in ("none", "guest"):
         emits = "no barriers" if around.barriers == "none" else "barriers for the guest's own fences only"
         return (
@@ -105,11 +108,11 @@ def _why(order: Barrier, around: Context) -> str:
             f"not keep it, and the scheme emits {emits} (barriers={around.barriers})."
         )
     if around.barriers == "none":
-        return f"{text}: the scheme emits none, not even for a fence of the guest's own (barriers=none)."
+        return f"{text}: the scheme emits no barrier, not even for a fence of the guest (barriers=none)."
     if around.barriers == "guest":
         kept = "a store before a later load" if order is Barrier.ST_LD else "a store before a later store"
         return (
             f"{text}: the scheme emits barriers for the guest's own fences only (barriers=guest), and the guest has "
-            f"none there that keeps {kept} ({order.text})."
+            f"no fence there that keeps {kept} ({order.text})."
         )
     return f"{text}."

@@ -1,4 +1,4 @@
-"""What is known around a trace, where more is known than the trace: the other findings, and what it ran on."""
+"""The context of a trace in an explanation: the other findings, and the machine that it ran on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ __all__ = ["NOTHING", "Context", "around"]
 
 @dataclass(frozen=True)
 class Context:
-    """findings: all, in the order in which they are shown. barriers: the scheme's option; empty if it is not known.
+    """The facts about an execution that its trace does not contain.
 
-    isa, order: of the guest, and which orders it promises without fences. host: the memory model. scheme: its class.
+    Attributes:
+        findings: All findings, in the order in which they are shown.
+        barriers: The scheme's option of that name; empty if it is unknown.
+        host: Name of the host's memory model.
+        isa: Name of the guest's instruction set.
+        order: Orders of accesses that the guest's architecture promises without fences.
+        scheme: Class of the scheme; None if it is unknown.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -33,7 +39,7 @@ NOTHING = Context()
 
 
 def around(failure: Failure) -> Context:
-    """What is known around the trace of `failure`."""
+    """Return the context of the trace of `failure`."""
     cpu, machine = failure.program.cpu_class, failure.machine
     return Context(
         failure.findings, _barriers(machine), machine.host, cpu.isa, cpu.memory_order, machine.scheme_class

@@ -1,8 +1,8 @@
-"""Why a test of the emulator's own did not see a foreign write: what it read, and what became of the mark.
+"""Why a store-conditional's test did not notice a foreign write: what the test read, and what happened to the mark.
 
-Of a scheme that simaie does not know this is all that can be told, and it is often all there is to tell. A
-store-conditional looks at some place of the emulator's (a tag, a flag, a monitor). The foreign access marked that
-place, and the mark was overwritten, or waited in a store buffer; or it never marked it.
+For a scheme that simaie does not know, this is all that the trace shows. A store-conditional tests some cell of the
+emulator (a tag, a flag, a monitor). Either the foreign access marked that cell and the mark was overwritten or waited
+in a store buffer, or the access did not mark it at all.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _TESTS = (Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.UPDATE)
 
 
 def what_it_tested(trace: Trace, foreign: int, write: int) -> str:
-    """What the instruction that wrote at step `write` had tested, and why that did not show the write `foreign`.
+    """Return what the instruction that wrote at step `write` had tested, and why that missed the write `foreign`.
 
-    Empty if it tested no place of the emulator's own.
+    The result is empty if the instruction tested no cell of the emulator.
     """
     tests = [step for step in _steps_of(trace, write, write) if trace.events[step].op.kind in _TESTS]
     if not tests:
@@ -34,7 +34,7 @@ def what_it_tested(trace: Trace, foreign: int, write: int) -> str:
 
 
 def _steps_of(trace: Trace, step: int, before: int) -> Iterator[int]:
-    """The steps before `before` at which the instruction of `step` touched a place of the emulator's own."""
+    """Yield the steps before `before` at which the instruction of `step` touched a cell of the emulator."""
     instruction = trace.events[step].instruction
     for earlier in range(before):
         event = trace.events[earlier]
@@ -44,7 +44,7 @@ def _steps_of(trace: Trace, step: int, before: int) -> Iterator[int]:
 
 def _read(trace: Trace, test: int, cell: Cell) -> str:
     event = trace.events[test]
-    text = f"{instruction_of(event)} went by {clean(cell.name)}: {format_event(event)} {at(test)}"
+    text = f"{instruction_of(event)} tested {clean(cell.name)}: {format_event(event)} {at(test)}"
     sources = [step for step in _writes(trace, cell) if step < test]
     if not sources:
         return f"{text}, which was never written."
@@ -52,38 +52,38 @@ def _read(trace: Trace, test: int, cell: Cell) -> str:
 
 
 def _mark(trace: Trace, test: int, foreign: int, cell: Cell) -> str:
-    """What became of the mark that the foreign access left in `cell`, if it left one."""
+    """Return what happened to the mark that the foreign access left in `cell`, or that it left no mark."""
     event, name = trace.events[foreign], clean(cell.name)
     marks = [step for step in _writes(trace, cell) if trace.events[step].instruction is event.instruction]
     if not marks:
         return f"{instruction_of(event)} does not write to {name}: {a_kind_of(event)} leaves no mark there."
     mark = marks[-1]
-    who = instruction_of(trace.events[mark])
+    marker = instruction_of(trace.events[mark])
     if mark > test:
-        return f"{who} marked {name} {at(mark)} only after the test{_waited(trace, mark)}."
-    told = f"{who} had marked it, {show(trace.events[mark].op.value)} {at(mark)}"
+        return f"{marker} marked {name} {at(mark)} only after the test{_waited(trace, mark)}."
+    marked = f"{marker} had marked it, {show(trace.events[mark].op.value)} {at(mark)}"
     over = next((step for step in _writes(trace, cell) if mark < step < test), None)
     if over is None:
-        return f"{told}."
+        return f"{marked}."
     by = instruction_of(trace.events[over])
-    return f"{told}, but {by} overwrote the mark {at(over)}{_waited(trace, over)}."
+    return f"{marked}, but {by} overwrote the mark {at(over)}{_waited(trace, over)}."
 
 
 def _waited(trace: Trace, step: int) -> str:
-    """Since when the store of that step had waited in a store buffer; empty if it had not."""
+    """Return since when the store of that step had waited in a store buffer; empty if it had not."""
     entered = _entered(trace, step)
     return "" if entered is None else f", with a store that had waited in the store buffer since step {entered}"
 
 
 def _writes(trace: Trace, cell: Cell) -> Iterator[int]:
-    """The steps at which a write to `cell` took effect."""
+    """Yield the steps at which a write to `cell` took effect."""
     for step, event in enumerate(trace.events):
         if event.op.cell is cell and event.wrote:
             yield step
 
 
 def _entered(trace: Trace, step: int) -> int | None:
-    """The step at which the store that drained at `step` had entered the store buffer; None if it is no drain."""
+    """Return the step at which the store that drains at `step` entered the store buffer; None if it is no drain."""
     event = trace.events[step]
     if not is_drain(event):
         return None

@@ -1,4 +1,4 @@
-"""A foreign write in the middle of a read-modify-write, or between a load-linked and its store-conditional."""
+"""Foreign writes in the middle of a read-modify-write, or between a load-linked and its store-conditional."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from simaie.trace import AccessKind, Event, Trace
 
 __all__ = ["llsc_atomicity", "rmw_atomicity"]
 
-#: What these store does not come from what they loaded.
+#: Instructions whose stored value does not depend on the loaded one.
 _EXCHANGES = ("xchg", "swp", "amoswap")
 
 
 def rmw_atomicity(trace: Trace, finding: Finding) -> str:
-    """Read, foreign write, write: the store of the third rests on a value that the second had replaced."""
+    """Explain read, foreign write, write: the last write does not take the foreign value into account."""
     loaded, foreign, write = finding.steps[0], finding.steps[1], finding.steps[-1]
     first, guilty, last = (trace.events[step] for step in (loaded, foreign, write))
     return " ".join((
         f"{instruction_of(first)} must be one indivisible access. It loaded {_read_value(first)} {at(loaded)}"
         f"{_wrote(first, last)} {at(write)}.",
-        f"In between {instruction_of(guilty)} wrote {stored_value(guilty)} {at(foreign)}.",
+        f"In between, {instruction_of(guilty)} wrote {stored_value(guilty)} {at(foreign)}.",
         _cost(trace, loaded, foreign, write),
         missing_protection(trace, loaded, foreign),
     ))
@@ -38,7 +38,7 @@ def _wrote(first: Event, last: Event) -> str:
         return f" and wrote {stored_value(last)} back"
     if mnemonic.startswith(_EXCHANGES):
         return f" and stored {stored_value(last)}"
-    return f", and from that worked out the {stored_value(last)} that it stored"
+    return f", computed {stored_value(last)} from it and stored that"
 
 
 def _read_value(event: Event) -> str:
@@ -46,10 +46,10 @@ def _read_value(event: Event) -> str:
 
 
 def _cost(trace: Trace, loaded: int, foreign: int, write: int) -> str:
-    """What became of the value that came in between."""
+    """Return what happened to the value that the foreign write stored."""
     guilty, last = trace.events[foreign], trace.events[write]
     if _preserves_value(trace, loaded, foreign):
-        return f"{actor_of(guilty)}'s write is value-preserving: {stored_value(guilty)} was there before."
+        return f"{actor_of(guilty)}'s write is value-preserving: memory held {stored_value(guilty)} already."
     theirs = range(guilty.op.address, guilty.op.address + guilty.op.width)
     mine = {
         byte
@@ -60,9 +60,9 @@ def _cost(trace: Trace, loaded: int, foreign: int, write: int) -> str:
     gone = [byte for byte in theirs if byte in mine]
     who = actor_of(guilty)
     if len(gone) == len(theirs) and (last.op.address, last.op.width) != (guilty.op.address, guilty.op.width):
-        return f"What {who} wrote is lost: it lies among the bytes that {last.op.location} covers."
+        return f"What {who} wrote is lost: {last.op.location} covers those bytes."
     if len(gone) == len(theirs):
-        return f"What {who} wrote is lost: {stored_value(last)} went over it."
+        return f"What {who} wrote is lost: {stored_value(last)} replaced it."
     if not gone:
         return f"What {who} wrote is still there: {last.op.location} are other bytes."
     return (
@@ -72,7 +72,7 @@ def _cost(trace: Trace, loaded: int, foreign: int, write: int) -> str:
 
 
 def _preserves_value(trace: Trace, loaded: int, foreign: int) -> bool:
-    """Whether the write at step `foreign` left each byte as it was, as far as the read before it tells."""
+    """Whether the write at step `foreign` left each byte as the read at step `loaded` had found it."""
     if not (trace.events[loaded].reads_ram and trace.events[foreign].writes_ram):
         return False
     held = dict(read(trace.events[loaded], "little"))
@@ -83,15 +83,15 @@ def _preserves_value(trace: Trace, loaded: int, foreign: int) -> bool:
 
 
 def llsc_atomicity(trace: Trace, finding: Finding) -> str:
-    """A store-conditional that stored on a reservation that was none any more, or never was."""
+    """Explain a store-conditional that stored although its reservation had ended or never existed."""
     if len(finding.steps) < 3:
         return _without(trace, finding)
     loaded, foreign, write = finding.steps[:3]
     first, guilty, last = (trace.events[step] for step in (loaded, foreign, write))
     return " ".join((
-        f"{instruction_of(last)} may only store if nobody wrote to the reserved bytes since the load-linked. "
+        f"{instruction_of(last)} may only store if no other vCPU wrote to the reserved bytes since the load-linked. "
         f"{instruction_of(first)} read {_read_value(first)} {at(loaded)}; then {instruction_of(guilty)} wrote "
-        f"{stored_value(guilty)} {at(foreign)}; and yet the store-conditional stored {stored_value(last)} {at(write)}.",
+        f"{stored_value(guilty)} {at(foreign)}; yet the store-conditional stored {stored_value(last)} {at(write)}.",
         _cost(trace, loaded, foreign, write),
         _why_not_noticed(trace, loaded, foreign, write),
     ))
@@ -111,43 +111,42 @@ def _without(trace: Trace, finding: Finding) -> str:
         return text
     who = trace.events[joined[-1]]
     return (
-        f"{text} It found a member that stands for it, {format_event(trace.events[test])} {at(test)}: put there by "
-        f"{instruction_of(who)} {at(joined[-1])}, another vCPU with the same identity, which never took it out again."
+        f"{text} It found its identity in the set, {format_event(trace.events[test])} {at(test)}. But "
+        f"{instruction_of(who)} had put it there {at(joined[-1])}: another vCPU with the same identity, which never "
+        "removed it."
     )
 
 
 def _why_not_noticed(trace: Trace, loaded: int, foreign: int, write: int) -> str:
-    """How the scheme keeps the reservation, as the trace shows it, and why the foreign write did not end it."""
+    """Return how the scheme keeps the reservation, as the trace shows, and why the foreign write did not end it."""
     last, guilty = trace.events[write], trace.events[foreign]
     if last.op.kind is Kind.CAS:
         return (
-            f"The scheme keeps no reservation but the value: the store-conditional is a compare-and-swap, and at that "
-            f"time the location held {format_value(last.value)}, as if nothing had happened."
+            "The scheme's only reservation is the value: the store-conditional is a compare-and-swap, and at that time "
+            f"the location held {format_value(last.value)}, as if nothing had happened."
         )
     touched = list(_on_sets(trace, write))
     sets = [step for step in touched if trace.events[step].instruction is last.instruction]
     if sets:
         test = trace.events[sets[-1]]
-        text = f"The reservation was still in {test.op.location} when the store-conditional looked {at(sets[-1])}: "
+        text = f"The reservation was still in {test.op.location} when the store-conditional tested it {at(sets[-1])}: "
         by = [step for step in touched if trace.events[step].instruction is guilty.instruction and step > loaded]
         if by and trace.events[by[-1]].op.cell is not test.op.cell:
-            return text + (
-                f"{instruction_of(guilty)} goes by another set, {trace.events[by[-1]].op.location} {at(by[-1])}, since "
-                "it names the bytes by another address."
-            )
+            other = f"{trace.events[by[-1]].op.location} {at(by[-1])}"
+            return f"{text}{instruction_of(guilty)} names the bytes by another address and uses another set, {other}."
         if intruder(guilty) is Intruder.DEVICE:
-            return f"{text}a device writes past the emulator's helpers and takes nobody out of it."
-        return f"{text}{a_kind_of(guilty)} takes nobody out of it."
+            return f"{text}a device bypasses the emulator's helpers and removes no vCPU from it."
+        return f"{text}{a_kind_of(guilty)} removes no vCPU from it."
     tested = what_it_tested(trace, foreign, write)
     if tested:
         return tested
     if guilty.instruction is not None and guilty.instruction.access is AccessKind.STORE_CONDITIONAL:
-        return "Nothing ties a load-linked to its store-conditional here: each stores, whoever stored before."
+        return "Nothing ties a load-linked to its store-conditional here: each stores, whatever was stored before."
     return missing_protection(trace, loaded, foreign)
 
 
 def _on_sets(trace: Trace, before: int) -> Iterator[int]:
-    """The steps before `before` that touch a set of reservations."""
+    """Yield the steps before `before` that touch a set of reservations."""
     for step in range(before):
         op = trace.events[step].op
         if op.kind is Kind.UPDATE and op.cell is not None and op.cell.role is Role.RESERVATIONS:

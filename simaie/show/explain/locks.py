@@ -1,6 +1,6 @@
-"""Locks and the emulator's own structures, executions that stand still, and vCPUs that fault.
+"""Misused locks and structures of the emulator, stuck executions, and vCPUs that fault.
 
-Locks may be leaked, taken two at a time, two for one granule, or not held at all.
+A lock may be leaked, taken while another is held, duplicated for one granule, or missing.
 """
 
 from __future__ import annotations
@@ -24,57 +24,57 @@ __all__ = [
 
 
 def lock_leak(trace: Trace, finding: Finding) -> str:
-    """Who waits for it, if anybody does."""
+    """Explain a lock that an instruction did not release, and name the vCPUs that wait for it."""
     locked = trace.events[finding.steps[0]]
     cell = locked.op.cell
     waiting = [f"vCPU {name}" for name, op in trace.waiting.items() if op.cell is cell and cell is not None]
-    late = f" It was let go only {at(*finding.steps[1:])}." if len(finding.steps) > 1 else " It was never let go."
+    late = f" It was released only {at(*finding.steps[1:])}." if len(finding.steps) > 1 else " It was never released."
     effect = f" {listed(waiting)} waited for it at the end." if waiting else ""
     return (
         f"{instruction_of(locked)} took {clean(locked.op.location)} {at(finding.steps[0])} and ended without releasing "
-        f"it.{late}{effect} Every way out of a helper, a fault's too, has to release what the helper has locked."
+        f"it.{late}{effect} Every way out of a helper, including a fault, has to release what the helper locked."
     )
 
 
 def locks_per_vcpu(trace: Trace, finding: Finding) -> str:
-    """Two vCPUs that do so in two orders wait for each other for ever."""
+    """Explain a vCPU that takes a second lock while it holds one."""
     first, second = finding.steps[0], finding.steps[-1]
     return (
         f"{said(trace, first)}; and while it held that, {said(trace, second)}. The scheme promises one lock at a time, "
-        "which is what makes a deadlock impossible: two vCPUs that take two locks in opposite orders wait for ever."
+        "which makes a deadlock impossible: two vCPUs that take two locks in opposite orders wait forever."
     )
 
 
 def one_entry(trace: Trace, finding: Finding) -> str:
-    """Two mutexes that go by one name exclude nobody."""
+    """Explain two mutexes for one granule, which do not exclude each other's holders."""
     first, second = finding.steps[0], finding.steps[-1]
     return (
-        f"{said(trace, first)} and {said(trace, second)} are two different mutexes for one granule. Whoever makes an "
-        "entry has to publish it by a compare-and-swap of the empty slot, and go on with what is there if it loses; "
+        f"{said(trace, first)} and {said(trace, second)} are two different mutexes for one granule. A vCPU that "
+        "makes an entry has to publish it by a compare-and-swap of the empty slot and, if it loses, use the winner's; "
         f"{actor_of(trace.events[second])} did not."
     )
 
 
 def registered(trace: Trace, finding: Finding) -> str:
-    """A needless entry makes every later plain store to the granule take a lock."""
+    """Explain an entry that no atomic access needed; every later plain store to its granule has to take a lock."""
     (step,) = finding.steps[:1]
     return (
         f"{said(trace, step)} makes an entry inside {instruction_of(trace.events[step])}, which is no atomic access to "
-        "that granule. Only an atomic one may allocate; whoever merely asks must take 'none' for an answer."
+        "that granule. Only an atomic access may allocate; a plain lookup has to accept that there is no entry."
     )
 
 
 def host_operations(trace: Trace, finding: Finding) -> str:
-    """What the scheme said it would do without."""
+    """Explain a host operation that the scheme promised not to use."""
     (step,) = finding.steps[:1]
     return (
-        f"{said(trace, step)}, for {instruction_of(trace.events[step])}. The scheme promises to need nothing of the "
-        "host but mutexes and atomics of one pointer on its own data; this is neither."
+        f"{said(trace, step)}, for {instruction_of(trace.events[step])}. The scheme promises to need only mutexes "
+        "and atomics of one pointer on its own data from the host; this is neither."
     )
 
 
 def unguarded_update(trace: Trace, finding: Finding) -> str:
-    """A compound access is legal only under the lock."""
+    """Explain a compound access to a structure without its lock."""
     (step,) = finding.steps[:1]
     event = trace.events[step]
     guard = event.op.cell.guard if event.op.cell is not None else None
@@ -85,34 +85,34 @@ def unguarded_update(trace: Trace, finding: Finding) -> str:
     )
 
 
-#: Of a loop, or of many who wait, the first few tell it all.
+#: Of a loop, or of many waiting vCPUs, the first few are enough.
 _MOST = 6
 
 
 def stuck(trace: Trace, finding: Finding) -> str:
-    """Who waits for whom, and since when the holders have it; of those who loop instead, what they repeat."""
+    """Explain which vCPU waits for which and since when the holders hold; of a loop, list what is repeated."""
     if trace.ending not in STUCK:
-        told = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
-        return f"The last round: {told}." if told else ""
+        steps = "; ".join(said(trace, step) for step in finding.steps[:_MOST])
+        return f"The last round: {steps}." if steps else ""
     sentences = []
-    for wait in waits(trace)[:_MOST]:  # who waits for what stands in the message; since when it is held does not
+    for wait in waits(trace)[:_MOST]:  # the message names both, but not since when the lock is held
         if wait.holders and wait.step is not None:
-            who = listed([f"vCPU {clean(h)}" for h in wait.holders])
+            holders = listed([f"vCPU {clean(h)}" for h in wait.holders])
             sentences.append(
-                f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}, which {who} has had since step {wait.step}."
+                f"vCPU {clean(wait.vcpu)} waits for {clean(wait.what)}, which {holders} took at step {wait.step}."
             )
     if finding.kind == "livelock":
-        sentences.append("Nobody who could still take a step will ever change what is waited for.")
+        sentences.append("No vCPU that can still take a step will ever change what the others wait for.")
     else:
         sentences.append("None of them can ever take a step again.")
     return " ".join(sentences)
 
 
 def guest_fault(trace: Trace, finding: Finding) -> str:
-    """What the vCPU did last."""
+    """Explain a fault by the last step of its vCPU."""
     if not finding.steps:
         return ""
     event = trace.events[finding.steps[0]]
     if event.instruction is not None and not event.instruction.completed:
-        return f"It came in {instruction_of(event)} {at(finding.steps[0])}."
+        return f"It happened in {instruction_of(event)} {at(finding.steps[0])}."
     return f"Its last step before was {said(trace, finding.steps[0])}, in {instruction_of(event)}."

@@ -1,6 +1,6 @@
-"""Which protection was missing, and where in the scheme's code to look.
+"""The protection that was missing, and the methods of the scheme that are responsible.
 
-No lock, one released too early or taken too late, two locks, or an outdated check.
+There was no lock, or it was released too early or taken too late, or there were two, or a check was out of date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simaie.trace import AccessKind, Event, Instruction, Trace
 
 __all__ = ["BY_HELPERS", "held_at", "helpers", "holding", "missing_protection"]
 
-#: What a place of the emulator's own is called in a sentence.
+#: Names of the emulator's state in a sentence.
 _ROLES = {
     Role.SLOT: "the tree of locks",
     Role.BITMAP: "the bitmap of used granules",
@@ -27,14 +27,14 @@ _ROLES = {
     Role.RESERVATIONS: "the set of reservations",
 }
 _LOOKS = (Kind.LOAD, Kind.CAS, Kind.UPDATE)
-#: What a stopped world is called among the locks that a vCPU holds.
+#: Name of a stopped world among the locks that a vCPU holds.
 _WORLD = "the stopped world"
 
 
 def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
-    """The locks that `vcpu` holds when `step` is performed, each with the step at which it took it.
+    """Return the locks that `vcpu` holds when `step` is performed, each with the step at which it took it.
 
-    A stopped world counts as a lock, named so.
+    A stopped world counts as a lock.
     """
     held: dict[str, int] = {}
     for index, event in enumerate(trace.events[:step]):
@@ -49,12 +49,12 @@ def held_at(trace: Trace, vcpu: str, step: int) -> dict[str, int]:
 
 
 def missing_protection(trace: Trace, victim: int, foreign: int) -> str:
-    """Why the write at step `foreign` was not kept out while the instruction of step `victim` was under way."""
+    """Return why the write at step `foreign` was possible while the instruction of step `victim` was under way."""
     event, hurt = trace.events[foreign], trace.events[victim]
     at_first, theirs = held_at(trace, owner(hurt), victim + 1), held_at(trace, owner(event), foreign + 1)
     mine = _still_held(trace, owner(hurt), at_first, foreign)
     if intruder(event) is Intruder.DEVICE:
-        return f"A device writes past the emulator's helpers: it asks for no lock{_although(mine)}."
+        return f"A device bypasses the emulator's helpers and takes no lock{_although(mine)}."
     if mine and theirs and not mine.keys() & theirs.keys():
         return _two_locks(hurt, event, mine, theirs)
     looks = list(_looks(trace, event, foreign))
@@ -64,26 +64,26 @@ def missing_protection(trace: Trace, victim: int, foreign: int) -> str:
     if looks:
         return _looked_too_early(trace, hurt, event, foreign, looks, mine)
     return (
-        f"{actor_of(hurt)} {holding(mine)}, but {instruction_of(event)} does not ask for it: "
-        f"the scheme lets {a_kind_of(event)} go straight to memory."
+        f"{actor_of(hurt)} {holding(mine)}, but {instruction_of(event)} does not take it: "
+        f"under this scheme, {a_kind_of(event)} goes straight to memory."
     )
 
 
 def _still_held(trace: Trace, vcpu: str, held: dict[str, int], step: int) -> dict[str, int]:
-    """Those of the locks `held` that `vcpu` has not released before `step`, not even to take them again."""
+    """Return those of the locks `held` that `vcpu` has kept without a break until `step`."""
     now = held_at(trace, vcpu, step + 1)
     return {name: since for name, since in held.items() if now.get(name) == since}
 
 
 def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, int]) -> str:
-    """That no lock covered the instruction of step `victim`: it was released too early, taken too late, or never."""
+    """Return why no lock covered the instruction of step `victim`: released too early, taken too late, or never."""
     hurt = trace.events[victim]
     who, what = actor_of(hurt), instruction_of(hurt)
     if at_first:
         released = _first_of(trace, victim, RELEASES)
         return (
-            f"{who} {holding(at_first)} when it read {at(victim)}, but let go {at(*released)} before {what} was over: "
-            "nothing holds its parts together."
+            f"{who} {holding(at_first)} when it read {at(victim)}, but released it {at(*released)} before {what} had "
+            "ended. So no single hold of a lock covers its parts."
         )
     taken = _first_of(trace, victim, TAKES)
     if taken:
@@ -91,13 +91,13 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
         act = "stopped the world" if locked.op.kind is Kind.BEGIN_EXCLUSIVE else f"took {clean(locked.op.location)}"
         return f"{who} {act} {at(*taken)} only after {what} had read {at(victim)}: the read is not protected."
     return (
-        f"Nothing kept others out: {who} held no lock at that time, and the parts of {what} are separate operations "
-        "of the host."
+        f"Nothing kept other vCPUs out: {who} held no lock at that time, and the parts of {what} are separate "
+        "operations of the host."
     )
 
 
 def _first_of(trace: Trace, victim: int, kinds: Collection[Kind]) -> tuple[int, ...]:
-    """The first step after `victim` at which its own instruction performs an operation of one of `kinds`, if any."""
+    """Return the first step after `victim` at which its own instruction does an operation of `kinds`, or nothing."""
     instruction = trace.events[victim].instruction
     later = range(victim + 1, len(trace))
     steps = (s for s in later if trace.events[s].instruction is instruction and trace.events[s].op.kind in kinds)
@@ -105,11 +105,11 @@ def _first_of(trace: Trace, victim: int, kinds: Collection[Kind]) -> tuple[int, 
 
 
 def _although(mine: dict[str, int]) -> str:
-    return f", although one was held: {_locks(mine)}" if mine else ""
+    return f", although the other vCPU held {_locks(mine)}" if mine else ""
 
 
 def holding(held: dict[str, int]) -> str:
-    """``held big lock (since step 0)``, ``had stopped the world (since step 3)``, or both."""
+    """Return ``held big lock (since step 0)``, ``had stopped the world (since step 3)``, or both."""
     locks = {name: since for name, since in held.items() if name != _WORLD}
     parts = [f"held {_locks(locks)}"] if locks else []
     if _WORLD in held:
@@ -131,19 +131,19 @@ def _two_locks(hurt: Event, event: Event, mine: dict[str, int], theirs: dict[str
         return text
     if a.address - hurt.op.address != b.address - event.op.address:
         return (
-            f"{text} They name the same bytes by two addresses, {a.address:#x} and {b.address:#x}, and the lock goes "
-            "by the address."
+            f"{text} They name the same bytes by two addresses, {a.address:#x} and {b.address:#x}, and the address "
+            "selects the lock."
         )
     if a.address != b.address:
         return (
-            f"{text} Only the granule of an access's first byte is locked, and {a.address:#x} and {b.address:#x} lie "
-            "in two."
+            f"{text} Only the granule of an access's first byte is locked, and {a.address:#x} and {b.address:#x} are "
+            "in different granules."
         )
     return text
 
 
 def _looks(trace: Trace, event: Event, before: int) -> Iterator[int]:
-    """The steps at which the instruction of `event` read the emulator's own places before it wrote."""
+    """Yield the steps at which the instruction of `event` read state of the emulator before it wrote."""
     for step in range(before):
         other = trace.events[step]
         if other.instruction is event.instruction and other.op.cell is not None and other.op.kind in _LOOKS:
@@ -159,8 +159,8 @@ def _looked_too_early(
         return text + stale
     seen = trace.events[looks[-1]]
     text += (
-        f"{instruction_of(event)} looked at {_role(seen)}, {format_event(seen)} {at(looks[-1])}, and found no reason "
-        "to take a lock: what it looked up is not what is locked."
+        f"{instruction_of(event)} read {_role(seen)}, {format_event(seen)} {at(looks[-1])}, and found no reason to "
+        "take a lock: it looked up another granule than the locked one."
     )
     if event.op.address < hurt.op.address:
         text += f" It begins at {event.op.address:#x}, and only the granule of its first byte is looked up."
@@ -168,16 +168,15 @@ def _looked_too_early(
 
 
 def _stale_look(trace: Trace, event: Event, foreign: int, looks: list[int]) -> str:
-    """What the instruction of `event` had looked at and another vCPU changed before it wrote; empty if nothing."""
+    """Return what the instruction of `event` had read and another vCPU changed before it wrote; empty if nothing."""
     for look in looks:
         seen = trace.events[look]
         change = _changed(trace, seen, look, foreign)
         if change is not None:
             return (
-                f"Earlier {instruction_of(event)} had looked at {_role(seen)}: {format_event(seen)} {at(look)}. "
-                f"That was out of date when it stored {at(foreign)}: in between {actor_of(trace.events[change])} "
-                f"changed it, {format_event(trace.events[change])} {at(change)}. The look and the store are two steps "
-                "with nothing that holds them together."
+                f"{instruction_of(event)} had read {_role(seen)} earlier: {format_event(seen)} {at(look)}. That was "
+                f"out of date when it stored {at(foreign)}: in between, {actor_of(trace.events[change])} changed it, "
+                f"{format_event(trace.events[change])} {at(change)}. Nothing makes the check and the store one step."
             )
     return ""
 
@@ -187,7 +186,7 @@ def _first(held: dict[str, int]) -> int:
 
 
 def _changed(trace: Trace, seen: Event, look: int, before: int) -> int | None:
-    """The first write of another actor, after `look`, to the place that was looked at."""
+    """Return the first write of another actor, after `look`, to the cell that was read; or None."""
     for step in range(look + 1, before):
         event = trace.events[step]
         if event.op.cell is seen.op.cell and event.wrote and event.actor != seen.actor:
@@ -200,7 +199,7 @@ def _role(event: Event) -> str:
     return _ROLES.get(Role.OTHER if cell is None else cell.role, clean(event.op.location))
 
 
-#: The findings that are about how single instructions are carried out.
+#: Kinds of findings about how the emulator carries out single instructions.
 BY_HELPERS = frozenset({
     *LLSC_LEVELS, "rmw-atomicity", "single-copy-atomicity", "lock-leak", "locks-per-vcpu", "one-entry-per-granule",
     "registered-by-atomics", "host-operations", "unguarded-update",
@@ -216,7 +215,7 @@ _METHODS = {
 
 
 def helpers(trace: Trace, finding: Finding, scheme: type[Scheme] | None) -> str:
-    """``In the scheme's code: AieRfc.atomic_rmw (vCPU 0), AieScheme.store (vCPU 1).``; empty where there is none."""
+    """Return ``In the scheme's code: AieRfc.atomic_rmw (vCPU 0), AieScheme.store (vCPU 1).``, or nothing."""
     if scheme is None:
         return ""
     users: dict[str, dict[str, None]] = {}
@@ -225,8 +224,8 @@ def helpers(trace: Trace, finding: Finding, scheme: type[Scheme] | None) -> str:
         if event.instruction is not None and intruder(event) is not Intruder.DEVICE:
             for name in _names(event.instruction, scheme):
                 users.setdefault(name, {})[actor_of(event)] = None
-    told = [f"{name} ({listed(list(whom))})" for name, whom in users.items()]
-    return f"In the scheme's code: {', '.join(told)}." if told else ""
+    named = [f"{name} ({listed(list(vcpus))})" for name, vcpus in users.items()]
+    return f"In the scheme's code: {', '.join(named)}." if named else ""
 
 
 def _names(instruction: Instruction, scheme: type[Scheme]) -> Iterator[str]:

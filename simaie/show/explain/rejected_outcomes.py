@@ -1,7 +1,7 @@
-"""An outcome that the program or its architecture rejects: which steps of the execution led to it.
+"""Outcomes that the program or its architecture rejects: which steps of the execution led to them.
 
-What other findings left is what the outcome is made of. `explore` judges each execution, also how each instruction was
-carried out; `compare` judges the set of outcomes. So a finding need not leave an outcome that is forbidden.
+An outcome is often the consequence of another finding. `explore` judges each execution, including how each instruction
+was carried out; `compare` judges the set of outcomes. So a finding need not lead to a forbidden outcome.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.show.explain.buffers import Overtaking, overtaken
 from simaie.show.explain.conflicts import single_copy
 from simaie.show.explain.context import NOTHING, Context
-from simaie.show.explain.interrupted import llsc_atomicity as told_llsc
-from simaie.show.explain.interrupted import rmw_atomicity as told_rmw
+from simaie.show.explain.interrupted import llsc_atomicity as explain_llsc
+from simaie.show.explain.interrupted import rmw_atomicity as explain_rmw
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
 from simaie.show.explain.protection import helpers
 from simaie.show.format import clean, format_value, is_drain
@@ -43,15 +43,21 @@ __all__ = [
 
 
 class Left(NamedTuple):
-    """A part of the outcome, and the step that left it so. told: in words."""
+    """A part of the outcome and the step that made it.
 
-    told: str
+    Attributes:
+        text: Both in words.
+        step: Index of the step.
+        address: First byte of the part.
+    """
+
+    text: str
     step: int
     address: int
 
 
 def last_writes(trace: Trace) -> Iterator[Left]:
-    """Of each watched place that was written to, the last write."""
+    """Yield the last write to each watched location that was written."""
     for name, _ in trace.outcome.items:
         address = watched_address(name)
         if address is None:
@@ -59,33 +65,33 @@ def last_writes(trace: Trace) -> Iterator[Left]:
         for step in reversed(trace.ram_writes.get(block_of(address), ())):
             event = trace.events[step]
             if share_byte(event.op.address, event.op.width, address, 1):
-                told = f"{name} ends as {instruction_of(event)} left it, which stored {stored_value(event)} {at(step)}"
-                yield Left(told, step, address)
+                text = f"{name} ends with the {stored_value(event)} that {instruction_of(event)} stored {at(step)}"
+                yield Left(text, step, address)
                 break
 
 
 def consequence(trace: Trace, findings: Iterable[tuple[int, Finding]]) -> str:
-    """Which of `findings`, each with its number, the outcome comes of; empty if none has to do with it."""
+    """Return which of the numbered `findings` led to the outcome; empty if no finding is related to it."""
     findings = list(findings)
     writes = list(last_writes(trace))
     for number, other in findings:
-        torn = other.kind == "single-copy-atomicity"  # of which the load is the victim
+        torn = other.kind == "single-copy-atomicity"  # its victim is the load
         left = [*_observed(trace, other), *writes] if torn else [*writes, *_observed(trace, other)]
         guilty = next((part for part in left if part.step in other.steps), None)
         if guilty is not None:
-            return f"A consequence of finding {number}: {guilty.told}."
+            return f"A consequence of finding {number}: {guilty.text}."
     for number, other in findings:
         again = next((part for part in writes if part.address in other.addresses), None)
         if again is not None:
             return (
-                f"Probably a consequence of finding {number}, which is about the same bytes; they were written again "
-                f"since: {again.told}."
+                f"Probably a consequence of finding {number}, which is about the same bytes; they have been written "
+                f"again: {again.text}."
             )
     return ""
 
 
 def _observed(trace: Trace, finding: Finding) -> Iterator[Left]:
-    """What was observed of the loads that `finding` names."""
+    """Yield the observations of the loads that `finding` names."""
     for step in finding.steps:
         event = trace.events[step]
         instruction = event.instruction
@@ -94,40 +100,40 @@ def _observed(trace: Trace, finding: Finding) -> Iterator[Left]:
         for name, value in trace.outcome.items:
             if name.startswith(f"{instruction.vcpu}:") and value == instruction.result:
                 what = f"{clean(name)} is {format_value(value)}"
-                yield Left(f"{what}, which is what came of {instruction_of(event)} {at(step)}", step, event.op.address)
+                yield Left(f"{what}, the result of {instruction_of(event)} {at(step)}", step, event.op.address)
 
 
-#: The kinds of finding that are about the outcome and name no step.
+#: Kinds of findings about the outcome, which name no step.
 REFUSALS = ("final-check", FORBIDDEN_OUTCOME)
-#: More evidence than this does not help.
+#: Of more evidence, only the first is shown.
 _MOST = 3
-#: What breaks an instruction, and how that is told, where no other finding says it.
+#: Checkers that find a broken instruction, and their explanations, for use where no other finding names it.
 _CAUSES = (rmw_atomicity, LLSC_ARCHITECTURAL, single_copy_atomicity)
-_TOLD = {"rmw-atomicity": told_rmw, "llsc-atomicity": told_llsc, "single-copy-atomicity": single_copy}
+_EXPLAINED = {"rmw-atomicity": explain_rmw, "llsc-atomicity": explain_llsc, "single-copy-atomicity": single_copy}
 
 
 def refused(trace: Trace, finding: Finding, around: Context) -> str:
-    """Which other finding it comes of; else what was not atomic, or out of order; else that nothing was."""
+    """Explain a rejected outcome by another finding, else by what was not atomic or out of order, if anything."""
     others = [(number, other) for number, other in enumerate(around.findings, 1) if other.kind not in REFUSALS]
-    told = consequence(trace, others) or ("" if others else cause(trace, around))
-    if told:
-        return told
+    text = consequence(trace, others) or ("" if others else cause(trace, around))
+    if text:
+        return text
     odd = _out_of_order(trace, around) + list(islice(_interrupted(trace), _MOST))
     return " ".join(dict.fromkeys(odd)) or _nothing_odd(trace)
 
 
 def cause(trace: Trace, around: Context) -> str:
-    """The first instruction that was not atomic although its architecture promises it, as the checkers find it."""
+    """Return the first instruction that was not atomic although its architecture promises it; empty if all were."""
     for first in judge(trace, _CAUSES)[:1]:
-        told = f"{clean(first.message)}. {_TOLD[first.kind](trace, first)}"
-        return f"It comes of this ({first.kind}): {told} {helpers(trace, first, around.scheme)}".strip()
+        text = f"{clean(first.message)}. {_EXPLAINED[first.kind](trace, first)}"
+        return f"The cause ({first.kind}): {text} {helpers(trace, first, around.scheme)}".strip()
     return ""
 
 
 def _out_of_order(trace: Trace, around: Context) -> list[str]:
-    """Stores that were overtaken: those alone by which somebody was misled, if there are such."""
+    """Return sentences on the stores that were overtaken; on those that misled another vCPU only, if any did."""
     some = _overtakings(trace, around)
-    return [f"{each.told}.{each.effect}" for each in some] + [each.why for each in some]
+    return [f"{each.event}.{each.effect}" for each in some] + [each.why for each in some]
 
 
 def _overtakings(trace: Trace, around: Context = NOTHING) -> list[Overtaking]:
@@ -136,7 +142,7 @@ def _overtakings(trace: Trace, around: Context = NOTHING) -> list[Overtaking]:
 
 
 def guilty(trace: Trace, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """`findings`, those about the outcome with the steps that it comes of, where they are all that was found."""
+    """Return `findings`; if all are about the outcome, with the steps that led to it."""
     if any(finding.kind not in REFUSALS for finding in findings):
         return tuple(findings)
     broken = [first.steps for first in judge(trace, _CAUSES)[:1]] or [each.steps for each in _overtakings(trace)]
@@ -145,15 +151,15 @@ def guilty(trace: Trace, findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _nothing_odd(trace: Trace) -> str:
-    told = "; ".join(left.told for left in islice(last_writes(trace), _MOST))
+    writes = "; ".join(left.text for left in islice(last_writes(trace), _MOST))
     if any(serializability(trace)):
-        return f"{told}." if told else ""
-    whole = "Each instruction took effect as a whole, one after the other: the program itself allows this outcome."
-    return f"{whole} {told}." if told else whole
+        return f"{writes}." if writes else ""
+    ordered = "The instructions took effect one after the other: the program itself allows this outcome."
+    return f"{ordered} {writes}." if writes else ordered
 
 
 def _interrupted(trace: Trace) -> Iterator[str]:
-    """Instructions of several accesses to RAM with a conflicting foreign access between the first and the last."""
+    """Yield sentences on instructions of several accesses to RAM with a conflicting foreign access in between."""
     for instruction, steps in trace.instructions:
         accesses = [s for s in steps if trace.events[s].op.width and not is_drain(trace.events[s])]
         if len(accesses) < 2:
@@ -166,16 +172,16 @@ def _interrupted(trace: Trace) -> Iterator[str]:
         ]
         writes = [step for step in others if trace.events[step].writes_ram]
         if others:
-            made = f"{instruction_of(events[0])} was made in {len(accesses)} accesses {at(*accesses)}; in the middle"
+            made = f"{instruction_of(events[0])} took {len(accesses)} accesses {at(*accesses)}; in the middle,"
             yield f"{made} {listed(_did(trace, (writes or others)[:_MOST]))}."
 
 
 def _did(trace: Trace, steps: Sequence[int]) -> list[str]:
-    """What each instruction did at those of `steps` that are its own."""
+    """Return what each instruction did at those of `steps` that are its own."""
     together: dict[str, list[int]] = {}
     for step in steps:
         together.setdefault(instruction_of(trace.events[step]), []).append(step)
-    return [f"{who} {_what([trace.events[step] for step in own])} {at(*own)}" for who, own in together.items()]
+    return [f"{name} {_what([trace.events[step] for step in own])} {at(*own)}" for name, own in together.items()]
 
 
 def _what(events: Sequence[Event]) -> str:
@@ -187,7 +193,7 @@ def _conflict(a: Event, b: Event) -> bool:
     return overlap(a.op, b.op) and (a.writes_ram or b.writes_ram)
 
 
-#: What a comparison that holds does not say.
+#: The limit of a comparison that holds.
 OUTCOMES_ONLY = (
     "compare judges outcomes alone; explore also judges how each instruction was carried out, "
     "and may find a violation that leaves no forbidden outcome"
@@ -195,11 +201,11 @@ OUTCOMES_ONLY = (
 
 
 def beside_compare(findings: Iterable[Finding]) -> str:
-    """What `findings` say of the outcome, in a sentence; empty if one of them is about the outcome."""
+    """Return a sentence if no finding is about the outcome; else nothing."""
     kinds = [finding.kind for finding in findings]
     if not kinds or any(kind in REFUSALS for kind in kinds):
         return ""
     return (
-        "No finding is about the outcome, which the architecture may allow: so compare, which judges outcomes alone, "
-        "may say that the program holds."
+        "No finding is about the outcome, which the architecture may allow. So compare, which judges outcomes alone, "
+        "may report that the program holds."
     )

@@ -1,4 +1,4 @@
-"""Each kind of finding with its explanation."""
+"""The table of explanations, by the kind of finding, and the functions that use it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ from simaie.trace import Trace
 
 __all__ = ["EXPLANATIONS", "Explanation", "explain", "explain_failure"]
 
-#: More guilty steps than this are not told one by one.
+#: Of more steps, only the first are listed.
 _MOST_STEPS = 8
 
 
 class Explanation(NamedTuple):
-    """tell: makes the paragraph. steps: how many guilty steps a finding must name for that, at least."""
+    """The explanation of a kind of finding.
 
-    tell: Callable[[Trace, Finding], str]
+    Attributes:
+        write: Function that returns the paragraph.
+        steps: Least number of steps that a finding must name for it.
+    """
+
+    write: Callable[[Trace, Finding], str]
     steps: int = 0
 
 
@@ -63,9 +68,12 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType({
 
 
 def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
-    """One paragraph on `finding`, which was found in `trace`; it goes below the finding's own message.
+    """Return a paragraph that explains `finding` beyond its own message; empty if there is nothing to add.
 
-    known: what else is known of the execution. Empty where there is nothing to add.
+    Args:
+        trace: The execution.
+        finding: A finding in it.
+        known: Context of the execution.
     """
     if finding.kind in REFUSALS:
         return refused(trace, finding, known)
@@ -73,19 +81,19 @@ def explain(trace: Trace, finding: Finding, known: Context = NOTHING) -> str:
     steps = [step for step in finding.steps if 0 <= step < len(trace)]
     if explanation is None or len(steps) < max(len(finding.steps), explanation.steps):
         return _from_message(trace, finding, steps)
-    told = explanation.tell(trace, finding)
+    text = explanation.write(trace, finding)
     where = helpers(trace, finding, known.scheme) if finding.kind in BY_HELPERS else ""
     if finding.kind == "linearizability" and all(other.kind == finding.kind for other in known.findings):
-        where = cause(trace, known)  # no other finding tells it
-    return f"{told} {where}".strip()
+        where = cause(trace, known)  # no other finding says it
+    return f"{text} {where}".strip()
 
 
 def explain_failure(failure: Failure) -> str:
-    """Each finding of `failure` with a paragraph on it; in front, what the program was and how it was run."""
+    """Return the program and the machine of `failure`, then each finding with its explanation."""
     machine = failure.machine
     head = f"{clean(failure.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"
     if not failure.findings:
-        return f"{head}: no checker finds anything in this execution."
+        return f"{head}: no checker reports a finding in this execution."
     known = around(failure)
     parts = [f"{clean(str(f))}\n{explain(failure.trace, f, known)}".rstrip() for f in failure.findings]
     scope = beside_compare(failure.findings)
@@ -93,5 +101,5 @@ def explain_failure(failure: Failure) -> str:
 
 
 def _from_message(trace: Trace, finding: Finding, steps: Sequence[int]) -> str:
-    told = "; ".join(said(trace, step) for step in steps[:_MOST_STEPS])
-    return f"The steps: {told}." if told else ""
+    listed = "; ".join(said(trace, step) for step in steps[:_MOST_STEPS])
+    return f"The steps: {listed}." if listed else ""

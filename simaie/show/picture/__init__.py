@@ -1,8 +1,8 @@
 """Pictures of an execution: a page to walk through it, a drawing, a timeline for Perfetto, a cell of a notebook.
 
-Failures, reports and traces lie in layers below this one and know nothing of it: they ask for their picture by name
-(`simaie.plugins.RENDERERS`), and what is here is imported when somebody looks. All pictures are text and reach for
-nothing outside themselves. Whatever a guest program put into names is escaped, and never becomes markup or script.
+Failures, reports and traces are in layers below this one and do not import it. They ask for their picture by name
+(`simaie.plugins.RENDERERS`), so that this code is loaded only for a picture. All pictures are text and load nothing
+from outside. Names that a guest program chose are escaped: they never become markup or script.
 """
 
 from simaie.show.picture.notebook import drawing_html, notebook_html

@@ -1,21 +1,24 @@
-"""The page's data: rows of the table, what each step changes, the findings; short, since a trace may be long.
+"""The data of the page: rows of the table, changes of each step, findings, folds and arrows, as compact JSON values.
 
-Texts and values are kept once in a list and named by number. A row is
-``[kind, text, step, column, marks, switched, lanes]`` with ``-1`` for "none" and a letter for each lane; the changes of
-a step are ``[place, old, new]``. `hidden` has the ranges of rows that are folded at first.
+A trace may be long, so each text is stored once in a list and named by its number. A row is
+``[kind, text, step, column, marks, switched, lanes]``, with ``-1`` for a missing step or column and a letter for each
+lane. A change of a step is ``[place, old, new]``. `hidden` lists the ranges of rows that are folded at first, `walks`
+the walks down the radix tree as ``[first row, last row, text]``, `arrows` the conflicts as
+``[from step, to step, finding]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from simaie.show.arrows import conflict_arrows
 from simaie.show.folding import kept_steps
 from simaie.show.format import clean
-from simaie.show.picture.state_history import Places
+from simaie.show.picture.state_history import StateHistory
 from simaie.show.picture.subject import Subject
 from simaie.show.trace_end import ending_lines
-from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table
+from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table, walks_of
 from simaie.trace import Ending
 
 __all__ = ["page_document"]
@@ -25,7 +28,7 @@ _LANES = {Lane.ABSENT: "a", Lane.OUTSIDE: "o", Lane.INSIDE: "i", Lane.LOCKED: "l
 
 
 class _Texts:
-    """Each text once, by number."""
+    """The texts of a document, each stored once: called with a text, it returns the text's number."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -35,26 +38,30 @@ class _Texts:
 
 
 def page_document(subject: Subject) -> dict[str, Any]:
-    """JSON values for the page of `subject`."""
-    told = subject.told
-    table = trace_table(subject.trace, [finding for finding, _ in told], everything=True)
-    texts, places = _Texts(), Places(subject)
+    """Return the JSON values that the page of `subject` shows."""
+    explained = subject.explained
+    findings = [finding for finding, _ in explained]
+    table = trace_table(subject.trace, findings, everything=True)
+    texts, history = _Texts(), StateHistory(subject)
     rows = [_row(row, texts) for row in table.rows]
+    hidden = list(_hidden(subject, table.rows))
     return {
         "title": subject.title,
         "command": clean(subject.command),
         "columns": [title(name) for name in table.columns],
         "kinds": [kind.value for kind in _KINDS],
         "rows": rows,
-        "hidden": list(_hidden(subject, table.rows)),
-        "places": [[place.group.value, texts(place.name), texts(place.before)] for place in places.places],
-        "changes": [[[c.place, texts(c.old), texts(c.new)] for c in step] for step in places.changes],
-        "touched": places.touched,
+        "hidden": hidden,
+        "walks": list(_walks(subject, table.rows, hidden, texts)),
+        "arrows": [list(arrow) for arrow in conflict_arrows(subject.trace, findings)],
+        "places": [[place.group.value, texts(place.name), texts(place.before)] for place in history.places],
+        "changes": [[[c.place, texts(c.old), texts(c.new)] for c in step] for step in history.changes],
+        "touched": history.touched,
         "findings": [
-            {"kind": clean(f.kind), "message": clean(f.message), "told": told_as, "steps": list(f.steps)}
-            for f, told_as in told
+            {"kind": clean(f.kind), "message": clean(f.message), "explanation": explanation, "steps": list(f.steps)}
+            for f, explanation in explained
         ],
-        "more": len(subject.findings) - len(told),
+        "more": len(subject.findings) - len(explained),
         "over": subject.trace.ending is not Ending.PRUNED,
         "ending": [line.plain for line in ending_lines(subject.trace)],
         "texts": list(texts.numbers),
@@ -73,8 +80,17 @@ def _row(row: Row, texts: _Texts) -> list[Any]:
     ]
 
 
-def _hidden(subject: Subject, rows: tuple[Row, ...]) -> Iterator[list[int]]:
-    """[first, last] of each run of rows that is folded; a heading goes with the operation below it."""
+def _walks(
+    subject: Subject, rows: Sequence[Row], hidden: Sequence[Sequence[int]], texts: _Texts
+) -> Iterator[list[int]]:
+    """Yield [first row, last row, text] of each walk; a walk that is hidden in part is cut in two there."""
+    breaks = {index for first, last in hidden for index in (first, last + 1)}
+    for index, walk in walks_of(subject.trace, rows, breaks):
+        yield [index, index + walk.last - walk.first, texts(walk.text)]
+
+
+def _hidden(subject: Subject, rows: Sequence[Row]) -> Iterator[list[int]]:
+    """Yield [first, last] of each run of rows that is folded; a heading goes with the operation below it."""
     kept = kept_steps(subject.trace, subject.findings)
     first: int | None = None
     ahead: list[int] = []

@@ -1,4 +1,4 @@
-"""Guest RAM as an execution goes by: bytes, shown in the units in which they are accessed."""
+"""Guest RAM during an execution: bytes, shown in the units in which they are accessed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ __all__ = ["Memory", "accesses_of"]
 
 
 class Memory:
-    """units: (address, width) of every access there is, and of what the program begins with, sorted."""
+    """The bytes of guest RAM, from the first step on.
+
+    Attributes:
+        units: (address, width) of every access and of the program's initial values, sorted.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self._endian = subject.endian
@@ -32,7 +36,7 @@ class Memory:
                     self._bytes.setdefault(byte, value)
             if event.writes_ram:
                 for byte, _ in written(event, self._endian):
-                    self._bytes.setdefault(byte, 0)  # written before it was ever read; RAM begins as 0
+                    self._bytes.setdefault(byte, 0)  # written before it was read; RAM is 0 at first
         for address, width in self._untouched(subject, units):
             units.setdefault((address, width))
         self.units = sorted(units)
@@ -42,7 +46,7 @@ class Memory:
                 self._of_block.setdefault(block, []).append((address, width))
 
     def _untouched(self, subject: Subject, units: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The numbers in memory at first that nobody accesses."""
+        """Return (address, width) of the initial numbers that no access touches."""
         touched = {byte for address, width in units for byte in range(address, address + width)}
         image = () if subject.program is None else subject.program.image
         return [(a, w) for a, w, value in image if isinstance(value, int) and touched.isdisjoint(range(a, a + w))]
@@ -52,7 +56,7 @@ class Memory:
         self._bytes.update(enumerate(data, address))
 
     def write(self, event: Event) -> list[tuple[int, int]]:
-        """Carry out a write; the units that it touches."""
+        """Carry out a write and return the units that it touches."""
         low, size = event.op.address, event.op.width
         self._bytes.update(written(event, self._endian))
         touched: dict[tuple[int, int], None] = {}
@@ -63,13 +67,13 @@ class Memory:
         return list(touched)
 
     def show(self, address: int, width: int) -> str:
-        """The value of a unit."""
+        """Return the value of a unit as text."""
         data = bytes(self._bytes.get(byte, 0) for byte in range(address, address + width))
         return format_value(int.from_bytes(data, self._endian))
 
 
 def accesses_of(op: Op) -> Iterator[Op]:
-    """The single accesses to RAM that an operation makes, or a buffered store will make."""
+    """Yield the single accesses to RAM that an operation makes, or that a buffered store will make."""
     for part in (op.value,) if op.kind is Kind.BUFFER else op.places:
         if part.width:
             yield part

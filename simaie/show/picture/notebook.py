@@ -1,7 +1,7 @@
-"""How results show themselves in a notebook: the drawing, and for a report its lines first.
+"""The static markup of results in a notebook: the drawing, and before it the lines of a report.
 
-The drawing is an image, not markup: of an output that was stored, and that nobody has run, JupyterLab and GitHub show
-images and drop the elements of SVG, which leaves a heap of words.
+The drawing is an image, not inline SVG: from a stored output that has not been run or trusted, JupyterLab and GitHub
+drop the elements of SVG and leave a heap of words, but they do show images.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _IMAGE = (
 
 
 def notebook_html(given: Report | Failure | Trace) -> str:
-    """Static markup, without script: a notebook may be opened by who does not trust it. The same in every run."""
+    """Return markup without script, because a reader may not trust the notebook; it is the same in every run."""
     if isinstance(given, Report):
         return "".join(_report(given))
     if isinstance(given, Failure):
@@ -35,9 +35,9 @@ def notebook_html(given: Report | Failure | Trace) -> str:
 
 
 def drawing_html(given: Failure | Trace) -> str:
-    """The drawing as an image, with the findings in words for who does not see it."""
+    """Return the drawing as an image, with the findings as its alternative text."""
     subject = subject_of(given)
-    words = [subject.title, *(finding.message for finding, _ in subject.told)]
+    words = [subject.title, *(finding.message for finding, _ in subject.explained)]
     return _IMAGE.format(escape(clean(". ".join(words))), b64encode(to_svg(given).encode()).decode())
 
 

@@ -1,7 +1,7 @@
-"""A page to walk through an execution: one file that needs nothing else, neither a network nor a library.
+"""A page to walk through an execution: one file that needs neither a network nor a library.
 
-The data stands in the page as JSON, and the script makes the rows that are in sight from it, as text nodes, never as
-markup; so a long trace opens as fast as a short one, and a guest's names cannot become anything but names.
+The page contains its data as JSON, and its script makes the rows in sight from them, as text nodes and never as markup.
+So a long trace opens as fast as a short one, and a guest's names cannot become anything but names.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from simaie.trace import Trace
 
 __all__ = ["asset", "to_html", "walk_script"]
 
-#: The parts of the function `walk`, in the order in which they need each other.
-_WALK = ("data", "table", "panel", "walk")
+#: The parts of the function `walk`, each before those that use it.
+_WALK = ("data", "table", "arrows", "panel", "walk")
 
 
 def asset(name: str) -> str:
-    """The text of a file of the folder."""
+    """Return the text of a file in the folder `assets`."""
     return (files("simaie.show.picture") / "assets" / name).read_text("utf-8")
 
 
 def walk_script() -> str:
-    """JavaScript that defines ``walk(root, data, options)``: the walk through an execution, in an element."""
+    """Return JavaScript that defines ``walk(root, data, options)``, which fills an element with the walk."""
     body = "\n".join(asset(f"{part}.js") for part in _WALK)
     return f"{asset('elements.js')}\nfunction walk(root, data, options) {{\n{body}}}\n"
 
@@ -45,7 +45,7 @@ _PAGE = """<!doctype html>
 {style}</style>
 </head>
 <body>
-<noscript>This page draws itself by a script, which is switched off.</noscript>
+<noscript>This page needs JavaScript, which is switched off.</noscript>
 <script id="data" type="application/json">{data}</script>
 <script>
 "use strict";
@@ -54,12 +54,16 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-#: Nothing is fetched, whatever the page might come to ask for.
+#: The page cannot fetch anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
-    """The page of a failure, or of a trace with `findings` in it."""
+    """Return the page of a failure, or of a trace with `findings` in it.
+
+    Raises:
+        UsageError: `given` is neither a failure nor a trace.
+    """
     subject = subject_of(given, findings)
     data = json.dumps(page_document(subject), separators=(",", ":"), ensure_ascii=True)
     dark = f"@media (prefers-color-scheme: dark) {{\n{asset('dark.css')}}}\n"
@@ -73,5 +77,5 @@ def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
 
 
 def _inert(data: str) -> str:
-    """JSON in which no character can end the element that it stands in; it reads the same."""
+    """Return equal JSON in which no character can end the element that contains it."""
     return data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

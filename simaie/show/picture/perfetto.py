@@ -1,7 +1,7 @@
 """A timeline in the trace-event format of Chrome and Perfetto: a track for each vCPU, one for each lock.
 
-A step is a microsecond. An instruction is a slice over its operations; the guilty steps of a finding are joined by
-arrows (flow events). Open it at ui.perfetto.dev or chrome://tracing.
+A step is a microsecond. An instruction is a slice over its operations; arrows (flow events) join the steps of a
+finding. Open it at ui.perfetto.dev or chrome://tracing.
 
 Source: "Trace Event Format", Google, 2016 (the format has no version).
 """
@@ -26,7 +26,11 @@ _VCPUS, _LOCKS = 1, 2  # process ids
 
 
 def to_perfetto(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
-    """The JSON document of a failure, or of a trace with `findings` in it."""
+    """Return the JSON document of a failure, or of a trace with `findings` in it.
+
+    Raises:
+        UsageError: `given` is neither a failure nor a trace.
+    """
     subject = subject_of(given, findings)
     events = [*_Tracks(subject).events()]
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ns", "otherData": {"title": subject.title}})
@@ -75,18 +79,18 @@ class _Tracks:
                     yield _named("thread_name", _LOCKS, threads[key], clean(event.op.location))
                 since[key] = event.actor, step
             elif event.op.kind is Kind.UNLOCK and key in since:
-                who, begun = since.pop(key)
-                yield _slice(title(who), threads[key], begun, step + 1 - begun, {}, process=_LOCKS)
-        for key, (who, begun) in since.items():
-            yield _slice(f"{title(who)} (never released)", threads[key], begun, len(self._trace) - begun, {}, _LOCKS)
+                holder, begun = since.pop(key)
+                yield _slice(title(holder), threads[key], begun, step + 1 - begun, {}, process=_LOCKS)
+        for key, (holder, begun) in since.items():
+            yield _slice(f"{title(holder)} (never released)", threads[key], begun, len(self._trace) - begun, {}, _LOCKS)
 
     def _findings(self) -> Iterator[dict[str, Any]]:
-        for number, (finding, told) in enumerate(self._subject.told, 1):
+        for number, (finding, explanation) in enumerate(self._subject.explained, 1):
             steps = [step for step in finding.steps if 0 <= step < len(self._trace)]
             for place, step in enumerate(steps):
                 thread = self._thread[owner_of(self._trace.events[step].actor)]
                 where = {"pid": _VCPUS, "tid": thread, "ts": step + 0.5}
-                name, args = f"finding {number}: {clean(finding.kind)}", {"finding": told}
+                name, args = f"finding {number}: {clean(finding.kind)}", {"finding": explanation}
                 yield {"ph": "i", "s": "t", "name": name, "args": args, **where}
                 if len(steps) > 1:
                     phase = "s" if place == 0 else "f" if place == len(steps) - 1 else "t"

@@ -1,7 +1,7 @@
-"""What every place holds after every step, as changes: memory, locks, sets of reservations, the emulator's own cells.
+"""The value of every place after every step: memory, locks, reservations, store buffers and cells of the emulator.
 
-A place has a value before the first step; a step changes few of them. Both the old and the new value stand in a
-change, so that a reader can step back as well as forward without starting over.
+The values are kept as changes, because a step changes few places. A change contains the old and the new value, so that
+a reader can step back as well as forward.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simaie.show.picture.subject import Subject
 from simaie.show.trace_table import title
 from simaie.trace import Event
 
-__all__ = ["Change", "Group", "Place", "Places"]
+__all__ = ["Change", "Group", "Place", "StateHistory"]
 
 UNKNOWN = "?"
 _FREE = "free"
@@ -26,7 +26,7 @@ _EMPTY = "empty"
 
 
 class Group(StrEnum):
-    """What kind of place it is."""
+    """A kind of place."""
 
     MEMORY = "memory"
     TREE = "radix tree"
@@ -37,7 +37,7 @@ class Group(StrEnum):
 
 
 class Place(NamedTuple):
-    """name: as a reader knows it; before: its value before the first step."""
+    """A place that holds a value, with its name for readers and its value before the first step."""
 
     group: Group
     name: str
@@ -45,15 +45,21 @@ class Place(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Place number `place` held `old` and now holds `new`."""
+    """A change: place number `place` held `old` and now holds `new`."""
 
     place: int
     old: str
     new: str
 
 
-class Places:
-    """All places that an execution touches, by first touch; what each step changes, and what it is about."""
+class StateHistory:
+    """The places that an execution touches and how each step changes them.
+
+    Attributes:
+        places: The places, in the order of their first use.
+        changes: The changes of each step.
+        touched: The numbers of the places that each step accesses, whether or not it changes them.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self.places: list[Place] = []
@@ -61,7 +67,7 @@ class Places:
         self.touched: list[tuple[int, ...]] = []
         self._subject = subject
         self._events = subject.trace.events
-        self._values: list[str] = []  # as they are now
+        self._values: list[str] = []  # by number, after the steps so far
         self._numbers: dict[Any, int] = {}
         self._cells: dict[Cell, Any] = {}
         self._buffers: dict[str, list[str]] = {}
@@ -107,7 +113,7 @@ class Places:
                 yield from self._set(self._numbers[address, width], self._memory.show(address, width))
 
     def _touched(self, event: Event) -> Iterator[int]:
-        """The places that a step is about, whether or not it changed them."""
+        """Yield the numbers of the places that a step accesses."""
         for op in accesses_of(event.op):
             yield self._numbers[op.address, op.width]
         if event.op.cell is not None:
@@ -137,7 +143,7 @@ def _group(cell: Cell) -> Group:
 
 
 class _Unknown:
-    """A value that the trace does not tell."""
+    """A value that the trace does not contain."""
 
 
 def _shown(cell: Cell, value: Any) -> str:
@@ -149,10 +155,10 @@ def _shown(cell: Cell, value: Any) -> str:
 
 
 def _before(event: Event) -> Any:
-    """What the cell of `event`, the first there, held before it."""
+    """Return what the cell of `event` held before it, the first access to the cell."""
     if event.op.kind in READS:
         return event.value
-    # A set of reservations begins empty; of anything else that is only written, nothing is known.
+    # A set of reservations is empty at first; the value of any other cell before its first write is unknown.
     return () if event.op.cell is not None and event.op.cell.role is Role.RESERVATIONS else _Unknown()
 
 
@@ -165,5 +171,5 @@ def _after(event: Event, value: Any) -> Any:
     try:
         made = op.function.apply(event.value if op.kind is Kind.FETCH else value)
         return made[0] if op.kind is Kind.UPDATE else made
-    except Exception:  # a function of the scheme's own, given what the trace tells and no more
+    except Exception:  # a function of the scheme, called with less than it may need
         return _Unknown()

@@ -1,4 +1,4 @@
-"""What is drawn: an execution, with as much around it as is known."""
+"""The subject of a picture: an execution and what is known about it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ __all__ = ["Subject", "subject_of"]
 
 @dataclass(frozen=True)
 class Subject:
-    """An execution to be drawn.
+    """An execution to draw.
 
-    title: one line on what ran. program: for the initial memory; None where only the trace is known, and what is not
-    known of the memory at the start is then read off the first access. command: what runs it again, if anything.
+    Attributes:
+        title: One line that names the program and the machine.
+        trace: The execution.
+        findings: Findings in it.
+        program: The guest program, for the initial memory. If it is None, a byte begins with the value that the first
+            access to it read.
+        endian: Byte order of guest RAM.
+        command: Command that runs the execution again; may be empty.
+        known: Context for the explanations.
     """
 
     title: str
@@ -35,13 +42,17 @@ class Subject:
     known: Context = NOTHING
 
     @property
-    def told(self) -> list[tuple[Finding, str]]:
-        """The findings that are shown, each with its explanation."""
+    def explained(self) -> list[tuple[Finding, str]]:
+        """The findings to show, each with its explanation."""
         return [(finding, explain(self.trace, finding, self.known)) for finding in self.findings[:MOST_FINDINGS]]
 
 
 def subject_of(given: Failure | Trace, findings: Sequence[Finding] = ()) -> Subject:
-    """The subject of a failure, or of a trace with `findings` in it; UsageError for anything else."""
+    """Return the subject of a failure, or of a trace with `findings` in it.
+
+    Raises:
+        UsageError: `given` is neither a failure nor a trace.
+    """
     if isinstance(given, Failure):
         machine = given.machine
         title = f"{clean(given.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}"

@@ -1,8 +1,8 @@
-"""A drawing of an execution: the table of the text trace, folded as it is, with bars for instructions and locks.
+"""A drawing of an execution: the table of the text trace, folded in the same way, with bars for instructions and locks.
 
-One SVG element that needs nothing else; the classes have a prefix, so that it can stand in a page. It follows
-the reader's choice of light or dark. Colours have Okabe and Ito's hues, which the colour-blind tell apart, and never
-say anything alone: a guilty access also has its number, a lock a thicker bar.
+It is one SVG element that needs nothing else. Its classes have a prefix, so that it can be part of a page, and it
+follows the reader's choice of light or dark. The hues are Okabe and Ito's, which colour-blind readers can tell apart,
+and a colour never carries a meaning alone: a step of a violation also has its finding's number, a lock a thicker bar.
 """
 
 from __future__ import annotations
@@ -13,22 +13,32 @@ from html import escape
 
 from simaie.finding import Finding
 from simaie.replaying.failure import Failure
-from simaie.show.format import clean
+from simaie.show.arrows import Arrow, conflict_arrows
+from simaie.show.format import clean, shorten
 from simaie.show.picture.subject import Subject, subject_of
+from simaie.show.picture.svg_elements import arrow, rect, text
 from simaie.show.trace_end import ending_lines
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
 from simaie.trace import Trace
 
 __all__ = ["to_svg"]
 
-_CHAR, _LINE, _TOP, _GUTTER, _PAD = 7.25, 19, 58, 92, 14
-_NARROWEST, _LONGEST, _LEAST = 150.0, 64, 560.0
-#: More columns than this are no more than lanes of that width, over which the texts run on to the right.
+_CHAR, _LINE, _GUTTER, _PAD = 7.25, 19, 92, 14
+_NARROWEST, _LONGEST, _LEAST = 150.0, 56, 560.0
+#: With more columns than this, each is a bare lane of width `_LANE`, and a text covers the lanes to its right.
 _MANY, _LANE = 8, 26.0
-#: Those of page.css: on white, and on black.
+#: The colours of page.css: on white, and on black.
 _LIGHT = ("#0072b2", "#b97a00", "#00875f", "#b5568b", "#2b8cc4", "#857300", "#767676")
 _DARK = ("#4aa8e8", "#e69f00", "#1fb98c", "#d98ab8", "#9ad4f5", "#cbb53a", "#a9a9a9")
 _BAR = {Lane.OUTSIDE: 1.0, Lane.INSIDE: 2.5, Lane.LOCKED: 7.0}
+_INDENTED = (RowKind.OPERATION, RowKind.DRAIN, RowKind.WALK)
+_CLASSES = {
+    RowKind.INSTRUCTION: "sim-bold",
+    RowKind.SINGLE: "sim-bold",
+    RowKind.FAULT: "sim-bold",
+    RowKind.BLOCK: "sim-dim",
+    RowKind.WALK: "sim-dim",
+}
 
 
 def _fills(colours: Sequence[str]) -> str:
@@ -41,39 +51,56 @@ _STYLE = f"""{_fills(_LIGHT)}
 .sim-svg .sim-prose{font:13px system-ui,sans-serif}
 .sim-svg .sim-paper{fill:#fff}.sim-svg .sim-dim{fill:#5f5f5f}.sim-svg .sim-bold{font-weight:600}
 .sim-svg .sim-mark{fill:#b34e00;font-weight:700}.sim-svg .sim-guilty{fill:#fdeadd;stroke:#d55e00}
-.sim-svg .sim-fold{fill:#f2f2ef}.sim-svg .sim-idle{fill:#cfcfca}
+.sim-svg .sim-fold{fill:#f2f2ef}.sim-svg .sim-idle{fill:#cfcfca}.sim-svg .sim-sign{fill:#5f5f5f}
+.sim-svg .sim-arrow{fill:none;stroke:#d55e00;stroke-width:1.4}.sim-svg .sim-head{fill:#d55e00}
 @media (prefers-color-scheme:dark){.sim-svg text{fill:#e8e6e1}.sim-svg .sim-paper{fill:#16181b}
 .sim-svg .sim-dim{fill:#a3a19b}.sim-svg .sim-mark{fill:#ff9248}.sim-svg .sim-guilty{fill:#43260f;stroke:#ff9248}
-.sim-svg .sim-fold{fill:#1f2226}.sim-svg .sim-idle{fill:#4a4e55}}
+.sim-svg .sim-fold{fill:#1f2226}.sim-svg .sim-idle{fill:#4a4e55}.sim-svg .sim-sign{fill:#a3a19b}
+.sim-svg .sim-arrow{stroke:#ff9248}.sim-svg .sim-head{fill:#ff9248}}
 """
 
 
 def to_svg(given: Failure | Trace, findings: Sequence[Finding] = (), *, everything: bool = False) -> str:
-    """The drawing of a failure, or of a trace with `findings` in it. everything: fold nothing."""
+    """Return the drawing of a failure, or of a trace with `findings` in it, as an SVG element.
+
+    Args:
+        given: What to draw.
+        findings: Findings in a trace; a failure has its own.
+        everything: Fold nothing.
+
+    Raises:
+        UsageError: `given` is neither a failure nor a trace.
+    """
     return _Drawing(subject_of(given, findings), everything).svg()
 
 
 class _Drawing:
     def __init__(self, subject: Subject, everything: bool) -> None:
         self._subject = subject
-        told = [finding for finding, _ in subject.told]
-        self._table = trace_table(subject.trace, told, everything=everything)
+        findings = [finding for finding, _ in subject.explained]
+        self._table = trace_table(subject.trace, findings, everything=everything)
+        self._arrows = conflict_arrows(subject.trace, findings)
         widths = _widths(self._table)
         many = len(widths) > _MANY
         room = max(widths) if many else 0.0
         if many:
             widths = [_LANE] * len(widths)
         self._many = many
-        self._left = [_GUTTER + sum(widths[:column]) for column in range(len(widths) + 1)]
+        longest = max((len(row.number) for row in self._table.rows), default=0)
+        self._number = max(40.0, _PAD + longest * _CHAR)  # where the numbers of the steps end
+        gutter = self._number + _GUTTER - 40
+        self._left = [gutter + sum(widths[:column]) for column in range(len(widths) + 1)]
         self._width = max(self._left[-1] + room + _PAD, _LEAST, len(subject.title) * 8.0 + 2 * _PAD)
+        self._legend = list(_placed(_signs(self._table, bool(self._arrows)), self._width - 2 * _PAD))
+        self._top = 58 + 18 * len({line for line, _, _ in self._legend})
 
     def svg(self) -> str:
-        """The whole element."""
-        parts = [*self._head(), *self._lanes(), *self._rows()]
-        y = _TOP + _LINE * len(self._table.rows) + 24
+        """Return the element."""
+        parts = [*self._head(), *self._signs(), *self._lanes(), *self._rows(), *self._conflicts()]
+        y = self._top + _LINE * len(self._table.rows) + 24
         below = list(self._below())
         for number, (words, name) in enumerate(below):
-            parts.append(_text(_PAD, y + number * 18, words, name))
+            parts.append(text(_PAD, y + number * 18, words, name))
         height = y + 18 * len(below) + 4
         size = f'width="{self._width:.0f}" height="{height:.0f}" viewBox="0 0 {self._width:.0f} {height:.0f}"'
         return (
@@ -83,16 +110,26 @@ class _Drawing:
         )
 
     def _head(self) -> Iterator[str]:
-        yield _text(_PAD, 22, self._subject.title, "sim-bold")
-        yield _text(40, _TOP - 12, "step", "sim-dim", anchor="end")
+        yield text(_PAD, 22, self._subject.title, "sim-bold")
+        yield text(self._number, self._top - 12, "step", "sim-dim", anchor="end")
         for column, name in enumerate(self._table.columns):
             shown = title(name).removeprefix("vCPU ") if self._many else title(name)
-            yield _text(self._left[column] + 2, _TOP - 12, shown, "sim-bold")
+            yield text(self._left[column] + 2, self._top - 12, shown, "sim-bold")
             width = self._left[column + 1] - self._left[column] - (4 if self._many else 16)
-            yield _rect(self._left[column], _TOP - 6, width, 2.5, name=_colour(column))
+            yield rect(self._left[column], self._top - 6, width, 2.5, name=_colour(column))
+
+    def _signs(self) -> Iterator[str]:
+        """Yield the legend, which is above the table, where a reader begins."""
+        for line, x, (sign, meaning) in self._legend:
+            base = 42 + 18 * line
+            if sign in _GLYPHS:
+                yield rect(_PAD + x + 5 - _GLYPHS[sign] / 2, base - 10, _GLYPHS[sign], 13, name="sim-sign")
+            else:
+                yield text(_PAD + x, base, sign, "sim-mark" if sign in (">1", "\u2192") else "sim-bold")
+            yield text(_PAD + x + _CHAR * (len(sign) + 1), base, meaning, "sim-dim")
 
     def _lanes(self) -> Iterator[str]:
-        """The bars, each as long as its vCPU does the same."""
+        """Yield the bars, each as long as its vCPU does the same."""
         rows = self._table.rows
         for column in range(len(self._table.columns)):
             begun = 0
@@ -106,85 +143,106 @@ class _Drawing:
 
     def _bar(self, column: int, lane: Lane, begun: int, end: int) -> str:
         width = _BAR[lane]
-        x, y, height = self._left[column] + 4 - width / 2, _TOP + begun * _LINE, (end - begun) * _LINE
-        if lane is Lane.OUTSIDE:
-            return _rect(x, y, width, height, name="sim-idle")
-        return _rect(x, y, width, height, name=_colour(column))
+        x, y, height = self._left[column] + 4 - width / 2, self._top + begun * _LINE, (end - begun) * _LINE
+        return rect(x, y, width, height, name="sim-idle" if lane is Lane.OUTSIDE else _colour(column))
 
     def _rows(self) -> Iterator[str]:
         for index, row in enumerate(self._table.rows):
-            yield from self._row(row, _TOP + index * _LINE)
+            yield from self._row(row, self._top + index * _LINE)
 
     def _row(self, row: Row, y: float) -> Iterator[str]:
         base = y + 13.5
         if row.column is None:
-            yield _rect(0, y, self._width, _LINE, name="sim-fold")
-            yield _text(_GUTTER, base, row.text, "sim-dim")
+            yield rect(0, y, self._width, _LINE, name="sim-fold")
+            yield text(self._left[0], base, row.text, "sim-dim")
             return
-        if row.step is not None:
-            yield _text(40, base, str(row.step), "sim-dim", anchor="end")
+        yield text(self._number, base, row.number, "sim-dim", anchor="end")
         if row.switched:
-            yield _text(46, base, "~", "sim-dim")
-        x = self._left[row.column] + (30 if row.kind in (RowKind.OPERATION, RowKind.DRAIN) else 14)
-        if self._many:  # the text runs over the bars of other columns
-            yield _rect(x - 3, y, len(_cut(row.text)) * _CHAR + 6, _LINE, name="sim-paper")
+            yield text(self._number + 6, base, "~", "sim-dim")
+        left, right = self._box(row)
+        if self._many:  # the text covers the bars of other columns
+            yield rect(left + 2, y, right - left - 4, _LINE, name="sim-paper")
         if row.marks:
-            yield _text(58, base, ">" + ",".join(map(str, row.marks[:3])), "sim-mark")
-            width = len(_cut(row.text)) * _CHAR + 10
-            yield _rect(x - 5, y + 1, width, _LINE - 2, name="sim-guilty", more=' rx="3"')
-        heavy = row.kind in (RowKind.INSTRUCTION, RowKind.SINGLE, RowKind.FAULT)
-        yield _text(x, base, _cut(row.text), "sim-bold" if heavy else "sim-dim" if row.kind is RowKind.BLOCK else "")
+            yield text(self._number + 18, base, ">" + ",".join(map(str, row.marks[:3])), "sim-mark")
+            yield rect(left, y + 1, right - left, _LINE - 2, name="sim-guilty", more=' rx="3"')
+        yield text(left + 5, base, shorten(row.text, _LONGEST), _CLASSES.get(row.kind, ""))
 
-    def _signs(self) -> Iterator[str]:
-        """What the signs mean, of those that occur; the spaces in a meaning do not break."""
-        rows = self._table.rows
-        signs = {
-            "thin bar: inside an instruction": any(Lane.INSIDE in row.lanes for row in rows),
-            "thick bar: holding a lock": any(Lane.LOCKED in row.lanes for row in rows),
-            "~ the scheduler switched": any(row.switched for row in rows),
-            ">1 a step that finding 1 names": any(row.marks for row in rows),
-        }
-        return (sign.replace(" ", "\u00a0") for sign, occurs in signs.items() if occurs)
+    def _box(self, row: Row) -> tuple[float, float]:
+        """Return the left and the right end of the row's text, with a margin."""
+        assert row.column is not None
+        left = self._left[row.column] + (25 if row.kind in _INDENTED else 9)
+        return left, left + len(shorten(row.text, _LONGEST)) * _CHAR + 10
+
+    def _conflicts(self) -> Iterator[str]:
+        """Yield the arrows between steps that are in sight."""
+        lines = {row.step: (index, row) for index, row in enumerate(self._table.rows) if row.step is not None}
+        for number, each in enumerate(self._arrows):
+            if each.source in lines and each.target in lines:
+                yield self._arrow(number, each, lines)
+
+    def _arrow(self, number: int, each: Arrow, lines: dict[int, tuple[int, Row]]) -> str:
+        """Return an arrow through the gap between two columns; of many columns, to the right of both texts."""
+        (above, source), (below, target) = lines[each.source], lines[each.target]
+        assert source.column is not None
+        assert target.column is not None
+        start, end = self._box(source), self._box(target)
+        y0, y1 = self._top + above * _LINE + 13, self._top + below * _LINE + 6
+        spread = 4 * (number % 3)  # so that arrows in one gap do not hide each other
+        if self._many:
+            return arrow((start[1], y0), (end[1], y1), max(start[1], end[1]) + 12 + spread)
+        if source.column < target.column:
+            return arrow((start[1], y0), (end[0], y1), self._left[target.column] - 13 + spread)
+        return arrow((start[0], y0), (end[1], y1), self._left[source.column] - 13 + spread)
 
     def _below(self) -> Iterator[tuple[str, str]]:
-        """What stands under the table, line by line, with the class of each."""
-        for line in textwrap.wrap("   ".join(self._signs()), int((self._width - 2 * _PAD) / _CHAR)):
-            yield line, "sim-dim"
-        yield "", ""
+        """Yield the lines under the table, each with its class: the findings and the ending."""
         room = max(60, int((self._width - 2 * _PAD) / 7.0))
-        for number, (finding, told) in enumerate(self._subject.told, 1):
+        for number, (finding, explanation) in enumerate(self._subject.explained, 1):
             yield f">{number} {clean(finding.kind)}", "sim-mark"
-            for words in (finding.message, told):
+            for words in (finding.message, explanation):
                 for line in textwrap.wrap(clean(words), room, break_on_hyphens=False):
                     yield line, "sim-prose"
             yield "", ""
-        for text in ending_lines(self._subject.trace):
-            for line in textwrap.wrap(text.plain, room, subsequent_indent=" " * 10) or [""]:
+        for each in ending_lines(self._subject.trace):
+            for line in textwrap.wrap(each.plain, room, subsequent_indent=" " * 10) or [""]:
                 yield line, "sim-dim"
+
+
+#: The signs that are drawn as a bar, with its width.
+_GLYPHS = {"|": _BAR[Lane.INSIDE], "#": _BAR[Lane.LOCKED]}
+
+
+def _signs(table: TraceTable, arrows: bool) -> list[tuple[str, str]]:
+    """Return the signs that occur, each with its meaning."""
+    rows = table.rows
+    signs = [
+        ("|", "inside an instruction", any(Lane.INSIDE in row.lanes for row in rows)),
+        ("#", "holding a lock", any(Lane.LOCKED in row.lanes for row in rows)),
+        ("~", "the scheduler switched", any(row.switched for row in rows)),
+        (">1", "a step that finding 1 names", any(row.marks for row in rows)),
+        ("\u2192", "conflicting accesses", arrows),
+    ]
+    return [(sign, meaning) for sign, meaning, occurs in signs if occurs]
+
+
+def _placed(signs: Sequence[tuple[str, str]], room: float) -> Iterator[tuple[int, float, tuple[str, str]]]:
+    """Yield line, x and sign: as many signs on a line as fit."""
+    line, x = 0, 0.0
+    for sign, meaning in signs:
+        width = (len(sign) + 1 + len(meaning)) * _CHAR
+        if x and x + width > room:
+            line, x = line + 1, 0.0
+        yield line, x, (sign, meaning)
+        x += width + 3 * _CHAR
 
 
 def _widths(table: TraceTable) -> list[float]:
     longest = [len(title(name)) for name in table.columns]
     for row in table.rows:
         if row.column is not None:
-            longest[row.column] = max(longest[row.column], len(_cut(row.text)) + 2)
-    return [max(_NARROWEST, length * _CHAR + 42) for length in longest]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + ".."
+            longest[row.column] = max(longest[row.column], len(shorten(row.text, _LONGEST)) + 2)
+    return [max(_NARROWEST, length * _CHAR + 48) for length in longest]
 
 
 def _colour(column: int) -> str:
     return f"sim-c{column % len(_LIGHT)}"
-
-
-def _rect(x: float, y: float, width: float, height: float, *, name: str, more: str = "") -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{name}"{more}/>'
-
-
-def _text(x: float, y: float, words: str, name: str = "", *, anchor: str = "") -> str:
-    if not words:
-        return ""
-    looks = (f' class="{name}"' if name else "") + (f' text-anchor="{anchor}"' if anchor else "")
-    return f'<text x="{x:.1f}" y="{y:.1f}"{looks} xml:space="preserve">{escape(words, quote=False)}</text>'

@@ -1,5 +1,6 @@
-"""What else a notebook's cell can end with: guest code in columns, a machine, a radix tree, the audit's matrix, a
-comparison. Plain HTML tables without styles of their own, so that they look as the notebook does.
+"""HTML tables for a notebook's cell: guest code, a machine, a radix tree, the audit's matrix, a comparison.
+
+They have no styles of their own, so that they look like the notebook.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from simaie.show.format import clean
 __all__ = ["audit_table", "comparison_table", "machine_table", "program_table", "radix_table"]
 
 _CODE = '<pre style="margin:0;text-align:left;font-family:monospace">{}</pre>'
-#: More outcomes of one kind than this are counted only.
+#: Of more outcomes of one kind, the rest is only counted.
 _MOST_STATES = 20
 _LEFT = ' style="text-align:left;vertical-align:top"'
 
 
 def program_table(program: Program) -> str:
-    """Guest code, a column for each vCPU and device; what memory holds at first below it."""
+    """Return the guest code, a column for each vCPU and device, and the initial memory below it."""
     columns = [(f"vCPU {i}", code) for i, code in enumerate(program.threads)]
     columns += [(f"device {i}", code) for i, code in enumerate(program.devices)]
     body = [_CODE.format(escape("\n".join(_lines(code)))) for _, code in columns]
@@ -39,19 +40,19 @@ def program_table(program: Program) -> str:
 
 
 def _lines(code: Any) -> Iterator[str]:
-    """A list's instructions, or a function's source where it can be had."""
+    """Yield the instructions of a list, or the lines of a function's source if it is available."""
     if isinstance(code, Code):
         yield from (clean(str(item)) for item in code)
         return
     try:
         source = textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):
-        source = f"{getattr(code, '__name__', type(code).__name__)} (source not at hand)"
+        source = f"{getattr(code, '__name__', type(code).__name__)} (source not available)"
     yield from (clean(line) for line in source.rstrip().split("\n"))
 
 
 def machine_table(machine: Machine) -> str:
-    """The machine's parts, a row for each."""
+    """Return the parts of a machine, a row for each."""
     rows = [
         ("scheme", machine.scheme),
         ("host memory", machine.host),
@@ -65,12 +66,11 @@ def machine_table(machine: Machine) -> str:
 
 
 def audit_table(report: AuditReport) -> str:
-    """The matrix: a row for each program, a column for each scheme; what is not as expected is bold."""
+    """Return the matrix: a row for each program, a column for each scheme; unexpected results are bold."""
     schemes = list(dict.fromkeys(row.scheme for row in report.rows))
     cells: dict[tuple[int, str, str], dict[str, str]] = {}
     for row in report.rows:
-        word = row.found.value if row.ok else f"{row.found.value}, not {row.expected.value}"
-        shown = escape(clean(word)) if row.ok else f"<b>{escape(clean(word))}</b>"
+        shown = escape(clean(row.text)) if row.ok else f"<b>{escape(clean(row.text))}</b>"
         cells.setdefault((row.row, row.title, row.program), {})[row.scheme] = shown
     rows = [
         [str(number), escape(clean(title)), f"<code>{escape(clean(name))}</code>", *(f.get(s, "") for s in schemes)]
@@ -80,7 +80,7 @@ def audit_table(report: AuditReport) -> str:
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """The verdict, and a row for each outcome that one set has and the other has not, forbidden ones bold."""
+    """Return the verdict and a row for each outcome that only one of the two sets contains; forbidden ones are bold."""
     allowed, possible = comparison.allowed, comparison.possible
     head = f"<b>{escape(clean(str(comparison)))}</b>"
     note = f"<p>{escape(clean(comparison.model_note))}</p>" if comparison.model_note else ""
@@ -96,7 +96,7 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def radix_table(tree: RadixTree[Any]) -> str:
-    """The tree as it stands: a line for each slot that was named, indented by level."""
+    """Return the tree, with a line for each slot in use, indented by level."""
     return _CODE.format(escape("\n".join(_slots("radix", tree.root, 0))))
 
 
@@ -109,7 +109,7 @@ def _slots(name: str, node: Any, level: int) -> Iterator[str]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, markup: bool = False) -> str:
-    """markup: whether the cells are HTML already."""
+    """Return an HTML table; `markup` says that the cells are HTML already."""
     head = "".join(f"<th{_LEFT}>{escape(clean(name))}</th>" for name in heads)
     body = "".join(
         "<tr>" + "".join(f"<td{_LEFT}>{cell if markup else escape(clean(cell))}</td>" for cell in row) + "</tr>"

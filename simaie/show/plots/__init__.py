@@ -1,8 +1,7 @@
-"""Plots of results: what an exploration covered, how executions ended, what is allowed and possible, where vCPUs meet.
+"""Plots of results: coverage, outcomes, comparisons, and the conflicts of vCPUs by granule.
 
-A plot is its rows and how to draw them (`simaie.show.plots.plot`), a table its rows; each other module says how its
-rows come from a result. Reports and traces lie below this layer and ask for their plots by name
-(`simaie.plugins.RENDERERS`).
+A plot consists of rows and how to draw them (`simaie.show.plots.plot`); `results` makes the rows from a result. Reports
+and traces are in layers below this one and ask for their plots by name (`simaie.plugins.RENDERERS`).
 """
 
 from simaie.show.plots.plot import Axis, Plot, bars, heat_map, lines, points

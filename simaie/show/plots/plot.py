@@ -1,9 +1,9 @@
-"""A plot: rows of data, and how Altair draws them; as text where there is no Altair.
+"""A plot: rows of data and how Altair draws them, or text bars without Altair.
 
-A front end gets a Vega-Lite chart to hover over, an SVG drawing where no front end runs (a notebook looked at on the
-web), and text bars in a terminal. One drawing serves light and dark: nothing behind it, greys that are legible on
-both. Colours are Okabe and Ito's, and no series is told apart by its colour alone. Altair is imported when somebody
-looks, so that results need not have it.
+A front end receives a Vega-Lite chart to hover over, a viewer without one (a notebook on the web) an SVG drawing, and a
+terminal text bars. One drawing serves light and dark: it has no background, and its greys are legible on both. Colours
+are Okabe and Ito's, and series never differ by colour alone. Altair is imported for a drawing only, so that results do
+not need it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,14 @@ Mark = Literal["bar", "line", "point", "rect"]
 
 @dataclass(frozen=True)
 class Axis:
-    """One channel. field: of a row; title: with its unit; numeric: else names in the order of the rows; log: scale.
+    """One channel of a plot.
 
-    names: of an axis of names those that are there, whether or not a row has them, in this order.
+    Attributes:
+        field: Field of a row.
+        title: Title, with the unit.
+        numeric: Whether the values are numbers; else they are names, in the order of the rows.
+        log: Whether the scale is logarithmic.
+        names: Names that the axis has in this order, even if no row has them.
     """
 
     field: str
@@ -60,7 +65,7 @@ class Axis:
 
     @property
     def channel(self) -> dict[str, Any]:
-        """What every channel of Altair is told of it."""
+        """The arguments that every channel of Altair takes from the axis."""
         kind = "quantitative" if self.numeric else "nominal"
         return {"field": self.field, "type": kind, "title": self.title}
 
@@ -69,9 +74,19 @@ class Axis:
 class Plot:
     """Rows and how to draw them.
 
-    mark: bars, lines, points, or the cells of a heat map. x, y: the axes; colour: of a heat map the number in a cell,
-    else what tells series apart. width, height: in pixels; 0 lets the number of names decide. meaning: colours of
-    series by their names; the others get theirs in turn. Raises UsageError if a row lacks a field of an axis.
+    Attributes:
+        title: Title above the plot.
+        mark: Bars, lines, points, or the cells of a heat map.
+        rows: The data, a value for each field.
+        x: Horizontal axis.
+        y: Vertical axis.
+        colour: Number in a cell of a heat map; in other plots, the field that distinguishes series.
+        width: Width in pixels.
+        height: Height in pixels; 0 for a height that follows from the number of names.
+        meaning: Colours of series by their names; the others have the colours of the palette in turn.
+
+    Raises:
+        UsageError: A row lacks a field of an axis.
     """
 
     title: str
@@ -89,7 +104,7 @@ class Plot:
 
     @property
     def chart(self) -> Any:
-        """The `altair.Chart`, to change or to combine; UsageError if Altair is not installed."""
+        """The `altair.Chart`, to change or to combine; raises UsageError if Altair is not installed."""
         try:
             import altair
         except ImportError as error:
@@ -112,12 +127,12 @@ class Plot:
             .configure_axis(
                 labelColor=_GREY, titleColor=_GREY, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelLimit=360
             )
-            .configure_legend(labelColor=_GREY, titleColor=_GREY, labelLimit=360, offset=self._beside())
+            .configure_legend(labelColor=_GREY, titleColor=_GREY, labelLimit=360, offset=self._legend_offset())
             .configure_title(color=_GREY, anchor="start")
         )
 
     def _figures(self, altair: Any, chart: Any, channels: dict[str, Any]) -> Any:
-        """The number at the end of each bar, since one in a thousand is too short to be seen; or in each cell."""
+        """Return the numbers at the ends of bars, which may be too short to see, or in the cells of a heat map."""
         axis = self.colour if self.mark == "rect" and self.colour else self.x
         place = {"x": channels["x"], "y": channels["y"], "text": altair.Text(**axis.channel, format=",")}
         if axis is self.x:
@@ -128,13 +143,13 @@ class Plot:
 
     def _axis(self, channel: Any, axis: Axis) -> Any:
         if not axis.numeric:
-            # Beside long names there is no room for a title.
+            # Long names leave no room for a title.
             title = {"title": None} if axis is self.y else {}
             order = {"scale": {"domain": list(axis.names)}} if axis.names else {}
             return channel(**axis.channel | title, **order, sort=None, axis={"labelAngle": 0})
         scale = {"type": "log"} if axis.log else {"zero": self.mark == "bar"}
-        whole = all(isinstance(row[axis.field], int) for row in self.rows)
-        return channel(**axis.channel, scale=scale, axis={"tickMinStep": 1} if whole and not axis.log else {})
+        integers = all(isinstance(row[axis.field], int) for row in self.rows)
+        return channel(**axis.channel, scale=scale, axis={"tickMinStep": 1} if integers and not axis.log else {})
 
     def _coloured(self, altair: Any, axis: Axis) -> dict[str, Any]:
         if axis.numeric:
@@ -147,12 +162,12 @@ class Plot:
             return {"color": color}
         return {"color": color, "shape": altair.Shape(**axis.channel, scale={"domain": names})}
 
-    def _beside(self) -> int:
-        """Pixels to the legend: the figures of bars need some."""
+    def _legend_offset(self) -> int:
+        """Return the distance to the legend in pixels; the numbers at bars need some."""
         return 50 if self.mark == "bar" else 18
 
     def _padding(self) -> dict[str, int]:
-        """Fonts differ: what is measured with one may need a quarter more room with another."""
+        """Return the padding in pixels: a text may be a quarter wider in the reader's font than in the measured one."""
         longest = 0 if self.y.numeric else max((len(str(row[self.y.field])) for row in self.rows), default=0)
         return {"left": 8 + 2 * longest, "right": 40, "top": 5, "bottom": 5}
 
@@ -171,13 +186,17 @@ class Plot:
         return {"height": 260} if self.y.numeric else {"height": {"step": 24}}
 
     def __str__(self) -> str:
-        """The rows as text, with bars."""
+        """Return the rows as text, with bars."""
         return plot_text(self)
 
     __repr__ = __str__
 
     def to_svg(self) -> str:
-        """The drawing; UsageError if Altair or vl-convert is not installed."""
+        """Return the drawing.
+
+        Raises:
+            UsageError: Altair or vl-convert is not installed.
+        """
         chart = self.chart
         try:
             import vl_convert
@@ -195,7 +214,7 @@ class Plot:
 
 
 def require_fields(rows: Sequence[Mapping[str, Value]], fields: Iterable[str]) -> None:
-    """UsageError, which names the row, unless all rows have all of these fields."""
+    """Raise UsageError, which names the row, unless all rows have all `fields`."""
     for number, row in enumerate(rows):
         for name in fields:
             if name not in row:
@@ -206,41 +225,41 @@ def _clean_row(row: Mapping[str, Value]) -> dict[str, Value]:
     return {key: clean(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
-#: Version 5 is what JupyterLab and VS Code draw of themselves; these charts use nothing that is newer.
+#: JupyterLab and VS Code draw version 5 without an extension; these charts use nothing newer.
 _MIME = "application/vnd.vegalite.v5+json"
 
 
 def bars(
     title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None, **look: Any
 ) -> Plot:
-    """One bar for each row, with its number; x is numeric. look: what else `Plot` has."""
+    """Return a plot with one bar for each row; `x` is numeric, and `look` is passed to `Plot`."""
     return Plot(title, "bar", tuple(rows), x, y, colour, **look)
 
 
 def lines(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None) -> Plot:
-    """One line for each series that `colour` tells apart."""
+    """Return a plot with one line for each series, which `colour` distinguishes."""
     return Plot(title, "line", tuple(rows), x, y, colour)
 
 
 def points(
     title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis | None = None, **look: Any
 ) -> Plot:
-    """One point for each row."""
+    """Return a plot with one point for each row; `look` is passed to `Plot`."""
     return Plot(title, "point", tuple(rows), x, y, colour, **look)
 
 
 def heat_map(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, colour: Axis) -> Plot:
-    """One cell for each row, its number the colour's."""
+    """Return a heat map with one cell for each row, whose number is that of `colour`."""
     return Plot(title, "rect", tuple(rows), x, y, colour)
 
 
-#: The text has no more rows than this.
+#: Most rows of the text.
 _MOST_ROWS = 60
 _BAR = 32
 
 
 def plot_text(plot: Plot) -> str:
-    """The rows that a terminal has room for, each with its names, and with its number as a bar and in figures."""
+    """Return at most 60 rows as text, each with its names and with its number as a bar and in digits."""
     axes = list(dict.fromkeys(axis for axis in (plot.colour, plot.x, plot.y) if axis is not None))
     number = next((axis for axis in (plot.colour, plot.y, plot.x) if axis is not None and axis.numeric), None)
     names = [axis for axis in axes if axis is not number]
@@ -262,7 +281,7 @@ def _bars(labels: Sequence[str], numbers: Sequence[float]) -> Iterator[str]:
 
 
 def _evenly(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """All of them; of many so many that lie evenly, so that no series is left out."""
+    """Return `rows`, or an even selection of many rows, so that no series is left out."""
     if len(rows) <= _MOST_ROWS:
         return list(rows)
     return [rows[i * (len(rows) - 1) // (_MOST_ROWS - 1)] for i in range(_MOST_ROWS)]

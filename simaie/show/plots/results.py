@@ -1,4 +1,4 @@
-"""How the rows of a plot come from a result: outcomes, comparisons, coverage, and where vCPUs contend."""
+"""Plots of results: outcomes, comparisons, coverage, and conflicts of vCPUs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simaie.dependence import overlap
 from simaie.errors import UsageError
 from simaie.exploration.compare import Comparison
 from simaie.exploration.report import Report
-from simaie.exploration.subject import State, state_text
+from simaie.exploration.subject import FinalValues, state_text
 from simaie.op import owner_of
 from simaie.show.format import clean
 from simaie.show.plots.plot import BAD, DOUBTFUL, GOOD, OTHER, Axis, Plot, bars, heat_map, lines, points
@@ -19,12 +19,16 @@ from simaie.trace import Event, Trace
 __all__ = ["conflicts_of", "plot_comparison", "plot_conflicts", "plot_coverage", "plot_outcomes"]
 
 _MEANING = {"accepted": GOOD, "in a failure": DOUBTFUL, "refused": BAD, "others": OTHER}
-#: More outcomes than this share the last bar.
+#: Outcomes after the first ones share the last bar.
 _MOST = 30
 
 
 def plot_outcomes(report: Report) -> Plot:
-    """Executions by outcome, the most frequent first; UsageError if none ran to its end."""
+    """Return a plot of executions by outcome, the most frequent first.
+
+    Raises:
+        UsageError: No execution ran to its end.
+    """
     if not report.outcomes:
         raise UsageError("this report has no outcomes to plot: no execution ran to its end")
     refused = {f.trace.outcome for f in report.failures if f.trace.accepted is False}
@@ -52,7 +56,7 @@ def plot_outcomes(report: Report) -> Plot:
     )
 
 
-#: More outcomes than this are left out, of those that are in both sets first.
+#: Most outcomes in a plot; if there are more, those in both sets are left out first.
 _MOST_COMPARED = 60
 _SETS = ("allowed", "possible", "forbidden")
 _RANK = {"forbidden": 0, "unreached": 1, "both": 2}
@@ -60,9 +64,10 @@ _MEANING_OF_PARTS = {"forbidden": BAD, "unreached": OTHER, "both": GOOD}
 
 
 def plot_comparison(comparison: Comparison) -> Plot:
-    """Outcomes by set: what the architecture allows, what the emulator can produce; forbidden ones first.
+    """Return a plot of outcomes by set: allowed by the architecture, possible in the emulator; forbidden ones first.
 
-    UsageError if neither search came to an outcome.
+    Raises:
+        UsageError: Neither search found an outcome.
     """
     allowed, possible = set(comparison.allowed.states), set(comparison.possible.states)
     # Both are sorted; their order is kept within each of the three parts.
@@ -70,7 +75,7 @@ def plot_comparison(comparison: Comparison) -> Plot:
     if not states:
         raise UsageError("this comparison has no outcomes to plot: no execution ran to its end")
 
-    def part(state: State) -> str:
+    def part(state: FinalValues) -> str:
         return "both" if state in allowed and state in possible else "forbidden" if state in possible else "unreached"
 
     ranked = sorted(states, key=lambda state: _RANK[part(state)])[:_MOST_COMPARED]
@@ -86,7 +91,11 @@ def plot_comparison(comparison: Comparison) -> Plot:
 
 
 def plot_coverage(report: Report) -> Plot:
-    """Distinct traces over complete executions; UsageError if the exploration did not count them."""
+    """Return a plot of distinct traces over complete executions.
+
+    Raises:
+        UsageError: The exploration did not count them.
+    """
     coverage = report.statistics.coverage
     if coverage is None:
         raise UsageError("this report has no coverage to plot: explore again with coverage=True")
@@ -101,9 +110,17 @@ def plot_coverage(report: Report) -> Plot:
 
 
 def conflicts_of(trace: Trace, granule: int = 16) -> dict[tuple[int, str], tuple[int, int]]:
-    """(granule's address, vCPU) -> (conflicting accesses to it in all, those of them that share no byte).
+    """Return the conflicting accesses by granule and vCPU.
 
-    granule: in bytes, a power of two. An access that lies in two granules counts in both.
+    Args:
+        trace: The execution.
+        granule: Size of a granule in bytes, a power of two. An access that touches two granules counts in both.
+
+    Returns:
+        By the granule's address and the vCPU: the number of conflicting accesses, and of those that share no byte.
+
+    Raises:
+        UsageError: `granule` is no power of two.
     """
     if not is_integer(granule) or granule < 1 or granule & granule - 1:
         raise UsageError(f"a granule is a power of two of bytes, not {granule!r}")
@@ -127,7 +144,11 @@ def conflicts_of(trace: Trace, granule: int = 16) -> dict[tuple[int, str], tuple
 
 
 def plot_conflicts(trace: Trace, *, granule: int = 16) -> Plot:
-    """Conflicting accesses by granule and vCPU; UsageError if no vCPU touches guest memory."""
+    """Return a heat map of conflicting accesses by granule and vCPU.
+
+    Raises:
+        UsageError: No vCPU accesses guest memory, or `granule` is no power of two.
+    """
     found = conflicts_of(trace, granule)
     if not found:
         raise UsageError("this trace has no access to guest memory: there is no conflict to plot")

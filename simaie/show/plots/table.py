@@ -1,4 +1,4 @@
-"""A table of figures: as markup in a notebook, aligned as text elsewhere."""
+"""A table of values: markup in a notebook, aligned text elsewhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ __all__ = ["Table", "table"]
 
 @dataclass(frozen=True)
 class Table:
-    """rows: each a value for each column, by its heading; the first row says which columns there are. strong: cells
-    with these words stand out. Raises UsageError if a row lacks a column.
+    """A table of values.
+
+    Attributes:
+        title: Title above the table.
+        rows: A value for each column, by its heading; the headings are those of the first row.
+        strong: Texts whose cells are bold.
+
+    Raises:
+        UsageError: A row lacks a column.
     """
 
     title: str
@@ -27,7 +34,7 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The headings."""
+        """The headings, from left to right."""
         return list(self.rows[0]) if self.rows else []
 
     def __str__(self) -> str:
@@ -67,5 +74,5 @@ def _words(value: Value) -> str:
 
 
 def table(title: str, rows: Sequence[Mapping[str, Value]], *, strong: Collection[str] = ()) -> Table:
-    """A table of `rows`."""
+    """Return a table of `rows`; cells with a text in `strong` are bold."""
     return Table(title, tuple(rows), frozenset(strong))

@@ -1,7 +1,7 @@
-"""What widgets have in common: the module for the front end, the bundle to show, the still picture of a session.
+"""The common parts of the widgets: the module for the front end, the MIME bundle, the still picture of a session.
 
-The module is one text made of the page's script, its style and the widget's own script, so that there is no build
-step, and nothing is fetched. The picture of a session stands for it where nothing can be clicked.
+The module is one text: the page's script and style and the widget's own script. So there is no build step, and nothing
+is fetched. The still picture replaces the widget where no front end runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["module", "session_html", "shown"]
 
 
 def module(widget: str) -> str:
-    """The ECMAScript module of the widget whose script is ``assets/WIDGET.js``."""
+    """Return the ECMAScript module of the widget whose script is ``assets/WIDGET.js``."""
     style = asset("light.css") + asset("dark.css") + asset("page.css") + _own("widget.css")
     return f"const STYLE = {json.dumps(style)};\n{walk_script()}{_own('frame.js')}{_own(f'{widget}.js')}"
 
@@ -30,9 +30,13 @@ def _own(name: str) -> str:
 
 
 def shown(bundle: Any, html: str, text: str, purpose: str) -> Any:
-    """A widget's MIME bundle, (data, metadata), with what stands for it where no front end runs.
+    """Return a widget's MIME bundle, extended for readers without a front end.
 
-    purpose: what a front end is needed for; those who have none are told so.
+    Args:
+        bundle: Data and metadata of the widget.
+        html: Markup that replaces the widget.
+        text: Text that replaces the widget.
+        purpose: What a front end is needed for, in a message after both.
     """
     data, metadata = bundle
     sentence = f"to {purpose}, run the cell in JupyterLab or VS Code"
@@ -40,6 +44,6 @@ def shown(bundle: Any, html: str, text: str, purpose: str) -> Any:
 
 
 def session_html(session: Session) -> str:
-    """Static markup, without script."""
+    """Return static markup of the session, without script."""
     drawn = drawing_html(session.failure) if len(session.trace) else ""
     return f"{drawn}<p>{escape(clean(session.status))}</p>"

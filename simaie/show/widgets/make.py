@@ -1,10 +1,10 @@
-"""A widget if there can be one, else a still picture that says what is missing."""
+"""Functions that return a widget, or a still picture where anywidget is not installed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simaie.errors import UsageError
 from simaie.exploration.interactive import Session
@@ -16,13 +16,17 @@ from simaie.show.picture.subject import subject_of
 from simaie.show.widgets.base import session_html
 from simaie.trace import Trace
 
+if TYPE_CHECKING:
+    from simaie.show.widgets.player import Player
+    from simaie.show.widgets.session import SessionView
+
 __all__ = ["MISSING", "Still", "player", "session_view"]
 
 MISSING = "to {} in a notebook, install the extra: pip install 'simaie[notebook]'"
 
 
 class Still:
-    """What a widget degrades to: a picture, made when it is looked at, and what to install to do more (`purpose`)."""
+    """A picture that replaces a widget, with a sentence on what to install; it is drawn when it is shown."""
 
     def __init__(self, html: Callable[[], str], text: Callable[[], str], purpose: str) -> None:
         self._html, self._text, self._sentence = html, text, MISSING.format(purpose)
@@ -34,10 +38,14 @@ class Still:
         return {"text/plain": repr(self), "text/html": f"{self._html()}<p>{escape(self._sentence)}</p>"}
 
 
-def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Any:
-    """A `simaie.show.widgets.player.Player` of a failure, of a trace with `findings`, of a report's first failure.
+def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) -> Player | Still:
+    """Return a player of a failure, of a trace with `findings`, or of a report's first failure.
 
-    A `Still` where anywidget is not installed. Raises UsageError for a report without failures.
+    Returns:
+        A `simaie.show.widgets.player.Player`; a `Still` if anywidget is not installed.
+
+    Raises:
+        UsageError: The report has no failures.
     """
     if isinstance(given, Report):
         if not given.failures:
@@ -55,8 +63,8 @@ def player(given: Failure | Trace | Report, findings: Sequence[Finding] = ()) ->
     return Player(subject, html)
 
 
-def session_view(session: Session) -> Any:
-    """A `simaie.show.widgets.session.SessionView` of a session; or a `Still`."""
+def session_view(session: Session) -> SessionView | Still:
+    """Return a `simaie.show.widgets.session.SessionView`; a `Still` if anywidget is not installed."""
     try:
         from simaie.show.widgets.session import SessionView
     except ImportError:

@@ -1,4 +1,4 @@
-"""The player: an execution to step through by slider and keys, with the state after each step beside it."""
+"""The player: an execution to step through by slider and keys, with the state after each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ __all__ = ["Player"]
 
 
 class Player(anywidget.AnyWidget):
-    """step: the step that is shown, -1 before the first; to read, and to set. It opens where something goes wrong."""
+    """A widget that shows an execution, at first the first step of a violation.
+
+    Attributes:
+        document: Data of the page.
+        step: The step that is shown, -1 before the first; it can be set.
+    """
 
     _esm = module("player")
     document = traitlets.Dict().tag(sync=True)
@@ -24,7 +29,7 @@ class Player(anywidget.AnyWidget):
 
     def __init__(self, subject: Subject, html: str) -> None:
         self._html, self._title, self._last = html, subject.title, len(subject.trace) - 1
-        guilty = sorted(step for finding, _ in subject.told for step in finding.steps if 0 <= step <= self._last)
+        guilty = sorted(step for finding, _ in subject.explained for step in finding.steps if 0 <= step <= self._last)
         super().__init__(document=page_document(subject), step=guilty[0] if guilty else -1)
 
     @traitlets.validate("step")

@@ -1,4 +1,4 @@
-"""Buttons for a session: a thin view, which holds nothing but what the session says."""
+"""Buttons for a session: a thin view without state of its own."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ from simaie.show.widgets.base import module, session_html, shown
 
 __all__ = ["SessionView"]
 
-#: What runs on from a choice of one's own: `scripted` knows the way from the start only.
+#: Schedulers that cannot continue from a chosen step: `scripted` replays from the start only.
 _NOT_OFFERED = ("scripted",)
 
 
 class SessionView(anywidget.AnyWidget):
-    """document: as the page has it, with `session`: who can go on, and how it stands. said: why something failed."""
+    """A widget that shows a session with a button for each vCPU.
+
+    Attributes:
+        document: Data of the page, and in `session` the vCPUs that can go on and the status.
+        said: Reason why the last request failed, or the result of saving.
+    """
 
     _esm = module("session")
     document = traitlets.Dict().tag(sync=True)
@@ -42,7 +47,7 @@ class SessionView(anywidget.AnyWidget):
         self.document = session_document(self._session)
 
     def _asked(self, _: object, asked: dict[str, Any], __: object) -> None:
-        """A button was pressed."""
+        """Carry out the request of a button."""
         try:
             self.said = self._do(**asked) or ""
         except SimaieError as error:
@@ -71,7 +76,7 @@ class SessionView(anywidget.AnyWidget):
 
 
 def session_document(session: Session) -> dict[str, Any]:
-    """What the view shows, as JSON values."""
+    """Return the data of the view as JSON values."""
     document = page_document(subject_of(session.failure))
     if not session.ended:
         document |= {"ending": [], "command": ""}
@@ -91,7 +96,7 @@ def session_document(session: Session) -> dict[str, Any]:
 
 
 def _moves(session: Session, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Everybody who is there, with what he is about to do, and whether he can."""
+    """Yield each actor with its next operation and whether it can perform it."""
     if session.ended:
         return
     ops = {**session.trace.waiting, **session.enabled}

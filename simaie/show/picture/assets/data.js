@@ -1,10 +1,10 @@
-// What is to be shown, and the state after any step: had from that after another by the changes in between.
-// The parts of the script are the body of one function: walk(root, data, options). root: an empty element, filled here.
-// options: keys, whose keydown events are heard; start, the first step shown; told, called with each step gone to.
+// The data of the page and the state after a step, which the changes of the steps in between turn into any other.
+// The parts of the script are the body of one function: walk(root, data, options). root: an empty element to fill.
+// options: keys, the element whose keydown events count; start, the first step shown; stepped, called with each new step.
 
 const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
 const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, HEIGHT = 22, MARGIN = 12;
-const COLOURS = 7; // page.css has them
+const COLOURS = 7; // as many as page.css has
 const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block" };
 const last = changes.length - 1;
 

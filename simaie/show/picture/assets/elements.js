@@ -1,4 +1,4 @@
-// Elements, made with text and never with markup.
+// Functions that make elements, with text and never with markup.
 
 function make(tag, into, words, name) {
   const element = document.createElement(tag);

@@ -1,4 +1,4 @@
-// A page that is nothing but the walk: `#step=N` in its address asks for a step.
+// The page: the walk alone. `#step=N` in its address selects a step.
 
 const asked = /^#step=(\d+)$/.exec(location.hash);
 walk(document.body, JSON.parse(document.getElementById("data").textContent), {

@@ -1,6 +1,6 @@
-// Beside the table: the step, what every place holds after it, what is wrong.
+// The panel next to the table: the step, the value of every place after it, the findings. Below: signs and keys.
 
-// -- beside it: the step, what every place holds, the findings -----------------------------------------------------
+// -- the step and the state -----------------------------------------------------
 const caption = make("h2", aside, "");
 const event = make("div", aside, undefined, "event");
 event.setAttribute("aria-live", "polite");
@@ -23,7 +23,7 @@ for (const group of ["memory", "radix tree", "locks", "reservations", "store buf
   }
 }
 
-// A slot stands below the slot that leads to it, an entry with its lock and what else is kept for its granule.
+// A slot is shown below the slot that leads to it, an entry with its lock and the other cells of its granule.
 function branch(line, name) {
   const path = name.split("/").slice(1), cell = make("td", line);
   cell.colSpan = 2;
@@ -69,7 +69,7 @@ function headingOf(row) {
   return "";
 }
 
-// The steps that an explanation names lead there.
+// The numbers of steps in an explanation are links to them.
 function prose(into, words) {
   const paragraph = make("p", into);
   let end = 0;
@@ -80,7 +80,7 @@ function prose(into, words) {
       paragraph.append(words.slice(end, from));
       const link = make("a", paragraph, number[0]);
       link.href = `#step=${step}`;
-      link.addEventListener("click", (pressed) => { pressed.preventDefault(); go(step); });
+      link.addEventListener("click", (pressed) => { pressed.preventDefault(); goAndOpen(step); });
       end = from + number[0].length;
     }
   }
@@ -92,9 +92,9 @@ data.findings.forEach((finding, i) => {
   const box = make("div", aside, undefined, "finding");
   make("strong", box, `>${i + 1} ${finding.kind}`);
   make("p", box, finding.message, "message");
-  if (finding.told) prose(box, finding.told);
+  if (finding.explanation) prose(box, finding.explanation);
   for (const step of finding.steps.slice(0, 12)) {
-    if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => go(step));
+    if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => goAndOpen(step));
   }
 });
 if (data.more > 0) make("p", aside, `... and ${data.more} more findings`);
@@ -105,17 +105,25 @@ if (data.command) {
   make("h2", aside, "reproduce");
   make("code", aside, data.command);
 }
-make("h2", aside, "signs");
-const legend = make("div", aside, undefined, "keys legend");
-for (const [sign, what] of [["thin", "inside an instruction "], ["", "holding a lock"]]) {
-  make("i", legend, undefined, sign);
-  legend.append(what);
+
+// -- the legend: the signs that occur, and the keys; always in sight ----------------------------------------------
+const lanesSeen = rows.map((row) => texts[row[LANES]]).join("");
+function sign(occurs, mark, what, name) {
+  if (!occurs) return;
+  const item = make("span", footer, undefined, "sign");
+  make(name ? "i" : "b", item, mark, name);
+  item.append(` ${what}`);
 }
-make("div", legend, "~ the scheduler switched    >1 a step that finding 1 names");
-make("h2", aside, "keys");
-const keys = make("div", aside, undefined, "keys");
-for (const [key, what] of [["\u2192", "step "], ["\u2190", "back "], ["n", "next guilty step "], ["p", "the one before "],
-  ["Home", "start "], ["End", "end "], ["f", "fold or unfold"]]) {
+sign(lanesSeen.includes("i"), "", "inside an instruction", "thin");
+sign(lanesSeen.includes("l"), "", "holding a lock", "thick");
+sign(rows.some((row) => row[SWITCHED]), "~", "the scheduler switched");
+sign(rows.some((row) => row[MARKS].length), ">1", "a step of finding 1");
+sign(data.arrows.length, "\u2192", "conflicting accesses");
+sign(data.walks.length, "\u25b8", "folded walk (Enter)");
+const keys = make("span", footer, undefined, "keys");
+for (const [key, what, occurs] of [["\u2190", "", true], ["\u2192", "step", true], ["n", "next violation step", data.findings.length],
+  ["p", "previous", data.findings.length], ["f", "fold", data.hidden.length || data.walks.length]]) {
+  if (!occurs) continue;
   make("kbd", keys, key);
-  keys.append(` ${what}`);
+  keys.append(what ? ` ${what} ` : " ");
 }

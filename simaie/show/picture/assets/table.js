@@ -1,4 +1,4 @@
-// The rows in sight; only they exist as elements. Text from the data is only ever set as text.
+// The table: only the rows in sight exist as elements. Text from the data is only ever set as text.
 
 // -- the frame ----------------------------------------------------------------------------------------------------
 root.classList.add("walk");
@@ -10,54 +10,93 @@ trace.id = "trace";
 trace.tabIndex = 0;
 trace.setAttribute("aria-label", "the execution, one column per vCPU, time downward");
 const aside = make("aside", root);
+const footer = make("footer", root);
 const tip = make("div", root);
 tip.id = "tip";
 tip.hidden = true;
-
-const widths = data.columns.map((name) => name.length + 4);
-for (const row of rows) {
-  if (row[COLUMN] >= 0) widths[row[COLUMN]] = Math.max(widths[row[COLUMN]], texts[row[TEXT]].length + 5);
-}
-// A few columns share the room; many are no more than lanes, over which the texts run on to the right.
-const MANY = 8, many = data.columns.length > MANY;
-const rightmost = widths.length - 1; // it has nobody to run on over
-const narrow = widths.map((width, i) => (many ? 3.4 : Math.min(width, i === rightmost ? 64 : 30)));
-const room = many ? Math.min(80, Math.max(0, ...widths)) : 0;
-const grid = "7.4em " + widths.map((width, i) =>
-  many ? `${narrow[i]}ch` : `minmax(${narrow[i]}ch, ${Math.min(width, i === rightmost ? 64 : 48)}fr)`).join(" ");
-const breadth = `max(100%, calc(7.4em + ${narrow.reduce((sum, width) => sum + width, room)}ch))`;
 const names = make("div", trace, undefined, "names");
-names.style.gridTemplateColumns = grid;
-names.style.width = breadth;
-make("div", names, "step");
-data.columns.forEach((name, i) => make("div", names, many ? name.replace(/^vCPU /, "") : name).style.setProperty("--c", colour(i)));
 const body = make("div", trace, undefined, "rows");
-body.style.width = breadth;
+make("div", names, "step");
+const many = data.columns.length > 8; // then a column is a bare lane, and a text covers the lanes to its right
+data.columns.forEach((name, i) => make("div", names, many ? name.replace(/^vCPU /, "") : name).style.setProperty("--c", colour(i)));
 function colour(column) { return `var(--c${column % COLOURS})`; }
 
-// -- which rows are there: all, but for what is folded -------------------------------------------------------------
+// -- how wide the columns are -------------------------------------------------------------------------------------
+// A column is as wide as its longest text if all fit. If not, the widest give up room first, down to a number of characters.
+const MOST = 64, LANE = 3.4;
+let room = { head: 14, operation: 29, after: 24 }; // pixels before a heading and an operation, and after a text
+const wanted = data.columns.map((name) => name.length);
+for (const row of rows) if (row[COLUMN] >= 0) wanted[row[COLUMN]] = Math.max(wanted[row[COLUMN]], texts[row[TEXT]].length);
+for (const [first, , text] of data.walks) wanted[rows[first][COLUMN]] = Math.max(wanted[rows[first][COLUMN]], texts[text].length);
+let ch = 8, gutter = 96, lefts = [], widths = [], grid = "";
+function measure() {
+  const ruler = make("span", body, "0".repeat(100), "ruler"), digits = String(Math.max(last, 0)).length;
+  ch = ruler.getBoundingClientRect().width / 100 || ch;
+  ruler.remove();
+  const narrow = root.clientWidth <= 480, around = narrow ? 32 : 53;
+  room = narrow ? { head: 11, operation: 17, after: 15 } : { head: 14, operation: 29, after: 24 };
+  root.style.setProperty("--head", `${room.head}px`);
+  root.style.setProperty("--operation", `${room.operation}px`);
+  gutter = Math.round(ch * (Math.max(4, walks.length ? 2 * digits + 1 : digits) + (narrow ? 4.5 : 5))) + 6;
+  const natural = wanted.map((width) => Math.min(width, MOST) * ch + around), longest = Math.max(0, ...wanted);
+  widths = many ? wanted.map(() => LANE * ch) : fit(natural, trace.clientWidth - gutter, (narrow ? 16 : 26) * ch + around);
+  lefts = widths.map((_, i) => gutter + widths.slice(0, i).reduce((sum, width) => sum + width, 0));
+  grid = [gutter, ...widths].map((width) => `${width}px`).join(" ");
+  const all = gutter + widths.reduce((sum, width) => sum + width, 0) + (many ? Math.min(80, longest) * ch : 0);
+  for (const element of [names, body]) element.style.width = `max(100%, ${all}px)`;
+  names.style.gridTemplateColumns = grid;
+}
+function fit(natural, all, least) {
+  const total = natural.reduce((sum, width) => sum + width, 0);
+  if (total <= all) return natural.map((width) => width + (all - total) / natural.length);
+  let left = all, cap = all;
+  [...natural].sort((a, b) => a - b).forEach((width, i) => {
+    const share = left / (natural.length - i);
+    if (width > share) cap = Math.min(cap, share);
+    else left -= width;
+  });
+  return natural.map((width) => Math.min(width, Math.max(cap, least)));
+}
+function before(row) { return ["operation", "drain"].includes(data.kinds[row[KIND]]) ? room.operation : room.head; }
+function shorten(text, column, indent) {
+  const width = many ? 80 : Math.max(8, Math.floor((widths[column] - indent - room.after) / ch));
+  if (text.length <= width) return text;
+  const start = Math.floor(width / 2);
+  return `${text.slice(0, start)}\u2026${text.slice(text.length - (width - 1 - start))}`;
+}
+
+// -- which rows are there: all but those of closed folds and walks ------------------------------------------------
 const rowOf = new Int32Array(last + 1); // by step
 rows.forEach((row, i) => { if (row[STEP] >= 0) rowOf[row[STEP]] = i; });
-let folds = data.hidden.map((fold) => ({ from: fold[0], to: fold[1], open: false }));
-let view = []; // what is on each line: the number of a row, or a fold
+const folds = data.hidden.map(([from, to]) => ({ from, to, open: false }));
+const walks = data.walks.map(([from, to, text]) => ({ from, to, text, open: false }));
+let view = []; // what is on each line: the number of a row, a fold, or a walk
 let lineOf = new Int32Array(rows.length);
 function layOut() {
   view = [];
-  let row = 0;
-  for (const fold of [...folds, { from: rows.length, to: rows.length }]) {
-    for (; row < fold.from; row++) { lineOf[row] = view.length; view.push(row); }
-    if (fold.from < rows.length && !fold.open) {
-      for (; row <= fold.to; row++) lineOf[row] = view.length;
-      view.push(fold);
-    }
+  const closed = new Map();
+  for (const each of [...walks, ...folds]) if (!each.open) closed.set(each.from, each); // a fold covers its walks
+  for (let row = 0; row < rows.length;) {
+    const item = closed.get(row) ?? row, to = item === row ? row : item.to;
+    for (; row <= to; row++) lineOf[row] = view.length;
+    view.push(item);
   }
   body.style.height = `${view.length * HEIGHT}px`;
-  drawn.clear();
-  body.replaceChildren();
-  draw();
+  redraw();
+}
+function reveal(row, among) { // opens what hides the row
+  const hiding = among.filter((each) => !each.open && each.from <= row && row <= each.to);
+  for (const each of hiding) each.open = true;
+  if (hiding.length) layOut();
 }
 
 const drawn = new Map(); // line -> element
+function redraw() {
+  drawn.clear();
+  body.replaceChildren();
+  drawArrows();
+  draw();
+}
 function draw() {
   const from = Math.max(0, Math.floor(trace.scrollTop / HEIGHT) - MARGIN);
   const to = Math.min(view.length, Math.ceil((trace.scrollTop + trace.clientHeight) / HEIGHT) + MARGIN);
@@ -69,33 +108,54 @@ function drawLine(line) {
   const element = make("div", body, undefined, "row");
   element.style.top = `${line * HEIGHT}px`;
   if (typeof item === "number") drawRow(element, rows[item]);
-  else drawFold(element, item);
+  else if (item.text === undefined) drawFold(element, item);
+  else drawWalk(element, item);
   return element;
 }
 function drawFold(element, fold) {
   let steps = 0;
   for (let row = fold.from; row <= fold.to; row++) if (rows[row][STEP] >= 0) steps++;
   element.classList.add("fold");
-  element.textContent = `\u2026 ${steps} steps folded \u2026`;
-  element.addEventListener("click", () => { fold.open = true; layOut(); });
+  opener(element, fold, `\u2026 ${steps} steps folded \u2026`);
+}
+function opener(into, fold, words) {
+  const made = button(into, words, "show these steps", () => {
+    fold.open = true;
+    layOut();
+    drawn.get(lineOf[fold.from])?.querySelector("button")?.focus({ preventScroll: true });
+    trace.focus({ preventScroll: true });
+  });
+  made.className = "opener";
+  made.setAttribute("aria-expanded", "false");
+}
+function drawWalk(element, walk) {
+  const first = rows[walk.from], end = rows[walk.to];
+  element.classList.toggle("here", current >= first[STEP] && current <= end[STEP]);
+  const { cell } = drawCells(element, end, `${first[STEP]}\u2013${end[STEP]}`, rows.slice(walk.from, walk.to + 1).some((row) => row[SWITCHED]));
+  opener(cell, walk, `\u25b8 ${shorten(texts[walk.text], end[COLUMN], room.head + 2 * ch)}`);
+  cell.classList.add("op", "steps");
 }
 function drawRow(element, row) {
   const step = row[STEP];
-  element.style.gridTemplateColumns = grid;
   if (step >= 0) { element.dataset.step = step; element.classList.toggle("here", step === current); }
-  const gutter = make("div", element, undefined, "gutter");
-  make("span", gutter, step >= 0 ? step : "");
-  make("i", gutter, row[SWITCHED] ? "~" : "").title = row[SWITCHED] ? "the scheduler switched here" : "";
-  make("b", gutter, row[MARKS].length ? ">" + row[MARKS].join(",") : "");
-  const lanes = texts[row[LANES]];
-  data.columns.forEach((_, column) => {
-    const mine = column === row[COLUMN];
-    const cell = make("div", element, undefined, `cell ${lanes[column]}`);
-    cell.style.setProperty("--c", colour(column));
-    if (mine) {
-      make("span", cell, texts[row[TEXT]]);
-      cell.classList.add(CLASSES[data.kinds[row[KIND]]]);
-      if (row[MARKS].length) cell.classList.add("guilty");
-    }
+  const { cell, marks } = drawCells(element, row, step >= 0 ? step : "", row[SWITCHED]);
+  marks.textContent = row[MARKS].length ? ">" + row[MARKS].join(",") : "";
+  if (!cell) return;
+  const full = texts[row[TEXT]], words = make("span", cell, shorten(full, row[COLUMN], before(row)));
+  if (words.textContent !== full) words.title = full;
+  cell.classList.add(CLASSES[data.kinds[row[KIND]]]);
+  if (row[MARKS].length) cell.classList.add("guilty");
+}
+function drawCells(element, row, number, switched) {
+  element.style.gridTemplateColumns = grid;
+  const side = make("div", element, undefined, "gutter");
+  make("span", side, number);
+  make("i", side, switched ? "~" : "").title = switched ? "the scheduler switched here" : "";
+  const marks = make("b", side), lanes = texts[row[LANES]];
+  const cells = data.columns.map((_, column) => {
+    const made = make("div", element, undefined, `cell ${lanes[column]}`);
+    made.style.setProperty("--c", colour(column));
+    return made;
   });
+  return { cell: cells[row[COLUMN]], marks };
 }

@@ -1,6 +1,6 @@
 // Going from step to step, by keys, buttons and the pointer; and hovering.
 
-// -- going about ---------------------------------------------------------------------------------------------------
+// -- going to a step ---------------------------------------------------------------------------------------------------
 let current = -1;
 const guilty = [...new Set(rows.filter((row) => row[MARKS].length && row[STEP] >= 0).map((row) => row[STEP]))];
 function go(step) {
@@ -8,10 +8,7 @@ function go(step) {
   current = Math.max(-1, Math.min(last, step));
   moveTo(current);
   showState();
-  if (current >= 0) {
-    const fold = folds.find((f) => !f.open && f.from <= rowOf[current] && rowOf[current] <= f.to);
-    if (fold) { fold.open = true; layOut(); }
-  }
+  if (current >= 0) reveal(rowOf[current], folds);
   for (const mark of [before, current]) {
     const element = mark >= 0 ? drawn.get(lineOf[rowOf[mark]]) : null;
     if (element) element.classList.toggle("here", mark === current);
@@ -21,8 +18,13 @@ function go(step) {
   count.textContent = current < 0 ? all : `step ${current} of 0\u2013${last}`;
   slider.value = current;
   root.dataset.step = current;
-  options.told?.(current);
+  options.stepped?.(current);
 }
+function goAndOpen(step) { // an explanation names this step, so it is shown by itself
+  reveal(rowOf[step], [...folds, ...walks]);
+  go(step);
+}
+function openHere() { if (current >= 0) goAndOpen(current); }
 function bringIntoSight() {
   const top = current < 0 ? 0 : lineOf[rowOf[current]] * HEIGHT, room = trace.clientHeight - names.offsetHeight;
   if (top < trace.scrollTop + HEIGHT || top > trace.scrollTop + room - 3 * HEIGHT) {
@@ -30,9 +32,9 @@ function bringIntoSight() {
   }
   draw();
   const element = current < 0 ? null : drawn.get(lineOf[rowOf[current]]);
-  if (element && "step" in element.dataset && element.scrollWidth > trace.clientWidth) {
-    const cell = element.children[1 + rows[rowOf[current]][COLUMN]], gutter = element.firstChild.offsetWidth;
-    const left = cell.offsetLeft - gutter, right = cell.offsetLeft + (cell.firstChild ?? cell).offsetWidth + 24;
+  if (element && !element.classList.contains("fold") && element.scrollWidth > trace.clientWidth) {
+    const cell = element.children[1 + rows[rowOf[current]][COLUMN]], side = element.firstChild.offsetWidth;
+    const left = cell.offsetLeft - side, right = cell.offsetLeft + (cell.firstChild ?? cell).offsetWidth + 24;
     if (left < trace.scrollLeft || right > trace.scrollLeft + trace.clientWidth) {
       trace.scrollLeft = Math.max(0, Math.min(left - 16, right - trace.clientWidth / 2));
     }
@@ -41,8 +43,8 @@ function bringIntoSight() {
 const nextGuilty = () => go(guilty.find((step) => step > current) ?? current);
 const lastGuilty = () => go(guilty.findLast((step) => step < current) ?? current);
 function toggleFolds() {
-  const open = !folds.some((fold) => fold.open);
-  for (const fold of folds) fold.open = open;
+  const all = [...folds, ...walks], open = !all.some((each) => each.open);
+  for (const each of all) each.open = open;
   layOut();
   bringIntoSight();
 }
@@ -50,8 +52,8 @@ button(tools, "|\u25c0", "to the start (Home)", () => go(-1));
 button(tools, "\u25c0", "a step back (arrow left)", () => go(current - 1));
 button(tools, "\u25b6", "a step forward (arrow right)", () => go(current + 1));
 button(tools, "\u25b6|", "to the end (End)", () => go(last));
-if (guilty.length) button(tools, "next >", "to the next guilty step (n)", nextGuilty);
-if (folds.length) button(tools, "fold", "fold or unfold (f)", toggleFolds);
+if (guilty.length) button(tools, "next violation step", "to the next step of a violation (n)", nextGuilty);
+if (folds.length || walks.length) button(tools, "fold", "fold or unfold (f)", toggleFolds);
 const slider = make("input", tools);
 Object.assign(slider, { type: "range", min: -1, max: last, value: -1 });
 slider.setAttribute("aria-label", "step");
@@ -62,11 +64,11 @@ const act = {
   ArrowRight: () => go(current + 1), ArrowDown: () => go(current + 1), j: () => go(current + 1),
   ArrowLeft: () => go(current - 1), ArrowUp: () => go(current - 1), k: () => go(current - 1),
   PageDown: () => go(current + 20), PageUp: () => go(current - 20), Home: () => go(-1), End: () => go(last),
-  n: nextGuilty, p: lastGuilty, f: toggleFolds,
+  n: nextGuilty, p: lastGuilty, f: toggleFolds, Enter: openHere,
 };
 (options.keys ?? root).addEventListener("keydown", (pressed) => {
   if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target === slider) return;
-  if (!Object.hasOwn(act, pressed.key)) return;
+  if (!Object.hasOwn(act, pressed.key) || (pressed.key === "Enter" && pressed.target.closest?.("button, a"))) return;
   act[pressed.key]();
   pressed.preventDefault();
   pressed.stopPropagation();
@@ -76,36 +78,39 @@ body.addEventListener("click", (pressed) => {
   if (row) go(Number(row.dataset.step));
 });
 trace.addEventListener("scroll", () => { hideTip(); draw(); }, { passive: true });
-let laidOut = false; // a widget is filled before it stands anywhere
+let laidOut = false; // a widget is filled before it has a place
 new ResizeObserver(() => {
-  if (laidOut) draw();
-  else if (trace.clientHeight) { laidOut = true; bringIntoSight(); }
+  if (!trace.clientHeight) return;
+  measure();
+  redraw();
+  if (!laidOut) bringIntoSight();
+  laidOut = true;
 }).observe(trace);
 
-// -- hovering: the places that a step is about, and what guards them -----------------------------------------------
+// -- hovering: the places that a step touches, and what guards them ------------------------------------------------
 function showTip(step, x, y) {
   moveTo(step);
   tip.replaceChildren();
   make("div", tip, `after step ${step}: ${texts[rows[rowOf[step]][TEXT]]}`);
   const table = make("table", tip);
-  const told = new Set(touched[step]);
+  const touches = new Set(touched[step]);
   const old = new Map(changes[step].map(([place, before]) => [place, before]));
-  for (const place of told) tipLine(table, place, old.get(place));
+  for (const place of touches) tipLine(table, place, old.get(place));
   data.places.forEach((place, i) => {
     const value = texts[values[i]];
     const idle = ["free", "runs", "none", "?"].includes(value) || value.startsWith("node ")
       || (value === "empty" && place[0] !== "reservations");
-    if (!told.has(i) && !idle && place[0] !== "memory" && table.rows.length < 14) tipLine(table, i);
+    if (!touches.has(i) && !idle && place[0] !== "memory" && table.rows.length < 14) tipLine(table, i);
   });
   moveTo(current);
   tip.hidden = false;
-  // Near the pointer, but clear of its row and the next ones: those are what one reads meanwhile.
-  const whole = root.getBoundingClientRect(), frame = trace.getBoundingClientRect();
-  const clear = 2.5 * HEIGHT, below = y + clear + tip.offsetHeight < frame.bottom;
+  // Near the pointer, but clear of its row and the next ones, which the reader compares with it.
+  const all = root.getBoundingClientRect(), frame = trace.getBoundingClientRect();
+  const clear = 2.5 * HEIGHT, below = y + clear + tip.offsetHeight < all.bottom;
   const left = Math.min(x + 16, frame.right - tip.offsetWidth - 24);
-  const top = below ? y + clear : Math.max(frame.top + names.offsetHeight, y - clear - tip.offsetHeight);
-  tip.style.left = `${Math.max(frame.left, left) - whole.left}px`;
-  tip.style.top = `${top - whole.top}px`;
+  const top = below ? y + clear : Math.max(all.top, y - clear - tip.offsetHeight);
+  tip.style.left = `${Math.max(frame.left, left) - all.left}px`;
+  tip.style.top = `${top - all.top}px`;
 }
 function tipLine(table, place, before) {
   const line = make("tr", table), name = texts[data.places[place][1]], value = texts[values[place]];
@@ -122,6 +127,7 @@ body.addEventListener("mousemove", (moved) => {
 });
 body.addEventListener("mouseleave", hideTip);
 
+measure();
 layOut();
 go(options.start ?? (guilty.length ? guilty[0] : -1));
 root.dataset.ready = String(Math.round(performance.now()));

@@ -1,21 +1,21 @@
 
-// A place of a widget's own in the notebook: its style stays inside, and it is dark where the notebook is.
+// The element of a widget in the notebook: its style stays inside it, and it is dark where the notebook is.
 function frame(el) {
   const host = make("div", el);
   host.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's keys stay outside
   const shadow = host.attachShadow({ mode: "open" });
   make("style", shadow, STYLE);
-  const whole = make("div", shadow, undefined, "whole");
-  whole.tabIndex = -1; // a click anywhere in it makes it hear keys
+  const box = make("div", shadow, undefined, "frame");
+  box.tabIndex = -1; // a click anywhere in it gives it the keyboard
   const dress = () => host.classList.toggle("dark", isDark());
   const watching = new MutationObserver(dress), system = matchMedia("(prefers-color-scheme: dark)");
   watching.observe(document.body, { attributes: true });
   system.addEventListener("change", dress);
   dress();
   const leave = () => { watching.disconnect(); system.removeEventListener("change", dress); };
-  return { shadow, whole, leave };
+  return { shadow, box, leave };
 }
-// What JupyterLab and VS Code say of themselves; else what the system prefers.
+// What JupyterLab and VS Code say about their theme; elsewhere what the system prefers.
 function isDark() {
   const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
   if (jpThemeLight !== undefined) return jpThemeLight === "false";

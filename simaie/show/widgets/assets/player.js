@@ -1,12 +1,12 @@
 
-// The player: the walk in a cell; which step it is at, the kernel knows too.
+// The player: the walk in a cell. It shares its step with the kernel.
 function render({ model, el }) {
-  const { whole, leave } = frame(el);
+  const { box, leave } = frame(el);
   let heard = model.get("step");
-  const player = walk(make("div", whole), model.get("document"), {
-    keys: whole,
+  const player = walk(make("div", box), model.get("document"), {
+    keys: box,
     start: heard,
-    told: (step) => {
+    stepped: (step) => {
       if (step === heard) return;
       heard = step;
       model.set("step", step);

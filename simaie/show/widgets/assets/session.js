@@ -1,10 +1,10 @@
 
-// Choosing the schedule: who can go next stands above the walk, which shows the way so far.
+// The choice of a schedule: buttons for the vCPUs that can go next, above the walk through the steps so far.
 function render({ model, el }) {
-  const { shadow, whole, leave } = frame(el);
+  const { shadow, box, leave } = frame(el);
   const ask = (what) => model.send(what);
-  const bar = make("div", whole, undefined, "bar");
-  whole.classList.add("tall");
+  const bar = make("div", box, undefined, "bar");
+  box.classList.add("tall");
   const top = make("div", bar, undefined, "controls");
   const status = make("div", top, "", "status");
   const hint = make("span", top, "keys: the number of a vCPU, u to undo", "hint");
@@ -40,11 +40,11 @@ function render({ model, el }) {
     run.disabled = hint.hidden = session.ended;
     const fresh = make("div");
     if (view) view.replaceWith(fresh);
-    else whole.append(fresh);
+    else box.append(fresh);
     view = fresh;
     walk(view, data, { start: data.changes.length - 1 });
     view.removeAttribute("data-ready");
-    whole.dataset.steps = data.changes.length;
+    box.dataset.steps = data.changes.length;
     if (focused) view.querySelector("#trace").focus({ preventScroll: true });
   }
   function showMove(move) {
@@ -65,7 +65,7 @@ function render({ model, el }) {
     }
   }
   function tell() { said.textContent = model.get("said"); }
-  whole.addEventListener("keydown", (pressed) => {
+  box.addEventListener("keydown", (pressed) => {
     if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target.closest("input, select")) return;
     const move = model.get("document").session.moves.find((m) => m.enabled && m.actor === pressed.key);
     if (move) ask({ do: "step", args: [move.actor] });

@@ -15,10 +15,10 @@ from simaie.errors import UsageError
 from simaie.guest.program import Program
 from simaie.trace import Trace
 
-__all__ = ["Case", "Expect", "Needs", "Observed"]
+__all__ = ["Case", "Expect", "Needs", "ObservedBehaviour"]
 
 #: Whether a trace shows the behaviour of a MODEL row.
-Observed: TypeAlias = Callable[[Trace], bool]
+ObservedBehaviour: TypeAlias = Callable[[Trace], bool]
 
 
 class Expect(StrEnum):
@@ -77,7 +77,7 @@ class Case:
     program: Program
     expected: Mapping[str, Expect]
     kinds: frozenset[str] = frozenset()
-    observed: Observed | None = None
+    observed: ObservedBehaviour | None = None
     larger: Program | None = None
     samples: int = 400
     needs: Needs = field(default_factory=Needs)
