@@ -23,6 +23,7 @@ from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import MOST_NODES, Memo
+from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.verified import is_trusted, is_verified
@@ -70,6 +71,7 @@ class Engines:
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
         self._made = 0
+        self._before: MemoExecution | None = None  # the last execution of the memo
         self._to_repeat: Execution | None = None  # of the reference engine, which the memo runs too
         self.followed = self.rebuilt = 0
         self.why_given_up = ""
@@ -83,7 +85,8 @@ class Engines:
             self._to_repeat = None if memo is None else made
             return made
         try:
-            return MemoExecution(memo, scheduler, self._info(index))
+            self._before = make_memo_execution(memo, scheduler, self._info(index), self._before)
+            return self._before
         except BaseException as error:
             if (found := blamed(error, scheduler)) is not None:
                 raise found from error
@@ -126,6 +129,7 @@ class Engines:
 
     def close(self) -> None:
         """Close the coroutines that the memo keeps."""
+        self._before = None
         if self._memo is not None:
             self._memo.close()
             self._memo = None
@@ -150,7 +154,7 @@ class Engines:
     def _repeat(self, memo: Memo, trace: Trace, index: int) -> None:
         """Run an execution of the reference engine on the memo, too; NondeterminismError if it differs there."""
         try:
-            compare(run_memo(MemoExecution(memo, Again(trace.events), self._info(index))), trace)
+            compare(run_memo(make_memo_execution(memo, Again(trace.events), self._info(index))), trace)
         except Deviation as deviation:
             raise self._nondeterminism(deviation) from deviation
 

@@ -37,6 +37,33 @@ class Ram:
         self._pages: dict[int, bytearray] = {}
         self._readers, self._writers = _CODECS[endian]
 
+    def reader(self, address: int, width: int) -> tuple[Any, bytearray, int] | None:
+        """Return (unpack, page, offset), so that ``unpack(page, offset)[0]`` reads the range as long as the RAM lives.
+
+        None if the range is in two pages, or no C function reads its width.
+        """
+        offset = address & _OFFSET
+        unpack = self._readers.get(width)
+        return None if unpack is None or offset + width > _PAGE else (unpack, self.page(address), offset)
+
+    def writer(self, address: int, width: int) -> tuple[Any, bytearray, int, int] | None:
+        """Return (pack, page, offset, mask), so that ``pack(page, offset, value & mask)`` writes the range.
+
+        None if the range is in two pages, or no C function writes its width.
+        """
+        offset = address & _OFFSET
+        writer = self._writers.get(width)
+        return None if writer is None or offset + width > _PAGE else (writer[0], self.page(address), offset, writer[1])
+
+    def page(self, address: int) -> bytearray:
+        """Return the page with the byte at `address`, which is made if it is new."""
+        return self._pages.setdefault(address >> _PAGE_BITS, bytearray(_PAGE))
+
+    def pages_of(self, address: int, width: int) -> list[bytearray]:
+        """Return the pages with the `width` bytes at `address`, which are made if they are new."""
+        last = address + max(width, 1) - 1
+        return [self.page(number << _PAGE_BITS) for number in range(address >> _PAGE_BITS, (last >> _PAGE_BITS) + 1)]
+
     def read(self, address: int, width: int) -> int:
         """Return the `width` bytes at `address` as an unsigned integer.
 

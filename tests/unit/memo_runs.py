@@ -9,6 +9,7 @@ from simaie import Machine, Program
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.exploration.scheduler_choice import make_scheduler
@@ -51,12 +52,14 @@ def side_by_side(
     """Each execution of a search by the reference engine and by one memo, until the memo gives up."""
     memo = memo or Memo(program, machine, SharedState(program))
     for_reference, for_memo = make_scheduler(scheduler)[0], make_scheduler(scheduler)[0]
+    execution: MemoExecution | None = None
     try:
         for index in range(executions):
             if for_reference.exhausted or memo.given_up:
                 break
             made = make_execution(program, machine, for_reference, index=index, verify=False)
-            yield run_inline(made), run_memo(MemoExecution(memo, for_memo, info(program, index)))
+            execution = make_memo_execution(memo, for_memo, info(program, index), execution)
+            yield run_inline(made), run_memo(execution)
     finally:
         memo.close()
 

@@ -24,7 +24,8 @@ then given up, and the reference engine runs the rest. Likewise if Python state 
 
 **For searches that go back by undo.** The whole state of an execution between two steps is: the node of each vCPU, the
 values of cells (`Cell.value`), the bytes of RAM, the reservations and store buffers of the host memory, the AWAITs that
-must come before a look (`Node.wait`), the owner of a stopped world, the threads that are done, and the free identities. A
-node never changes once it is made. Which actors are enabled is a function of this state (`simaie.engine.waiting.Waiting`). Thus a
-search can copy nodes as pointers, note old values as it goes, and put them back.
+must come before a look (`Node.wait`), the owner of a stopped world, the threads that are done, and the free identities.
+A node never changes once it is made. Which actors are enabled is a function of this state
+(`simaie.engine.waiting.Waiting`). Thus a search can copy nodes as pointers, note old values as it goes, and put them
+back.
 """

@@ -2,77 +2,96 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
+from simaie.check.needs import REFUSED
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ActorTable
-from simaie.engine.beginning import Beginning
 from simaie.engine.execution import Execution
+from simaie.engine.memo.lazy import Ended, MemoTrace, performed
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node, key_of
-from simaie.engine.memo.story import story_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction
-from simaie.op import Op, owner_of
-from simaie.protocols import ExecutionInfo, Scheduler
-from simaie.trace import Ending, Event, Fault, Trace
+from simaie.op import Op
+from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
+from simaie.trace import Ending, Event, Fault, Instruction, Trace
 
 __all__ = ["MemoActor", "MemoExecution"]
 
 
 class _Seen:
-    """What the engine sees of a vCPU where it stands: the part of a `Cpu` that executions and traces ask for."""
+    """What the engine sees of a vCPU at its node: the part of a `Cpu` that executions and traces ask for."""
 
-    __slots__ = ("entered", "identity", "instruction", "name", "node")
+    __slots__ = ("_performing", "actor", "identity", "name")
 
-    def __init__(self, name: str, identity: int, node: Node) -> None:
+    def __init__(self, name: str, identity: int) -> None:
         self.name, self.identity = name, identity
-        self.instruction = self.entered = None
-        self.node = node
+        self.actor: MemoActor
+        self._performing: Instruction | None = None
 
-    def move(self, node: Node) -> None:
-        """The vCPU stands at `node` now."""
-        self.node = node
-        self.instruction, self.entered = node.instruction, node.entered  # type: ignore[assignment]  # slots
-
-    @property
-    def observations(self) -> Any:
-        return self.node.observations
+    def move(self) -> None:
+        """The vCPU has come to another node."""
+        self._performing = None
 
     @property
-    def blocks(self) -> Any:
-        return self.node.blocks
+    def instruction(self) -> Instruction | None:
+        return self.actor.node.instruction
 
     @property
-    def reservation_ends(self) -> Any:
-        return self.node.reservation_ends
+    def entered(self) -> Instruction | None:
+        return self._performing or self.actor.node.entered
 
-    @property
-    def silent(self) -> Any:
-        return self.node.silent
+    @entered.setter
+    def entered(self, instruction: Instruction | None) -> None:
+        self._performing = instruction
 
 
 class MemoActor(Actor):
-    """An actor that stands at a node; its coroutine is the one that last made a node for it, if one did."""
+    """An actor that is at a node; its coroutine is the one that last made a node for it, if one did."""
 
-    __slots__ = ("node",)
+    __slots__ = ("node", "start")
 
     def __init__(self, name: str, rank: tuple[int, ...], identity: int, start: Node) -> None:
-        seen: Any = _Seen(name, identity, start)
+        seen: Any = _Seen(name, identity)
         nothing: Any = None
         super().__init__(name, rank, seen, nothing)
-        self.node = start
+        self.node = self.start = start
+        seen.actor = self
+
+    def restart(self) -> None:
+        """Go back to the start: another execution begins."""
+        self.node = self.start
+        self.enabled = self.special = self.waits_for_change = False
+        self.inbox = self.held = self.looks = None
+        self.children = 0
+        self.cpu.move()  # type: ignore[attr-defined]  # it is a _Seen
 
 
 class _MemoActors(ActorTable):
     """The actors of one execution."""
 
-    __slots__ = ("_memo", "_spawned_at")
+    __slots__ = ("_first", "_memo", "_spawned_at")
 
     def __init__(self, memo: Memo) -> None:
         self._memo = memo
         self._spawned_at: Node | None = None
         super().__init__(memo.program, memo.scheme, memo.facts)
+        self._first: list[Any] = self.everyone.copy()
+
+    def restart(self) -> None:
+        """Go back to the beginning: another execution begins."""
+        first = self._first
+        if len(self.everyone) != len(first):
+            self.everyone = first.copy()
+            self._identities, self._free_identities = count(len(first)), []
+        self.live[:] = first
+        self.to_advance.clear()
+        self.to_advance.extend(first)
+        for actor in first:
+            actor.restart()
+        self.changed = True
 
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
         identity = self._next_identity()
@@ -95,18 +114,27 @@ class MemoExecution(Execution):
 
     def __init__(self, memo: Memo, scheduler: Scheduler, info: ExecutionInfo) -> None:
         program, machine = memo.program, memo.machine
-        scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, Beginning(program, machine)))
         self.program, self.machine, self.scheduler = program, machine, scheduler
         self.info = info
         self.memo = memo
-        self.ending: Ending | None = None
-        self.memory = machine.make_memory(program)
         self.scheme = memo.scheme
+        self._start()
+        self.memory = self._memory()
+        self._assemble(_MemoActors(memo))
+
+    def _start(self) -> None:
+        """Begin an execution: tell the scheduler, and set back what an earlier one has changed."""
+        info, memo = self.info, self.memo
+        self.scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, memo.beginning))
+        self.ending: Ending | None = None
         self._waits: set[int] = set()  # the steps that are waits before a look
         self.asking: Node | None = None  # the node behind which an edge is being made
         memo.reset()
         self._misses_before = memo.misses
-        self._assemble(_MemoActors(memo))
+
+    def _memory(self) -> HostMemory:
+        """Return the host memory, with its initial values."""
+        return self.machine.make_memory(self.program)
 
     def resume(self, actor: MemoActor) -> Actor | None:
         """Move `actor` on with the result in its inbox; return the actor to resume next, or None if it is over."""
@@ -118,13 +146,19 @@ class MemoExecution(Execution):
             following = self.memo.miss(actor, node, key, value)
             self.asking = None
         actor.node = following
-        actor.cpu.move(following)  # type: ignore[attr-defined]  # it is a _Seen
-        if following.faults:
-            self._note_faults(actor, following)
-        op = following.op
+        return self.arrived(actor, following)
+
+    def arrived(self, actor: MemoActor, node: Node) -> Actor | None:
+        """Take what `actor` announces at `node`, where it is now; return the actor to resume next, or None."""
+        actor.cpu.move()  # type: ignore[attr-defined]  # it is a _Seen
+        if node.faults:
+            self._note_faults(actor, node)
+        op = node.op
         if op is None:
             self._cast.remove(actor)
             return self.proceed()
+        if node.wait is not None:
+            actor.looks = op  # so that `announced` asks for the wait
         return self.announced(actor, op)
 
     def _note_faults(self, actor: Actor, node: Node) -> None:
@@ -170,38 +204,41 @@ class MemoExecution(Execution):
             self._store_buffers.close()
         for actor in self._cast.everyone:
             actor.enabled = False
-        self.memo.count(len(self.events))
-        self.memo.trim()
+        self.memo.ended(len(self.events))
 
-    def trace(self) -> Trace:
+    @property
+    def performed(self) -> list[Event]:
+        """The events so far, for errors and comparisons; an instruction may be pending although it has completed."""
+        return performed(self.events)
+
+    def trace(self) -> MemoTrace:
         """The finished trace; the scheduler does not hear of it yet."""
-        assert self.ending is not None
-        self._record.events = self._finished_events()
-        endian, promises = self.machine.endian, self.scheme.promises
-        return self._record.trace(self.program, endian, self.memory, self._cast, promises, self.ending)
+        ending, memo, record, cast = self.ending, self.memo, self._record, self._cast
+        assert ending is not None
+        last = tuple([actor.node for actor in cast.everyone])  # type: ignore[attr-defined]  # they are MemoActors
+        outcome = memo.outcome(self.memory, last)
+        occurred = memo.promised | memo.ending_bits[ending]
+        for node in last:
+            occurred |= node.occurred
+        accepted, refusal = None, ""
+        if self.program.final is not None and ending is Ending.FINISHED:
+            refused = memo.refusal(self.memory, last, outcome)
+            accepted, refusal = refused is None, refused or ""
+            if refused is not None:
+                occurred |= REFUSED
+        live = cast.live
+        waiting = {actor.name: actor.op for actor in live if not actor.internal} if live else {}
+        ended = Ended(
+            self.program, self.machine.endian, memo.promises, self.events.copy(), frozenset(self._waits), last,
+            tuple(record.switches), tuple(record.choices), waiting,
+        )  # fmt: skip
+        return MemoTrace(
+            ended, ending=ending, outcome=outcome, faults=tuple(record.faults), accepted=accepted, refusal=refusal,
+            occurred=occurred,
+        )  # fmt: skip
 
     def result(self) -> Trace:
         """The finished trace; the scheduler hears of it."""
         trace = self.trace()
         self.scheduler.finish(trace)
         return trace
-
-    def _finished_events(self) -> list[Event]:
-        """The events, with the instructions' results."""
-        stories = {actor.name: story_of(actor.node) for actor in self._cast.everyone if isinstance(actor, MemoActor)}
-        steps = {name: iter(story.events) for name, story in stories.items()}
-        found: list[Event] = []
-        for step, event in enumerate(self.events):
-            name = event.actor
-            of_vcpu = steps.get(name)
-            if of_vcpu is None:  # a store that drains
-                final = stories[owner_of(name)].final(event.instruction)
-                found.append(Event(name, event.op, event.value, final))
-            elif step in self._waits:
-                found.append(Event(name, event.op, event.value, stories[name].final(event.instruction)))
-            else:
-                known = next(of_vcpu)
-                if known.op is not event.op:  # a buffered store, or the AWAIT that a PAUSE has become
-                    known = Event(name, event.op, event.value, known.instruction)
-                found.append(known)
-        return found

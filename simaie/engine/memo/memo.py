@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
+from simaie.check.needs import ending_bit, promise_bits
 from simaie.engine.actor import Actor
+from simaie.engine.beginning import Beginning
 from simaie.engine.memo.host import MemoHost, MemoThread
 from simaie.engine.memo.node import Node
+from simaie.engine.memo.prepared import prepare
 from simaie.engine.memo.runner import Root, Runner
 from simaie.engine.memo.settled import Unsettled, settled_value
 from simaie.engine.memo.shared import SharedState
+from simaie.engine.memo.story import registers_of
+from simaie.engine.record import outcome_of, refusal_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import Program
 from simaie.host.pages import PageTable
+from simaie.host.sc import ScMemory
 from simaie.machine import Machine
 from simaie.op import Cell, Kind, Op
+from simaie.protocols import HostMemory
+from simaie.trace import Ending, Outcome
 
 __all__ = ["MOST_NODES", "Memo"]
 
@@ -25,6 +34,9 @@ _MOST_RUNNERS = 64
 #: So many steps are taken before the share of misses says anything, and are counted together afterwards.
 _WINDOW = 20_000
 _MOST_MISSES = 0.3
+_MOST_OUTCOMES = 10_000
+#: The kinds of operations that change no value.
+READS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.FENCE, Kind.PAUSE})
 
 
 class Memo:
@@ -49,10 +61,20 @@ class Memo:
         shared.watch(self.scheme)
         self.nodes = self.misses = self.fed = 0
         self.given_up = ""
+        self.promises = frozenset(self.scheme.promises)
+        self.promised = promise_bits(self.promises)
+        self.ending_bits = {ending: ending_bit(ending) for ending in Ending}
+        self.beginning = Beginning(program, machine)
+        self.memory = machine.make_memory(program)
+        self.is_quick = type(self.memory) is ScMemory
+        self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
+        self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
+        self._outcomes: dict[Any, Outcome] = {}
         self._most_nodes = most_nodes
         self._roots: dict[str, Root] = {}
         self._runners: dict[Runner, None] = {}  # the one that ran last is the last
         self._cells: dict[Cell, None] = {}
+        self._written: dict[Cell, None] = {}
         self._steps_in_window = self._misses_in_window = self._misses_before = 0
 
     # -- the trees --------------------------------------------------------------------------------
@@ -133,13 +155,26 @@ class Memo:
 
     # -- what changes from one execution to the next -------------------------------------------------
 
-    def note(self, op: Op) -> None:
-        """An operation that may be performed: the cells it touches are to be set back."""
+    def note(self, node: Node) -> None:
+        """Note the operation of a new node: what it changes is set back before each execution."""
+        op = node.op
+        assert op is not None
+        self._note(op)
+        if self.is_quick:
+            prepare(node, self.memory.ram)  # type: ignore[attr-defined]  # an ScMemory
+
+    def _note(self, op: Op) -> None:
         if op.cell is not None:
             self._note_cell(op.cell)
+            if op.kind not in READS:
+                self._written[op.cell] = None
         elif op.kind is Kind.AWAIT and op.value is not None:
             for part in op.value:
-                self.note(part)
+                self._note(part)
+        elif op.width and self.is_quick and op.kind not in READS:
+            for page in self.memory.ram.pages_of(op.address, op.width):  # type: ignore[attr-defined]  # an ScMemory
+                if id(page) not in self._pages:
+                    self._pages[id(page)] = page, bytes(page)
 
     def _note_cell(self, cell: Cell) -> None:
         if cell not in self._cells:
@@ -152,12 +187,33 @@ class Memo:
                 self.give_up(str(reason))
 
     def reset(self) -> None:
-        """Set every cell back to its initial value: an execution begins."""
-        for cell in self._cells:
+        """Set cells and RAM back to their initial values: an execution begins."""
+        for cell in self._written:
             cell.value = cell.initial
+        for page, initial in self._pages.values():
+            page[:] = initial
+        if self.is_quick:
+            self.memory.end_reservations()  # type: ignore[attr-defined]  # an ScMemory
 
-    def trim(self) -> None:
-        """Close the coroutines that have not run for longest; an execution has ended."""
+    def outcome(self, memory: HostMemory, last: tuple[Node, ...]) -> Outcome:
+        """Return the outcome of an execution that left RAM as in `memory` and the vCPUs at `last`."""
+        key: Any = [registers_of(node) for node in last]
+        for address, width in self.program.watch.items():
+            key.append(memory.read(address, width))
+        key = tuple(key)
+        known = self._outcomes.get(key)
+        if known is None:
+            if len(self._outcomes) >= _MOST_OUTCOMES:
+                self._outcomes.clear()
+            known = self._outcomes[key] = outcome_of(self.program, memory, _all_registers(last))
+        return known
+
+    def refusal(self, memory: HostMemory, last: tuple[Node, ...], outcome: Outcome) -> str | None:
+        """Return why the program's final check refuses a finished execution; None if it accepts."""
+        return refusal_of(self.program, memory, _all_registers(last), outcome)
+
+    def _trim(self) -> None:
+        """Close the coroutines that have not run for longest."""
         for runner in list(self._runners)[: max(0, len(self._runners) - _MOST_RUNNERS)]:
             self._drop(runner)
 
@@ -181,11 +237,17 @@ class Memo:
         """Whether there are too many nodes."""
         return self.nodes >= self._most_nodes
 
-    def count(self, steps: int) -> None:
+    def ended(self, steps: int) -> None:
         """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""
+        if len(self._runners) > _MOST_RUNNERS:
+            self._trim()
         self._steps_in_window += steps
         if self._steps_in_window >= _WINDOW:
             misses = self.misses - self._misses_before
             if misses > _MOST_MISSES * self._steps_in_window:
                 self.give_up(f"{misses} of {self._steps_in_window} steps were new")
             self._steps_in_window, self._misses_before = 0, self.misses
+
+
+def _all_registers(last: tuple[Node, ...]) -> dict[str, int]:
+    return {name: value for node in last for name, value in registers_of(node)}

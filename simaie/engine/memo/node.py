@@ -8,15 +8,18 @@ import msgspec
 
 from simaie.block import Block
 from simaie.op import Op
-from simaie.trace import Event, Instruction, ReservationEnd
+from simaie.trace import Instruction, ReservationEnd
 
 if TYPE_CHECKING:
     from simaie.engine.memo.runner import Root, Runner
     from simaie.engine.memo.story import Story
     from simaie.guest.cpu import Thread
 
-__all__ = ["Node", "key_of"]
+__all__ = ["OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
 
+#: How an operation is performed: a load or a store of RAM by one C function, of a cell by its attribute, another one by
+#: the host memory. OTHER: it may wait or change which actors are enabled, or the vCPU has ended.
+READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER = 0, 1, 2, 3, 4, -1
 
 class Node:
     """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
@@ -38,29 +41,39 @@ class Node:
         made: The cells and objects made on the way here, by name, in order.
         runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
-        event: The event of the step that led here, its instruction pending; made when first needed.
+        occurred: What occurred up to here, as bits (see `simaie.check.needs`).
+        registers: The observations as items of an outcome; made when first needed.
         story: The finished history up to here; made when first needed.
+        code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
+        access: The C function that reads or writes the RAM of `op`; `place` is its page or cell, `offset` the offset in
+            the page, and `stored` the value to write.
     """
 
     __slots__ = (
+        "access",
         "blocks",
         "came",
+        "code",
         "depth",
         "edges",
         "entered",
-        "event",
         "faults",
         "final",
         "instruction",
         "made",
         "observations",
+        "occurred",
+        "offset",
         "op",
         "parent",
+        "place",
+        "registers",
         "reservation_ends",
         "root",
         "roots",
         "runner",
         "silent",
+        "stored",
         "story",
         "thread",
         "wait",
@@ -81,17 +94,22 @@ class Node:
         self.runner: Runner | None = None
         self.roots: dict[int, Root] | None = None
         self.thread: Thread | None = None
-        self.event: Event | None = None
+        self.code = OTHER
+        self.access: Any = None
+        self.place: Any = None
+        self.offset = 0
+        self.stored: Any = None
+        self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.observations: dict[str, int]
         self.blocks: tuple[Block, ...]
         self.reservation_ends: tuple[ReservationEnd, ...]
         self.silent: tuple[Instruction, ...]
         if parent is None:
-            self.depth = 0
+            self.depth = self.occurred = 0
             self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
         else:
-            self.depth = parent.depth + 1
+            self.depth, self.occurred = parent.depth + 1, parent.occurred
             self.observations, self.blocks = parent.observations, parent.blocks
             self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
 

@@ -47,7 +47,7 @@ def run_memo(execution: MemoExecution) -> Trace:
         actor = execution.begin()
         while actor is not None:
             actor = execution.resume(actor)  # type: ignore[arg-type]  # its actors are MemoActors
-        trace = execution.trace()
+        trace: Trace = execution.trace()
         if execution.missed and (reason := memo.shared.changed()):
             memo.give_up(reason)
             trace = _confirmed(execution, trace)
@@ -70,7 +70,7 @@ def run_memo(execution: MemoExecution) -> Trace:
 
 def _raise_true_error(execution: MemoExecution, error: BaseException) -> None:
     """Raise what the reference engine raises where `execution` ended with `error`; Deviation if it raises nothing."""
-    trace = repeated(execution, execution.events)
+    trace = repeated(execution, execution.performed)
     if isinstance(error, Differs):
         node = error.node
         raise _deviation(execution, node, str(error.got or "its end")) from error
@@ -82,7 +82,7 @@ def _raise_true_error(execution: MemoExecution, error: BaseException) -> None:
 def _deviation(execution: MemoExecution, node: Node, got: str) -> Deviation:
     """The error for a vCPU that announced `got` at `node`."""
     name = node.root.name
-    steps = [step for step, event in enumerate(execution.events) if event.actor == name]
+    steps = [step for step, event in enumerate(execution.performed) if event.actor == name]
     step = steps[node.depth - 1] if 0 < node.depth <= len(steps) else len(execution.events)
     return Deviation(name, step, str(node.op or "its end"), got)
 

@@ -7,10 +7,12 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
+from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_unproved, kind_bit, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
 from simaie.engine.memo.node import Node
+from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import await_change, looks_again
@@ -106,7 +108,8 @@ class Runner(Actor):
         if op is not None:
             node.op = self._settled(op)
             node.wait = self._wait(op)
-            self._memo.note(node.op)
+            self._memo.note(node)
+        node.occurred |= self._occurred(node)
         node.runner, self.node = self, node
         return node
 
@@ -170,6 +173,24 @@ class Runner(Actor):
             node.silent = (*parent.silent, *cpu.silent[len(parent.silent) :])
         if cpu.blocks:
             node.blocks = self._blocks(parent)
+
+    def _occurred(self, node: Node) -> int:
+        """Return the bits of what occurred on the way to `node`, as far as they are new."""
+        before = node.parent
+        assert before is not None
+        bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
+        if len(node.silent) != len(before.silent):
+            bits |= UNPROVED
+        if before.op is None:
+            return bits
+        steps = steps_of_instruction(node)
+        bits |= step_bits(steps[-1], steps[:-1])
+        if before.wait is not None:
+            bits |= kind_bit(before.wait.kind)
+        done = node.final
+        if done is not None and (self._memo.program.frames or is_unproved(done, steps, self._memo.machine.endian)):
+            bits |= UNPROVED
+        return bits
 
     def _blocks(self, parent: Node) -> tuple[Block, ...]:
         """Copies of the vCPU's blocks as they are now; those that have ended are the ones of `parent`."""

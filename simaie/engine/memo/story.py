@@ -5,14 +5,15 @@ from __future__ import annotations
 from simaie.engine.memo.node import Node
 from simaie.trace import Event, Instruction
 
-__all__ = ["Story", "story_of"]
+__all__ = ["Story", "registers_of", "story_of"]
 
 
 class Story:
     """The steps of a vCPU from its start to a last node, as a trace shows them.
 
     Attributes:
-        events: One for each edge, in order. The events of one guest instruction share one `Instruction`.
+        events: One for each edge from the first operation on, in order: that of a node is at `Node.depth` - 2. The
+            events of one guest instruction share one `Instruction`.
     """
 
     __slots__ = ("_finals", "events")
@@ -48,3 +49,11 @@ def story_of(node: Node) -> Story:
     if node.story is None:
         node.story = Story(node)
     return node.story
+
+
+def registers_of(node: Node) -> tuple[tuple[str, int], ...]:
+    """Return what the vCPU at `node` has observed, as items of an outcome."""
+    if node.registers is None:
+        name = node.root.name
+        node.registers = tuple([(f"{name}:{register}", value) for register, value in node.observations.items()])
+    return node.registers

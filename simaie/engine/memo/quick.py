@@ -1,0 +1,169 @@
+"""Memo executions on a sequentially consistent host: one loop for the steps that only read or write a value.
+
+Everything that an execution consists of (actors, offer, memory) is made once for each memo and scheduler, and set back
+before the next execution. The loop performs an operation by one call of C, follows the edge, and asks the scheduler
+again. Wherever more can happen (an operation that waits or wakes, a missing edge, the end of a vCPU while others wait),
+it leaves the step to `simaie.engine.execution`, which works on the same actors and the same memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simaie.engine.actor import Actor
+from simaie.engine.memo.execution import MemoExecution
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.node import READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
+from simaie.trace import Ending, Event
+
+__all__ = ["QuickExecution", "make_memo_execution"]
+
+
+def make_memo_execution(
+    memo: Memo, scheduler: Scheduler, info: ExecutionInfo, before: MemoExecution | None = None
+) -> MemoExecution:
+    """Return an execution of `memo`, ready to run.
+
+    Args:
+        memo: The memo.
+        scheduler: The scheduler; it is started.
+        info: What the scheduler is told.
+        before: The execution before this one, which has ended. It is begun again if that makes no difference.
+    """
+    if not memo.is_quick:
+        return MemoExecution(memo, scheduler, info)
+    if type(before) is QuickExecution and before.can_be_repeated_for(memo, scheduler):
+        before.restart(info)
+        return before
+    return QuickExecution(memo, scheduler, info)
+
+
+class QuickExecution(MemoExecution):
+    """An execution along a memo, on a sequentially consistent host; it can be begun again when it has ended."""
+
+    def __init__(self, memo: Memo, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        super().__init__(memo, scheduler, info)
+        self._ahead: Node | None = None  # where the actor that is resumed next has already gone
+        self._all = tuple(self._cast.live)
+        self._of_simaie = type(scheduler).__module__.startswith("simaie")
+
+    def _memory(self) -> HostMemory:
+        return self.memo.memory
+
+    # -- beginning again ---------------------------------------------------------------------------
+
+    def can_be_repeated_for(self, memo: Memo, scheduler: Scheduler) -> bool:
+        """Whether another execution of `scheduler` along `memo` may use the same actors.
+
+        A scheduler of a third party may keep candidates by mistake, and has to be told then.
+        """
+        return self.memo is memo and self.scheduler is scheduler and self._of_simaie
+
+    def restart(self, info: ExecutionInfo) -> None:
+        """Begin another execution."""
+        self.info = info
+        self._start()
+        record = self._record
+        self.events.clear()
+        self._switches.clear()
+        record.choices.clear()
+        record.faults.clear()
+        self._ahead = None
+        self._waiting.clear()
+        self._offer.running = None
+        self._busy = True
+        self._cast.restart()  # type: ignore[attr-defined]  # the actors of a memo
+
+    def begin(self) -> Actor | None:
+        """Return the actor to resume first. Where each actor is known to begin with a plain operation, it is there."""
+        actors = self._all
+        for actor in actors:
+            node = actor.start.edges.get(None)
+            if node is None or node.code < 0:
+                return self.proceed()
+        for actor in actors:
+            actor.node = node = actor.start.edges[None]
+            actor.op = node.op
+            actor.enabled = True
+        cast = self._cast
+        cast.to_advance.clear()
+        self._offer.candidates = actors
+        cast.changed = self._busy = False
+        return self._decide() if actors else self.proceed()
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    def resume(self, actor: Any) -> Actor | None:
+        """Move `actor` on with the result in its inbox, unless it has already gone; return the actor to resume next."""
+        node = self._ahead
+        if node is None:
+            return super().resume(actor)
+        self._ahead = None
+        return self.arrived(actor, node)
+
+    def _decide(self) -> Actor | None:
+        """As in an `Execution`, but go on as long as operations only read or write."""
+        offer, cast = self._offer, self._cast
+        choose, limit, busy, reserved = self._choose, self._step_limit, self._busy, self.memo.reserved
+        events: list[Any] = self.events
+        step = events.append
+        while True:
+            if cast.changed:
+                offer.candidates = tuple([actor for actor in cast.live if actor.enabled])
+                cast.changed = False
+                if not offer.candidates:
+                    return self._end(self._stuck())
+            if len(events) >= limit:
+                return self._end(Ending.STEP_LIMIT)
+            chosen: Any = choose(offer)
+            try:
+                if not chosen.enabled:
+                    return self._refuse(chosen)
+            except AttributeError:  # the scheduler returned something that is no candidate
+                return self._refuse(chosen)
+            running: Any = offer.running
+            if chosen is not running:
+                if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
+                    self._switches.append(len(events))
+                offer.running = chosen
+            if chosen.special:
+                if chosen.held is not None:
+                    self._end_wait(chosen)
+                    continue
+                return self._performed(chosen)
+            node = chosen.node
+            code = node.code
+            if code == READ:
+                value = node.access(node.place, node.offset)[0]
+                following = node.edges.get(value)
+            elif code == WRITE and not reserved:
+                node.access(node.place, node.offset, node.stored)
+                value = None
+                following = node.edges.get(None)
+            elif code == WRITE_CELL:
+                node.place.value = node.stored
+                value = None
+                following = node.edges.get(None)
+            else:
+                value = node.place.value if code == READ_CELL else self._perform(chosen, chosen.op)
+                following = node.edges.get(value if value is None or type(value) is int else key_of(value))
+            if following is None:
+                chosen.inbox = value
+                step(Event(chosen.name, chosen.op, value, node.instruction))
+                return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
+            chosen.node = following
+            step(following)
+            if following.code < 0 or busy:
+                self._ahead = following
+                return chosen  # type: ignore[no-any-return]  # as above
+            chosen.op = following.op
+
+    def _performed(self, chosen: Any) -> Actor:
+        """Perform an operation that may wake others or change which actors are enabled; return its actor."""
+        op, cpu = chosen.op, chosen.cpu
+        instruction = cpu.entered = cpu.instruction
+        value = self._perform_special(chosen, op)
+        self.events.append(Event(chosen.name, op, value, instruction))
+        actor: Actor = chosen
+        return actor
