@@ -10,7 +10,7 @@ The bits of an execution in which nothing was noted are `ANYTHING`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.guest import final_check, guest_fault
@@ -156,4 +156,5 @@ BY_HISTORY = frozenset({
 
 def can_find(checker: Checker, occurred: int) -> bool:
     """Whether `checker` may find something in an execution in which `occurred` did."""
-    return all(occurred & need for need in NEEDS.get(checker, ()))
+    needs = NEEDS.get(checker, ()) if isinstance(checker, Hashable) else ()
+    return all(occurred & need for need in needs)

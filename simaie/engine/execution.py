@@ -49,6 +49,8 @@ class Execution:
     host_class = Host
     #: Whether a vCPU has ever awaited something that is no operation.
     went_elsewhere = False
+    #: Whether each vCPU did what it is known to do after the same results, so that the execution shows nothing new.
+    is_known = False
     #: When a vCPU has to wait for a change of what it looks at; see `simaie.engine.spin`.
     _looks_again = staticmethod(looks_again)
     _await_change = staticmethod(await_change)

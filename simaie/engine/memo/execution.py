@@ -194,9 +194,9 @@ class MemoExecution(Execution):
     # -- the ending --------------------------------------------------------------------------------------
 
     @property
-    def missed(self) -> bool:
-        """Whether code of guests or of the scheme ran."""
-        return self.memo.misses > self._misses_before
+    def is_known(self) -> bool:  # type: ignore[override]  # it is decided at the end
+        """Whether no code of guests or of the scheme ran."""
+        return self.memo.misses == self._misses_before
 
     def close(self) -> None:
         """No actor is a candidate any more. The coroutines are the memo's."""

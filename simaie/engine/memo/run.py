@@ -48,7 +48,7 @@ def run_memo(execution: MemoExecution) -> Trace:
         while actor is not None:
             actor = execution.resume(actor)  # type: ignore[arg-type]  # its actors are MemoActors
         trace: Trace = execution.trace()
-        if execution.missed and (reason := memo.shared.changed()):
+        if not execution.is_known and (reason := memo.shared.changed()):
             memo.give_up(reason)
             trace = _confirmed(execution, trace)
         execution.scheduler.finish(trace)
