@@ -172,7 +172,8 @@ class Engines:
 
     def _info(self, index: int) -> ExecutionInfo:
         program = self._program
-        return ExecutionInfo(derive(self._seed, index), index, len(program.threads) + len(program.devices))
+        beginning = None if self._memo is None else self._memo.beginning
+        return ExecutionInfo(derive(self._seed, index), index, len(program.threads) + len(program.devices), beginning)
 
     def _nondeterminism(self, deviation: Deviation) -> NondeterminismError:
         self.close()

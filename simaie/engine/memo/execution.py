@@ -125,9 +125,11 @@ class MemoExecution(Execution):
     def _start(self) -> None:
         """Begin an execution: tell the scheduler, and set back what an earlier one has changed."""
         info, memo = self.info, self.memo
-        self.scheduler.start(ExecutionInfo(info.seed, info.index, info.threads, memo.beginning))
+        if info.beginning is None:
+            info = ExecutionInfo(info.seed, info.index, info.threads, memo.beginning)
+        self.scheduler.start(info)
         self.ending: Ending | None = None
-        self._waits: set[int] = set()  # the steps that are waits before a look
+        self._waits: frozenset[int] = frozenset()  # the steps that are waits before a look
         self.asking: Node | None = None  # the node behind which an edge is being made
         memo.reset()
         self._misses_before = memo.misses
@@ -177,7 +179,7 @@ class MemoExecution(Execution):
         return actor.node.wait or pause
 
     def _end_wait(self, actor: Actor) -> None:
-        self._waits.add(len(self.events))
+        self._waits |= {len(self.events)}
         super()._end_wait(actor)
 
     def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
@@ -229,13 +231,9 @@ class MemoExecution(Execution):
         live = cast.live
         waiting = {actor.name: actor.op for actor in live if not actor.internal} if live else {}
         ended = Ended(
-            self.program, self.machine.endian, memo.promises, self.events.copy(), frozenset(self._waits), last,
-            tuple(record.switches), tuple(record.choices), waiting,
-        )  # fmt: skip
-        return MemoTrace(
-            ended, ending=ending, outcome=outcome, faults=tuple(record.faults), accepted=accepted, refusal=refusal,
-            occurred=occurred,
-        )  # fmt: skip
+            memo.origin, self.events.copy(), self._waits, last, record.switches.copy(), tuple(record.choices), waiting
+        )
+        return MemoTrace(ended, ending, outcome, tuple(record.faults), accepted, refusal, occurred)
 
     def result(self) -> Trace:
         """The finished trace; the scheduler hears of it."""

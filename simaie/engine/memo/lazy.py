@@ -13,19 +13,25 @@ from simaie.host.ram import Endian
 from simaie.op import Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["Ended", "MemoTrace", "Step", "performed"]
+__all__ = ["Ended", "MemoTrace", "Origin", "Step", "performed"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
+
+
+class Origin(NamedTuple):
+    """What all traces of one memo share: the program, the byte order of guest RAM, what the scheme promises."""
+
+    program: Program
+    endian: Endian
+    promises: frozenset[str]
 
 
 class Ended(NamedTuple):
     """An execution that has ended, with all that its trace is made of.
 
     Attributes:
-        program: The program.
-        endian: The byte order of guest RAM.
-        promises: What the scheme promises.
+        origin: What all traces of the memo share.
         steps: The steps.
         waits: The indices of the steps that are waits before a look.
         last: The last node of each vCPU, in the order of arrival.
@@ -34,13 +40,11 @@ class Ended(NamedTuple):
         waiting: The announced operation of each vCPU that has not ended.
     """
 
-    program: Program
-    endian: Endian
-    promises: frozenset[str]
+    origin: Origin
     steps: Sequence[Step]
     waits: frozenset[int]
     last: tuple[Node, ...]
-    switches: tuple[int, ...]
+    switches: Sequence[int]
     choices: tuple[Choice, ...]
     waiting: dict[str, Op]
 
@@ -51,7 +55,6 @@ class MemoTrace(Trace):
     def __init__(
         self,
         ended: Ended,
-        *,
         ending: Ending,
         outcome: Outcome,
         faults: tuple[Fault, ...],
@@ -59,7 +62,7 @@ class MemoTrace(Trace):
         refusal: str,
         occurred: int,
     ) -> None:
-        self.program = ended.program.name
+        self.program = ended.origin.program.name
         self.ending, self.outcome, self.faults = ending, outcome, faults
         self.accepted, self.refusal = accepted, refusal
         self.occurred = occurred
@@ -90,7 +93,7 @@ class MemoTrace(Trace):
         return self
 
     def _complete(self, ended: Ended) -> None:
-        program, last = ended.program, ended.last
+        (program, endian, promises), last = ended.origin, ended.last
         events = _finished(ended)
         switches = tuple([Switch(step, events[step].actor) for step in ended.switches])
         silent = [instruction for node in last for instruction in node.silent]
@@ -103,13 +106,13 @@ class MemoTrace(Trace):
             schedule=Schedule(switches, ended.choices),
             waiting=ended.waiting,
             faults=self.faults,
-            promises=ended.promises,
+            promises=promises,
             accepted=self.accepted,
             refusal=self.refusal,
             blocks=tuple([block for node in last for block in node.blocks]),
             isa=program.isa,
             reservation_ends=tuple([end for node in last for end in node.reservation_ends]),
-            endian=ended.endian,
+            endian=endian,
             frames=program.frames,
             silent=sorted(silent, key=lambda instruction: (instruction.vcpu, instruction.number)),
         )

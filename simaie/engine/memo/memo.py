@@ -9,6 +9,7 @@ from simaie.check.needs import ending_bit, promise_bits
 from simaie.engine.actor import Actor
 from simaie.engine.beginning import Beginning
 from simaie.engine.memo.host import MemoHost, MemoThread
+from simaie.engine.memo.lazy import Origin
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.prepared import prepare
 from simaie.engine.memo.runner import Root, Runner
@@ -65,6 +66,7 @@ class Memo:
         self.promised = promise_bits(self.promises)
         self.ending_bits = {ending: ending_bit(ending) for ending in Ending}
         self.beginning = Beginning(program, machine)
+        self.origin = Origin(program, machine.endian, self.promises)
         self.memory = machine.make_memory(program)
         self.is_quick = type(self.memory) is ScMemory
         self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()

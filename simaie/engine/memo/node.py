@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from simaie.engine.memo.story import Story
     from simaie.guest.cpu import Thread
 
-__all__ = ["OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
+__all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
 
 #: How an operation is performed: a load or a store of RAM by one C function, of a cell by its attribute, another one by
-#: the host memory. OTHER: it may wait or change which actors are enabled, or the vCPU has ended.
-READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER = 0, 1, 2, 3, 4, -1
+#: the host memory. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without a fault.
+READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER, END = 0, 1, 2, 3, 4, -1, -2
 
 class Node:
     """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.

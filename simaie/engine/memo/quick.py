@@ -13,7 +13,7 @@ from typing import Any
 from simaie.engine.actor import Actor
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
 
@@ -46,7 +46,10 @@ class QuickExecution(MemoExecution):
         super().__init__(memo, scheduler, info)
         self._ahead: Node | None = None  # where the actor that is resumed next has already gone
         self._all = tuple(self._cast.live)
+        self._opening: list[tuple[Any, Node]] | None = None  # where each actor announces first
+        self._was_special = False  # whether anything happened outside of the loop
         self._of_simaie = type(scheduler).__module__.startswith("simaie")
+        self._draws = vars(type(scheduler)).get("draws_uniformly") is True
 
     def _memory(self) -> HostMemory:
         return self.memo.memory
@@ -64,39 +67,50 @@ class QuickExecution(MemoExecution):
         """Begin another execution."""
         self.info = info
         self._start()
-        record = self._record
         self.events.clear()
         self._switches.clear()
-        record.choices.clear()
-        record.faults.clear()
-        self._ahead = None
-        self._waiting.clear()
         self._offer.running = None
+        if self._was_special:
+            self._record.choices.clear()
+            self._record.faults.clear()
+            self._ahead = None
+            self._waiting.clear()
+            self._cast.restart()  # type: ignore[attr-defined]  # the actors of a memo
+            self._was_special = False
+        else:
+            self._cast.live[:] = self._all
         self._busy = True
-        self._cast.restart()  # type: ignore[attr-defined]  # the actors of a memo
 
     def begin(self) -> Actor | None:
-        """Return the actor to resume first. Where each actor is known to begin with a plain operation, it is there."""
-        actors = self._all
-        for actor in actors:
-            node = actor.start.edges.get(None)
-            if node is None or node.code < 0:
-                return self.proceed()
-        for actor in actors:
-            actor.node = node = actor.start.edges[None]
-            actor.op = node.op
-            actor.enabled = True
+        """Return the actor to resume first. If all vCPUs are known to begin with plain operations, they are there."""
+        opening = self._opening or self._find_opening()
+        if opening is None:
+            self._was_special = True
+            self._cast.restart()  # type: ignore[attr-defined]  # as above
+            return self.proceed()
+        for actor, node in opening:
+            actor.node, actor.op, actor.enabled = node, node.op, True
         cast = self._cast
-        cast.to_advance.clear()
-        self._offer.candidates = actors
+        if cast.to_advance:
+            cast.to_advance.clear()
+        self._offer.candidates = self._all
         cast.changed = self._busy = False
-        return self._decide() if actors else self.proceed()
+        return self._decide()
+
+    def _find_opening(self) -> list[tuple[Any, Node]] | None:
+        """Return the first nodes of all actors, if they are known and plain."""
+        found = [(actor, actor.start.edges.get(None)) for actor in self._all]
+        if not found or any(node is None or node.code < 0 for _, node in found):
+            return None
+        self._opening = found
+        return found
 
     # -- the loop ------------------------------------------------------------------------------------
 
     def resume(self, actor: Any) -> Actor | None:
         """Move `actor` on with the result in its inbox, unless it has already gone; return the actor to resume next."""
         node = self._ahead
+        self._was_special = True
         if node is None:
             return super().resume(actor)
         self._ahead = None
@@ -104,60 +118,80 @@ class QuickExecution(MemoExecution):
 
     def _decide(self) -> Actor | None:
         """As in an `Execution`, but go on as long as operations only read or write."""
-        offer, cast = self._offer, self._cast
+        offer, cast, switches, events = self._offer, self._cast, self._switches, self.events
         choose, limit, busy, reserved = self._choose, self._step_limit, self._busy, self.memo.reserved
-        events: list[Any] = self.events
-        step = events.append
+        word: Any = self.scheduler.word if self._draws else None  # type: ignore[attr-defined]  # it says that it has it
+        note: Any = events.append
+        running: Any = offer.running
+        step = len(events)
         while True:
             if cast.changed:
                 offer.candidates = tuple([actor for actor in cast.live if actor.enabled])
                 cast.changed = False
                 if not offer.candidates:
                     return self._end(self._stuck())
-            if len(events) >= limit:
-                return self._end(Ending.STEP_LIMIT)
-            chosen: Any = choose(offer)
-            try:
-                if not chosen.enabled:
-                    return self._refuse(chosen)
-            except AttributeError:  # the scheduler returned something that is no candidate
-                return self._refuse(chosen)
-            running: Any = offer.running
-            if chosen is not running:
-                if (running is not None and running.enabled) or chosen is not offer.candidates[0]:
-                    self._switches.append(len(events))
-                offer.running = chosen
-            if chosen.special:
-                if chosen.held is not None:
-                    self._end_wait(chosen)
-                    continue
-                return self._performed(chosen)
-            node = chosen.node
-            code = node.code
-            if code == READ:
-                value = node.access(node.place, node.offset)[0]
-                following = node.edges.get(value)
-            elif code == WRITE and not reserved:
-                node.access(node.place, node.offset, node.stored)
-                value = None
-                following = node.edges.get(None)
-            elif code == WRITE_CELL:
-                node.place.value = node.stored
-                value = None
-                following = node.edges.get(None)
-            else:
-                value = node.place.value if code == READ_CELL else self._perform(chosen, chosen.op)
-                following = node.edges.get(value if value is None or type(value) is int else key_of(value))
-            if following is None:
-                chosen.inbox = value
-                step(Event(chosen.name, chosen.op, value, node.instruction))
-                return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
-            chosen.node = following
-            step(following)
-            if following.code < 0 or busy:
-                self._ahead = following
-                return chosen  # type: ignore[no-any-return]  # as above
-            chosen.op = following.op
+            candidates: Any = offer.candidates
+            count = len(candidates)
+            could_go_on = running is not None and running.enabled
+            while True:
+                if step >= limit:
+                    return self._end(Ending.STEP_LIMIT)
+                if word is not None:
+                    chosen: Any = candidates[word() * count >> 32]
+                else:
+                    chosen = choose(offer)
+                    try:
+                        if not chosen.enabled:
+                            return self._refuse(chosen)
+                    except AttributeError:  # the scheduler returned something that is no candidate
+                        return self._refuse(chosen)
+                if chosen is not running:
+                    if could_go_on or chosen is not candidates[0]:
+                        switches.append(step)
+                    offer.running = running = chosen
+                    could_go_on = True
+                node = chosen.node
+                code = node.code
+                if code == READ:
+                    value = node.access(node.place, node.offset)[0]
+                    following = node.edges.get(value)
+                elif code == WRITE and not reserved:
+                    node.access(node.place, node.offset, node.stored)
+                    value = None
+                    following = node.edges.get(None)
+                elif code == WRITE_CELL:
+                    node.place.value = node.stored
+                    value = None
+                    following = node.edges.get(None)
+                else:
+                    if code == READ_CELL:
+                        value = node.place.value
+                    elif code >= 0:
+                        value = self._perform(chosen, node.op)
+                    elif not chosen.special:
+                        value = self._perform(chosen, chosen.op)
+                    elif chosen.held is None:
+                        return self._performed(chosen)
+                    else:
+                        self._end_wait(chosen)
+                        step += 1
+                        break
+                    following = node.edges.get(value if value is None or type(value) is int else key_of(value))
+                if following is None:
+                    chosen.inbox = value
+                    note(Event(chosen.name, chosen.op, value, node.instruction))
+                    return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
+                chosen.node = following
+                note(following)
+                step += 1
+                if following.code >= 0 and not busy:
+                    chosen.op = following.op
+                elif following.code == END and not busy:
+                    cast.remove(chosen)
+                    break
+                else:
+                    self._ahead = following
+                    return chosen  # type: ignore[no-any-return]  # as above
 
     def _performed(self, chosen: Any) -> Actor:
         """Perform an operation that may wake others or change which actors are enabled; return its actor."""

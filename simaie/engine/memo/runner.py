@@ -11,7 +11,7 @@ from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_unproved, kind_bit, st
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
-from simaie.engine.memo.node import Node
+from simaie.engine.memo.node import END, Node
 from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
@@ -109,6 +109,8 @@ class Runner(Actor):
             node.op = self._settled(op)
             node.wait = self._wait(op)
             self._memo.note(node)
+        elif not node.faults:
+            node.code = END
         node.occurred |= self._occurred(node)
         node.runner, self.node = self, node
         return node
