@@ -325,7 +325,7 @@ class Trace:
         made: Plot = plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
         return made
 
-    @property
+    @cached_property
     def deviations(self) -> int:
         """The number of steps that deviated from the default schedule."""
         return len(self.schedule.switches)

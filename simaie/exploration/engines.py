@@ -71,6 +71,7 @@ class Engines:
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
         self._made = 0
+        self._threads = len(program.threads) + len(program.devices)
         self._before: MemoExecution | None = None  # the last execution of the memo
         self._to_repeat: Execution | None = None  # of the reference engine, which the memo runs too
         self.followed = self.rebuilt = 0
@@ -161,19 +162,17 @@ class Engines:
     def _look_after(self) -> None:
         """Drop the memo if it is too large, and give it up if it cannot go on."""
         memo = self._memo
-        if memo is None:
+        if memo is None or not memo.must_end:
             return
         if memo.given_up:
             self.why_given_up = memo.given_up
-            self.close()
-        elif memo.is_full:
+        else:
             self.rebuilt += 1
-            self.close()
+        self.close()
 
     def _info(self, index: int) -> ExecutionInfo:
-        program = self._program
         beginning = None if self._memo is None else self._memo.beginning
-        return ExecutionInfo(derive(self._seed, index), index, len(program.threads) + len(program.devices), beginning)
+        return ExecutionInfo(derive(self._seed, index), index, self._threads, beginning)
 
     def _nondeterminism(self, deviation: Deviation) -> NondeterminismError:
         self.close()

@@ -249,9 +249,10 @@ class Exploration:
 
     def _run_inline(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
         """Run work until a failure must be passed to `found`; return False if no work is left."""
+        run, watch = self._engines.run, watchdog.watch
         for execution, take in work:
-            watchdog.watch(execution)
-            take(self._engines.run(execution, self._index))
+            watch(execution)
+            take(run(execution, self._index))
             if self._untold:
                 return True
         return False

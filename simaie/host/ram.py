@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from struct import Struct
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ Endian = Literal["little", "big"]
 _PAGE_BITS = 8  # small, since a program may begin with many numbers far from each other
 _PAGE = 1 << _PAGE_BITS
 _OFFSET = _PAGE - 1
-_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def _codecs(prefix: str) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
@@ -37,23 +38,15 @@ class Ram:
         self._pages: dict[int, bytearray] = {}
         self._readers, self._writers = _CODECS[endian]
 
-    def reader(self, address: int, width: int) -> tuple[Any, bytearray, int] | None:
-        """Return (unpack, page, offset), so that ``unpack(page, offset)[0]`` reads the range as long as the RAM lives.
+    def view(self, address: int, width: int) -> tuple[memoryview, int] | None:
+        """Return (view, index): the element of `view` at `index` is the value of the range as long as the RAM lives.
 
-        None if the range is in two pages, or no C function reads its width.
+        None if the range is not aligned, has an unusual width, or is not in the byte order of this computer.
         """
         offset = address & _OFFSET
-        unpack = self._readers.get(width)
-        return None if unpack is None or offset + width > _PAGE else (unpack, self.page(address), offset)
-
-    def writer(self, address: int, width: int) -> tuple[Any, bytearray, int, int] | None:
-        """Return (pack, page, offset, mask), so that ``pack(page, offset, value & mask)`` writes the range.
-
-        None if the range is in two pages, or no C function writes its width.
-        """
-        offset = address & _OFFSET
-        writer = self._writers.get(width)
-        return None if writer is None or offset + width > _PAGE else (writer[0], self.page(address), offset, writer[1])
+        if width not in _FORMATS or offset % width or self.endian != sys.byteorder:
+            return None
+        return memoryview(self.page(address)).cast(_FORMATS[width]), offset // width
 
     def page(self, address: int) -> bytearray:
         """Return the page with the byte at `address`, which is made if it is new."""

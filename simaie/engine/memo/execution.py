@@ -9,7 +9,7 @@ from simaie.check.needs import REFUSED
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ActorTable
 from simaie.engine.execution import Execution
-from simaie.engine.memo.lazy import Ended, MemoTrace, performed
+from simaie.engine.memo.lazy import MemoTrace, performed
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node, key_of
 from simaie.guest.cpu import Thread
@@ -19,6 +19,8 @@ from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event, Fault, Instruction, Trace
 
 __all__ = ["MemoActor", "MemoExecution"]
+
+_NOTHING: dict[str, Op] = {}
 
 
 class _Seen:
@@ -222,18 +224,17 @@ class MemoExecution(Execution):
         occurred = memo.promised | memo.ending_bits[ending]
         for node in last:
             occurred |= node.occurred
-        accepted, refusal = None, ""
-        if self.program.final is not None and ending is Ending.FINISHED:
+        refused = None
+        asked = self.program.final is not None and ending is Ending.FINISHED
+        if asked:
             refused = memo.refusal(self.memory, last, outcome)
-            accepted, refusal = refused is None, refused or ""
             if refused is not None:
                 occurred |= REFUSED
-        live = cast.live
-        waiting = {actor.name: actor.op for actor in live if not actor.internal} if live else {}
-        ended = Ended(
-            memo.origin, self.events.copy(), self._waits, last, record.switches.copy(), tuple(record.choices), waiting
-        )
-        return MemoTrace(ended, ending, outcome, tuple(record.faults), accepted, refusal, occurred)
+        waiting = {actor.name: actor.op for actor in cast.live if not actor.internal} if cast.live else _NOTHING
+        return MemoTrace(
+            memo.origin, self.events.copy(), self._waits, last, record.switches.copy(), record.choices.copy(), waiting,
+            ending, outcome, tuple(record.faults), refused is None if asked else None, refused or "", occurred,
+        )  # fmt: skip
 
     def result(self) -> Trace:
         """The finished trace; the scheduler hears of it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.memo.node import Node
@@ -13,10 +13,14 @@ from simaie.host.ram import Endian
 from simaie.op import Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["Ended", "MemoTrace", "Origin", "Step", "performed"]
+__all__ = ["MemoTrace", "Origin", "Step", "performed"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
+#: What the rest of a trace is made of; see `MemoTrace`.
+_Left: TypeAlias = (
+    "tuple[Origin, Sequence[Step], frozenset[int], tuple[Node, ...], Sequence[int], Sequence[Choice], Mapping[str, Op]]"
+)
 
 
 class Origin(NamedTuple):
@@ -27,10 +31,10 @@ class Origin(NamedTuple):
     promises: frozenset[str]
 
 
-class Ended(NamedTuple):
-    """An execution that has ended, with all that its trace is made of.
+class MemoTrace(Trace):
+    """A trace whose events, schedule, blocks and so on are made when one of them is first asked for.
 
-    Attributes:
+    Args:
         origin: What all traces of the memo share.
         steps: The steps.
         waits: The indices of the steps that are waits before a look.
@@ -38,23 +42,23 @@ class Ended(NamedTuple):
         switches: The steps that deviated from the default schedule.
         choices: The local choices that were not 0.
         waiting: The announced operation of each vCPU that has not ended.
+        ending: How the execution ended; this and the following as in a `Trace`.
+        outcome: The outcome.
+        faults: The faults.
+        accepted: The answer of the final check.
+        refusal: Why the final check refused.
+        occurred: What occurred (see `simaie.check.needs`).
     """
-
-    origin: Origin
-    steps: Sequence[Step]
-    waits: frozenset[int]
-    last: tuple[Node, ...]
-    switches: Sequence[int]
-    choices: tuple[Choice, ...]
-    waiting: dict[str, Op]
-
-
-class MemoTrace(Trace):
-    """A trace whose events, schedule, blocks and so on are made when one of them is first asked for."""
 
     def __init__(
         self,
-        ended: Ended,
+        origin: Origin,
+        steps: Sequence[Step],
+        waits: frozenset[int],
+        last: tuple[Node, ...],
+        switches: Sequence[int],
+        choices: Sequence[Choice],
+        waiting: Mapping[str, Op],
         ending: Ending,
         outcome: Outcome,
         faults: tuple[Fault, ...],
@@ -62,49 +66,42 @@ class MemoTrace(Trace):
         refusal: str,
         occurred: int,
     ) -> None:
-        self.program = ended.origin.program.name
         self.ending, self.outcome, self.faults = ending, outcome, faults
         self.accepted, self.refusal = accepted, refusal
         self.occurred = occurred
-        self.last = ended.last
-        self._ended: Ended | None = ended
-        self._length, self._deviations = len(ended.steps), len(ended.switches)
+        self.deviations = len(switches)
+        self._length = len(steps)
+        self._left: _Left | None = (origin, steps, waits, last, switches, choices, waiting)
 
     def __getattr__(self, name: str) -> Any:
         """Make the rest of the trace, if it has not been made."""
-        ended = self.__dict__.get("_ended")
-        if ended is None or name.startswith("__"):
+        left = self.__dict__.get("_left")
+        if left is None or name.startswith("__"):
             raise AttributeError(name)
-        self._complete(ended)
+        self._complete(left)
         return getattr(self, name)
 
     def __len__(self) -> int:
         return self._length
 
-    @property
-    def deviations(self) -> int:
-        """The number of steps that deviated from the default schedule."""
-        return self._deviations
-
     def complete(self) -> Trace:
         """Make all of the trace, so that it needs no memo any more, and return it."""
-        if self._ended is not None:
-            self._complete(self._ended)
+        if self._left is not None:
+            self._complete(self._left)
         return self
 
-    def _complete(self, ended: Ended) -> None:
-        (program, endian, promises), last = ended.origin, ended.last
-        events = _finished(ended)
-        switches = tuple([Switch(step, events[step].actor) for step in ended.switches])
+    def _complete(self, left: _Left) -> None:
+        (program, endian, promises), steps, waits, last, switches, choices, waiting = left
+        events = _finished(steps, waits, last)
         silent = [instruction for node in last for instruction in node.silent]
-        self._ended = None
+        self._left = None
         super().__init__(
             program=program.name,
             events=events,
             ending=self.ending,
             outcome=self.outcome,
-            schedule=Schedule(switches, ended.choices),
-            waiting=ended.waiting,
+            schedule=Schedule(tuple([Switch(step, events[step].actor) for step in switches]), tuple(choices)),
+            waiting=waiting,
             faults=self.faults,
             promises=promises,
             accepted=self.accepted,
@@ -147,12 +144,12 @@ def _event(node: Node) -> Event:
     return Event(node.root.name, before.op, node.came, before.instruction)
 
 
-def _finished(ended: Ended) -> list[Event]:
+def _finished(steps: Sequence[Step], waits: frozenset[int], last: Sequence[Node]) -> list[Event]:
     """Return the events of an execution, with the instructions' results."""
-    stories = {node.root.name: story_of(node) for node in ended.last}
+    stories = {node.root.name: story_of(node) for node in last}
     taken = dict.fromkeys(stories, 0)  # the number of edges so far, by vCPU
     found: list[Event] = []
-    for number, step in enumerate(ended.steps):
+    for number, step in enumerate(steps):
         if type(step) is Node:
             name, place = step.root.name, step.depth - 2
             taken[name] = place + 1
@@ -160,7 +157,7 @@ def _finished(ended: Ended) -> list[Event]:
             continue
         assert isinstance(step, Event)
         name = step.actor
-        if name in taken and number not in ended.waits:
+        if name in taken and number not in waits:
             known = stories[name].events[taken[name]]
             taken[name] += 1
             # A buffered store, or the AWAIT that a PAUSE has become, is not the operation of the node.

@@ -71,6 +71,7 @@ class Memo:
         self.is_quick = type(self.memory) is ScMemory
         self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
+        self._watched = tuple(program.watch.items())
         self._outcomes: dict[Any, Outcome] = {}
         self._most_nodes = most_nodes
         self._roots: dict[str, Root] = {}
@@ -194,15 +195,13 @@ class Memo:
             cell.value = cell.initial
         for page, initial in self._pages.values():
             page[:] = initial
-        if self.is_quick:
+        if self.reserved:
             self.memory.end_reservations()  # type: ignore[attr-defined]  # an ScMemory
 
     def outcome(self, memory: HostMemory, last: tuple[Node, ...]) -> Outcome:
         """Return the outcome of an execution that left RAM as in `memory` and the vCPUs at `last`."""
-        key: Any = [registers_of(node) for node in last]
-        for address, width in self.program.watch.items():
-            key.append(memory.read(address, width))
-        key = tuple(key)
+        registers = [registers_of(node) if node.registers is None else node.registers for node in last]
+        key: Any = (*registers, *[memory.read(address, width) for address, width in self._watched])
         known = self._outcomes.get(key)
         if known is None:
             if len(self._outcomes) >= _MOST_OUTCOMES:
@@ -235,9 +234,9 @@ class Memo:
         self.given_up = self.given_up or reason
 
     @property
-    def is_full(self) -> bool:
-        """Whether there are too many nodes."""
-        return self.nodes >= self._most_nodes
+    def must_end(self) -> bool:
+        """Whether it was given up, or has too many nodes."""
+        return self.given_up != "" or self.nodes >= self._most_nodes
 
     def ended(self, steps: int) -> None:
         """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""

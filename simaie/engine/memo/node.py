@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
 
-#: How an operation is performed: a load or a store of RAM by one C function, of a cell by its attribute, another one by
+#: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
 #: the host memory. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without a fault.
 READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER, END = 0, 1, 2, 3, 4, -1, -2
 
@@ -45,12 +45,11 @@ class Node:
         registers: The observations as items of an outcome; made when first needed.
         story: The finished history up to here; made when first needed.
         code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
-        access: The C function that reads or writes the RAM of `op`; `place` is its page or cell, `offset` the offset in
-            the page, and `stored` the value to write.
+        place: The view of RAM or the cell that `op` reads or writes; `offset` is the index in the view, and `stored`
+            the value to write.
     """
 
     __slots__ = (
-        "access",
         "blocks",
         "came",
         "code",
@@ -95,7 +94,6 @@ class Node:
         self.roots: dict[int, Root] | None = None
         self.thread: Thread | None = None
         self.code = OTHER
-        self.access: Any = None
         self.place: Any = None
         self.offset = 0
         self.stored: Any = None

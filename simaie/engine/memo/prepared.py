@@ -25,12 +25,12 @@ def prepare(node: Node, ram: Ram) -> None:
             node.code = READ_CELL
         elif op.kind is _STORE:
             node.code = WRITE_CELL
-    elif op.kind is _LOAD and (reader := ram.reader(op.address, op.width)) is not None:
-        node.access, node.place, node.offset = reader
+    elif op.kind is _LOAD and (view := ram.view(op.address, op.width)) is not None:
+        node.place, node.offset = view
         node.code = READ
-    elif op.kind is _STORE and type(op.value) is int and (writer := ram.writer(op.address, op.width)) is not None:
-        node.access, node.place, node.offset, mask = writer
-        node.stored = op.value & mask
+    elif op.kind is _STORE and type(op.value) is int and (view := ram.view(op.address, op.width)) is not None:
+        node.place, node.offset = view
+        node.stored = op.value & (1 << 8 * op.width) - 1
         node.code = WRITE
 
 

@@ -12,12 +12,15 @@ from typing import Any
 
 from simaie.engine.actor import Actor
 from simaie.engine.memo.execution import MemoExecution
+from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
 
 __all__ = ["QuickExecution", "make_memo_execution"]
+
+_MOST_KNOWN = 1_000
 
 
 def make_memo_execution(
@@ -48,7 +51,11 @@ class QuickExecution(MemoExecution):
         self._all = tuple(self._cast.live)
         self._opening: list[tuple[Any, Node]] | None = None  # where each actor announces first
         self._was_special = False  # whether anything happened outside of the loop
-        self._of_simaie = type(scheduler).__module__.startswith("simaie")
+        #: The traces of the program by their steps, as long as they repeat; a final check is asked each time.
+        self._known: dict[tuple[Node, ...], MemoTrace] | None = {} if memo.program.final is None else None
+        self._repeated = 0
+        #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
+        self._is_reusable = type(scheduler).__module__.startswith("simaie")
         self._draws = vars(type(scheduler)).get("draws_uniformly") is True
 
     def _memory(self) -> HostMemory:
@@ -57,11 +64,8 @@ class QuickExecution(MemoExecution):
     # -- beginning again ---------------------------------------------------------------------------
 
     def can_be_repeated_for(self, memo: Memo, scheduler: Scheduler) -> bool:
-        """Whether another execution of `scheduler` along `memo` may use the same actors.
-
-        A scheduler of a third party may keep candidates by mistake, and has to be told then.
-        """
-        return self.memo is memo and self.scheduler is scheduler and self._of_simaie
+        """Whether another execution of `scheduler` along `memo` may use the same actors."""
+        return self.memo is memo and self.scheduler is scheduler and self._is_reusable
 
     def restart(self, info: ExecutionInfo) -> None:
         """Begin another execution."""
@@ -104,6 +108,33 @@ class QuickExecution(MemoExecution):
             return None
         self._opening = found
         return found
+
+    def close(self) -> None:
+        """No actor is a candidate any more. The coroutines are the memo's."""
+        if self._cast.live:
+            super().close()
+        else:
+            self.memo.ended(len(self.events))
+
+    def trace(self) -> MemoTrace:
+        """The finished trace. An execution of the same steps as an earlier one has the same trace."""
+        known = self._known
+        if known is None or self._was_special or self.ending is not Ending.FINISHED:
+            return super().trace()
+        steps: Any = tuple(self.events)
+        trace = known.get(steps)
+        if trace is not None:
+            self._repeated += 1
+            return trace
+        trace = super().trace()
+        if len(known) < _MOST_KNOWN:
+            known[steps] = trace
+        elif self._repeated < len(known):
+            self._known = None  # they repeat too seldom
+        else:
+            known.clear()
+            self._repeated = 0
+        return trace
 
     # -- the loop ------------------------------------------------------------------------------------
 
@@ -153,10 +184,10 @@ class QuickExecution(MemoExecution):
                 node = chosen.node
                 code = node.code
                 if code == READ:
-                    value = node.access(node.place, node.offset)[0]
+                    value = node.place[node.offset]
                     following = node.edges.get(value)
                 elif code == WRITE and not reserved:
-                    node.access(node.place, node.offset, node.stored)
+                    node.place[node.offset] = node.stored
                     value = None
                     following = node.edges.get(None)
                 elif code == WRITE_CELL:
@@ -188,6 +219,8 @@ class QuickExecution(MemoExecution):
                     chosen.op = following.op
                 elif following.code == END and not busy:
                     cast.remove(chosen)
+                    if not cast.live:
+                        return self._end(Ending.FINISHED)
                     break
                 else:
                     self._ahead = following
