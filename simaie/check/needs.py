@@ -11,6 +11,7 @@ The bits of an execution in which nothing was noted are `ANYTHING`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.guest import final_check, guest_fault
@@ -26,7 +27,7 @@ from simaie.check.single_copy import single_copy_atomicity, single_copy_lpae, si
 from simaie.check.starvation import starvation
 from simaie.dependence import STOPS_WORLD
 from simaie.host.ram import Endian
-from simaie.op import Kind
+from simaie.op import Kind, Op
 from simaie.protocols import Checker, Promise
 from simaie.trace import STUCK, AccessKind, Ending, Event, Instruction
 
@@ -40,6 +41,7 @@ __all__ = [
     "access_bit",
     "can_find",
     "ending_bit",
+    "is_direct",
     "is_unproved",
     "kind_bit",
     "promise_bits",
@@ -91,25 +93,36 @@ def promise_bits(promises: Iterable[str]) -> int:
     return sum(1 << _PROMISES + _PLACE_OF_PROMISE[name] for name in frozenset(promises) if name in _PLACE_OF_PROMISE)
 
 
-def step_bits(event: Event, before: Sequence[Event]) -> int:
+def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int:
     """Return the bits of one step of a vCPU.
 
     Args:
-        event: The step.
-        before: The earlier steps of its instruction.
+        op: The operation.
+        instruction: The guest instruction to which it belongs, if any.
+        is_first: Whether it is the first step of this instruction.
     """
-    op, instruction = event.op, event.instruction
     bits = 1 << op.kind
     if op.cell is not None and op.kind not in _READS:
         bits |= _CELL
     if instruction is None:
         return bits
-    bits |= access_bit(instruction.access)
+    bits |= 1 << _ACCESSES + _PLACE_OF_ACCESS[instruction.access]
     if 0 < op.width < instruction.width:
         bits |= _SPLIT
-    if op.width and instruction.access is AccessKind.ATOMIC and any(earlier.op.width for earlier in before):
+    if not is_first and op.width and instruction.access is AccessKind.ATOMIC:
         bits |= _SEVERAL
     return bits
+
+
+def is_direct(op: Op, value: Any, instruction: Instruction) -> bool:
+    """Whether an operation that returned `value` is exactly what its instruction asks for; see `Trace.indirect`."""
+    return (
+        op.width is instruction.width
+        and value is instruction.result
+        and op.value is instruction.effect
+        and op.address is instruction.address
+        and op.function is None
+    )
 
 
 def is_unproved(instruction: Instruction, events: Sequence[Event], endian: Endian) -> bool:

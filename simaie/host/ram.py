@@ -36,6 +36,7 @@ class Ram:
     def __init__(self, endian: Endian = "little") -> None:
         self.endian: Endian = endian
         self._pages: dict[int, bytearray] = {}
+        self._views: dict[tuple[int, int], memoryview] = {}  # by number of the page and width
         self._readers, self._writers = _CODECS[endian]
 
     def view(self, address: int, width: int) -> tuple[memoryview, int] | None:
@@ -46,7 +47,11 @@ class Ram:
         offset = address & _OFFSET
         if width not in _FORMATS or offset % width or self.endian != sys.byteorder:
             return None
-        return memoryview(self.page(address)).cast(_FORMATS[width]), offset // width
+        key = address >> _PAGE_BITS, width
+        known = self._views.get(key)
+        if known is None:
+            known = self._views[key] = memoryview(self.page(address)).cast(_FORMATS[width])
+        return known, offset // width
 
     def page(self, address: int) -> bytearray:
         """Return the page with the byte at `address`, which is made if it is new."""

@@ -71,6 +71,7 @@ class Memo:
         self.is_quick = type(self.memory) is ScMemory
         self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
+        self._ranges: set[tuple[int, int]] = set()  # where an operation may write
         self._watched = tuple(program.watch.items())
         self._outcomes: dict[Any, Outcome] = {}
         self._most_nodes = most_nodes
@@ -174,10 +175,10 @@ class Memo:
         elif op.kind is Kind.AWAIT and op.value is not None:
             for part in op.value:
                 self._note(part)
-        elif op.width and self.is_quick and op.kind not in READS:
+        elif op.width and op.kind not in READS and self.is_quick and (op.address, op.width) not in self._ranges:
+            self._ranges.add((op.address, op.width))
             for page in self.memory.ram.pages_of(op.address, op.width):  # type: ignore[attr-defined]  # an ScMemory
-                if id(page) not in self._pages:
-                    self._pages[id(page)] = page, bytes(page)
+                self._pages.setdefault(id(page), (page, bytes(page)))
 
     def _note_cell(self, cell: Cell) -> None:
         if cell not in self._cells:

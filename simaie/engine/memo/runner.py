@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_unproved, kind_bit, step_bits
+from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_direct, is_unproved, kind_bit, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Differs", "Root", "Runner"]
 
 _PAUSE, _CHOICE = Kind.PAUSE, Kind.CHOICE
-_LOOKS = frozenset({int(Kind.LOAD), int(Kind.FENCE), int(Kind.LOAD_LINKED)})
+_LOOKS = frozenset({Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED})
+#: The bits of what has occurred that show a PAUSE, or the AWAIT that one has become.
+_PAUSED = kind_bit(Kind.PAUSE)
 
 
 class Differs(Exception):
@@ -183,14 +184,20 @@ class Runner(Actor):
         bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
         if len(node.silent) != len(before.silent):
             bits |= UNPROVED
-        if before.op is None:
+        op, instruction, wait = before.op, before.instruction, before.wait
+        if op is None:
             return bits
-        steps = steps_of_instruction(node)
-        bits |= step_bits(steps[-1], steps[:-1])
-        if before.wait is not None:
-            bits |= kind_bit(before.wait.kind)
-        done = node.final
-        if done is not None and (self._memo.program.frames or is_unproved(done, steps, self._memo.machine.endian)):
+        is_first = before.parent is None or before.parent.instruction is not instruction
+        bits |= step_bits(op, instruction, is_first=is_first)
+        if wait is not None:
+            bits |= 1 << wait.kind
+        done, memo = node.final, self._memo
+        if done is None:
+            return bits
+        if memo.program.frames:
+            return bits | UNPROVED
+        is_plain = is_first and wait is None and is_direct(op, node.came, done)
+        if not is_plain and is_unproved(done, steps_of_instruction(node), memo.machine.endian):
             bits |= UNPROVED
         return bits
 
@@ -239,9 +246,12 @@ class Runner(Actor):
             Differs: The vCPU announced something else than before.
         """
         path = target.path
-        remembers = _remembers(path)
+        pause, first = _remembered(path)
+        start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
-            self._repeat(node, remembers=remembers(place))
+            if place == start:
+                self._own.clear()  # what came before is not compared with anything
+            self._repeat(node, remembers=place >= first or place == pause)
         target.runner = self
 
     def _repeat(self, node: Node, *, remembers: bool) -> None:
@@ -279,17 +289,19 @@ def _pending(record: Instruction) -> Instruction:
     )
 
 
-def _remembers(path: list[Node]) -> Callable[[int], bool]:
+def _remembered(path: list[Node]) -> tuple[int, int]:
     """Return which nodes of `path`, by number, count for the spin detection at its end.
 
-    These are the last PAUSE, and the looks since the last operation that is no look.
+    These are the last PAUSE (-1 if there is none), and the looks since the last operation that is no look, of which the
+    number of the first is returned.
     """
-    kinds = [None if node.op is None else int(node.op.kind) for node in path]
-    pause = next((place for place in reversed(range(len(path))) if kinds[place] == _PAUSE), -1)
     first = len(path)
-    while first and kinds[first - 1] in _LOOKS:
+    while first and (op := path[first - 1].op) is not None and op.kind in _LOOKS:
         first -= 1
-    return lambda place: place == pause or place >= first
+    if not path[-1].occurred & _PAUSED and (path[-1].op is None or path[-1].op.kind is not _PAUSE):
+        return -1, first
+    pauses = (place for place in range(first - 1, -1, -1) if (op := path[place].op) is not None and op.kind is _PAUSE)
+    return next(pauses, -1), first
 
 
 def _same(known: Op, op: Op) -> bool:
