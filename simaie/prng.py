@@ -22,7 +22,7 @@ __all__ = ["Random", "derive"]
 T = TypeVar("T")
 
 _MASK64 = (1 << 64) - 1
-_WORD = struct.Struct("<Q").pack
+_WORD, _READ_WORD, _TWO_WORDS = struct.Struct("<Q").pack, struct.Struct("<Q").unpack, struct.Struct("<QQ").pack
 _FIRST = struct.Struct("<42I")  # the output of one permutation of SHAKE-128, enough for a short execution
 _LATER = struct.Struct("<1008I")
 
@@ -32,17 +32,17 @@ def derive(seed: int, *path: int) -> int:
 
     Any integers are accepted, negative ones too; each is taken modulo 2**64.
     """
-    key = _WORD(seed & _MASK64)
-    for part in path:
-        key += _WORD(part & _MASK64)
-    return int.from_bytes(shake_128(key).digest(8), "little")
+    if len(path) == 1:
+        key = _TWO_WORDS(seed & _MASK64, path[0] & _MASK64)
+    else:
+        key = b"".join([_WORD(part & _MASK64) for part in (seed, *path)])
+    derived: int = _READ_WORD(shake_128(key).digest(8))[0]
+    return derived
 
 
-def _blocks(seed: int) -> Iterator[tuple[int, ...]]:
-    key = struct.pack("<Q", seed & _MASK64)
-    yield _FIRST.unpack(shake_128(key + b"first").digest(_FIRST.size))
+def _later_blocks(seed: int) -> Iterator[tuple[int, ...]]:
     for number in count():
-        yield _LATER.unpack(shake_128(key + struct.pack("<Q", number)).digest(_LATER.size))
+        yield _LATER.unpack(shake_128(_TWO_WORDS(seed & _MASK64, number)).digest(_LATER.size))
 
 
 class Random:
@@ -57,7 +57,8 @@ class Random:
     __slots__ = ("word",)
 
     def __init__(self, seed: int) -> None:
-        self.word: Callable[[], int] = chain.from_iterable(_blocks(seed)).__next__
+        first = _FIRST.unpack(shake_128(_WORD(seed & _MASK64) + b"first").digest(_FIRST.size))
+        self.word: Callable[[], int] = chain(first, chain.from_iterable(_later_blocks(seed))).__next__
 
     def bits64(self) -> int:
         """Draw a uniform integer in [0, 2**64)."""

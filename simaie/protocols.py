@@ -161,6 +161,10 @@ class Scheduler(ABC):
     independent: bool = True
     #: Whether it runs only one of the executions that differ only in the order of operations that do not conflict.
     up_to_commutation: bool = False
+    #: Whether each choice of a step is ``offer.candidates[word() * len(offer.candidates) >> 32]``, with the attribute
+    #: `word`, a function that `start` sets. The engine may then draw without calling `choose`. A class says so for
+    #: itself: it is not inherited.
+    draws_uniformly: bool = False
 
     @property
     def exhausted(self) -> bool:

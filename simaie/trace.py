@@ -213,7 +213,7 @@ def watched_address(name: str) -> int | None:
     return int(name[1:-1], 16) if name.startswith("[0x") else None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, cache_hash=True):
     """The observable final state of an execution: observed registers and watched memory, sorted by name."""
 
     items: tuple[tuple[str, int], ...] = ()
@@ -250,6 +250,9 @@ class Trace:
         endian: The byte order of guest RAM.
         frames: The initial page table, from page number to physical address; other pages map to themselves.
     """
+
+    #: What occurred in the execution, as bits (see `simaie.check.needs`). By default anything may have.
+    occurred: int = -1
 
     def __init__(
         self,
@@ -321,6 +324,11 @@ class Trace:
         """
         made: Plot = plugins.resolve(plugins.RENDERERS, "conflicts-plot")(self, granule=granule)
         return made
+
+    @cached_property
+    def deviations(self) -> int:
+        """The number of steps that deviated from the default schedule."""
+        return len(self.schedule.switches)
 
     @property
     def truncated(self) -> bool:

@@ -18,15 +18,17 @@ class RandomWalk(Scheduler):
     Use it for a quick sample, and as the baseline of other strategies.
     """
 
+    draws_uniformly = True
+
     def start(self, info: ExecutionInfo) -> None:
         """Start a fresh random stream for each execution."""
         self._random = Random(info.seed)
-        self._word = self._random.word
+        self.word = self._random.word
 
     def choose(self, offer: Offer) -> Candidate:
         """Return one of the candidates, uniformly."""
         candidates = offer.candidates
-        chosen: Candidate = candidates[self._word() * len(candidates) >> 32]
+        chosen: Candidate = candidates[self.word() * len(candidates) >> 32]
         return chosen
 
     def choose_value(self, offer: Offer, arity: int) -> int:

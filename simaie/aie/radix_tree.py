@@ -20,6 +20,7 @@ Both rest on a compare-and-swap that is right on the inner levels. A mutant of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from simaie import plugins
@@ -76,9 +77,20 @@ class Node:
             cell = self._slots[number] = self._new_slot(number)
         return cell
 
-    def _new_slot(self, number: int) -> SharedCell:
+    def present(self, number: int) -> Any:
+        """Return the child node of slot `number`, in [0, 256), which is there from the start."""
+        cell = self._slots.get(number)
+        if cell is None:
+            child = Node(self._host, self._path_of(number), self._number << BITS_PER_LEVEL | number)
+            cell = self._slots[number] = self._new_slot(number, child)
+        return cell.value
+
+    def _new_slot(self, number: int, child: Any = None) -> SharedCell:
         index = self._number << BITS_PER_LEVEL | number
-        return self._host.cell(f"{self.path}/{number:02x}", role=Role.SLOT, address=index)
+        return self._host.cell(self._path_of(number), child, role=Role.SLOT, address=index)
+
+    def _path_of(self, number: int) -> str:
+        return f"{self.path}/{number:02x}"
 
     def children(self) -> list[tuple[int, Any]]:
         """Return (slot, child) of each slot in use, in order; this is for outside observers and is no step."""
@@ -148,8 +160,7 @@ class RadixTree(Generic[E]):
             if child is None:
                 if not allocate:
                     return None
-                fresh = Node(self._host, slot.name, index >> shift) if shift else self._make_entry(index)
-                child = await self.publish(slot, fresh)
+                child = await self.publish(slot, self._fresh(slot.name, index, shift))
         found: E = child
         return found
 
@@ -160,13 +171,14 @@ class RadixTree(Generic[E]):
         if leaf is None:
             leaf = self.root
             for shift in self._shifts[1:]:  # `number` lacks the bits of the last level
-                above = number >> shift
-                slot = leaf.slot(above & _SLOT_MASK)
-                if slot.value is None:
-                    slot.value = Node(self._host, slot.name, above)
-                leaf = slot.value
+                leaf = leaf.present(number >> shift & _SLOT_MASK)
             self._leaves[number] = leaf
         return leaf
+
+    def _fresh(self, path: str, index: int, shift: int) -> Any:
+        """Return a new child for the slot `path`: a node, or on the last level the entry of `index`."""
+        make = partial(Node, self._host, path, index >> shift) if shift else partial(self._make_entry, index)
+        return self._host.made(make)
 
     async def publish(self, slot: SharedCell, fresh: Any) -> Any:
         """Put `fresh` into the empty `slot` or lose the race; return the child that is now in the slot.

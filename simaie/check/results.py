@@ -24,7 +24,7 @@ from simaie.check.plain_results import made_of, plainly_right
 from simaie.finding import Finding
 from simaie.trace import AccessKind, Effect, Event, Instruction, Trace
 
-__all__ = ["instruction_results"]
+__all__ = ["has_result", "instruction_results"]
 
 KIND = "instruction-results"
 _OTHER, _STORE, _CONDITIONAL = AccessKind.OTHER, AccessKind.STORE, AccessKind.STORE_CONDITIONAL
@@ -46,11 +46,11 @@ def _judge(trace: Trace) -> Iterator[Finding]:
     mapping = Mapping(trace)
     for instruction, events in suspects.items():
         assert instruction is not None
-        if _has_result(instruction) and (trace.frames or not plainly_right(instruction, events, trace.endian)):
+        if has_result(instruction) and (trace.frames or not plainly_right(instruction, events, trace.endian)):
             yield from _judge_one(trace, mapping, instruction, events)
 
 
-def _has_result(instruction: Instruction) -> bool:
+def has_result(instruction: Instruction) -> bool:
     """Whether the instruction has a result to judge: traces made by hand may lack it."""
     access, result = instruction.access, instruction.result
     if access is _OTHER or not instruction.completed:

@@ -27,7 +27,7 @@ from simaie.machine import Facts
 from simaie.op import Kind, Op, device_name
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["ELSEWHERE", "ActorTable"]
+__all__ = ["ELSEWHERE", "ActorTable", "begun", "epilogue_of"]
 
 _RANK = attrgetter("rank")
 #: The operation of a vCPU while it waits for something that is no operation, and at its end.
@@ -79,10 +79,14 @@ class ActorTable:
         self._devices = len(program.devices)
 
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
-        identity = self._free_identities.pop(0) if self._free_identities else next(self._identities)
-        cpu = cpu_class(name, identity, self._scheme, self._facts)
+        cpu = cpu_class(name, self._next_identity(), self._scheme, self._facts)
         self._scheme.enter(cpu)
-        actor = Actor(name, rank, cpu, _begun(name, code, cpu))
+        return self._enter(Actor(name, rank, cpu, begun(name, code, cpu)))
+
+    def _next_identity(self) -> int:
+        return self._free_identities.pop(0) if self._free_identities else next(self._identities)
+
+    def _enter(self, actor: Actor) -> Actor:
         self.everyone.append(actor)
         self.to_advance.append(actor)
         return actor
@@ -114,12 +118,7 @@ class ActorTable:
 
     def epilogue(self, actor: Actor) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run."""
-        if actor.epilogue:
-            return None
-        actor.epilogue = True
-        if self._cleans_up or actor.thread is not None or actor.is_device or actor.cpu.open_blocks:
-            return _epilogue(actor)
-        return None
+        return epilogue_of(actor, cleans_up=self._cleans_up)
 
     @property
     def threads(self) -> int:
@@ -140,7 +139,20 @@ class ActorTable:
         return [actor for actor in self.live if not actor.internal]
 
 
-def _begun(name: str, code: GuestFunction, cpu: Any) -> Coroutine[Any, Any, Any]:
+def epilogue_of(actor: Actor, *, cleans_up: bool) -> Coroutine[Any, Any, None] | None:
+    """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run.
+
+    cleans_up: whether the scheme runs code of its own at the end of a thread.
+    """
+    if actor.epilogue:
+        return None
+    actor.epilogue = True
+    if cleans_up or actor.thread is not None or actor.is_device or actor.cpu.open_blocks:
+        return _epilogue(actor)
+    return None
+
+
+def begun(name: str, code: GuestFunction, cpu: Any) -> Coroutine[Any, Any, Any]:
     """Return the coroutine of a thread or device; GuestError if its function does not return one."""
     try:
         coroutine = code(cpu)

@@ -23,7 +23,7 @@ from simaie.engine.beginning import Beginning
 from simaie.engine.blame import bad_choice, bad_value
 from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
-from simaie.engine.spin import Looks, await_change
+from simaie.engine.spin import await_change, looks_again
 from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
 from simaie.errors import GuestFault, InternalError
@@ -40,7 +40,7 @@ __all__ = ["Execution"]
 
 _PAUSE = Kind.PAUSE  # from this kind on, an operation needs more than to be performed
 _BUFFER = Kind.BUFFER
-_LOAD, _STORE, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.STORE, Kind.FENCE, Kind.LOAD_LINKED
+_LOAD, _STORE = Kind.LOAD, Kind.STORE
 
 
 class Execution:
@@ -49,6 +49,11 @@ class Execution:
     host_class = Host
     #: Whether a vCPU has ever awaited something that is no operation.
     went_elsewhere = False
+    #: Whether each vCPU did what it is known to do after the same results, so that the execution shows nothing new.
+    is_known = False
+    #: When a vCPU has to wait for a change of what it looks at; see `simaie.engine.spin`.
+    _looks_again = staticmethod(looks_again)
+    _await_change = staticmethod(await_change)
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
         machine.limits.require_threads(program)
@@ -65,9 +70,14 @@ class Execution:
         host = self.host_class(word=machine.host_word // 8, endian=machine.endian)
         self.memory = machine.make_memory(program)
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), facts)
+        self._assemble(ActorTable(program, self.scheme, facts))
+
+    def _assemble(self, cast: ActorTable) -> None:
+        """Put the parts together, as they are before the first step."""
+        scheduler, machine = self.scheduler, self.machine
         self._record = Record()
         self.events, self._switches = self._record.events, self._record.switches
-        self._cast = ActorTable(program, self.scheme, facts)
+        self._cast = cast
         self._waiting = Waiting(self._cast, self.memory)
         self._store_buffers = StoreBuffers(self._cast, self.memory)
         self._offer = Offer(self.events)
@@ -95,7 +105,7 @@ class Execution:
             actor.looks = None
         elif kind is _LOAD and actor.looks is None:
             actor.looks = op
-        elif self._looks_again(actor, op):
+        elif self._looks_again(actor, op, self.events):
             return self._announced_special(actor, actor.op)
         if not self._busy:
             return self._decide()
@@ -201,7 +211,7 @@ class Execution:
         buffers = kind is _BUFFER
         if buffers:
             actor.looks = None
-        elif kind < _PAUSE and self._looks_again(actor, op):
+        elif kind < _PAUSE and self._looks_again(actor, op, self.events):
             return self._announced_special(actor, actor.op)
         if (kind >= _PAUSE and not buffers) or self._waiting.stopper is not None:
             return self._announced_special(actor, op)
@@ -212,32 +222,15 @@ class Execution:
             self._cast.changed = True
         return self.proceed() if self._busy else self._decide()
 
-    def _looks_again(self, actor: Actor, op: Op) -> bool:
-        """Whether `actor`, which announces a plain operation, must first wait for a change of what it looks at."""
-        kind = op.kind
-        if kind is not _LOAD and kind is not _FENCE and kind is not _LOAD_LINKED:
-            actor.looks = None
-            return False
-        looks = actor.looks
-        if looks is None:
-            actor.looks = op
-            return False
-        if type(looks) is Op:
-            looks = actor.looks = Looks(looks)
-        wait = looks.await_change(actor, op, self.events)
-        if wait is not None:
-            actor.held, actor.op = op, wait
-        return wait is not None
-
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """Take an announced operation that may block, change which actors are enabled, or be a local choice."""
         kind = op.kind
-        if actor.held is None:
+        if actor.held is None and kind >= _PAUSE:  # a plain operation comes here while the world is stopped
             actor.looks = None
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
         if kind is _PAUSE:
-            op = actor.op = await_change(actor, op, self.events)
+            op = actor.op = self._await_change(actor, op, self.events)
             kind = op.kind
             actor.waits_for_change = kind is not _PAUSE
         actor.special = kind > Kind.CHOICE

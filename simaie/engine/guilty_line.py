@@ -16,21 +16,23 @@ from simaie.errors import OWN_CODE, EscapedStateError
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Event
 
-__all__ = ["guilty_line", "verified_again"]
+__all__ = ["Again", "guilty_line", "verified_again"]
 
 
-class _Again(Scheduler):
+class Again(Scheduler):
     """A scheduler that repeats the decisions of `events`, and then gives up the execution."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
 
     def choose(self, offer: Offer) -> Candidate | None:
+        """Return the candidate that went on at this step; None beyond the last event."""
         step = offer.step
         name = self._events[step].actor if step < len(self._events) else ""
         return next((candidate for candidate in offer.candidates if candidate.name == name), None)
 
     def choose_value(self, offer: Offer, arity: int) -> int:
+        """Return the value that the choice had."""
         step = offer.step
         value = self._events[step].value if step < len(self._events) else 0
         return value if type(value) is int and value < arity else 0
@@ -95,4 +97,4 @@ def verified_again(execution: Execution) -> None:
 
 def _made_again(kind: Any, execution: Execution, events: Sequence[Event]) -> Any:
     program = execution.program
-    return kind(program, execution.machine, _Again(events), ExecutionInfo(0, 0, len(program.threads)))
+    return kind(program, execution.machine, Again(events), ExecutionInfo(0, 0, len(program.threads)))

@@ -10,7 +10,7 @@ from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace, watched_name
 
-__all__ = ["Record"]
+__all__ = ["Record", "outcome_of", "refusal_of"]
 
 
 class Record:
@@ -44,8 +44,8 @@ class Record:
         events = self.events
         registers = {f"{a.name}:{r}": v for a in cast.everyone for r, v in a.cpu.observations.items()}
         asked = program.final is not None and ending is Ending.FINISHED
-        outcome = _outcome(program, memory, registers)
-        refusal = _refusal(program, memory, registers, outcome) if asked else None
+        outcome = outcome_of(program, memory, registers)
+        refusal = refusal_of(program, memory, registers, outcome) if asked else None
         return Trace(
             program=program.name,
             events=events,
@@ -72,14 +72,15 @@ def _silent(cast: ActorTable) -> list[Instruction]:
     return sorted(found, key=lambda instruction: (instruction.vcpu, instruction.number)) if found else found
 
 
-def _outcome(program: Program, memory: HostMemory, registers: dict[str, int]) -> Outcome:
+def outcome_of(program: Program, memory: HostMemory, registers: dict[str, int]) -> Outcome:
+    """Return the outcome of an execution that ended with these registers and values in `memory`."""
     items = registers.copy()
     for address, width in program.watch.items():
         items[watched_name(address)] = memory.read(address, width)
     return Outcome(tuple(sorted(items.items())))
 
 
-def _refusal(program: Program, memory: HostMemory, registers: dict[str, int], outcome: Outcome) -> str | None:
+def refusal_of(program: Program, memory: HostMemory, registers: dict[str, int], outcome: Outcome) -> str | None:
     """Return why the program's final check refuses a finished execution; None if it accepts."""
     assert program.final is not None
     return judge_final(program.name, program.final, FinalState(memory.read, registers), outcome.as_dict())

@@ -49,9 +49,10 @@ from simaie.engine.snapshot import Snapshot, loop_position, snapshot, where
 from simaie.op import Cell, Function, Kind, Op, show
 from simaie.trace import Event
 
-__all__ = ["Looks", "await_change"]
+__all__ = ["await_change", "looks_again"]
 
 _Place = tuple[Cell | None, int, int]  # as in an Op: cell, address, width
+_LOAD, _FENCE, _LOAD_LINKED = Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED  # looked up once, not per announcement
 _LOOKS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.FENCE})
 #: The number of rounds in new states that are all compared. Of later rounds, those are compared whose number is a power
 #: of two, and the next after each.
@@ -66,6 +67,24 @@ def await_change(actor: Actor, pause: Op, events: list[Event]) -> Op:
     if before is None or now is None or not before[1].same_as(now):
         return pause
     return _wait_for_change(actor, events, before[0]) or pause
+
+
+def looks_again(actor: Actor, op: Op, events: list[Event]) -> bool:
+    """Whether `actor`, which announces the plain operation `op`, first has to wait for a change of what it looks at."""
+    kind = op.kind
+    if kind is not _LOAD and kind is not _FENCE and kind is not _LOAD_LINKED:
+        actor.looks = None
+        return False
+    looks = actor.looks
+    if looks is None:
+        actor.looks = op
+        return False
+    if type(looks) is Op:
+        looks = actor.looks = Looks(looks)
+    wait = looks.await_change(actor, op, events)
+    if wait is not None:
+        actor.held, actor.op = op, wait
+    return wait is not None
 
 
 class Looks:

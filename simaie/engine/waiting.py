@@ -40,6 +40,13 @@ class Waiting:
         """Whether the waiting actors must be checked after every step."""
         return self.stopper is not None or bool(self._waiting)
 
+    def clear(self) -> None:
+        """Forget every actor: another execution begins."""
+        self._waiting.clear()
+        self._contenders.clear()
+        self._joiners.clear()
+        self.stopper = None
+
     # -- beginning and ending to wait ---------------------------------------------------------
 
     def enter(self, actor: Actor) -> None:

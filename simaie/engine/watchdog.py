@@ -31,7 +31,7 @@ from simaie.protocols import require_positive
 
 __all__ = ["Watchdog", "hit_watchdog", "raise_in"]
 
-_DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.on_trio.parking"})
+_DRIVERS = frozenset({"simaie.engine.inline", "simaie.engine.memo.runner", "simaie.engine.on_trio.parking"})
 _DEBUGGERS = frozenset({"bdb", "pdb"})
 #: The number of checks, half the limit apart, after which a guest that has not moved is stopped.
 _LOOKS = 2

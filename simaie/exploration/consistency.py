@@ -48,7 +48,8 @@ class Consistency:
         """Check an execution that has ended; NondeterminismError if it contradicts an earlier one."""
         if self._histories is None or execution.went_elsewhere:
             return
-        self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
+        if not execution.is_known:
+            self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
         if trace.ending is not Ending.PRUNED:
             self._last = index, trace
             self._first = self._first or self._last

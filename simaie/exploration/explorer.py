@@ -21,12 +21,12 @@ from simaie.arguments import (
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
-from simaie.engine.inline import run_inline
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
+from simaie.exploration.engines import Engines
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
@@ -186,6 +186,7 @@ class Exploration:
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
+        self._engines = Engines(program, machine, seed=seed, memo=driver == "inline" and not check_determinism)
         self._consistency = Consistency(program, machine, seed=seed)
         self._execution_now: Execution | None = None
         self._probing = self._repeating = self._failed = False
@@ -243,15 +244,17 @@ class Exploration:
         error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
 
     def _end(self) -> None:
+        self._engines.close()
         self._ended = time.perf_counter()
         if self._progress is not None:
             self._progress(self)
 
     def _run_inline(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
         """Run work until a failure must be passed to `found`; return False if no work is left."""
+        run, watch = self._engines.run, watchdog.watch
         for execution, take in work:
-            watchdog.watch(execution)
-            take(run_inline(execution))
+            watch(execution)
+            take(run(execution, self._index))
             if self._untold:
                 return True
         return False
@@ -320,7 +323,7 @@ class Exploration:
         self._take(first)
 
     def _execution(self, scheduler: Scheduler) -> Execution:
-        made = make_execution(self.program, self.machine, scheduler, seed=self.seed, index=self._index)
+        made = self._engines.make(scheduler, self._index)
         self._execution_now = made
         return made
 
@@ -343,6 +346,9 @@ class Exploration:
         self.statistics.add(trace)
         findings = self._checkers_runner.judge(trace)
         if findings:
+            if len(self.failures) < MAX_KEPT and self._execution_now is not None:
+                trace = self._engines.confirmed(self._execution_now, trace)
+                findings = self._checkers_runner.findings_in(trace)
             self._keep(
                 Failure(
                     self.program, self.machine, self._spec, self.seed, self._index,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simaie.check import DEFAULT, CheckerChoice, judge, name_of
+from simaie.check.needs import can_find
 from simaie.check.prerequisites import Prerequisites
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest.program import Program
-from simaie.protocols import Scheduler
+from simaie.protocols import Checker, Scheduler
 from simaie.replaying.checkers import judges, with_its_own
 from simaie.trace import Trace
 
@@ -35,6 +36,7 @@ class CheckerRunner:
         self.undecided_because = ""
         self._program = program
         self._checkers = judges(self.choices)
+        self._asked: dict[int, tuple[Checker, ...]] = {}  # by what occurred
         self._prerequisites = Prerequisites(() if checkers is DEFAULT else self._checkers)
         self._order_sensitive = [c for c in self._checkers if getattr(c, "order_sensitive", False)]
         if not scheduler.up_to_commutation:
@@ -47,7 +49,7 @@ class CheckerRunner:
             self._prerequisites.observe(trace)
         if self._order_sensitive and not self._order_judged_by:
             self._note_unseen_orders(trace)
-        findings = judge(trace, self._checkers)
+        findings = self.findings_in(trace)
         if not findings:
             return ()
         verdict = verdict_of(findings)
@@ -57,6 +59,14 @@ class CheckerRunner:
             return ()
         self.failing += verdict is Verdict.VIOLATED
         return findings
+
+    def findings_in(self, trace: Trace) -> tuple[Finding, ...]:
+        """Return what the checkers find in `trace`, which is not counted."""
+        occurred = trace.occurred
+        asked = self._asked.get(occurred)
+        if asked is None:
+            asked = self._asked[occurred] = tuple([c for c in self._checkers if can_find(c, occurred)])
+        return judge(trace, asked) if asked else ()
 
     def _note_unseen_orders(self, trace: Trace) -> None:
         """Record a checker that judged the order of operations that do not conflict, if there is one."""

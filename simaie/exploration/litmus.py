@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from simaie.engine.execution import Execution
-from simaie.engine.inline import run_inline
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
 from simaie.exploration.search import EXECUTIONS, ExhaustiveSearch, SearchLimits, SearchProgress
@@ -135,7 +134,7 @@ def explore_litmus(
     lowered = lower(test, rounds=rounds)
     machine = (machine or Machine(HERD_SCHEME)).for_search(lowered.program)
     search = ExhaustiveSearch(lowered.program, machine, SearchLimits(executions, seconds), progress)
-    counted = _Counted(lowered)
+    counted = _Counted(lowered, search)
     search.run(counted.take, lambda: False)
     states, positive, negative = counted.judged()
     result = LitmusResult(
@@ -157,15 +156,15 @@ class _Counted:
         truncated: The number of executions that a limit on steps or threads ended.
     """
 
-    def __init__(self, lowered: Lowered) -> None:
-        self._lowered = lowered
+    def __init__(self, lowered: Lowered, search: ExhaustiveSearch) -> None:
+        self._lowered, self._search = lowered, search
         self.outcomes: Counter[Any] = Counter()
         self.cut = self.truncated = 0
 
     def take(self, execution: Execution, index: int) -> None:
         """Run an execution and count it."""
         try:
-            trace = run_inline(execution)
+            trace = self._search.trace_of(execution, index)
             require_inside(self._lowered, trace)
         except GuestError as error:
             raise beyond(self._lowered, error.vcpu, str(error)) from error

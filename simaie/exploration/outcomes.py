@@ -137,7 +137,7 @@ class _Collected:
 
         def take(execution: Execution, index: int) -> None:
             watchdog.watch(execution)
-            trace = run_inline(execution)
+            trace = search.trace_of(execution, index)
             consistency.observe(execution, trace, index)
             self._take(trace, index)
 

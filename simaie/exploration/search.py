@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 from simaie.arguments import require_at_least_one
 from simaie.engine.execution import Execution
+from simaie.exploration.engines import Engines
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.protocols import require_positive
-from simaie.replaying.run import make_execution
+from simaie.trace import Trace
 
 __all__ = [
     "COMPARED_EXECUTIONS",
@@ -66,7 +67,8 @@ class ExhaustiveSearch:
         self, program: Program, machine: Machine, limits: SearchLimits, progress: SearchProgress | None = None
     ) -> None:
         limits.require()
-        self._program, self._machine, self._limits, self._progress = program, machine, limits, progress
+        self._limits, self._progress = limits, progress
+        self._engines = Engines(program, machine)
         self._scheduler, _ = make_scheduler("dpor")
         self._began = time.perf_counter()
         self.executions = 0
@@ -80,12 +82,19 @@ class ExhaustiveSearch:
             enough: Called before each execution.
         """
         scheduler, progress = self._scheduler, self._progress
-        with self.interruptible():
-            while not (scheduler.exhausted or enough() or self._spent):
-                take(make_execution(self._program, self._machine, scheduler, index=self.executions), self.executions)
-                self.executions += 1
-                if progress is not None and self.executions % _PROGRESS_EVERY == 0:
-                    progress(self.executions)
+        try:
+            with self.interruptible():
+                while not (scheduler.exhausted or enough() or self._spent):
+                    take(self._engines.make(scheduler, self.executions), self.executions)
+                    self.executions += 1
+                    if progress is not None and self.executions % _PROGRESS_EVERY == 0:
+                        progress(self.executions)
+        finally:
+            self._engines.close()
+
+    def trace_of(self, execution: Execution, index: int) -> Trace:
+        """Run an execution, which `take` was handed with its number, on the engine that is due."""
+        return self._engines.run(execution, index)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

@@ -72,10 +72,10 @@ class StatisticsCollector:
         self._last_ended = time.perf_counter()
         if self.executions == 1:
             self._first_ended = self._last_ended
-        events = len(trace.events)
+        events = len(trace)
         self.steps += events
         self.longest = max(self.longest, events)
-        self.switches += len(trace.schedule.switches)
+        self.switches += trace.deviations
         if trace.ending is Ending.FINISHED:
             self._count(trace.outcome)
         elif trace.ending is Ending.PRUNED:

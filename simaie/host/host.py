@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
@@ -17,6 +17,8 @@ from simaie.op import Cell, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
+
+T = TypeVar("T")
 
 #: The ranges of an access in RAM: (physical address, width in bytes) of each part, in the order of guest addresses.
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
@@ -98,6 +100,18 @@ class Host:
 
     def let_go(self, cpu: VCpu) -> None:
         """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
+
+    def made(self, make: Callable[[], T]) -> T:
+        """Return ``make()``: an object that a vCPU makes and may publish in a cell.
+
+        The engine may run the same part of a vCPU several times (see `simaie.engine.memo`). This method then returns
+        the same object each time, which so keeps its identity. A scheme that publishes objects of its own without it
+        runs on the reference engine only.
+
+        Args:
+            make: Creates the object; it makes no access.
+        """
+        return make()
 
     def cell(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from struct import Struct
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ Endian = Literal["little", "big"]
 _PAGE_BITS = 8  # small, since a program may begin with many numbers far from each other
 _PAGE = 1 << _PAGE_BITS
 _OFFSET = _PAGE - 1
-_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def _codecs(prefix: str) -> tuple[dict[int, Any], dict[int, tuple[Any, int]]]:
@@ -35,7 +36,31 @@ class Ram:
     def __init__(self, endian: Endian = "little") -> None:
         self.endian: Endian = endian
         self._pages: dict[int, bytearray] = {}
+        self._views: dict[tuple[int, int], memoryview] = {}  # by number of the page and width
         self._readers, self._writers = _CODECS[endian]
+
+    def view(self, address: int, width: int) -> tuple[memoryview, int] | None:
+        """Return (view, index): the element of `view` at `index` is the value of the range as long as the RAM lives.
+
+        None if the range is not aligned, has an unusual width, or is not in the byte order of this computer.
+        """
+        offset = address & _OFFSET
+        if width not in _FORMATS or offset % width or self.endian != sys.byteorder:
+            return None
+        key = address >> _PAGE_BITS, width
+        known = self._views.get(key)
+        if known is None:
+            known = self._views[key] = memoryview(self.page(address)).cast(_FORMATS[width])
+        return known, offset // width
+
+    def page(self, address: int) -> bytearray:
+        """Return the page with the byte at `address`, which is made if it is new."""
+        return self._pages.setdefault(address >> _PAGE_BITS, bytearray(_PAGE))
+
+    def pages_of(self, address: int, width: int) -> list[bytearray]:
+        """Return the pages with the `width` bytes at `address`, which are made if they are new."""
+        last = address + max(width, 1) - 1
+        return [self.page(number << _PAGE_BITS) for number in range(address >> _PAGE_BITS, (last >> _PAGE_BITS) + 1)]
 
     def read(self, address: int, width: int) -> int:
         """Return the `width` bytes at `address` as an unsigned integer.

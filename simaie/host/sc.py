@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 from simaie.barrier import Barrier
@@ -51,6 +51,15 @@ class ScMemory:
         self.ram = Ram(endian)
         self._read, self._write = self.ram.read, self.ram.write
         self._reservations: dict[Any, _Reservation] = {}  # by actor: its last load-linked
+
+    @property
+    def reservations(self) -> Sized:
+        """The reservations: each store has to look whether it ends one, unless there is none."""
+        return self._reservations
+
+    def end_reservations(self) -> None:
+        """End every reservation, as before the first step."""
+        self._reservations.clear()
 
     def enabled(self, actor: Any, op: Op) -> bool:
         """Whether `op` may run now: the mutex of a LOCK must be free, and the condition of an AWAIT must hold."""

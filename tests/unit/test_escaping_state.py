@@ -16,6 +16,7 @@ from simaie import Machine, Program, Scheme, explore
 from simaie.engine.attributes import difference, read
 from simaie.engine.verified import is_verified
 from simaie.errors import EscapedStateError, UsageError
+from simaie.exploration.engines import MEMO_SWITCH
 from simaie.host.pages import Page
 from simaie.schemes.aie_rfc import AieRfc
 from simaie.schemes.aie_v2 import AieV2
@@ -268,7 +269,7 @@ class Rare(Plain):
         return value
 
 
-def test_a_change_that_only_one_unverified_execution_makes_is_found_at_its_end():
+def test_a_change_that_only_one_unverified_execution_makes_is_found_at_its_end(monkeypatch):
     error = refused(Rare, loads, stores, scheduler="dfs")
     assert (error.attribute, error.where) == ("seen", marked("rare"))
     index = next(i for i in itertools.count() if not is_verified(i))
@@ -290,6 +291,11 @@ def test_a_change_that_only_one_unverified_execution_makes_is_found_at_its_end()
                 self.seen = 1  # <- after
             return value
 
+    error = refused(After, loads, loads, loads, loads, scheduler="dfs")
+    assert (error.attribute, error.where) == ("seen", marked("after"))
+    # A memo makes one scheme for many executions, so that `number` is not the number of an execution.
+    monkeypatch.setenv(MEMO_SWITCH, "0")
+    After.made = itertools.count()
     error = refused(After, loads, loads, loads, loads, scheduler="dfs")
     assert (error.attribute, error.where) == ("seen", marked("after"))
     assert error.report.executions == index

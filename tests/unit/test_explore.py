@@ -14,7 +14,7 @@ import simaie
 from simaie import Limits, Machine, Program, Scheduler, plugins, replay
 from simaie.check import DEFAULT
 from simaie.errors import GuestError, GuestSpinError, Interrupted, SchedulerError, UnknownNameError, UsageError
-from simaie.exploration import explorer, statistics
+from simaie.exploration import engines, explorer, statistics
 from simaie.exploration.explorer import Exploration, explore
 from simaie.finding import Verdict
 from simaie.host.sc import ScMemory
@@ -272,7 +272,7 @@ def test_an_interrupt_between_making_an_execution_and_its_first_step_leaves_no_w
     def interrupted(execution):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(explorer, "run_inline", interrupted)
+    monkeypatch.setattr(engines, "run_inline", interrupted)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         with pytest.raises(Interrupted):

@@ -1,0 +1,173 @@
+"""What must have occurred in an execution before a checker can find anything.
+
+An execution is summarised by bits: the kinds of its operations, the kinds of access of its guest instructions, how it
+ended, what its scheme promises, and what else checkers look for. The engine notes these bits while vCPUs run for the
+first time, so that they cost nothing later (`simaie.engine.memo`). `NEEDS` says of a checker which of them it needs. An
+execution in which they did not occur has no finding of this checker, so that the checker is not asked.
+
+The bits of an execution in which nothing was noted are `ANYTHING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from simaie.check.entries import one_entry_per_granule, registered_by_atomics
+from simaie.check.guest import final_check, guest_fault
+from simaie.check.invariants import host_operations, unguarded_update
+from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE
+from simaie.check.locks import lock_leak, locks_per_vcpu
+from simaie.check.plain_results import plainly_right
+from simaie.check.progress import progress
+from simaie.check.results import has_result, instruction_results
+from simaie.check.rmw import rmw_atomicity
+from simaie.check.serializability import atomic_blocks
+from simaie.check.single_copy import single_copy_atomicity, single_copy_lpae, single_copy_lse2
+from simaie.check.starvation import starvation
+from simaie.dependence import STOPS_WORLD
+from simaie.host.ram import Endian
+from simaie.op import Kind, Op
+from simaie.protocols import Checker, Promise
+from simaie.trace import STUCK, AccessKind, Ending, Event, Instruction
+
+__all__ = [
+    "ANYTHING",
+    "BLOCK",
+    "FAULT",
+    "NEEDS",
+    "REFUSED",
+    "UNPROVED",
+    "access_bit",
+    "can_find",
+    "ending_bit",
+    "is_direct",
+    "is_unproved",
+    "kind_bit",
+    "promise_bits",
+    "step_bits",
+]
+
+#: Everything may have occurred.
+ANYTHING = -1
+
+_ACCESSES, _ENDINGS, _PROMISES, _OTHERS = 32, 48, 64, 80  # the first bit of each group; that of the kinds is 0
+#: A guest instruction whose result, or what it left, is not plainly right by its own operations.
+UNPROVED = 1 << _OTHERS
+#: An atomic instruction of several accesses to RAM, between which others may come.
+_SEVERAL = 2 << _OTHERS
+#: An access to RAM that is narrower than its instruction.
+_SPLIT = 4 << _OTHERS
+#: A write to a cell.
+_CELL = 8 << _OTHERS
+#: An atomic block or a call of an object.
+BLOCK = 16 << _OTHERS
+#: A fault or a failed assertion that ended a vCPU.
+FAULT = 32 << _OTHERS
+#: A final state that the program's final check refused.
+REFUSED = 64 << _OTHERS
+
+_READS = frozenset({Kind.LOAD, Kind.AWAIT})
+_PLACE_OF_ACCESS = {access: number for number, access in enumerate(AccessKind)}
+_PLACE_OF_ENDING = {ending: number for number, ending in enumerate(Ending)}
+_PLACE_OF_PROMISE = {promise.value: number for number, promise in enumerate(Promise)}
+
+
+def kind_bit(*kinds: Kind) -> int:
+    """Return the bits of kinds of operations."""
+    return sum(1 << kind for kind in frozenset(kinds))
+
+
+def access_bit(access: AccessKind) -> int:
+    """Return the bit of a kind of access."""
+    return 1 << _ACCESSES + _PLACE_OF_ACCESS[access]
+
+
+def ending_bit(*endings: Ending) -> int:
+    """Return the bits of endings."""
+    return sum(1 << _ENDINGS + _PLACE_OF_ENDING[ending] for ending in frozenset(endings))
+
+
+def promise_bits(promises: Iterable[str]) -> int:
+    """Return the bits of what a scheme promises; of promises that checkers know."""
+    return sum(1 << _PROMISES + _PLACE_OF_PROMISE[name] for name in frozenset(promises) if name in _PLACE_OF_PROMISE)
+
+
+def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int:
+    """Return the bits of one step of a vCPU.
+
+    Args:
+        op: The operation.
+        instruction: The guest instruction to which it belongs, if any.
+        is_first: Whether it is the first step of this instruction.
+    """
+    bits = 1 << op.kind
+    if op.cell is not None and op.kind not in _READS:
+        bits |= _CELL
+    if instruction is None:
+        return bits
+    bits |= 1 << _ACCESSES + _PLACE_OF_ACCESS[instruction.access]
+    if 0 < op.width < instruction.width:
+        bits |= _SPLIT
+    if not is_first and op.width and instruction.access is AccessKind.ATOMIC:
+        bits |= _SEVERAL
+    return bits
+
+
+def is_direct(op: Op, value: Any, instruction: Instruction) -> bool:
+    """Whether an operation that returned `value` is exactly what its instruction asks for; see `Trace.indirect`."""
+    return (
+        op.width is instruction.width
+        and value is instruction.result
+        and op.value is instruction.effect
+        and op.address is instruction.address
+        and op.function is None
+    )
+
+
+def is_unproved(instruction: Instruction, events: Sequence[Event], endian: Endian) -> bool:
+    """Whether `instruction`, which `events` performed and completed, needs a full examination of its result."""
+    return has_result(instruction) and not plainly_right(instruction, events, endian)
+
+
+#: For each of simaie's checkers the groups of bits of each of which at least one must have occurred. A checker that is
+#: not listed is always asked.
+NEEDS: Mapping[Checker, tuple[int, ...]] = {
+    instruction_results: (UNPROVED,),
+    rmw_atomicity: (_SEVERAL,),
+    LLSC_ARCHITECTURAL: (access_bit(AccessKind.STORE_CONDITIONAL),),
+    LLSC_STRICT: (access_bit(AccessKind.STORE_CONDITIONAL),),
+    LLSC_VALUE: (access_bit(AccessKind.STORE_CONDITIONAL),),
+    lock_leak: (kind_bit(Kind.LOCK),),
+    locks_per_vcpu: (kind_bit(Kind.LOCK), promise_bits([Promise.ONE_LOCK])),
+    progress: (ending_bit(*STUCK),),
+    starvation: (ending_bit(Ending.STEP_LIMIT),),
+    one_entry_per_granule: (kind_bit(Kind.LOCK), promise_bits([Promise.REGISTERED_BY_ATOMICS])),
+    registered_by_atomics: (_CELL, promise_bits([Promise.REGISTERED_BY_ATOMICS])),
+    host_operations: (
+        kind_bit(
+            *STOPS_WORLD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL,
+            Kind.CLEAR_RESERVATION,
+        ),
+        promise_bits([Promise.MUTEXES_ONLY]),
+    ),
+    unguarded_update: (kind_bit(Kind.UPDATE),),
+    atomic_blocks: (BLOCK,),
+    single_copy_atomicity: (_SPLIT,),
+    single_copy_lpae: (_SPLIT,),
+    single_copy_lse2: (_SPLIT,),
+    guest_fault: (FAULT,),
+    final_check: (REFUSED,),
+}  # fmt: skip
+
+#: The checkers that find something, or nothing, by what each vCPU did and how the execution ended, in whatever order.
+BY_HISTORY = frozenset({
+    instruction_results, lock_leak, locks_per_vcpu, one_entry_per_granule, host_operations, unguarded_update,
+    guest_fault,
+})  # fmt: skip
+
+
+def can_find(checker: Checker, occurred: int) -> bool:
+    """Whether `checker` may find something in an execution in which `occurred` did."""
+    needs = NEEDS.get(checker, ()) if isinstance(checker, Hashable) else ()
+    return all(occurred & need for need in needs)

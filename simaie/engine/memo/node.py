@@ -1,0 +1,145 @@
+"""What a vCPU announces after one history of results: the nodes of the memo's trees, and the keys of their edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simaie.block import Block
+from simaie.op import Op
+from simaie.trace import Instruction, ReservationEnd
+
+if TYPE_CHECKING:
+    from simaie.engine.memo.runner import Root, Runner
+    from simaie.engine.memo.story import Story
+    from simaie.guest.cpu import Thread
+
+__all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
+
+#: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
+#: the host memory. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without a fault.
+READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER, END = 0, 1, 2, 3, 4, -1, -2
+
+class Node:
+    """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
+
+    A root's first node is its start, where the coroutine has not run yet; `op` is then None, as it is at the end.
+
+    Attributes:
+        root: The vCPU.
+        parent: The node before; None for a start.
+        came: The result that led here.
+        op: The announced operation; None at the start and after the vCPU's end.
+        wait: The AWAIT that stands for `op` (a PAUSE) or has to come before it (a look); see `simaie.engine.spin`.
+        instruction: The guest instruction in execution. It stays pending in every history, see `final`.
+        entered: The instruction of the last operation, with its result where it has come to its end.
+        final: The instruction of the parent's operation with its result, if it came to its end on the way here.
+        faults: Kind and message of the faults that ended the guest's code on the way here.
+        observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
+        edges: The next node, by the key of the result.
+        made: The cells and objects made on the way here, by name, in order.
+        runner: The live coroutine that is at this node, or None.
+        roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
+        occurred: What occurred up to here, as bits (see `simaie.check.needs`).
+        registers: The observations as items of an outcome; made when first needed.
+        story: The finished history up to here; made when first needed.
+        code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
+        place: The view of RAM or the cell that `op` reads or writes; `offset` is the index in the view, and `stored`
+            the value to write.
+    """
+
+    __slots__ = (
+        "blocks",
+        "came",
+        "code",
+        "depth",
+        "edges",
+        "entered",
+        "faults",
+        "final",
+        "instruction",
+        "made",
+        "observations",
+        "occurred",
+        "offset",
+        "op",
+        "parent",
+        "place",
+        "registers",
+        "reservation_ends",
+        "root",
+        "roots",
+        "runner",
+        "silent",
+        "stored",
+        "story",
+        "thread",
+        "wait",
+    )
+
+    def __init__(self, root: Root, parent: Node | None = None, came: Any = None) -> None:
+        self.root = root
+        self.parent = parent
+        self.came = came
+        self.op: Op | None = None
+        self.wait: Op | None = None
+        self.instruction: Instruction | None = None
+        self.entered: Instruction | None = None
+        self.final: Instruction | None = None
+        self.faults: tuple[tuple[str, str], ...] = ()
+        self.edges: dict[Any, Node] = {}
+        self.made: dict[str, list[Any]] | None = None
+        self.runner: Runner | None = None
+        self.roots: dict[int, Root] | None = None
+        self.thread: Thread | None = None
+        self.code = OTHER
+        self.place: Any = None
+        self.offset = 0
+        self.stored: Any = None
+        self.registers: tuple[tuple[str, int], ...] | None = None
+        self.story: Story | None = None
+        self.observations: dict[str, int]
+        self.blocks: tuple[Block, ...]
+        self.reservation_ends: tuple[ReservationEnd, ...]
+        self.silent: tuple[Instruction, ...]
+        if parent is None:
+            self.depth = self.occurred = 0
+            self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
+        else:
+            self.depth, self.occurred = parent.depth + 1, parent.occurred
+            self.observations, self.blocks = parent.observations, parent.blocks
+            self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
+
+    def __repr__(self) -> str:
+        return f"<node {self.depth} of vCPU {self.root.name}: {self.op}>"
+
+    @property
+    def path(self) -> list[Node]:
+        """The nodes from the start up to this one."""
+        found: list[Node] = []
+        node: Node | None = self
+        while node is not None:
+            found.append(node)
+            node = node.parent
+        found.reverse()
+        return found
+
+
+def key_of(value: Any) -> Any:
+    """Return the key of the edge that the result `value` takes.
+
+    Two results have the same key only if no code can tell them apart: 1 and True differ, and so do equal objects of a
+    class that may be compared by identity. The key of an object holds as long as the object lives, as it does in
+    `Node.came`.
+    """
+    kind = type(value)
+    if kind is int or value is None:
+        return value
+    if kind is bool or kind is str or kind is bytes:
+        return kind, value
+    if kind is tuple:
+        return kind, tuple([key_of(part) for part in value])
+    if isinstance(value, msgspec.Struct) and kind.__struct_config__.frozen and kind.__struct_config__.eq:
+        return kind, tuple([key_of(getattr(value, name)) for name in value.__struct_fields__])
+    return kind, id(value)

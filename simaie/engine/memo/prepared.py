@@ -1,0 +1,54 @@
+"""What is worked out once for each node: how its operation is performed, and the steps of its instruction."""
+
+from __future__ import annotations
+
+from simaie.engine.memo.node import OTHER, PERFORM, READ, READ_CELL, WRITE, WRITE_CELL, Node
+from simaie.host.ram import Ram
+from simaie.op import Kind
+from simaie.trace import Event
+
+__all__ = ["prepare", "steps_of_instruction"]
+
+_PAUSE, _LOAD, _STORE = Kind.PAUSE, Kind.LOAD, Kind.STORE
+
+
+def prepare(node: Node, ram: Ram) -> None:
+    """Note at `node` how its operation is performed on a sequentially consistent memory with this RAM."""
+    op = node.op
+    if op is None or op.kind >= _PAUSE or node.wait is not None or node.faults:
+        node.code = OTHER
+        return
+    node.code = PERFORM
+    if op.cell is not None:
+        node.place, node.stored = op.cell, op.value
+        if op.kind is _LOAD:
+            node.code = READ_CELL
+        elif op.kind is _STORE:
+            node.code = WRITE_CELL
+    elif op.kind is _LOAD and (view := ram.view(op.address, op.width)) is not None:
+        node.place, node.offset = view
+        node.code = READ
+    elif op.kind is _STORE and type(op.value) is int and (view := ram.view(op.address, op.width)) is not None:
+        node.place, node.offset = view
+        node.stored = op.value & (1 << 8 * op.width) - 1
+        node.code = WRITE
+
+
+def steps_of_instruction(node: Node) -> list[Event]:
+    """Return the step that led to `node` and those of the same guest instruction before it, as events.
+
+    An AWAIT that came before a look is among them, since it may belong to the instruction.
+    """
+    found: list[Event] = []
+    before = node.parent
+    assert before is not None
+    instruction = before.instruction
+    while before is not None and before.op is not None and before.instruction is instruction:
+        found.append(Event(node.root.name, before.op, node.came, instruction))
+        if before.wait is not None:
+            found.append(Event(node.root.name, before.wait, None, instruction))
+        if instruction is None:
+            break
+        node, before = before, before.parent
+    found.reverse()
+    return found

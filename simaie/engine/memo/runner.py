@@ -1,0 +1,340 @@
+"""Live coroutines: they make the nodes that are missing, and are fed histories that are known."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from simaie.block import Block, Call
+from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_direct, is_unproved, kind_bit, step_bits
+from simaie.engine.actor import Actor
+from simaie.engine.actors import begun, epilogue_of
+from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
+from simaie.engine.memo.node import END, Node
+from simaie.engine.memo.prepared import steps_of_instruction
+from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
+from simaie.engine.passing import PASSING
+from simaie.engine.spin import await_change, looks_again
+from simaie.errors import GuestFault
+from simaie.guest.program import GuestFunction
+from simaie.op import Kind, Op
+from simaie.trace import PENDING, Event, Instruction
+
+if TYPE_CHECKING:
+    from simaie.engine.memo.memo import Memo
+
+__all__ = ["Differs", "Root", "Runner"]
+
+_PAUSE, _CHOICE = Kind.PAUSE, Kind.CHOICE
+_LOOKS = frozenset({Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED})
+#: The bits of what has occurred that show a PAUSE, or the AWAIT that one has become.
+_PAUSED = kind_bit(Kind.PAUSE)
+
+
+class Differs(Exception):
+    """A vCPU that was fed a known history announced something else than before.
+
+    Attributes:
+        node: Where it should be.
+        got: What it announced; None if it ended.
+    """
+
+    def __init__(self, node: Node, got: Op | None) -> None:
+        super().__init__(f"vCPU {node.root.name}: expected {node.op}, got {got}")
+        self.node, self.got = node, got
+
+
+class Root:
+    """A vCPU or device, by all that its behaviour depends on apart from the results that it gets.
+
+    Attributes:
+        name: Its name.
+        identity: The token by which the scheme knows it.
+        cpu_class: The class of its vCPU.
+        code: What it runs.
+        spawned: Whether another vCPU started it.
+        is_device: Whether it is a device.
+        start: The node before its code runs.
+    """
+
+    __slots__ = ("code", "cpu_class", "identity", "is_device", "name", "spawned", "start")
+
+    def __init__(
+        self, name: str, identity: int, cpu_class: type[Any], code: GuestFunction, *, spawned: bool, is_device: bool
+    ) -> None:
+        self.name, self.identity, self.cpu_class, self.code = name, identity, cpu_class, code
+        self.spawned, self.is_device = spawned, is_device
+        self.start = Node(self)
+
+
+class Runner(Actor):
+    """A live coroutine of a vCPU. For the code that asks about coroutines (spin detection, blame) it is an actor.
+
+    Attributes:
+        node: Where it stands.
+        coroutine: What runs: the guest's code, then what every thread does at its end.
+    """
+
+    __slots__ = ("_faults", "_memo", "_own", "_root", "node")
+
+    def __init__(self, root: Root, memo: Memo) -> None:
+        cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
+        memo.host.begin(root.start)
+        try:
+            memo.scheme.enter(cpu)
+            coroutine = begun(root.name, root.code, cpu)
+        finally:
+            memo.host.end()
+        super().__init__(root.name, (), cpu, coroutine)
+        self.is_device = root.is_device
+        self.thread = _SPAWNED if root.spawned else None
+        self.node = root.start
+        self._root, self._memo = root, memo
+        self._own: list[Event] = []  # the steps of this vCPU
+        self._faults: list[tuple[str, str]] = []
+
+    # -- making a node --------------------------------------------------------------------------
+
+    def advance(self, value: Any) -> Node:
+        """Send `value` and return the node that follows, which is new; the caller adds the edge.
+
+        Raises:
+            SimaieError: The guest or the scheme raised; the class says which.
+        """
+        self.node.runner = None
+        node = Node(self._root, self.node, value)
+        record = self.cpu.instruction
+        op = self._run(node, value)
+        self._note(node, record)
+        if op is not None:
+            node.op = self._settled(op)
+            node.wait = self._wait(op)
+            self._memo.note(node)
+        elif not node.faults:
+            node.code = END
+        node.occurred |= self._occurred(node)
+        node.runner, self.node = self, node
+        return node
+
+    def _run(self, node: Node, value: Any) -> Op | None:
+        """Send `value` and return the next operation on the way to `node`; None at the end of the vCPU."""
+        before, cpu = self.node.op, self.cpu
+        self._faults = []
+        if before is not None:
+            if before.kind is not _CHOICE:
+                cpu.entered = cpu.instruction
+            if self.node.wait is not None and before.kind is not _PAUSE:
+                self._own.append(Event(self.name, self.node.wait, None))
+            self._own.append(Event(self.name, before, value, cpu.instruction))
+        host = self._memo.host
+        host.begin(node)
+        try:
+            return self._send(value)
+        finally:
+            host.end()
+
+    def _send(self, value: Any) -> Op | None:
+        while True:
+            try:
+                op = self.coroutine.send(value)
+            except StopIteration:
+                pass
+            except (GuestFault, AssertionError) as fault:
+                kind = "fault" if isinstance(fault, GuestFault) else "assertion"
+                self._faults.append((kind, str(fault) or "assertion failed"))
+            except PASSING:
+                raise
+            except BaseException as error:
+                raise trio_outside_trio(self, error) or guest_raised(self, error) from error
+            else:
+                if type(op) is not Op:
+                    raise foreign_await(self, op)
+                return op
+            epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
+            if epilogue is None:
+                return None
+            self.coroutine, value = epilogue, None
+
+    def _note(self, node: Node, record: Instruction | None) -> None:
+        """Write down what is to be seen of the vCPU at `node`. record: the instruction of the operation before."""
+        parent, cpu = node.parent, self.cpu
+        assert parent is not None
+        current, entered = cpu.instruction, cpu.entered
+        if current is not None:
+            node.instruction = parent.instruction if current is record else _pending(current)
+        if record is not None and record is not current and record.completed:
+            node.final = record
+        if entered is not None:
+            node.entered = node.instruction if entered is current else entered
+        node.faults = tuple(self._faults)
+        if cpu.observations != parent.observations:
+            node.observations = cpu.observations.copy()
+        ends = cpu.reservation_ends
+        if len(ends) != len(parent.reservation_ends):
+            node.reservation_ends = tuple(ends)
+        if len(cpu.silent) != len(parent.silent):
+            node.silent = (*parent.silent, *cpu.silent[len(parent.silent) :])
+        if cpu.blocks:
+            node.blocks = self._blocks(parent)
+
+    def _occurred(self, node: Node) -> int:
+        """Return the bits of what occurred on the way to `node`, as far as they are new."""
+        before = node.parent
+        assert before is not None
+        bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
+        if len(node.silent) != len(before.silent):
+            bits |= UNPROVED
+        op, instruction, wait = before.op, before.instruction, before.wait
+        if op is None:
+            return bits
+        is_first = before.parent is None or before.parent.instruction is not instruction
+        bits |= step_bits(op, instruction, is_first=is_first)
+        if wait is not None:
+            bits |= 1 << wait.kind
+        done, memo = node.final, self._memo
+        if done is None:
+            return bits
+        if memo.program.frames:
+            return bits | UNPROVED
+        is_plain = is_first and wait is None and is_direct(op, node.came, done)
+        if not is_plain and is_unproved(done, steps_of_instruction(node), memo.machine.endian):
+            bits |= UNPROVED
+        return bits
+
+    def _blocks(self, parent: Node) -> tuple[Block, ...]:
+        """Copies of the vCPU's blocks as they are now; those that have ended are the ones of `parent`."""
+        found = list(parent.blocks)
+        for number, block in enumerate(self.cpu.blocks):
+            if number < len(found) and found[number].after is not None:
+                continue
+            if isinstance(block, Call):
+                try:
+                    settled_value((block.args, block.result), self._memo.is_constant)
+                except Unsettled as reason:
+                    self._memo.give_up(str(reason))
+            found[number : number + 1] = [copy(block)]
+        return tuple(found)
+
+    def _settled(self, op: Op) -> Op:
+        try:
+            return settled_op(op, self._memo.is_constant, self.coroutine)
+        except Unsettled as reason:
+            self._memo.give_up(str(reason))
+            return op
+
+    def _wait(self, op: Op) -> Op | None:
+        """The AWAIT for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
+        kind = op.kind
+        self.op = op
+        if kind < _PAUSE:
+            if not looks_again(self, op, self._own):
+                return None
+            self.held = None
+            return self.op
+        self.looks = None
+        if kind is not _PAUSE:
+            return None
+        wait = await_change(self, op, self._own)
+        return None if wait is op else wait
+
+    # -- going where others have been -------------------------------------------------------------
+
+    def feed(self, target: Node) -> None:
+        """Go from the start to `target`, along known edges.
+
+        Raises:
+            Differs: The vCPU announced something else than before.
+        """
+        path = target.path
+        pause, first = _remembered(path)
+        start = first if pause < 0 else pause
+        for place, node in enumerate(path[1:], 1):
+            if place == start:
+                self._own.clear()  # what came before is not compared with anything
+            self._repeat(node, remembers=place >= first or place == pause)
+        target.runner = self
+
+    def _repeat(self, node: Node, *, remembers: bool) -> None:
+        op = self._run(node, node.came)
+        expected = node.op
+        if op is None or expected is None:
+            if op is not expected or tuple(self._faults) != node.faults:
+                raise Differs(node, op)
+        elif not _same(expected, op):
+            raise Differs(node, op)
+        elif remembers:
+            self._wait(op)
+        self.node = node
+
+    def close(self) -> None:
+        """Close the coroutine, as at the end of an execution."""
+        if self.node.runner is self:
+            self.node.runner = None
+        try:
+            self.coroutine.close()
+        except PASSING:
+            raise
+        except BaseException:  # the guest awaits in a `finally`, where nothing is left to answer, or raises there
+            return
+
+
+#: What a runner of a spawned vCPU has in place of a handle: its epilogue asks only whether there is one.
+_SPAWNED: Any = object()
+
+
+def _pending(record: Instruction) -> Instruction:
+    """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
+    return Instruction(
+        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING, record.effect
+    )
+
+
+def _remembered(path: list[Node]) -> tuple[int, int]:
+    """Return which nodes of `path`, by number, count for the spin detection at its end.
+
+    These are the last PAUSE (-1 if there is none), and the looks since the last operation that is no look, of which the
+    number of the first is returned.
+    """
+    first = len(path)
+    while first and (op := path[first - 1].op) is not None and op.kind in _LOOKS:
+        first -= 1
+    if not path[-1].occurred & _PAUSED and (path[-1].op is None or path[-1].op.kind is not _PAUSE):
+        return -1, first
+    pauses = (place for place in range(first - 1, -1, -1) if (op := path[place].op) is not None and op.kind is _PAUSE)
+    return next(pauses, -1), first
+
+
+def _same(known: Op, op: Op) -> bool:
+    """Whether an operation is the one that the memo has: cells and published objects are compared by identity."""
+    if known is op:
+        return True
+    if (
+        known.kind is not op.kind
+        or known.cell is not op.cell
+        or known.address != op.address
+        or known.width != op.width
+        or known.order is not op.order
+        or known.note != op.note
+        or known.orders != op.orders
+        or known.bit != op.bit
+    ):
+        return False
+    if known.function is not op.function and (
+        known.function is None or op.function is None or known.function.name != op.function.name
+    ):
+        return False
+    if known.kind is Kind.SPAWN:
+        return True
+    return _same_value(known.value, op.value) and _same_value(known.expected, op.expected)
+
+
+def _same_value(known: Any, value: Any) -> bool:
+    if known is value:
+        return True
+    if type(known) is not type(value):
+        return False
+    if type(known) is Op:
+        return _same(known, value)
+    if type(known) is tuple:
+        return len(known) == len(value) and all(map(_same_value, known, value))
+    return bool(known == value)

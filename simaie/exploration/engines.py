@@ -1,0 +1,179 @@
+"""The one place that decides which engine runs an execution of a search.
+
+**The reference engine** (`simaie.engine.inline`, or `simaie.engine.on_trio` for guests that await trio) runs
+
+- the first executions, until the memo pays;
+- those that are verified (`simaie.engine.verified.is_verified`), and one in `_EVERY` of the others. The memo then
+  repeats them, and both must do the same;
+- each failing execution again, if it is kept: what is shown and saved is the reference engine's;
+- everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
+  check, and after the memo was given up.
+
+**The memo** (`simaie.engine.memo`) runs all others. It is dropped and begun anew when it has too many nodes. It is
+given up if too many steps are new to it, or if it meets what it cannot remember; `Engines.why_given_up` says so.
+"""
+
+from __future__ import annotations
+
+import os
+
+from simaie.engine.blame import blamed
+from simaie.engine.execution import Execution
+from simaie.engine.guilty_line import Again
+from simaie.engine.inline import run_inline
+from simaie.engine.memo.execution import MemoExecution
+from simaie.engine.memo.memo import MOST_NODES, Memo
+from simaie.engine.memo.quick import make_memo_execution
+from simaie.engine.memo.run import Deviation, compare, reference, run_memo
+from simaie.engine.memo.shared import SharedState
+from simaie.engine.verified import is_trusted, is_verified
+from simaie.errors import NondeterminismError
+from simaie.exploration.histories import went_differently
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.prng import derive
+from simaie.protocols import ExecutionInfo, Scheduler
+from simaie.replaying.run import make_execution
+from simaie.trace import Ending, Trace
+
+__all__ = ["MEMO_SWITCH", "Engines"]
+
+#: The environment variable that switches the memo off if it is ``0``.
+MEMO_SWITCH = "SIMAIE_MEMO"
+#: The memo begins after as many executions.
+_FIRST = 16
+#: One in as many executions runs on both engines.
+_EVERY = 256
+
+
+class Engines:
+    """Makes and runs the executions of one search, each on the engine that is due.
+
+    Args:
+        program: The program.
+        machine: The machine.
+        seed: The seed of the search.
+        memo: Whether the memo may be used.
+        most_nodes: Nodes of the memo at which it is dropped and begun anew.
+
+    Attributes:
+        followed: The number of executions that the memo ran.
+        rebuilt: How often the memo was dropped because it had too many nodes.
+        why_given_up: Why the memo is not used any more; empty if it is, or was never allowed.
+    """
+
+    def __init__(
+        self, program: Program, machine: Machine, *, seed: int = 0, memo: bool = True, most_nodes: int = MOST_NODES
+    ) -> None:
+        self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
+        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
+        self._trusted = is_trusted(program, machine)
+        self._shared = SharedState(program) if self._allowed else None
+        self._memo: Memo | None = None
+        self._made = 0
+        self._threads = len(program.threads) + len(program.devices)
+        self._before: MemoExecution | None = None  # the last execution of the memo
+        self._to_repeat: Execution | None = None  # of the reference engine, which the memo runs too
+        self.followed = self.rebuilt = 0
+        self.why_given_up = ""
+
+    def make(self, scheduler: Scheduler, index: int) -> Execution:
+        """Return execution number `index`, ready to run; the scheduler has been started."""
+        self._made += 1
+        memo = self._memo_at(index)
+        if memo is None or self._runs_on_both(index):
+            made = make_execution(self._program, self._machine, scheduler, seed=self._seed, index=index)
+            self._to_repeat = None if memo is None else made
+            return made
+        try:
+            self._before = make_memo_execution(memo, scheduler, self._info(index), self._before)
+            return self._before
+        except BaseException as error:
+            if (found := blamed(error, scheduler)) is not None:
+                raise found from error
+            raise
+
+    def run(self, execution: Execution, index: int) -> Trace:
+        """Run `execution` on its engine, inline. index: its number, if `make` returned it.
+
+        Raises:
+            NondeterminismError: The two engines do not agree.
+            SimaieError: A guest, the scheduler, the scheme or the host memory raised; the class says which.
+        """
+        if isinstance(execution, MemoExecution):
+            self.followed += 1
+            try:
+                trace = run_memo(execution)
+            except Deviation as deviation:
+                raise self._nondeterminism(deviation) from deviation
+        else:
+            trace = run_inline(execution)
+            if self._memo is not None and execution is self._to_repeat and trace.ending is not Ending.PRUNED:
+                self._repeat(self._memo, trace, index)
+        self._look_after()
+        return trace
+
+    def confirmed(self, execution: Execution, trace: Trace) -> Trace:
+        """Return the trace of `execution` as the reference engine has it, which runs it again if the memo ran it.
+
+        Raises:
+            NondeterminismError: The two engines do not agree.
+        """
+        if not isinstance(execution, MemoExecution):
+            return trace
+        confirmed = run_inline(reference(execution, trace.events))
+        try:
+            compare(trace, confirmed)
+        except Deviation as deviation:
+            raise self._nondeterminism(deviation) from deviation
+        return confirmed
+
+    def close(self) -> None:
+        """Close the coroutines that the memo keeps."""
+        self._before = None
+        if self._memo is not None:
+            self._memo.close()
+            self._memo = None
+
+    # -- which engine ---------------------------------------------------------------------------
+
+    def _memo_at(self, index: int) -> Memo | None:
+        """The memo, if it may run an execution now; it is made when it is first due."""
+        if not self._allowed or self.why_given_up or self._made <= _FIRST:
+            return None
+        if self._memo is None:
+            assert self._shared is not None
+            if reason := self._shared.changed():
+                self.why_given_up = reason
+                return None
+            self._memo = Memo(self._program, self._machine, self._shared, most_nodes=self._most_nodes)
+        return self._memo
+
+    def _runs_on_both(self, index: int) -> bool:
+        return index % _EVERY == 0 or (is_verified(index) and not self._trusted)
+
+    def _repeat(self, memo: Memo, trace: Trace, index: int) -> None:
+        """Run an execution of the reference engine on the memo, too; NondeterminismError if it differs there."""
+        try:
+            compare(run_memo(make_memo_execution(memo, Again(trace.events), self._info(index))), trace)
+        except Deviation as deviation:
+            raise self._nondeterminism(deviation) from deviation
+
+    def _look_after(self) -> None:
+        """Drop the memo if it is too large, and give it up if it cannot go on."""
+        memo = self._memo
+        if memo is None or not memo.must_end:
+            return
+        if memo.given_up:
+            self.why_given_up = memo.given_up
+        else:
+            self.rebuilt += 1
+        self.close()
+
+    def _info(self, index: int) -> ExecutionInfo:
+        beginning = None if self._memo is None else self._memo.beginning
+        return ExecutionInfo(derive(self._seed, index), index, self._threads, beginning)
+
+    def _nondeterminism(self, deviation: Deviation) -> NondeterminismError:
+        self.close()
+        return went_differently(self._program.name, deviation.vcpu, deviation.step, deviation.expected, deviation.got)
