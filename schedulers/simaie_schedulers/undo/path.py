@@ -1,0 +1,154 @@
+"""The path of the search: the state, the order of its events, and what the search decided at each of them.
+
+A *default* step is an actor's turn of its own; the other steps belong to a schedule, which a reversed race put before
+a default step. The last step of a schedule is its *head*. A local choice with a value other than 0 is a schedule of
+one step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from simaie_schedulers.undo.order import Order, bits
+from simaie_schedulers.undo.small_steps import SmallSteps
+
+__all__ = ["Decision", "Path", "Schedule"]
+
+
+class Schedule(NamedTuple):
+    """Steps to take at a node instead of the default step of `actor`, which follows them.
+
+    at: Length of the path at the node. actor: Whose default step is put off; -1 if the head is the other value of a
+    local choice. moves: Actor and value of its choice, by step; the head is the last. chain: The heads that are already
+    before the default step, earliest first.
+    """
+
+    at: int
+    actor: int
+    moves: tuple[tuple[int, int], ...]
+    chain: tuple[int, ...]
+
+
+class Decision(NamedTuple):
+    """One step of the path, with all that the search has to know of it to go on from there.
+
+    waiting: The schedules that are still to be explored in place of this step.
+    """
+
+    actor: int
+    choice: int
+    scheduled: bool
+    head: bool
+    chain: tuple[int, ...]
+    waiting: list[Schedule]
+
+
+class Path:
+    """A state, and how the search came to it; lists are indexed by event.
+
+    Args:
+        state: The program, at its start.
+
+    Attributes:
+        state: The program, where the path ends.
+        order: The order of the events.
+        scheduled: The mask of the events of schedules.
+        heads: The mask of the heads.
+        chains: By event, the heads before it that were put there for its sake.
+        waiting: By event, the schedules that are still to be explored in place of it.
+        steps: How many steps were performed in all.
+    """
+
+    def __init__(self, state: SmallSteps) -> None:
+        self.state = state
+        self.order = Order(state.overlaps)
+        self.scheduled = 0
+        self.heads = 0
+        self.chains: list[tuple[int, ...]] = []
+        self.choices: list[int] = []
+        self.waiting: list[list[Schedule]] = []
+        self.steps = 0
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def step(self, actor: int, choice: int, chain: tuple[int, ...]) -> int:
+        """Perform the next operation of `actor`; return its immediate predecessors as `Order.append` does."""
+        immediate = self.order.append(actor, self.state.step(actor, choice))
+        self.chains.append(chain)
+        self.choices.append(choice)
+        self.waiting.append([])
+        self.steps += 1
+        return immediate
+
+    def pop(self) -> list[Schedule]:
+        """Take back the last step; return the schedules that were waiting there."""
+        self.state.undo()
+        self.order.pop()
+        self.chains.pop()
+        self.choices.pop()
+        waiting = self.waiting.pop()
+        bit = 1 << len(self.waiting)
+        if self.scheduled & bit:
+            self.scheduled ^= bit
+            self.heads &= ~bit
+        return waiting
+
+    def schedule(self, at: int, between: int, actor: int) -> Schedule:
+        """Return the schedule that puts an operation before the default step `at`.
+
+        Args:
+            at: Index of the default step.
+            between: Mask of the events after `at` that happen before the operation.
+            actor: Who performs the operation.
+        """
+        actors, choices = self.order.actors, self.choices
+        moves = [(actors[index], choices[index]) for index in bits(between)]
+        return Schedule(at, actors[at], (*moves, (actor, 0)), self.chains[at])
+
+    def perform(self, schedule: Schedule) -> int | None:
+        """Perform the steps of a schedule.
+
+        Returns:
+            The immediate predecessors of its head; None if the head is disabled, and the path is then as before.
+        """
+        start, last, immediate = len(self), len(schedule.moves) - 1, 0
+        for number, (actor, choice) in enumerate(schedule.moves):
+            if number == last and actor not in self.state.enabled():
+                self.rewind(start)
+                return None
+            immediate = self.step(actor, choice, ())
+            self.scheduled |= 1 << len(self) - 1
+        self.heads |= 1 << len(self) - 1
+        return immediate
+
+    def rewind(self, length: int) -> None:
+        """Take back steps until the path has this length."""
+        while len(self) > length:
+            self.pop()
+
+    def cut(self, length: int) -> list[Decision]:
+        """Take back steps until the path has this length, and return them."""
+        found = [self.decision(index) for index in range(length, len(self))]
+        self.rewind(length)
+        return found
+
+    def decision(self, index: int) -> Decision:
+        """Return the decision that led to event `index`."""
+        return Decision(
+            self.order.actors[index],
+            self.choices[index],
+            bool(self.scheduled >> index & 1),
+            bool(self.heads >> index & 1),
+            self.chains[index],
+            self.waiting[index],
+        )
+
+    def repeat(self, decisions: list[Decision]) -> None:
+        """Perform steps that were taken back by `cut`."""
+        for actor, choice, scheduled, head, chain, waiting in decisions:
+            self.step(actor, choice, chain)
+            bit = 1 << len(self) - 1
+            self.scheduled |= bit if scheduled else 0
+            self.heads |= bit if head else 0
+            self.waiting[-1] = waiting

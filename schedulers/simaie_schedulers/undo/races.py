@@ -1,0 +1,82 @@
+"""The schedules that an event completes: what it may come before, and on which path that is found.
+
+`simaie_schedulers.undo` says why each is found on one path only.
+"""
+
+from __future__ import annotations
+
+from simaie.op import BLOCKING, Kind
+from simaie_schedulers.undo.path import Path, Schedule
+from simaie_schedulers.undo.waits import completed
+
+__all__ = ["alternatives", "is_canonical", "schedules"]
+
+_MAY_WAIT = [kind in BLOCKING for kind in Kind]
+_NEVER_WRITES = [kind is Kind.LOAD for kind in Kind]
+
+
+def schedules(path: Path, immediate: int, any_waits: bool) -> list[Schedule]:
+    """Return the schedules that the last event of the path completes; it is a default step or a head.
+
+    Args:
+        path: The path.
+        immediate: Mask of the immediate predecessors of the event.
+        any_waits: Whether an actor may have announced an operation that can be disabled.
+    """
+    order = path.order
+    index = len(path) - 1
+    found: list[Schedule] = []
+    kind = order.steps[index].kind
+    if immediate and not _MAY_WAIT[kind]:
+        past = order.past[index]
+        immediate &= ~path.scheduled & ~order.world
+        outside = path.heads & ~past
+        if outside:
+            immediate &= -1 << outside.bit_length()
+        while immediate:
+            earlier = immediate.bit_length() - 1
+            immediate ^= 1 << earlier
+            between = past & (-2 << earlier) & ~(1 << index)
+            if not (path.chains[earlier] and _NEVER_WRITES[kind]) or _comes_last(path, earlier, between, index):
+                found.append(path.schedule(earlier, between, order.actors[index]))
+    if any_waits:
+        found += completed(path)
+    return found
+
+
+def alternatives(path: Path) -> list[Schedule]:
+    """Return the schedules that stand for the other values of the local choice that is the last event of the path."""
+    index = len(path) - 1
+    actor, arity = path.order.actors[index], path.order.steps[index].arity
+    return [Schedule(index, -1, ((actor, value),), ()) for value in range(1, arity)]
+
+
+def is_canonical(path: Path, chain: tuple[int, ...]) -> bool:
+    """Whether the last event of the path, the head of a schedule, belongs behind the heads of `chain`.
+
+    Heads that are independent of each other stand in the order of their actors.
+    """
+    order = path.order
+    return _ordered(path, chain, order.actors[-1], order.past[-1])
+
+
+def _comes_last(path: Path, earlier: int, between: int, index: int) -> bool:
+    """Whether a load, as the head of a schedule before event `earlier`, belongs behind the heads that are there."""
+    order, chain = path.order, path.chains[earlier]
+    past = order.before[index]
+    between |= order.conflicts(order.steps[index].place, False) & (1 << earlier) - (1 << chain[0])
+    while between:
+        low = between & -between
+        between ^= low
+        past |= order.past[low.bit_length() - 1]
+    return _ordered(path, chain, order.actors[index], past)
+
+
+def _ordered(path: Path, chain: tuple[int, ...], actor: int, past: int) -> bool:
+    actors = path.order.actors
+    for head in reversed(chain):
+        if past >> head & 1:
+            return True
+        if actors[head] > actor:
+            return False
+    return True

@@ -1,0 +1,207 @@
+"""Optimal DPOR by undo: the search itself. `simaie_schedulers.undo` explains the algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from simaie.op import Kind
+from simaie_schedulers.undo.path import Decision, Path, Schedule
+from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
+from simaie_schedulers.undo.small_steps import SmallSteps
+
+__all__ = ["UndoSearch", "WorkItem"]
+
+_CHOICE = Kind.CHOICE
+
+
+class WorkItem(NamedTuple):
+    """A part of a search that another search can explore on its own: a path, and a schedule at its end."""
+
+    path: tuple[Decision, ...]
+    schedule: Schedule
+
+
+class _SetAside:
+    """A path that waits until schedules which it completed are explored.
+
+    Args:
+        at: Length of the path.
+        schedules: The schedules.
+
+    Attributes:
+        at: Length of what is left of the path meanwhile.
+        rest: The other steps.
+        schedules: The schedules that are still to be explored.
+    """
+
+    __slots__ = ("at", "rest", "schedules")
+
+    def __init__(self, at: int, schedules: list[Schedule]) -> None:
+        self.at = at
+        self.rest: list[Decision] = []
+        self.schedules = schedules
+
+
+class UndoSearch:
+    """Visits the end of one execution of each Mazurkiewicz trace of a program.
+
+    Args:
+        state: The program at its start. The search moves it.
+        keep: Most schedules to keep for later; beyond, each is explored at once, which costs time but no space.
+        item: The part to explore; None for everything.
+
+    Attributes:
+        state: The program.
+        path: How it came to where it is.
+        executions: Executions visited.
+        reversals: Schedules found.
+        infeasible: Schedules whose head was disabled, or that belong to another class; no execution was spent on them.
+        peak_kept: Most schedules kept at one time.
+        peak_set_aside: Most paths set aside at one time.
+    """
+
+    def __init__(self, state: SmallSteps, *, keep: int = 100_000, item: WorkItem | None = None) -> None:
+        self.state = state
+        self.path = Path(state)
+        self.executions = 0
+        self.reversals = 0
+        self.infeasible = 0
+        self.peak_kept = 0
+        self.peak_set_aside = 0
+        self._keep = keep
+        self._kept = 0
+        self._urgent: list[Schedule] = []
+        self._set_aside: list[_SetAside] = []
+        self._any_waits = bool(state.waiters())
+        self._item = item
+        self._started = False
+
+    def __iter__(self) -> Iterator[SmallSteps]:
+        """Yield the state at the end of every execution; undo what was done to it before going on."""
+        while self.advance():
+            yield self.state
+
+    def advance(self) -> bool:
+        """Go to the end of the next execution; return False if there is none."""
+        if not (self._turn() if self._started else self._start()):
+            return False
+        while True:
+            if self._urgent:
+                self._set_aside.append(_SetAside(len(self.path), self._urgent))
+                self._urgent = []
+                self.peak_set_aside = max(self.peak_set_aside, len(self._set_aside))
+                self._turn()
+                continue
+            actor = self._next_actor()
+            if actor < 0:
+                self.executions += 1
+                return True
+            self._default(actor, ())
+
+    def give_away(self) -> WorkItem | None:
+        """Return the waiting schedule nearest to the start, which this search then leaves out; None if none waits."""
+        for index, waiting in enumerate(self.path.waiting):
+            if waiting:
+                self._kept -= 1
+                prefix = [self.path.decision(at)._replace(waiting=[]) for at in range(index)]
+                return WorkItem(tuple(prefix), waiting.pop(0))
+        return None
+
+    def _start(self) -> bool:
+        self._started = True
+        if self._item is None:
+            return True
+        self.path.repeat([decision._replace(waiting=[]) for decision in self._item.path])
+        self._any_waits = True
+        return self._take(self._item.schedule, [])
+
+    def _next_actor(self) -> int:
+        """Return whose default step comes next: the running actor, or the first, who does not stop the world; or -1."""
+        enabled = self.state.enabled()
+        if not enabled:
+            return -1
+        actors = self.path.order.actors
+        if actors and actors[-1] in enabled and not self.state.stops_world(actors[-1]):
+            return actors[-1]
+        for actor in enabled:
+            if not self.state.stops_world(actor):
+                return actor
+        return enabled[0]
+
+    def _default(self, actor: int, chain: tuple[int, ...]) -> None:
+        """Perform the default step of `actor`."""
+        path = self.path
+        immediate = path.step(actor, 0, chain)
+        if path.order.steps[-1].kind is _CHOICE:
+            self._plan(alternatives(path))
+        self._reverse(immediate)
+
+    def _reverse(self, immediate: int) -> None:
+        """Find the schedules that the last event completes."""
+        if not self._any_waits:
+            actor, child = self.path.order.actors[-1], self.path.order.steps[-1].child
+            self._any_waits = self.state.waiting_place(actor) >= 0 or child >= 0
+        if immediate or self._any_waits:
+            found = schedules(self.path, immediate, self._any_waits)
+            if found:
+                self._plan(found)
+
+    def _plan(self, found: list[Schedule]) -> None:
+        """Keep schedules at their nodes, or have them explored at once if too many are kept."""
+        self.reversals += len(found)
+        if self._kept + len(found) > self._keep:
+            self._urgent += found
+            return
+        for schedule in found:
+            self.path.waiting[schedule.at].append(schedule)
+        self._kept += len(found)
+        self.peak_kept = max(self.peak_kept, self._kept)
+
+    def _turn(self) -> bool:
+        """Go back to where a schedule waits, and take it; or return to a path that was set aside. False at the end."""
+        path = self.path
+        while True:
+            floor = self._set_aside[-1].at if self._set_aside else 0
+            while len(path) > floor:
+                waiting = path.pop()
+                while waiting:
+                    self._kept -= 1
+                    if self._take(waiting.pop(), waiting):
+                        return True
+            if not self._set_aside:
+                return False
+            if self._resume(self._set_aside[-1]):
+                return True
+
+    def _resume(self, aside: _SetAside) -> bool:
+        """Repeat a path that was set aside, then explore its next schedule, or go on from its end."""
+        path = self.path
+        path.repeat(aside.rest)
+        if not aside.schedules:
+            self._set_aside.pop()
+            return True
+        schedule = aside.schedules.pop()
+        aside.rest = path.cut(schedule.at)
+        aside.at = schedule.at
+        return self._take(schedule, [])
+
+    def _take(self, schedule: Schedule, waiting: list[Schedule]) -> bool:
+        """Perform a schedule and the default step that it was put before; return False if it is not to be explored.
+
+        Args:
+            schedule: The schedule.
+            waiting: The other schedules of its node.
+        """
+        path = self.path
+        start = len(path)
+        immediate = path.perform(schedule)
+        if immediate is None or not is_canonical(path, schedule.chain):
+            path.rewind(start)
+            self.infeasible += 1
+            return False
+        path.waiting[start] = waiting
+        self._reverse(immediate)
+        if schedule.actor >= 0 and schedule.actor in self.state.enabled():
+            self._default(schedule.actor, (*schedule.chain, len(path) - 1))
+        return True

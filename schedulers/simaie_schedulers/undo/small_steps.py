@@ -1,0 +1,72 @@
+"""What the search needs of a program: a state that goes one operation forward, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from simaie.op import Kind
+
+__all__ = ["SmallSteps", "Step"]
+
+
+class Step:
+    """What one operation did. A state may return the same object whenever it does the same again.
+
+    Args:
+        kind: Kind of the operation.
+        place: Number of its place, as in `simaie_schedulers.dpor.locations`.
+        wrote: Whether it wrote.
+        inside: Whether its actor is inside a guest instruction afterwards, so that the world cannot be stopped.
+        child: Number of the actor that it spawned; -1 if none.
+        arity: Number of alternatives of a CHOICE; else 1.
+    """
+
+    __slots__ = ("arity", "child", "inside", "kind", "place", "wrote")
+
+    def __init__(
+        self, kind: Kind, place: int, wrote: bool, *, inside: bool = False, child: int = -1, arity: int = 1
+    ) -> None:
+        self.kind, self.place, self.wrote = kind, place, wrote
+        self.inside, self.child, self.arity = inside, child, arity
+
+
+class SmallSteps(Protocol):
+    """A program in some state. Actors are numbers; a number means the same actor in every execution.
+
+    A CHOICE is a step of its own here, always enabled, also in a stopped world: it conflicts with nothing.
+
+    Attributes:
+        overlaps: By place, every known place that shares a byte with it, including itself. It may grow.
+    """
+
+    overlaps: Sequence[tuple[int, ...]]
+
+    def enabled(self) -> Sequence[int]:
+        """Return the enabled actors, in an order that depends on the state alone."""
+        ...
+
+    def stops_world(self, actor: int) -> bool:
+        """Whether the next operation of an enabled actor stops the world or lets it go on."""
+        ...
+
+    def waiting_place(self, actor: int) -> int:
+        """Return the place of the actor's next operation if it may be disabled (of `BLOCKING` kind), else -1."""
+        ...
+
+    def waiters(self) -> Sequence[int]:
+        """Return the actors whose next operation is of `BLOCKING` kind, enabled or not, in a fixed order."""
+        ...
+
+    def step(self, actor: int, choice: int = 0) -> Step:
+        """Perform the next operation of an enabled actor.
+
+        Args:
+            actor: The actor.
+            choice: The value that a CHOICE returns.
+        """
+        ...
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        ...
