@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from simaie_schedulers.dpor.locations import Locations
-from simaie_schedulers.undo.small_steps import Step
+from simaie_schedulers.undo.small_steps import Rank, Step
 
 from simaie.dependence import STOPS_WORLD, conflict
 from simaie.op import BLOCKING, Kind, Op
@@ -119,8 +119,14 @@ class ExplicitState:
             if other is not None and number != actor and number not in self.devices
         )
 
-    def stops_world(self, actor: int) -> bool:
-        return self.nodes[actor].kind in STOPS_WORLD  # type: ignore[union-attr]
+    def rank(self, actor: int) -> int:
+        node = self.nodes[actor]
+        assert node is not None
+        if node.kind in STOPS_WORLD:
+            return Rank.WORLD
+        if node.kind is Kind.AWAIT and len(self.overlaps[node.place]) > 1:
+            return Rank.WAITS_FOR_SEVERAL
+        return Rank.ORDINARY
 
     def waiting_place(self, actor: int) -> int:
         node = self.nodes[actor]

@@ -57,6 +57,8 @@ def generated(family: str, seed: int, sizes: list[int] | None = None) -> Explici
     if sizes is None:
         count = 2 + random.below(3)
         sizes = [1 + random.below(6 - count) for _ in range(count)]
+    if family in ("devices", "many choices"):
+        sizes = [1 + size % 2 for size in sizes[:2]]  # they have more interleavings than others
     locks = [Cell("m0"), Cell("m1")]
     threads = [_thread(_steps(random, FAMILIES[family], places, size), locks) for size in sizes]
     devices = []

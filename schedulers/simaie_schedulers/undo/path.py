@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie_schedulers.undo.order import Order, bits
 from simaie_schedulers.undo.small_steps import SmallSteps
 
-__all__ = ["Decision", "Path", "Schedule"]
+__all__ = ["Decision", "Path", "Schedule", "Unsettled"]
 
 
 class Schedule(NamedTuple):
@@ -20,19 +21,30 @@ class Schedule(NamedTuple):
 
     at: Length of the path at the node. actor: Whose default step is put off; -1 if the head is the other value of a
     local choice. moves: Actor and value of its choice, by step; the head is the last. chain: The heads that are already
-    before the default step, earliest first.
+    before the default step, earliest first. may_flip: Whether the heads may change what the default step does from a
+    write to a read, see `simaie_schedulers.undo.flips`.
     """
 
     at: int
     actor: int
     moves: tuple[tuple[int, int], ...]
     chain: tuple[int, ...]
+    may_flip: bool
+
+
+class Unsettled(NamedTuple):
+    """A default step that was disabled by the schedule before it: its actor and place, and the heads before it."""
+
+    actor: int
+    place: int
+    chain: tuple[int, ...]
 
 
 class Decision(NamedTuple):
     """One step of the path, with all that the search has to know of it to go on from there.
 
-    waiting: The schedules that are still to be explored in place of this step.
+    waiting: The schedules that are still to be explored in place of this step. unsettled: Of a head, the default step
+    that its schedule has disabled.
     """
 
     actor: int
@@ -41,6 +53,7 @@ class Decision(NamedTuple):
     head: bool
     chain: tuple[int, ...]
     waiting: list[Schedule]
+    unsettled: Unsettled | None
 
 
 class Path:
@@ -56,6 +69,7 @@ class Path:
         heads: The mask of the heads.
         chains: By event, the heads before it that were put there for its sake.
         waiting: By event, the schedules that are still to be explored in place of it.
+        unsettled: By head, the default step that its schedule has disabled.
         steps: How many steps were performed in all.
     """
 
@@ -67,6 +81,7 @@ class Path:
         self.chains: list[tuple[int, ...]] = []
         self.choices: list[int] = []
         self.waiting: list[list[Schedule]] = []
+        self.unsettled: dict[int, Unsettled] = {}
         self.steps = 0
 
     def __len__(self) -> int:
@@ -92,6 +107,7 @@ class Path:
         if self.scheduled & bit:
             self.scheduled ^= bit
             self.heads &= ~bit
+            self.unsettled.pop(len(self.waiting), None)
         return waiting
 
     def schedule(self, at: int, between: int, actor: int) -> Schedule:
@@ -102,9 +118,20 @@ class Path:
             between: Mask of the events after `at` that happen before the operation.
             actor: Who performs the operation.
         """
-        actors, choices = self.order.actors, self.choices
+        actors, choices, chain = self.order.actors, self.choices, self.chains[at]
+        step = self.order.steps[at]
+        may_flip = bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS and len(self.state.overlaps[step.place]) > 1
         moves = [(actors[index], choices[index]) for index in bits(between)]
-        return Schedule(at, actors[at], (*moves, (actor, 0)), self.chains[at])
+        return Schedule(at, actors[at], (*moves, (actor, 0)), chain, may_flip)
+
+    def leave_unsettled(self, actor: int, chain: tuple[int, ...]) -> None:
+        """Note that the schedule at the end of the path has disabled the step of `actor`.
+
+        Args:
+            actor: The actor.
+            chain: The heads that were put before its step.
+        """
+        self.unsettled[len(self) - 1] = Unsettled(actor, self.state.waiting_place(actor), chain)
 
     def perform(self, schedule: Schedule) -> int | None:
         """Perform the steps of a schedule.
@@ -142,13 +169,16 @@ class Path:
             bool(self.heads >> index & 1),
             self.chains[index],
             self.waiting[index],
+            self.unsettled.get(index),
         )
 
     def repeat(self, decisions: list[Decision]) -> None:
         """Perform steps that were taken back by `cut`."""
-        for actor, choice, scheduled, head, chain, waiting in decisions:
+        for actor, choice, scheduled, head, chain, waiting, unsettled in decisions:
             self.step(actor, choice, chain)
             bit = 1 << len(self) - 1
             self.scheduled |= bit if scheduled else 0
             self.heads |= bit if head else 0
             self.waiting[-1] = waiting
+            if unsettled is not None:
+                self.unsettled[len(self) - 1] = unsettled

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from simaie.op import BLOCKING, Kind
+from simaie_schedulers.undo.flips import is_first
 from simaie_schedulers.undo.path import Path, Schedule
 from simaie_schedulers.undo.waits import completed
 
-__all__ = ["alternatives", "is_canonical", "schedules"]
+__all__ = ["alternatives", "comes_behind", "is_canonical", "schedules"]
 
 _MAY_WAIT = [kind in BLOCKING for kind in Kind]
 _NEVER_WRITES = [kind is Kind.LOAD for kind in Kind]
@@ -37,8 +38,10 @@ def schedules(path: Path, immediate: int, any_waits: bool) -> list[Schedule]:
             earlier = immediate.bit_length() - 1
             immediate ^= 1 << earlier
             between = past & (-2 << earlier) & ~(1 << index)
-            if not (path.chains[earlier] and _NEVER_WRITES[kind]) or _comes_last(path, earlier, between, index):
-                found.append(path.schedule(earlier, between, order.actors[index]))
+            schedule = path.schedule(earlier, between, order.actors[index])
+            certain = schedule.chain and _NEVER_WRITES[kind] and not schedule.may_flip
+            if not certain or _comes_last(path, earlier, between, index):
+                found.append(schedule)
     if any_waits:
         found += completed(path)
     return found
@@ -48,16 +51,18 @@ def alternatives(path: Path) -> list[Schedule]:
     """Return the schedules that stand for the other values of the local choice that is the last event of the path."""
     index = len(path) - 1
     actor, arity = path.order.actors[index], path.order.steps[index].arity
-    return [Schedule(index, -1, ((actor, value),), ()) for value in range(1, arity)]
+    return [Schedule(index, -1, ((actor, value),), (), False) for value in range(1, arity)]
 
 
-def is_canonical(path: Path, chain: tuple[int, ...]) -> bool:
-    """Whether the last event of the path, the head of a schedule, belongs behind the heads of `chain`.
+def is_canonical(path: Path, schedule: Schedule) -> bool:
+    """Whether the last event of the path, the head of `schedule`, belongs behind the heads that are there already.
 
     Heads that are independent of each other stand in the order of their actors.
     """
+    if schedule.may_flip:
+        return is_first(path, schedule)
     order = path.order
-    return _ordered(path, chain, order.actors[-1], order.past[-1])
+    return comes_behind(path, schedule.chain, order.actors[-1], order.past[-1])
 
 
 def _comes_last(path: Path, earlier: int, between: int, index: int) -> bool:
@@ -69,10 +74,11 @@ def _comes_last(path: Path, earlier: int, between: int, index: int) -> bool:
         low = between & -between
         between ^= low
         past |= order.past[low.bit_length() - 1]
-    return _ordered(path, chain, order.actors[index], past)
+    return comes_behind(path, chain, order.actors[index], past)
 
 
-def _ordered(path: Path, chain: tuple[int, ...], actor: int, past: int) -> bool:
+def comes_behind(path: Path, chain: tuple[int, ...], actor: int, past: int) -> bool:
+    """Whether an operation of `actor` belongs behind the heads of `chain`; `past` is what happens before it."""
     actors = path.order.actors
     for head in reversed(chain):
         if past >> head & 1:

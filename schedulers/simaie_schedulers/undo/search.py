@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.op import Kind
 from simaie_schedulers.undo.path import Decision, Path, Schedule
 from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
 from simaie_schedulers.undo.small_steps import SmallSteps
+from simaie_schedulers.undo.unsettled import is_settled
 
 __all__ = ["UndoSearch", "WorkItem"]
 
@@ -56,15 +58,21 @@ class UndoSearch:
         path: How it came to where it is.
         executions: Executions visited.
         reversals: Schedules found.
+        redundant: Executions that were not visited because their trace belongs to another class, see
+            `simaie_schedulers.undo.unsettled`.
+        partial_overlaps: Whether a compare-and-swap or store-conditional shares only some of its bytes with another
+            access; then traces may be missing.
         infeasible: Schedules whose head was disabled, or that belong to another class; no execution was spent on them.
         peak_kept: Most schedules kept at one time.
         peak_set_aside: Most paths set aside at one time.
     """
 
-    def __init__(self, state: SmallSteps, *, keep: int = 100_000, item: WorkItem | None = None) -> None:
+    def __init__(self, state: SmallSteps, *, keep: int = 10_000, item: WorkItem | None = None) -> None:
         self.state = state
         self.path = Path(state)
         self.executions = 0
+        self.redundant = 0
+        self.partial_overlaps = False
         self.reversals = 0
         self.infeasible = 0
         self.peak_kept = 0
@@ -94,10 +102,15 @@ class UndoSearch:
                 self._turn()
                 continue
             actor = self._next_actor()
-            if actor < 0:
+            if actor >= 0:
+                self._default(actor, ())
+            elif all(is_settled(self.path, step) for step in self.path.unsettled.values()):
                 self.executions += 1
                 return True
-            self._default(actor, ())
+            else:
+                self.redundant += 1
+                if not self._turn():
+                    return False
 
     def give_away(self) -> WorkItem | None:
         """Return the waiting schedule nearest to the start, which this search then leaves out; None if none waits."""
@@ -117,17 +130,14 @@ class UndoSearch:
         return self._take(self._item.schedule, [])
 
     def _next_actor(self) -> int:
-        """Return whose default step comes next: the running actor, or the first, who does not stop the world; or -1."""
+        """Return whose default step comes next: the running actor, or the first of the lowest rank; -1 if none can."""
         enabled = self.state.enabled()
         if not enabled:
             return -1
-        actors = self.path.order.actors
-        if actors and actors[-1] in enabled and not self.state.stops_world(actors[-1]):
+        actors, rank = self.path.order.actors, self.state.rank
+        if actors and actors[-1] in enabled and not rank(actors[-1]):
             return actors[-1]
-        for actor in enabled:
-            if not self.state.stops_world(actor):
-                return actor
-        return enabled[0]
+        return min(enabled, key=rank)
 
     def _default(self, actor: int, chain: tuple[int, ...]) -> None:
         """Perform the default step of `actor`."""
@@ -139,9 +149,12 @@ class UndoSearch:
 
     def _reverse(self, immediate: int) -> None:
         """Find the schedules that the last event completes."""
+        step = self.path.order.steps[-1]
+        if step.kind in WRITES_IF_IT_SUCCEEDS and len(self.state.overlaps[step.place]) > 1:
+            self.partial_overlaps = True
         if not self._any_waits:
-            actor, child = self.path.order.actors[-1], self.path.order.steps[-1].child
-            self._any_waits = self.state.waiting_place(actor) >= 0 or child >= 0
+            actor = self.path.order.actors[-1]
+            self._any_waits = self.state.waiting_place(actor) >= 0 or step.child >= 0
         if immediate or self._any_waits:
             found = schedules(self.path, immediate, self._any_waits)
             if found:
@@ -196,12 +209,17 @@ class UndoSearch:
         path = self.path
         start = len(path)
         immediate = path.perform(schedule)
-        if immediate is None or not is_canonical(path, schedule.chain):
+        if immediate is None or not is_canonical(path, schedule):
             path.rewind(start)
             self.infeasible += 1
             return False
         path.waiting[start] = waiting
         self._reverse(immediate)
-        if schedule.actor >= 0 and schedule.actor in self.state.enabled():
-            self._default(schedule.actor, (*schedule.chain, len(path) - 1))
+        if schedule.actor < 0:
+            return True
+        chain = (*schedule.chain, len(path) - 1)
+        if schedule.actor in self.state.enabled():
+            self._default(schedule.actor, chain)
+        else:
+            path.leave_unsettled(schedule.actor, chain)
         return True

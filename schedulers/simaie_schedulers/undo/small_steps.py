@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Protocol
 
 from simaie.op import Kind
 
-__all__ = ["SmallSteps", "Step"]
+__all__ = ["Rank", "SmallSteps", "Step"]
 
 
 class Step:
@@ -31,6 +32,19 @@ class Step:
         self.inside, self.child, self.arity = inside, child, arity
 
 
+class Rank(IntEnum):
+    """When the search chooses an operation as a default step: the lowest rank first.
+
+    An operation that stops the world, or lets it go on, conflicts with everything. If it is chosen only where nothing
+    else is enabled, then nothing but another stop can come before it. A wait for several places may be disabled by one
+    of several independent writes; it is postponed because `simaie_schedulers.undo.unsettled` has less to do then.
+    """
+
+    ORDINARY = 0
+    WAITS_FOR_SEVERAL = 1
+    WORLD = 2
+
+
 class SmallSteps(Protocol):
     """A program in some state. Actors are numbers; a number means the same actor in every execution.
 
@@ -46,8 +60,8 @@ class SmallSteps(Protocol):
         """Return the enabled actors, in an order that depends on the state alone."""
         ...
 
-    def stops_world(self, actor: int) -> bool:
-        """Whether the next operation of an enabled actor stops the world or lets it go on."""
+    def rank(self, actor: int) -> int:
+        """Return how late the search is to choose an enabled actor: 0, or a `Rank` for its next operation."""
         ...
 
     def waiting_place(self, actor: int) -> int:

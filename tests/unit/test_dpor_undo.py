@@ -1,0 +1,154 @@
+"""DPOR by undo: parts that are explored apart, paths that are set aside, and steps that stay unsettled."""
+
+from __future__ import annotations
+
+import pytest
+from exhaustive.explicit_state import ExplicitState, canonical, every_trace
+from exhaustive.small_programs import generated, inc, lastzero, load, readers, store
+from simaie_schedulers.undo.search import UndoSearch
+from simaie_schedulers.undo.small_steps import Rank
+
+from simaie.op import Cell, Function, Kind, Op
+
+MUTEX = Cell("m")
+
+
+def thread(*ops):
+    def body():
+        yield from (op for op in ops)  # a generator: it takes the value that comes back, which a tuple does not
+
+    return body
+
+
+def locked(*ops):
+    return thread(Op(Kind.LOCK, MUTEX), *ops, Op(Kind.UNLOCK, MUTEX))
+
+
+def await_(predicate, *addresses):
+    parts = tuple([load(address) for address in addresses])
+    return Op(Kind.AWAIT, value=parts, function=Function("until", predicate))
+
+
+def visited(search):
+    return [canonical(state) for state in search]
+
+
+def assert_exact(*threads, state=ExplicitState):
+    """Every trace is visited once; return the search."""
+    search = UndoSearch(state(threads, dict.fromkeys(range(4), 0)))
+    traces = visited(search)
+    assert sorted(traces, key=repr) == sorted(every_trace(state(threads, dict.fromkeys(range(4), 0)), 10**5), key=repr)
+    return search
+
+
+def test_a_program_without_conflicts_takes_one_execution():
+    search = assert_exact(thread(store(0, 1)), thread(store(1, 1)), thread(load(2), load(2)))
+    assert search.executions == 1
+    assert search.reversals == 0
+
+
+def test_an_empty_program_has_one_execution():
+    assert assert_exact(thread(), thread()).executions == 1
+
+
+def test_the_state_stands_at_the_end_of_an_execution_and_is_at_its_start_after_the_last():
+    state = inc(2)
+    finals = [state.memory[0] for _ in UndoSearch(state)]
+    assert sorted(finals) == [1, 1, 2, 2]
+    assert state.memory == {0: 0}
+    assert state.enabled() == [0, 1]
+
+
+def test_two_searches_visit_the_same_executions_in_the_same_order():
+    assert visited(UndoSearch(inc(3))) == visited(UndoSearch(inc(3)))
+
+
+def test_a_failed_compare_and_swap_is_a_read():
+    """Two that fail commute; where the store comes first both succeed in turn."""
+    first, second = Op(Kind.CAS, None, 0, 1, 7, 1), Op(Kind.CAS, None, 0, 1, 8, 1)
+    assert assert_exact(thread(first), thread(second)).executions == 1
+    assert_exact(thread(first), thread(second), thread(store(0, 1)))
+
+
+def test_a_lock_goes_to_either():
+    assert assert_exact(locked(store(0, 1)), locked(store(0, 2))).executions == 2
+
+
+def test_a_lock_that_is_never_released_blocks_whoever_comes_second():
+    search = assert_exact(thread(Op(Kind.LOCK, MUTEX), store(1, 1)), thread(Op(Kind.LOCK, MUTEX), store(1, 2)))
+    assert search.executions == 2
+
+
+def test_a_wait_that_another_write_ends_for_good_is_found_both_ways():
+    """The wait may come between the two stores, and may miss its chance."""
+    wait = Op(Kind.AWAIT, None, 0, 1, function=Function("until", lambda value: value == 1))
+    search = assert_exact(thread(store(0, 1), store(0, 2)), thread(wait))
+    assert search.executions == 2
+
+
+def test_the_world_is_stopped_between_instructions_only():
+    instruction = (load(0), store(0, 1, note="inside"))
+    stop = (Op(Kind.BEGIN_EXCLUSIVE), Op(Kind.END_EXCLUSIVE))
+    assert assert_exact(thread(*instruction), thread(*stop)).executions == 2
+    assert_exact(thread(*instruction, store(1, 1)), thread(*stop), thread(load(1), store(0, 2, note="inside")))
+
+
+@pytest.mark.parametrize("value", [0, 1, 2])
+def test_every_value_of_a_choice_is_taken(value):
+    state = ExplicitState([thread(Op(Kind.CHOICE, value=3))], {})
+    assert [state.events[0][2] for _ in UndoSearch(state)].count(value) == 1
+
+
+class Eager(ExplicitState):
+    """Postpones no wait for several places."""
+
+    def rank(self, actor):
+        return Rank.WORLD if super().rank(actor) is Rank.WORLD else Rank.ORDINARY
+
+
+def test_a_wait_for_several_places_that_stays_open_is_settled_at_the_end():
+    """Two independent stores disable it, in two orders that are one trace; the second order is only counted."""
+    wait = await_(lambda values: values == (0, 0), 0, 1)
+    threads = (thread(wait), thread(store(0, 1)), thread(store(1, 1)))
+    assert assert_exact(*threads, state=Eager).redundant == 1
+    assert assert_exact(*threads).redundant == 0
+
+
+@pytest.mark.parametrize("keep", [0, 1, 5])
+def test_what_is_kept_and_what_is_set_aside_stays_small(keep):
+    search = UndoSearch(inc(4), keep=keep)
+    assert len(set(visited(search))) == 576
+    assert search.peak_kept <= keep
+    assert 1 <= search.peak_set_aside <= len(inc(4).nodes) ** 2 * 4
+
+
+def test_steps_that_are_repeated_are_those_of_paths_set_aside():
+    kept, at_once = UndoSearch(lastzero(5)), UndoSearch(lastzero(5), keep=0)
+    assert sorted(visited(kept), key=repr) == sorted(visited(at_once), key=repr)
+    assert kept.path.steps < at_once.path.steps <= 3 * kept.path.steps
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: inc(3), lambda: readers(6), lambda: generated("waits", 4), lambda: generated("world and waits", 7)],
+)
+def test_parts_given_away_are_independent(make):
+    """Whatever is given away, and by whom: together the parts visit every trace once."""
+    whole = visited(UndoSearch(make()))
+    items, found, parts = [None], [], 0
+    while items:
+        search = UndoSearch(make(), item=items.pop())
+        parts += 1
+        for number, state in enumerate(search):
+            found.append(canonical(state))
+            if number % 3 == 0:
+                item = search.give_away()
+                items += [item] if item is not None else []
+    assert sorted(found, key=repr) == sorted(whole, key=repr)
+    assert parts > 1
+
+
+def test_nothing_is_given_away_where_nothing_waits():
+    search = UndoSearch(inc(1))
+    assert search.advance()
+    assert search.give_away() is None
