@@ -16,7 +16,7 @@ from typing import Any
 from simaie_schedulers.dpor.locations import Locations
 from simaie_schedulers.undo.small_steps import Rank, Step
 
-from simaie.dependence import STOPS_WORLD, conflict
+from simaie.dependence import STOPS_WORLD, WRITES_IF_IT_SUCCEEDS, conflict
 from simaie.op import BLOCKING, Kind, Op
 
 Thread = Callable[[], Generator[Op, Any, None]]
@@ -48,9 +48,18 @@ class ExplicitState:
         threads: The threads that exist at the start; their numbers are their positions.
         memory: Initial value by address.
         devices: Numbers of the threads that are devices, which run in a stopped world and never delay a stop.
+        mixed_sizes: Whether accesses may overlap in part.
     """
 
-    def __init__(self, threads: Sequence[Thread], memory: dict[int, int], devices: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        threads: Sequence[Thread],
+        memory: dict[int, int],
+        devices: Sequence[int] = (),
+        *,
+        mixed_sizes: bool = False,
+    ) -> None:
+        self.mixed_sizes = mixed_sizes
         self.locations = Locations()
         self.overlaps = self.locations.overlaps
         self.memory = dict(memory)
@@ -128,12 +137,19 @@ class ExplicitState:
             return Rank.WAITS_FOR_SEVERAL
         return Rank.ORDINARY
 
-    def waiting_place(self, actor: int) -> int:
+    def uncertain_place(self, actor: int) -> int:
         node = self.nodes[actor]
-        return node.place if node is not None and node.kind in BLOCKING else -1
+        if node is None:
+            return -1
+        conditional = self.mixed_sizes and node.kind in WRITES_IF_IT_SUCCEEDS
+        return node.place if conditional or node.kind in BLOCKING else -1
 
-    def waiters(self) -> list[int]:
-        return [n for n, node in enumerate(self.nodes) if node is not None and node.kind in BLOCKING]
+    def uncertain(self) -> list[int]:
+        return [actor for actor in range(len(self.nodes)) if self.uncertain_place(actor) >= 0]
+
+    def uncertain_writes(self, actor: int) -> bool:
+        node = self.nodes[actor]
+        return node is not None and node.kind in WRITES_IF_IT_SUCCEEDS
 
     def step(self, actor: int, choice: int = 0) -> Step:
         node = self.nodes[actor]

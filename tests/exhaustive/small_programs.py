@@ -20,6 +20,7 @@ FAMILIES = {
     "readers": ["load", "load", "load", "store", "cas"],
     "widths": ["load2", "store2", "load", "store", "cas", "store seen"],
     "wide atomics": ["load2", "store2", "load", "store", "cas", "cas2"],
+    "wide exchanges": ["cas2", "cas2", "cas", "cas", "load", "store2"],
     "locks": ["locked", "locked", "load", "store"],
     "nested locks": ["nested", "locked", "if odd locked", "store"],
     "kept locks": ["lock", "locked", "if odd locked", "load", "store seen"],
@@ -40,6 +41,8 @@ FAMILIES = {
     "devices": ["stopped", "add2", "store"],
     "everything": ["stopped", "locked", "wait", "cas", "choose", "add2", "spawn", "join"],
 }
+#: Families whose accesses overlap in part.
+MIXED = {"widths", "wide atomics", "wide exchanges", "waits for either"}
 
 
 def load(address: int, width: int = 1, note: str = "") -> Op:
@@ -65,7 +68,7 @@ def generated(family: str, seed: int, sizes: list[int] | None = None) -> Explici
     if family == "devices":
         devices = [len(threads)]
         threads.append(_device)
-    return ExplicitState(threads, dict.fromkeys(range(4), 0), devices)
+    return ExplicitState(threads, dict.fromkeys(range(4), 0), devices, mixed_sizes=family in MIXED)
 
 
 def _steps(random: Random, kinds: list[str], places: int, size: int) -> list[Any]:

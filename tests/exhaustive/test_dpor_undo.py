@@ -10,8 +10,6 @@ from exhaustive.small_programs import FAMILIES, fib, generated, inc, indexer, la
 
 #: Programs with more interleavings are left out: their enumeration is slow.
 MOST = 200
-#: A family whose search may miss traces, and says so.
-INEXACT = "wide atomics"
 
 COUNTS = [
     *[(inc, n, count) for n, count in ((2, 4), (3, 36), (4, 576))],
@@ -64,7 +62,7 @@ def compare(family, seeds, **options):
     return compared
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {INEXACT}))
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_trace_is_visited_exactly_once(family):
     assert compare(family, range(24)) >= 3
 
@@ -76,21 +74,7 @@ def test_schedules_that_are_explored_at_once_change_nothing(family):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {INEXACT}))
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_trace_of_many_programs(family):
     assert compare(family, range(1_000, 2_000)) >= 100
     assert compare(family, range(2_000, 2_200), keep=2) >= 20
-
-
-def test_a_search_that_may_miss_traces_says_so():
-    """A compare-and-swap that shares one of its two bytes with other accesses; see `simaie_schedulers.undo`."""
-    missed = 0
-    for seed in range(300):
-        state = generated(INEXACT, seed, [1, 1, 1])
-        wanted = every_trace(state, MOST)
-        search, traces = visited(generated(INEXACT, seed, [1, 1, 1]))
-        assert len(traces) == len(set(traces))
-        assert set(traces) <= wanted
-        assert search.partial_overlaps or set(traces) == wanted
-        missed += set(traces) != wanted
-    assert missed > 0

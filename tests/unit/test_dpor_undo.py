@@ -8,6 +8,7 @@ from exhaustive.small_programs import generated, inc, lastzero, load, readers, s
 from simaie_schedulers.undo.search import UndoSearch
 from simaie_schedulers.undo.small_steps import Rank
 
+from simaie.errors import UsageError
 from simaie.op import Cell, Function, Kind, Op
 
 MUTEX = Cell("m")
@@ -97,6 +98,18 @@ def test_the_world_is_stopped_between_instructions_only():
 def test_every_value_of_a_choice_is_taken(value):
     state = ExplicitState([thread(Op(Kind.CHOICE, value=3))], {})
     assert [state.events[0][2] for _ in UndoSearch(state)].count(value) == 1
+
+
+def test_accesses_that_overlap_in_part_are_refused_unless_they_are_announced():
+    """The shortest program of which a trace would be missing."""
+    narrow, wide = Op(Kind.CAS, None, 1, 1, 1, 0), Op(Kind.CAS, None, 0, 2, 1, 0)
+    threads = [thread(narrow), thread(wide), thread(load(0))]
+    missing = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}))
+    with pytest.raises(UsageError, match="mixed_sizes"):
+        visited(missing)
+    assert missing.executions == 2
+    search = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}, mixed_sizes=True))
+    assert len(set(visited(search))) == search.executions == 3
 
 
 class Eager(ExplicitState):

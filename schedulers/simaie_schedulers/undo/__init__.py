@@ -23,10 +23,8 @@ classes of longer traces. Hence every class is found, and so every trace.
 of the path is set aside and repeated afterwards. In one chain of schedules each pair (p, c) is reversed at most once,
 because c stays where it is in all that is derived. So at most n² paths of n events are set aside.
 
-**Not exact** is a compare-and-swap or store-conditional that shares some, but not all, of its bytes with other
-accesses. Whether it writes may depend on p, and with it which accesses to its other bytes belong to D, while the path
-shows D only for one of the two cases. Then traces may be missing, and `UndoSearch.partial_overlaps` says so. If all
-accesses to its bytes have its size, D contains none of them, and the question does not arise.
+**Uncertain operations.** What D is can be read off the path, unless p decides whether c is enabled or writes. Then D is
+tried: see `simaie_schedulers.undo.waits`.
 
 The conditions correspond to parsimonious race reversal, eager race reversal and the characterisation of sleep sets in
 P. Abdulla, M. Faouzi Atig, S. Das, B. Jonsson, K. Sagonas, "Parsimonious Optimal Dynamic Partial Order Reduction" (CAV

@@ -22,7 +22,8 @@ class Schedule(NamedTuple):
     at: Length of the path at the node. actor: Whose default step is put off; -1 if the head is the other value of a
     local choice. moves: Actor and value of its choice, by step; the head is the last. chain: The heads that are already
     before the default step, earliest first. may_flip: Whether the heads may change what the default step does from a
-    write to a read, see `simaie_schedulers.undo.flips`.
+    write to a read, see `simaie_schedulers.undo.flips`. before_read: Whether the default step is a read, so that the
+    head has to write.
     """
 
     at: int
@@ -30,6 +31,7 @@ class Schedule(NamedTuple):
     moves: tuple[tuple[int, int], ...]
     chain: tuple[int, ...]
     may_flip: bool
+    before_read: bool
 
 
 class Unsettled(NamedTuple):
@@ -122,7 +124,7 @@ class Path:
         step = self.order.steps[at]
         may_flip = bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS and len(self.state.overlaps[step.place]) > 1
         moves = [(actors[index], choices[index]) for index in bits(between)]
-        return Schedule(at, actors[at], (*moves, (actor, 0)), chain, may_flip)
+        return Schedule(at, actors[at], (*moves, (actor, 0)), chain, may_flip, not step.wrote)
 
     def leave_unsettled(self, actor: int, chain: tuple[int, ...]) -> None:
         """Note that the schedule at the end of the path has disabled the step of `actor`.
@@ -131,7 +133,7 @@ class Path:
             actor: The actor.
             chain: The heads that were put before its step.
         """
-        self.unsettled[len(self) - 1] = Unsettled(actor, self.state.waiting_place(actor), chain)
+        self.unsettled[len(self) - 1] = Unsettled(actor, self.state.uncertain_place(actor), chain)
 
     def perform(self, schedule: Schedule) -> int | None:
         """Perform the steps of a schedule.

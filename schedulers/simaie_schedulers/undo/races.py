@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.op import BLOCKING, Kind
 from simaie_schedulers.undo.flips import is_first
 from simaie_schedulers.undo.path import Path, Schedule
@@ -13,22 +14,24 @@ from simaie_schedulers.undo.waits import completed
 __all__ = ["alternatives", "comes_behind", "is_canonical", "schedules"]
 
 _MAY_WAIT = [kind in BLOCKING for kind in Kind]
+_MAY_FAIL = [kind in WRITES_IF_IT_SUCCEEDS for kind in Kind]
 _NEVER_WRITES = [kind is Kind.LOAD for kind in Kind]
 
 
-def schedules(path: Path, immediate: int, any_waits: bool) -> list[Schedule]:
+def schedules(path: Path, immediate: int, any_uncertain: bool) -> list[Schedule]:
     """Return the schedules that the last event of the path completes; it is a default step or a head.
 
     Args:
         path: The path.
         immediate: Mask of the immediate predecessors of the event.
-        any_waits: Whether an actor may have announced an operation that can be disabled.
+        any_uncertain: Whether an operation may have been uncertain.
     """
     order = path.order
     index = len(path) - 1
     found: list[Schedule] = []
     kind = order.steps[index].kind
-    if immediate and not _MAY_WAIT[kind]:
+    certain = not (_MAY_WAIT[kind] or (path.state.mixed_sizes and _MAY_FAIL[kind]))
+    if immediate and certain:
         past = order.past[index]
         immediate &= ~path.scheduled & ~order.world
         outside = path.heads & ~past
@@ -39,10 +42,10 @@ def schedules(path: Path, immediate: int, any_waits: bool) -> list[Schedule]:
             immediate ^= 1 << earlier
             between = past & (-2 << earlier) & ~(1 << index)
             schedule = path.schedule(earlier, between, order.actors[index])
-            certain = schedule.chain and _NEVER_WRITES[kind] and not schedule.may_flip
-            if not certain or _comes_last(path, earlier, between, index):
+            decided = schedule.chain and _NEVER_WRITES[kind] and not schedule.may_flip
+            if not decided or _comes_last(path, earlier, between, index):
                 found.append(schedule)
-    if any_waits:
+    if any_uncertain:
         found += completed(path)
     return found
 
@@ -51,7 +54,7 @@ def alternatives(path: Path) -> list[Schedule]:
     """Return the schedules that stand for the other values of the local choice that is the last event of the path."""
     index = len(path) - 1
     actor, arity = path.order.actors[index], path.order.steps[index].arity
-    return [Schedule(index, -1, ((actor, value),), (), False) for value in range(1, arity)]
+    return [Schedule(index, -1, ((actor, value),), (), False, False) for value in range(1, arity)]
 
 
 def is_canonical(path: Path, schedule: Schedule) -> bool:
@@ -59,10 +62,19 @@ def is_canonical(path: Path, schedule: Schedule) -> bool:
 
     Heads that are independent of each other stand in the order of their actors.
     """
+    if path.state.mixed_sizes and _MAY_FAIL[path.order.steps[-1].kind] and not _is_as_planned(path, schedule):
+        return False
     if schedule.may_flip:
         return is_first(path, schedule)
     order = path.order
     return comes_behind(path, schedule.chain, order.actors[-1], order.past[-1])
+
+
+def _is_as_planned(path: Path, schedule: Schedule) -> bool:
+    """Whether the head conflicts with the default step, and all other steps of the schedule happen before the head."""
+    order = path.order
+    between = (1 << len(path)) - (1 << schedule.at)
+    return not between & ~order.past[-1] and (order.steps[-1].wrote or not schedule.before_read)
 
 
 def _comes_last(path: Path, earlier: int, between: int, index: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
+from simaie.errors import UsageError
 from simaie.op import Kind
 from simaie_schedulers.undo.path import Decision, Path, Schedule
 from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
@@ -60,8 +61,6 @@ class UndoSearch:
         reversals: Schedules found.
         redundant: Executions that were not visited because their trace belongs to another class, see
             `simaie_schedulers.undo.unsettled`.
-        partial_overlaps: Whether a compare-and-swap or store-conditional shares only some of its bytes with another
-            access; then traces may be missing.
         infeasible: Schedules whose head was disabled, or that belong to another class; no execution was spent on them.
         peak_kept: Most schedules kept at one time.
         peak_set_aside: Most paths set aside at one time.
@@ -72,7 +71,6 @@ class UndoSearch:
         self.path = Path(state)
         self.executions = 0
         self.redundant = 0
-        self.partial_overlaps = False
         self.reversals = 0
         self.infeasible = 0
         self.peak_kept = 0
@@ -81,7 +79,8 @@ class UndoSearch:
         self._kept = 0
         self._urgent: list[Schedule] = []
         self._set_aside: list[_SetAside] = []
-        self._any_waits = bool(state.waiters())
+        self._conditional: set[int] = set()
+        self._any_uncertain = bool(state.uncertain())
         self._item = item
         self._started = False
 
@@ -91,8 +90,13 @@ class UndoSearch:
             yield self.state
 
     def advance(self) -> bool:
-        """Go to the end of the next execution; return False if there is none."""
+        """Go to the end of the next execution; return False if there is none.
+
+        Raises:
+            UsageError: At the end: the sizes of accesses are mixed although the state denies it.
+        """
         if not (self._turn() if self._started else self._start()):
+            self._check_sizes()
             return False
         while True:
             if self._urgent:
@@ -110,6 +114,7 @@ class UndoSearch:
             else:
                 self.redundant += 1
                 if not self._turn():
+                    self._check_sizes()
                     return False
 
     def give_away(self) -> WorkItem | None:
@@ -126,8 +131,16 @@ class UndoSearch:
         if self._item is None:
             return True
         self.path.repeat([decision._replace(waiting=[]) for decision in self._item.path])
-        self._any_waits = True
+        self._any_uncertain = True
         return self._take(self._item.schedule, [])
+
+    def _check_sizes(self) -> None:
+        overlaps = self.state.overlaps
+        if not self.state.mixed_sizes and any(len(overlaps[place]) > 1 for place in self._conditional):
+            raise UsageError(
+                "a compare-and-swap or store-conditional shares some of its bytes with another access, so the search "
+                "may have missed executions; run it with a state whose mixed_sizes is true"
+            )
 
     def _next_actor(self) -> int:
         """Return whose default step comes next: the running actor, or the first of the lowest rank; -1 if none can."""
@@ -150,13 +163,13 @@ class UndoSearch:
     def _reverse(self, immediate: int) -> None:
         """Find the schedules that the last event completes."""
         step = self.path.order.steps[-1]
-        if step.kind in WRITES_IF_IT_SUCCEEDS and len(self.state.overlaps[step.place]) > 1:
-            self.partial_overlaps = True
-        if not self._any_waits:
+        if step.kind in WRITES_IF_IT_SUCCEEDS:
+            self._conditional.add(step.place)
+        if not self._any_uncertain:
             actor = self.path.order.actors[-1]
-            self._any_waits = self.state.waiting_place(actor) >= 0 or step.child >= 0
-        if immediate or self._any_waits:
-            found = schedules(self.path, immediate, self._any_waits)
+            self._any_uncertain = self.state.uncertain_place(actor) >= 0 or step.child >= 0
+        if immediate or self._any_uncertain:
+            found = schedules(self.path, immediate, self._any_uncertain)
             if found:
                 self._plan(found)
 

@@ -52,9 +52,11 @@ class SmallSteps(Protocol):
 
     Attributes:
         overlaps: By place, every known place that shares a byte with it, including itself. It may grow.
+        mixed_sizes: Whether accesses may share some of their bytes but not all. The search is slower then.
     """
 
     overlaps: Sequence[tuple[int, ...]]
+    mixed_sizes: bool
 
     def enabled(self) -> Sequence[int]:
         """Return the enabled actors, in an order that depends on the state alone."""
@@ -64,12 +66,20 @@ class SmallSteps(Protocol):
         """Return how late the search is to choose an enabled actor: 0, or a `Rank` for its next operation."""
         ...
 
-    def waiting_place(self, actor: int) -> int:
-        """Return the place of the actor's next operation if it may be disabled (of `BLOCKING` kind), else -1."""
+    def uncertain_place(self, actor: int) -> int:
+        """Return the place of the actor's next operation if it is uncertain, else -1; see `uncertain`."""
         ...
 
-    def waiters(self) -> Sequence[int]:
-        """Return the actors whose next operation is of `BLOCKING` kind, enabled or not, in a fixed order."""
+    def uncertain(self) -> Sequence[int]:
+        """Return the actors whose next operation is uncertain, in a fixed order.
+
+        These are the operations of `BLOCKING` kind, enabled or not, and, if `mixed_sizes`, those of the kinds
+        `WRITES_IF_IT_SUCCEEDS`: others may decide whether they are performed, or whether they write.
+        """
+        ...
+
+    def uncertain_writes(self, actor: int) -> bool:
+        """Return whether the actor's next operation, which is uncertain, is of a kind that writes if it succeeds."""
         ...
 
     def step(self, actor: int, choice: int = 0) -> Step:

@@ -1,4 +1,4 @@
-"""Schedules whose head is an operation that waits: it may be disabled after the step that it is to come before.
+"""Schedules whose head is uncertain: the step that it is to come before may disable it, or turn it into a read.
 
 A lock, a wait for a value, a join or a stop of the world is not executed after the default step p if p disables it. So
 its schedule is completed not by itself but by the last of the events D before it (or by p, if D is empty). D is known
@@ -6,17 +6,22 @@ from the path: it consists of what happens before the operation by its actor, an
 with the operation but not with p. Accesses to the very place of p all conflict with p, so these events exist only if
 the operation touches more places than p, or stops the world.
 
+A compare-and-swap or store-conditional that shares only some of its bytes with p may write before p and fail after it.
+Accesses to its other bytes then belong to D or not, which its execution after p does not tell. So it is treated alike,
+also where it is performed before D is complete.
+
 An operation that stops the world conflicts with everything, and is enabled where every other vCPU is between two guest
 instructions: each such set of events is a D of its own.
 
-Whether the operation is enabled after D is not computed: the search tries.
+Whether the operation is enabled after D, or writes, is not computed: the search tries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from simaie.dependence import RELEASES
+from simaie.dependence import RELEASES, WRITES_IF_IT_SUCCEEDS
 from simaie.op import Kind
 from simaie_schedulers.dpor.locations import WORLD
 from simaie_schedulers.undo.order import bits
@@ -31,48 +36,87 @@ _STOP = Kind.BEGIN_EXCLUSIVE
 _Closure = Callable[[int], int | None]
 
 
+class _Uncertain(NamedTuple):
+    """An operation that others may disable, or turn from a write into a read.
+
+    before: Mask of what happens before it by its actor alone. may_write: Whether it may write. announced: Whether the
+    last event of the path announced it. performed: Its event; -1 if it is not performed yet.
+    """
+
+    actor: int
+    place: int
+    before: int
+    may_write: bool
+    announced: bool
+    performed: int
+
+
 def completed(path: Path) -> list[Schedule]:
-    """Return the schedules of waiting operations that the last event of the path completes."""
-    order, index = path.order, len(path) - 1
+    """Return the schedules of uncertain operations that the last event of the path completes."""
+    order, state, index = path.order, path.state, len(path) - 1
     event = order.steps[index]
     found: list[Schedule] = []
-    for actor in path.state.waiters():
+    for actor in state.uncertain():
         announced = actor in (order.actors[index], event.child)
-        place = path.state.waiting_place(actor)
+        place = state.uncertain_place(actor)
         if place == WORLD:
             if announced or not order.choices >> index & 1:
                 found += _stops(path, actor, announced)
         else:
-            found += _accesses(path, actor, place, announced)
+            may_write = state.uncertain_writes(actor)
+            _accesses(path, found, _Uncertain(actor, place, order.past_of_next(actor), may_write, announced, -1))
+    if state.mixed_sizes:
+        _performed(path, found)
     return found
 
 
-def _accesses(path: Path, actor: int, place: int, announced: bool) -> list[Schedule]:
-    """Return the schedules of a lock, a join or a wait for a value."""
+def _performed(path: Path, found: list[Schedule]) -> None:
+    """Add the schedules of operations that were performed before the last event, and might come after it."""
     order, index = path.order, len(path) - 1
-    writes = order.conflicts(place, False) & ~order.world
-    if not announced and not writes >> index & 1:
-        return []
-    before = order.past_of_next(actor)
-    candidates = writes & ~before & ~path.scheduled
-    if not announced:
+    for at in bits((1 << index) - 1 & ~order.past[index] & ~path.scheduled):
+        step = order.steps[at]
+        if step.kind in WRITES_IF_IT_SUCCEEDS:
+            _accesses(path, found, _Uncertain(order.actors[at], step.place, order.before[at], True, False, at))
+
+
+def _accesses(path: Path, found: list[Schedule], uncertain: _Uncertain) -> None:
+    """Add the schedules of an operation that is uncertain because of the value at its place."""
+    order, index = path.order, len(path) - 1
+    near = order.conflicts(uncertain.place, uncertain.may_write) & ~order.world
+    if not uncertain.announced and not near >> index & 1:
+        return
+    candidates = near & ~uncertain.before & ~path.scheduled
+    if not uncertain.announced:
         candidates &= ~order.past[index] | 1 << index
-    several = len(path.state.overlaps[place]) > 1
-    found = []
-    while candidates:
-        earlier = candidates.bit_length() - 1
-        candidates ^= 1 << earlier
-        if _RELEASES[order.steps[earlier].kind]:
-            continue
-        after = -2 << earlier
-        least = before & after
-        if not announced and earlier != index:
-            least |= order.past[index] & after
-        independent = [w for w in bits(writes & after & ~least) if not order.past[w] >> earlier & 1] if several else []
-        for between in _unions(least, independent, lambda event, after=after: order.past[event] & after):  # type: ignore[misc]
-            if not path.heads & after & ~between:
-                found.append(path.schedule(earlier, between, actor))
-    return found
+    if uncertain.performed >= 0:
+        candidates &= (1 << uncertain.performed) - 1
+    several = uncertain.may_write or len(path.state.overlaps[uncertain.place]) > 1
+    for earlier in bits(candidates):
+        if not _RELEASES[order.steps[earlier].kind]:
+            _add(path, found, uncertain, earlier, near if several else 0)
+
+
+def _add(path: Path, found: list[Schedule], uncertain: _Uncertain, earlier: int, near: int) -> None:
+    """Add the schedules that put an uncertain operation before the step `earlier`.
+
+    Args:
+        path: The path.
+        found: The list to extend.
+        uncertain: The operation.
+        earlier: Index of the default step.
+        near: Mask of the events that may happen before the operation and not before the step.
+    """
+    order, index = path.order, len(path) - 1
+    after = -2 << earlier
+    least = uncertain.before & after
+    if not uncertain.announced and earlier != index:
+        least |= order.past[index] & after
+    own = (1 << uncertain.performed) if uncertain.performed >= 0 else 0
+    excluded = own | 1 << earlier
+    independent = [event for event in bits(near & after & ~least) if not order.past[event] & excluded]
+    for between in _unions(least, independent, lambda event: order.past[event] & after):
+        if not path.heads & after & ~between:
+            found.append(path.schedule(earlier, between, uncertain.actor))
 
 
 def _stops(path: Path, actor: int, announced: bool) -> list[Schedule]:
