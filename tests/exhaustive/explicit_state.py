@@ -60,6 +60,7 @@ class ExplicitState:
         mixed_sizes: bool = False,
     ) -> None:
         self.mixed_sizes = mixed_sizes
+        self.has_buffers = False
         self.locations = Locations()
         self.overlaps = self.locations.overlaps
         self.memory = dict(memory)
@@ -118,7 +119,7 @@ class ExplicitState:
         if kind is Kind.LOCK:
             return self.owners.get(node.place) is None
         if kind is Kind.AWAIT:
-            return bool(node.op.function.apply(self.read(node.op)))  # type: ignore[union-attr]
+            return bool(node.op.function.apply(self.read(node.op, actor)))  # type: ignore[union-attr]
         if kind is Kind.JOIN:
             other = self.nodes[node.op.value]
             return other is not None and other.kind is None
@@ -151,6 +152,9 @@ class ExplicitState:
         node = self.nodes[actor]
         return node is not None and node.kind in WRITES_IF_IT_SUCCEEDS
 
+    def buffered(self, actor: int) -> tuple[int, int]:
+        raise NotImplementedError
+
     def step(self, actor: int, choice: int = 0) -> Step:
         node = self.nodes[actor]
         assert node is not None
@@ -159,16 +163,16 @@ class ExplicitState:
         value, wrote = None, True
         match op.kind:
             case Kind.LOAD | Kind.AWAIT:
-                value, wrote = self.read(op), False
+                value, wrote = self.read(op, actor), False
             case Kind.STORE | Kind.EXCHANGE:
-                before = self.read(op)
+                before = self.read(op, actor)
                 value = before if op.kind is Kind.EXCHANGE else None
                 self.write(op, op.value)
             case Kind.FETCH:
-                value = before = self.read(op)
+                value = before = self.read(op, actor)
                 self.write(op, op.function.apply(value))  # type: ignore[union-attr]
             case Kind.CAS:
-                value = before = self.read(op)
+                value = before = self.read(op, actor)
                 wrote = value == op.expected
                 if wrote:
                     self.write(op, op.value)
@@ -225,11 +229,20 @@ class ExplicitState:
         elif op.kind is Kind.SPAWN:
             self.nodes[value] = None
 
+    def name(self, actor: int) -> tuple[object, ...]:
+        """Return what identifies an actor in every execution, in whatever order actors are made."""
+        return self.names[actor]
+
+    def owner_of(self, actor: int) -> int:
+        """Return the vCPU that an actor belongs to: itself, unless it is a store buffer."""
+        return actor
+
     # -- memory ---------------------------------------------------------------------------------
 
-    def read(self, op: Op) -> Any:
+    def read(self, op: Op, actor: int) -> Any:
+        """Return what `actor` reads: memory, or what it has buffered."""
         if op.kind is Kind.AWAIT and op.value is not None:
-            return tuple([self.read(part) for part in op.value])
+            return tuple([self.read(part, actor) for part in op.value])
         if op.width == 1:
             return self.memory[op.address]
         return sum(self.memory[op.address + i] << 8 * i for i in range(op.width))
@@ -252,14 +265,14 @@ def canonical(state: ExplicitState) -> Canonical:
         before = [
             identity
             for identity, (other, other_op, _, other_wrote) in zip(identities, state.events, strict=False)
-            if other != actor
+            if state.owner_of(other) != state.owner_of(actor)
             and Kind.CHOICE not in (op.kind, other_op.kind)
             and conflict(other_op, other_wrote, op, wrote)
         ]
         if op.kind is Kind.SPAWN:
-            value = state.names[value]
-        identities.append((*state.names[actor], number))
-        described.append((state.names[actor], number, value, tuple(sorted(before))))
+            value = state.name(value)
+        identities.append((*state.name(actor), number))
+        described.append((state.name(actor), number, value, tuple(sorted(before))))
     return tuple(sorted(described, key=lambda item: item[:2]))  # type: ignore[arg-type]
 
 
@@ -270,9 +283,8 @@ def interleavings(state: ExplicitState) -> Iterator[None]:
         yield
     for actor in enabled:
         node = state.nodes[actor]
-        assert node is not None
-        assert node.op is not None
-        for value in range(node.op.value if node.kind is Kind.CHOICE else 1):
+        several = node is not None and node.op is not None and node.kind is Kind.CHOICE
+        for value in range(node.op.value if several else 1):  # type: ignore[union-attr]
             state.step(actor, value)
             yield from interleavings(state)
             state.undo()

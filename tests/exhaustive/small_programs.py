@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from exhaustive.buffered_state import BufferedState
 from exhaustive.explicit_state import ExplicitState, Thread
+from simaie.barrier import Barrier
 from simaie.op import Cell, Function, Kind, Op
 from simaie.prng import Random
 
@@ -41,6 +43,20 @@ FAMILIES = {
     "devices": ["stopped", "add2", "store"],
     "everything": ["stopped", "locked", "wait", "cas", "choose", "add2", "spawn", "join"],
 }
+#: Families on hosts with store buffers: one for each vCPU, or one for each vCPU and place.
+BUFFERED = {
+    "tso": ["buffer", "buffer", "load", "load"],
+    "tso atomics": ["buffer", "buffer", "load", "cas", "fence"],
+    "tso locks": ["buffer", "locked", "load"],
+    "tso waits": ["buffer", "buffer", "wait", "load", "cas"],
+    "tso world": ["buffer", "stopped", "load", "add2"],
+    "pso": ["buffer by place", "buffer by place", "load", "load"],
+    "pso atomics": ["buffer by place", "buffer by place", "load", "xchg", "cas"],
+    "pso waits": ["buffer by place", "wait", "load", "fence"],
+    "pso world": ["buffer by place", "buffer by place", "stop", "load"],
+}
+FAMILIES |= BUFFERED
+
 #: Families whose accesses overlap in part.
 MIXED = {"widths", "wide atomics", "wide exchanges", "waits for either"}
 
@@ -60,15 +76,17 @@ def generated(family: str, seed: int, sizes: list[int] | None = None) -> Explici
     if sizes is None:
         count = 2 + random.below(3)
         sizes = [1 + random.below(6 - count) for _ in range(count)]
-    if family in ("devices", "many choices"):
-        sizes = [1 + size % 2 for size in sizes[:2]]  # they have more interleavings than others
+    if family in ("devices", "many choices") or family in BUFFERED:
+        most = 3 if family in BUFFERED else 2  # they have more interleavings than others
+        sizes = [1 + size % most for size in sizes[:2]]
     locks = [Cell("m0"), Cell("m1")]
     threads = [_thread(_steps(random, FAMILIES[family], places, size), locks) for size in sizes]
     devices = []
     if family == "devices":
         devices = [len(threads)]
         threads.append(_device)
-    return ExplicitState(threads, dict.fromkeys(range(4), 0), devices, mixed_sizes=family in MIXED)
+    state = BufferedState if family in BUFFERED else ExplicitState
+    return state(threads, dict.fromkeys(range(4), 0), devices, mixed_sizes=family in MIXED)
 
 
 def _steps(random: Random, kinds: list[str], places: int, size: int) -> list[Any]:
@@ -126,6 +144,11 @@ def _perform(step: Operands, seen: int, locks: list[Cell]) -> Body:
             return (yield Op(Kind.CAS, None, address, 1, other, value))
         case "cas2":
             return (yield Op(Kind.CAS, None, even, 2, other, value * 0x101))
+        case "buffer" | "buffer by place":
+            key = f"{address:#x}" if kind == "buffer by place" else ""
+            yield Op(Kind.BUFFER, value=store(address, value + 1), buffer=key)
+        case "fence":
+            yield Op(Kind.FENCE, orders=Barrier.ST_LD)
         case "xchg":
             return (yield Op(Kind.EXCHANGE, None, address, 1, value))
         case "add":

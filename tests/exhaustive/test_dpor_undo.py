@@ -67,6 +67,15 @@ def test_every_trace_is_visited_exactly_once(family):
     assert compare(family, range(24)) >= 3
 
 
+@pytest.mark.parametrize(
+    ("family", "seed"),
+    [("wide atomics", 277), ("wide atomics", 970), ("wide exchanges", 984), ("wide exchanges", 1268)],
+)
+def test_programs_whose_compare_and_swaps_change_between_reads_and_writes(family, seed):
+    """Few programs need `simaie_schedulers.undo.flips`, or the check of what happens before an uncertain head."""
+    assert compare(family, [seed]) == 1
+
+
 @pytest.mark.parametrize("family", ["plain", "waits", "world and waits", "choices", "threads", "waits for either"])
 def test_schedules_that_are_explored_at_once_change_nothing(family):
     assert compare(family, range(100, 112), keep=0) >= 3

@@ -51,6 +51,7 @@ class _Orders:
         self._all = (1 << len(path)) - (1 << start)
         self._events = range(start, len(path))
         self._actors, self._steps, self._past = list(order.actors), list(order.steps), list(order.past)
+        self._siblings = path.state.buffered(actor)[1] if path.state.has_buffers else 0
         self._cut = path.cut(start)
         self._known: dict[int, tuple[int, int]] = {}
 
@@ -92,7 +93,7 @@ class _Orders:
         conflicting = 0
         for event in self._events:
             other = self._steps[event]
-            if other.place in near and (step.wrote or other.wrote):
+            if other.place in near and (step.wrote or other.wrote) and not self._siblings >> event & 1:
                 conflicting |= 1 << event
         before = sum(1 << event for number, event in enumerate(performed) if past >> number & 1)
         return conflicting, before

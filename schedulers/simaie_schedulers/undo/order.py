@@ -26,7 +26,7 @@ class Order:
         actors: By event, its actor.
         steps: By event, what it did.
         past: By event, the mask of itself and of what happens before it.
-        before: By event, the mask of what happens before it by its actor alone.
+        before: By event, the mask of what happens before it by its vCPU alone.
         own: By actor, the mask of its events.
         reads: By place, the mask of the events that read it.
         writes: By place, the mask of the events that wrote it.
@@ -47,18 +47,30 @@ class Order:
         self.world = 0
         self.choices = 0
 
-    def past_of_next(self, actor: int) -> int:
-        """Return the mask of what happens before the next operation of `actor` by the actor alone."""
+    def past_of_next(self, actor: int, preceding: int = 0) -> int:
+        """Return the mask of what happens before the next operation of `actor` by its vCPU alone.
+
+        Args:
+            actor: The actor.
+            preceding: Mask of the steps of the vCPU's other actors that precede it in every execution.
+        """
         own = self.own.get(actor, 0)
         latest = own.bit_length() - 1 if own else self._spawned.get(actor, -1)
-        return self.past[latest] if latest >= 0 else 0
+        past = self.past[latest] if latest >= 0 else 0
+        while preceding:
+            low = preceding & -preceding
+            preceding ^= low
+            past |= self.past[low.bit_length() - 1]
+        return past
 
-    def append(self, actor: int, step: Step) -> int:
+    def append(self, actor: int, step: Step, preceding: int = 0, siblings: int = 0) -> int:
         """Add an event.
 
         Args:
             actor: Its actor.
             step: What it did.
+            preceding: Mask of the steps of its vCPU's other actors that precede it in every execution.
+            siblings: Mask of all steps of its vCPU's other actors.
 
         Returns:
             The mask of its immediate predecessors among the events of other actors that it conflicts with.
@@ -67,12 +79,12 @@ class Order:
         index = len(pasts)
         bit = 1 << index
         own = self.own.get(actor, 0)
-        past = pasts[own.bit_length() - 1] if own else self.past_of_next(actor)
+        past = pasts[own.bit_length() - 1] if own and not preceding else self.past_of_next(actor, preceding)
         self.before.append(past)
         while place >= len(self.reads):
             self.reads.append(0)
             self.writes.append(0)
-        near = self.conflicts(place, step.wrote) & ~past if step.kind is not _CHOICE else 0
+        near = self.conflicts(place, step.wrote) & ~(past | siblings) if step.kind is not _CHOICE else 0
         immediate = 0
         while near:
             latest = near.bit_length() - 1

@@ -91,7 +91,11 @@ class Path:
 
     def step(self, actor: int, choice: int, chain: tuple[int, ...]) -> int:
         """Perform the next operation of `actor`; return its immediate predecessors as `Order.append` does."""
-        immediate = self.order.append(actor, self.state.step(actor, choice))
+        if self.state.has_buffers:
+            preceding, siblings = self.state.buffered(actor)
+            immediate = self.order.append(actor, self.state.step(actor, choice), preceding, siblings)
+        else:
+            immediate = self.order.append(actor, self.state.step(actor, choice))
         self.chains.append(chain)
         self.choices.append(choice)
         self.waiting.append([])
@@ -122,7 +126,7 @@ class Path:
         """
         actors, choices, chain = self.order.actors, self.choices, self.chains[at]
         step = self.order.steps[at]
-        may_flip = bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS and len(self.state.overlaps[step.place]) > 1
+        may_flip = bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS and self.state.mixed_sizes
         moves = [(actors[index], choices[index]) for index in bits(between)]
         return Schedule(at, actors[at], (*moves, (actor, 0)), chain, may_flip, not step.wrote)
 

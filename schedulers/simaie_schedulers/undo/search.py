@@ -167,7 +167,7 @@ class UndoSearch:
             self._conditional.add(step.place)
         if not self._any_uncertain:
             actor = self.path.order.actors[-1]
-            self._any_uncertain = self.state.uncertain_place(actor) >= 0 or step.child >= 0
+            self._any_uncertain = self.state.mixed_sizes or self.state.uncertain_place(actor) >= 0 or step.child >= 0
         if immediate or self._any_uncertain:
             found = schedules(self.path, immediate, self._any_uncertain)
             if found:

@@ -21,15 +21,24 @@ class Step:
         inside: Whether its actor is inside a guest instruction afterwards, so that the world cannot be stopped.
         child: Number of the actor that it spawned; -1 if none.
         arity: Number of alternatives of a CHOICE; else 1.
+        buffer: Number of the actor that drains the store buffer which the operation entered; -1 if none.
     """
 
-    __slots__ = ("arity", "child", "inside", "kind", "place", "wrote")
+    __slots__ = ("arity", "buffer", "child", "inside", "kind", "place", "wrote")
 
     def __init__(
-        self, kind: Kind, place: int, wrote: bool, *, inside: bool = False, child: int = -1, arity: int = 1
+        self,
+        kind: Kind,
+        place: int,
+        wrote: bool,
+        *,
+        inside: bool = False,
+        child: int = -1,
+        arity: int = 1,
+        buffer: int = -1,
     ) -> None:
         self.kind, self.place, self.wrote = kind, place, wrote
-        self.inside, self.child, self.arity = inside, child, arity
+        self.inside, self.child, self.arity, self.buffer = inside, child, arity, buffer
 
 
 class Rank(IntEnum):
@@ -52,11 +61,14 @@ class SmallSteps(Protocol):
 
     Attributes:
         overlaps: By place, every known place that shares a byte with it, including itself. It may grow.
-        mixed_sizes: Whether accesses may share some of their bytes but not all. The search is slower then.
+        has_buffers: Whether a vCPU has store buffers, which are actors of their own.
+        mixed_sizes: Whether accesses may share some of their bytes but not all. The search is slower then. Also true if
+            `has_buffers`, since an access of a vCPU commutes with the drain of its own store to the same place.
     """
 
     overlaps: Sequence[tuple[int, ...]]
     mixed_sizes: bool
+    has_buffers: bool
 
     def enabled(self) -> Sequence[int]:
         """Return the enabled actors, in an order that depends on the state alone."""
@@ -73,13 +85,25 @@ class SmallSteps(Protocol):
     def uncertain(self) -> Sequence[int]:
         """Return the actors whose next operation is uncertain, in a fixed order.
 
-        These are the operations of `BLOCKING` kind, enabled or not, and, if `mixed_sizes`, those of the kinds
+        These are the operations of `BLOCKING` kind, enabled or not, but not those that still wait for the store buffers
+        of their own vCPU; and, if `mixed_sizes`, those of the kinds
         `WRITES_IF_IT_SUCCEEDS`: others may decide whether they are performed, or whether they write.
         """
         ...
 
     def uncertain_writes(self, actor: int) -> bool:
         """Return whether the actor's next operation, which is uncertain, is of a kind that writes if it succeeds."""
+        ...
+
+    def buffered(self, actor: int) -> tuple[int, int]:
+        """Return how the actor's next operation relates to earlier steps of its vCPU's other actors, as two masks.
+
+        Bit i stands for the i-th step of the path. Only asked if `has_buffers`.
+
+        Returns:
+            The steps that precede it in every execution, and all steps of the vCPU's other actors: none of these
+            conflicts with it.
+        """
         ...
 
     def step(self, actor: int, choice: int = 0) -> Step:

@@ -39,13 +39,15 @@ _Closure = Callable[[int], int | None]
 class _Uncertain(NamedTuple):
     """An operation that others may disable, or turn from a write into a read.
 
-    before: Mask of what happens before it by its actor alone. may_write: Whether it may write. announced: Whether the
-    last event of the path announced it. performed: Its event; -1 if it is not performed yet.
+    before: Mask of what happens before it by its vCPU alone. siblings: Mask of its vCPU's other steps. may_write:
+    Whether it may write. announced: Whether the last event of the path made it ready, but for what others do.
+    performed: Its event; -1 if it is not performed yet.
     """
 
     actor: int
     place: int
     before: int
+    siblings: int
     may_write: bool
     announced: bool
     performed: int
@@ -54,17 +56,18 @@ class _Uncertain(NamedTuple):
 def completed(path: Path) -> list[Schedule]:
     """Return the schedules of uncertain operations that the last event of the path completes."""
     order, state, index = path.order, path.state, len(path) - 1
-    event = order.steps[index]
     found: list[Schedule] = []
     for actor in state.uncertain():
-        announced = actor in (order.actors[index], event.child)
+        preceding, siblings = state.buffered(actor) if state.has_buffers else (0, 0)
+        before = order.past_of_next(actor, preceding)
+        announced = before >> index & 1 == 1
         place = state.uncertain_place(actor)
         if place == WORLD:
             if announced or not order.choices >> index & 1:
-                found += _stops(path, actor, announced)
+                found += _stops(path, actor, before, announced)
         else:
             may_write = state.uncertain_writes(actor)
-            _accesses(path, found, _Uncertain(actor, place, order.past_of_next(actor), may_write, announced, -1))
+            _accesses(path, found, _Uncertain(actor, place, before, siblings, may_write, announced, -1))
     if state.mixed_sizes:
         _performed(path, found)
     return found
@@ -72,17 +75,18 @@ def completed(path: Path) -> list[Schedule]:
 
 def _performed(path: Path, found: list[Schedule]) -> None:
     """Add the schedules of operations that were performed before the last event, and might come after it."""
-    order, index = path.order, len(path) - 1
+    order, state, index = path.order, path.state, len(path) - 1
     for at in bits((1 << index) - 1 & ~order.past[index] & ~path.scheduled):
-        step = order.steps[at]
+        step, actor = order.steps[at], order.actors[at]
         if step.kind in WRITES_IF_IT_SUCCEEDS:
-            _accesses(path, found, _Uncertain(order.actors[at], step.place, order.before[at], True, False, at))
+            siblings = state.buffered(actor)[1] if state.has_buffers else 0
+            _accesses(path, found, _Uncertain(actor, step.place, order.before[at], siblings, True, False, at))
 
 
 def _accesses(path: Path, found: list[Schedule], uncertain: _Uncertain) -> None:
     """Add the schedules of an operation that is uncertain because of the value at its place."""
     order, index = path.order, len(path) - 1
-    near = order.conflicts(uncertain.place, uncertain.may_write) & ~order.world
+    near = order.conflicts(uncertain.place, uncertain.may_write) & ~order.world & ~uncertain.siblings
     if not uncertain.announced and not near >> index & 1:
         return
     candidates = near & ~uncertain.before & ~path.scheduled
@@ -90,7 +94,7 @@ def _accesses(path: Path, found: list[Schedule], uncertain: _Uncertain) -> None:
         candidates &= ~order.past[index] | 1 << index
     if uncertain.performed >= 0:
         candidates &= (1 << uncertain.performed) - 1
-    several = uncertain.may_write or len(path.state.overlaps[uncertain.place]) > 1
+    several = path.state.mixed_sizes or len(path.state.overlaps[uncertain.place]) > 1
     for earlier in bits(candidates):
         if not _RELEASES[order.steps[earlier].kind]:
             _add(path, found, uncertain, earlier, near if several else 0)
@@ -119,10 +123,9 @@ def _add(path: Path, found: list[Schedule], uncertain: _Uncertain, earlier: int,
             found.append(path.schedule(earlier, between, uncertain.actor))
 
 
-def _stops(path: Path, actor: int, announced: bool) -> list[Schedule]:
-    """Return the schedules of an operation that stops the world."""
+def _stops(path: Path, actor: int, before: int, announced: bool) -> list[Schedule]:
+    """Return the schedules of an operation that stops the world; `before` is what happens before it by its vCPU."""
     order, index = path.order, len(path) - 1
-    before = order.past_of_next(actor)
     if not announced:
         before |= order.past[index] & ~(1 << index)
     candidates = ((2 << index) - 1) & ~before & ~path.scheduled & ~order.choices & ~order.own.get(actor, 0)
@@ -166,7 +169,9 @@ def _may_follow_a_stop(path: Path, earlier: int) -> bool:
 
 
 def _to_boundaries(path: Path, stopper: int, earlier: int, mask: int) -> int | None:
-    """Return the events of `mask` after `earlier`, and those that bring every vCPU to the end of its instruction.
+    """Return the events of `mask` after `earlier`, and those that let the world be stopped after them.
+
+    These bring every vCPU to the end of its instruction, and drain every store buffer.
 
     Returns:
         A mask; None if an instruction does not end, or ends only after the event `earlier`.
@@ -174,20 +179,34 @@ def _to_boundaries(path: Path, stopper: int, earlier: int, mask: int) -> int | N
     order = path.order
     prefix, after = (1 << earlier) - 1, -2 << earlier
     mask = mask & after
-    ended = False
-    while not ended:
-        ended = True
-        for actor, own in order.own.items():
-            done = own & (mask | prefix)
-            if actor == stopper or not done or not order.steps[done.bit_length() - 1].inside:
-                continue
-            rest = own >> done.bit_length() << done.bit_length()
-            following = (rest & -rest).bit_length() - 1
-            if following < 0 or order.past[following] >> earlier & 1:
-                return None
-            mask |= order.past[following] & after
-            ended = False
-    return mask
+    while True:
+        missing = _unfinished(path, stopper, mask | prefix)
+        if missing is None:
+            return mask
+        rest = order.own.get(missing, 0) & ~(mask | prefix)
+        following = (rest & -rest).bit_length() - 1
+        if following < 0 or order.past[following] >> earlier & 1:
+            return None
+        mask |= order.past[following] & after
+
+
+def _unfinished(path: Path, stopper: int, mask: int) -> int | None:
+    """Return an actor that has to go on after the events of `mask` before the world can be stopped; None if none."""
+    order = path.order
+    for actor, own in order.own.items():
+        done = own & mask
+        if actor != stopper and done and order.steps[done.bit_length() - 1].inside:
+            return actor
+    if path.state.has_buffers:
+        entered: dict[int, int] = {}
+        for event in bits(mask):
+            buffer = order.steps[event].buffer
+            if buffer >= 0:
+                entered[buffer] = entered.get(buffer, 0) + 1
+        for buffer, count in entered.items():
+            if count > (order.own.get(buffer, 0) & mask).bit_count():
+                return buffer
+    return None
 
 
 def _unions(least: int, events: list[int], closed: _Closure) -> Iterator[int]:
