@@ -75,7 +75,7 @@ def test_a_lock_goes_to_either():
     assert assert_exact(locked(store(0, 1)), locked(store(0, 2))).executions == 2
 
 
-def test_a_lock_that_is_never_released_blocks_whoever_comes_second():
+def test_a_lock_that_is_never_released_blocks_the_second_vcpu():
     search = assert_exact(thread(Op(Kind.LOCK, MUTEX), store(1, 1)), thread(Op(Kind.LOCK, MUTEX), store(1, 2)))
     assert search.executions == 2
 
@@ -146,7 +146,7 @@ def test_steps_that_are_repeated_are_those_of_paths_set_aside():
     [lambda: inc(3), lambda: readers(6), lambda: generated("waits", 4), lambda: generated("world and waits", 7)],
 )
 def test_parts_given_away_are_independent(make):
-    """Whatever is given away, and by whom: together the parts visit every trace once."""
+    """Together the parts visit every trace once, also those that a part gave away in turn."""
     whole = visited(UndoSearch(make()))
     items, found, parts = [None], [], 0
     while items:

@@ -60,7 +60,7 @@ class _Orders:
         self._path.repeat(self._cut)
 
     def first(self, done: int = 0, heads: tuple[int, ...] = ()) -> tuple[int, ...] | None:
-        """Return the first valid order of all heads after the events of `done`; None if there is none."""
+        """Return the first valid order of all heads after the events of `done`; None if no order is valid."""
         conflicting, past = self._step_after(done)
         if any(not past >> head & 1 for head in heads):
             return None

@@ -122,7 +122,7 @@ class Path:
         Args:
             at: Index of the default step.
             between: Mask of the events after `at` that happen before the operation.
-            actor: Who performs the operation.
+            actor: The actor that performs the operation.
         """
         actors, choices, chain = self.order.actors, self.choices, self.chains[at]
         step = self.order.steps[at]

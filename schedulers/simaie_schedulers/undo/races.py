@@ -60,7 +60,7 @@ def alternatives(path: Path) -> list[Schedule]:
 def is_canonical(path: Path, schedule: Schedule) -> bool:
     """Whether the last event of the path, the head of `schedule`, belongs behind the heads that are there already.
 
-    Heads that are independent of each other stand in the order of their actors.
+    Independent heads are ordered by their actors.
     """
     if path.state.mixed_sizes and _MAY_FAIL[path.order.steps[-1].kind] and not _is_as_planned(path, schedule):
         return False

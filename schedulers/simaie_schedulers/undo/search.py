@@ -90,7 +90,7 @@ class UndoSearch:
             yield self.state
 
     def advance(self) -> bool:
-        """Go to the end of the next execution; return False if there is none.
+        """Go to the end of the next execution; return False if no execution is left.
 
         Raises:
             UsageError: At the end: the sizes of accesses are mixed although the state denies it.
