@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie_schedulers.undo.small_steps import Step
-
 from exhaustive.explicit_state import ExplicitState
 from simaie.dependence import waits_for_drain
 from simaie.op import Kind, Op
+from simaie.small_steps import Step
 
 
 class BufferedState(ExplicitState):

@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-from simaie_schedulers.dpor.locations import Locations
-from simaie_schedulers.undo.small_steps import Rank, Step
-
 from simaie.dependence import STOPS_WORLD, WRITES_IF_IT_SUCCEEDS, conflict
+from simaie.locations import Locations
 from simaie.op import BLOCKING, Kind, Op
+from simaie.small_steps import Rank, Step
 
 Thread = Callable[[], Generator[Op, Any, None]]
 Canonical = tuple[object, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from simaie_schedulers.dpor.locations import Locations
 from simaie_schedulers.random_walk import RandomWalk
 from simaie_schedulers.scripted import Scripted
 
@@ -14,6 +13,7 @@ from exhaustive.generated import FAMILIES, program, under_scheme
 from exhaustive.programs import Hypercalls
 from exhaustive.searches import run
 from simaie.dependence import conflict, writes
+from simaie.locations import Locations
 from simaie.machine import Machine
 from simaie.op import Cell, Function, Kind, Op, owner_of
 from simaie.prng import Random

@@ -6,10 +6,10 @@ import pytest
 from exhaustive.explicit_state import ExplicitState, canonical, every_trace
 from exhaustive.small_programs import generated, inc, lastzero, load, readers, store
 from simaie_schedulers.undo.search import UndoSearch
-from simaie_schedulers.undo.small_steps import Rank
 
 from simaie.errors import UsageError
 from simaie.op import Cell, Function, Kind, Op
+from simaie.small_steps import Rank
 
 MUTEX = Cell("m")
 

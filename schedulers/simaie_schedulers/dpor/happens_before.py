@@ -15,10 +15,10 @@ Only events that are new since the last execution are processed: a depth-first s
 from __future__ import annotations
 
 from simaie.dependence import ALWAYS_WRITES, WRITES_IF_IT_SUCCEEDS, writes
+from simaie.locations import LOCAL, WORLD, Locations
 from simaie.op import Kind, Op, Order
 from simaie.trace import Event, Instruction
 from simaie_schedulers.dpor.blocking import swappable, waited_for
-from simaie_schedulers.dpor.locations import LOCAL, WORLD, Locations
 from simaie_schedulers.dpor.store_buffers import StoreBuffers
 
 __all__ = ["WRITES", "HappensBefore"]

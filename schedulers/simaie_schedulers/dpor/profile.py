@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simaie.errors import UsageError
+from simaie.locations import Key, Locations
 from simaie.op import Kind, Op
-from simaie_schedulers.dpor.locations import Key, Locations
 from simaie_schedulers.dpor.wakeup_tree import Branch, Sleeper
 
 __all__ = ["load", "save"]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from simaie.locations import WORLD, Locations
 from simaie.op import Op, owner_of
 from simaie.trace import Trace
 from simaie_schedulers.dpor.frozen import Apply
 from simaie_schedulers.dpor.happens_before import HappensBefore
-from simaie_schedulers.dpor.locations import WORLD, Locations
 from simaie_schedulers.dpor.wakeup_tree import Branch, Sleeper, count
 
 __all__ = ["Claim", "ExplorationTree", "Node"]

@@ -11,7 +11,7 @@ If p always reads or always writes, or if all heads touch exactly its place, eve
 
 from __future__ import annotations
 
-from simaie_schedulers.dpor.locations import WORLD
+from simaie.locations import WORLD
 from simaie_schedulers.undo.order import bits
 from simaie_schedulers.undo.path import Path, Schedule
 

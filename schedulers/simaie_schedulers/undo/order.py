@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simaie.locations import LOCAL, WORLD
 from simaie.op import Kind
-from simaie_schedulers.dpor.locations import LOCAL, WORLD
-from simaie_schedulers.undo.small_steps import Step
+from simaie.small_steps import Step
 
 __all__ = ["Order", "bits"]
 

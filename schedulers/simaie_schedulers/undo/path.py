@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
+from simaie.small_steps import SmallSteps
 from simaie_schedulers.undo.order import Order, bits
-from simaie_schedulers.undo.small_steps import SmallSteps
 
 __all__ = ["Decision", "Path", "Schedule", "Unsettled"]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
 from simaie.op import Kind
+from simaie.small_steps import SmallSteps
 from simaie_schedulers.undo.path import Decision, Path, Schedule
 from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
-from simaie_schedulers.undo.small_steps import SmallSteps
 from simaie_schedulers.undo.unsettled import is_settled
 
 __all__ = ["UndoSearch", "WorkItem"]

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from simaie.dependence import RELEASES, WRITES_IF_IT_SUCCEEDS
+from simaie.locations import WORLD
 from simaie.op import Kind
-from simaie_schedulers.dpor.locations import WORLD
 from simaie_schedulers.undo.order import bits
 from simaie_schedulers.undo.path import Path, Schedule
 

@@ -16,7 +16,7 @@ class Step:
 
     Args:
         kind: Kind of the operation.
-        place: Number of its place, as in `simaie_schedulers.dpor.locations`.
+        place: Number of its place, as in `simaie.locations`.
         wrote: Whether it wrote.
         inside: Whether its actor is inside a guest instruction afterwards, so that the world cannot be stopped.
         child: Number of the actor that it spawned; -1 if none.
