@@ -61,6 +61,24 @@ class ScMemory:
         """End every reservation, as before the first step."""
         self._reservations.clear()
 
+    def saved_reservations(self) -> tuple[tuple[Any, int, int, frozenset[tuple[int, int]]], ...]:
+        """Return the reservations as data for `restore_reservations`."""
+        return tuple([(a, r.first, r.after, frozenset(r.touched)) for a, r in self._reservations.items()])
+
+    def restore_reservations(self, saved: tuple[tuple[Any, int, int, frozenset[tuple[int, int]]], ...]) -> None:
+        """Set the reservations to what `saved_reservations` returned."""
+        self._reservations.clear()
+        for actor, first, after, touched in saved:
+            made = self._reservations[actor] = _Reservation(first, after)
+            made.touched.update(touched)
+
+    def holds_other_bytes(self, actor: Any, op: Op) -> bool:
+        """Whether a STORE_CONDITIONAL depends on reserved bytes that it does not name."""
+        reservation = self._reservations.get(actor)
+        if reservation is None or op.expected is not None:
+            return False
+        return (reservation.first, reservation.after) != (op.address, op.address + op.width)
+
     def enabled(self, actor: Any, op: Op) -> bool:
         """Whether `op` may run now: the mutex of a LOCK must be free, and the condition of an AWAIT must hold."""
         if op.kind is Kind.LOCK:

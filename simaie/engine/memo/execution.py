@@ -18,7 +18,7 @@ from simaie.op import Op
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event, Fault, Instruction, Trace
 
-__all__ = ["MemoActor", "MemoExecution"]
+__all__ = ["MemoActor", "MemoExecution", "first_actors"]
 
 _NOTHING: dict[str, Op] = {}
 
@@ -109,6 +109,11 @@ class _MemoActors(ActorTable):
             super().spawn(parent, thread, code)
         finally:
             self._spawned_at = None
+
+
+def first_actors(memo: Memo) -> list[MemoActor]:
+    """Return the actors with which the program of `memo` begins."""
+    return list(_MemoActors(memo).everyone)  # type: ignore[arg-type]  # they are MemoActors
 
 
 class MemoExecution(Execution):

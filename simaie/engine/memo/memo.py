@@ -21,6 +21,7 @@ from simaie.guest.cpu import Thread
 from simaie.guest.program import Program
 from simaie.host.pages import PageTable
 from simaie.host.sc import ScMemory
+from simaie.locations import Locations
 from simaie.machine import Machine
 from simaie.op import Cell, Kind, Op
 from simaie.protocols import HostMemory
@@ -48,6 +49,7 @@ class Memo:
         misses: How many edges were missing when they were needed.
         fed: How many steps were repeated to bring a coroutine to a node.
         given_up: Why the memo cannot be used any more; empty if it can.
+        locations: The places of its operations, numbered for a search by undo.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Memo:
         self.beginning = Beginning(program, machine)
         self.origin = Origin(program, machine.endian, self.promises)
         self.memory = machine.make_memory(program)
+        self.locations = Locations()
         self.is_quick = type(self.memory) is ScMemory
         self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from simaie.engine.memo.runner import Root, Runner
     from simaie.engine.memo.story import Story
     from simaie.guest.cpu import Thread
+    from simaie.small_steps import Step
 
 __all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
 
 #: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
 #: the host memory. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without a fault.
 READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER, END = 0, 1, 2, 3, 4, -1, -2
+
 
 class Node:
     """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
@@ -47,6 +49,8 @@ class Node:
         code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
         place: The view of RAM or the cell that `op` reads or writes; `offset` is the index in the view, and `stored`
             the value to write.
+        location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
+        step: What the operation that led here did, in a search by undo; made when first needed.
     """
 
     __slots__ = (
@@ -59,6 +63,7 @@ class Node:
         "faults",
         "final",
         "instruction",
+        "location",
         "made",
         "observations",
         "occurred",
@@ -72,6 +77,7 @@ class Node:
         "roots",
         "runner",
         "silent",
+        "step",
         "stored",
         "story",
         "thread",
@@ -97,6 +103,8 @@ class Node:
         self.place: Any = None
         self.offset = 0
         self.stored: Any = None
+        self.location = -1
+        self.step: Step | None = None
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.observations: dict[str, int]

@@ -1,0 +1,67 @@
+"""The trace of an execution at whose end a search by undo stands."""
+
+from __future__ import annotations
+
+from simaie.check.needs import FAULT, REFUSED
+from simaie.engine.memo.lazy import MemoTrace
+from simaie.engine.memo.node import Node
+from simaie.engine.memo.steps import MemoSteps
+from simaie.op import Kind, Op
+from simaie.trace import Ending, Fault
+
+__all__ = ["trace_of"]
+
+_NOTHING: dict[str, Op] = {}
+
+
+def trace_of(state: MemoSteps) -> MemoTrace:
+    """Return the trace of the execution whose end `state` is."""
+    memo, threads = state.memo, state.threads
+    last: tuple[Node, ...] = tuple([state.nodes[actor] for actor in threads.arrived])  # type: ignore[misc]  # they exist
+    ending, waiting = Ending.FINISHED, _NOTHING
+    if any(node.op is not None for node in last):
+        ending, waiting = _stuck(state)
+    outcome = memo.outcome(state.memory, last)
+    occurred = memo.promised | memo.ending_bits[ending]
+    for node in last:
+        occurred |= node.occurred
+    accepted, refusal = None, None
+    if memo.program.final is not None and ending is Ending.FINISHED:
+        refusal = memo.refusal(state.memory, last, outcome)
+        accepted = refusal is None
+        if not accepted:
+            occurred |= REFUSED
+    return MemoTrace(
+        memo.origin, state.events.copy(), frozenset(state.waits), last, state.switches.copy(), (), waiting, ending,
+        outcome, _faults(state) if occurred & FAULT else (), accepted, refusal or "", occurred,
+    )  # fmt: skip
+
+
+def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
+    """Return how an execution ended in which nobody can go on, and what each vCPU waits for."""
+    threads = state.threads
+    waiting = {}
+    for actor in threads.order:
+        node = state.nodes[actor]
+        if node is not None and node.op is not None:
+            waiting[threads.actors[actor].name] = state.pending(actor)
+    waits = any(op.kind is Kind.AWAIT for op in waiting.values())
+    return Ending.LIVELOCK if waits else Ending.DEADLOCK, waiting
+
+
+def _faults(state: MemoSteps) -> tuple[Fault, ...]:
+    """Return the faults that ended vCPUs, in the order in which they occurred."""
+    after = dict(enumerate(state.nodes))
+    found: list[tuple[int, Node]] = []
+    for number, (actor, node, child) in zip(range(len(state), 0, -1), state.steps_back(), strict=True):
+        following = after[actor]
+        for reached in (after[child] if child >= 0 else None, following if following is not node else None):
+            if reached is not None and reached.faults:
+                found.append((number, reached))
+        after[actor] = node
+    for actor in reversed(range(len(state.memo.program.threads))):
+        reached = after[actor]
+        if reached is not None and reached.faults:
+            found.append((0, reached))
+    found.reverse()
+    return tuple([Fault(node.root.name, step, message, kind) for step, node in found for kind, message in node.faults])

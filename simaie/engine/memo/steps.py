@@ -1,0 +1,323 @@
+"""A program as a state that goes one operation forward, and back: what a search by undo needs of a memo.
+
+The state is the one that `simaie.engine.memo` lists: the node of each vCPU, the values of cells and RAM, reservations,
+the owner of a stopped world, the threads that are done, and the free identities. A step follows an edge and notes the
+old value, which `undo` puts back. `simaie.small_steps` says what a search asks for.
+
+The host memory is sequentially consistent, and the program has no devices. Where the search meets anything else that
+needs the reference engine (a local choice, a limit of the machine, an error of a guest), a step raises `CannotUndo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
+from simaie.engine.memo.execution import MemoActor
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.node import READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.restored import CannotUndo, Old, performed, put_back
+from simaie.engine.memo.threads import Threads
+from simaie.host.sc import ScMemory
+from simaie.op import BLOCKING, Kind, Op
+from simaie.small_steps import Rank, Step
+from simaie.trace import Event
+
+__all__ = ["CannotUndo", "MemoSteps"]
+
+_LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
+_PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
+_BEGIN, _END = Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE
+_WORLD = frozenset({_BEGIN, _END})
+#: The old value of a step that changed nothing but the node of its actor.
+_SAME = Old()
+#: The same of an AWAIT that came before a look: its actor is still at the node.
+_WAITED = Old()
+
+
+class MemoSteps:
+    """The state of the program of a memo; see `simaie.small_steps.SmallSteps`.
+
+    Args:
+        memo: The memo, whose host memory is sequentially consistent.
+        mixed_sizes: Whether accesses may overlap in part.
+
+    Attributes:
+        nodes: By actor, its node; None if it was not spawned yet.
+        events: The steps up to here, as in a `simaie.engine.memo.lazy.MemoTrace`.
+        switches: The steps that deviated from the default schedule.
+        waits: The steps that are waits before a look.
+        threads: The actors, in structural order and in the order of arrival.
+        stopper: The actor that has stopped the world; -1 while the world runs.
+    """
+
+    has_buffers = False
+
+    def __init__(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
+        assert type(memo.memory) is ScMemory
+        self.memo, self.mixed_sizes = memo, mixed_sizes
+        self.memory: ScMemory = memo.memory
+        self.locations = memo.locations
+        self.overlaps = self.locations.overlaps
+        self.nodes: list[Node | None] = []
+        self.events: list[Node | Event] = []
+        self.switches: list[int] = []
+        self.waits: list[int] = []
+        self.stopper = -1
+        self.threads = Threads(memo)
+        self._waited: list[bool] = []  # by actor, whether the AWAIT that comes before its look is over
+        self._journal: list[tuple[int, Node, Any]] = []
+        self._wait_steps: dict[Node, Step] = {}
+        self._reserved = memo.reserved
+        self._limit = memo.machine.limits.steps
+        memo.reset()
+        for actor in self.threads.first():
+            self.nodes.append(self._following(actor, actor.start, None))
+            self._waited.append(False)
+
+    def __len__(self) -> int:
+        return len(self._journal)
+
+    def _following(self, actor: MemoActor, node: Node, value: Any) -> Node:
+        key = value if value is None or type(value) is int else key_of(value)
+        following = node.edges.get(key)
+        if following is None:
+            following = self.memo.miss(actor, node, key, value)
+        if following.location < 0:
+            op = following.op
+            if op is not None and op.kind is _CHOICE:
+                raise CannotUndo("a guest makes a local choice")
+            following.location = self.locations.of(following.wait or op) if op is not None else 0
+        return following
+
+    def steps_back(self) -> Iterator[tuple[int, Node, int]]:
+        """Yield the steps from the last to the first: the actor, where it was, and the number of its new child or -1."""
+        children = self.threads.spawned
+        for actor, node, _ in reversed(self._journal):
+            is_spawn = node.op is not None and node.op.kind is _SPAWN
+            yield actor, node, children.pop() if is_spawn else -1
+
+    # -- what a search asks -----------------------------------------------------------------------
+
+    def enabled(self) -> list[int]:
+        """Return the enabled actors in structural order."""
+        nodes = self.nodes
+        if self.stopper >= 0:
+            return [actor for actor in self.threads.order if self.is_enabled(actor)]
+        return [actor for actor in self.threads.order if nodes[actor].code >= 0 or self.is_enabled(actor)]  # type: ignore[union-attr]  # it exists
+
+    def is_enabled(self, actor: int) -> bool:
+        """Return whether an actor, which exists, can take the next step."""
+        node = self.nodes[actor]
+        if node is None or node.op is None or (self.stopper >= 0 and actor != self.stopper):
+            return False
+        if node.code >= 0:
+            return True
+        op = self.pending(actor)
+        kind = op.kind
+        if kind not in BLOCKING:
+            return True
+        if kind is _JOIN:
+            return bool(op.value.done)
+        if kind is _BEGIN:
+            return not any(self._is_inside(other) for other in self.threads.order if other != actor)
+        try:
+            return self.memory.enabled(self.threads.actors[actor], op)
+        except Exception as error:
+            raise CannotUndo(f"a guest raised {error!r}") from error
+
+    def pending(self, actor: int) -> Op:
+        """Return the next operation of an actor that has not ended."""
+        node: Any = self.nodes[actor]
+        if node.wait is not None and (node.op.kind is _PAUSE or not self._waited[actor]):
+            wait: Op = node.wait
+            return wait
+        op: Op = node.op
+        return op
+
+    def _is_inside(self, actor: int) -> bool:
+        """Return whether an actor has begun a guest instruction that is not complete."""
+        node = self.nodes[actor]
+        if node is None or node.op is None or node.instruction is None or self.pending(actor).kind is _BEGIN:
+            return False
+        return node.entered is node.instruction
+
+    def rank(self, actor: int) -> int:
+        """Return how late the search is to choose an enabled actor."""
+        node: Any = self.nodes[actor]
+        if node.code >= 0:
+            return 0
+        kind = self.pending(actor).kind
+        if kind in _WORLD:
+            return Rank.WORLD
+        return Rank.WAITS_FOR_SEVERAL if kind is _AWAIT and len(self.overlaps[self._place(actor)]) > 1 else 0
+
+    def _place(self, actor: int) -> int:
+        node: Any = self.nodes[actor]
+        if node.wait is None or not self._waited[actor]:
+            place: int = node.location
+            return place
+        return self.locations.of(node.op)
+
+    def uncertain_place(self, actor: int) -> int:
+        """Return the place of the actor's next operation if it is uncertain, else -1."""
+        node = self.nodes[actor]
+        if node is None or node.op is None or (node.code >= 0 and not self.mixed_sizes):
+            return -1
+        kind = self.pending(actor).kind
+        conditional = self.mixed_sizes and kind in WRITES_IF_IT_SUCCEEDS
+        return self._place(actor) if conditional or kind in BLOCKING else -1
+
+    def uncertain(self) -> list[int]:
+        """Return the actors whose next operation is uncertain."""
+        return [actor for actor in range(len(self.nodes)) if self.uncertain_place(actor) >= 0]
+
+    def uncertain_writes(self, actor: int) -> bool:
+        """Return whether the actor's next operation is of a kind that writes if it succeeds."""
+        return self.pending(actor).kind in WRITES_IF_IT_SUCCEEDS
+
+    def buffered(self, actor: int) -> tuple[int, int]:
+        """Raise NotImplementedError: there are no store buffers."""
+        raise NotImplementedError
+
+    # -- one step forward ---------------------------------------------------------------------------
+
+    def step(self, actor: int, choice: int = 0) -> Step:
+        """Perform the next operation of an enabled actor."""
+        journal = self._journal
+        index = len(journal)
+        if index >= self._limit:
+            raise CannotUndo("an execution is as long as the limit on steps")
+        running = journal[-1][0] if index else -1
+        if actor != running:
+            self._note_switch(actor, running, index)
+        node: Any = self.nodes[actor]
+        code = node.code
+        value = old = None
+        if code == READ:
+            value = node.place[node.offset]
+        elif code == WRITE and not self._reserved:
+            old = node.place[node.offset]
+            node.place[node.offset] = node.stored
+        elif code == READ_CELL:
+            value = node.place.value
+        elif code == WRITE_CELL:
+            old = node.place.value
+            node.place.value = node.stored
+        else:
+            return self._other_step(actor, node)
+        following = self._following(self.threads.actors[actor], node, value)
+        journal.append((actor, node, old))
+        self.events.append(following)
+        self.nodes[actor] = following
+        step: Step | None = following.step
+        return step if step is not None else self._note_step(following, node.op, value, actor)
+
+    def _note_switch(self, actor: int, running: int, index: int) -> None:
+        """Note step number `index` if it deviates from the default: the running actor goes on, or else the first."""
+        if running >= 0 and self.is_enabled(running):
+            self.switches.append(index)
+            return
+        for other in self.threads.order:
+            if other == actor:
+                return
+            if self.is_enabled(other):
+                self.switches.append(index)
+                return
+
+    def _note_step(self, following: Node, op: Op, value: Any, actor: int, child: int = -1) -> Step:
+        """Return what the step to a node did, which is written down there."""
+        place, inside = self.locations.of(op), self._is_inside(actor)
+        step = following.step = Step(op.kind, place, writes(op, value), inside=inside, child=child)
+        return step
+
+    def _other_step(self, actor: int, node: Node) -> Step:
+        """Perform an operation that is more than a load or a store."""
+        op = self.pending(actor)
+        if op is node.wait and node.op is not None and node.op.kind is not _PAUSE:
+            return self._wait_step(actor, node, op)
+        mine, kind = self.threads.actors[actor], op.kind
+        old: Any = _SAME
+        child, value = -1, None
+        if kind is _SPAWN:
+            child, value = self.threads.spawn(actor, node)
+        elif kind is _EXIT:
+            old = self.threads.exit(actor)
+        elif kind in _WORLD:
+            self._stop_or_release(actor, kind)
+        elif kind is not _JOIN:
+            old, value = performed(self.memory, mine, op)
+        # A PAUSE returns nothing, also if it has become a wait.
+        following = self._following(mine, node, None if op is node.wait else value)
+        if child >= 0:
+            self._enter_child(child)
+        self._journal.append((actor, node, old))
+        self.events.append(following if op is node.op else Event(mine.name, op, value, node.instruction))
+        self.nodes[actor] = following
+        self._waited[actor] = False
+        step: Step | None = following.step
+        return step if step is not None else self._note_step(following, op, value, actor, child)
+
+    def _enter_child(self, child: int) -> None:
+        actor = self.threads.actors[child]
+        while child >= len(self.nodes):
+            self.nodes.append(None)
+            self._waited.append(False)
+        self.nodes[child] = self._following(actor, actor.start, None)
+        self._waited[child] = False
+
+    def _wait_step(self, actor: int, node: Node, op: Op) -> Step:
+        """End the wait before a look."""
+        mine = self.threads.actors[actor]
+        _, value = performed(self.memory, mine, op)
+        instruction = node.instruction if self._is_inside(actor) else None
+        self.waits.append(len(self._journal))
+        self._journal.append((actor, node, _WAITED))
+        self.events.append(Event(mine.name, op, value, instruction))
+        self._waited[actor] = True
+        step = self._wait_steps.get(node)
+        if step is None:
+            step = self._wait_steps[node] = Step(_AWAIT, node.location, False, inside=self._is_inside(actor))
+        return step
+
+    def _stop_or_release(self, actor: int, kind: Kind) -> None:
+        if (kind is _BEGIN) != (self.stopper < 0) or (kind is _END and self.stopper != actor):
+            raise CannotUndo("an exclusive section is begun or ended by a vCPU that must not do so")
+        self.stopper = actor if kind is _BEGIN else -1
+
+    # -- one step back -------------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        actor, node, old = self._journal.pop()
+        self.events.pop()
+        index = len(self._journal)
+        if self.switches and self.switches[-1] == index:
+            self.switches.pop()
+        code = node.code
+        if code == WRITE_CELL:
+            node.place.value = old
+        elif code == WRITE and type(old) is int:
+            node.place[node.offset] = old
+        elif old is _WAITED:
+            self.waits.pop()
+            self._waited[actor] = False
+            return
+        elif code != READ and code != READ_CELL:
+            self._undo_other(actor, node, old)
+        self.nodes[actor] = node
+
+    def _undo_other(self, actor: int, node: Node, old: Any) -> None:
+        op = node.op
+        assert op is not None
+        self._waited[actor] = node.wait is not None and op.kind is not _PAUSE
+        kind = op.kind
+        if kind is _SPAWN:
+            self.nodes[self.threads.unspawn(actor)] = None
+        elif kind is _EXIT:
+            self.threads.unexit(actor, old)
+        elif kind in _WORLD:
+            self.stopper = -1 if kind is _BEGIN else actor
+        elif old is not _SAME:
+            put_back(self.memory, op, old)

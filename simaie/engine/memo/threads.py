@@ -1,0 +1,119 @@
+"""The vCPUs of a state that goes forward and back: who exists, in which order, with which identity."""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Any
+
+from simaie.engine.memo.execution import MemoActor, first_actors
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.node import Node
+from simaie.engine.memo.restored import CannotUndo
+from simaie.guest.cpu import Thread
+
+__all__ = ["Threads"]
+
+_Identities = tuple[tuple[int, ...], int]
+
+
+class Threads:
+    """The vCPUs of a program, those that are spawned too; a number means the same vCPU in every execution.
+
+    Args:
+        memo: The memo.
+
+    Attributes:
+        actors: By number, the actor, as it is in the current execution.
+        order: The numbers of those that exist, in structural order.
+        arrived: The same in the order of arrival.
+    """
+
+    def __init__(self, memo: Memo) -> None:
+        self._memo = memo
+        self._first = first_actors(memo)
+        self.actors: list[MemoActor] = []
+        self.order: list[int] = []
+        self.arrived: list[int] = []
+        self._numbers: dict[str, int] = {}
+        self._known: dict[tuple[int, int, Node], MemoActor] = {}
+        self._children: list[int] = []  # by number, how many it has spawned
+        self._handles: dict[int, Thread] = {}  # by number of a spawned vCPU
+        self._identities: _Identities = (), len(self._first)  # the free ones, and the first that was never used
+        self._before: list[_Identities] = []  # before each SPAWN
+
+    def first(self) -> list[MemoActor]:
+        """Add the vCPUs with which the program begins, and return them."""
+        for number, actor in enumerate(self._first):
+            self._numbers[actor.name] = number
+            self.actors.append(actor)
+            self._children.append(0)
+            self.order.append(number)
+            self.arrived.append(number)
+        return self._first
+
+    def spawn(self, parent: int, node: Node) -> tuple[int, Thread]:
+        """Add a child of `parent`, which is at the SPAWN `node`; return its number and handle.
+
+        Raises:
+            CannotUndo: There would be more vCPUs than the limit of the machine.
+        """
+        memo, spawner = self._memo, self.actors[parent]
+        if len(self.arrived) >= memo.machine.limits.threads:
+            raise CannotUndo("an execution has as many threads as the limit allows")
+        name = f"{spawner.name}.{self._children[parent]}"
+        number = self._numbers.setdefault(name, len(self.actors))
+        handle = memo.thread(node, name)
+        handle.done = False
+        self._before.append(self._identities)
+        free, fresh = self._identities
+        identity = free[0] if free else fresh
+        self._identities = (free[1:], fresh) if free else (free, fresh + 1)
+        child = self._child(number, identity, node, name)
+        if number == len(self.actors):
+            self.actors.append(child)
+            self._children.append(0)
+        self.actors[number] = child
+        self._children[number] = 0
+        self._children[parent] += 1
+        self._handles[number] = handle
+        child.thread = handle
+        insort(self.order, number, key=lambda other: self.actors[other].rank)
+        self.arrived.append(number)
+        return number, handle
+
+    def _child(self, number: int, identity: int, node: Node, name: str) -> MemoActor:
+        known = self._known.get((number, identity, node))
+        if known is None:
+            memo, op, rank = self._memo, node.op, tuple([int(part) for part in name.split(".")])
+            assert op is not None
+            kind: Any = memo.program.cpu_class
+            root = memo.root(name, identity, kind, op.value, spawned_at=node, is_device=False)
+            known = self._known[number, identity, node] = MemoActor(name, rank, identity, root.start)
+        return known
+
+    @property
+    def spawned(self) -> list[int]:
+        """The numbers of those that were spawned, in the order of arrival."""
+        return self.arrived[len(self._first) :]
+
+    def unspawn(self, parent: int) -> int:
+        """Remove the child that was added last, and return its number."""
+        number = self.arrived.pop()
+        self.order.remove(number)
+        self._children[parent] -= 1
+        self._identities = self._before.pop()
+        del self._handles[number]
+        return number
+
+    def exit(self, number: int) -> _Identities:
+        """Mark a spawned vCPU as done; return what `unexit` needs."""
+        before = self._identities
+        free, fresh = before
+        self._handles[number].done = True
+        self._identities = tuple(sorted((*free, self.actors[number].cpu.identity))), fresh
+        return before
+
+    def unexit(self, number: int, before: _Identities) -> None:
+        """Mark it as not done."""
+        self._handles[number].done = False
+        self._identities = before
