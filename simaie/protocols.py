@@ -22,6 +22,7 @@ from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
 from simaie.finding import Finding
 from simaie.op import Op
+from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Trace
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Offer",
     "Promise",
     "Scheduler",
+    "SearchByUndo",
+    "SmallSteps",
     "VCpu",
 ]
 
@@ -200,6 +203,18 @@ class Scheduler(ABC):
 
     def finish(self, trace: Trace) -> None:  # noqa: B027 - optional, does nothing by default
         """Learn from an execution that ended; `trace` is complete and may be kept."""
+
+    def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
+        """Return a search over `state` that visits the executions that this scheduler would choose, in any order.
+
+        It goes back by undo, so that it is faster than executions from the start. While it goes on, `exhausted`,
+        `complete` and `bound_note` are about it, and none of the other methods is called. None if there is no such
+        search, as for most schedulers.
+
+        Args:
+            state: The program at its start.
+        """
+        return None
 
     def profile(self) -> Mapping[str, Any]:
         """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""

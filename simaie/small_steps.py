@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from simaie.op import Kind
 
-__all__ = ["Rank", "SmallSteps", "Step"]
+__all__ = ["Rank", "SearchByUndo", "SmallSteps", "Step"]
 
 
 class Step:
@@ -117,4 +117,30 @@ class SmallSteps(Protocol):
 
     def undo(self) -> None:
         """Take back the last step."""
+        ...
+
+
+class SearchByUndo(Protocol):
+    """A search over a state that goes back by undo.
+
+    Attributes:
+        exhausted: Whether no execution is left.
+    """
+
+    exhausted: bool
+
+    def advance(self) -> bool:
+        """Take the state to the end of the next execution; return False if none is left."""
+        ...
+
+    def abandon(self) -> None:
+        """End the search: its scheduler has to begin anew, without undo."""
+        ...
+
+    def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
+        """Return the profile with which the scheduler, without undo, begins with one execution.
+
+        Args:
+            actors: The names of the actors of its steps; none is a local choice.
+        """
         ...

@@ -19,12 +19,13 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
+from simaie.engine.actor import Actor
 from simaie.engine.blame import guest_line
-from simaie.engine.execution import Execution
 from simaie.engine.passing import Spinning
 from simaie.errors import GuestError, GuestSpinError
 from simaie.protocols import require_positive
@@ -47,6 +48,18 @@ def hit_watchdog(caught: Spinning) -> GuestError:
     return GuestSpinError(message, vcpu=caught.vcpu, where=caught.where)
 
 
+class Watched(Protocol):
+    """What is watched: an execution, or a search that finds executions by undo."""
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """The steps so far."""
+
+    @property
+    def actors(self) -> Sequence[Actor]:
+        """The vCPUs and devices."""
+
+
 class Watchdog:
     """A context manager that watches the executions in its block, in the thread that enters it.
 
@@ -60,12 +73,12 @@ class Watchdog:
     def __init__(self, seconds: float) -> None:
         require_positive(seconds=seconds)
         self._seconds = seconds
-        self._execution: Execution | None = None
+        self._execution: Watched | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()  # held during check and raise
         self._thread = threading.Thread(target=self._patrol, name="simaie watchdog", daemon=True)
         self._watched = 0
-        self._last: tuple[Execution, int, FrameType] | None = None
+        self._last: tuple[Watched, int, FrameType] | None = None
         self._looks = 0
         self._raised = False
 
@@ -74,7 +87,7 @@ class Watchdog:
         self._thread.start()
         return self
 
-    def watch(self, execution: Execution) -> None:
+    def watch(self, execution: Watched) -> None:
         """Watch `execution` from now on."""
         self._execution = execution
 
@@ -113,7 +126,7 @@ class Watchdog:
             self._last = None
             self._catch(execution, guest)
 
-    def _catch(self, execution: Execution, guest: FrameType) -> None:
+    def _catch(self, execution: Watched, guest: FrameType) -> None:
         steps = len(execution.events)
         actor = next((a for a in execution.actors if getattr(a.coroutine, "cr_frame", None) is guest), None)
         innermost = sys._current_frames().get(self._watched)

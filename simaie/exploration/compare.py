@@ -260,4 +260,5 @@ def forbidden_failure(
     ideal = f"{allowed.machine.scheme} on {allowed.machine.host}"
     known = "does not allow" if allowed.complete else "is not known to allow"
     finding = Finding(FORBIDDEN_OUTCOME, f"the guest's architecture ({ideal}) {known} {state_text(state)}")
-    return Failure(subject.program, machine, Spec("dpor"), 0, witness.index, trace, (finding,))
+    scheduler = Spec("dpor") if witness.by_index else None
+    return Failure(subject.program, machine, scheduler, 0, witness.index, trace, (finding,))

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from simaie.engine.execution import Execution
+from simaie.engine.memo.undone import Undone
 from simaie.engine.verified import is_trusted
 from simaie.exploration.commuted import orders
 from simaie.exploration.histories import Histories, same_operation, went_differently
@@ -44,12 +45,16 @@ class Consistency:
         self._first: tuple[int, Trace] | None = None
         self._last: tuple[int, Trace] | None = None
 
-    def observe(self, execution: Execution, trace: Trace, index: int) -> None:
+    def observe(self, execution: Execution | Undone, trace: Trace, index: int) -> None:
         """Check an execution that has ended; NondeterminismError if it contradicts an earlier one."""
         if self._histories is None or execution.went_elsewhere:
             return
         if not execution.is_known:
-            self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
+            if isinstance(execution, Undone):
+                identities = execution.identities
+            else:
+                identities = {actor.name: actor.cpu.identity for actor in execution.actors}
+            self._histories.observe(trace, identities)
         if trace.ending is not Ending.PRUNED:
             self._last = index, trace
             self._first = self._first or self._last

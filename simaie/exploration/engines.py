@@ -6,8 +6,13 @@
 - those that are verified (`simaie.engine.verified.is_verified`), and one in `_EVERY` of the others. The memo then
   repeats them, and both must do the same;
 - each failing execution again, if it is kept: what is shown and saved is the reference engine's;
+- searches by undo that cannot go on, from the start;
 - everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
   check, and after the memo was given up.
+
+**The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`), on a
+sequentially consistent host and without devices. It begins with the first execution. If it meets what it cannot do, the
+search begins anew without it: `Engines.make` raises `StartAgain` if executions were run already.
 
 **The memo** (`simaie.engine.memo`) runs all others. It is dropped and begun anew when it has too many nodes. It is
 given up if too many steps are new to it, or if it meets what it cannot remember; `Engines.why_given_up` says so.
@@ -26,17 +31,19 @@ from simaie.engine.memo.memo import MOST_NODES, Memo
 from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
+from simaie.engine.memo.undone import Undone
 from simaie.engine.verified import is_trusted, is_verified
 from simaie.errors import NondeterminismError
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
+from simaie.host.sc import ScMemory
 from simaie.machine import Machine
 from simaie.prng import derive
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines"]
+__all__ = ["MEMO_SWITCH", "Engines", "StartAgain", "can_undo"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -44,6 +51,17 @@ MEMO_SWITCH = "SIMAIE_MEMO"
 _FIRST = 16
 #: One in as many executions runs on both engines.
 _EVERY = 256
+
+
+class StartAgain(Exception):
+    """The search begins anew, on another engine: what was counted so far is counted again."""
+
+
+def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
+    """Whether an exploration may try to go back by undo."""
+    if type(scheduler).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
+        return False
+    return type(machine.make_memory(program)) is ScMemory
 
 
 class Engines:
@@ -60,6 +78,9 @@ class Engines:
         followed: The number of executions that the memo ran.
         rebuilt: How often the memo was dropped because it had too many nodes.
         why_given_up: Why the memo is not used any more; empty if it is, or was never allowed.
+        why_not_undone: Why the search does not go back by undo although it was tried; empty if it does.
+        undone: The number of executions that a search by undo visited.
+        by_index: Whether a plain exploration has the same executions at the same indices.
     """
 
     def __init__(
@@ -75,10 +96,18 @@ class Engines:
         self._before: MemoExecution | None = None  # the last execution of the memo
         self._to_repeat: Execution | None = None  # of the reference engine, which the memo runs too
         self.followed = self.rebuilt = 0
-        self.why_given_up = ""
+        self.why_given_up = self.why_not_undone = ""
+        self.undone = 0
+        self.by_index = True
+        self._undone: Undone | None = None
 
-    def make(self, scheduler: Scheduler, index: int) -> Execution:
-        """Return execution number `index`, ready to run; the scheduler has been started."""
+    def make(self, scheduler: Scheduler, index: int) -> Execution | Undone:
+        """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
+        if self._undone is not None:
+            return self._undone
+        if not self._made and not self.why_not_undone and self._can_undo(scheduler):
+            self._undone = Undone(self._program, self._machine, self._new_memo, scheduler.by_undo)
+            return self._undone
         self._made += 1
         memo = self._memo_at(index)
         if memo is None or self._runs_on_both(index):
@@ -93,13 +122,38 @@ class Engines:
                 raise found from error
             raise
 
-    def run(self, execution: Execution, index: int) -> Trace:
+    def _can_undo(self, scheduler: Scheduler) -> bool:
+        if not self._allowed or not can_undo(self._program, self._machine, scheduler):
+            return False
+        assert self._shared is not None
+        return not self._shared.changed()
+
+    def _visit(self, undone: Undone, index: int) -> Trace:
+        """Return the trace of the execution that a search by undo has found, and let it find the next one."""
+        trace = undone.trace()
+        if trace is None:
+            self.why_not_undone = undone.why_not
+            self.by_index = not undone.visited
+            undone.close()
+            self._undone = None
+            raise StartAgain
+        undone.info = ExecutionInfo(derive(self._seed, index), index, self._threads)
+        self.undone += 1
+        if self._runs_on_both(index):
+            trace = self.confirmed(undone, trace)
+        undone.go_on()
+        return trace
+
+    def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.
 
         Raises:
+            StartAgain: The caller has to forget all executions so far, and make the first one again.
             NondeterminismError: The two engines do not agree.
             SimaieError: A guest, the scheduler, the scheme or the host memory raised; the class says which.
         """
+        if isinstance(execution, Undone):
+            return self._visit(execution, index)
         if isinstance(execution, MemoExecution):
             self.followed += 1
             try:
@@ -113,13 +167,13 @@ class Engines:
         self._look_after()
         return trace
 
-    def confirmed(self, execution: Execution, trace: Trace) -> Trace:
+    def confirmed(self, execution: Execution | Undone, trace: Trace) -> Trace:
         """Return the trace of `execution` as the reference engine has it, which runs it again if the memo ran it.
 
         Raises:
             NondeterminismError: The two engines do not agree.
         """
-        if not isinstance(execution, MemoExecution):
+        if not isinstance(execution, MemoExecution | Undone):
             return trace
         confirmed = run_inline(reference(execution, trace.events))
         try:
@@ -131,6 +185,8 @@ class Engines:
     def close(self) -> None:
         """Close the coroutines that the memo keeps."""
         self._before = None
+        if self._undone is not None:
+            self._undone.close()
         if self._memo is not None:
             self._memo.close()
             self._memo = None
@@ -146,8 +202,12 @@ class Engines:
             if reason := self._shared.changed():
                 self.why_given_up = reason
                 return None
-            self._memo = Memo(self._program, self._machine, self._shared, most_nodes=self._most_nodes)
+            self._memo = self._new_memo()
         return self._memo
+
+    def _new_memo(self) -> Memo:
+        assert self._shared is not None
+        return Memo(self._program, self._machine, self._shared, most_nodes=self._most_nodes)
 
     def _runs_on_both(self, index: int) -> bool:
         return index % _EVERY == 0 or (is_verified(index) and not self._trusted)

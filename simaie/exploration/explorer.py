@@ -21,18 +21,20 @@ from simaie.arguments import (
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
+from simaie.engine.memo.undone import Undone
 from simaie.engine.watchdog import Watchdog
 from simaie.errors import Interrupted, SimaieError
+from simaie.exploration.canonical import trace_digest
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
-from simaie.exploration.engines import Engines
+from simaie.exploration.engines import Engines, StartAgain, can_undo
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.exploration.signatures import Signatures
 from simaie.exploration.statistics import StatisticsCollector
-from simaie.finding import Verdict
+from simaie.finding import Finding, Verdict
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
@@ -46,7 +48,7 @@ ExplorationProgress: TypeAlias = Callable[["Exploration"], None]
 FailureCallback: TypeAlias = Callable[[Failure], object]
 
 #: An execution to run, and the consumer of its trace.
-_Work: TypeAlias = tuple[Execution, Callable[[Trace], None]]
+_Work: TypeAlias = tuple[Execution | Undone, Callable[[Trace], None]]
 
 #: The number of first failures that are kept; of later ones only those that `Signatures` keeps, to bound the memory.
 MAX_KEPT = 100
@@ -178,6 +180,7 @@ class Exploration:
         self.failures: list[Failure] = []
         self.signatures = Signatures()
         self.interrupted = False
+        self._checkers, self._told = checkers, set[int]()
         self._checkers_runner = CheckerRunner(checkers, program, self.scheduler)
         self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
@@ -187,8 +190,11 @@ class Exploration:
         self._index = first_index
         self._check_determinism = check_determinism
         self._engines = Engines(program, machine, seed=seed, memo=driver == "inline" and not check_determinism)
+        # By undo the executions come in another order, and an option that is no part of a command line prevents it.
+        other = driver == "inline" and (coverage or check_determinism)
+        self._other_order = other and can_undo(program, machine, self.scheduler)
         self._consistency = Consistency(program, machine, seed=seed)
-        self._execution_now: Execution | None = None
+        self._execution_now: Execution | Undone | None = None
         self._probing = self._repeating = self._failed = False
         self._began = self._shown = time.perf_counter()
         self._ended: float | None = None
@@ -254,10 +260,24 @@ class Exploration:
         run, watch = self._engines.run, watchdog.watch
         for execution, take in work:
             watch(execution)
-            take(run(execution, self._index))
+            try:
+                trace = run(execution, self._index)
+            except StartAgain:
+                self._start_again()
+                continue
+            take(trace)
             if self._untold:
                 return True
         return False
+
+    def _start_again(self) -> None:
+        """Forget all executions so far, but not which failures `found` was told of: all of them come again."""
+        self.statistics = StatisticsCollector(sampling=self.statistics.sampling, coverage=self._coverage)
+        self._told = {trace_digest(failure.trace) for failure in self.failures}
+        self.failures = []
+        self.signatures = Signatures()
+        self._checkers_runner = CheckerRunner(self._checkers, self.program, self.scheduler)
+        self._index = self._first_index
 
     def _run_in_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
         """Do the same in a trio run, which ends before `found` is called, because `found` may begin another one."""
@@ -269,6 +289,7 @@ class Exploration:
         from simaie.engine.on_trio.driver import run_trio
 
         for execution, take in work:
+            assert isinstance(execution, Execution)  # there is no memo
             watchdog.watch(execution)
             take(await run_trio(execution))
             if self._untold:
@@ -322,7 +343,7 @@ class Exploration:
             yield again, _discard
         self._take(first)
 
-    def _execution(self, scheduler: Scheduler) -> Execution:
+    def _execution(self, scheduler: Scheduler) -> Execution | Undone:
         made = self._engines.make(scheduler, self._index)
         self._execution_now = made
         return made
@@ -349,23 +370,30 @@ class Exploration:
             if len(self.failures) < MAX_KEPT and self._execution_now is not None:
                 trace = self._engines.confirmed(self._execution_now, trace)
                 findings = self._checkers_runner.findings_in(trace)
-            self._keep(
-                Failure(
-                    self.program, self.machine, self._spec, self.seed, self._index,
-                    trace, findings, self._profile, self._driver, self._checkers_runner.choices,
-                )
-            )  # fmt: skip
+            self._keep(self._failure(trace, findings))
         self._index += 1
         if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
             self._shown = time.perf_counter()
             self._progress(self)
 
+    def _failure(self, trace: Trace, findings: tuple[Finding, ...]) -> Failure:
+        by_index, profile = self._engines.by_index and not self._other_order, self._profile
+        if isinstance(self._execution_now, Undone):
+            profile = self._execution_now.profile(trace)
+        return Failure(
+            self.program, self.machine, self._spec if by_index else None, self.seed, self._index,
+            trace, findings, profile if by_index else {}, self._driver, self._checkers_runner.choices,
+        )  # fmt: skip
+
     def _keep(self, failure: Failure) -> None:
         grouped = self.signatures.add(failure)
         if first := len(self.failures) < MAX_KEPT:
             self.failures.append(failure)
-        if self._found is not None and (grouped or first):
+        if self._found is not None and (grouped or first) and not self._was_told(failure):
             self._untold.append(failure)
+
+    def _was_told(self, failure: Failure) -> bool:
+        return bool(self._told) and trace_digest(failure.trace) in self._told
 
     # -- reporting ----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from simaie.engine.execution import Execution
+from simaie.engine.memo.undone import Undone
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration.litmus_subject import beyond, require_inside
 from simaie.exploration.search import EXECUTIONS, ExhaustiveSearch, SearchLimits, SearchProgress
@@ -135,7 +136,7 @@ def explore_litmus(
     machine = (machine or Machine(HERD_SCHEME)).for_search(lowered.program)
     search = ExhaustiveSearch(lowered.program, machine, SearchLimits(executions, seconds), progress)
     counted = _Counted(lowered, search)
-    search.run(counted.take, lambda: False)
+    search.run(counted.take, lambda: False, counted.forget)
     states, positive, negative = counted.judged()
     result = LitmusResult(
         test, machine.scheme, machine.host, states, verdict_of_counts(test.condition.quantifier, positive, negative),
@@ -161,7 +162,12 @@ class _Counted:
         self.outcomes: Counter[Any] = Counter()
         self.cut = self.truncated = 0
 
-    def take(self, execution: Execution, index: int) -> None:
+    def forget(self) -> None:
+        """Forget all executions so far, since they come again."""
+        self.outcomes.clear()
+        self.cut = self.truncated = 0
+
+    def take(self, execution: Execution | Undone, index: int) -> None:
         """Run an execution and count it."""
         try:
             trace = self._search.trace_of(execution, index)

@@ -7,11 +7,12 @@ caller says which outcomes need a witness, and whether the search ends at the fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
+from simaie.engine.memo.undone import Undone
 from simaie.engine.watchdog import Watchdog
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.search import ExhaustiveSearch, SearchLimits, SearchProgress
@@ -27,10 +28,17 @@ MAX_STATES = 10_000
 
 @dataclass(frozen=True)
 class Witness:
-    """The first execution that showed a state, with its index in the search."""
+    """The first execution that showed a state.
+
+    Attributes:
+        index: Its index in the search.
+        trace: The execution.
+        by_index: Whether an exploration by the scheduler of the search has the same execution at this index.
+    """
 
     index: int
     trace: Trace
+    by_index: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,13 +143,13 @@ class _Collected:
     def run(self, search: ExhaustiveSearch, watchdog: Watchdog) -> None:
         consistency = Consistency(self._subject.program, self._machine)
 
-        def take(execution: Execution, index: int) -> None:
+        def take(execution: Execution | Undone, index: int) -> None:
             watchdog.watch(execution)
             trace = search.trace_of(execution, index)
             consistency.observe(execution, trace, index)
-            self._take(trace, index)
+            self._take(trace, index, by_index=search.by_index)
 
-        search.run(take, self._enough)
+        search.run(take, self._enough, self._forget)
         if not search.interrupted:
             with search.interruptible():
                 for execution, compare in consistency.second_runs():
@@ -151,7 +159,12 @@ class _Collected:
     def _enough(self) -> bool:
         return self._too_many or self._endless or (self._first and bool(self._witnesses))
 
-    def _take(self, trace: Trace, index: int) -> None:
+    def _forget(self) -> None:
+        """Forget how many executions were cut, since all come again; the states that were found remain."""
+        self._cut = 0
+        self._witnesses = {state: replace(each, by_index=False) for state, each in self._witnesses.items()}
+
+    def _take(self, trace: Trace, index: int, *, by_index: bool) -> None:
         if trace.ending is Ending.PRUNED:
             return
         if self._most_choices is not None and len(trace.schedule.choices) > self._most_choices:
@@ -171,7 +184,7 @@ class _Collected:
             return
         self._states.add(state)
         if self._wanted is not None and self._wanted(state):
-            self._witnesses[state] = witness = Witness(index, trace)
+            self._witnesses[state] = witness = Witness(index, trace, by_index)
             if self._found is not None:
                 self._found(state, witness)
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from simaie.arguments import require_at_least_one
 from simaie.engine.execution import Execution
-from simaie.exploration.engines import Engines
+from simaie.engine.memo.undone import Undone
+from simaie.exploration.engines import Engines, StartAgain
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -74,25 +75,41 @@ class ExhaustiveSearch:
         self.executions = 0
         self.interrupted = False
 
-    def run(self, take: Callable[[Execution, int], None], enough: Callable[[], bool]) -> None:
+    def run(
+        self,
+        take: Callable[[Execution | Undone, int], None],
+        enough: Callable[[], bool],
+        again: Callable[[], None],
+    ) -> None:
         """Pass each execution to `take`, which runs it, until none is left, a limit, Ctrl-C, or `enough` returns True.
 
         Args:
             take: Called with an execution that has not run yet, and its number.
             enough: Called before each execution.
+            again: Called if the search begins anew, so that all executions so far come again.
         """
         scheduler, progress = self._scheduler, self._progress
         try:
             with self.interruptible():
                 while not (scheduler.exhausted or enough() or self._spent):
-                    take(self._engines.make(scheduler, self.executions), self.executions)
+                    try:
+                        take(self._engines.make(scheduler, self.executions), self.executions)
+                    except StartAgain:
+                        self.executions = 0
+                        again()
+                        continue
                     self.executions += 1
                     if progress is not None and self.executions % _PROGRESS_EVERY == 0:
                         progress(self.executions)
         finally:
             self._engines.close()
 
-    def trace_of(self, execution: Execution, index: int) -> Trace:
+    @property
+    def by_index(self) -> bool:
+        """Whether an exploration by the same scheduler has the same executions at the same indices."""
+        return self._engines.by_index
+
+    def trace_of(self, execution: Execution | Undone, index: int) -> Trace:
         """Run an execution, which `take` was handed with its number, on the engine that is due."""
         return self._engines.run(execution, index)
 

@@ -32,15 +32,21 @@ from typing import Any
 
 from simaie.errors import UsageError
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.small_steps import SmallSteps
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dpor.execution import Run
 from simaie_schedulers.dpor.profile import load, save
 from simaie_schedulers.dpor.race_reversal import RaceReversal
 from simaie_schedulers.dpor.tree import ExplorationTree
 from simaie_schedulers.dpor.wakeup_tree import count
+from simaie_schedulers.undo.search import UndoSearch
 
 __all__ = ["Dpor"]
 
+_COUNTS = (
+    "executions", "races", "branches", "sleep_set_blocked", "redundant", "presumed", "infeasible", "unforeseen",
+    "cut_short", "peak_nodes", "peak_branches",
+)  # fmt: skip
 _CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
 
 
@@ -76,18 +82,34 @@ class Dpor(Scheduler):
         self._reversal = RaceReversal(self._tree)
         self._run = Run(self._tree)
         self._finished = self._over_limit = False
+        self._undo: UndoSearch | None = None
+
+    # -- by undo ------------------------------------------------------------------------------
+
+    def by_undo(self, state: SmallSteps) -> UndoSearch | None:
+        """Return the search of `simaie_schedulers.undo`; None if a limit is set, or this search has begun already."""
+        if self.memory_limit is not None or self._executions or self._tree.guide:
+            return None
+        self._undo = UndoSearch(state)
+        return self._undo
+
+    @property
+    def _undoing(self) -> UndoSearch | None:
+        """The search by undo that goes on instead of this one."""
+        return None if self._undo is None or self._undo.abandoned else self._undo
 
     # -- state of the search ------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
         """Whether the tree is explored, or the memory limit ended the search."""
-        return self._finished
+        undo = self._undoing
+        return self._finished if undo is None else undo.exhausted
 
     @property
     def complete(self) -> bool:
         """Whether everything was explored: no limit cut the search or an execution."""
-        return self._finished and not self.bound_note
+        return self.exhausted and not self.bound_note
 
     @property
     def bound_note(self) -> str:
@@ -116,6 +138,17 @@ class Dpor(Scheduler):
         ``cut_short``: executions that a limit of the machine cut short. ``peak_nodes`` and ``peak_branches``: most
         nodes and most waiting branches at one time.
         """
+        undo = self._undoing
+        if undo is not None:
+            return dict.fromkeys(_COUNTS, 0) | {
+                "executions": undo.executions,
+                "races": undo.reversals,
+                "branches": undo.reversals,
+                "redundant": undo.redundant,
+                "infeasible": undo.infeasible,
+                "peak_nodes": undo.peak_length,
+                "peak_branches": undo.peak_kept,
+            }
         return {
             "executions": self._executions,
             "races": self._races,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
@@ -64,6 +64,9 @@ class UndoSearch:
         infeasible: Schedules whose head was disabled, or that belong to another class; no execution was spent on them.
         peak_kept: Most schedules kept at one time.
         peak_set_aside: Most paths set aside at one time.
+        peak_length: Length of the longest execution.
+        exhausted: Whether no execution is left.
+        abandoned: Whether the scheduler has to begin anew, without this search.
     """
 
     def __init__(self, state: SmallSteps, *, keep: int = 10_000, item: WorkItem | None = None) -> None:
@@ -83,6 +86,16 @@ class UndoSearch:
         self._any_uncertain = bool(state.uncertain())
         self._item = item
         self._started = False
+        self.peak_length = 0
+        self.exhausted = self.abandoned = False
+
+    def abandon(self) -> None:
+        """End the search: its scheduler has to begin anew, without undo."""
+        self.abandoned = True
+
+    def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
+        """Return the profile of `Dpor` that begins with an execution of these actors; see `SearchByUndo`."""
+        return {"prefix": [[actor, None] for actor in actors], "tree": [], "asleep": []}
 
     def __iter__(self) -> Iterator[SmallSteps]:
         """Yield the state at the end of every execution; undo what was done to it before going on."""
@@ -96,8 +109,7 @@ class UndoSearch:
             UsageError: At the end: the sizes of accesses are mixed although the state denies it.
         """
         if not (self._turn() if self._started else self._start()):
-            self._check_sizes()
-            return False
+            return self._end()
         while True:
             if self._urgent:
                 self._set_aside.append(_SetAside(len(self.path), self._urgent))
@@ -110,12 +122,17 @@ class UndoSearch:
                 self._default(actor, ())
             elif all(is_settled(self.path, step) for step in self.path.unsettled.values()):
                 self.executions += 1
+                self.peak_length = max(self.peak_length, len(self.path))
                 return True
             else:
                 self.redundant += 1
                 if not self._turn():
-                    self._check_sizes()
-                    return False
+                    return self._end()
+
+    def _end(self) -> bool:
+        self._check_sizes()
+        self.exhausted = True
+        return False
 
     def give_away(self) -> WorkItem | None:
         """Return the waiting schedule nearest to the start, which this search then leaves out; None if none waits."""

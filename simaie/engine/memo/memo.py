@@ -49,6 +49,7 @@ class Memo:
         misses: How many edges were missing when they were needed.
         fed: How many steps were repeated to bring a coroutine to a node.
         given_up: Why the memo cannot be used any more; empty if it can.
+        most_nodes: Nodes at which it has to end.
         locations: The places of its operations, numbered for a search by undo.
     """
 
@@ -77,7 +78,7 @@ class Memo:
         self._ranges: set[tuple[int, int]] = set()  # where an operation may write
         self._watched = tuple(program.watch.items())
         self._outcomes: dict[Any, Outcome] = {}
-        self._most_nodes = most_nodes
+        self.most_nodes = most_nodes
         self._roots: dict[str, Root] = {}
         self._runners: dict[Runner, None] = {}  # the one that ran last is the last
         self._cells: dict[Cell, None] = {}
@@ -240,7 +241,7 @@ class Memo:
     @property
     def must_end(self) -> bool:
         """Whether it was given up, or has too many nodes."""
-        return self.given_up != "" or self.nodes >= self._most_nodes
+        return self.given_up != "" or self.nodes >= self.most_nodes
 
     def ended(self, steps: int) -> None:
         """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""

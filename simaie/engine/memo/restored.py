@@ -9,7 +9,7 @@ from simaie.errors import SimaieError
 from simaie.host.sc import ScMemory
 from simaie.op import Kind, Op
 
-__all__ = ["CannotUndo", "Old", "performed", "put_back"]
+__all__ = ["CannotUndo", "MixedSizes", "Old", "performed", "put_back"]
 
 #: The kinds of operations that change reservations even if there is none, or that read them.
 _EXCLUSIVE = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION})
@@ -18,6 +18,10 @@ _UNCHANGED = READS | {Kind.JOIN, Kind.CLEAR_RESERVATION, Kind.AWAIT}
 
 class CannotUndo(Exception):
     """A search by undo is not possible, or an error ends it; the reference engine has to run it."""
+
+
+class MixedSizes(CannotUndo):
+    """The search has to begin anew with a state that says that accesses may overlap in part."""
 
 
 class Old:

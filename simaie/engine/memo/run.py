@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from simaie.engine.blame import blamed, raised_by
 from simaie.engine.execution import Execution
@@ -16,6 +17,9 @@ from simaie.engine.verified import execution_class
 from simaie.errors import SchedulerError
 from simaie.protocols import ExecutionInfo
 from simaie.trace import Event, Trace
+
+if TYPE_CHECKING:
+    from simaie.engine.memo.undone import Undone
 
 __all__ = ["Deviation", "compare", "repeated", "run_memo"]
 
@@ -103,7 +107,7 @@ def repeated(execution: MemoExecution, events: Sequence[Event]) -> Trace:
     return run_inline(reference(execution, events))
 
 
-def reference(execution: MemoExecution, events: Sequence[Event]) -> Execution:
+def reference(execution: MemoExecution | Undone, events: Sequence[Event]) -> Execution:
     """Return an execution of the reference engine, ready to run, that takes the decisions of `events`."""
     program, machine, info = execution.program, execution.machine, execution.info
     kind = execution_class(program, machine, info.index)

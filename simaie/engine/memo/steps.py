@@ -10,14 +10,14 @@ needs the reference engine (a local choice, a limit of the machine, an error of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
-from simaie.engine.memo.restored import CannotUndo, Old, performed, put_back
+from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
 from simaie.op import BLOCKING, Kind, Op
@@ -37,7 +37,7 @@ _WAITED = Old()
 
 
 class MemoSteps:
-    """The state of the program of a memo; see `simaie.small_steps.SmallSteps`.
+    """The state of the program of a memo, which a caller has to `begin`; see `simaie.small_steps.SmallSteps`.
 
     Args:
         memo: The memo, whose host memory is sequentially consistent.
@@ -55,11 +55,16 @@ class MemoSteps:
     has_buffers = False
 
     def __init__(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
-        assert type(memo.memory) is ScMemory
-        self.memo, self.mixed_sizes = memo, mixed_sizes
-        self.memory: ScMemory = memo.memory
+        self.mixed_sizes = mixed_sizes
         self.locations = memo.locations
-        self.overlaps = self.locations.overlaps
+        self.overlaps: Sequence[tuple[int, ...]] = self.locations.overlaps
+        self._conditional: set[int] = set()  # the places of operations that write if they succeed
+        self._prepare(memo)
+
+    def _prepare(self, memo: Memo) -> None:
+        assert type(memo.memory) is ScMemory
+        self.memo = memo
+        self.memory: ScMemory = memo.memory
         self.nodes: list[Node | None] = []
         self.events: list[Node | Event] = []
         self.switches: list[int] = []
@@ -71,10 +76,22 @@ class MemoSteps:
         self._wait_steps: dict[Node, Step] = {}
         self._reserved = memo.reserved
         self._limit = memo.machine.limits.steps
-        memo.reset()
+
+    def begin(self) -> None:
+        """Go to the start: every vCPU to its first operation."""
+        self.memo.reset()
         for actor in self.threads.first():
             self.nodes.append(self._following(actor, actor.start, None))
             self._waited.append(False)
+
+    def move_to(self, memo: Memo) -> None:
+        """Go on with another memo of the same program, which is new."""
+        actors = [actor for actor, _, _ in self._journal]
+        memo.locations = self.locations
+        self._prepare(memo)
+        self.begin()
+        for actor in actors:
+            self.step(actor)
 
     def __len__(self) -> int:
         return len(self._journal)
@@ -92,7 +109,7 @@ class MemoSteps:
         return following
 
     def steps_back(self) -> Iterator[tuple[int, Node, int]]:
-        """Yield the steps from the last to the first: the actor, where it was, and the number of its new child or -1."""
+        """Yield the steps, the last first: the actor, where it was, and the child that it spawned or -1."""
         children = self.threads.spawned
         for actor, node, _ in reversed(self._journal):
             is_spawn = node.op is not None and node.op.kind is _SPAWN
@@ -229,6 +246,10 @@ class MemoSteps:
     def _note_step(self, following: Node, op: Op, value: Any, actor: int, child: int = -1) -> Step:
         """Return what the step to a node did, which is written down there."""
         place, inside = self.locations.of(op), self._is_inside(actor)
+        if op.kind in WRITES_IF_IT_SUCCEEDS:
+            self._conditional.add(place)
+        if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
+            raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
         step = following.step = Step(op.kind, place, writes(op, value), inside=inside, child=child)
         return step
 

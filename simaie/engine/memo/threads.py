@@ -96,6 +96,16 @@ class Threads:
         """The numbers of those that were spawned, in the order of arrival."""
         return self.arrived[len(self._first) :]
 
+    @property
+    def everyone(self) -> list[MemoActor]:
+        """The actors of all executions so far."""
+        return [*self._first, *self._known.values()]
+
+    @property
+    def current(self) -> list[MemoActor]:
+        """The actors of the current execution."""
+        return [self.actors[number] for number in self.arrived]
+
     def unspawn(self, parent: int) -> int:
         """Remove the child that was added last, and return its number."""
         number = self.arrived.pop()

@@ -1,0 +1,148 @@
+"""Searches by undo over a memo: they visit executions one after the other, without running them from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from simaie.engine.memo.execution import MemoActor
+from simaie.engine.memo.finished import trace_of
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.restored import CannotUndo, MixedSizes
+from simaie.engine.memo.runner import Differs
+from simaie.engine.memo.steps import MemoSteps
+from simaie.errors import SimaieError
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.protocols import ExecutionInfo
+from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.trace import Trace
+
+__all__ = ["Undone"]
+
+#: Returns a search over a state; None if a scheduler has none.
+Searches: TypeAlias = Callable[[SmallSteps], SearchByUndo | None]
+
+
+class Undone:
+    """The executions of one search by undo, of which one is current, and the next one is found already.
+
+    To the code that watches executions, or compares what vCPUs do in them, it is the current execution.
+
+    Args:
+        program: The program.
+        machine: The machine.
+        make_memo: Returns a new memo of the program.
+        searches: Returns a search over a state.
+
+    Attributes:
+        program: The program; `machine` is the machine.
+        info: What a scheduler would be told of the current execution.
+        identities: The identity of each of its vCPUs, by name.
+        is_known: Whether no code of guests ran to find it.
+        visited: The number of executions visited.
+        rebuilt: How often the memo was dropped because it had too many nodes.
+        why_not: Why the search cannot go on; empty if it can.
+    """
+
+    went_elsewhere = False
+
+    def __init__(
+        self, program: Program, machine: Machine, make_memo: Callable[[], Memo], searches: Searches
+    ) -> None:
+        self._make_memo, self._searches = make_memo, searches
+        self.program, self.machine = program, machine
+        self.info = ExecutionInfo(0, 0, len(program.threads))
+        self.identities: dict[str, int] = {}
+        self.why_not = ""
+        self.is_known = self._next_is_known = False
+        self.visited = self.rebuilt = 0
+        self._state: MemoSteps | None = None
+        self._search: SearchByUndo | None = None
+        self._memo: Memo | None = None
+
+    @property
+    def events(self) -> list[Any]:
+        """The steps up to where the search stands, which tell the watchdog whether it moves."""
+        return self._state.events if self._state is not None else []
+
+    @property
+    def actors(self) -> list[MemoActor]:
+        """The vCPUs of all executions so far."""
+        return self._state.threads.everyone if self._state is not None else []
+
+    def trace(self) -> Trace | None:
+        """Make the execution that was found current, and return its trace; None if `why_not` is set."""
+        if self._state is None:
+            self.go_on()
+        if self.why_not or self._state is None:
+            return None
+        self.visited += 1
+        self.is_known = self._next_is_known
+        self.identities = {actor.name: actor.cpu.identity for actor in self._state.threads.current}
+        return trace_of(self._state)
+
+    def go_on(self) -> None:
+        """Find the next execution; afterwards the search is exhausted if there is none, and `why_not` may be set."""
+        try:
+            if self._memo is None:
+                self._memo = self._make_memo()
+            misses = self._memo.misses
+            self._advance(self._memo)
+            self._next_is_known = self._memo.misses == misses
+            if not self._next_is_known:
+                self._look_after(self._memo)
+        except MixedSizes as error:
+            self._begin_anew(str(error))
+        except (CannotUndo, SimaieError, Differs) as error:
+            self._give_up(str(error) or type(error).__name__)
+
+    def _advance(self, memo: Memo) -> None:
+        if self._state is None:
+            self._state = MemoSteps(memo)
+            self._state.begin()
+        if self._search is None:
+            self._search = self._searches(self._state)
+        if self._search is None:
+            self.why_not = "the scheduler has no search by undo"
+        else:
+            self._search.advance()
+
+    def _begin_anew(self, reason: str) -> None:
+        """Begin again with a state that allows for accesses of mixed sizes, unless executions were visited already."""
+        assert self._state is not None
+        assert self._memo is not None
+        if self.visited or self._state.mixed_sizes or self._search is None:
+            self._give_up(reason)
+            return
+        self._search.abandon()
+        self._search = None
+        self._state = MemoSteps(self._memo, mixed_sizes=True)
+        self._state.begin()
+        self.go_on()
+
+    def _look_after(self, memo: Memo) -> None:
+        """End the search if the memo cannot be trusted; drop the memo if it is too large."""
+        state = self._state
+        memo.ended(0)
+        if reason := memo.given_up or memo.shared.changed():
+            self._give_up(reason)
+        elif memo.nodes >= memo.most_nodes and state is not None:
+            memo.close()
+            self.rebuilt += 1
+            self._memo = self._make_memo()
+            state.move_to(self._memo)
+
+    def _give_up(self, reason: str) -> None:
+        self.why_not = self.why_not or reason
+        if self._search is not None:
+            self._search.abandon()
+
+    def profile(self, trace: Trace) -> Mapping[str, Any]:
+        """Return the profile with which the scheduler, without undo, begins with the execution of `trace`."""
+        return {} if self._search is None else self._search.profile([event.actor for event in trace.events])
+
+    def close(self) -> None:
+        """Close the coroutines."""
+        if self._memo is not None:
+            self._memo.close()
