@@ -59,6 +59,11 @@ class Consistency:
             self._last = index, trace
             self._first = self._first or self._last
 
+    def rehearsed(self, execution: Execution, trace: Trace) -> None:
+        """Note what vCPUs did in an execution that ran before the search."""
+        if self._histories is not None and not execution.went_elsewhere:
+            self._histories.observe(trace, {actor.name: actor.cpu.identity for actor in execution.actors})
+
     def second_runs(self) -> Iterator[_Work]:
         """Yield the executions to run again, each with the function that compares its trace.
 

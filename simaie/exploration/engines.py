@@ -21,6 +21,7 @@ given up if too many steps are new to it, or if it meets what it cannot remember
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
@@ -39,7 +40,7 @@ from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
 from simaie.machine import Machine
 from simaie.prng import derive
-from simaie.protocols import ExecutionInfo, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
@@ -55,6 +56,14 @@ _EVERY = 256
 
 class StartAgain(Exception):
     """The search begins anew, on another engine: what was counted so far is counted again."""
+
+
+class _Default(Scheduler):
+    """Every vCPU goes on as long as it can."""
+
+    def choose(self, offer: Offer) -> Candidate:
+        """Return the default."""
+        return offer.default
 
 
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
@@ -73,6 +82,7 @@ class Engines:
         seed: The seed of the search.
         memo: Whether the memo may be used.
         most_nodes: Nodes of the memo at which it is dropped and begun anew.
+        rehearsed: Called with an execution that ran before a search by undo, and belongs to no search.
 
     Attributes:
         followed: The number of executions that the memo ran.
@@ -84,7 +94,14 @@ class Engines:
     """
 
     def __init__(
-        self, program: Program, machine: Machine, *, seed: int = 0, memo: bool = True, most_nodes: int = MOST_NODES
+        self,
+        program: Program,
+        machine: Machine,
+        *,
+        seed: int = 0,
+        memo: bool = True,
+        most_nodes: int = MOST_NODES,
+        rehearsed: Callable[[Execution, Trace], None] | None = None,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
         self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
@@ -99,6 +116,7 @@ class Engines:
         self.why_given_up = self.why_not_undone = ""
         self.undone = 0
         self.by_index = True
+        self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
         self._undone: Undone | None = None
 
     def make(self, scheduler: Scheduler, index: int) -> Execution | Undone:
@@ -130,6 +148,8 @@ class Engines:
 
     def _visit(self, undone: Undone, index: int) -> Trace:
         """Return the trace of the execution that a search by undo has found, and let it find the next one."""
+        if not undone.visited and not self._trusted:
+            self._rehearse(undone)
         trace = undone.trace()
         if trace is None:
             self.why_not_undone = undone.why_not
@@ -143,6 +163,17 @@ class Engines:
             trace = self.confirmed(undone, trace)
         undone.go_on()
         return trace
+
+    def _rehearse(self, undone: Undone) -> None:
+        """Run one verified execution before code of the user runs by undo, so that its mistakes are named."""
+        made = make_execution(self._program, self._machine, _Default(), seed=self._seed)
+        undone.rehearsing = made
+        trace = run_inline(made)
+        undone.rehearsing = None
+        if self._rehearsed is not None:
+            self._rehearsed(made, trace)
+        assert self._shared is not None
+        undone.why_not = self._shared.changed()
 
     def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.

@@ -189,11 +189,12 @@ class Exploration:
         self._profile: Mapping[str, Any] = {}
         self._index = first_index
         self._check_determinism = check_determinism
-        self._engines = Engines(program, machine, seed=seed, memo=driver == "inline" and not check_determinism)
+        self._consistency = Consistency(program, machine, seed=seed)
+        memo = driver == "inline" and not check_determinism
+        self._engines = Engines(program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed)
         # By undo the executions come in another order, and an option that is no part of a command line prevents it.
         other = driver == "inline" and (coverage or check_determinism)
         self._other_order = other and can_undo(program, machine, self.scheduler)
-        self._consistency = Consistency(program, machine, seed=seed)
         self._execution_now: Execution | Undone | None = None
         self._probing = self._repeating = self._failed = False
         self._began = self._shown = time.perf_counter()

@@ -113,10 +113,11 @@ def outcomes_of(
         GuestError: The guest code raised.
     """
     limits = limits or SearchLimits()
-    search = ExhaustiveSearch(subject.program, machine, limits, progress)
+    consistency = Consistency(subject.program, machine)
+    search = ExhaustiveSearch(subject.program, machine, limits, progress, consistency.rehearsed)
     collected = _Collected(subject, machine, wanted, first, found, limits.choices)
     with Watchdog(machine.limits.spin_seconds) as watchdog:
-        collected.run(search, watchdog)
+        collected.run(search, consistency, watchdog)
     return collected.result(search)
 
 
@@ -140,9 +141,7 @@ class _Collected:
         self._too_many = self._endless = False
         self._most_choices = most_choices
 
-    def run(self, search: ExhaustiveSearch, watchdog: Watchdog) -> None:
-        consistency = Consistency(self._subject.program, self._machine)
-
+    def run(self, search: ExhaustiveSearch, consistency: Consistency, watchdog: Watchdog) -> None:
         def take(execution: Execution | Undone, index: int) -> None:
             watchdog.watch(execution)
             trace = search.trace_of(execution, index)

@@ -65,11 +65,16 @@ class ExhaustiveSearch:
     """
 
     def __init__(
-        self, program: Program, machine: Machine, limits: SearchLimits, progress: SearchProgress | None = None
+        self,
+        program: Program,
+        machine: Machine,
+        limits: SearchLimits,
+        progress: SearchProgress | None = None,
+        rehearsed: Callable[[Execution, Trace], None] | None = None,
     ) -> None:
         limits.require()
         self._limits, self._progress = limits, progress
-        self._engines = Engines(program, machine)
+        self._engines = Engines(program, machine, rehearsed=rehearsed)
         self._scheduler, _ = make_scheduler("dpor")
         self._began = time.perf_counter()
         self.executions = 0

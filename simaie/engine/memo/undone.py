@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from simaie.engine.memo.execution import MemoActor
+from simaie.engine.actor import Actor
+from simaie.engine.execution import Execution
 from simaie.engine.memo.finished import trace_of
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.restored import CannotUndo, MixedSizes
@@ -41,6 +42,7 @@ class Undone:
         identities: The identity of each of its vCPUs, by name.
         is_known: Whether no code of guests ran to find it.
         visited: The number of executions visited.
+        rehearsing: An execution of the reference engine that runs before the search; None if none does.
         rebuilt: How often the memo was dropped because it had too many nodes.
         why_not: Why the search cannot go on; empty if it can.
     """
@@ -57,6 +59,7 @@ class Undone:
         self.why_not = ""
         self.is_known = self._next_is_known = False
         self.visited = self.rebuilt = 0
+        self.rehearsing: Execution | None = None
         self._state: MemoSteps | None = None
         self._search: SearchByUndo | None = None
         self._memo: Memo | None = None
@@ -64,16 +67,20 @@ class Undone:
     @property
     def events(self) -> list[Any]:
         """The steps up to where the search stands, which tell the watchdog whether it moves."""
+        if self.rehearsing is not None:
+            return self.rehearsing.events
         return self._state.events if self._state is not None else []
 
     @property
-    def actors(self) -> list[MemoActor]:
+    def actors(self) -> Sequence[Actor]:
         """The vCPUs of all executions so far."""
+        if self.rehearsing is not None:
+            return self.rehearsing.actors
         return self._state.threads.everyone if self._state is not None else []
 
     def trace(self) -> Trace | None:
         """Make the execution that was found current, and return its trace; None if `why_not` is set."""
-        if self._state is None:
+        if self._state is None and not self.why_not:
             self.go_on()
         if self.why_not or self._state is None:
             return None
