@@ -74,6 +74,21 @@ class SmallSteps(Protocol):
         """Return the enabled actors, in an order that depends on the state alone."""
         ...
 
+    def is_enabled(self, actor: int) -> bool:
+        """Return whether an actor that exists is enabled."""
+        ...
+
+    def default(self, running: int) -> int:
+        """Return the actor to take a default step: `running` if its rank is 0, or the first of the lowest rank.
+
+        Args:
+            running: The actor of the last step; -1 at the start.
+
+        Returns:
+            An enabled actor; -1 if there is none.
+        """
+        ...
+
     def rank(self, actor: int) -> int:
         """Return how late the search is to choose an enabled actor: 0, or a `Rank` for its next operation."""
         ...

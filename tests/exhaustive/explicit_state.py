@@ -128,6 +128,12 @@ class ExplicitState:
             if other is not None and number != actor and number not in self.devices
         )
 
+    def default(self, running: int) -> int:
+        enabled = self.enabled()
+        if running in enabled and not self.rank(running):
+            return running
+        return min(enabled, key=self.rank) if enabled else -1
+
     def rank(self, actor: int) -> int:
         node = self.nodes[actor]
         assert node is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simaie.locations import LOCAL, WORLD
+from simaie.locations import LOCAL, THREADS, WORLD
 from simaie.op import Kind
 from simaie.small_steps import Step
 
@@ -81,11 +81,22 @@ class Order:
         own = self.own.get(actor, 0)
         past = pasts[own.bit_length() - 1] if own and not preceding else self.past_of_next(actor, preceding)
         self.before.append(past)
-        while place >= len(self.reads):
-            self.reads.append(0)
-            self.writes.append(0)
-        near = self.conflicts(place, step.wrote) & ~(past | siblings) if step.kind is not _CHOICE else 0
+        reads, writes = self.reads, self.writes
+        while place >= len(reads):
+            reads.append(0)
+            writes.append(0)
         immediate = 0
+        if place > THREADS and self._overlaps[place] == (place,):  # an access to bytes that nothing else shares
+            near = self.world | writes[place]
+            if step.wrote:
+                near |= reads[place]
+                writes[place] |= bit
+            else:
+                reads[place] |= bit
+        else:
+            near = self.conflicts(place, step.wrote) if step.kind is not _CHOICE else 0
+            self._note(index, step, bit)
+        near &= ~(past | siblings)
         while near:
             latest = near.bit_length() - 1
             immediate |= 1 << latest
@@ -95,7 +106,6 @@ class Order:
         self.steps.append(step)
         pasts.append(past | bit)
         self.own[actor] = own | bit
-        self._note(index, step, bit)
         return immediate
 
     def pop(self) -> None:
@@ -105,7 +115,11 @@ class Order:
         self.before.pop()
         bit = 1 << len(self.actors)
         self.own[actor] ^= bit
-        self._note(-1, step, bit)
+        place = step.place
+        if place > THREADS:
+            (self.writes if step.wrote else self.reads)[place] ^= bit
+        else:
+            self._note(-1, step, bit)
 
     def conflicts(self, place: int, wrote: bool) -> int:
         """Return the mask of the events that conflict with an access, including those of its own actor.

@@ -109,11 +109,13 @@ class Path:
         self.chains.pop()
         self.choices.pop()
         waiting = self.waiting.pop()
-        bit = 1 << len(self.waiting)
-        if self.scheduled & bit:
+        index = len(self.waiting)
+        if self.scheduled >> index & 1:
+            bit = 1 << index
             self.scheduled ^= bit
             self.heads &= ~bit
-            self.unsettled.pop(len(self.waiting), None)
+            if self.unsettled:
+                self.unsettled.pop(index, None)
         return waiting
 
     def schedule(self, at: int, between: int, actor: int) -> Schedule:
@@ -147,7 +149,7 @@ class Path:
         """
         start, last, immediate = len(self), len(schedule.moves) - 1, 0
         for number, (actor, choice) in enumerate(schedule.moves):
-            if number == last and actor not in self.state.enabled():
+            if number == last and not self.state.is_enabled(actor):
                 self.rewind(start)
                 return None
             immediate = self.step(actor, choice, ())

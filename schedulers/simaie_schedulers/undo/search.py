@@ -16,6 +16,7 @@ from simaie_schedulers.undo.unsettled import is_settled
 __all__ = ["UndoSearch", "WorkItem"]
 
 _CHOICE = Kind.CHOICE
+_MAY_FAIL = [kind in WRITES_IF_IT_SUCCEEDS for kind in Kind]
 
 
 class WorkItem(NamedTuple):
@@ -117,7 +118,8 @@ class UndoSearch:
                 self.peak_set_aside = max(self.peak_set_aside, len(self._set_aside))
                 self._turn()
                 continue
-            actor = self._next_actor()
+            actors = self.path.order.actors
+            actor = self.state.default(actors[-1] if actors else -1)
             if actor >= 0:
                 self._default(actor, ())
             elif all(is_settled(self.path, step) for step in self.path.unsettled.values()):
@@ -159,16 +161,6 @@ class UndoSearch:
                 "may have missed executions; run it with a state whose mixed_sizes is true"
             )
 
-    def _next_actor(self) -> int:
-        """Return whose default step comes next: the running actor, or the first of the lowest rank; -1 if none can."""
-        enabled = self.state.enabled()
-        if not enabled:
-            return -1
-        actors, rank = self.path.order.actors, self.state.rank
-        if actors and actors[-1] in enabled and not rank(actors[-1]):
-            return actors[-1]
-        return min(enabled, key=rank)
-
     def _default(self, actor: int, chain: tuple[int, ...]) -> None:
         """Perform the default step of `actor`."""
         path = self.path
@@ -179,12 +171,13 @@ class UndoSearch:
 
     def _reverse(self, immediate: int) -> None:
         """Find the schedules that the last event completes."""
-        step = self.path.order.steps[-1]
-        if step.kind in WRITES_IF_IT_SUCCEEDS:
+        order = self.path.order
+        step = order.steps[-1]
+        if _MAY_FAIL[step.kind]:
             self._conditional.add(step.place)
         if not self._any_uncertain:
-            actor = self.path.order.actors[-1]
-            self._any_uncertain = self.state.mixed_sizes or self.state.uncertain_place(actor) >= 0 or step.child >= 0
+            state = self.state
+            self._any_uncertain = step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[-1]) >= 0
         if immediate or self._any_uncertain:
             found = schedules(self.path, immediate, self._any_uncertain)
             if found:
@@ -199,7 +192,8 @@ class UndoSearch:
         for schedule in found:
             self.path.waiting[schedule.at].append(schedule)
         self._kept += len(found)
-        self.peak_kept = max(self.peak_kept, self._kept)
+        if self._kept > self.peak_kept:
+            self.peak_kept = self._kept
 
     def _turn(self) -> bool:
         """Go back to where a schedule waits, and take it; or return to a path that was set aside. False at the end."""
@@ -248,7 +242,7 @@ class UndoSearch:
         if schedule.actor < 0:
             return True
         chain = (*schedule.chain, len(path) - 1)
-        if schedule.actor in self.state.enabled():
+        if self.state.is_enabled(schedule.actor):
             self._default(schedule.actor, chain)
         else:
             path.leave_unsettled(schedule.actor, chain)

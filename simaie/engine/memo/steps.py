@@ -16,7 +16,7 @@ from typing import Any
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
 from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
@@ -28,8 +28,8 @@ __all__ = ["CannotUndo", "MemoSteps"]
 
 _LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
 _PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
-_BEGIN, _END = Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE
-_WORLD = frozenset({_BEGIN, _END})
+_BEGIN, _RELEASE = Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE
+_WORLD = frozenset({_BEGIN, _RELEASE})
 #: The old value of a step that changed nothing but the node of its actor.
 _SAME = Old()
 #: The same of an AWAIT that came before a look: its actor is still at the node.
@@ -144,6 +144,28 @@ class MemoSteps:
         except Exception as error:
             raise CannotUndo(f"a guest raised {error!r}") from error
 
+    def default(self, running: int) -> int:
+        """Return the actor to take a default step: `running`, or the first of the lowest rank; -1 if there is none."""
+        nodes = self.nodes
+        if running >= 0:
+            node: Any = nodes[running]
+            if self.stopper < 0 and node.code >= 0:
+                return running
+            if self.is_enabled(running) and not self.rank(running):
+                return running
+        found, lowest = -1, 1 << 30
+        for actor in self.threads.order:
+            node = nodes[actor]
+            if node.code == END:
+                continue
+            if node.code >= 0 and self.stopper < 0:
+                return actor
+            if self.is_enabled(actor) and (rank := self.rank(actor)) < lowest:
+                if not rank:
+                    return actor
+                found, lowest = actor, rank
+        return found
+
     def pending(self, actor: int) -> Op:
         """Return the next operation of an actor that has not ended."""
         node: Any = self.nodes[actor]
@@ -239,7 +261,7 @@ class MemoSteps:
         for other in self.threads.order:
             if other == actor:
                 return
-            if self.is_enabled(other):
+            if self.nodes[other].code != END and self.is_enabled(other):  # type: ignore[union-attr]  # it exists
                 self.switches.append(index)
                 return
 
@@ -303,7 +325,7 @@ class MemoSteps:
         return step
 
     def _stop_or_release(self, actor: int, kind: Kind) -> None:
-        if (kind is _BEGIN) != (self.stopper < 0) or (kind is _END and self.stopper != actor):
+        if (kind is _BEGIN) != (self.stopper < 0) or (kind is _RELEASE and self.stopper != actor):
             raise CannotUndo("an exclusive section is begun or ended by a vCPU that must not do so")
         self.stopper = actor if kind is _BEGIN else -1
 
