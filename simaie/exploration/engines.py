@@ -124,7 +124,7 @@ class Engines:
         if self._undone is not None:
             return self._undone
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
-            self._undone = Undone(self._program, self._machine, self._new_memo, scheduler.by_undo)
+            self._undone = Undone(self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo)
             return self._undone
         self._made += 1
         memo = self._memo_at(index)
@@ -157,7 +157,7 @@ class Engines:
             undone.close()
             self._undone = None
             raise StartAgain
-        undone.info = ExecutionInfo(derive(self._seed, index), index, self._threads)
+        undone.index = index
         self.undone += 1
         if self._runs_on_both(index):
             trace = self.confirmed(undone, trace)

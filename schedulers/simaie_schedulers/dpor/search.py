@@ -164,7 +164,12 @@ class Dpor(Scheduler):
         }
 
     def profile(self) -> Mapping[str, Any]:
-        """Return the decisions up to where the next execution departs from the last, and the wake-up tree below."""
+        """Return the decisions up to where the next execution departs from the last, and the wake-up tree below.
+
+        The profile is empty during a search by undo, which has its own.
+        """
+        if self._undoing is not None:
+            return {}
         tree = self._tree
         path = [node.taken for node in tree.path[: tree.known] if node is not None]
         return save(tree.locations, path, tree.guide, tree.asleep)

@@ -15,6 +15,7 @@ from simaie.engine.memo.steps import MemoSteps
 from simaie.errors import SimaieError
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.prng import derive
 from simaie.protocols import ExecutionInfo
 from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Trace
@@ -33,13 +34,14 @@ class Undone:
     Args:
         program: The program.
         machine: The machine.
+        seed: The seed of the search.
         make_memo: Returns a new memo of the program.
         searches: Returns a search over a state.
 
     Attributes:
         program: The program; `machine` is the machine.
-        info: What a scheduler would be told of the current execution.
-        identities: The identity of each of its vCPUs, by name.
+        index: The number of the current execution.
+        identities: The identity of each of its vCPUs, by name; only if it is not known.
         is_known: Whether no code of guests ran to find it.
         visited: The number of executions visited.
         rehearsing: An execution of the reference engine that runs before the search; None if none does.
@@ -50,11 +52,11 @@ class Undone:
     went_elsewhere = False
 
     def __init__(
-        self, program: Program, machine: Machine, make_memo: Callable[[], Memo], searches: Searches
+        self, program: Program, machine: Machine, seed: int, make_memo: Callable[[], Memo], searches: Searches
     ) -> None:
         self._make_memo, self._searches = make_memo, searches
         self.program, self.machine = program, machine
-        self.info = ExecutionInfo(0, 0, len(program.threads))
+        self._seed, self.index = seed, 0
         self.identities: dict[str, int] = {}
         self.why_not = ""
         self.is_known = self._next_is_known = False
@@ -63,6 +65,11 @@ class Undone:
         self._state: MemoSteps | None = None
         self._search: SearchByUndo | None = None
         self._memo: Memo | None = None
+
+    @property
+    def info(self) -> ExecutionInfo:
+        """What a scheduler would be told of the current execution."""
+        return ExecutionInfo(derive(self._seed, self.index), self.index, len(self.program.threads))
 
     @property
     def events(self) -> list[Any]:
@@ -86,7 +93,8 @@ class Undone:
             return None
         self.visited += 1
         self.is_known = self._next_is_known
-        self.identities = {actor.name: actor.cpu.identity for actor in self._state.threads.current}
+        if not self.is_known:
+            self.identities = {actor.name: actor.cpu.identity for actor in self._state.threads.current}
         return trace_of(self._state)
 
     def go_on(self) -> None:
