@@ -74,6 +74,7 @@ class QuickExecution(MemoExecution):
         self.events.clear()
         self._switches.clear()
         self._offer.running = None
+        self._offer.candidates = ()  # a choice before the first step is offered none
         if self._was_special:
             self._record.choices.clear()
             self._record.faults.clear()
