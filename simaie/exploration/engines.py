@@ -159,7 +159,7 @@ class Engines:
             raise StartAgain
         undone.index = index
         self.undone += 1
-        if self._runs_on_both(index):
+        if (index + 1) % _EVERY == 0 or (is_verified(index) and not self._trusted):  # a small search is not held up
             trace = self.confirmed(undone, trace)
         undone.go_on()
         return trace
