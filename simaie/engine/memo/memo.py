@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from typing import Any
 
 from simaie.check.needs import ending_bit, promise_bits
@@ -69,7 +68,6 @@ class Memo:
         self.origin = Origin(program, machine.endian, self.promises)
         self.memory = machine.make_memory(program)
         self.is_quick = type(self.memory) is ScMemory
-        self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
         self._ranges: set[tuple[int, int]] = set()  # where an operation may write
         self._watched = tuple(program.watch.items())
@@ -140,6 +138,8 @@ class Memo:
         if self.host.unsettled:
             self.give_up(self.host.unsettled)
         node.edges[key] = child
+        if key is None:
+            node.after = child
         self.nodes += 1
         if child.op is None:
             self._drop(runner)
@@ -196,8 +196,8 @@ class Memo:
             cell.value = cell.initial
         for page, initial in self._pages.values():
             page[:] = initial
-        if self.reserved:
-            self.memory.end_reservations()  # type: ignore[attr-defined]  # an ScMemory
+        if self.is_quick:
+            self.memory.reservations.clear()  # type: ignore[attr-defined]  # an ScMemory
 
     def outcome(self, memory: HostMemory, last: tuple[Node, ...]) -> Outcome:
         """Return the outcome of an execution that left RAM as in `memory` and the vCPUs at `last`."""
