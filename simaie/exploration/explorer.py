@@ -349,6 +349,8 @@ class Exploration:
             if len(self.failures) < MAX_KEPT and self._execution_now is not None:
                 trace = self._engines.confirmed(self._execution_now, trace)
                 findings = self._checkers_runner.findings_in(trace)
+            else:
+                trace = self._engines.kept(trace)
             self._keep(
                 Failure(
                     self.program, self.machine, self._spec, self.seed, self._index,
@@ -400,7 +402,7 @@ class Exploration:
             tuple(self.failures),
             self.failing,
             self.statistics.outcomes.copy(),
-            statistics=self.statistics.summary(self.elapsed, self.failing),
+            statistics=self.statistics.summary(self.elapsed, self.failing, self._engines.note),
             signatures=self.signatures.groups,
             unlisted=self.signatures.unlisted,
         )

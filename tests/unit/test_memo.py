@@ -389,9 +389,21 @@ def test_a_memo_with_too_many_nodes_begins_anew():
     digests = {engines.run(engines.make(walk, index), index).digest for index in range(200)}
     engines.close()
     assert engines.rebuilt > 5
+    assert "10 nodes" in engines.note
     unlimited = explore(made, executions=200, scheduler="random-walk", failures=None)
     assert len(digests) > 20
     assert unlimited.executions == 200
+
+
+def test_a_report_says_that_the_memo_reached_its_limit(monkeypatch: pytest.MonkeyPatch):
+    made = program(add, add, add)
+
+    def note() -> str:
+        return explore(made, executions=200, scheduler="random-walk", failures=None).statistics.engine_note
+
+    assert not note()
+    monkeypatch.setattr(Engines.__init__, "__kwdefaults__", {**Engines.__init__.__kwdefaults__, "most_nodes": 10})
+    assert "10 nodes" in note()
 
 
 def test_a_memo_to_which_most_steps_are_new_is_given_up():

@@ -31,9 +31,11 @@ __all__ = ["MOST_NODES", "Memo"]
 MOST_NODES = 500_000
 #: Live coroutines kept between two executions.
 _MOST_RUNNERS = 64
-#: So many steps are taken before the share of misses says anything, and are counted together afterwards.
+#: The number of steps that are counted together for the share of misses.
 _WINDOW = 20_000
-_MOST_MISSES = 0.3
+#: The largest share of misses: in the first windows, in which a memo has to learn, and later.
+_MOST_MISSES_FIRST, _MOST_MISSES = 0.6, 0.3
+_FIRST_WINDOWS = 4
 _MOST_OUTCOMES = 10_000
 #: The kinds of operations that change no value.
 READS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.FENCE, Kind.PAUSE})
@@ -77,7 +79,7 @@ class Memo:
         self._runners: dict[Runner, None] = {}  # the one that ran last is the last
         self._cells: dict[Cell, None] = {}
         self._written: dict[Cell, None] = {}
-        self._steps_in_window = self._misses_in_window = self._misses_before = 0
+        self._windows = self._steps_in_window = self._misses_before = 0
 
     # -- the trees --------------------------------------------------------------------------------
 
@@ -246,7 +248,9 @@ class Memo:
         self._steps_in_window += steps
         if self._steps_in_window >= _WINDOW:
             misses = self.misses - self._misses_before
-            if misses > _MOST_MISSES * self._steps_in_window:
+            self._windows += 1
+            most = _MOST_MISSES_FIRST if self._windows <= _FIRST_WINDOWS else _MOST_MISSES
+            if misses > most * self._steps_in_window:
                 self.give_up(f"{misses} of {self._steps_in_window} steps were new")
             self._steps_in_window, self._misses_before = 0, self.misses
 
