@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from simaie.replaying.failure import Failure
-from simaie.show.explain import around, beside_compare, explain, guilty
+from simaie.show.explain import about_compare, around, explain, guilty
 from simaie.show.lines import PROSE, prose
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines, finding_text
 from simaie.show.trace_view import trace_view
@@ -33,5 +33,5 @@ def failure_view(failure: Failure, *, everything: bool = False, width: int | Non
             lines += prose(Text(" " * _INDENT + explanation), room, _INDENT)
     if not findings or len(findings) > MOST_FINDINGS:
         lines.append(finding_lines(findings)[-1])
-    scope = beside_compare(findings)
+    scope = about_compare(trace, findings)
     return [*lines, *prose(Text(scope, "dim"), room)] if scope else lines
