@@ -49,6 +49,7 @@ from simaie.cli.options import (
     plug_in,
 )
 from simaie.cli.output import Format
+from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
 from simaie.plugins import HOSTS, SCHEMES
 
@@ -168,7 +169,7 @@ def simaie(
     """Find atomicity violations in the way emulators run guest atomics, deterministically."""
 
 
-@app.command(epilog=_EXPLORE_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_EXPLORE_EXAMPLES)
 @command
 def explore(
     target: Target,
@@ -224,7 +225,7 @@ def explore(
     return run_explore(target, machine, search, save, output, everything, trust=trust)
 
 
-@app.command(epilog=_REPLAY_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
 @command
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -255,7 +256,7 @@ def replay(
     )
 
 
-@app.command(epilog=_CHECK_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_CHECK_EXAMPLES)
 @command
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -286,7 +287,7 @@ def check(
     )
 
 
-@app.command(epilog=_SHOW_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_SHOW_EXAMPLES)
 @command
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -324,7 +325,7 @@ def show(
     )
 
 
-@app.command(epilog=_SHRINK_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_SHRINK_EXAMPLES)
 @command
 def shrink(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -362,7 +363,7 @@ def shrink(
     )
 
 
-@app.command(epilog=_FUZZ_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_FUZZ_EXAMPLES)
 @command
 def fuzz(
     isa: Annotated[str, typer.Option(metavar="NAME", help="The guests' instruction set.")] = "arm",
@@ -400,7 +401,7 @@ def fuzz(
     return run_fuzz(isa, machine, limits, save, output)
 
 
-@app.command("list", epilog=_LIST_EXAMPLES)
+@app.command("list", cls=StrictCommand, epilog=_LIST_EXAMPLES)
 @command
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")],
@@ -420,7 +421,7 @@ def list_(
     return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
 
 
-@app.command(epilog=_statuses("every row is as expected", "a row is not as expected"))
+@app.command(cls=StrictCommand, epilog=_statuses("every row is as expected", "a row is not as expected"))
 @command
 def audit(
     scheme: Annotated[
@@ -448,7 +449,8 @@ def audit(
 
 
 @app.command(
-    epilog=_statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure")
+    cls=StrictCommand,
+    epilog=_statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure"),
 )
 @command
 def litmus(
@@ -483,7 +485,7 @@ def litmus(
     return run_litmus(paths, settings, jobs, output)
 
 
-@app.command(epilog=_COMPARE_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_COMPARE_EXAMPLES)
 @command
 def compare(
     targets: Targets,
@@ -527,7 +529,7 @@ def compare(
     return run_comparisons(targets, machine, search, save, output)
 
 
-@app.command(epilog=_BARRIERS_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_BARRIERS_EXAMPLES)
 @command
 def barriers(
     targets: Targets,

@@ -77,7 +77,10 @@ def _run(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a guest's name must not break an ASCII terminal
-    arguments = None if argv is None else list(argv)
+    arguments = _as_options(list(sys.argv[1:] if argv is None else argv))
+    if arguments[:1] in (["-v"], ["-V"]):
+        complain(f"no such option: {arguments[0]}; use --version")
+        return Status.ERROR
     try:
         with writing():  # the parser writes the help
             status = app(args=arguments, prog_name="simaie", standalone_mode=False)
@@ -85,7 +88,8 @@ def _run(argv: Sequence[str] | None) -> int:
     except _BadCommandLine as error:
         message = getattr(error, "format_message", error.__str__)()
         if message:  # empty if the parser has shown the help instead
-            complain(message)
+            context = getattr(error, "ctx", None)
+            complain(message if context is None else f"{message.rstrip('.')} (see: {context.command_path} --help)")
         return Status.ERROR
     except (typer.Abort, KeyboardInterrupt):
         status = _interrupted()
@@ -102,6 +106,11 @@ def _run(argv: Sequence[str] | None) -> int:
     if status == Status.INTERRUPTED and not isinstance(status, Status):  # from typer, outside of a command
         status = _interrupted()
     return int(status or 0)
+
+
+def _as_options(arguments: list[str]) -> list[str]:
+    """Return the arguments, with the word ``help`` in front replaced by the option of the command that follows it."""
+    return [*arguments[1:2], "--help"] if arguments[:1] == ["help"] else arguments
 
 
 def command(body: Callable[P, Status]) -> Callable[P, int]:
