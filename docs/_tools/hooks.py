@@ -27,7 +27,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put generated parts into a page."""
+    """Put generated parts into a page, and lead its links to notebooks to those of the site."""
+    # In the repository the folder of the notebooks is next to docs/; on the site it is inside.
+    markdown = re.sub(r"\]\(\.\./((?:\.\./)*notebooks/)", r"](\1", markdown)
     return re.sub(r"<!-- generated: ([a-z-]+) -->", lambda found: tables.PARTS[found[1]](), markdown)
 
 

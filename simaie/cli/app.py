@@ -122,14 +122,14 @@ Examples:
 simaie check failure.json
 
 simaie check failure.json --checker serializability --checker data-races"""
-_SHOW_EXAMPLES = f"""{_ONE}
+_SHOW_EXAMPLES = f"""{_statuses("it is shown, whatever the verdict")}
 
 Examples:
 
 simaie show failure.json
 
 simaie show failure.json --html walk.html --svg drawing.svg"""
-_SHRINK_EXAMPLES = f"""{_statuses(one="a shorter failure")}
+_SHRINK_EXAMPLES = f"""{_statuses("the shortest failure is printed, and written")}
 
 Examples:
 

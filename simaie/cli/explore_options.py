@@ -45,7 +45,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, a name of the corpus (simaie list programs), or a .litmus file.",
+        help="A program: file.py:name, a name of the corpus (simaie list programs --all), or a .litmus file.",
         autocompletion=complete_programs,
     ),
 ]

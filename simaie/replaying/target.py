@@ -14,7 +14,7 @@ from simaie.guest.text import SUFFIX
 
 __all__ = ["find_target", "is_litmus", "program_of", "recorded_path", "require_unchanged", "target_text", "variable_of"]
 
-_WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
+_WHERE = "simaie list programs --all names them all; a program of your own is FILE.py:NAME"
 
 
 def find_target(target: str, *, trust: bool = False) -> Program:
