@@ -108,6 +108,9 @@ def _family(choice: AuditedScheme) -> str | None:
         spec = Spec.of(choice)
         if definition(spec.name) is None:
             if spec.name not in known:
+                if spec.name in plugins.names(plugins.SCHEMES):
+                    listed = ", ".join(sorted(known))
+                    raise UsageError(f"the audit does not say what to expect of {spec.name!r}; it does of: {listed}")
                 raise UnknownNameError("scheme of the audit", spec.name, known)
             return spec.name
         found = plugins.resolve(plugins.SCHEMES, spec.name)

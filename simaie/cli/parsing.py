@@ -21,6 +21,10 @@ _ARGUMENTS = {
 }
 
 
+#: The options of ``simaie show`` that draw.
+_PICTURES = ("--html", "--svg", "--perfetto")
+
+
 class StrictCommand(TyperCommand):
     """A command that takes an option with one value once, and says what an argument that is missing looks like.
 
@@ -35,6 +39,7 @@ class StrictCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def _check(self, ctx: Any, args: Sequence[str]) -> None:
+        self._refuse_pictures(ctx, args)
         given, rest, order = _collecting(self.make_parser(ctx)).parse_args(args=list(args))
         if any(param.is_eager for param in order):  # such as --help, which ends the command
             return
@@ -53,6 +58,15 @@ class StrictCommand(TyperCommand):
         for param in options:
             if param.name == "host" and param.required and not given.get(param.name):
                 ctx.fail(f"{self.name} needs --host HOST, one of: {known(plugins.HOSTS)}")
+
+    def _refuse_pictures(self, ctx: Any, args: Sequence[str]) -> None:
+        """Fail for an option of ``simaie show``, and say how to get the picture."""
+        own = {name for param in self.params for name in param.opts}
+        for word in args:
+            option = word.partition("=")[0]
+            if option in _PICTURES and option not in own:
+                how = f"save an execution (explore --save DIR), then: simaie show FILE {option} OUT"
+                ctx.fail(f"{self.name} has no option {option}: {how}")
 
     def _require_one(self, ctx: Any, param: Any, values: Sequence[Any]) -> None:
         """Fail if an option with one value, or a flag that has an opposite, is given more than once."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.cli.interrupts import found_until_interrupted
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
 from simaie.cli.replayed import replayed
@@ -46,7 +46,7 @@ def run_shrink(
     """
     with guest_output_aside(), shrink_progress(file.name) as progress:
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust, scheme, host)
-        shrunk, _ = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
+        shrunk, interrupted = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
         if out is not None:
             shrunk.failure.save(out)
     if output is Format.JSON:
@@ -57,20 +57,21 @@ def run_shrink(
         how["left_out"] = [str(cut) for cut in shrunk.failure.program.cuts]
         rest = {"command": _format_command(shrunk, file), "saved": None if out is None else str(out)}
         print_json({**failure_document(shrunk.failure), "shrunk": how, **rest})
-        return Status.HOLDS
+        return status_unless_interrupted(Status.HOLDS, interrupted)
     print_lines([*_heading(failure, shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
     print_lines(_again(shrunk, file, out))
-    return Status.HOLDS
+    return status_unless_interrupted(Status.HOLDS, interrupted)
 
 
 def _result(failure: Failure, shrunk: Shrunk) -> Text:
     """Return the first word of the result: whether `failure` became shorter, and if not, whether it cannot."""
     report = shrunk.report
+    if report.interrupted:
+        return Text("INTERRUPTED, the shortest so far", "bold yellow")
     if report.before != report.after or failure.program.cuts != shrunk.failure.program.cuts:
         return Text("SHRUNK", "bold green")
-    tried = not (report.exhausted or report.interrupted)
-    return Text("ALREADY THE SHORTEST" if tried else "NOT SHORTER YET", "bold")
+    return Text("NOT SHORTER YET" if report.exhausted else "ALREADY THE SHORTEST", "bold")
 
 
 def _heading(failure: Failure, shrunk: Shrunk) -> list[Text]:

@@ -12,14 +12,14 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import ParamSpec
 
 import typer
 
 from simaie.cli.output import OutputError, writing
-from simaie.errors import InternalError, SimaieError
+from simaie.errors import InternalError, SimaieError, UsageError
 from simaie.finding import Verdict
 
 __all__ = ["Status", "command", "complain", "run", "status_of"]
@@ -127,7 +127,8 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
         except OutputError as error:
             return _not_written(error)
         except SimaieError as error:
-            complain(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
+            notes = (f"({note})" for note in getattr(error, "__notes__", ()))
+            complain(" ".join([_of_the_option(error, kwargs), *notes]))
             return Status.ERROR
         except KeyboardInterrupt:
             return _interrupted()
@@ -140,6 +141,15 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
         return status
 
     return guarded
+
+
+def _of_the_option(error: SimaieError, options: Mapping[str, object]) -> str:
+    """Return the message of `error`; an argument that it names first is written as the option of the command line."""
+    message = str(error)
+    name, _, rest = message.partition(" ")
+    if isinstance(error, UsageError) and rest.startswith("must be") and name in options:
+        return f"--{name.replace('_', '-')} {rest}"
+    return message
 
 
 def complain(message: str) -> None:

@@ -92,10 +92,14 @@ class Comparison:
         if not self.allowed.complete:
             return f"the allowed outcomes are not all known: {self.allowed.reason}"
         if self.forbidden:
-            return f"{len(self.forbidden)} of {len(self.possible.states)} possible outcomes are not allowed"
+            verb = "is" if len(self.forbidden) == 1 else "are"
+            return f"{len(self.forbidden):,} of {len(self.possible.states):,} possible outcomes {verb} not allowed"
         if not self.possible.complete:
             return f"no forbidden outcome was found, but the possible ones are not all known: {self.possible.reason}"
-        return f"all {len(self.possible.states)} possible outcomes are allowed"
+        count = len(self.possible.states)
+        if count <= 2:
+            return f"{'both possible outcomes are' if count == 2 else 'the only possible outcome is'} allowed"
+        return f"all {count:,} possible outcomes are allowed"
 
     def __str__(self) -> str:
         return f"{self.name} under {self.possible.machine.scheme}: {self.verdict} ({self.reason})"

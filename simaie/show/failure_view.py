@@ -10,9 +10,16 @@ from simaie.show.lines import PROSE, prose
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines, finding_text
 from simaie.show.trace_view import trace_view
 
-__all__ = ["failure_view"]
+__all__ = ["execution_text", "failure_view"]
 
 _INDENT = 3
+
+
+def execution_text(failure: Failure) -> str:
+    """Return what identifies the execution of a failure: its index and seed, or its schedule if that was given."""
+    if failure.scheduler is not None and failure.scheduler.name == "scripted":
+        return "its schedule"
+    return f"execution {failure.index} of seed {failure.seed}"
 
 
 def failure_view(failure: Failure, *, everything: bool = False, width: int | None = None) -> list[Text]:
