@@ -28,9 +28,9 @@ __all__ = ["MUTANTS", "CoverageGuided"]
 
 #: Executions derived from each parent.
 MUTANTS = 16
-#: Most decisions of a parent to redraw; at least one. Three on average, of which two vCPUs repeat half.
+#: Maximum number of decisions of a parent to redraw; at least one. Three on average, of which two vCPUs repeat half.
 MOST_CHANGES = 5
-#: Most parents in the queue, and most fingerprints remembered; beyond that no fingerprint counts as new.
+#: Maximum number of parents in the queue, and of fingerprints remembered; beyond that no fingerprint counts as new.
 MOST_PARENTS, MOST_FINGERPRINTS = 256, 100_000
 
 #: The name of the actor that ran, or the value of a local choice.

@@ -33,7 +33,7 @@ __all__ = [
 _MASK64 = (1 << 64) - 1
 #: Prefix of the name of a register that only counts the rounds of a loop in order to cut it.
 COUNTER = "..rounds "
-#: Most local instructions in a row: a guest loop without any memory access would run forever.
+#: Maximum number of local instructions in a row: a guest loop without any memory access would run forever.
 _LOCAL_LIMIT = 100_000
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import inspect
 
+import pytest
+import typer.main
+
+import simaie
 from simaie.cli import main
+from simaie.cli.app import app
 from simaie.cli.options import known
 from simaie.plugins import HOSTS
 
@@ -93,3 +98,46 @@ def test_a_short_option_for_the_version_is_referred_to_the_long_one(argv, capsys
 def test_errors_of_the_command_line_name_the_help(capsys):
     assert "simaie explore --help" in line(["explore", PROGRAM, "--bogus"], capsys)
     assert "simaie --help" in line(["bogus"], capsys)
+
+
+# -- help ------------------------------------------------------------------------------------------------
+
+#: The option, in each command that explores, and the argument of the API whose default the help states.
+STATED = {
+    ("explore", "--scheduler"): inspect.signature(simaie.explore).parameters["scheduler"].default,
+    ("explore", "--executions"): inspect.signature(simaie.explore).parameters["executions"].default,
+    ("explore", "--seed"): inspect.signature(simaie.explore).parameters["seed"].default,
+    ("explore", "--failures"): inspect.signature(simaie.explore).parameters["failures"].default,
+    ("explore", "--host"): inspect.signature(simaie.Machine).parameters["host"].default,
+    ("explore", "--host-word"): inspect.signature(simaie.Machine).parameters["host_word"].default,
+    ("explore", "--endian"): inspect.signature(simaie.Machine).parameters["endian"].default,
+    ("explore", "--steps"): simaie.Limits().steps,
+    ("compare", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,
+    ("barriers", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,
+}
+
+
+def options_of(command):
+    return [each for each in typer.main.get_command(app).commands[command].params if each.param_type_name == "option"]
+
+
+@pytest.mark.parametrize(("command", "option"), STATED, ids=" ".join)
+def test_the_help_states_the_default_of_the_api(command, option):
+    default = STATED[command, option]
+    (found,) = [each for each in options_of(command) if option in each.opts]
+    stated = f"{default:,}" if isinstance(default, int) else default
+    assert f"Default: {stated}." in found.help
+
+
+@pytest.mark.parametrize("command", sorted(typer.main.get_command(app).commands))
+def test_the_words_for_values_in_the_help_are_short_and_explained(command):
+    words = {each.metavar for each in options_of(command) if each.metavar}
+    assert max(map(len, words), default=0) <= len("SCHEDULER")
+    if words & {"SCHEME", "HOST", "SCHEDULER", "CHECKER"}:
+        assert "FILE.py:CLASS" in typer.main.get_command(app).commands[command].epilog
+
+
+def test_what_is_rarely_needed_comes_last():
+    panels = [each.rich_help_panel for each in options_of("explore")]
+    last = list(dict.fromkeys(panels))[-1]
+    assert {each.opts[-1] for each in options_of("explore") if each.rich_help_panel == last} == {"--cut", "--trust"}

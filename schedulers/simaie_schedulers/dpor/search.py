@@ -50,7 +50,7 @@ class Dpor(Scheduler):
     Use it to prove a small program, or to see all its outcomes: no complete search needs fewer executions.
 
     Args:
-        memory_limit: Most nodes and branches to keep; None for no limit.
+        memory_limit: Maximum number of nodes and branches to keep; None for no limit.
         **bounds: Nothing; `preemptions` and `delays` of `dfs` are refused, since the reduction is unsound under a
             bound.
 

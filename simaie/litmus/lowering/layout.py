@@ -30,7 +30,7 @@ __all__ = ["Layout"]
 
 _BASE = 0x5A5A_0000
 _LINE = 64
-#: Most bytes of all locations together.
+#: Maximum number of bytes of all locations together.
 _LARGEST = 1 << 20
 
 
