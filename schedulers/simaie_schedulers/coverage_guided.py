@@ -8,8 +8,8 @@ fingerprint. A mutant follows the parent's decisions except for a few, which are
 fits, POS decides. Compare D. Wolff et al., "Greybox fuzzing for concurrency testing" (ASPLOS 2024), which is guided by
 reads-from pairs, also prefers rare ones, and constrains them directly.
 
-Guarantee: only that of POS, for its share of one execution in seventeen. The strength of this search is bugs behind
-several unlikely hand-offs in a row, each of which shows as something new: their costs add up instead of multiplying.
+Guarantee: only that of POS, for its share of one execution in seventeen. It does best on bugs that need several
+unlikely hand-offs: the costs add rather than multiply, since each hand-off shows as something new.
 Only decisions with an alternative are counted. The profile of an execution is its parent.
 """
 

@@ -19,7 +19,7 @@ __all__ = ["AuditedScheme", "Item", "plan"]
 
 #: In bits; with a narrower one even the ideal scheme splits wide accesses.
 USUAL_HOST_WORD = 64
-#: The reason why a scheme that the corpus does not know must not break a case.
+#: Why a scheme unknown to the corpus must pass a case.
 _KEPT = "the ideal scheme keeps it"
 
 AuditedScheme: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]

@@ -34,7 +34,7 @@ __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_f
 
 #: The reason why a set of outcomes is incomplete whose search never began.
 NOT_BEGUN = "the search was not begun"
-#: The number of store-conditionals that fail without cause in one execution from which on they must be those of a loop.
+#: The number of store-conditionals that fail spuriously in one execution from which on they must be those of a loop.
 #: Each doubles the number of executions, so that a program without a loop could not be explored completely either.
 _ENDLESS = 32
 
@@ -168,7 +168,7 @@ def compare(
         machine: A machine to use instead of scheme and host.
         allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
             if its architecture is weak.
-        spurious_failures: Whether a store-conditional of the architecture may fail without cause. None for yes, unless
+        spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
             the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).

@@ -208,7 +208,7 @@ def refusal(item: Ins, known: Mapping[str, Row | None]) -> str:
         if type(value) is not str and (why := number_refusal(value)):
             return why
     if item.into is not None and not isinstance(item.into, str):
-        return f"the register for its result must be a text, not {item.into!r}"
+        return f"the register for its result must be a string, not {item.into!r}"
     row = known[item.name]
     return _local_refusal(item) if row is None else row.refusal(item.args, item.options, item.into)
 

@@ -12,6 +12,7 @@ from simaie.cli import main
 from simaie.cli.app import app
 from simaie.cli.options import known
 from simaie.plugins import HOSTS
+from simaie.show.progress import numbers_first
 
 PROGRAM = "first-registration-window"
 TWICE = [
@@ -98,6 +99,18 @@ def test_a_short_option_for_the_version_is_referred_to_the_long_one(argv, capsys
 def test_errors_of_the_command_line_name_the_help(capsys):
     assert "simaie explore --help" in line(["explore", PROGRAM, "--bogus"], capsys)
     assert "simaie --help" in line(["bogus"], capsys)
+
+
+# -- progress --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["short", "a-very-long-name-of-a-program-that-fills-a-line-of-a-terminal-alone"])
+def test_a_progress_line_begins_with_its_numbers_and_keeps_both_ends_of_a_name(name):
+    line = numbers_first("12,345 executions", name)
+    assert line.startswith("12,345 executions")
+    assert len(line) <= 50
+    assert line.endswith(name[-5:])
+    assert name[:5] in line
 
 
 # -- help ------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,19 @@ def test_the_legend_explains_each_sign_of_a_lane(saved):
     text = as_text(simaie.replay(saved))
     for sign in (": between instructions", "| in an instruction", "# holds a lock", "~ the scheduler switched"):
         assert sign in text
+
+
+def test_an_explained_audit_recommends_no_explanation(capsys):
+    assert main(["audit", "--row", "6", "--scheme", "aie-v2"]) == 0
+    assert "--explain" in capsys.readouterr().out
+    assert main(["audit", "--row", "6", "--scheme", "aie-v2", "--explain"]) == 0
+    assert "--explain" not in capsys.readouterr().out
+
+
+def test_the_value_that_a_store_relied_on_is_said_to_be_stale_with_the_step_that_replaced_it(saved):
+    failure = simaie.replay(saved)
+    text = failure.explain()
+    found = re.search(r"By step (\d+) that value was stale: vCPU 0 had replaced it at step (\d+) \(cas ", text)
+    stored, replaced = map(int, found.groups())
+    assert replaced < stored
+    assert failure.trace.events[replaced].actor == "0"
