@@ -1,5 +1,8 @@
 """Saving files completely or not at all, without replacing anything by mistake.
 
+A file goes into a folder that exists, since a path with an unknown folder is usually a mistake. `save_new` and
+`make_folder`, whose caller names a folder, make the last folder of its path.
+
 A file is written under a temporary name in the folder of its target, and then moved to its target. A reader therefore
 sees the old content or the new one. A full disk, an interrupt or a second writer leaves no partial and no empty file. A
 process that is killed may leave a hidden file ``.simaie-*.part``, which nothing reads.
@@ -37,18 +40,19 @@ _KINDS = ((stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"))
 def save_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write a file under a name that the user chose; it replaces a regular file of this name.
 
-    Missing folders are made. If two writers use one name, the complete content of the last one stays.
+    If two writers use one name, the complete content of the last one stays.
 
     Returns:
         The path.
 
     Raises:
-        InputError: The file cannot be written, or a link, a folder or a device has this name.
+        InputError: The file cannot be written, its folder does not exist, or a link, a folder or a device has this
+            name.
     """
     target = Path(path)
     with _explained(target):
         mode = _replaceable_mode(target)
-        _made(target.parent)
+        _require_folder(target.parent)
         with _written_beside(target, content) as temporary:
             if mode is not None:
                 os.chmod(temporary, mode)
@@ -63,7 +67,7 @@ def save_new(folder: str | os.PathLike[str], stem: str, suffix: str, content: st
     number is added to it.
 
     Args:
-        folder: The folder of the file, which is made if it is missing.
+        folder: The folder of the file, which is made if it is missing and its parent exists.
         stem: The beginning of the name; `name_part` turns text into a part of a name.
         suffix: The end of the name, with the dot.
         content: The content; text is written as UTF-8.
@@ -119,9 +123,15 @@ def _explained(target: Path) -> Iterator[None]:
         raise InputError(f"{target}: cannot be written: {_reason(error)}") from error
 
 
+def _require_folder(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        raise InputError(f"there is no folder {folder}; make it first, or name another one")
+
+
 def _made(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _require_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise OSError(errno.ENOTDIR, f"{folder} is, or is below, something that is no folder") from error
 

@@ -113,7 +113,10 @@ class RecordedPart(NamedTuple):
         if not self.custom:
             # A plug-in is installed, so that it is no code that the file chose.
             if name not in plugins.names(self.group):
-                raise ReplayError(f"the recorded machine cannot be built: there is no {self.words[4:]}")
+                raise ReplayError(
+                    f"the recorded machine cannot be built: this simaie has no {self.words[4:]}: "
+                    f"pass {self.what}=... (on the command line: --{self.what} NAME)"
+                )
             return self.spec
         if self.source is None or not name.isidentifier():
             raise UnnamedCodeError(
@@ -184,7 +187,10 @@ def _original(record: ReplayFile, base: Path, trust: bool) -> Program:
         try:
             return _unchanged(corpus.program(wanted.corpus), record, "the corpus")
         except UnknownNameError as error:
-            raise ReplayError(str(error)) from None
+            raise ReplayError(
+                f"the corpus of this simaie has no program {wanted.corpus!r}, which the file records: "
+                "pass program=... (on the command line: --program FILE.py:NAME)"
+            ) from error
     if wanted.text is not None:
         taken = _unchanged(_parsed(wanted.text, trust), record, "the replay file")
         taken.defined_in = _guest_file(record, base)
