@@ -121,8 +121,8 @@ AddressBits = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Width of a guest address, in bits. Default: the narrowest that holds every address of the program if these "
-        "are known, else that of the instruction set.",
+        help="Width of a guest address, in bits. Default: the narrowest that holds every address of the program if "
+        "these are known, else that of the instruction set.",
         rich_help_panel=_MACHINE,
     ),
 ]
@@ -165,7 +165,9 @@ ComparedExecutions = Annotated[
 ]
 ComparedSeconds = Annotated[
     float | None,
-    typer.Option(metavar="T", help="Stop each search after T seconds; inf: no limit. Default: 60.", rich_help_panel=_SEARCH),
+    typer.Option(
+        metavar="T", help="Stop each search after T seconds; inf: no limit. Default: 60.", rich_help_panel=_SEARCH
+    ),
 ]
 Failures = Annotated[
     str | None,
