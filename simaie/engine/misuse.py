@@ -33,8 +33,8 @@ def misused_instruction(error: BaseException) -> str:
 def _instruction_of(frames: Sequence[FrameType]) -> str:
     """Return the instruction that methods of a vCPU perform, the outermost first.
 
-    The method that the guest called has returned a coroutine and is none of the frames, if it is no ``async def``. The
-    helpers that it called have the name in `mnemonic`, with a space for the underscore of the method.
+    A method that is not an ``async def`` has returned its coroutine already, so that no frame of it is left. The
+    helpers that it called have its name in `mnemonic`, with a space for each underscore.
     """
     named = (frame.f_locals["mnemonic"] for frame in frames if "mnemonic" in frame.f_locals)
     return str(next(named, frames[0].f_code.co_name)).replace(" ", "_")
