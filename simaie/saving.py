@@ -1,8 +1,5 @@
 """Saving files completely or not at all, without replacing anything by mistake.
 
-A file goes into a folder that exists, since a path with an unknown folder is usually a mistake. `save_new` and
-`make_folder`, whose caller names a folder, make the last folder of its path.
-
 A file is written under a temporary name in the folder of its target, and then moved to its target. A reader therefore
 sees the old content or the new one. A full disk, an interrupt or a second writer leaves no partial and no empty file. A
 process that is killed may leave a hidden file ``.simaie-*.part``, which nothing reads.
@@ -26,7 +23,7 @@ from pathlib import Path
 
 from simaie.errors import InputError
 
-__all__ = ["make_folder", "name_part", "save_file", "save_new"]
+__all__ = ["make_folder", "name_part", "require_parent", "save_file", "save_new"]
 
 # Windows lacks two of these flags, and needs one that other systems lack.
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -40,19 +37,18 @@ _KINDS = ((stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"))
 def save_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write a file under a name that the user chose; it replaces a regular file of this name.
 
-    If two writers use one name, the complete content of the last one stays.
+    Missing folders are made. If two writers use one name, the complete content of the last one stays.
 
     Returns:
         The path.
 
     Raises:
-        InputError: The file cannot be written, its folder does not exist, or a link, a folder or a device has this
-            name.
+        InputError: The file cannot be written, or a link, a folder or a device has this name.
     """
     target = Path(path)
     with _explained(target):
         mode = _replaceable_mode(target)
-        _require_folder(target.parent)
+        _made(target.parent)
         with _written_beside(target, content) as temporary:
             if mode is not None:
                 os.chmod(temporary, mode)
@@ -67,7 +63,7 @@ def save_new(folder: str | os.PathLike[str], stem: str, suffix: str, content: st
     number is added to it.
 
     Args:
-        folder: The folder of the file, which is made if it is missing and its parent exists.
+        folder: The folder of the file, which is made if it is missing.
         stem: The beginning of the name; `name_part` turns text into a part of a name.
         suffix: The end of the name, with the dot.
         content: The content; text is written as UTF-8.
@@ -103,6 +99,15 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: the folder cannot be made: {_reason(error)}") from error
 
 
+def require_parent(path: Path) -> None:
+    """Raise InputError if the folder of `path` does not exist.
+
+    A path on a command line with an unknown folder is usually a mistake, so that a command makes no such folder.
+    """
+    if not os.path.lexists(path.parent):
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first, or name another one")
+
+
 def name_part(text: str, length: int) -> str:
     """Return `text` as a part of a file's name, of ASCII characters that are safe on file systems and in shells.
 
@@ -123,15 +128,9 @@ def _explained(target: Path) -> Iterator[None]:
         raise InputError(f"{target}: cannot be written: {_reason(error)}") from error
 
 
-def _require_folder(folder: Path) -> None:
-    if not os.path.lexists(folder):
-        raise InputError(f"there is no folder {folder}; make it first, or name another one")
-
-
 def _made(folder: Path) -> None:
     try:
-        _require_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise OSError(errno.ENOTDIR, f"{folder} is, or is below, something that is no folder") from error
 

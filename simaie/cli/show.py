@@ -12,7 +12,7 @@ from simaie.cli.replay import heading
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status
 from simaie.replaying.recorded import while_shown
-from simaie.saving import save_file
+from simaie.saving import require_parent, save_file
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 
@@ -38,6 +38,8 @@ def run_show(
     Returns:
         The status 0 (`HOLDS`), since the command did what it was asked to do, so that the next one can follow ``&&``.
     """
+    for path in filter(None, pictures.values()):
+        require_parent(path)
     with guest_output_aside():
         failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)
         wanted = {name: path for name, path in pictures.items() if path is not None}

@@ -16,6 +16,7 @@ from simaie.cli.status import Status
 from simaie.guest.cut import FINAL_CHECK, Cut
 from simaie.replaying.failure import Failure, Shrunk
 from simaie.replaying.reproduce import is_named
+from simaie.saving import require_parent
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.lines import command_line
@@ -44,6 +45,8 @@ def run_shrink(
     Raises:
         SimaieError: The replay finds nothing, or the file cannot be written.
     """
+    if out is not None:
+        require_parent(out)
     with guest_output_aside(), shrink_progress(file.name) as progress:
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust, scheme, host)
         shrunk, interrupted = found_until_interrupted(partial(failure.shrink, progress=progress, **options))

@@ -49,7 +49,7 @@ def fixture_saved(tmp_path: Path) -> Path:
 def test_shrink_writes_a_failure_that_replays_and_names_the_command_for_it(
     run: Run, saved: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "new" / "small.json"
+    out = tmp_path / "small.json"
     ran = run("shrink", saved, "--kind", "rmw-atomicity", "--out", out, "--format", "json")
     assert ran.status == 0
     assert ran.document["shrunk"]["after"]["instructions"] == 2 < ran.document["shrunk"]["before"]["instructions"]
@@ -103,7 +103,7 @@ def test_the_audit_shows_the_shortest_counterexample_of_every_hole_if_asked(run:
 
 
 def test_show_writes_the_pictures_that_are_asked_for(run: Run, saved: Path, tmp_path: Path) -> None:
-    html, svg, timeline = tmp_path / "new" / "a.html", tmp_path / "a.svg", tmp_path / "a.json"
+    html, svg, timeline = tmp_path / "a.html", tmp_path / "a.svg", tmp_path / "a.json"
     ran = run("show", saved, "--html", html, "--svg", svg, "--perfetto", timeline)
     assert (ran.status, ran.err) == (0, "")
     failure = replay(saved)

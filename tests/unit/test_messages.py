@@ -11,8 +11,7 @@ import pytest
 import simaie
 from simaie import Machine, Program, corpus, ins
 from simaie.cli import main
-from simaie.errors import DivergenceError, InputError, ReplayError, UnknownNameError, UsageError
-from simaie.saving import make_folder, save_file, save_new
+from simaie.errors import DivergenceError, ReplayError, UnknownNameError, UsageError
 from simaie.show.text import as_text
 
 PROGRAM = "first-registration-window"
@@ -126,21 +125,11 @@ def test_a_json_file_without_a_schema_is_not_of_simaie(saved):
 # -- files and folders -----------------------------------------------------------------------------------
 
 
-def test_a_file_goes_into_a_folder_that_exists(tmp_path):
-    with pytest.raises(InputError, match="no folder"):
-        save_file(tmp_path / "missing" / "file", "text")
-    assert not (tmp_path / "missing").exists()
-
-
-def test_only_the_last_folder_is_made(tmp_path):
-    make_folder(tmp_path / "new")
-    assert save_new(tmp_path / "newer", "a", ".json", "text").read_text() == "text"
-    for folder in (tmp_path / "a" / "b", tmp_path / "c" / "d"):
-        with pytest.raises(InputError, match="no folder"):
-            make_folder(folder)
-        with pytest.raises(InputError, match="no folder"):
-            save_new(folder, "a", ".json", "text")
-        assert not folder.parent.exists()
+def test_a_command_makes_no_folder_but_the_last_one_of_save(saved, capsys):
+    assert main(["explore", PROGRAM, "--scheduler", "dpor", "--save", "new"]) == 1
+    assert list(Path("new").glob("*.json"))
+    assert "no folder" in line(capsys, "explore", PROGRAM, "--save", "missing/new")
+    assert not Path("missing").exists()
 
 
 # -- counts and places -----------------------------------------------------------------------------------
