@@ -160,13 +160,6 @@ NEEDS: Mapping[Checker, tuple[int, ...]] = {
     final_check: (REFUSED,),
 }  # fmt: skip
 
-#: The checkers that find something, or nothing, by what each vCPU did and how the execution ended, in whatever order.
-BY_HISTORY = frozenset({
-    instruction_results, lock_leak, locks_per_vcpu, one_entry_per_granule, host_operations, unguarded_update,
-    guest_fault,
-})  # fmt: skip
-
-
 def can_find(checker: Checker, occurred: int) -> bool:
     """Whether `checker` may find something in an execution in which `occurred` did."""
     needs = NEEDS.get(checker, ()) if isinstance(checker, Hashable) else ()

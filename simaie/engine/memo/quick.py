@@ -57,7 +57,7 @@ class QuickExecution(MemoExecution):
         self._repeated = 0
         #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
         self._is_reusable = type(scheduler).__module__.startswith("simaie")
-        self._draws = vars(type(scheduler)).get("draws_uniformly") is True
+        self._draws = vars(type(scheduler)).get("draws_uniformly") is True and "choose" not in vars(scheduler)
 
     def _memory(self) -> HostMemory:
         memory = self.memo.memory
