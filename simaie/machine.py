@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
@@ -85,7 +86,9 @@ class Machine:
             `HostMemory` for a byte order (``"little"`` or ``"big"``); a function may take the place of the class.
         full_system: Whether each access walks the guest's page table, step by step; otherwise user mode.
         host_word: The widest single host access, in bits: 64 or 32.
-        address_bits: The width of a guest address, in bits; None for the usual width of the instruction set.
+        address_bits: The width of a guest address, in bits; None for the narrowest that holds every address of the
+            program if these are known (see `Program.address_bits`), and otherwise the usual width of the instruction
+            set.
         endian: The byte order of guest RAM.
         limits: The limits of each execution; None for the defaults of `Limits`.
 
@@ -126,7 +129,7 @@ class Machine:
         self._scheme_class = self._find_scheme(scheme)
         custom = getattr(self._scheme_class, "__name__", self.scheme)
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[tuple[str, int], Facts] = {}
         self._memory_class: Any = host if self.host_spec is None else require_factory(self._find_host(self.host_spec))
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
@@ -205,14 +208,52 @@ class Machine:
         return order_of(self._memory_class, self.endian)
 
     def facts(self, isa: str) -> Facts:
-        """Return the facts that a scheme receives, for a guest of the instruction set `isa`."""
-        found = self._facts.get(isa)
+        """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
+        return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
+
+    def facts_of(self, program: Program) -> Facts:
+        """Return the facts that a scheme receives when `program` runs."""
+        return self._facts_for(program.isa, self.address_bits or self._bits_of(program))
+
+    def recorded_bits(self, program: Program) -> int | None:
+        """Return the address width that a replay file of `program` records; None for the usual width."""
+        return self.address_bits if program.address_bits is None else self.facts_of(program).address_bits
+
+    def usual_for(self, program: Program) -> Machine:
+        """Return this machine, but with the usual address width also for a program whose addresses are known."""
+        if self.address_bits is not None or program.address_bits is None:
+            return self
+        made = copy.copy(self)
+        made.address_bits = self._usual_bits(program.isa)
+        return made
+
+    def for_search(self, program: Program) -> Machine:
+        """Return this machine with the `Scheme.search_options` that an exhaustive search of `program` adds."""
+        spec, scheme = self.named_scheme, self.scheme_class
+        if spec is None or scheme is None or "search_options" not in vars(scheme):
+            return self
+        added = scheme.search_options(self.facts_of(program), spec.options)
+        options = {**added, **spec.options}
+        if options == spec.options:
+            return self
+        made = copy.copy(self)
+        made.scheme_spec = Spec(spec.name, options)
+        return made
+
+    def _usual_bits(self, isa: str) -> int:
+        return (SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS).get(isa, 64)
+
+    def _bits_of(self, program: Program) -> int:
+        """Return the usual width, or that of the program if it is known and narrower."""
+        usual, own = self._usual_bits(program.isa), program.address_bits
+        return usual if own is None or program.isa not in USER_ADDRESS_BITS else min(usual, own)
+
+    def _facts_for(self, isa: str, bits: int) -> Facts:
+        found = self._facts.get((isa, bits))
         if found is None:
-            usual = SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS
-            bits = self.address_bits or usual.get(isa, 64)
             order = isa_class(isa).memory_order
             found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order)
-            self._facts[isa] = found
+            self._facts[isa, bits] = found
         return found
 
     def make_memory(self, program: Program) -> HostMemory:

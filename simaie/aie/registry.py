@@ -29,6 +29,7 @@ class Registry(Generic[E]):
         granule: Bytes per granule, a power of two.
         make_entry: Creates an entry from the host port and the granule's address.
         tree_class: Class of the tree.
+        inner_nodes: One of `simaie.aie.radix_tree.INNER_NODES`: whether vCPUs create the nodes of inner levels.
 
     Raises:
         UsageError: The granule is not a power of two, or is as large as the address space.
@@ -42,13 +43,14 @@ class Registry(Generic[E]):
         granule: int,
         make_entry: Callable[[Host, int], E],
         tree_class: type[RadixTree[E]] = RadixTree,
+        inner_nodes: str = "raced",
     ) -> None:
         if type(granule) is not int or granule < 1 or granule & (granule - 1):
             raise UsageError(f"granule must be a power of two, in bytes, not {granule!r}")
         self.granule_bits = bits = granule.bit_length() - 1
         if bits >= address_bits:
             raise UsageError(f"granule must be smaller than the address space of {address_bits} bits, not {granule}")
-        self.tree = tree_class(host, address_bits - bits, lambda index: make_entry(host, index << bits))
+        self.tree = tree_class(host, address_bits - bits, lambda index: make_entry(host, index << bits), inner_nodes)
 
     def number_of(self, address: int) -> int:
         """Return the number of the granule that contains `address`."""
@@ -75,6 +77,7 @@ class BitmapRegistry(Registry[RegisteredEntry]):
         granule: Bytes per granule, a power of two.
         bitmap_bits: The bitmap has 2**bitmap_bits bits.
         tree_class: Class of the tree.
+        inner_nodes: One of `simaie.aie.radix_tree.INNER_NODES`: whether vCPUs create the nodes of inner levels.
 
     Raises:
         UsageError: The granule or `bitmap_bits` is out of range.
@@ -88,9 +91,15 @@ class BitmapRegistry(Registry[RegisteredEntry]):
         granule: int,
         bitmap_bits: int,
         tree_class: type[RadixTree[RegisteredEntry]] = RadixTree,
+        inner_nodes: str = "raced",
     ) -> None:
         super().__init__(
-            host, address_bits=address_bits, granule=granule, make_entry=RegisteredEntry, tree_class=tree_class
+            host,
+            address_bits=address_bits,
+            granule=granule,
+            make_entry=RegisteredEntry,
+            tree_class=tree_class,
+            inner_nodes=inner_nodes,
         )
         if type(bitmap_bits) is not int or not 0 <= bitmap_bits <= 32:
             raise UsageError(f"bitmap_bits must be an integer from 0 to 32, not {bitmap_bits!r}")

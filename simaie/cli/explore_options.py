@@ -15,6 +15,8 @@ __all__ = [
     "AllowedHost",
     "CheckDeterminism",
     "CheckerNames",
+    "ComparedExecutions",
+    "ComparedSeconds",
     "Coverage",
     "CutOption",
     "Driver",
@@ -93,7 +95,13 @@ FullSystem = Annotated[
 ]
 Word = Annotated[HostWord | None, typer.Option(help="Widest single host access, in bits.", rich_help_panel=_MACHINE)]
 AddressBits = Annotated[
-    int | None, typer.Option(metavar="N", help="Width of a guest address, in bits.", rich_help_panel=_MACHINE)
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Width of a guest address, in bits. By default the narrowest that holds every address of the program if "
+        "these are known, else the ISA's.",
+        rich_help_panel=_MACHINE,
+    ),
 ]
 Endian = Annotated[Endianness | None, typer.Option(help="Byte order of guest RAM.", rich_help_panel=_MACHINE)]
 Steps = Annotated[
@@ -122,6 +130,14 @@ Index = Annotated[
 ]
 Executions = Annotated[int | None, typer.Option(metavar="N", help="Stop after N executions.", rich_help_panel=_SEARCH)]
 Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
+ComparedExecutions = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Stop each search after N executions (100,000).", rich_help_panel=_SEARCH),
+]
+ComparedSeconds = Annotated[
+    float | None,
+    typer.Option(metavar="T", help="Stop each search after T seconds (60; inf: no limit).", rich_help_panel=_SEARCH),
+]
 Failures = Annotated[
     str | None,
     typer.Option(metavar="N|all", help="Stop after N failing executions; all: never.", rich_help_panel=_SEARCH),

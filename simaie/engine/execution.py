@@ -66,7 +66,7 @@ class Execution:
         self.machine = machine
         self.scheduler = scheduler
         self.ending: Ending | None = None
-        facts = machine.facts(program.isa)
+        facts = machine.facts_of(program)
         host = self.host_class(word=machine.host_word // 8, endian=machine.endian)
         self.memory = machine.make_memory(program)
         self.scheme = machine.make_scheme(host, PageTable(host, program.pages), facts)

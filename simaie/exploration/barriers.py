@@ -21,7 +21,7 @@ from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarr
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
 from simaie.exploration.minimal_sets import MonotoneOracle, minimal_sets, single_orders
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
-from simaie.exploration.search import EXECUTIONS, SearchLimits, SearchProgress
+from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
 from simaie.exploration.subject import SearchSubject, Target, search_subject
 from simaie.guest.program import Program
 from simaie.machine import Machine, SchemeChoice
@@ -45,15 +45,16 @@ def minimal_barriers(
     allowed_host: str | None = None,
     spurious_failures: bool = True,
     single_copy: str = "isa",
-    executions: int = EXECUTIONS,
-    seconds: float | None = None,
+    executions: int = COMPARED_EXECUTIONS,
+    seconds: float | None = COMPARED_SECONDS,
     progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
 ) -> BarriersReport:
     """Find the minimal sets of barriers with which `programs` show only outcomes that their architecture allows.
 
-    The sets are values of the scheme's option ``barriers``.
+    The sets are values of the scheme's option ``barriers``. The first search of a program that ends at a limit is its
+    last one: the program is undecided, and `ProgramBarriers.unexplored` names the search.
 
     Args:
         programs: Programs, litmus tests, and paths of ``.litmus`` files.
@@ -65,7 +66,7 @@ def minimal_barriers(
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.
-        progress: Called before each program and from time to time; see `Progress`.
+        progress: Called before each program and from time to time; see `BarriersProgress`.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with the result of each program as soon as it is known.
 
@@ -100,7 +101,8 @@ def minimal_barriers(
             if show is not None:
                 show(0)
             ideal = model(subject.program.isa, machine)
-            done.append(_of(subject, machine, ideal, SearchLimits(executions, seconds), show))
+            searched = machine.for_search(subject.program)
+            done.append(_of(subject, searched, ideal, SearchLimits(executions, seconds), show))
         except SimaieError as error:
             if errors is None:
                 raise
@@ -135,9 +137,10 @@ def _with(machine: Machine, barriers: Barrier) -> Machine:
 class _UndecidedError(Exception):
     """A search was incomplete, so that the program is undecided."""
 
-    def __init__(self, found: OutcomeSet) -> None:
-        super().__init__(found.reason)
+    def __init__(self, found: OutcomeSet, what: str) -> None:
+        super().__init__(f"{what}: {found.reason}")
         self.found = found
+        self.unexplored = what if found.limited else ""
 
 
 def _of(
@@ -147,7 +150,7 @@ def _of(
     trial = _Trial(subject, machine, limits, progress)
     minimal: tuple[Barrier, ...] = ()
     needs: tuple[Need, ...] = ()
-    remaining, undecided, interrupted = None, "", False
+    remaining, undecided, unexplored, interrupted = None, "", "", False
     try:
         trial.allow(ideal)
         questions = MonotoneOracle(trial.sufficient)
@@ -156,10 +159,10 @@ def _of(
         needs = tuple(trial.needs(minimal, questions))
         remaining = None if minimal else trial.forbidden[Barrier.FULL]
     except _UndecidedError as error:
-        undecided, interrupted = str(error), error.found.interrupted
+        undecided, unexplored, interrupted = str(error), error.unexplored, error.found.interrupted
     elapsed = time.perf_counter() - began
     return ProgramBarriers(
-        subject.name, minimal, needs, remaining, undecided, interrupted, trial.executions, elapsed
+        subject.name, minimal, needs, remaining, undecided, interrupted, trial.executions, elapsed, unexplored
     )
 
 
@@ -184,7 +187,7 @@ class _Trial:
         self._may = frozenset(self._allowed.states)
         self.executions += self._allowed.executions
         if not self._allowed.complete:
-            raise _UndecidedError(self._allowed)
+            raise _UndecidedError(self._allowed, "what is allowed")
 
     def sufficient(self, barriers: Barrier) -> bool:
         """Return whether the program shows no forbidden outcome with these barriers."""
@@ -203,7 +206,7 @@ class _Trial:
             self.forbidden[barriers] = Forbidden(state, failure)
             return False
         if not found.complete:
-            raise _UndecidedError(found)
+            raise _UndecidedError(found, f"what is possible with the barriers {barriers.text}")
         return True
 
     def needs(self, minimal: tuple[Barrier, ...], questions: MonotoneOracle) -> Iterable[Need]:

@@ -51,6 +51,8 @@ class ProgramBarriers:
         interrupted: Whether Ctrl-C ended the search.
         executions: The number of executions of all searches.
         seconds: The time of all searches, in seconds.
+        unexplored: The set of outcomes whose search ended at a limit, in words, so that the program is undecided; empty
+            if no search did.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ProgramBarriers:
     interrupted: bool
     executions: int
     seconds: float = field(repr=False)
+    unexplored: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON values."""
@@ -69,6 +72,7 @@ class ProgramBarriers:
             "minimal": [each.text for each in self.minimal],
             "remaining": None if self.remaining is None else forbidden_dict(self.remaining),
             "undecided": self.undecided,
+            "unexplored": self.unexplored,
             "executions": self.executions,
             "seconds": round(self.seconds, 6),
         }

@@ -19,7 +19,7 @@ from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.architecture import architecture_machine, model_note
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
-from simaie.exploration.search import EXECUTIONS, SearchLimits
+from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits
 from simaie.exploration.subject import FinalValues, SearchSubject, Target, search_subject, state_text
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
@@ -80,6 +80,12 @@ class Comparison:
         return self.allowed.interrupted or self.possible.interrupted
 
     @property
+    def unexplored(self) -> tuple[str, ...]:
+        """Which of ``"allowed"`` and ``"possible"`` a limit on executions or seconds left unexplored in part."""
+        sets = {"allowed": self.allowed, "possible": self.possible}
+        return tuple(name for name, found in sets.items() if found.limited)
+
+    @property
     def verdict(self) -> Verdict:
         """Violated if a forbidden outcome is possible; holds only if both sets are complete."""
         if self.forbidden and self.allowed.complete:
@@ -120,6 +126,7 @@ class Comparison:
             "reason": self.reason,
             "model_note": self.model_note,
             "interrupted": self.interrupted,
+            "unexplored": list(self.unexplored),
             "allowed": self.allowed.as_dict(),
             "possible": self.possible.as_dict(),
             "forbidden": [forbidden_dict(each) for each in self.forbidden],
@@ -150,8 +157,8 @@ def compare(
     allowed_host: str | None = None,
     spurious_failures: bool | None = None,
     single_copy: str = "isa",
-    executions: int = EXECUTIONS,
-    seconds: float | None = None,
+    executions: int = COMPARED_EXECUTIONS,
+    seconds: float | None = COMPARED_SECONDS,
     progress: CompareProgress | None = None,
     found: Callable[[Failure], object] | None = None,
 ) -> Comparison:
@@ -168,7 +175,8 @@ def compare(
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
             the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).
-        executions: The number of executions of each of the two searches at most.
+        executions: The number of executions of each of the two searches at most; `Comparison.unexplored` names the
+            searches that a limit ended.
         seconds: The time of each of the two searches at most, in seconds; None for no limit.
         progress: Called from time to time with the set that is explored and the number of executions.
         found: Called with the witness of each forbidden outcome as soon as it is found.
@@ -182,7 +190,7 @@ def compare(
         Interrupted: Ctrl-C ended the comparison. The attribute ``report`` of the exception is the incomplete result.
     """
     subject = search_subject(target)
-    machine = machine_of(scheme, host, machine)
+    machine = machine_of(scheme, host, machine).for_search(subject.program)
     if spurious_failures is not None:
         require_bool(spurious_failures=spurious_failures)
     if progress is not None:

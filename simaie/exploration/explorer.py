@@ -77,7 +77,8 @@ def explore(
     Args:
         program: The guest program.
         machine: The emulator and its host; None for the defaults of `Machine`.
-        scheduler: A name, ``"name:option=value"``, ``(name, options)``, a `Scheduler`, or a class of it.
+        scheduler: A name, ``"name:option=value"``, ``(name, options)``, a `Scheduler`, or a class of it. An exhaustive
+            one adds `Scheme.search_options` to the scheme of the machine, and the report names them.
         seed: The seed of all randomness in the exploration.
         executions: The number of executions to run at most.
         seconds: The time to run at most, in seconds; None for no limit.
@@ -168,8 +169,9 @@ class Exploration:
         require_bool(coverage=coverage, check_determinism=check_determinism)
         if progress is not None:
             require_callable("progress", progress)
-        self.program, self.machine = program, machine
         self.scheduler, self._spec = make_scheduler(scheduler)
+        machine = machine.for_search(program) if self.scheduler.exhaustive else machine
+        self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
         self._coverage = CoverageCollector(self.scheduler) if coverage else None
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)

@@ -131,8 +131,8 @@ def explore_litmus(
         UnsupportedError: The test contains something that cannot be run; the message says where.
         Interrupted: Ctrl-C ended the search. The attribute ``report`` of the exception is the incomplete result.
     """
-    machine = machine or Machine(HERD_SCHEME)
     lowered = lower(test, rounds=rounds)
+    machine = (machine or Machine(HERD_SCHEME)).for_search(lowered.program)
     search = ExhaustiveSearch(lowered.program, machine, SearchLimits(executions, seconds), progress)
     counted = _Counted(lowered, search)
     search.run(counted.take, lambda: False)

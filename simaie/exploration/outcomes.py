@@ -45,6 +45,7 @@ class OutcomeSet:
         interrupted: Whether Ctrl-C ended the search.
         witnesses: An execution for each state that needs a witness.
         endless: Whether the limit on choices ended the search.
+        limited: Whether a limit on executions or seconds ended the search.
     """
 
     machine: Machine
@@ -54,6 +55,7 @@ class OutcomeSet:
     interrupted: bool = False
     witnesses: dict[FinalValues, Witness] = field(default_factory=dict, repr=False)
     endless: bool = False
+    limited: bool = field(default=False, repr=False)
 
     @property
     def complete(self) -> bool:
@@ -73,6 +75,7 @@ class OutcomeSet:
             "complete": self.complete,
             "reason": self.reason,
             "executions": self.executions,
+            "limited": self.limited,
         }
 
 
@@ -176,8 +179,9 @@ class _Collected:
         states = tuple(sorted(self._states, key=_order))
         reason = self._why_incomplete(search)
         return OutcomeSet(
-            self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless
-        )
+            self._machine, states, search.executions, reason, search.interrupted, self._witnesses, self._endless,
+            limited=search.limited and reason == search.why_incomplete(),
+        )  # fmt: skip
 
     def _why_incomplete(self, search: ExhaustiveSearch) -> str:
         if search.interrupted:

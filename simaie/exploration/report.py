@@ -110,6 +110,7 @@ class Report:
             "host": self.machine.host,
             "full_system": self.machine.full_system,
             "host_word": self.machine.host_word,
+            "address_bits": self.machine.facts_of(self.program).address_bits,
             "scheduler": self.scheduler,
             "seed": self.seed,
             "verdict": self.verdict.value,

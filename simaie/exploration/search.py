@@ -17,9 +17,18 @@ from simaie.machine import Machine
 from simaie.protocols import require_positive
 from simaie.trace import Trace
 
-__all__ = ["EXECUTIONS", "ExhaustiveSearch", "SearchLimits", "SearchProgress"]
+__all__ = [
+    "COMPARED_EXECUTIONS",
+    "COMPARED_SECONDS",
+    "EXECUTIONS",
+    "ExhaustiveSearch",
+    "SearchLimits",
+    "SearchProgress",
+]
 
 EXECUTIONS = 1_000_000
+#: The default limits of each search of `simaie.compare` and `minimal_barriers`, so that it ends within minutes.
+COMPARED_EXECUTIONS, COMPARED_SECONDS = 100_000, 60.0
 #: Called from time to time with the number of executions so far.
 SearchProgress: TypeAlias = Callable[[int], None]
 _PROGRESS_EVERY = 64
@@ -104,6 +113,11 @@ class ExhaustiveSearch:
     def _spent(self) -> bool:
         limits = self._limits
         return self.executions >= limits.executions or (limits.seconds is not None and self.seconds >= limits.seconds)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limit on executions or seconds left some unexplored."""
+        return self._spent and not (self.interrupted or self._scheduler.exhausted)
 
     @property
     def exhausted(self) -> bool:

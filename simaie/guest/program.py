@@ -14,6 +14,7 @@ from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.guest.asserts import require_asserts
 from simaie.guest.code import Code, Ins, run_code
+from simaie.guest.extent import bits_for, extent_of
 from simaie.guest.final import FinalState
 from simaie.guest.given import image_of, pages_of, watched
 from simaie.guest.identity import fingerprint, remember
@@ -88,6 +89,8 @@ class Program:
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
+        #: The first address after everything that the program accesses, if what makes the program knows it.
+        self.extent: int | None = None
         self._asserts_required = False  # whether `require_asserts` ran without an error
         #: The original program that this one is cut from, and the cuts (see `simaie.guest.cut`).
         self.cut_from: Program | None = None
@@ -125,6 +128,17 @@ class Program:
         """Identity of the program's content, from which a replay detects that it has changed."""
         code = [*self.threads, *self.devices, self.final]
         return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
+
+    @functools.cached_property
+    def address_bits(self) -> int | None:
+        """Width in bits of the smallest address space that holds every address of the program; None if not known.
+
+        Code that is data names its addresses; a Python function does not. A program that is cut has the width of the
+        original, so that both run on the same machine.
+        """
+        whole = self.cut_from or self
+        extent = extent_of(whole) if whole.extent is None else whole.extent
+        return None if extent is None else bits_for(extent)
 
     def require_asserts(self) -> None:
         """Raise UsageError if a function of the program has asserts; for a Python that runs without them (``-O``)."""

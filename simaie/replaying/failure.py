@@ -261,7 +261,7 @@ class Failure:
         """Return the content of a replay file for this failure; paths in it are relative to the folder `base`."""
         return ReplayFile(
             program=_program_record(self.program, base),
-            machine=machine_record(self.machine, base),
+            machine=machine_record(self.machine, self.program, base),
             scheduler=_scheduler_record(self, base),
             switches=self.trace.schedule.switches,
             choices=self.trace.schedule.choices,
@@ -323,8 +323,8 @@ class Shrunk(NamedTuple):
         return f"{self.failure.program.name} under {self.failure.machine.scheme}: {self.report}"
 
 
-def machine_record(machine: Machine, base: Path) -> MachineRecord:
-    """Return a machine as data for a replay file; paths in it are relative to the folder `base`."""
+def machine_record(machine: Machine, program: Program, base: Path) -> MachineRecord:
+    """Return a machine as data for a replay file of `program`; paths in it are relative to the folder `base`."""
     scheme = machine.named_scheme or Spec(machine.scheme)
     host = machine.named_host or Spec(machine.host)
     scheme_name, scheme_source, scheme_digest = _origin(scheme, base)
@@ -336,7 +336,7 @@ def machine_record(machine: Machine, base: Path) -> MachineRecord:
         host=host_name,
         full_system=machine.full_system,
         host_word=machine.host_word,
-        address_bits=machine.address_bits,
+        address_bits=machine.recorded_bits(program),
         endian=machine.endian,
         steps=machine.limits.steps,
         threads=machine.limits.threads,

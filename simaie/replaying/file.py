@@ -74,6 +74,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         options: The options of the scheme.
+        address_bits: The width of a guest address, in bits; None for the usual width of the instruction set.
         custom_scheme: Whether the scheme was a class that is no plug-in.
         custom_host: Whether the host memory was a class that is no plug-in.
         scheme_source: The Python file that defines the scheme, relative to the replay file.

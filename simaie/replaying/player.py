@@ -92,7 +92,7 @@ def replay(
     chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
     scheduler = _follower(record, mode)
-    result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust)
+    result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust).usual_for(chosen)
     driver = driver or record.driver
     info = record.scheduler
     bounded = result if machine is not None else _bounded(result, record)

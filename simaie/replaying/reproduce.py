@@ -44,7 +44,7 @@ def command_of(failure: Failure) -> str:
     target = target_of(failure.program) or failure.program.name
     spec = script_of(failure) if failure.scheduler is None or failure.scheduler.word is None else failure.scheduler
     index = 0 if spec.name == _SCRIPTED else failure.index  # a script is one execution
-    parts = ["simaie", "explore", target, *_machine_options(target, failure.machine, failure.program.isa)]
+    parts = ["simaie", "explore", target, *_machine_options(target, failure.machine, failure.program)]
     parts += [f"--cut={cut}" for cut in failure.program.cuts]
     parts += ["--scheduler", str(spec), "--seed", str(failure.seed), "--index", str(index)]
     if failure.driver != "inline":
@@ -96,7 +96,7 @@ def _is_of_corpus(program: Program) -> bool:
 # -- the machine -------------------------------------------------------------------------------------
 
 
-def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
+def _machine_options(target: str, machine: Machine, program: Program) -> list[str]:
     """Return the options for `machine`.
 
     For a program of the corpus, the defaults of the command line are those of the machine that the program needs. So
@@ -111,16 +111,16 @@ def _machine_options(target: str, machine: Machine, isa: str) -> list[str]:
         usual = {} if machine.scheme_class is None else plugins.options_of(machine.scheme_class)
         options = {name: usual[name] for name in needs.options if name not in spec.options and name in usual}
         words[words.index("--scheme") + 1] = str(Spec(spec.name, {**options, **spec.options}))
-    return [*words, *_against(needs, machine, isa)]
+    return [*words, *_against(needs, machine, program)]
 
 
-def _against(needs: Any, machine: Machine, isa: str) -> Iterator[str]:
+def _against(needs: Any, machine: Machine, program: Program) -> Iterator[str]:
     """Yield the options for the parts of `machine` that are usual where the program of the corpus needs others."""
     if needs.full_system and not machine.full_system:
         yield "--user-mode"
     if needs.host_word != 64 and machine.host_word == 64:
         yield from ("--host-word", "64")
     if machine.address_bits is None:
-        yield from ("--address-bits", str(machine.facts(isa).address_bits))
+        yield from ("--address-bits", str(machine.facts_of(program).address_bits))
     if needs.steps != machine.limits.steps == Limits().steps:
         yield from ("--steps", str(machine.limits.steps))

@@ -19,7 +19,7 @@ from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory
 from simaie.replaying.file import ReplayFile
-from simaie.replaying.target import is_litmus, program_of, recorded_path, require_unchanged, target_text
+from simaie.replaying.target import former_litmus, is_litmus, program_of, recorded_path, require_unchanged, target_text
 
 __all__ = ["RecordedPart", "cut_as_recorded", "machine_in", "program_in", "recorded_parts"]
 
@@ -210,7 +210,11 @@ def _of_file(record: ReplayFile, path: Path, trust: bool) -> Program:
             f"name it with {option} (in Python: program=...), or trust the file with --trust (in Python: trust=True)"
         )
     require_unchanged(path, wanted.source, wanted.source_digest, what, option)
-    return program_of(path, wanted.variable, None if is_litmus(path) else wanted.source_digest)
+    if not is_litmus(path):
+        return program_of(path, wanted.variable, wanted.source_digest)
+    program = program_of(path, wanted.variable)
+    former = None if program.digest == wanted.digest else former_litmus(path)
+    return former if former is not None and former.digest == wanted.digest else program
 
 
 def _guest_file(record: ReplayFile, base: Path) -> Path | None:

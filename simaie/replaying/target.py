@@ -12,7 +12,16 @@ from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCode
 from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX
 
-__all__ = ["find_target", "is_litmus", "program_of", "recorded_path", "require_unchanged", "target_text", "variable_of"]
+__all__ = [
+    "find_target",
+    "former_litmus",
+    "is_litmus",
+    "program_of",
+    "recorded_path",
+    "require_unchanged",
+    "target_text",
+    "variable_of",
+]
 
 _WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
 
@@ -72,6 +81,14 @@ def program_of(path: Path, name: str, digest: str | None = None) -> Program:
         found = sorted(k for k, v in vars(module).items() if isinstance(v, Program))
         raise InputError(f"{path}: {name!r} is not a Program (it defines: {', '.join(found) or 'none'})")
     return value
+
+
+def former_litmus(path: Path) -> Program:
+    """Return the program of a ``.litmus`` file with the addresses that it had in older versions."""
+    from simaie.litmus import load
+    from simaie.litmus.lowering import FORMER_BASE, lower
+
+    return lower(load(path), base=FORMER_BASE).program
 
 
 def is_litmus(path: Path) -> bool:

@@ -12,18 +12,31 @@ The key of a lock is the guest-virtual address in user mode and the physical add
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from simaie.aie.entry import Entry, OwnedEntry
+from simaie.aie.radix_tree import levels_for
 from simaie.host.host import Ranges, join_words, split_words
 from simaie.op import Function
-from simaie.protocols import Promise, VCpu
+from simaie.protocols import MachineFacts, Promise, VCpu
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["AieScheme", "HelperState", "Reservation"]
+__all__ = ["AieScheme", "HelperState", "Reservation", "present_if_deep"]
 
 #: Bytes of the widest single guest access; a 16-byte instruction makes two of them.
 _WIDEST = 8
+
+
+def present_if_deep(machine: MachineFacts, granule: Any) -> Mapping[str, Any]:
+    """Return the option that leaves out races for inner nodes, if a tree for `granule` has inner levels.
+
+    Args:
+        machine: Facts about the machine.
+        granule: Bytes per lock; what is no granule is refused elsewhere.
+    """
+    index_bits = machine.address_bits - granule.bit_length() + 1 if isinstance(granule, int) else 0
+    return {"inner_nodes": "present"} if levels_for(index_bits) > 1 else {}
 
 
 class Reservation:

@@ -15,6 +15,7 @@ LDREX also ends the reservation, as the architecture requires.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from simaie.aie.entry import Entry, OwnedEntry
@@ -25,11 +26,13 @@ from simaie.host.host import Host, Ranges
 from simaie.host.pages import PageTable
 from simaie.op import Function, Role
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.aie import AieScheme, Reservation
+from simaie.schemes.aie import AieScheme, Reservation, present_if_deep
 
 __all__ = ["AieRfc"]
 
 _SWITCH = Role.SWITCH
+#: Bytes per lock, by default.
+_GRANULE = 16
 
 
 class AieRfc(AieScheme):
@@ -48,6 +51,11 @@ class AieRfc(AieScheme):
         checked_store_revokes: Whether a checked plain store and a SWP also empty the set of their granule.
         on_exception: Whether an exception is to ``"clear"`` the reservation or ``"leave"`` it.
         on_exit: Whether the end of the thread is to ``"clear"`` the reservation or ``"leave"`` it.
+        inner_nodes: Whether the vCPUs create the nodes of the tree's inner levels and race for them, ``"raced"``, as in
+            the emulator, or find them there, ``"present"``, as if granules nearby had been registered before. The race
+            for the entry of a granule is modelled in either case, and outcomes and kinds of finding are the same (see
+            `simaie.aie.radix_tree`), but each raced level multiplies the executions of two vCPUs by up to 4. A search
+            that runs every execution takes ``"present"`` if the option is not given.
         **usual: Options of `Scheme`.
     """
 
@@ -61,13 +69,14 @@ class AieRfc(AieScheme):
         pages: PageTable,
         machine: MachineFacts,
         *,
-        granule: int = 16,
+        granule: int = _GRANULE,
         drop_first_reservation: bool = True,
         match: str = "granule",
         compare_value: bool = False,
         checked_store_revokes: bool = False,
         on_exception: str = "leave",
         on_exit: str = "leave",
+        inner_nodes: str = "raced",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
@@ -86,9 +95,15 @@ class AieRfc(AieScheme):
             granule=granule,
             make_entry=OwnedEntry,
             tree_class=self.tree_class,
+            inner_nodes=inner_nodes,
         )
         #: Whether any SWP was ever issued. None if the guest has no SWP: plain stores are then checked from the start.
         self.swp_switch = host.cell(_SWITCH.value, False, role=_SWITCH) if machine.isa == "arm" else None
+
+    @classmethod
+    def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return ``inner_nodes="present"`` if the tree has inner levels."""
+        return present_if_deep(machine, options.get("granule", _GRANULE))
 
     # -- locks --------------------------------------------------------------------------------
 

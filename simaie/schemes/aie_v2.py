@@ -11,7 +11,7 @@ entry; `simaie.aie.bitmap` describes how a trace shows this.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from simaie.aie.entry import RegisteredEntry
@@ -20,9 +20,13 @@ from simaie.aie.registry import BitmapRegistry
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.aie import AieScheme
+from simaie.schemes.aie import AieScheme, present_if_deep
 
 __all__ = ["AieV2"]
+
+
+#: Bytes per lock, by default.
+_GRANULE = 64
 
 
 class AieV2(AieScheme):
@@ -34,6 +38,11 @@ class AieV2(AieScheme):
         machine: Facts about the machine.
         granule: Bytes per lock, a power of two.
         bitmap_bits: The bitmap has 2**bitmap_bits bits.
+        inner_nodes: Whether the vCPUs create the nodes of the tree's inner levels and race for them, ``"raced"``, as in
+            the emulator, or find them there, ``"present"``, as if granules nearby had been registered before. The race
+            for the entry of a granule is modelled in either case, and outcomes and kinds of finding are the same (see
+            `simaie.aie.radix_tree`), but each raced level multiplies the executions of two vCPUs by up to 4. A search
+            that runs every execution takes ``"present"`` if the option is not given.
         **usual: Options of `Scheme`.
     """
 
@@ -46,8 +55,9 @@ class AieV2(AieScheme):
         pages: PageTable,
         machine: MachineFacts,
         *,
-        granule: int = 64,
+        granule: int = _GRANULE,
         bitmap_bits: int = 21,
+        inner_nodes: str = "raced",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
@@ -57,7 +67,13 @@ class AieV2(AieScheme):
             granule=granule,
             bitmap_bits=bitmap_bits,
             tree_class=self.tree_class,
+            inner_nodes=inner_nodes,
         )
+
+    @classmethod
+    def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return ``inner_nodes="present"`` if the tree has inner levels."""
+        return present_if_deep(machine, options.get("granule", _GRANULE))
 
     def cmpxchg_unlocked(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform CMPXCHG8B or CMPXCHG16B under the lock, with the LOCK prefix or without."""

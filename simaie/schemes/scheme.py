@@ -11,7 +11,7 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
@@ -81,6 +81,19 @@ class Scheme:
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which the scheme emits barriers.
         self.emitted = _emitted(self.barriers)
+
+    @classmethod
+    def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return options with which an exhaustive search reaches the same outcomes and kinds of finding sooner.
+
+        A search that runs every execution sets each of them unless `options` has it. The search asks the class of the
+        scheme itself only: a class that is derived from it may behave differently, so it must override the method too.
+
+        Args:
+            machine: Facts about the machine.
+            options: The options as given.
+        """
+        return {}
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""

@@ -9,7 +9,7 @@ from rich.text import Text
 from simaie.exploration.barriers import BarriersReport, Need
 from simaie.exploration.minimal_sets import ORDERS
 from simaie.exploration.subject import state_text
-from simaie.show.comparison_view import note_lines
+from simaie.show.comparison_view import limit_line, note_lines
 from simaie.show.format import clean
 from simaie.show.lines import command_line
 from simaie.show.report_view import VERDICT_STYLE
@@ -39,6 +39,9 @@ def barriers_view(report: BarriersReport) -> list[Text]:
         lines.append(Text(f"  {clean(state_text(program.remaining.state))}", "red"))
         lines.append(command_line("    reproduce: ", program.remaining.failure.how_to_reproduce))
     lines += [Text(f"undecided: {clean(each.name)}: {clean(each.undecided)}", "yellow") for each in report.undecided]
+    limited = [each.name for each in report.undecided if each.unexplored]
+    if limited:
+        lines.append(limit_line(f"what {_count(len(limited))} can do"))
     return lines
 
 

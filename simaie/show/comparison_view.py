@@ -16,7 +16,7 @@ from simaie.show.format import clean
 from simaie.show.lines import command_line, prose
 from simaie.show.report_view import VERDICT_STYLE
 
-__all__ = ["comparison_lines", "comparison_view", "note_lines"]
+__all__ = ["comparison_lines", "comparison_view", "limit_line", "note_lines"]
 
 #: Of more outcomes, the rest is only counted; the JSON document has them all.
 MOST_OUTCOMES = 20
@@ -45,6 +45,8 @@ def comparison_view(
         sure = "" if comparison.possible.complete else ", as far as the search went"
         lines += [Text(), Text(f"unreached: allowed, but not possible{sure}", "bold")]
         lines += _states(comparison.unreached)
+    if comparison.unexplored:
+        lines += prose(limit_line(f"what is {' and what is '.join(comparison.unexplored)}"), width)
     if comparison.verdict is Verdict.HOLDS:
         lines += prose(Text(OUTCOMES_ONLY, "dim"), width)
     return lines
@@ -53,6 +55,11 @@ def comparison_view(
 def comparison_lines(comparison: Comparison) -> list[Text]:
     """Return the heading and the first forbidden outcome only, for one program among many."""
     return [_heading(comparison), *_forbidden_outcome(comparison.forbidden[:1])]
+
+
+def limit_line(what: str) -> Text:
+    """Return the line that says that a limit ended the search of `what`, and which options set the limits."""
+    return Text(f"not all of {what} was explored: --executions N and --seconds T set the limits of a search", "yellow")
 
 
 def note_lines(notes: Iterable[str]) -> list[Text]:

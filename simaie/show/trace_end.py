@@ -13,7 +13,7 @@ from simaie.show.lines import prose
 from simaie.show.trace_table import structural_order, title
 from simaie.trace import Ending, Trace
 
-__all__ = ["MOST_FINDINGS", "ending_lines", "finding_lines", "finding_text"]
+__all__ = ["MOST_FINDINGS", "ending_fields", "ending_lines", "finding_lines", "finding_text"]
 
 #: Many vCPUs can meet in one race many times; findings after the first few are only counted.
 MOST_FINDINGS = 8
@@ -30,15 +30,20 @@ _ENDINGS = {
 
 def ending_lines(trace: Trace) -> list[Text]:
     """Return the lines that say how `trace` ended: the ending, the waiting vCPUs, the outcome."""
+    return [_field(name, words) for name, words in ending_fields(trace)]
+
+
+def ending_fields(trace: Trace) -> list[tuple[str, str]]:
+    """Return how `trace` ended as pairs of a label and its value: the ending, the waiting vCPUs, the outcome."""
     owners = _owners(trace)
-    lines = [_field("ending", _ENDINGS[trace.ending])]
+    fields = [("ending", _ENDINGS[trace.ending])]
     for actor in sorted(trace.waiting, key=structural_order):
         wanted = format_op(trace.waiting[actor]) + _held(trace, actor, owners)
-        lines.append(_field("waiting", f"{title(actor)}: {wanted}"))
+        fields.append(("waiting", f"{title(actor)}: {wanted}"))
     if trace.ending is Ending.FINISHED:
         refused = ", which the program's final check refuses" if trace.accepted is False else ""
-        lines.append(_field("outcome", f"{clean(str(trace.outcome))}{refused}"))
-    return lines
+        fields.append(("outcome", f"{clean(str(trace.outcome))}{refused}"))
+    return fields
 
 
 def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Text]:

@@ -80,6 +80,11 @@ class Row:
             return ""
         return str(self.step) if self.steps == 1 else f"{self.step}-{self.step + self.steps - 1}"
 
+    @property
+    def mark(self) -> str:
+        """The findings that name its step, as ``">1,2"``; a plus sign replaces those after the third."""
+        return f">{','.join(map(str, self.marks[:3]))}{'+' * (len(self.marks) > 3)}" if self.marks else ""
+
 
 @dataclass(frozen=True, slots=True)
 class TraceTable:

@@ -134,7 +134,7 @@ class _Gutter:
 
     def __init__(self, table: TraceTable) -> None:
         self._number = max(4, *(len(row.number) for row in table.rows))
-        self._marks = max((len(_mark(row)) for row in table.rows), default=0)
+        self._marks = max((len(row.mark) for row in table.rows), default=0)
         self.width = self._number + 3 + self._marks + 1
 
     def heading(self) -> Text:
@@ -146,13 +146,8 @@ class _Gutter:
         line = Text()
         line.append(row.number.rjust(self._number), "dim")
         line.append(" ~ " if row.switched else "   ", "yellow")
-        line.append(_mark(row).ljust(self._marks) + " ", _GUILTY)
+        line.append(row.mark.ljust(self._marks) + " ", _GUILTY)
         return line
-
-
-def _mark(row: Row) -> str:
-    shown = ",".join(map(str, row.marks[:3])) + "+" * (len(row.marks) > 3)
-    return f">{shown}" if shown else ""
 
 
 class _Lanes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import pytest
 
 import simaie
@@ -9,6 +12,7 @@ from simaie import Machine, Program, corpus, ins
 from simaie.replaying.run import run
 from simaie.replaying.shrink.turns import InTurns
 from simaie.show.picture import to_html
+from simaie.show.trace_table import RowKind, trace_table
 
 X = 0x100
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -116,7 +120,7 @@ def test_a_guests_names_are_text(show):
     program = Program(EVIL, isa="arm", threads=[thread] * 2, final=lambda m: False)
     page = show(simaie.explore(program, scheduler="random-walk").failures[0].to_html())
     assert page.locator("img").count() == 0
-    assert page.locator("h1").inner_text().startswith("</script>")
+    assert EVIL in page.locator("h1").inner_text()
 
 
 @pytest.fixture(scope="module", name="long_page")
@@ -270,18 +274,55 @@ def test_no_text_runs_over_the_next_column(show, deep, width):
         assert text["x"] + text["width"] <= box["x"] + box["width"]
 
 
-def test_a_text_cut_in_the_middle_is_whole_in_the_panel(show, deep):
-    page = show(deep.to_html(), viewport={"width": 400, "height": 700})
+PATH = re.compile(r"(?:\u2026|[0-9a-f]{2})(?:/[0-9a-f]{2})+")
+
+
+def without_paths(text: str) -> list[str]:
+    return PATH.sub("PATH", text).split()
+
+
+@pytest.mark.parametrize("width", [400, 700, 1280])
+def test_a_text_that_is_too_long_loses_levels_of_paths_and_nothing_else(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 2000})
     page.keyboard.press("f")
-    page.keyboard.press("Home")
-    for _ in range(11):
-        page.keyboard.press("ArrowRight")
-    shown = page.locator(".row.here .cell > span").inner_text()
-    start, _, rest = shown.partition("\u2026")
-    full = page.locator(".event").inner_text()
-    assert rest
-    assert start in full
-    assert rest in full
+    rows = {row.step: row.text for row in trace_table(deep.trace, everything=True).rows if row.step is not None}
+    shortened = 0
+    for element in page.locator(".row[data-step]").all():
+        shown, full = element.locator(".cell > span").inner_text(), rows[int(element.get_attribute("data-step"))]
+        assert without_paths(shown) == without_paths(full)
+        for short, whole in zip(PATH.findall(shown), PATH.findall(full), strict=True):
+            assert whole.endswith(short.removeprefix("\u2026"))
+        shortened += "\u2026" in shown
+    assert (shortened > 0) == (width < 1280)
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_folded_walk_says_how_many_levels_it_added_and_where_it_came_to(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 900})
+    (walk,) = [row.text for row in trace_table(deep.trace, deep.findings).rows if row.kind is RowKind.WALK]
+    shown = page.locator(".steps .opener").inner_text()
+    assert without_paths(shown)[1:] == without_paths(walk)
+
+
+def test_lines_of_a_long_text_do_not_run_over_the_next_row_and_it_is_whole_in_the_panel(show, deep):
+    page = show(deep.to_html(), viewport={"width": 400, "height": 2000})
+    page.keyboard.press("f")
+    boxes = [row.bounding_box() for row in page.locator(".row").all()]
+    assert max(box["height"] for box in boxes) > 2 * min(box["height"] for box in boxes)
+    for row, box in zip(page.locator(".row").all(), boxes, strict=True):
+        for text in row.locator(".cell > span").all():
+            inner = text.bounding_box()
+            assert inner["y"] >= box["y"] - 1
+            assert inner["y"] + inner["height"] <= box["y"] + box["height"] + 1
+    ends = [box["y"] + box["height"] for box in boxes]
+    assert [box["y"] for box in boxes[1:]] == pytest.approx(ends[:-1], abs=0.5)
+    page.locator(".row[data-step] .lines").last.click()
+    assert rows_text(deep, step(page)) in page.locator(".event").inner_text()
+
+
+def rows_text(failure, number: int) -> str:
+    (text,) = [row.text for row in trace_table(failure.trace, everything=True).rows if row.step == number]
+    return text
 
 
 @pytest.mark.parametrize("width", [400, 1280])
@@ -323,3 +364,83 @@ def test_the_button_leads_to_the_next_step_of_the_violation(show, deep):
     page.keyboard.press("Home")
     page.get_by_role("button", name="to the next step of a violation (n)").click()
     assert step(page) == deep.findings[0].steps[0]
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_panel_begins_with_the_findings_and_the_state_follows(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 800})
+    aside = page.locator("aside").bounding_box()
+    message = page.locator(".finding .message").first.bounding_box()
+    assert 0 < message["y"] - aside["y"] < 80
+    assert message["y"] + message["height"] <= 800
+    wrong, state = page.locator(".wrong").bounding_box(), page.locator(".state").bounding_box()
+    assert wrong["y"] + wrong["height"] <= state["y"] + 1
+    if width == 1280:  # next to the table, both are in sight at once
+        assert page.locator(".event").bounding_box()["y"] < 800
+        assert page.locator(".places").first.bounding_box()["y"] < 800
+
+
+def test_the_title_has_the_verdict_and_a_trace_without_findings_has_none(show, deep):
+    page = show(deep.to_html())
+    assert page.locator("h1 .verdict").inner_text().lower() == deep.findings[0].verdict
+    assert page.title().lower().startswith(deep.findings[0].verdict)
+    assert show(to_html(deep.trace)).locator(".verdict").count() == 0
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_number_switch_and_mark_of_a_row_are_apart_and_the_heading_is_over_the_numbers(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 900})
+    extents = """(row) => [...row.querySelectorAll('.gutter > *')].filter((part) => part.textContent).map((part) => {
+        const range = document.createRange();
+        range.selectNodeContents(part);
+        const box = range.getBoundingClientRect();
+        return [box.left, box.right];
+    })"""
+    rows = [row.evaluate(extents) for row in page.locator(".row:has(.gutter > span:not(:empty))").all()]
+    assert {len(parts) for parts in rows} == {1, 2, 3}
+    lanes = page.locator(".row .cell").first.bounding_box()["x"]
+    for parts in rows:
+        assert parts[0][0] >= 0
+        assert all(right + 2 < left for (_, right), (left, _) in pairwise(parts))
+        assert parts[-1][1] < lanes
+    ((_, right),) = page.locator(".names").evaluate(extents)
+    assert {round(parts[0][1]) for parts in rows} == {round(right)}
+
+
+def test_marks_of_many_findings_stay_left_of_the_columns(show, deep):
+    steps = deep.findings[0].steps
+    page = show(to_html(deep.trace, [simaie.Finding(f"kind {n}", "message", steps) for n in range(5)]))
+    marks = page.locator(".gutter b:not(:empty)")
+    assert marks.all_inner_texts() == [">1,2,3+"] * len(steps)
+    assert marks.first.evaluate("(mark) => mark.scrollWidth <= mark.clientWidth")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_command_is_on_one_line(show, deep, width):
+    page = show(deep.to_html(), viewport={"width": width, "height": 800})
+    command = page.locator(".command")
+    assert command.inner_text() == deep.how_to_reproduce
+    assert command.evaluate("(it) => it.clientHeight < 2 * parseFloat(getComputedStyle(it).lineHeight) + 16")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_labels_of_the_ending_look_unlike_its_values(show, deep):
+    page = show(deep.to_html())
+    label, value = page.locator(".ending tr").first.locator("td").all()
+    colour = "(cell) => getComputedStyle(cell).color"
+    assert label.inner_text() == "ending"
+    assert label.evaluate(colour) != value.evaluate(colour)
+
+
+def test_every_kind_of_bar_in_the_table_is_in_the_legend(show, deep):
+    page = show(deep.to_html())
+    seen = {name for name in "oil" if page.locator(f".cell.{name}").count()}
+    kinds = {"dashed": "o", "thin": "i", "thick": "l"}
+    assert {kinds[each.get_attribute("class")] for each in page.locator(".sign i").all()} == seen == set("oil")
+
+
+def test_the_count_names_the_step_and_the_range(show, deep):
+    page = show(deep.to_html())
+    words = page.locator(".count").inner_text()
+    assert [int(number) for number in re.findall(r"\d+", words)] == [step(page), 0, len(deep.trace) - 1]
+    assert " of " not in words  # steps count from 0

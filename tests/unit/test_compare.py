@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -10,9 +11,11 @@ from simaie import Limits, Machine, Program, compare, explore, ins, replay
 from simaie.cli import main
 from simaie.corpus.barriers import litmus
 from simaie.errors import Interrupted, UsageError
+from simaie.exploration.barriers import minimal_barriers
 from simaie.finding import FORBIDDEN_OUTCOME, Verdict
 from simaie.litmus import LitmusError
 from simaie.replaying.target import find_target
+from simaie.show.comparison_view import comparison_view
 
 X, Y, Z = 0x100, 0x200, 0x300
 
@@ -320,3 +323,25 @@ def test_a_notebook_shows_the_verdict_and_what_differs():
     shown = found._repr_html_()
     assert shown.count("possible, not allowed") == min(len(found.forbidden), 20)
     assert "<script" not in shown
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+def test_a_comparison_says_which_sets_a_limit_left_unexplored(sb):
+    cut = compare(sb, machine=machine("none"), executions=1)
+    assert cut.unexplored == ("allowed", "possible")
+    assert cut.as_dict()["unexplored"] == ["allowed", "possible"]
+    assert cut.as_dict()["allowed"]["limited"] is True
+    assert any("--executions" in line.plain for line in comparison_view(cut))
+    through = compare(sb, machine=machine("none"), seconds=None)
+    assert through.unexplored == ()
+    assert through.as_dict()["possible"]["limited"] is False
+    assert not any("--executions" in line.plain for line in comparison_view(through))
+
+
+@pytest.mark.parametrize("function", [compare, minimal_barriers])
+def test_searches_end_within_minutes_by_default(function):
+    limits = inspect.signature(function).parameters
+    assert limits["executions"].default <= 100_000
+    assert limits["seconds"].default <= 60

@@ -17,6 +17,7 @@ from simaie.exploration.minimal_sets import ORDERS, MonotoneOracle, combined, mi
 from simaie.finding import Verdict
 from simaie.litmus import LitmusError
 from simaie.litmus.lowering import UnsupportedError
+from simaie.show.barriers_view import barriers_view
 
 NONE, ST_LD, ST_ST = Barrier.NONE, Barrier.ST_LD, Barrier.ST_ST
 STORES = ("mp", "s", "2+2w")
@@ -183,6 +184,25 @@ def test_a_program_whose_search_is_cut_is_undecided():
     report = minimal_barriers([litmus("sb", "x86", "mfence", "sb cut")], "native", "tso", executions=1)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert [program.name for program in report.undecided] == ["sb cut"]
+
+
+def test_what_a_limit_left_unexplored_is_named():
+    program = litmus("sb", "x86", "mfence")
+    report = minimal_barriers([program], "native", "tso", executions=1)
+    assert report.programs[0].unexplored == "what is allowed"
+    assert report.programs[0].undecided.startswith("what is allowed: the limit of 1 executions")
+    assert report.as_dict()["programs"][0]["unexplored"] == "what is allowed"
+    assert any("--executions" in line.plain for line in barriers_view(report))
+    twice = Program("two increments", isa="x86", threads=[[ins("lock_inc", 0x100)]] * 2, init={0x100: 0})
+    enough = compare(twice, "aie-rfc").allowed.executions  # what is possible has more
+    few = minimal_barriers([twice], "aie-rfc", "sc", executions=enough + 1)
+    assert few.programs[0].unexplored == "what is possible with the barriers none"
+
+
+def test_nothing_is_unexplored_without_a_limit_that_ends_a_search():
+    report = minimal_barriers([litmus("sb", "x86", "mfence")], "native", "tso")
+    assert report.programs[0].unexplored == ""
+    assert not any("--executions" in line.plain for line in barriers_view(report))
 
 
 def test_a_litmus_test_that_cannot_be_run_is_told_of_or_raised(tmp_path):

@@ -231,8 +231,8 @@ CALLS = [
     (lambda: run(check_determinism="no"), "check_determinism"),
     (lambda: run(progress=5), "progress"),
     (lambda: run(progress="yes"), "progress"),
-    (lambda: simaie.compare(None), "expected a Program"),
-    (lambda: simaie.compare(5), "expected a Program"),
+    (lambda: simaie.compare(None), "target must be a Program"),
+    (lambda: simaie.compare(5), "target must be a Program"),
     (lambda: simaie.compare(program(), 5), "scheme must be a name"),
     (lambda: simaie.compare(program(), machine="cas"), "machine must be a simaie.Machine"),
     (lambda: simaie.compare(program(), "cas", machine=Machine()), "not both"),
@@ -247,7 +247,7 @@ CALLS = [
     (lambda: minimal_barriers(None, host="tso"), "programs"),
     (lambda: minimal_barriers(5, host="tso"), "programs"),
     (lambda: minimal_barriers(program(), host="tso"), "programs"),
-    (lambda: minimal_barriers([5], host="tso"), "expected a Program"),
+    (lambda: minimal_barriers([5], host="tso"), "target must be a Program"),
     (lambda: minimal_barriers([program()], host=5), "host must be the name"),
     (lambda: minimal_barriers([program()], machine="cas"), "machine must be a simaie.Machine"),
     (lambda: minimal_barriers([program()], host="tso", executions="x"), "executions"),
@@ -443,7 +443,7 @@ def test_a_predicate_that_raises_is_the_guests(predicate):
     async def guest(cpu):
         await cpu.wait_until(X, predicate)
 
-    with pytest.raises(GuestError, match="what vCPU 0 waits for"):
+    with pytest.raises(GuestError, match="the condition of wait_until of vCPU 0"):
         run_of(threads=[guest])
 
 

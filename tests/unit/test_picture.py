@@ -16,6 +16,7 @@ import simaie
 from simaie import Machine, Program, Trace, corpus, ins
 from simaie.corpus import cases
 from simaie.errors import UsageError
+from simaie.finding import Finding, Verdict
 from simaie.op import Kind
 from simaie.replaying.run import run
 from simaie.show.picture import notebook_html, subject_of, to_html, to_perfetto, to_svg
@@ -148,6 +149,35 @@ def test_the_page_has_every_step_with_its_marks_and_changes(failure):
     assert [row[2] for row in steps] == list(range(len(failure.trace))) == list(range(len(data["changes"])))
     assert {row[2] for row in steps if 1 in row[4]} == set(failure.findings[0].steps)
     assert data["findings"][0]["explanation"] in failure.explain()
+
+
+def test_page_and_drawing_have_the_verdict_of_the_findings(failure):
+    def verdicts(given, findings=()):
+        drawing = ET.fromstring(to_svg(given, findings)).find(f"{SVG}title").text
+        page = re.search("<title>(.*?)</title>", to_html(given, findings))[1]
+        assert page == drawing
+        return document(to_html(given, findings))["verdict"], drawing.removesuffix(subject_of(given).title).strip()
+
+    perhaps = Finding("any", "", (), verdict=Verdict.INCONCLUSIVE)
+    assert verdicts(failure) == ("violated", "VIOLATED")
+    assert verdicts(failure.trace, [perhaps]) == ("inconclusive", "INCONCLUSIVE")
+    assert verdicts(failure.trace, [perhaps, Finding("any", "", ())]) == ("violated", "VIOLATED")
+    assert verdicts(failure.trace) == ("", "")  # a trace does not say whether it was checked
+
+
+def test_labels_and_values_of_the_ending_are_apart(failure):
+    data = document(failure.to_html())
+    assert [label for label, _ in data["ending"]] == ["ending", "outcome"]
+    texts = {e.text: e for e in ET.fromstring(failure.to_svg()).iter(f"{SVG}text")}
+    for label, value in data["ending"]:
+        assert texts[label].get("class") != texts[value].get("class")
+        assert texts[label].get("y") == texts[value].get("y")
+        assert float(texts[label].get("x")) + 7.25 * len(label) < float(texts[value].get("x"))
+
+
+def test_the_command_in_a_notebook_is_on_one_line(failure):
+    (styles,) = [attributes["style"] for tag, attributes in Elements(notebook_html(failure)).found if tag == "code"]
+    assert "white-space:pre" in styles.split(";")
 
 
 def test_the_page_asks_for_nothing_outside_itself(failure, evil):

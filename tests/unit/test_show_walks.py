@@ -15,6 +15,7 @@ from simaie.op import Kind, Op, Role
 from simaie.replaying.run import run
 from simaie.replaying.shrink.turns import InTurns, Turn
 from simaie.show.arrows import conflict_arrows
+from simaie.show.fitting import MOST_LINES, fit, without_levels
 from simaie.show.format import shorten
 from simaie.show.picture import subject_of, to_svg
 from simaie.show.picture.document import page_document
@@ -142,11 +143,84 @@ def test_long_texts_are_shortened_in_the_middle() -> None:
     assert shorten(text, len(text)) == text
 
 
+SWAP = "cas radix/00/01/02/03/04/10 none -> entry 0x100 = swapped"
+
+
+def test_a_text_that_fits_is_left_alone_and_a_path_loses_no_more_levels_than_it_must() -> None:
+    assert fit(SWAP, len(SWAP)) == [SWAP]
+    assert fit(SWAP, len(SWAP) - 1) == ["cas radix/\u2026/01/02/03/04/10 none -> entry 0x100 = swapped"]
+    assert fit(SWAP, len(SWAP) - 9) == ["cas radix/\u2026/04/10 none -> entry 0x100 = swapped"]
+
+
+def test_the_last_level_of_a_path_stays_and_only_paths_are_touched() -> None:
+    assert without_levels(SWAP, 99) == "cas radix/\u2026/10 none -> entry 0x100 = swapped"
+    for text in ("store [0x100]/4 := 1", "load radix/00 = none", "load radix/00/01 = none", "open /dev/null"):
+        assert without_levels(text, 1) == text
+
+
+def test_a_text_that_wraps_keeps_the_levels_for_which_there_is_room() -> None:
+    lines = fit(SWAP, 40)
+    assert len(lines) == 2
+    assert "radix/00/01/02/03/04/10" in lines[0]
+
+
+@pytest.mark.parametrize("width", range(12, 60))
+def test_a_text_loses_nothing_but_levels_at_any_width(width) -> None:
+    lines = fit(SWAP, width)
+    assert max(map(len, lines)) <= width
+    kept = " ".join(lines).split()
+    assert [word for word in kept if not word.startswith("radix")] == [w for w in SWAP.split() if "radix" not in w]
+    assert kept[1].endswith("/10")
+
+
+def test_a_word_longer_than_a_line_loses_its_middle_and_lines_without_end_are_dropped() -> None:
+    (first, second) = fit(f"observe {'x' * 50}y", 30)
+    assert (first, len(second) <= 30, second.endswith("xy"), "\u2026" in second) == ("observe", True, True, True)
+    lines = fit("word " * 500, 30)
+    assert len(lines) == MOST_LINES
+    assert lines[-1].strip() == "\u2026"
+
+
+def test_the_drawing_shows_every_text_whole(failure) -> None:
+    drawn = {e.text for e in ET.fromstring(to_svg(failure, everything=True)).iter(f"{SVG}text")}
+    assert {row.text for row in trace_table(failure.trace, failure.findings, everything=True).rows} <= drawn
+
+
+def test_a_long_text_of_the_drawing_wraps_and_the_rows_below_move_down() -> None:
+    async def thread(cpu):
+        await cpu.exception("word " * 40)
+
+    trace = run(Program("long", isa="arm", threads=[thread] * 2), Machine(), InTurns([], ()))
+    drawing = ET.fromstring(to_svg(trace))
+    words = [e for e in drawing.iter(f"{SVG}text") if "word word" in (e.text or "")]
+    assert len(words) >= 6
+    heights = [float(e.get("y")) for e in words]
+    assert heights == sorted(set(heights))
+    assert max(float(e.get("x")) + 7.25 * len(e.text) for e in words) <= float(drawing.get("width"))
+
+
+def test_number_switch_and_marks_of_the_drawing_are_apart_and_left_of_the_columns(failure) -> None:
+    many = [Finding(f"kind {n}", "", failure.findings[0].steps) for n in range(5)]
+    drawing = ET.fromstring(to_svg(failure.trace, many))
+    left = min(columns(drawing))
+    texts = list(drawing.iter(f"{SVG}text"))
+    head = next(float(e.get("y")) for e in texts if e.text == "step")
+    (switched,) = {float(e.get("x")) for e in texts if e.text == "~" and float(e.get("y")) > head}
+    marks = [e for e in texts if e.text == ">1,2,3+"]
+    (number,) = {float(e.get("x")) for e in texts if e.get("text-anchor") == "end"}
+    assert len(marks) == len(failure.findings[0].steps)
+    assert number + 4 < switched
+    assert switched + 7.25 + 4 < float(marks[0].get("x"))
+    assert float(marks[0].get("x")) + 7.25 * len(marks[0].text) < left - 4
+
+
 def test_the_drawing_has_its_signs_above_the_table(failure) -> None:
     drawing = ET.fromstring(to_svg(failure))
     head = next(float(e.get("y")) for e in drawing.iter(f"{SVG}text") if e.text == "step")
     signs = [e for e in drawing.iter(f"{SVG}text") if 22 < float(e.get("y")) < head]
     assert {"~", ">1", "\u2192"} <= {e.text for e in signs}
+    bars = [e for e in drawing.iter(f"{SVG}rect") if 22 < float(e.get("y") or 0) < head - 15]
+    assert [e.get("class") for e in bars] == ["sim-idle", "sim-sign", "sim-sign"]  # each kind of bar in the table
 
 
 # -- arrows ------------------------------------------------------------------------------------------------

@@ -454,7 +454,7 @@ def test_a_leg_ends_at_its_landmark_however_many_steps_that_takes():
     """Alone, the second vCPU has to make the nodes that it finds if the first has made them."""
     threads = [[ins("lock_inc", X)], [ins("lock_inc", X + 64), ins("store", Y, 1)], [ins("store", Y, 2)]]
     program = Program("nodes", isa="x86", threads=threads, init={X: 0})
-    machine = Machine("aie-rfc")
+    machine = Machine("aie-rfc", address_bits=47)
     whole = run_once(program, machine, InTurns([Turn("0", 99), Turn("1", 9), Turn("2", 99)], ()))
     segments, points = segments_of(whole.events)
     rest = [segment for segment in segments if segment.actor != "0"]

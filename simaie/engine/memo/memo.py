@@ -56,7 +56,7 @@ class Memo:
     ) -> None:
         machine.limits.require_threads(program)
         self.program, self.machine, self.shared = program, machine, shared
-        self.facts = machine.facts(program.isa)
+        self.facts = machine.facts_of(program)
         self.host = MemoHost(word=machine.host_word // 8, endian=machine.endian)
         self.scheme = machine.make_scheme(self.host, PageTable(self.host, program.pages), self.facts)
         self.cleans_up = self.scheme.has_thread_exit

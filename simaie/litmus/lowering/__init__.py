@@ -7,6 +7,7 @@ raises an `UnsupportedError` with its position.
 """
 
 from simaie.litmus.lowering.errors import UnsupportedError
+from simaie.litmus.lowering.layout import FORMER_BASE
 from simaie.litmus.lowering.lowered import ROUNDS, Lowered, lower
 
-__all__ = ["ROUNDS", "Lowered", "UnsupportedError", "lower"]
+__all__ = ["FORMER_BASE", "ROUNDS", "Lowered", "UnsupportedError", "lower"]

@@ -1,13 +1,18 @@
 """The layout of a test's locations in memory: their addresses, their initial values, and the inverse of addresses.
 
-Every location has separate 64-byte lines; the cells of an array are contiguous. All addresses are below 2^31, so that
-they are the same number in a 32-bit register, signed or not, and in a range that no test's data meets.
+Every location has separate 64-byte lines; the cells of an array are contiguous. Addresses are low, so that a narrow
+address space holds them, but they lie in a range that has no number of the test: a state shows a value in that range
+as the name of a location. All addresses are below 2^31, so that they are the same number in a 32-bit register, signed
+or not.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from simaie.litmus.errors import quoted
 from simaie.litmus.instruction import Memory, Symbol
@@ -26,12 +31,16 @@ from simaie.litmus.proposition import Atom, atoms
 from simaie.litmus.source import Position
 from simaie.litmus.widths import widths
 
-__all__ = ["Layout"]
+__all__ = ["FORMER_BASE", "Layout"]
 
-_BASE = 0x5A5A_0000
+#: Where the locations may begin, best first; few computations end at such a number. The first leaves room for 23 lines
+#: in 12 bits.
+_BASES = (0xA40, 0x5A40, 0x5A_5A40, 0x5A5A_0000)
+#: Where they began in the programs of older replay files.
+FORMER_BASE = 0x5A5A_0000
 _LINE = 64
-#: Most bytes of all locations together.
-_LARGEST = 1 << 20
+#: Most bytes of all locations together, and of those that are laid out low.
+_LARGEST, _LARGEST_LOW = 1 << 20, 1 << 12
 
 
 class Layout:
@@ -39,6 +48,7 @@ class Layout:
 
     Args:
         test: The litmus test.
+        base: The address of the first location; None for the lowest at which no number of the test is an address.
 
     Attributes:
         addresses: By name, the address in bytes.
@@ -46,17 +56,22 @@ class Layout:
         declared: The locations that are named other than by a bare word among operands, which may be a typo.
     """
 
-    def __init__(self, test: LitmusTest) -> None:
+    def __init__(self, test: LitmusTest, base: int | None = None) -> None:
         self._test = test
         self._width_of = widths(test)
         self._counts = {
             item.location.key: item.type.count for item in test.init if item.type is not None and item.type.count
         }
-        self.addresses: dict[str, int] = {}
-        self._next = _BASE
+        offsets: dict[str, int] = {}
+        size = 0
         for name, position in _names(test):
-            if name not in self.addresses:
-                self._place(name, position)
+            if name not in offsets:
+                offsets[name] = size
+                size += self._lines(name) * _LINE
+                self._require_room(size, name, position)
+        self._base = _base(test, size) if base is None else base
+        self._next = self._base + size
+        self.addresses: dict[str, int] = {name: self._base + offset for name, offset in offsets.items()}
         self._names, self._bases = list(self.addresses), list(self.addresses.values())
         #: The locations that are named other than by a bare word among operands, which may be a typo.
         self.declared = frozenset(name for name, _ in _names(test, bare=False))
@@ -65,18 +80,19 @@ class Layout:
             if isinstance(item.location, Global) and item.value is not None:
                 self._initialise(item, item.location, item.value)
 
-    def _place(self, name: str, position: Position) -> None:
-        self.addresses[name] = self._next
-        size = self.cell_bytes(name) * self._counts.get(name, 1)
-        self._next += max(-(-size // _LINE) * _LINE, _LINE)
-        if self._next - _BASE > _LARGEST:
+    def _lines(self, name: str) -> int:
+        """Return how many lines a location has."""
+        return max(-(-self.cell_bytes(name) * self._counts.get(name, 1) // _LINE), 1)
+
+    def _require_room(self, size: int, name: str, position: Position) -> None:
+        if size > _LARGEST:
             problem = f"unsupported: the locations up to {quoted(name)} take too much memory"
             raise UnsupportedError(self._test.file, position, problem, [f"at most {_LARGEST} bytes"])
 
     @property
     def span(self) -> tuple[int, int]:
         """The address of the first location, and the address after the last."""
-        return _BASE, self._next
+        return self._base, self._next
 
     def cell_bytes(self, name: str) -> int:
         """Return the width of a location, or of a cell of an array, in bytes."""
@@ -99,7 +115,7 @@ class Layout:
 
     def name_of(self, value: int) -> str | None:
         """Return the location whose address is `value`, spelt as herd7 prints it, or None."""
-        if not _BASE <= value < self._next:
+        if not self._base <= value < self._next:
             return None
         at = bisect_right(self._bases, value) - 1
         name, (index, rest) = self._names[at], divmod(value - self._bases[at], self.cell_bytes(self._names[at]))
@@ -127,6 +143,31 @@ class Layout:
         for address, each in zip(self.cells(location), values, strict=False):
             number = self.number(each, item.position)
             self.image[address] = number & (1 << 8 * width) - 1, width
+
+
+def _base(test: LitmusTest, size: int) -> int:
+    """Return the first of `_BASES` from which on no number of the test lies within `size` bytes, or else the last.
+
+    Many locations are laid out high, since computed values would meet them.
+    """
+    if size > _LARGEST_LOW:
+        return _BASES[-1]
+    numbers = set(_numbers(test))
+    free = (base for base in _BASES if not any(base <= number < base + size for number in numbers))
+    return next(free, _BASES[-1])
+
+
+def _numbers(test: LitmusTest) -> Iterator[int]:
+    """Yield every number in the test: initial values, operands, the condition."""
+    stack: list[Any] = [test.init, test.threads, test.filter, test.condition]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, int):
+            yield value
+        elif isinstance(value, tuple):
+            stack.extend(value)
+        elif isinstance(value, msgspec.Struct) and not isinstance(value, Position):
+            stack.extend([getattr(value, name) for name in value.__struct_fields__])
 
 
 def _names(test: LitmusTest, *, bare: bool = True) -> Iterator[tuple[str, Position]]:

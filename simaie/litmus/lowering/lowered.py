@@ -26,12 +26,13 @@ __all__ = ["ROUNDS", "Lowered", "lower"]
 ROUNDS = 2
 
 
-def lower(test: LitmusTest, *, rounds: int = ROUNDS) -> Lowered:
+def lower(test: LitmusTest, *, rounds: int = ROUNDS, base: int | None = None) -> Lowered:
     """Return a test lowered to a program.
 
     Args:
         test: The litmus test.
         rounds: Most jumps of a thread back to one label.
+        base: The address of the first location; None for a low one.
 
     Raises:
         UnsupportedError: A part of the test cannot be run; the error has its position.
@@ -41,7 +42,7 @@ def lower(test: LitmusTest, *, rounds: int = ROUNDS) -> Lowered:
     dialect = DIALECTS.get(test.arch)
     if dialect is None:
         raise UnsupportedError(test.file, Position(1, 1), f"unsupported architecture {test.arch}", sorted(DIALECTS))
-    return Lowered(test, dialect, rounds)
+    return Lowered(test, dialect, rounds, base)
 
 
 class Lowered:
@@ -53,9 +54,9 @@ class Lowered:
         layout: The addresses of its locations.
     """
 
-    def __init__(self, test: LitmusTest, dialect: Dialect, rounds: int) -> None:
+    def __init__(self, test: LitmusTest, dialect: Dialect, rounds: int, base: int | None = None) -> None:
         self.test = test
-        self.layout = Layout(test)
+        self.layout = Layout(test, base)
         self._dialect, self._rounds = dialect, rounds
         self._width_of = widths(test)
         self._unsigned = unsigned_locations(test)
@@ -77,6 +78,7 @@ class Lowered:
             watch=watch,
             description=test.doc,
         )
+        self.program.extent = self.layout.span[1]  # a test that leaves its locations is refused
         path = Path(test.file)
         self.program.defined_in = path if path.is_file() else None
         self._cut_marks = [f"{number}:{CUT}" for number, code in enumerate(threads) if MARK in code]

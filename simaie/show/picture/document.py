@@ -4,7 +4,7 @@ A trace may be long, so each text is stored once in a list and named by its numb
 ``[kind, text, step, column, marks, switched, lanes]``, with ``-1`` for a missing step or column and a letter for each
 lane. A change of a step is ``[place, old, new]``. `hidden` lists the ranges of rows that are folded at first, `walks`
 the walks down the radix tree as ``[first row, last row, text]``, `arrows` the conflicts as
-``[from step, to step, finding]``.
+``[from step, to step, finding]``, `ending` the lines of the ending as ``[label, value]``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simaie.show.folding import kept_steps
 from simaie.show.format import clean
 from simaie.show.picture.state_history import StateHistory
 from simaie.show.picture.subject import Subject
-from simaie.show.trace_end import ending_lines
+from simaie.show.trace_end import ending_fields
 from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table, walks_of
 from simaie.trace import Ending
 
@@ -47,6 +47,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
     hidden = list(_hidden(subject, table.rows))
     return {
         "title": subject.title,
+        "verdict": subject.verdict or "",
         "command": clean(subject.command),
         "columns": [title(name) for name in table.columns],
         "kinds": [kind.value for kind in _KINDS],
@@ -63,7 +64,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
         ],
         "more": len(subject.findings) - len(explained),
         "over": subject.trace.ending is not Ending.PRUNED,
-        "ending": [line.plain for line in ending_lines(subject.trace)],
+        "ending": [list(field) for field in ending_fields(subject.trace)],
         "texts": list(texts.numbers),
     }
 

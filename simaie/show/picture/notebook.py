@@ -49,4 +49,6 @@ def _report(report: Report) -> Iterator[str]:
 
 
 def _code(command: str) -> str:
-    return f"<p>reproduce: <code>{escape(clean(command))}</code></p>"
+    """Return the command on one line, which scrolls: a break after a dash would look like two arguments."""
+    shown = f'<code style="white-space:pre">{escape(clean(command))}</code>'
+    return f'<p style="overflow-x:auto">reproduce: {shown}</p>'

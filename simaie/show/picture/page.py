@@ -20,7 +20,7 @@ from simaie.trace import Trace
 __all__ = ["asset", "to_html", "walk_script"]
 
 #: The parts of the function `walk`, each before those that use it.
-_WALK = ("data", "table", "arrows", "panel", "walk")
+_WALK = ("data", "fitting", "table", "arrows", "panel", "walk")
 
 
 def asset(name: str) -> str:
@@ -68,7 +68,7 @@ def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
     data = json.dumps(page_document(subject), separators=(",", ":"), ensure_ascii=True)
     dark = f"@media (prefers-color-scheme: dark) {{\n{asset('dark.css')}}}\n"
     return _PAGE.format(
-        title=escape(subject.title),
+        title=escape(subject.headline),
         policy=_POLICY,
         style=asset("light.css") + dark + asset("page.css"),
         script=walk_script() + asset("page.js"),

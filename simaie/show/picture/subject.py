@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simaie.errors import UsageError
-from simaie.finding import Finding
+from simaie.finding import Finding, Verdict
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.replaying.failure import Failure
@@ -40,6 +40,19 @@ class Subject:
     endian: Endian = "little"
     command: str = ""
     known: Context = NOTHING
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of the findings; None without any, because a trace does not say whether it was checked."""
+        if not self.findings:
+            return None
+        violated = any(finding.verdict is Verdict.VIOLATED for finding in self.findings)
+        return Verdict.VIOLATED if violated else Verdict.INCONCLUSIVE
+
+    @property
+    def headline(self) -> str:
+        """The title with the verdict before it."""
+        return self.title if self.verdict is None else f"{self.verdict.upper()} {self.title}"
 
     @property
     def explained(self) -> list[tuple[Finding, str]]:

@@ -10,21 +10,27 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import accumulate
 
 from simaie.finding import Finding
 from simaie.replaying.failure import Failure
 from simaie.show.arrows import Arrow, conflict_arrows
-from simaie.show.format import clean, shorten
+from simaie.show.fitting import fit
+from simaie.show.format import clean
 from simaie.show.picture.subject import Subject, subject_of
 from simaie.show.picture.svg_elements import arrow, rect, text
-from simaie.show.trace_end import ending_lines
+from simaie.show.trace_end import ending_fields
 from simaie.show.trace_table import Lane, Row, RowKind, TraceTable, title, trace_table
 from simaie.trace import Trace
 
 __all__ = ["to_svg"]
 
-_CHAR, _LINE, _GUTTER, _PAD = 7.25, 19, 92, 14
-_NARROWEST, _LONGEST, _LEAST = 150.0, 56, 560.0
+_CHAR, _LINE, _PAD = 7.25, 19, 14
+_NARROWEST, _LONGEST, _LEAST = 150.0, 72, 560.0
+#: Widths between the numbers of the steps, the sign of a switch, the marks and the first column.
+_TO_SWITCH, _TO_MARKS, _TO_LANES = 8, 22, 17
+#: Where the values of the ending begin.
+_VALUES = 76
 #: With more columns than this, each is a bare lane of width `_LANE`, and a text covers the lanes to its right.
 _MANY, _LANE = 8, 26.0
 #: The colours of page.css: on white, and on black.
@@ -51,7 +57,7 @@ _STYLE = f"""{_fills(_LIGHT)}
 .sim-svg .sim-prose{font:13px system-ui,sans-serif}
 .sim-svg .sim-paper{fill:#fff}.sim-svg .sim-dim{fill:#5f5f5f}.sim-svg .sim-bold{font-weight:600}
 .sim-svg .sim-mark{fill:#b34e00;font-weight:700}.sim-svg .sim-guilty{fill:#fdeadd;stroke:#d55e00}
-.sim-svg .sim-fold{fill:#f2f2ef}.sim-svg .sim-idle{fill:#cfcfca}.sim-svg .sim-sign{fill:#5f5f5f}
+.sim-svg .sim-fold{fill:#f2f2ef}.sim-svg .sim-idle{fill:#b4b4ae}.sim-svg .sim-sign{fill:#5f5f5f}
 .sim-svg .sim-arrow{fill:none;stroke:#d55e00;stroke-width:1.4}.sim-svg .sim-head{fill:#d55e00}
 @media (prefers-color-scheme:dark){.sim-svg text{fill:#e8e6e1}.sim-svg .sim-paper{fill:#16181b}
 .sim-svg .sim-dim{fill:#a3a19b}.sim-svg .sim-mark{fill:#ff9248}.sim-svg .sim-guilty{fill:#43260f;stroke:#ff9248}
@@ -86,31 +92,36 @@ class _Drawing:
         if many:
             widths = [_LANE] * len(widths)
         self._many = many
-        longest = max((len(row.number) for row in self._table.rows), default=0)
-        self._number = max(40.0, _PAD + longest * _CHAR)  # where the numbers of the steps end
-        gutter = self._number + _GUTTER - 40
+        rows = self._table.rows
+        self._texts = [fit(row.text, _LONGEST) for row in rows]
+        self._tops = [0, *accumulate(_LINE * len(lines) for lines in self._texts)]  # of each row, and the end
+        number, marks = (max((len(each) for each in found), default=0) for found in zip(*_gutter(rows), strict=True))
+        self._number = _PAD + max(len("step"), number) * _CHAR  # where the numbers of the steps end
+        gutter = self._number + _TO_MARKS + marks * _CHAR + _TO_LANES
         self._left = [gutter + sum(widths[:column]) for column in range(len(widths) + 1)]
-        self._width = max(self._left[-1] + room + _PAD, _LEAST, len(subject.title) * 8.0 + 2 * _PAD)
+        self._width = max(self._left[-1] + room + _PAD, _LEAST, len(subject.headline) * 8.0 + 2 * _PAD)
         self._legend = list(_placed(_signs(self._table, bool(self._arrows)), self._width - 2 * _PAD))
         self._top = 58 + 18 * len({line for line, _, _ in self._legend})
 
     def svg(self) -> str:
         """Return the element."""
         parts = [*self._head(), *self._signs(), *self._lanes(), *self._rows(), *self._conflicts()]
-        y = self._top + _LINE * len(self._table.rows) + 24
+        y = self._top + self._tops[-1] + 24
         below = list(self._below())
-        for number, (words, name) in enumerate(below):
-            parts.append(text(_PAD, y + number * 18, words, name))
+        for number, line in enumerate(below):
+            parts += [text(_PAD + x, y + number * 18, words, name) for x, words, name in line]
         height = y + 18 * len(below) + 4
         size = f'width="{self._width:.0f}" height="{height:.0f}" viewBox="0 0 {self._width:.0f} {height:.0f}"'
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="sim-svg" role="img" {size}>'
-            f"<title>{escape(self._subject.title)}</title><style>{_STYLE}</style>"
+            f"<title>{escape(self._subject.headline)}</title><style>{_STYLE}</style>"
             f'<rect class="sim-paper" width="100%" height="100%" rx="6"/>{"".join(parts)}</svg>'
         )
 
     def _head(self) -> Iterator[str]:
-        yield text(_PAD, 22, self._subject.title, "sim-bold")
+        verdict = "" if self._subject.verdict is None else self._subject.verdict.upper()
+        yield text(_PAD, 22, verdict, "sim-mark")
+        yield text(_PAD + (len(verdict) + 1) * _CHAR * bool(verdict), 22, self._subject.title, "sim-bold")
         yield text(self._number, self._top - 12, "step", "sim-dim", anchor="end")
         for column, name in enumerate(self._table.columns):
             shown = title(name).removeprefix("vCPU ") if self._many else title(name)
@@ -123,7 +134,8 @@ class _Drawing:
         for line, x, (sign, meaning) in self._legend:
             base = 42 + 18 * line
             if sign in _GLYPHS:
-                yield rect(_PAD + x + 5 - _GLYPHS[sign] / 2, base - 10, _GLYPHS[sign], 13, name="sim-sign")
+                name = "sim-idle" if sign == ":" else "sim-sign"
+                yield rect(_PAD + x + 5 - _GLYPHS[sign] / 2, base - 10, _GLYPHS[sign], 13, name=name)
             else:
                 yield text(_PAD + x, base, sign, "sim-mark" if sign in (">1", "\u2192") else "sim-bold")
             yield text(_PAD + x + _CHAR * (len(sign) + 1), base, meaning, "sim-dim")
@@ -143,35 +155,37 @@ class _Drawing:
 
     def _bar(self, column: int, lane: Lane, begun: int, end: int) -> str:
         width = _BAR[lane]
-        x, y, height = self._left[column] + 4 - width / 2, self._top + begun * _LINE, (end - begun) * _LINE
-        return rect(x, y, width, height, name="sim-idle" if lane is Lane.OUTSIDE else _colour(column))
+        x, y = self._left[column] + 4 - width / 2, self._top + self._tops[begun]
+        name = "sim-idle" if lane is Lane.OUTSIDE else _colour(column)
+        return rect(x, y, width, self._tops[end] - self._tops[begun], name=name)
 
     def _rows(self) -> Iterator[str]:
         for index, row in enumerate(self._table.rows):
-            yield from self._row(row, self._top + index * _LINE)
+            yield from self._row(row, self._texts[index], self._top + self._tops[index])
 
-    def _row(self, row: Row, y: float) -> Iterator[str]:
-        base = y + 13.5
+    def _row(self, row: Row, lines: Sequence[str], y: float) -> Iterator[str]:
+        base, height = y + 13.5, _LINE * len(lines)
         if row.column is None:
             yield rect(0, y, self._width, _LINE, name="sim-fold")
             yield text(self._left[0], base, row.text, "sim-dim")
             return
         yield text(self._number, base, row.number, "sim-dim", anchor="end")
         if row.switched:
-            yield text(self._number + 6, base, "~", "sim-dim")
-        left, right = self._box(row)
+            yield text(self._number + _TO_SWITCH, base, "~", "sim-dim")
+        left, right = self._box(row, lines)
         if self._many:  # the text covers the bars of other columns
-            yield rect(left + 2, y, right - left - 4, _LINE, name="sim-paper")
+            yield rect(left + 2, y, right - left - 4, height, name="sim-paper")
         if row.marks:
-            yield text(self._number + 18, base, ">" + ",".join(map(str, row.marks[:3])), "sim-mark")
-            yield rect(left, y + 1, right - left, _LINE - 2, name="sim-guilty", more=' rx="3"')
-        yield text(left + 5, base, shorten(row.text, _LONGEST), _CLASSES.get(row.kind, ""))
+            yield text(self._number + _TO_MARKS, base, row.mark, "sim-mark")
+            yield rect(left, y + 1, right - left, height - 2, name="sim-guilty", more=' rx="3"')
+        for number, words in enumerate(lines):
+            yield text(left + 5, base + number * _LINE, words, _CLASSES.get(row.kind, ""))
 
-    def _box(self, row: Row) -> tuple[float, float]:
+    def _box(self, row: Row, lines: Sequence[str]) -> tuple[float, float]:
         """Return the left and the right end of the row's text, with a margin."""
         assert row.column is not None
         left = self._left[row.column] + (25 if row.kind in _INDENTED else 9)
-        return left, left + len(shorten(row.text, _LONGEST)) * _CHAR + 10
+        return left, left + max(map(len, lines), default=0) * _CHAR + 10
 
     def _conflicts(self) -> Iterator[str]:
         """Yield the arrows between steps that are in sight."""
@@ -185,8 +199,8 @@ class _Drawing:
         (above, source), (below, target) = lines[each.source], lines[each.target]
         assert source.column is not None
         assert target.column is not None
-        start, end = self._box(source), self._box(target)
-        y0, y1 = self._top + above * _LINE + 13, self._top + below * _LINE + 6
+        start, end = self._box(source, self._texts[above]), self._box(target, self._texts[below])
+        y0, y1 = self._top + self._tops[above] + 13, self._top + self._tops[below] + 6
         spread = 4 * (number % 3)  # so that arrows in one gap do not hide each other
         if self._many:
             return arrow((start[1], y0), (end[1], y1), max(start[1], end[1]) + 12 + spread)
@@ -194,32 +208,38 @@ class _Drawing:
             return arrow((start[1], y0), (end[0], y1), self._left[target.column] - 13 + spread)
         return arrow((start[0], y0), (end[1], y1), self._left[source.column] - 13 + spread)
 
-    def _below(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines under the table, each with its class: the findings and the ending."""
+    def _below(self) -> Iterator[list[tuple[float, str, str]]]:
+        """Yield the lines under the table, the findings and the ending, as parts: an offset, words, and a class."""
         room = max(60, int((self._width - 2 * _PAD) / 7.0))
         for number, (finding, explanation) in enumerate(self._subject.explained, 1):
-            yield f">{number} {clean(finding.kind)}", "sim-mark"
+            yield [(0, f">{number} {clean(finding.kind)}", "sim-mark")]
             for words in (finding.message, explanation):
                 for line in textwrap.wrap(clean(words), room, break_on_hyphens=False):
-                    yield line, "sim-prose"
-            yield "", ""
-        for each in ending_lines(self._subject.trace):
-            for line in textwrap.wrap(each.plain, room, subsequent_indent=" " * 10) or [""]:
-                yield line, "sim-dim"
+                    yield [(0, line, "sim-prose")]
+            yield []
+        for label, value in ending_fields(self._subject.trace):
+            for line_number, line in enumerate(textwrap.wrap(value, room - 10) or [""]):
+                yield [(0, "" if line_number else label, "sim-dim"), (_VALUES, line, "")]
 
 
 #: The signs that are drawn as a bar, with its width.
-_GLYPHS = {"|": _BAR[Lane.INSIDE], "#": _BAR[Lane.LOCKED]}
+_GLYPHS = {":": _BAR[Lane.OUTSIDE], "|": _BAR[Lane.INSIDE], "#": _BAR[Lane.LOCKED]}
+
+
+def _gutter(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return what stands to the left of the columns: the number and the marks of each row."""
+    return [("", ""), *((row.number, row.mark) for row in rows)]
 
 
 def _signs(table: TraceTable, arrows: bool) -> list[tuple[str, str]]:
     """Return the signs that occur, each with its meaning."""
     rows = table.rows
     signs = [
+        (":", "between instructions", any(Lane.OUTSIDE in row.lanes for row in rows)),
         ("|", "inside an instruction", any(Lane.INSIDE in row.lanes for row in rows)),
         ("#", "holding a lock", any(Lane.LOCKED in row.lanes for row in rows)),
         ("~", "the scheduler switched", any(row.switched for row in rows)),
-        (">1", "a step that finding 1 names", any(row.marks for row in rows)),
+        (">1", "a step of finding 1", any(row.marks for row in rows)),
         ("\u2192", "conflicting accesses", arrows),
     ]
     return [(sign, meaning) for sign, meaning, occurs in signs if occurs]
@@ -240,7 +260,7 @@ def _widths(table: TraceTable) -> list[float]:
     longest = [len(title(name)) for name in table.columns]
     for row in table.rows:
         if row.column is not None:
-            longest[row.column] = max(longest[row.column], len(shorten(row.text, _LONGEST)) + 2)
+            longest[row.column] = max(longest[row.column], max(map(len, fit(row.text, _LONGEST)), default=0) + 2)
     return [max(_NARROWEST, length * _CHAR + 48) for length in longest]
 
 

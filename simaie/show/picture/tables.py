@@ -51,6 +51,10 @@ def _lines(code: Any) -> Iterator[str]:
     yield from (clean(line) for line in source.rstrip().split("\n"))
 
 
+#: The width of an address that is not given.
+_ADDRESS = "as wide as the program needs if its addresses are known, else as the ISA's"
+
+
 def machine_table(machine: Machine) -> str:
     """Return the parts of a machine, a row for each."""
     rows = [
@@ -58,7 +62,7 @@ def machine_table(machine: Machine) -> str:
         ("host memory", machine.host),
         ("mode", "full system" if machine.full_system else "user mode"),
         ("host word", f"{machine.host_word} bits"),
-        ("guest address", "as wide as the ISA's" if machine.address_bits is None else f"{machine.address_bits} bits"),
+        ("guest address", _ADDRESS if machine.address_bits is None else f"{machine.address_bits} bits"),
         ("byte order", machine.endian),
         ("limits", f"{machine.limits.steps:,} steps, {machine.limits.threads:,} vCPUs"),
     ]

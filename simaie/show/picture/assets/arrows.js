@@ -9,11 +9,11 @@ function shape(tag, into, attributes) {
 }
 function drawArrows() {
   if (!data.arrows.length) return;
-  const layer = shape("svg", body, { class: "arrows", width: body.clientWidth, height: Math.max(1, view.length * HEIGHT) });
+  const layer = shape("svg", body, { class: "arrows", width: body.clientWidth, height: Math.max(1, tops[view.length]) });
   data.arrows.forEach(([source, target, finding], number) => {
     const [a, b] = [rows[rowOf[source]], rows[rowOf[target]]], ends = [end(a), end(b)];
     if ([source, target].some((step) => view[lineOf[rowOf[step]]] !== rowOf[step])) return; // out of sight
-    const y0 = lineOf[rowOf[source]] * HEIGHT + 15, y1 = lineOf[rowOf[target]] * HEIGHT + 7, spread = 3 * (number % 3);
+    const y0 = tops[lineOf[rowOf[source]]] + 15, y1 = tops[lineOf[rowOf[target]]] + 7, spread = 3 * (number % 3);
     const rightward = a[COLUMN] < b[COLUMN];
     const x0 = ends[0][many || rightward ? 1 : 0], x1 = ends[1][many || !rightward ? 1 : 0];
     const turn = many ? Math.max(x0, x1) + 12 + spread : lefts[rightward ? b[COLUMN] : a[COLUMN]] - 10 + spread;
@@ -25,5 +25,5 @@ function drawArrows() {
 }
 function end(row) { // where the text of a row begins and ends, with its frame
   const left = lefts[row[COLUMN]] + before(row) - 5;
-  return [left, left + shorten(texts[row[TEXT]], row[COLUMN], before(row)).length * ch + 10];
+  return [left, left + Math.max(...fitRow(row).map((line) => line.length)) * ch + 10];
 }

@@ -1,8 +1,23 @@
-// The panel next to the table: the step, the value of every place after it, the findings. Below: signs and keys.
+// The panel next to the table: the findings first, then the step and the value of every place after it. Below: signs, keys.
+
+// -- what is wrong ----------------------------------------------------------------
+const wrong = data.over || data.findings.length ? make("section", aside, undefined, "wrong") : null;
+if (wrong) make("h2", wrong, data.findings.length ? "what is wrong" : "nothing was found");
+data.findings.forEach((finding, i) => {
+  const box = make("div", wrong, undefined, "finding");
+  make("strong", box, `>${i + 1} ${finding.kind}`);
+  make("p", box, finding.message, "message");
+  for (const step of finding.steps.slice(0, 12)) {
+    if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => goAndOpen(step));
+  }
+  if (finding.explanation) prose(box, finding.explanation);
+});
+if (data.more > 0) make("p", wrong, `... and ${data.more} more findings`);
 
 // -- the step and the state -----------------------------------------------------
-const caption = make("h2", aside, "");
-const event = make("div", aside, undefined, "event");
+const state = make("section", aside, undefined, "state");
+const caption = make("h2", state, "");
+const event = make("div", state, undefined, "event");
 event.setAttribute("aria-live", "polite");
 const lines = [];
 const numberOf = new Map(data.places.map((place, i) => [texts[place[1]], i]));
@@ -10,8 +25,8 @@ for (const group of ["memory", "radix tree", "locks", "reservations", "store buf
   const places = data.places.map((place, i) => [place, i]).filter(([place]) => place[0] === group);
   if (!places.length) continue;
   const tree = group === "radix tree";
-  make("h2", aside, group);
-  const box = make("div", aside, undefined, tree ? "places tree" : "places");
+  make("h2", state, group);
+  const box = make("div", state, undefined, tree ? "places tree" : "places");
   const table = make("table", box);
   if (tree) places.sort(([a], [b]) => (texts[a[1]] < texts[b[1]] ? -1 : 1));
   for (const [place, i] of places) {
@@ -87,23 +102,17 @@ function prose(into, words) {
   paragraph.append(words.slice(end));
 }
 
-if (data.over || data.findings.length) make("h2", aside, data.findings.length ? "what is wrong" : "nothing was found");
-data.findings.forEach((finding, i) => {
-  const box = make("div", aside, undefined, "finding");
-  make("strong", box, `>${i + 1} ${finding.kind}`);
-  make("p", box, finding.message, "message");
-  if (finding.explanation) prose(box, finding.explanation);
-  for (const step of finding.steps.slice(0, 12)) {
-    if (step >= 0 && step <= last) button(box, step, `go to step ${step}`, () => goAndOpen(step));
-  }
-});
-if (data.more > 0) make("p", aside, `... and ${data.more} more findings`);
-if (data.ending.length) make("h2", aside, data.over ? "how it ended" : "how it stands");
-const ending = make("div", aside, undefined, "ending");
-data.ending.forEach((line) => make("div", ending, line));
+// -- the ending and the command ---------------------------------------------------
+if (data.ending.length) make("h2", state, data.over ? "how it ended" : "how it stands");
+const ending = make("table", state, undefined, "ending");
+for (const [label, value] of data.ending) {
+  const line = make("tr", ending);
+  make("td", line, label);
+  make("td", line, value);
+}
 if (data.command) {
-  make("h2", aside, "reproduce");
-  make("code", aside, data.command);
+  make("h2", state, "reproduce");
+  make("pre", state, data.command, "command").tabIndex = 0; // the arrows scroll it
 }
 
 // -- the legend: the signs that occur, and the keys; always in sight ----------------------------------------------
@@ -114,15 +123,16 @@ function sign(occurs, mark, what, name) {
   make(name ? "i" : "b", item, mark, name);
   item.append(` ${what}`);
 }
+sign(lanesSeen.includes("o"), "", "between instructions", "dashed");
 sign(lanesSeen.includes("i"), "", "inside an instruction", "thin");
 sign(lanesSeen.includes("l"), "", "holding a lock", "thick");
 sign(rows.some((row) => row[SWITCHED]), "~", "the scheduler switched");
 sign(rows.some((row) => row[MARKS].length), ">1", "a step of finding 1");
 sign(data.arrows.length, "\u2192", "conflicting accesses");
-sign(data.walks.length, "\u25b8", "folded walk (Enter)");
+sign(data.walks.length, "\u25b8", "folded walk");
 const keys = make("span", footer, undefined, "keys");
-for (const [key, what, occurs] of [["\u2190", "", true], ["\u2192", "step", true], ["n", "next violation step", data.findings.length],
-  ["p", "previous", data.findings.length], ["f", "fold", data.hidden.length || data.walks.length]]) {
+for (const [key, what, occurs] of [["\u2190", "", true], ["\u2192", "step", true], ["p", "", data.findings.length],
+  ["n", "violation step", data.findings.length], ["f", "fold", data.hidden.length || data.walks.length]]) {
   if (!occurs) continue;
   make("kbd", keys, key);
   keys.append(what ? ` ${what} ` : " ");

@@ -14,8 +14,8 @@ function go(step) {
     if (element) element.classList.toggle("here", mark === current);
   }
   bringIntoSight();
-  const all = last < 0 ? "no step yet" : `before step 0 of 0\u2013${last}`;
-  count.textContent = current < 0 ? all : `step ${current} of 0\u2013${last}`;
+  const all = `(0\u2013${last})`, start = last < 0 ? "no step yet" : `before step 0 ${all}`;
+  count.textContent = current < 0 ? start : `step ${current} ${all}`;
   slider.value = current;
   root.dataset.step = current;
   options.stepped?.(current);
@@ -26,9 +26,9 @@ function goAndOpen(step) { // an explanation names this step, so it is shown by 
 }
 function openHere() { if (current >= 0) goAndOpen(current); }
 function bringIntoSight() {
-  const top = current < 0 ? 0 : lineOf[rowOf[current]] * HEIGHT, room = trace.clientHeight - names.offsetHeight;
+  const top = current < 0 ? 0 : tops[lineOf[rowOf[current]]], room = trace.clientHeight - names.offsetHeight;
   if (top < trace.scrollTop + HEIGHT || top > trace.scrollTop + room - 3 * HEIGHT) {
-    trace.scrollTop = HEIGHT * Math.max(0, Math.floor((top - room / 3) / HEIGHT));
+    trace.scrollTop = tops[lineAt(Math.max(0, top - room / 3))];
   }
   draw();
   const element = current < 0 ? null : drawn.get(lineOf[rowOf[current]]);
@@ -82,7 +82,7 @@ let laidOut = false; // a widget is filled before it has a place
 new ResizeObserver(() => {
   if (!trace.clientHeight) return;
   measure();
-  redraw();
+  layOut();
   if (!laidOut) bringIntoSight();
   laidOut = true;
 }).observe(trace);
