@@ -118,7 +118,7 @@ class QuickExecution(MemoExecution):
         if self._cast.live:
             super().close()
         else:
-            self.memo.ended(len(self.events))
+            self.memo.ended(self.events)
 
     def trace(self) -> MemoTrace:
         """The finished trace. An execution of the same steps as an earlier one has the same trace."""

@@ -6,7 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_direct, is_unproved, step_bits
+from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, UNPROVED, is_direct, is_unproved, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Differs", "Root", "Runner"]
 
-_PAUSE, _CHOICE = Kind.PAUSE, Kind.CHOICE
+_PAUSE, _CHOICE, _LOCK, _UNLOCK = Kind.PAUSE, Kind.CHOICE, Kind.LOCK, Kind.UNLOCK
 
 
 class Differs(Exception):
@@ -189,6 +189,13 @@ class Runner(Actor):
         bits |= step_bits(op, instruction, is_first=is_first)
         if wait is not None:
             bits |= 1 << wait.kind
+        if op.kind is _LOCK:
+            bits |= SECOND_LOCK if before.held else 0
+            node.held += 1
+        elif op.kind is _UNLOCK:
+            node.held -= 1
+        if (before.held or node.held) and (node.instruction is not instruction or node.op is None or node.final):
+            bits |= KEPT_LOCK
         done, memo = node.final, self._memo
         if done is None:
             return bits
