@@ -536,6 +536,16 @@ def test_a_scheduler_of_a_third_party_gets_new_candidates_for_each_execution():
     assert len({id(candidate) for candidate in Keeps.seen}) == 20
 
 
+def test_the_first_offer_is_as_empty_as_in_the_first_execution():
+    """A scheduler sees it where a vCPU begins with a local choice."""
+
+    async def chooses(cpu: Any) -> None:
+        if await cpu.choose(2):
+            await cpu.store(X, 1)
+
+    agree(program(chooses, add), Machine(), "dfs", 20)
+
+
 def test_a_final_check_is_asked_after_each_execution():
     asked: list[int] = []
     made = program(add, add, final=lambda final: asked.append(final.read(X)) is None)

@@ -77,7 +77,7 @@ class QuickExecution(MemoExecution):
         self._start()
         self.events.clear()
         self._switches.clear()
-        self._offer.running = None
+        self._offer.running, self._offer.candidates = None, ()
         if self._was_special:
             self._record.choices.clear()
             self._record.faults.clear()
