@@ -546,6 +546,19 @@ def test_the_first_offer_is_as_empty_as_in_the_first_execution():
     agree(program(chooses, add), Machine(), "dfs", 20)
 
 
+async def fails_to_store_and_chooses(cpu: Any) -> None:
+    for value in range(3):
+        await cpu.strex(X, value)
+        await cpu.choose(2)
+        await cpu.load(Y)
+
+
+def test_a_local_choice_does_not_end_the_yielding_after_a_failed_store_conditional():
+    made = Program("test", isa="arm", threads=[fails_to_store_and_chooses] * 3)
+    for scheduler in ("urw", "surw", "pct", "pos"):
+        agree(made, Machine(), scheduler, 20)
+
+
 def test_a_final_check_is_asked_after_each_execution():
     asked: list[int] = []
     made = program(add, add, final=lambda final: asked.append(final.read(X)) is None)

@@ -163,7 +163,7 @@ class Runner(Actor):
         if record is not None and record is not current and record.completed:
             node.final = _completed(parent.instruction, record)
         if entered is not None:
-            node.entered = node.instruction if entered is current else node.final or entered
+            node.entered = node.instruction if entered is current else entered
         node.faults = tuple(self._faults)
         if cpu.observations != parent.observations:
             node.observations = cpu.observations.copy()
