@@ -208,7 +208,7 @@ class MemoExecution(Execution):
             self._store_buffers.close()
         for actor in self._cast.everyone:
             actor.enabled = False
-        self.memo.ended(len(self.events))
+        self.memo.ended(self.events)
 
     @property
     def performed(self) -> list[Event]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simaie.check.needs import ending_bit, promise_bits
 from simaie.engine.actor import Actor
 from simaie.engine.beginning import Beginning
 from simaie.engine.memo.host import MemoHost, MemoThread
-from simaie.engine.memo.lazy import Origin
+from simaie.engine.memo.lazy import Origin, Step, cells_of
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.prepared import prepare
 from simaie.engine.memo.runner import Root, Runner
@@ -78,7 +79,8 @@ class Memo:
         self._roots: dict[str, Root] = {}
         self._runners: dict[Runner, None] = {}  # the one that ran last is the last
         self._cells: dict[Cell, None] = {}
-        self._written: dict[Cell, None] = {}
+        self._written: dict[Cell, None] = {}  # in any execution
+        self._dirty: Iterable[Cell] = self._written  # in the last one
         self._windows = self._steps_in_window = self._misses_before = 0
 
     # -- the trees --------------------------------------------------------------------------------
@@ -194,7 +196,7 @@ class Memo:
 
     def reset(self) -> None:
         """Set cells and RAM back to their initial values: an execution begins."""
-        for cell in self._written:
+        for cell in self._dirty:
             cell.value = cell.initial
         for page, initial in self._pages.values():
             page[:] = initial
@@ -241,8 +243,11 @@ class Memo:
         """Whether it was given up, or has too many nodes."""
         return self.given_up != "" or self.nodes >= self._most_nodes
 
-    def ended(self, steps: int) -> None:
-        """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""
+    def ended(self, events: Sequence[Step]) -> None:
+        """An execution has ended after these steps. The memo is given up if too many of them were misses."""
+        steps = len(events)
+        if self._written:
+            self._dirty = self._written if len(self._written) < steps else cells_of(events)
         if len(self._runners) > _MOST_RUNNERS:
             self._trim()
         self._steps_in_window += steps

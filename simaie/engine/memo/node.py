@@ -38,6 +38,7 @@ class Node:
         faults: Kind and message of the faults that ended the guest's code on the way here.
         observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result; `after` is the one behind the result None.
+        held: The number of mutexes that the vCPU holds.
         made: The cells and objects made on the way here, by name, in order.
         runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
@@ -59,6 +60,7 @@ class Node:
         "entered",
         "faults",
         "final",
+        "held",
         "instruction",
         "made",
         "observations",
@@ -106,10 +108,10 @@ class Node:
         self.reservation_ends: tuple[ReservationEnd, ...]
         self.silent: tuple[Instruction, ...]
         if parent is None:
-            self.depth = self.occurred = 0
+            self.depth = self.occurred = self.held = 0
             self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
         else:
-            self.depth, self.occurred = parent.depth + 1, parent.occurred
+            self.depth, self.occurred, self.held = parent.depth + 1, parent.occurred, parent.held
             self.observations, self.blocks = parent.observations, parent.blocks
             self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
 

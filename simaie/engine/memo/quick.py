@@ -57,7 +57,7 @@ class QuickExecution(MemoExecution):
         self._repeated = 0
         #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
         self._is_reusable = type(scheduler).__module__.startswith("simaie")
-        self._draws = vars(type(scheduler)).get("draws_uniformly") is True
+        self._draws = vars(type(scheduler)).get("draws_uniformly") is True and "choose" not in vars(scheduler)
 
     def _memory(self) -> HostMemory:
         memory = self.memo.memory
@@ -77,7 +77,7 @@ class QuickExecution(MemoExecution):
         self._start()
         self.events.clear()
         self._switches.clear()
-        self._offer.running = None
+        self._offer.running, self._offer.candidates = None, ()
         if self._was_special:
             self._record.choices.clear()
             self._record.faults.clear()
@@ -118,7 +118,7 @@ class QuickExecution(MemoExecution):
         if self._cast.live:
             super().close()
         else:
-            self.memo.ended(len(self.events))
+            self.memo.ended(self.events)
 
     def trace(self) -> MemoTrace:
         """The finished trace. An execution of the same steps as an earlier one has the same trace."""
