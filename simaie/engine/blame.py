@@ -57,7 +57,7 @@ def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
     if isinstance(error, AttributeError) and isinstance(error.obj, Cpu):
         # Found here and not by a __getattr__ of the vCPU, because that would make every attribute slow.
         return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
-    if (foreign := _asyncio_called(actor, error)) is not None:
+    if (foreign := _called(actor, error, "asyncio", _NO_ASYNCIO)) is not None:
         return foreign
     what, where = raised(error)
     if problem := misused_instruction(error):
@@ -89,23 +89,17 @@ def _scheme_raised(error: BaseException) -> SchemeError | None:
     return None
 
 
-def _asyncio_called(actor: Actor, error: BaseException) -> GuestError | None:
-    """Return the error for a guest in whose call of asyncio `error` was raised; None for any other exception."""
-    where = ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        if _library_of(frame) == "asyncio":
-            message = f"the guest of vCPU {actor.name} called asyncio at {where}; {_NO_ASYNCIO}"
-            return ForeignAwaitError(message, vcpu=actor.name, where=where)
-        where = f"{frame.f_code.co_filename}:{line}"
-    return None
-
-
 def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
     """Return the error for a guest that called trio on the inline driver; None if the exception is not from trio."""
+    return _called(actor, error, "trio", _USE_TRIO)
+
+
+def _called(actor: Actor, error: BaseException, library: str, advice: str) -> GuestError | None:
+    """Return the error for a guest in whose call of `library` `error` was raised; None for any other exception."""
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if _library_of(frame) == "trio":
-            message = f"the guest of vCPU {actor.name} called trio at {where}; {_USE_TRIO}"
+        if _library_of(frame) == library:
+            message = f"the guest of vCPU {actor.name} called {library} at {where}; {advice}"
             return ForeignAwaitError(message, vcpu=actor.name, where=where)
         where = f"{frame.f_code.co_filename}:{line}"
     return None

@@ -184,15 +184,11 @@ class MemoExecution(Execution):
         self._waits |= {len(self.events)}
         super()._end_wait(actor)
 
-    def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
+    def _handle(self, parent: Actor, name: str) -> Thread:
+        """Return the handle that belongs to the node of `parent`, for a thread that has just begun."""
         assert isinstance(parent, MemoActor)
-        thread = self.memo.thread(parent.node, f"{parent.name}.{parent.children}")
+        thread = self.memo.thread(parent.node, name)
         thread.done = False
-        parent.children += 1
-        if self._cast.threads >= self.machine.limits.threads:
-            self._end(Ending.THREAD_LIMIT)
-        else:
-            self._cast.spawn(parent, thread, code)
         return thread
 
     # -- the ending --------------------------------------------------------------------------------------

@@ -160,11 +160,8 @@ class QuickExecution(MemoExecution):
         running: Any = offer.running
         least = END if not self._busy else PERFORM + 1  # the least code of a node that needs nothing else
         while True:
-            if cast.changed:
-                offer.candidates = tuple([actor for actor in cast.live if actor.enabled])
-                cast.changed = False
-                if not offer.candidates:
-                    return self._end(self._stuck())
+            if cast.changed and not self._offer_enabled():
+                return self._end(self._stuck())
             candidates: Any = offer.candidates
             count = len(candidates)
             could_go_on = running is not None and running.enabled
