@@ -128,7 +128,7 @@ def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int
 
 
 def is_direct(op: Op, value: Any, instruction: Instruction) -> bool:
-    """Whether an operation that returned `value` is exactly what its instruction asks for; see `Trace.indirect`."""
+    """Whether one operation, which returned `value`, is the whole instruction; see `Trace.indirect`."""
     return (
         op.width is instruction.width
         and value is instruction.result

@@ -1,4 +1,4 @@
-"""The parser of a command: it refuses what the libraries' parser would drop, and says what is missing."""
+"""The parser of a command. It rejects repeated options and surplus arguments, and names missing ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class StrictCommand(TyperCommand):
         ctx.fail(f"{name} is given {times} ({shown}); {self.name} takes one at a time")
 
     def _too_many(self, arguments: Sequence[Any], given: Mapping[str, Any], rest: Sequence[str]) -> str:
-        """Return what is wrong with more arguments than the command takes."""
+        """Return the message for more arguments than the command takes."""
         words = [*(given[param.name] for param in arguments), *rest]
         noun, _ = _ARGUMENTS.get(arguments[0].metavar, ("argument", "")) if arguments else ("argument", "")
         takes = f"one {noun}" if arguments else "no argument, only options"

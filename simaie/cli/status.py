@@ -188,7 +188,7 @@ def _not_written(error: OutputError) -> Status:
 
 
 def _reader_left() -> Status:
-    """Return the status for a reader that left; keep the interpreter from writing what is buffered at its exit."""
+    """Return the exit status for a closed pipe, and discard the output that is still buffered."""
     with contextlib.suppress(OSError), open(os.devnull, "wb") as null:  # a replaced stdout may have no descriptor
         os.dup2(null.fileno(), sys.stdout.fileno())
     return Status.BROKEN_PIPE
