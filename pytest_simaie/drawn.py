@@ -1,8 +1,8 @@
 """Failures of drawn programs as exceptions, one class for each strength.
 
-Hypothesis takes exceptions of one class that are raised in one place for the same bug, and ends with the least example
-of each bug. With one class for all failures the least example would be of the weakest kind: a program that stores
-another value and then the first one again would shrink to a store of the first one.
+Hypothesis treats exceptions of one class from one line as the same bug, and keeps the smallest example of each bug.
+With one class for all failures, an example of a strong failure would shrink to a smaller example of a weak one: a
+program that stores another value and then the first one again would shrink to a store of the first one.
 """
 
 from __future__ import annotations

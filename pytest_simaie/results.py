@@ -32,7 +32,7 @@ class Results:
             self._only_samples &= report.statistics.failure_rate is not None  # which only a sample has
 
     def __str__(self) -> str:
-        """Return what was shown, such as ``proved: 42 executions``; empty if nothing was explored."""
+        """Return the result of the explorations, such as ``proved: 42 executions``; empty if there was none."""
         total = self._proofs + self._others
         if not total:
             return ""

@@ -22,7 +22,7 @@ __all__ = ["exploring", "wrapped"]
 
 @contextmanager
 def exploring(item: pytest.Function) -> Iterator[None]:
-    """Let the item explore; raise what its exploration found instead of the group that trio makes of it."""
+    """Run the item; if trio wrapped the exception of its exploration in a group, raise the exception itself."""
     failed: BaseException | None = None
     try:
         yield

@@ -40,7 +40,7 @@ ADDRESS_LIMIT = 1 << 64
 
 
 def is_integer(value: object) -> bool:
-    """Whether `value` is an integer and no bool."""
+    """Whether `value` is an integer but not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -52,7 +52,7 @@ def require_instance(what: str, value: object, kind: type[T], advice: str) -> T:
 
 
 def require_integer(what: str, value: Any) -> int:
-    """Return `value` if it is an integer and no bool; else raise UsageError."""
+    """Return `value` if it is an integer but not a bool; else raise UsageError."""
     if not is_integer(value):
         raise UsageError(f"{what} must be an integer, not {shown(value)}")
     return int(value)
@@ -73,8 +73,8 @@ def require_bool(**flags: object) -> None:
 
 
 def require_text(what: str, value: object) -> str:
-    """Return `value` if it is a text; else raise UsageError."""
-    return require_instance(what, value, str, "a text")
+    """Return `value` if it is a string; else raise UsageError."""
+    return require_instance(what, value, str, "a string")
 
 
 def require_callable(what: str, value: object) -> None:

@@ -110,21 +110,31 @@ class UnknownNameError(UsageError):
     #: The number of names that a message suggests at most.
     NEAR = 5
 
-    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "", sentence: str = "") -> None:
+        """Make the message.
+
+        Args:
+            what: The kind of thing that was asked for.
+            name: The unknown name.
+            known: All names of that kind.
+            advice: How to see all names, in place of a list of many.
+            sentence: The beginning of the message, in place of "unknown WHAT NAME".
+        """
         self.what, self.known = what, sorted(known)
         if not isinstance(name, str):
             name = repr(name)  # the caller passed something that can be no name at all
         self.name = name
+        sentence = sentence or f"unknown {what} {name!r}"
         longer = sorted((one for one in self.known if name and name in one), key=len)[: self.NEAR]
         near = longer or difflib.get_close_matches(name, self.known, n=self.NEAR if advice else 1, cutoff=0.5)
         many = len(self.known) > self.SHOWN
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         if many and advice:
-            super().__init__(f"unknown {what} {name!r}{hint} ({advice})")
+            super().__init__(f"{sentence}{hint} ({advice})")
             return
         rest = f" and {len(self.known) - self.SHOWN} more" if many else ""
         shown = ", ".join(self.known[: self.SHOWN]) or "none"
-        super().__init__(f"unknown {what} {name!r}{hint} (known: {shown}{rest})")
+        super().__init__(f"{sentence}{hint} (known: {shown}{rest})")
 
 
 class InputError(SimaieError):

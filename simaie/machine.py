@@ -270,6 +270,8 @@ class Machine:
     def make_scheme(self, host: Host, pages: PageTable, facts: Facts) -> Scheme:
         """Return a new scheme with its options; UsageError if it does not know one of them."""
         options = self.scheme_spec.options if self.scheme_spec else {}
+        if isinstance(self._scheme_class, type) and not issubclass(self._scheme_class, Scheme):
+            raise UsageError(f"{self._whose_options}: {self._scheme_class.__name__} does not derive from simaie.Scheme")
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
@@ -257,15 +257,24 @@ def _explain(what: str, factory: Any, positional: int, options: Mapping[str, Any
     taken = _positional(factory, positional)
     known = {name for name in options_of(factory) if name not in taken}
     unknown = [name for name in options if name not in known]
-    if clash := next((name for name in options if name in taken), None):
-        raise UnknownNameError(f"option of {what}:", clash, known) from error
-    if unknown and known and "unexpected keyword argument" in str(error):
-        raise UnknownNameError(f"option of {what}:", unknown[0], known) from error
+    without_options = what.removesuffix(str(Spec("", dict(options))))
+    refused = next((name for name in options if name in taken), None) or _refused(unknown, positional, error)
+    if refused is not None:
+        sentence = f"{without_options} has no option {refused!r}"
+        raise UnknownNameError(f"option of {without_options}", refused, known, sentence=sentence) from error
     if missing := _missing(factory, positional, options):
         raise UsageError(f"{what} needs the option {missing[0]!r}") from error
     if is_ours(factory) and "argument" not in str(error):
         return
     raise UsageError(f"{what} cannot be made: {raised(error)[0]}") from error
+
+
+def _refused(unknown: Sequence[str], positional: int, error: TypeError) -> str | None:
+    """Return the first of the `unknown` options because of which Python refused a call; None for another reason."""
+    text = str(error)
+    if "unexpected keyword argument" in text:
+        return next((name for name in unknown if repr(name) in text), None)
+    return next(iter(unknown), None) if not positional and text.endswith("takes no arguments") else None
 
 
 def _signature(factory: Any) -> inspect.Signature | None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from simaie.errors import InputError
 
-__all__ = ["make_folder", "name_part", "save_file", "save_new"]
+__all__ = ["make_folder", "name_part", "require_parent", "save_file", "save_new"]
 
 # Windows lacks two of these flags, and needs one that other systems lack.
 _NOT_THROUGH_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -97,6 +97,15 @@ def make_folder(folder: Path) -> None:
         _made(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: the folder cannot be made: {_reason(error)}") from error
+
+
+def require_parent(path: Path) -> None:
+    """Raise InputError if the folder of `path` does not exist.
+
+    A path on a command line with an unknown folder is usually a mistake, so that a command makes no such folder.
+    """
+    if not os.path.lexists(path.parent):
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first, or name another one")
 
 
 def name_part(text: str, length: int) -> str:

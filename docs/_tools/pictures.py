@@ -108,6 +108,7 @@ def write() -> None:
     """Write the pictures to the folder of the documentation."""
     ASSETS.mkdir(exist_ok=True)
     (ASSETS / "counterexample.svg").write_text(counterexample(), "utf-8")
+    (ASSETS / "architecture.svg").write_text(layers(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,10 @@ def _options(group: str, found: Any) -> list[str]:
 
 # -- instructions -------------------------------------------------------------------------------
 
-_EVERY = "Every instruction set has these. Each is a method of the vCPU: `await cpu.load(0x100)`."
+_EVERY = (
+    "Every instruction set has these. Each is a method of the vCPU: `await cpu.load(0x100)`. Of a value that an "
+    "instruction takes, the low `width` bytes count, as in a register: -1 is all ones. Results are unsigned."
+)
 _LISTED = (
     "These only move values between the registers of a list. Registers start at 0 and hold 64 unsigned bits; a "
     "register whose name begins with a dot stays out of the outcome."

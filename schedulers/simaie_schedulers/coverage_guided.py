@@ -8,8 +8,8 @@ fingerprint. A mutant follows the parent's decisions except for a few, which are
 fits, POS decides. Compare D. Wolff et al., "Greybox fuzzing for concurrency testing" (ASPLOS 2024), which is guided by
 reads-from pairs, also prefers rare ones, and constrains them directly.
 
-Guarantee: only that of POS, for its share of one execution in seventeen. The strength of this search is bugs behind
-several unlikely hand-offs in a row, each of which shows as something new: their costs add up instead of multiplying.
+Guarantee: only that of POS, for its share of one execution in seventeen. It does best on bugs that need several
+unlikely hand-offs: the costs add rather than multiply, since each hand-off shows as something new.
 Only decisions with an alternative are counted. The profile of an execution is its parent.
 """
 
@@ -28,9 +28,9 @@ __all__ = ["MUTANTS", "CoverageGuided"]
 
 #: Executions derived from each parent.
 MUTANTS = 16
-#: Most decisions of a parent to redraw; at least one. Three on average, of which two vCPUs repeat half.
+#: Maximum number of decisions of a parent to redraw; at least one. Three on average, of which two vCPUs repeat half.
 MOST_CHANGES = 5
-#: Most parents in the queue, and most fingerprints remembered; beyond that no fingerprint counts as new.
+#: Maximum number of parents in the queue, and of fingerprints remembered; beyond that no fingerprint counts as new.
 MOST_PARENTS, MOST_FINGERPRINTS = 256, 100_000
 
 #: The name of the actor that ran, or the value of a local choice.

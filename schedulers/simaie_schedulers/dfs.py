@@ -43,8 +43,8 @@ class DepthFirst(Scheduler):
     preemptions.
 
     Args:
-        preemptions: Most preemptions of an interleaving; None for no bound.
-        delays: Most delays of an interleaving; None for no bound.
+        preemptions: Maximum number of preemptions of an interleaving; None for no bound.
+        delays: Maximum number of delays of an interleaving; None for no bound.
         memory_limit: Of a bounded search, most branches to keep for later rounds; the search ends beyond it.
 
     Attributes:

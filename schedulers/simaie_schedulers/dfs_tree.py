@@ -95,7 +95,10 @@ class Path:
         return taken
 
     def _description(self, offer: Offer) -> str:
-        """Describe the candidates and the next operation of the last actor: no other can have announced a new one."""
+        """Return a description of the offer: the candidates, and the operation of the actor that stepped last.
+
+        No other actor can have announced a new operation.
+        """
         if self._candidates is not offer.candidates:
             self._candidates = offer.candidates
             self._names = " ".join(c.name for c in offer.candidates)

@@ -63,5 +63,5 @@ def audit(
         interrupted=interrupted,
     )
     if interrupted:
-        raise Interrupted(f"the audit, after {len(done)} of {len(items)} rows,", report)
+        raise Interrupted(f"the audit, after {len(done)} of {len(items)} checks,", report)
     return report

@@ -19,7 +19,7 @@ __all__ = ["AuditedScheme", "Item", "plan"]
 
 #: In bits; with a narrower one even the ideal scheme splits wide accesses.
 USUAL_HOST_WORD = 64
-#: The reason why a scheme that the corpus does not know must not break a case.
+#: Why a scheme unknown to the corpus must pass a case.
 _KEPT = "the ideal scheme keeps it"
 
 AuditedScheme: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
@@ -108,6 +108,9 @@ def _family(choice: AuditedScheme) -> str | None:
         spec = Spec.of(choice)
         if definition(spec.name) is None:
             if spec.name not in known:
+                if spec.name in plugins.names(plugins.SCHEMES):
+                    listed = ", ".join(sorted(known))
+                    raise UsageError(f"the audit does not say what to expect of {spec.name!r}; it does of: {listed}")
                 raise UnknownNameError("scheme of the audit", spec.name, known)
             return spec.name
         found = plugins.resolve(plugins.SCHEMES, spec.name)

@@ -202,7 +202,7 @@ def _path(node: int, start: int, came_from: dict[int, int]) -> list[int]:
 _Late = dict[int, dict[int, int]]
 
 _LONGEST = 12
-#: Most pairs of accesses to examine.
+#: Maximum number of pairs of accesses to examine.
 _BUDGET = 20_000
 
 

@@ -27,7 +27,7 @@ from simaie.trace import Trace
 __all__ = ["COUNTER", "LIMIT", "MUTEX", "QUEUE", "REGISTER", "SET", "STACK", "linearizable"]
 
 KIND = "linearizability"
-#: Most tries of calls, for each key; far more than a history of some hundred calls usually needs.
+#: Maximum number of tries of calls, for each key; far more than a history of some hundred calls usually needs.
 LIMIT = 100_000
 #: A message shows this many calls of the order that was found, the latest ones.
 _SHOWN = 8
@@ -41,7 +41,7 @@ def linearizable(specification: SpecificationLike, *, limit: int = LIMIT) -> Che
 
     Args:
         specification: The sequential specification of the object.
-        limit: Most tries of calls; beyond it the finding is inconclusive.
+        limit: Maximum number of tries of calls; beyond it the finding is inconclusive.
 
     Raises:
         UsageError: `specification` is not a specification.

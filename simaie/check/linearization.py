@@ -82,7 +82,7 @@ def linearize(calls: Sequence[Timed], specification: SpecificationLike, limit: i
     Args:
         calls: The history.
         specification: The sequential specification.
-        limit: Most tries of calls.
+        limit: Maximum number of tries of calls.
 
     Raises:
         UsageError: The specification raises, or returns an invalid result.

@@ -35,8 +35,10 @@ __all__ = [
     "ANYTHING",
     "BLOCK",
     "FAULT",
+    "KEPT_LOCK",
     "NEEDS",
     "REFUSED",
+    "SECOND_LOCK",
     "UNPROVED",
     "access_bit",
     "can_find",
@@ -60,14 +62,23 @@ _SEVERAL = 2 << _OTHERS
 _SPLIT = 4 << _OTHERS
 #: A write to a cell.
 _CELL = 8 << _OTHERS
+#: A host atomic on RAM.
+_RAM_ATOMIC = 16 << _OTHERS
+#: A mutex that a vCPU held when an instruction of it had ended.
+KEPT_LOCK = 32 << _OTHERS
+#: A mutex that a vCPU took while it held one.
+SECOND_LOCK = 64 << _OTHERS
 #: An atomic block or a call of an object.
-BLOCK = 16 << _OTHERS
+BLOCK = 128 << _OTHERS
 #: A fault or a failed assertion that ended a vCPU.
-FAULT = 32 << _OTHERS
+FAULT = 256 << _OTHERS
 #: A final state that the program's final check refused.
-REFUSED = 64 << _OTHERS
+REFUSED = 512 << _OTHERS
 
 _READS = frozenset({Kind.LOAD, Kind.AWAIT})
+_ATOMICS = frozenset({
+    Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION,
+})  # fmt: skip
 _PLACE_OF_ACCESS = {access: number for number, access in enumerate(AccessKind)}
 _PLACE_OF_ENDING = {ending: number for number, ending in enumerate(Ending)}
 _PLACE_OF_PROMISE = {promise.value: number for number, promise in enumerate(Promise)}
@@ -102,7 +113,9 @@ def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int
         is_first: Whether it is the first step of this instruction.
     """
     bits = 1 << op.kind
-    if op.cell is not None and op.kind not in _READS:
+    if op.cell is None:
+        bits |= _RAM_ATOMIC if op.kind in _ATOMICS else 0
+    elif op.kind not in _READS:
         bits |= _CELL
     if instruction is None:
         return bits
@@ -115,7 +128,7 @@ def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int
 
 
 def is_direct(op: Op, value: Any, instruction: Instruction) -> bool:
-    """Whether an operation that returned `value` is exactly what its instruction asks for; see `Trace.indirect`."""
+    """Whether one operation, which returned `value`, is the whole instruction; see `Trace.indirect`."""
     return (
         op.width is instruction.width
         and value is instruction.result
@@ -138,19 +151,13 @@ NEEDS: Mapping[Checker, tuple[int, ...]] = {
     LLSC_ARCHITECTURAL: (access_bit(AccessKind.STORE_CONDITIONAL),),
     LLSC_STRICT: (access_bit(AccessKind.STORE_CONDITIONAL),),
     LLSC_VALUE: (access_bit(AccessKind.STORE_CONDITIONAL),),
-    lock_leak: (kind_bit(Kind.LOCK),),
-    locks_per_vcpu: (kind_bit(Kind.LOCK), promise_bits([Promise.ONE_LOCK])),
+    lock_leak: (KEPT_LOCK,),
+    locks_per_vcpu: (SECOND_LOCK, promise_bits([Promise.ONE_LOCK])),
     progress: (ending_bit(*STUCK),),
     starvation: (ending_bit(Ending.STEP_LIMIT),),
     one_entry_per_granule: (kind_bit(Kind.LOCK), promise_bits([Promise.REGISTERED_BY_ATOMICS])),
     registered_by_atomics: (_CELL, promise_bits([Promise.REGISTERED_BY_ATOMICS])),
-    host_operations: (
-        kind_bit(
-            *STOPS_WORLD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL,
-            Kind.CLEAR_RESERVATION,
-        ),
-        promise_bits([Promise.MUTEXES_ONLY]),
-    ),
+    host_operations: (_RAM_ATOMIC | kind_bit(*STOPS_WORLD), promise_bits([Promise.MUTEXES_ONLY])),
     unguarded_update: (kind_bit(Kind.UPDATE),),
     atomic_blocks: (BLOCK,),
     single_copy_atomicity: (_SPLIT,),
@@ -159,13 +166,6 @@ NEEDS: Mapping[Checker, tuple[int, ...]] = {
     guest_fault: (FAULT,),
     final_check: (REFUSED,),
 }  # fmt: skip
-
-#: The checkers that find something, or nothing, by what each vCPU did and how the execution ended, in whatever order.
-BY_HISTORY = frozenset({
-    instruction_results, lock_leak, locks_per_vcpu, one_entry_per_granule, host_operations, unguarded_update,
-    guest_fault,
-})  # fmt: skip
-
 
 def can_find(checker: Checker, occurred: int) -> bool:
     """Whether `checker` may find something in an execution in which `occurred` did."""

@@ -24,7 +24,7 @@ def checkers_of(choices: Iterable[CheckerChoice]) -> tuple[Checker, ...]:
     """Return the checkers that `choices` select.
 
     Raises:
-        UsageError: A choice is neither a name nor a function, or a name is unknown; the message lists the known names.
+        UsageError: A choice is neither a name nor a function, or a name is unknown; the message says how to list them.
     """
     return tuple(map(_checker, require_iterable("checkers", choices, "names or functions")))
 
@@ -40,7 +40,7 @@ def _checker(choice: CheckerChoice) -> Checker:
     try:
         found = plugins.resolve(plugins.CHECKERS, spec.name)
     except UnknownNameError as error:
-        raise UsageError(f"unknown checker {spec.name!r}; known are {', '.join(error.known)}") from None
+        raise UnknownNameError("checker", spec.name, error.known, "simaie list checkers names them all") from None
     maker = getattr(found, "with_options", found)
     made: Checker = plugins.construct(f"checker {spec}", maker, **spec.options) if spec.options else found
     return made

@@ -31,7 +31,7 @@ __all__ = ["atomic_blocks", "serializability"]
 
 KIND, BLOCKS_KIND = "serializability", "atomic-blocks"
 _WRITES = frozenset({Kind.STORE, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL})
-#: Most edges that a message spells out.
+#: Maximum number of edges that a message spells out.
 _SHOWN = 6
 
 

@@ -25,6 +25,7 @@ from simaie.cli.explore_options import (
     FuzzedScheme,
     HostName,
     Index,
+    OutputFormat,
     Save,
     SchedulerName,
     SchemeName,
@@ -35,6 +36,7 @@ from simaie.cli.explore_options import (
     Steps,
     Target,
     Targets,
+    TrustTarget,
     Word,
 )
 from simaie.cli.options import (
@@ -51,6 +53,7 @@ from simaie.cli.options import (
     plug_in,
 )
 from simaie.cli.output import Format
+from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
 from simaie.plugins import HOSTS, SCHEMES
 
@@ -77,7 +80,15 @@ app = typer.Typer(
     epilog=_statuses("holds", "violated", "inconclusive"),
 )
 
-_EXPLORE_EXAMPLES = f"""{_statuses("holds", "violated", "inconclusive")}
+#: What the words for plug-ins in the column of values mean.
+_WORDS = (
+    "SCHEME, HOST, SCHEDULER and CHECKER are names (simaie list), or FILE.py:CLASS for one of your own; options "
+    "follow, as in aie-rfc:granule=64 or mine.py:Mine:retries=3."
+)
+
+_EXPLORE_EXAMPLES = f"""{_WORDS}
+
+{_statuses("holds", "violated", "inconclusive")}
 
 Examples:
 
@@ -88,7 +99,9 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
 simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
-_COMPARE_EXAMPLES = f"""{_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
+_COMPARE_EXAMPLES = f"""{_WORDS}
+
+{_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
 
 Examples:
 
@@ -97,7 +110,9 @@ simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
 simaie compare spinlock.py:program --scheme cas --save failures/
 
 simaie compare tests/ARM --scheme cas"""
-_BARRIERS_EXAMPLES = f"""{_statuses("the answer is sure", "not even all barriers are enough", "not sure")}
+_BARRIERS_EXAMPLES = f"""{_WORDS}
+
+{_statuses("the answer is sure", "not even all barriers are enough", "not sure")}
 
 Examples:
 
@@ -105,7 +120,7 @@ simaie barriers tests/X86 --host pso
 
 simaie barriers queue.py:program --scheme aie-rfc --host tso"""
 #: Of a single execution, which proves nothing to hold.
-_ONE = _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
+_ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
 
 Examples:
@@ -123,21 +138,27 @@ Examples:
 simaie check failure.json
 
 simaie check failure.json --checker serializability --checker data-races"""
-_SHOW_EXAMPLES = f"""{_ONE}
+_SHOW_EXAMPLES = f"""{_WORDS}
+
+{_statuses("it is shown, whatever the verdict")}
 
 Examples:
 
 simaie show failure.json
 
 simaie show failure.json --html walk.html --svg drawing.svg"""
-_SHRINK_EXAMPLES = f"""{_statuses(one="a shorter failure")}
+_SHRINK_EXAMPLES = f"""{_WORDS}
+
+{_statuses("the shortest failure is printed, and written")}
 
 Examples:
 
 simaie shrink failure.json --out short.json
 
 simaie shrink failure.json --kind rmw-atomicity --whole"""
-_FUZZ_EXAMPLES = f"""{_statuses(one="a program fails", three="none fails, which proves nothing")}
+_FUZZ_EXAMPLES = f"""{_WORDS}
+
+{_statuses(one="a program fails", three="none fails, which proves nothing")}
 
 Example:
 
@@ -170,7 +191,7 @@ def simaie(
     """Find atomicity violations in the way emulators run guest atomics, deterministically."""
 
 
-@app.command(epilog=_EXPLORE_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_EXPLORE_EXAMPLES)
 @command
 def explore(
     target: Target,
@@ -194,8 +215,8 @@ def explore(
     cut: CutOption = None,
     save: Save = None,
     everything: Everything = False,
-    output: FormatOption = Format.TEXT,
-    trust: Trust = False,
+    output: OutputFormat = Format.TEXT,
+    trust: TrustTarget = False,
 ) -> Status:
     """Run a program under many schedules and judge every execution."""
     from simaie.cli.explore import Search, run_explore
@@ -226,7 +247,7 @@ def explore(
     return run_explore(target, machine, search, save, output, everything, trust=trust)
 
 
-@app.command(epilog=_REPLAY_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
 @command
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -257,7 +278,7 @@ def replay(
     )
 
 
-@app.command(epilog=_CHECK_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_CHECK_EXAMPLES)
 @command
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -288,7 +309,7 @@ def check(
     )
 
 
-@app.command(epilog=_SHOW_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_SHOW_EXAMPLES)
 @command
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -326,7 +347,7 @@ def show(
     )
 
 
-@app.command(epilog=_SHRINK_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_SHRINK_EXAMPLES)
 @command
 def shrink(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A replay file, as written by explore --save.")],
@@ -337,7 +358,7 @@ def shrink(
             metavar="KIND", help="The kind of finding to keep. Default: the kind of the first, and every wrong result."
         ),
     ] = None,
-    executions: Annotated[int, typer.Option(metavar="N", help="Most candidates to run.")] = 500,
+    executions: Annotated[int, typer.Option(metavar="N", help="Maximum number of candidates to run.")] = 500,
     checker: Judges = None,
     whole: Annotated[bool, typer.Option("--whole", help="Keep the whole program; shorten its execution only.")] = False,
     program: Annotated[
@@ -359,12 +380,10 @@ def shrink(
     from simaie.cli.shrink import run_shrink
 
     options = {"kind": kind, "executions": executions, "cut": not whole, "checkers": checker or None}
-    return run_shrink(
-        file, program, driver, out, options, output, everything, trust=trust, scheme=scheme, host=host
-    )
+    return run_shrink(file, program, driver, out, options, output, everything, trust=trust, scheme=scheme, host=host)
 
 
-@app.command(epilog=_FUZZ_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_FUZZ_EXAMPLES)
 @command
 def fuzz(
     isa: Annotated[str, typer.Option(metavar="NAME", help="The guests' instruction set.")] = "arm",
@@ -373,9 +392,9 @@ def fuzz(
     host_word: Word = None,
     examples: Annotated[int, typer.Option(metavar="N", help="Number of programs to generate.")] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed has the same examples.")] = 0,
-    executions: Annotated[int, typer.Option(metavar="N", help="Most executions of a program.")] = 20,
-    vcpus: Annotated[int, typer.Option(metavar="N", help="Most vCPUs of a program.")] = 3,
-    instructions: Annotated[int, typer.Option(metavar="N", help="Most instructions of a vCPU.")] = 4,
+    executions: Annotated[int, typer.Option(metavar="N", help="Maximum number of executions of a program.")] = 20,
+    vcpus: Annotated[int, typer.Option(metavar="N", help="Maximum number of vCPUs of a program.")] = 3,
+    instructions: Annotated[int, typer.Option(metavar="N", help="Maximum number of instructions of a vCPU.")] = 4,
     kind: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Draw only this kind of instruction (load, atomic, ...); repeatable."),
@@ -402,7 +421,7 @@ def fuzz(
     return run_fuzz(isa, machine, limits, save, output)
 
 
-@app.command("list", epilog=_LIST_EXAMPLES)
+@app.command("list", cls=StrictCommand, epilog=_LIST_EXAMPLES)
 @command
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")],
@@ -422,7 +441,9 @@ def list_(
     return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
 
 
-@app.command(epilog=_statuses("every row is as expected", "a row is not as expected"))
+@app.command(
+    cls=StrictCommand, epilog=f"{_WORDS}\n\n" + _statuses("every row is as expected", "a row is not as expected")
+)
 @command
 def audit(
     scheme: Annotated[
@@ -450,7 +471,9 @@ def audit(
 
 
 @app.command(
-    epilog=_statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure")
+    cls=StrictCommand,
+    epilog=f"{_WORDS}\n\n"
+    + _statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure"),
 )
 @command
 def litmus(
@@ -463,7 +486,7 @@ def litmus(
         plug_in(
             SCHEMES,
             f"The emulation scheme: {known(SCHEMES)}. The default is the ideal scheme with store-conditionals "
-            "that may fail without cause, as in herd7.",
+            "that may fail spuriously, as in herd7.",
         ),
     ] = "native:reservation=exact,spurious_failures=true",
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")] = "sc",
@@ -471,8 +494,8 @@ def litmus(
     unroll: Annotated[
         int, typer.Option(metavar="N", help="How often a thread may jump back to a label before it is cut.")
     ] = 2,
-    executions: Annotated[int, typer.Option(metavar="N", help="Most executions of one test.")] = 1_000_000,
-    seconds: Annotated[float | None, typer.Option(metavar="S", help="Most seconds for one test.")] = None,
+    executions: Annotated[int, typer.Option(metavar="N", help="Maximum number of executions of one test.")] = 1_000_000,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="Maximum time for one test, in seconds.")] = None,
     output: Annotated[
         LitmusFormat, typer.Option("--format", help="A log in herd7's format, or one JSON document.")
     ] = LitmusFormat.HERD,
@@ -485,7 +508,7 @@ def litmus(
     return run_litmus(paths, settings, jobs, output)
 
 
-@app.command(epilog=_COMPARE_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_COMPARE_EXAMPLES)
 @command
 def compare(
     targets: Targets,
@@ -521,15 +544,18 @@ def compare(
         steps=steps,
     )
     search = Search(
-        allowed_host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy,
-        executions=executions, seconds=seconds,
+        allowed_host=allowed_host,
+        spurious_failures=spurious_failures,
+        single_copy=single_copy,
+        executions=executions,
+        seconds=seconds,
     )
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything)
     return run_comparisons(targets, machine, search, save, output)
 
 
-@app.command(epilog=_BARRIERS_EXAMPLES)
+@app.command(cls=StrictCommand, epilog=_BARRIERS_EXAMPLES)
 @command
 def barriers(
     targets: Targets,
@@ -563,7 +589,10 @@ def barriers(
         steps=steps,
     )
     search = Search(
-        allowed_host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy,
-        executions=executions, seconds=seconds,
+        allowed_host=allowed_host,
+        spurious_failures=spurious_failures,
+        single_copy=single_copy,
+        executions=executions,
+        seconds=seconds,
     )
     return run_barriers(targets, machine, search, save, output)

@@ -39,7 +39,7 @@ def run_audit(
     if output is Format.JSON:
         _print_documents(report, schemes, rows, explain)
     else:
-        print_lines([(audit_details if verbose else audit_summary)(report)])
+        print_lines([audit_details(report) if verbose else audit_summary(report, explained=explain)])
         if explain:
             _print_counterexamples(report, schemes, rows)
     return status_unless_interrupted(audit_status(report), interrupted)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from simaie.cli.options import DriverName, Endianness, HostWord, complete_programs, completing, known, plug_in
+from simaie.cli.output import Format
 from simaie.plugins import CHECKERS, HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FuzzedScheme",
     "HostName",
     "Index",
+    "OutputFormat",
     "Save",
     "SchedulerName",
     "SchemeName",
@@ -38,16 +40,19 @@ __all__ = [
     "Steps",
     "Target",
     "Targets",
+    "TrustTarget",
     "Word",
 ]
 
-_MACHINE, _SEARCH, _OUTPUT = "Machine", "Search", "Output"
+_MACHINE, _ARCHITECTURE, _SEARCH, _OUTPUT = "Machine", "Architecture", "Search", "Output"
+#: The last panel of the help.
+_RARE = "Rarely needed"
 
 Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, a name of the corpus (simaie list programs), or a .litmus file.",
+        help="A program: file.py:name, a name of the corpus (simaie list programs --all), or a .litmus file.",
         autocompletion=complete_programs,
     ),
 ]
@@ -62,10 +67,24 @@ Targets = Annotated[
 CutOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="VCPU[:N+N-N+N-]",
-        help="Leave out a vCPU, some of its instructions (5, 5-7, from 9 on: 9-), or the final check (final). "
-        "Repeatable; shrunk failures use it.",
+        metavar="CUT",
+        help="Leave out a vCPU (1), some of its instructions (1:5, 1:5-7+9, from 9 on: 1:9-), or the final check "
+        "(final). Repeatable; shrunk failures use it.",
+        rich_help_panel=_RARE,
     ),
+]
+TrustTarget = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import the Python files that a .guest file names. Without it only those on the command line are "
+        "imported.",
+        rich_help_panel=_RARE,
+    ),
+]
+OutputFormat = Annotated[
+    Format,
+    typer.Option("--format", help="Text, or one JSON document with the same facts.", rich_help_panel=_OUTPUT),
 ]
 SchemeName = Annotated[
     str | None,
@@ -85,72 +104,89 @@ FuzzedScheme = Annotated[
     ),
 ]
 HostName = Annotated[
-    str | None, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.", panel=_MACHINE)
+    str | None, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}. Default: sc.", panel=_MACHINE)
 ]
 FullSystem = Annotated[
     bool | None,
     typer.Option(
-        "--full-system/--user-mode", help="Translate addresses step by step, or not.", rich_help_panel=_MACHINE
+        "--full-system/--user-mode",
+        help="Translate addresses step by step, or not at all. Default: user-mode.",
+        rich_help_panel=_MACHINE,
     ),
 ]
-Word = Annotated[HostWord | None, typer.Option(help="Widest single host access, in bits.", rich_help_panel=_MACHINE)]
+Word = Annotated[
+    HostWord | None, typer.Option(help="Widest single host access, in bits. Default: 64.", rich_help_panel=_MACHINE)
+]
 AddressBits = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Width of a guest address, in bits. By default the narrowest that holds every address of the program if "
-        "these are known, else the ISA's.",
+        help="Width of a guest address, in bits. Default: the narrowest that holds every address of the program if "
+        "these are known, else that of the instruction set.",
         rich_help_panel=_MACHINE,
     ),
 ]
-Endian = Annotated[Endianness | None, typer.Option(help="Byte order of guest RAM.", rich_help_panel=_MACHINE)]
+Endian = Annotated[
+    Endianness | None, typer.Option(help="Byte order of guest RAM. Default: little.", rich_help_panel=_MACHINE)
+]
 Steps = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most operations in one execution.", rich_help_panel=_MACHINE),
+    typer.Option(metavar="N", help="Maximum operations per execution. Default: 20,000.", rich_help_panel=_MACHINE),
 ]
 SchedulerName = Annotated[
     str | None,
     plug_in(
         SCHEDULERS,
-        f"The strategy that chooses the interleavings: {known(SCHEDULERS)}. When to use which: simaie list schedulers.",
+        f"The strategy that chooses the interleavings: {known(SCHEDULERS)}. When to use which: simaie list schedulers. "
+        "Default: portfolio.",
         panel=_SEARCH,
     ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(metavar="N", help="The same seed has the same executions.", rich_help_panel=_SEARCH),
+    typer.Option(metavar="N", help="The same seed has the same executions. Default: 0.", rich_help_panel=_SEARCH),
 ]
 Index = Annotated[
     int | None,
     typer.Option(
         metavar="I",
-        help="Run only execution I of the seed. A scheduler that learns repeats the executions before it first.",
+        help="Run only execution I of the seed. A learning scheduler first re-runs the executions before I.",
         rich_help_panel=_SEARCH,
     ),
 ]
-Executions = Annotated[int | None, typer.Option(metavar="N", help="Stop after N executions.", rich_help_panel=_SEARCH)]
+Executions = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Stop after N executions. Default: 10,000.", rich_help_panel=_SEARCH),
+]
 Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
 ComparedExecutions = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Stop each search after N executions (100,000).", rich_help_panel=_SEARCH),
+    typer.Option(metavar="N", help="Stop each search after N executions. Default: 100,000.", rich_help_panel=_SEARCH),
 ]
 ComparedSeconds = Annotated[
     float | None,
-    typer.Option(metavar="T", help="Stop each search after T seconds (60; inf: no limit).", rich_help_panel=_SEARCH),
+    typer.Option(
+        metavar="T", help="Stop each search after T seconds; inf: no limit. Default: 60.", rich_help_panel=_SEARCH
+    ),
 ]
 Failures = Annotated[
     str | None,
-    typer.Option(metavar="N|all", help="Stop after N failing executions; all: never.", rich_help_panel=_SEARCH),
+    typer.Option(
+        metavar="N|all", help="Stop after N failing executions; all: never. Default: 1.", rich_help_panel=_SEARCH
+    ),
 ]
 Driver = Annotated[
     DriverName | None,
-    typer.Option(help="The driver of the guest code; trio is for guests that await trio.", rich_help_panel=_SEARCH),
+    typer.Option(
+        help="The driver of the guest code; trio is for guests that await trio. Default: inline.",
+        rich_help_panel=_SEARCH,
+    ),
 ]
 CheckerNames = Annotated[
     list[str] | None,
     typer.Option(
         "--checker",
-        metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
+        metavar="CHECKER",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
         "repeatable. Default: the default checkers.",
         autocompletion=completing(CHECKERS),
@@ -191,7 +227,7 @@ SingleCopy = Annotated[
         metavar="NAME",
         help="Which accesses the guest's architecture guarantees indivisible: those of its base (isa, the default), or "
         "of an extension (lpae of Arm, lse2 of AArch64).",
-        rich_help_panel=_MACHINE,
+        rich_help_panel=_ARCHITECTURE,
     ),
 ]
 AllowedHost = Annotated[
@@ -199,16 +235,16 @@ AllowedHost = Annotated[
     plug_in(
         HOSTS,
         "The memory that models the guest's architecture. Default: tso for x86, pso for the weak guests.",
-        panel=_MACHINE,
+        panel=_ARCHITECTURE,
     ),
 ]
 SpuriousFailures = Annotated[
     bool | None,
     typer.Option(
         "--spurious-failures/--no-spurious-failures",
-        help="Whether a store-conditional of the architecture may fail without cause. Programs that retry forever do "
-        "not end then. Default: yes, except that compare says no for such programs.",
-        rich_help_panel=_MACHINE,
+        help="Whether the architecture's store-conditional may fail spuriously. Default: yes; compare uses no for "
+        "programs that retry forever.",
+        rich_help_panel=_ARCHITECTURE,
     ),
 ]
 Everything = Annotated[

@@ -68,7 +68,7 @@ def _entries(what: Listed) -> list[dict[str, Any]]:
 
 
 def _selected(what: Listed, entries: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:
-    """Return the entries that the filters leave; UsageError for a filter that the list has no use for."""
+    """Return the entries that the filters leave; UsageError if one does not fit or leaves nothing."""
     if selection.rows:
         _require("--row", what, (Listed.PROGRAMS,))
         _require_known("row", selection.rows, {entry["row"] for entry in entries if "row" in entry})
@@ -77,7 +77,10 @@ def _selected(what: Listed, entries: list[dict[str, Any]], selection: Selection)
         _require("--isa", what, (Listed.PROGRAMS, Listed.GUESTS))
         _require_known("instruction set", selection.isas, {entry["isa"] for entry in entries})
         entries = [entry for entry in entries if entry["isa"] in selection.isas]
-    return [entry for entry in entries if selection.name in entry["name"]]
+    named = [entry for entry in entries if selection.name in entry["name"]]
+    if selection.name and not named:
+        raise UsageError(f"none of these {what} has {selection.name!r} in its name; simaie list {what} shows them")
+    return named
 
 
 def _require(option: str, what: Listed, lists: Sequence[Listed]) -> None:

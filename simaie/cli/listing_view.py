@@ -76,18 +76,21 @@ def _indented(text: Text, column: int) -> list[Text]:
 
 
 def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
-    """Yield a line for each row of the audit, and how to list its programs."""
+    """Yield the case and the shortest program name of each row of the audit, and how to list its other programs."""
     of_rows = sorted((entry for entry in entries if "row" in entry), key=lambda entry: (entry["row"], entry["name"]))
-    yield Text("row  programs  case", "bold")
-    for row, found in groupby(of_rows, key=lambda entry: entry["row"]):
-        programs = list(found)
-        more = len({entry["description"] for entry in programs}) - 1
-        title = clean(programs[0]["description"]) + (f" (and {more} more)" if more else "")
-        yield from _indented_after(f"{row:>3}  {len(programs):>8}  ", title)
+    rows = [list(found) for _, found in groupby(of_rows, key=lambda entry: entry["row"])]
+    examples = [min(found, key=lambda entry: (len(entry["name"]), entry["name"])) for found in rows]
+    column = max((len(entry["name"]) for entry in examples), default=0)
+    yield Text(f"row    n  {'such as':<{column}}  case", "bold")
+    for found, example in zip(rows, examples, strict=True):
+        more = len({entry["description"] for entry in found}) - 1
+        title = clean(example["description"]) + (f" (+{more})" if more else "")
+        yield from _indented_after(f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  ", title)
     guests = len(entries) - len(of_rows)
-    yield from _indented_after(f"  -  {guests:>8}  ", "lock-free objects and locks; see: simaie list guests")
+    yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
-    yield Text(f"{len(entries)} programs. To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all.", "dim")
+    how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
+    yield Text(f"n: the number of programs, {len(entries)} in all. {how}", "dim")
 
 
 def _indented_after(head: str, text: str) -> Iterator[Text]:

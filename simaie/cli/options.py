@@ -71,6 +71,10 @@ class Listed(StrEnum):
     GUESTS = "guests"
 
 
+#: The word for a plug-in in a help text; `simaie.cli.app` explains the words below the options.
+_METAVARS = {plugins.SCHEMES: "SCHEME", plugins.SCHEDULERS: "SCHEDULER", plugins.HOSTS: "HOST"}
+
+
 def completing(group: str) -> Callable[[str], list[str]]:
     """Return a function that completes the names of an entry-point group."""
 
@@ -93,7 +97,7 @@ def plug_in(group: str, help_: str, *names: str, panel: str | None = None) -> An
     """
     return typer.Option(
         *names,
-        metavar="NAME|FILE.py:CLASS[:KEY=VALUE,...]",
+        metavar=_METAVARS[group],
         help=help_,
         autocompletion=completing(group),
         rich_help_panel=panel,
@@ -121,7 +125,7 @@ Judges = Annotated[
     list[str] | None,
     typer.Option(
         "--checker",
-        metavar="NAME|FILE.py:NAME[:KEY=VALUE,...]",
+        metavar="CHECKER",
         help="Judge by this one (see: simaie list checkers), or by the checker or specification that a file defines; "
         "repeatable. Default: the recorded checkers.",
         autocompletion=completing(plugins.CHECKERS),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simaie.show.format import clean
-from simaie.show.progress import bar, format_progress, used
+from simaie.show.progress import bar, format_progress, numbers_first, used
 
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
@@ -34,7 +34,7 @@ __all__ = [
 def exploration_progress(what: str) -> Iterator[Callable[[Exploration], None] | None]:
     """Yield the callback of an exploration, which draws the figures so far."""
     with bar() as draw:
-        yield None if draw is None else lambda e: draw(used(e), f"{clean(what)}: {format_progress(e)}")
+        yield None if draw is None else lambda e: draw(used(e), numbers_first(format_progress(e), what))
 
 
 @contextlib.contextmanager
@@ -45,7 +45,8 @@ def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
             None
             if draw is None
             else lambda done, planned, row: draw(
-                done / planned, f"{done}/{planned}: row {row.row}, {clean(row.program)} under {clean(row.scheme)}"
+                done / planned,
+                numbers_first(f"{done}/{planned} checks, row {row.row} under {clean(row.scheme)}", row.program),
             )
         )
 
@@ -69,7 +70,7 @@ def comparison_progress(what: str) -> Iterator[Callable[[str, int], None] | None
             None
             if draw is None
             else lambda which, count: draw(
-                0.5 * (which == "possible"), f"{clean(what)}: {which} outcomes, {count:,} executions"
+                0.5 * (which == "possible"), numbers_first(f"{count:,} executions, {which} outcomes", what)
             )
         )
 
@@ -84,8 +85,7 @@ def comparisons_progress(names: Sequence[str]) -> Iterator[Callable[[int], Calla
 
         def of(number: int) -> Callable[[str, int], None]:
             def callback(which: str, count: int) -> None:
-                words = f"{_at(number, len(names), names[number], count)} of the {which} outcomes"
-                draw(number / len(names), words)
+                draw(number / len(names), _at(number, len(names), names[number], count, f", {which} outcomes"))
 
             draw(number / len(names), _at(number, len(names), names[number], 0))
             return callback
@@ -104,12 +104,13 @@ def barriers_progress() -> Iterator[Callable[[int, int, str, int], None] | None]
         )
 
 
-def _at(number: int, planned: int, name: str, executions: int) -> str:
-    return f"{number + 1}/{planned}: {clean(name)}" + (f", {executions:,} executions" if executions else "")
+def _at(number: int, planned: int, name: str, executions: int, what: str = "") -> str:
+    ran = f", {executions:,} executions{what}" if executions else ""
+    return numbers_first(f"{number + 1}/{planned}{ran}", name)
 
 
 @contextlib.contextmanager
 def shrink_progress(what: str) -> Iterator[ShrinkProgress | None]:
     """Yield the callback of shrinking, which draws the used part of the budget and the best size so far."""
     with bar() as draw:
-        yield None if draw is None else lambda spent, limit, size: draw(spent / limit, f"{clean(what)}: {size}")
+        yield None if draw is None else lambda spent, limit, size: draw(spent / limit, numbers_first(str(size), what))

@@ -13,7 +13,7 @@ from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
 from simaie.replaying.failure import Failure
 from simaie.replaying.recorded import Recorded, while_shown
-from simaie.show.failure_view import failure_view
+from simaie.show.failure_view import execution_text, failure_view
 from simaie.show.format import clean
 from simaie.show.trace_json import failure_document
 
@@ -57,4 +57,4 @@ def heading(failure: Failure) -> Text:
     line = Text().append(*verdict).append(f"  {clean(failure.program.name)}", "bold")
     line.append(f" under {clean(failure.machine.scheme)} on {clean(failure.machine.host)}, ")
     how = "recorded, not run again" if isinstance(failure, Recorded) else "replayed"
-    return line.append(f"execution {failure.index} of seed {failure.seed} {how}")
+    return line.append(f"{execution_text(failure)} {how}")

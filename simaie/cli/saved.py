@@ -9,7 +9,7 @@ from pathlib import Path
 from simaie.cli.status import complain
 from simaie.errors import SimaieError
 from simaie.replaying.failure import Failure
-from simaie.saving import make_folder
+from simaie.saving import make_folder, require_parent
 
 __all__ = ["FailureFiles"]
 
@@ -24,11 +24,12 @@ class FailureFiles:
     """
 
     def __init__(self, folder: Path | None, prefix: str = "") -> None:
-        """Make the folder, unless it is None; InputError if it cannot be made."""
+        """Make the folder, unless it is None; InputError if it cannot be made or its parent does not exist."""
         self._folder, self._prefix = folder, prefix
         self._paths: dict[str, Path] = {}
         self.incomplete = False
         if folder is not None:
+            require_parent(folder)
             make_folder(folder)
 
     def __call__(self, failure: Failure) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.cli.interrupts import found_until_interrupted
+from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status
 from simaie.guest.cut import FINAL_CHECK, Cut
-from simaie.replaying.failure import Shrunk
+from simaie.replaying.failure import Failure, Shrunk
 from simaie.replaying.reproduce import is_named
+from simaie.saving import require_parent
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
 from simaie.show.lines import command_line
@@ -36,10 +37,19 @@ def run_shrink(
     scheme: str | None = None,
     host: str | None = None,
 ) -> Status:
-    """Replay `file`, shrink its failure, and save the result to `out` if given; an error if nothing fails."""
+    """Replay `file`, shrink its failure, print it, and save it to `out` if given.
+
+    Returns:
+        The status 0 (`HOLDS`), since the command did what it was asked to do, so that the next one can follow ``&&``.
+
+    Raises:
+        SimaieError: The replay finds nothing, or the file cannot be written.
+    """
+    if out is not None:
+        require_parent(out)
     with guest_output_aside(), shrink_progress(file.name) as progress:
         failure = replayed(file, target, False, driver, options["checkers"] or (), trust, scheme, host)
-        shrunk, _ = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
+        shrunk, interrupted = found_until_interrupted(partial(failure.shrink, progress=progress, **options))
         if out is not None:
             shrunk.failure.save(out)
     if output is Format.JSON:
@@ -50,16 +60,26 @@ def run_shrink(
         how["left_out"] = [str(cut) for cut in shrunk.failure.program.cuts]
         rest = {"command": _format_command(shrunk, file), "saved": None if out is None else str(out)}
         print_json({**failure_document(shrunk.failure), "shrunk": how, **rest})
-        return Status.VIOLATED
-    print_lines([*_heading(shrunk), Text()])
+        return status_unless_interrupted(Status.HOLDS, interrupted)
+    print_lines([*_heading(failure, shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))
     print_lines(_again(shrunk, file, out))
-    return Status.VIOLATED
+    return status_unless_interrupted(Status.HOLDS, interrupted)
 
 
-def _heading(shrunk: Shrunk) -> list[Text]:
+def _result(failure: Failure, shrunk: Shrunk) -> Text:
+    """Return the first word of the result: whether `failure` became shorter, and if not, whether it cannot."""
+    report = shrunk.report
+    if report.interrupted:
+        return Text("INTERRUPTED, the shortest so far", "bold yellow")
+    if report.before != report.after or failure.program.cuts != shrunk.failure.program.cuts:
+        return Text("SHRUNK", "bold green")
+    return Text("NOT SHORTER YET" if report.exhausted else "ALREADY THE SHORTEST", "bold")
+
+
+def _heading(failure: Failure, shrunk: Shrunk) -> list[Text]:
     program, report = shrunk.failure.program, shrunk.report
-    line = Text("SHRUNK", "bold green").append(f"  {clean(program.name)}", "bold")
+    line = _result(failure, shrunk).append(f"  {clean(program.name)}", "bold")
     line.append(f", {clean(', '.join(report.kept))}: {clean(str(report))}")
     if not program.cuts:
         return [line]

@@ -12,14 +12,14 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import ParamSpec
 
 import typer
 
 from simaie.cli.output import OutputError, writing
-from simaie.errors import InternalError, SimaieError
+from simaie.errors import InternalError, SimaieError, UsageError
 from simaie.finding import Verdict
 
 __all__ = ["Status", "command", "complain", "run", "status_of"]
@@ -77,7 +77,10 @@ def _run(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a guest's name must not break an ASCII terminal
-    arguments = None if argv is None else list(argv)
+    arguments = _as_options(list(sys.argv[1:] if argv is None else argv))
+    if arguments[:1] in (["-v"], ["-V"]):
+        complain(f"no such option: {arguments[0]}; use --version")
+        return Status.ERROR
     try:
         with writing():  # the parser writes the help
             status = app(args=arguments, prog_name="simaie", standalone_mode=False)
@@ -85,7 +88,8 @@ def _run(argv: Sequence[str] | None) -> int:
     except _BadCommandLine as error:
         message = getattr(error, "format_message", error.__str__)()
         if message:  # empty if the parser has shown the help instead
-            complain(message)
+            context = getattr(error, "ctx", None)
+            complain(message if context is None else f"{message.rstrip('.')} (see: {context.command_path} --help)")
         return Status.ERROR
     except (typer.Abort, KeyboardInterrupt):
         status = _interrupted()
@@ -104,6 +108,11 @@ def _run(argv: Sequence[str] | None) -> int:
     return int(status or 0)
 
 
+def _as_options(arguments: list[str]) -> list[str]:
+    """Return the arguments, with the word ``help`` in front replaced by the option of the command that follows it."""
+    return [*arguments[1:2], "--help"] if arguments[:1] == ["help"] else arguments
+
+
 def command(body: Callable[P, Status]) -> Callable[P, int]:
     """Return a command that turns the exceptions of `body` into its exit status."""
 
@@ -118,7 +127,8 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
         except OutputError as error:
             return _not_written(error)
         except SimaieError as error:
-            complain(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
+            notes = (f"({note})" for note in getattr(error, "__notes__", ()))
+            complain(" ".join([_of_the_option(error, kwargs), *notes]))
             return Status.ERROR
         except KeyboardInterrupt:
             return _interrupted()
@@ -131,6 +141,15 @@ def command(body: Callable[P, Status]) -> Callable[P, int]:
         return status
 
     return guarded
+
+
+def _of_the_option(error: SimaieError, options: Mapping[str, object]) -> str:
+    """Return the message of `error`; an argument that it names first is written as the option of the command line."""
+    message = str(error)
+    name, _, rest = message.partition(" ")
+    if isinstance(error, UsageError) and rest.startswith("must be") and name in options:
+        return f"--{name.replace('_', '-')} {rest}"
+    return message
 
 
 def complain(message: str) -> None:
@@ -169,7 +188,7 @@ def _not_written(error: OutputError) -> Status:
 
 
 def _reader_left() -> Status:
-    """Return the status for a reader that left; keep the interpreter from writing what is buffered at its exit."""
+    """Return the exit status for a closed pipe, and discard the output that is still buffered."""
     with contextlib.suppress(OSError), open(os.devnull, "wb") as null:  # a replaced stdout may have no descriptor
         os.dup2(null.fileno(), sys.stdout.fileno())
     return Status.BROKEN_PIPE

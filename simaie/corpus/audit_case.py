@@ -39,7 +39,7 @@ class Needs:
         host_word: Host word in bits.
         address_bits: Address width in bits; 12 makes a radix tree of one level with either granule, so that small
             scopes stay small.
-        steps: Most operations of one execution.
+        steps: Maximum number of operations of one execution.
         options: Options of the scheme.
     """
 

@@ -86,7 +86,7 @@ CASES = (
     Case(
         row=20,
         title="another word of the same granule: a spurious SC failure",
-        why="Ownership is by granule: a neighbour's SC empties the set. Legal, since an SC may fail without cause.",
+        why="Ownership is by granule: a neighbour's SC empties the set. Legal, since an SC may fail spuriously.",
         program=Program(
             "granule-neighbours",
             isa="arm",

@@ -80,7 +80,8 @@ CASES = (
     Case(
         row=2,
         title="insertion race: one winner, the loser adopts the winner's entry",
-        why="vCPU 1 reads the slot before vCPU 0 fills it and swaps after; its own entry goes, both take one lock.",
+        why="vCPU 1 reads the slot before vCPU 0 fills it, and its swap comes after: it drops its own entry, and both "
+        "vCPUs take one lock.",
         program=Program(
             "insertion-loser-adopts",
             isa="x86",

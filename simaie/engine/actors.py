@@ -117,7 +117,7 @@ class ActorTable:
         self.changed = True
 
     def epilogue(self, actor: Actor) -> Coroutine[Any, Any, None] | None:
-        """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run."""
+        """Return the coroutine that cleans up after the code of `actor`; None if it needs none or has had it."""
         return epilogue_of(actor, cleans_up=self._cleans_up)
 
     @property
@@ -140,7 +140,7 @@ class ActorTable:
 
 
 def epilogue_of(actor: Actor, *, cleans_up: bool) -> Coroutine[Any, Any, None] | None:
-    """Return the coroutine to run after the code of `actor` has ended; None if there is none, or it has run.
+    """Return the coroutine that cleans up after the code of `actor`; None if it needs none or has had it.
 
     cleans_up: whether the scheme runs code of its own at the end of a thread.
     """

@@ -34,7 +34,7 @@ __all__ = ["Leaves", "difference", "is_own", "read", "roots"]
 Leaves = dict[str, Any]
 
 _PLAIN = frozenset({int, float, complex, str, bytes, bool, type(None), range})
-#: The number of leaves of one root, and the depth of a leaf, at most; what lies beyond is not compared.
+#: The maximum number of leaves of one root, and their maximum depth. Leaves beyond either are not compared.
 _MOST_LEAVES = 20_000
 _DEPTH = 12
 #: Packages of simaie whose objects belong to a scheme. Objects of other packages are compared by identity.

@@ -7,6 +7,7 @@ of such code needs a check or a handler around it.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 _USE_TRIO = 'the inline driver runs simaie operations only: use driver="trio" for guests that await trio'
+_NO_ASYNCIO = "a guest cannot use asyncio: await instructions of its vCPU, or trio under driver=\"trio\""
 
 
 def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
@@ -55,6 +57,8 @@ def guest_raised(actor: Actor, error: BaseException) -> SimaieError:
     if isinstance(error, AttributeError) and isinstance(error.obj, Cpu):
         # Found here and not by a __getattr__ of the vCPU, because that would make every attribute slow.
         return UnknownNameError(f"instruction of {error.obj.isa}", error.name or "", error.obj.instruction_names())
+    if (foreign := _called(actor, error, "asyncio", _NO_ASYNCIO)) is not None:
+        return foreign
     what, where = raised(error)
     if problem := misused_instruction(error):
         return UsageError(f"vCPU {actor.name}{f' at {where}' if where else ''}: {problem}")
@@ -87,10 +91,15 @@ def _scheme_raised(error: BaseException) -> SchemeError | None:
 
 def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
     """Return the error for a guest that called trio on the inline driver; None if the exception is not from trio."""
+    return _called(actor, error, "trio", _USE_TRIO)
+
+
+def _called(actor: Actor, error: BaseException, library: str, advice: str) -> GuestError | None:
+    """Return the error for a guest in whose call of `library` `error` was raised; None for any other exception."""
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if _is_trio(frame):
-            message = f"the guest of vCPU {actor.name} called trio at {where}; {_USE_TRIO}"
+        if _library_of(frame) == library:
+            message = f"the guest of vCPU {actor.name} called {library} at {where}; {advice}"
             return ForeignAwaitError(message, vcpu=actor.name, where=where)
         where = f"{frame.f_code.co_filename}:{line}"
     return None
@@ -99,6 +108,9 @@ def trio_outside_trio(actor: Actor, error: BaseException) -> GuestError | None:
 def foreign_await(actor: Actor, request: Any) -> GuestError:
     """Return the error for a guest that awaited something that is not a simaie operation."""
     where = guest_line(actor)
+    if "asyncio" in map(_library_of, _suspended(actor)):
+        message = f"the guest of vCPU {actor.name} awaited asyncio at {where}; {_NO_ASYNCIO}"
+        return ForeignAwaitError(message, vcpu=actor.name, where=where)
     message = (
         f"the guest of vCPU {actor.name} awaited a foreign object ({type(request).__name__}) at {where}; {_USE_TRIO}"
     )
@@ -114,22 +126,30 @@ def guest_line(actor: Actor, frame: FrameType | None = None) -> str:
                 found = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             frame = frame.f_back
         return found
-    awaited: Any = actor.coroutine
-    while awaited is not None:
-        inner = getattr(awaited, "cr_frame", None)
-        if inner is not None and _is_guests(inner):
+    for inner in _suspended(actor):
+        if _is_guests(inner):
             found = f"{inner.f_code.co_filename}:{inner.f_lineno}"
-        awaited = getattr(awaited, "cr_await", None)
     return found
 
 
+def _suspended(actor: Actor) -> Iterator[FrameType]:
+    """Yield the frames of the coroutines that `actor` awaits, the outermost first."""
+    awaited: Any = actor.coroutine
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None)
+        if frame is not None:
+            yield frame
+        awaited = getattr(awaited, "cr_await", None)
+
+
 def _is_guests(frame: FrameType) -> bool:
-    """Whether the code of `frame` belongs neither to simaie nor to trio."""
-    return not frame.f_code.co_filename.startswith(OWN_CODE) and not _is_trio(frame)
+    """Whether the code of `frame` belongs neither to simaie nor to trio or asyncio."""
+    return not frame.f_code.co_filename.startswith(OWN_CODE) and _library_of(frame) not in ("trio", "asyncio")
 
 
-def _is_trio(frame: FrameType) -> bool:
-    return bool(frame.f_globals.get("__name__", "").partition(".")[0] == "trio")
+def _library_of(frame: FrameType) -> str:
+    """Return the name of the top-level package to which the code of `frame` belongs."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def bad_choice(scheduler: Any, chosen: Any, offer: Offer) -> SchedulerError:

@@ -146,11 +146,8 @@ class Execution:
         """Let the scheduler choose from the offer, perform and record the operation, and return its actor."""
         offer, events, cast = self._offer, self.events, self._cast
         while True:
-            if cast.changed:
-                offer.candidates = tuple([actor for actor in cast.live if actor.enabled])
-                cast.changed = False
-                if not offer.candidates:
-                    return self._end(self._stuck())
+            if cast.changed and not self._offer_enabled():
+                return self._end(self._stuck())
             if len(events) >= self._step_limit:
                 return self._end(Ending.STEP_LIMIT)
             chosen: Any = self._choose(offer)
@@ -181,6 +178,12 @@ class Execution:
                 chosen.inbox = value = self._perform(chosen, op)
             events.append(Event(chosen.name, op, value, instruction))
             return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
+
+    def _offer_enabled(self) -> bool:
+        """Offer the actors that are enabled now; return whether there is one."""
+        self._offer.candidates = tuple([actor for actor in self._cast.live if actor.enabled])
+        self._cast.changed = False
+        return bool(self._offer.candidates)
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
@@ -282,13 +285,17 @@ class Execution:
         self._cast.set_enabled(actor, not self._buffered or self._waiting.can_perform(actor))
 
     def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
-        thread = Thread(f"{parent.name}.{parent.children}")
+        thread = self._handle(parent, f"{parent.name}.{parent.children}")
         parent.children += 1
         if self._cast.threads >= self.machine.limits.threads:
             self._end(Ending.THREAD_LIMIT)
         else:
             self._cast.spawn(parent, thread, code)
         return thread
+
+    def _handle(self, parent: Actor, name: str) -> Thread:
+        """Return the handle of a new thread of `parent`."""
+        return Thread(name)
 
     def _drain(self, buffer: StoreBuffer) -> None:
         self.events.append(self._store_buffers.drain(buffer))

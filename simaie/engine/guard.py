@@ -89,7 +89,7 @@ class Guard:
         return self._due % self._stride == 0
 
     def look(self, actor: Actor) -> Escaped | None:
-        """Return the change that escaped while `actor` ran; if there is none, accept the changes that it may make."""
+        """Return a change of state that `actor` made without an operation. Without one, accept its allowed changes."""
         cells: list[Cell] = []
         now = attributes_of(self._scheme, cells)
         escaped = changed_attribute(self._scheme, self._attributes, now)

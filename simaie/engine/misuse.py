@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -15,12 +16,9 @@ __all__ = ["first_argument", "misused_instruction", "misused_operands"]
 
 def misused_instruction(error: BaseException) -> str:
     """Return what is wrong with the operands of the instruction that raised `error`; empty if nothing is."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if not isinstance(first_argument(frame), Cpu):
-            continue
-        name, given = frame.f_code.co_name, _arguments(frame)
-        if "mnemonic" in given:
-            name = given["mnemonic"]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if isinstance(first_argument(frame), Cpu)]
+    for number, frame in enumerate(frames):
+        given = _arguments(frame)
         access, width = given.get("access", AccessKind.LOAD), given.get("width", 4)
         problem = (
             wrong_argument(getattr(type(first_argument(frame)), frame.f_code.co_name, None), given)
@@ -28,8 +26,18 @@ def misused_instruction(error: BaseException) -> str:
             or wrong_effect(access, given.get("effect"))
         )
         if problem:
-            return f"{name}: {problem}"
+            return f"{_instruction_of(frames[number:])}: {problem}"
     return ""
+
+
+def _instruction_of(frames: Sequence[FrameType]) -> str:
+    """Return the instruction that methods of a vCPU perform, the outermost first.
+
+    A method that is not an ``async def`` has returned its coroutine already, so that no frame of it is left. The
+    helpers that it called have its name in `mnemonic`, with a space for each underscore.
+    """
+    named = (frame.f_locals["mnemonic"] for frame in frames if "mnemonic" in frame.f_locals)
+    return str(next(named, frames[0].f_code.co_name)).replace(" ", "_")
 
 
 def misused_operands(instruction: Instruction | None) -> str:

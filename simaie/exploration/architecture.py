@@ -28,7 +28,7 @@ def architecture_machine(
         isa: The guest's instruction set.
         machine: The machine whose mode, sizes and limits it has.
         host: The host memory to use instead of the one that models the guest's memory.
-        spurious_failures: Whether a store-conditional may fail without cause, as on every real architecture with one.
+        spurious_failures: Whether a store-conditional may fail spuriously, as on every real architecture with one.
         single_copy: As for `simaie.schemes.native`.
     """
     strong = isa_class(isa).memory_order == _TSO
@@ -64,11 +64,11 @@ def model_note(isa: str, allowed: Machine) -> str:
         )
         if _spurious(allowed):
             parts.append(
-                "a store-conditional may fail without cause, which an emulator need not do: "
+                "a store-conditional may fail spuriously, which an emulator need not do: "
                 "such outcomes may be unreached"
             )
         else:
-            parts.append("no store-conditional fails without cause here, although every real architecture allows it")
+            parts.append("no store-conditional fails spuriously here, although every real architecture allows it")
     return "; ".join(parts)
 
 

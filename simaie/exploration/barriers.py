@@ -62,7 +62,7 @@ def minimal_barriers(
         host: The host memory, by name.
         machine: A machine to use instead of scheme and host.
         allowed_host: As for `simaie.compare`.
-        spurious_failures: Whether a store-conditional of the architecture may fail without cause.
+        spurious_failures: Whether a store-conditional of the architecture may fail spuriously.
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.

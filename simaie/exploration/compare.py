@@ -34,7 +34,7 @@ __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_f
 
 #: The reason why a set of outcomes is incomplete whose search never began.
 NOT_BEGUN = "the search was not begun"
-#: The number of store-conditionals that fail without cause in one execution from which on they must be those of a loop.
+#: The number of store-conditionals that fail spuriously in one execution from which on they must be those of a loop.
 #: Each doubles the number of executions, so that a program without a loop could not be explored completely either.
 _ENDLESS = 32
 
@@ -98,10 +98,14 @@ class Comparison:
         if not self.allowed.complete:
             return f"the allowed outcomes are not all known: {self.allowed.reason}"
         if self.forbidden:
-            return f"{len(self.forbidden)} of {len(self.possible.states)} possible outcomes are not allowed"
+            verb = "is" if len(self.forbidden) == 1 else "are"
+            return f"{len(self.forbidden):,} of {len(self.possible.states):,} possible outcomes {verb} not allowed"
         if not self.possible.complete:
             return f"no forbidden outcome was found, but the possible ones are not all known: {self.possible.reason}"
-        return f"all {len(self.possible.states)} possible outcomes are allowed"
+        count = len(self.possible.states)
+        if count <= 2:
+            return f"{'both possible outcomes are' if count == 2 else 'the only possible outcome is'} allowed"
+        return f"all {count:,} possible outcomes are allowed"
 
     def __str__(self) -> str:
         return f"{self.name} under {self.possible.machine.scheme}: {self.verdict} ({self.reason})"
@@ -171,7 +175,7 @@ def compare(
         machine: A machine to use instead of scheme and host.
         allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
             if its architecture is weak.
-        spurious_failures: Whether a store-conditional of the architecture may fail without cause. None for yes, unless
+        spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
             the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).

@@ -28,6 +28,7 @@ from simaie.engine.execution import Execution
 from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
+from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import MOST_NODES, Memo
 from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
@@ -212,6 +213,18 @@ class Engines:
         except Deviation as deviation:
             raise self._nondeterminism(deviation) from deviation
         return confirmed
+
+    @property
+    def note(self) -> str:
+        """What a report says of the memo: how often it was begun anew because of its limit; empty if never."""
+        if not self.rebuilt:
+            return ""
+        times = "once" if self.rebuilt == 1 else f"{self.rebuilt} times"
+        return f"the memo of vCPUs was begun anew {times}, at its limit of {self._most_nodes:,} nodes"
+
+    def kept(self, trace: Trace) -> Trace:
+        """Return `trace`, which outlives this search, so that it holds nothing of the memo."""
+        return trace.complete() if isinstance(trace, MemoTrace) else trace
 
     def close(self) -> None:
         """Close the coroutines that the memo keeps."""

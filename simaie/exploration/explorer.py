@@ -248,7 +248,9 @@ class Exploration:
         what = f"execution {self._index} of"
         if self._probing or self._repeating:
             what = "a random probe of" if self._probing else "the repetition of an execution of"
-        error.add_note(f"in {what} seed {self.seed}, after {self.statistics.executions} executions")
+        done = self.statistics.executions
+        if done or self._probing or self._repeating:
+            error.add_note(f"in {what} seed {self.seed}, after {done:,} execution{'' if done == 1 else 's'}")
 
     def _end(self) -> None:
         self._engines.close()
@@ -371,6 +373,8 @@ class Exploration:
             if len(self.failures) < MAX_KEPT and self._execution_now is not None:
                 trace = self._engines.confirmed(self._execution_now, trace)
                 findings = self._checkers_runner.findings_in(trace)
+            else:
+                trace = self._engines.kept(trace)
             self._keep(self._failure(trace, findings))
         self._index += 1
         if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
@@ -429,7 +433,7 @@ class Exploration:
             tuple(self.failures),
             self.failing,
             self.statistics.outcomes.copy(),
-            statistics=self.statistics.summary(self.elapsed, self.failing),
+            statistics=self.statistics.summary(self.elapsed, self.failing, self._engines.note),
             signatures=self.signatures.groups,
             unlisted=self.signatures.unlisted,
         )
@@ -442,10 +446,11 @@ class Exploration:
     def _verdict(self, complete: bool) -> tuple[Verdict, str]:
         count = self.statistics.executions
         if self.failing:
-            return Verdict.VIOLATED, f"{self.failing} of {count} executions failed"
+            return Verdict.VIOLATED, f"{self.failing:,} of {count:,} executions failed"
         if complete:
-            return Verdict.HOLDS, f"all {count} executions were explored and none failed"
-        return Verdict.INCONCLUSIVE, f"none of {count} executions failed, but {self._why_incomplete()}"
+            return Verdict.HOLDS, f"all {count:,} executions were explored and none failed"
+        none = "the one execution did not fail" if count == 1 else f"none of {count:,} executions failed"
+        return Verdict.INCONCLUSIVE, f"{none}, but {self._why_incomplete()}"
 
     def _why_incomplete(self) -> str:
         if self.interrupted:
@@ -455,7 +460,8 @@ class Exploration:
         runner, exhausted = self._checkers_runner, self.scheduler.exhausted
         if self.statistics.truncated:
             why = f" ({runner.undecided_because})" if runner.undecided_because else ""
-            return f"{self.statistics.truncated} were cut by a limit on steps or threads{why}"
+            cut = self.statistics.truncated
+            return f"{cut:,} {'was' if cut == 1 else 'were'} cut by a limit on steps or threads{why}"
         if runner.undecided or (exhausted and runner.why_not_proof):
             return runner.why_not_proof
         if exhausted:
@@ -465,5 +471,5 @@ class Exploration:
         if self._out_of_time():
             return f"the time limit of {self.seconds:g} s was reached"
         if self.scheduler.exhaustive:
-            return f"the limit of {self.execution_limit} executions was reached before the end"
-        return "they are a sample, not all there are"
+            return f"the limit of {self.execution_limit:,} executions was reached before the end"
+        return f"{'it is' if self.statistics.executions == 1 else 'they are'} a sample, not all there are"

@@ -37,7 +37,7 @@ from simaie.trace import Ending
 
 __all__ = ["EXECUTIONS", "HERD_SCHEME", "LitmusResult", "LitmusState", "explore_litmus"]
 
-#: The ideal architecture with the reservations of herd7's models: a store-conditional may fail without cause, and must
+#: The ideal architecture with the reservations of herd7's models: a store-conditional may fail spuriously, and must
 #: fail if its place is not that of the load-linked.
 HERD_SCHEME = "native:reservation=exact,spurious_failures=true"
 

@@ -37,6 +37,8 @@ class Statistics(msgspec.Struct, frozen=True):
         coverage: The coverage of the exploration; None unless the caller asked for it.
         executions_per_second: The rate after the first execution, so that the loading of modules does not count; 0 if
             there was only one execution.
+        engine_note: What limited the memo of vCPUs (see `simaie.engine.memo`), and therefore the speed, in words; empty
+            if nothing did.
     """
 
     executions: int
@@ -52,6 +54,7 @@ class Statistics(msgspec.Struct, frozen=True):
     failure_rate: Interval | None = None
     coverage: Coverage | None = None
     executions_per_second: float = 0.0
+    engine_note: str = ""
 
 
 class StatisticsCollector:
@@ -99,12 +102,13 @@ class StatisticsCollector:
         took = self._last_ended - self._first_ended
         return (self.executions - 1) / took if took > 0 else 0.0
 
-    def summary(self, seconds: float, failing: int = 0) -> Statistics:
+    def summary(self, seconds: float, failing: int = 0, engine_note: str = "") -> Statistics:
         """Return the figures so far.
 
         Args:
             seconds: The wall time, in seconds.
             failing: The number of executions that failed.
+            engine_note: See `Statistics`.
         """
         return Statistics(
             executions=self.executions,
@@ -120,4 +124,5 @@ class StatisticsCollector:
             failure_rate=share(failing, self.executions) if self.sampling else None,
             coverage=None if self.coverage is None else self.coverage.summary(),
             executions_per_second=self.executions_per_second,
+            engine_note=engine_note,
         )

@@ -33,7 +33,7 @@ __all__ = [
 _MASK64 = (1 << 64) - 1
 #: Prefix of the name of a register that only counts the rounds of a loop in order to cut it.
 COUNTER = "..rounds "
-#: Most local instructions in a row: a guest loop without any memory access would run forever.
+#: Maximum number of local instructions in a row: a guest loop without any memory access would run forever.
 _LOCAL_LIMIT = 100_000
 
 
@@ -208,7 +208,7 @@ def refusal(item: Ins, known: Mapping[str, Row | None]) -> str:
         if type(value) is not str and (why := number_refusal(value)):
             return why
     if item.into is not None and not isinstance(item.into, str):
-        return f"the register for its result must be a text, not {item.into!r}"
+        return f"the register for its result must be a string, not {item.into!r}"
     row = known[item.name]
     return _local_refusal(item) if row is None else row.refusal(item.args, item.options, item.into)
 

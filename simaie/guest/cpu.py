@@ -50,7 +50,10 @@ class Thread:
 
 
 class Cpu:
-    """One vCPU. `address` and `width` are in bytes, values are unsigned and wrap at the width.
+    """One vCPU. `address` and `width` are in bytes.
+
+    Results are unsigned. Of a value that an instruction takes, the low `width` bytes count, as in a register: the byte
+    256 is 0, and -1 is all ones. This holds for stores and for read-modify-writes alike.
 
     Attributes:
         name: Structural name, e.g. ``"0"``.

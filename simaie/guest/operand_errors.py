@@ -47,5 +47,5 @@ def wrong_argument(method: Any, given: dict[str, Any]) -> str:
         if kind in ("int", int) and not isinstance(value, int):
             return f"{name} must be an integer, not {value!r}"
         if kind in ("str", str) and not isinstance(value, str):
-            return f"{name} must be a text, not {value!r}"
+            return f"{name} must be a string, not {value!r}"
     return ""

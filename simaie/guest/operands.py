@@ -99,7 +99,7 @@ class Parameter(NamedTuple):
         if not option:
             return f"{self.name} is a text and given by name: {self.name}=..."
         if not isinstance(value, str):
-            return f"{self.name} must be a text, not {shown(value)}"
+            return f"{self.name} must be a string, not {shown(value)}"
         try:
             if self.check is not None:
                 self.check(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from simaie.barrier import Barrier
@@ -40,6 +40,10 @@ class ScMemory:
 
     Args:
         endian: Byte order of guest RAM.
+
+    Attributes:
+        ram: The guest's RAM.
+        reservations: The last load-linked of each actor that has one. Without any, a store ends none.
     """
 
     #: Whether stores wait in buffers, so that the engine calls `admit`, `drains` and `drain` too.
@@ -50,16 +54,7 @@ class ScMemory:
     def __init__(self, endian: Endian = "little") -> None:
         self.ram = Ram(endian)
         self._read, self._write = self.ram.read, self.ram.write
-        self._reservations: dict[Any, _Reservation] = {}  # by actor: its last load-linked
-
-    @property
-    def reservations(self) -> Sized:
-        """The reservations: each store has to look whether it ends one, unless there is none."""
-        return self._reservations
-
-    def end_reservations(self) -> None:
-        """End every reservation, as before the first step."""
-        self._reservations.clear()
+        self.reservations: dict[Any, _Reservation] = {}  # by actor: its last load-linked
 
     def saved_reservations(self) -> tuple[tuple[Any, int, int, frozenset[tuple[int, int]]], ...]:
         """Return the reservations as data for `restore_reservations`."""
@@ -95,7 +90,7 @@ class ScMemory:
         if kind is _LOAD:
             cell = op.cell
             return self._read(op.address, op.width) if cell is None else cell.value
-        if kind is _STORE and op.cell is None and not self._reservations:
+        if kind is _STORE and op.cell is None and not self.reservations:
             return self._write(op.address, op.width, op.value)
         return _HANDLERS[kind](self, actor, op)
 
@@ -127,7 +122,7 @@ class ScMemory:
             cell.value = op.value
             return
         self.ram.write(op.address, op.width, op.value)
-        if self._reservations:
+        if self.reservations:
             self._break_reservations(actor, op)
 
     def _cas(self, actor: Any, op: Op) -> Any:
@@ -167,22 +162,22 @@ class ScMemory:
 
     def _load_linked(self, actor: Any, op: Op) -> int:
         first, width = op.reserved
-        self._reservations[actor] = _Reservation(first, first + width)
+        self.reservations[actor] = _Reservation(first, first + width)
         return self.ram.read(op.address, op.width)
 
     def _store_conditional(self, actor: Any, op: Op) -> int:
-        reservation = self._reservations.pop(actor, None)
+        reservation = self.reservations.pop(actor, None)
         if reservation is None or not reservation.allows(op):
             return 0
         self._store(actor, op)
         return 1
 
     def _clear_reservation(self, actor: Any, op: Op) -> None:
-        self._reservations.pop(actor, None)
+        self.reservations.pop(actor, None)
 
     def _break_reservations(self, actor: Any, op: Op) -> None:
         first, after = op.address, op.address + op.width
-        for other, reservation in self._reservations.items():
+        for other, reservation in self.reservations.items():
             if other is not actor and reservation.first < after and first < reservation.after:
                 reservation.touched.add((first, after))
 
@@ -210,7 +205,7 @@ class ScMemory:
             op.cell.value = value
             return
         self.ram.write(op.address, op.width, value)
-        if self._reservations:
+        if self.reservations:
             self._break_reservations(actor, op)
 
 

@@ -229,6 +229,11 @@ def read_replay_file(path: Path) -> ReplayFile:
     try:
         data = read_bounded(path, MAX_BYTES)
     except OSError as error:
+        if path.is_dir():
+            example = min(map(str, path.glob("*.json")), default="")
+            raise ReplayError(
+                f"{path}: it is a folder; name one of its .json files" + f", such as {example}" * bool(example)
+            ) from None
         raise ReplayError(f"{path}: cannot be read: {error.strerror}") from None
     if not data.strip():
         raise ReplayError(f"{path}: empty; `failure.save` and `simaie explore --save` write replay files")
@@ -252,6 +257,8 @@ def _check_header(path: Path, data: bytes) -> None:
         header = msgspec.json.decode(data, type=_Header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ReplayError(f"{path}: not a replay file, or cut short: {error}") from None
+    if not header.schema:
+        raise ReplayError(f"{path}: it has no schema, so it is no replay file: simaie did not write it")
     if header.schema != "simaie-replay":
         raise ReplayError(f"{path}: not a replay file: its schema is {header.schema!r}, not 'simaie-replay'")
     if header.version not in _READABLE:

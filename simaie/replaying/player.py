@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from simaie import plugins
 from simaie.arguments import require_instance, require_path
 from simaie.check import CheckerChoice, judge
 from simaie.check.prerequisites import require_answers
-from simaie.errors import UsageError
+from simaie.errors import DivergenceError, ReplayError, UsageError
 from simaie.finding import FORBIDDEN_OUTCOME, Finding
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine, SchemeChoice
@@ -89,14 +90,21 @@ def replay(
     else:
         base, record = Path(source).parent, read_replay_file(Path(source))
     named = _given(program, record) if program is not None else None
-    chosen = named or program_in(record, base, trust=trust)
+    with _naming(source):
+        chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
     scheduler = _follower(record, mode)
-    result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust).usual_for(chosen)
+    with _naming(source):
+        result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust).usual_for(chosen)
     driver = driver or record.driver
     info = record.scheduler
     bounded = result if machine is not None else _bounded(result, record)
-    trace = run(chosen, bounded, scheduler, seed=info.seed, index=info.index, driver=driver)
+    try:
+        trace = run(chosen, bounded, scheduler, seed=info.seed, index=info.index, driver=driver)
+    except DivergenceError as error:
+        if chosen.name != record.program.name:
+            error.add_note(f"the file records the program {record.program.name!r}, and {chosen.name!r} was run")
+        raise
     if checkers is not None:
         require_answers(judges(checkers), trace)
     findings = (*judge(trace, judges(judging)), *_carried(record, trace))
@@ -106,6 +114,17 @@ def replay(
     return Failure(
         chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging), file
     )
+
+
+@contextlib.contextmanager
+def _naming(source: str | os.PathLike[str] | Failure) -> Iterator[None]:
+    """Let a ReplayError begin with the path of the replay file, if there is one."""
+    try:
+        yield
+    except ReplayError as error:
+        if isinstance(source, Failure) or type(error) is not ReplayError:
+            raise
+        raise ReplayError(f"{os.fspath(source)}: {error}") from error
 
 
 def _require(source: object, program: object, machine: object) -> None:

@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 from simaie.errors import ReplayError, SimaieError, UsageError
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
-from simaie.machine import Limits, Machine
+from simaie.machine import Machine
 from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, read_replay_file
 from simaie.replaying.older import trace_of_steps, with_fields
-from simaie.replaying.resolving import machine_in
+from simaie.replaying.resolving import machine_as_recorded, machine_in
 from simaie.replaying.trace_record import trace_of
 from simaie.trace import Trace
 
@@ -129,15 +129,8 @@ def _machine(record: ReplayFile) -> Machine:
     with contextlib.suppress(SimaieError):
         return machine_in(record, Path())
     try:
-        return Machine(
-            _named(saved.scheme),
-            host=type(saved.host, (ScMemory,), {}),  # has the recorded name, and nothing runs on it
-            full_system=saved.full_system,
-            host_word=saved.host_word,
-            address_bits=saved.address_bits,
-            endian=saved.endian,
-            limits=Limits(saved.steps, saved.threads),
-        )
+        memory = type(saved.host, (ScMemory,), {})  # has the recorded name, and nothing runs on it
+        return machine_as_recorded(saved, _named(saved.scheme), memory)
     except UsageError as error:
         raise ReplayError(f"the recorded machine cannot be built: {error}") from error
 

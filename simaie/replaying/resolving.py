@@ -18,7 +18,7 @@ from simaie.guest.text import SUFFIX, parse_program, read_program
 from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory
-from simaie.replaying.file import ReplayFile
+from simaie.replaying.file import MachineRecord, ReplayFile
 from simaie.replaying.target import former_litmus, is_litmus, program_of, recorded_path, require_unchanged, target_text
 
 __all__ = ["RecordedPart", "cut_as_recorded", "machine_in", "program_in", "recorded_parts"]
@@ -48,24 +48,28 @@ def machine_in(
         ReplayError: The recorded machine cannot be built.
         SimaieError: The machine cannot be built with the `scheme` and `host` of the caller.
     """
-    saved = record.machine
     recorded_scheme, recorded_host = recorded_parts(record)
     chosen = recorded_scheme.given(scheme) if scheme is not None else recorded_scheme.found(base, trust)
     memory = recorded_host.given(host) if host is not None else recorded_host.found(base, trust)
     try:
-        return Machine(
-            chosen,
-            host=str(memory) if isinstance(memory, Spec) else memory,
-            full_system=saved.full_system,
-            host_word=saved.host_word,
-            address_bits=saved.address_bits,
-            endian=saved.endian,
-            limits=Limits(saved.steps, saved.threads),
-        )
+        return machine_as_recorded(record.machine, chosen, str(memory) if isinstance(memory, Spec) else memory)
     except SimaieError as error:
         if scheme is not None or host is not None:
             raise
         raise ReplayError(f"the recorded machine cannot be built: {error}") from error
+
+
+def machine_as_recorded(saved: MachineRecord, scheme: Any, host: Any) -> Machine:
+    """Return a machine with the recorded properties, and with this scheme and this host memory."""
+    return Machine(
+        scheme,
+        host=host,
+        full_system=saved.full_system,
+        host_word=saved.host_word,
+        address_bits=saved.address_bits,
+        endian=saved.endian,
+        limits=Limits(saved.steps, saved.threads),
+    )
 
 
 def recorded_parts(record: ReplayFile) -> tuple[RecordedPart, RecordedPart]:
@@ -113,7 +117,10 @@ class RecordedPart(NamedTuple):
         if not self.custom:
             # A plug-in is installed, so that it is no code that the file chose.
             if name not in plugins.names(self.group):
-                raise ReplayError(f"the recorded machine cannot be built: there is no {self.words[4:]}")
+                raise ReplayError(
+                    f"the recorded machine cannot be built: this simaie has no {self.words[4:]}: "
+                    f"pass {self.what}=... (on the command line: --{self.what} NAME)"
+                )
             return self.spec
         if self.source is None or not name.isidentifier():
             raise UnnamedCodeError(
@@ -184,7 +191,10 @@ def _original(record: ReplayFile, base: Path, trust: bool) -> Program:
         try:
             return _unchanged(corpus.program(wanted.corpus), record, "the corpus")
         except UnknownNameError as error:
-            raise ReplayError(str(error)) from None
+            raise ReplayError(
+                f"the corpus of this simaie has no program {wanted.corpus!r}, which the file records: "
+                "pass program=... (on the command line: --program FILE.py:NAME)"
+            ) from error
     if wanted.text is not None:
         taken = _unchanged(_parsed(wanted.text, trust), record, "the replay file")
         taken.defined_in = _guest_file(record, base)

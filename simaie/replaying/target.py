@@ -23,7 +23,7 @@ __all__ = [
     "variable_of",
 ]
 
-_WHERE = "simaie list programs names them all; a program of your own is FILE.py:NAME"
+_WHERE = "simaie list programs --all names them all; a program of your own is FILE.py:NAME"
 
 
 def find_target(target: str, *, trust: bool = False) -> Program:
@@ -47,6 +47,10 @@ def find_target(target: str, *, trust: bool = False) -> Program:
     if is_litmus(Path(target)):
         return program_of(Path(target), "")
     path_text, colon, name = target.rpartition(":")
+    if colon and (not name or ".py:" in path_text):
+        raise UsageError(f"{target}: expected FILE.py:NAME")
+    if not colon and target.endswith(".json"):
+        raise UsageError(f"{target}: a replay file is no program; simaie replay {target} runs it again")
     if not colon:
         if target.endswith(".py"):
             raise UsageError(f"{target}: name a program of the file: {target}:NAME")

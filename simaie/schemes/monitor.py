@@ -71,7 +71,7 @@ class IdealMonitor:
         """Whether a store-conditional fails wherever it stores to: a decision, which also clears the monitor."""
         reservation: _Reservation | None = cpu.local
         if self._spurious:
-            fails = await self._host.choose(2, "the store-conditional fails without cause")
+            fails = await self._host.choose(2, "the store-conditional fails spuriously")
         elif reservation is not None and reservation[1]:
             fails = await self._host.choose(2, "the exception has ended the reservation")
         else:

@@ -8,7 +8,7 @@ store-conditional succeeds only if the pair was read untorn. A locked x86 instru
 
 LL/SC has an ideal monitor, which follows the rule of the guest's architecture (`simaie.schemes.monitor`). If that rule
 allows both results, a decision determines the result. With ``spurious_failures=True`` a store-conditional may also
-fail without cause, as every real architecture allows.
+fail spuriously, as every real architecture allows.
 
 Deviations: the parts of an access go up or down, in no other order. A locked instruction across two pages whose frames
 are not adjacent stops the world, so on a host with store buffers it also waits for the buffers of other vCPUs.
@@ -60,7 +60,7 @@ class Native(Scheme):
         host: Host port.
         pages: Page table of the guest.
         machine: Facts about the machine.
-        spurious_failures: Whether a store-conditional may fail without cause.
+        spurious_failures: Whether a store-conditional may fail spuriously.
         reservation: ``"architecture"`` for the rule of the guest's instruction set. ``"exact"`` for the rule of herd7's
             models: a store-conditional fails unless all bytes that it stores to were load-linked, and then needs only
             the reservation.

@@ -18,9 +18,9 @@ from simaie.show.lines import PROSE, command_line, wrapped
 
 __all__ = ["audit_details", "audit_summary"]
 
-#: A scheme with fewer rows than this shares the last column of the summary; it is there for contrast.
+#: A scheme with fewer rows than this shares the last column of the summary.
 _OWN_COLUMN = 10
-_CONTRAST = "for contrast"
+_OTHERS = "other schemes"
 
 
 class _Mark(NamedTuple):
@@ -39,9 +39,14 @@ _MARKS = {
 _UNEXPECTED = _Mark("!", "!", "bold red")
 
 
-def audit_summary(report: AuditReport) -> RenderableType:
-    """Return a line for each case with a mark for each scheme, what was learnt, and what to run next."""
-    lessons = [part for line in _lessons(report) for part in wrapped(line, PROSE, indent=0)]
+def audit_summary(report: AuditReport, *, explained: bool = False) -> RenderableType:
+    """Return a line for each case with a mark for each scheme, what was learnt, and what to run next.
+
+    Args:
+        report: The report of the audit.
+        explained: Whether counterexamples follow, so that no command for them is needed.
+    """
+    lessons = [part for line in _lessons(report, explained) for part in wrapped(line, PROSE, indent=0)]
     return Group(_Summary(report), *_unexpected(report), *lessons, Text(), _verdict(report))
 
 
@@ -66,7 +71,8 @@ class _Summary:
         table.add_column("row", justify="right")
         table.add_column("case", ratio=1)
         for name in columns:
-            table.add_column(name, no_wrap=name != _CONTRAST)
+            alone = name == _OTHERS and len(columns) == 1
+            table.add_column("schemes" if alone else name, no_wrap=name != _OTHERS)
         previous = 0
         for rows in _lines(self._report.rows):
             number = "" if rows[0].row == previous else str(rows[0].row)
@@ -75,7 +81,7 @@ class _Summary:
         yield table
         yield Text()
         yield from wrapped(_legend(plain), min(options.max_width, PROSE))
-        yield Text("next to a mark: the number of executions", "dim")
+        yield Text("the number: how many executions proved it, or were run until the hole was found", "dim")
 
 
 def _family(row: AuditRow) -> str:
@@ -87,7 +93,7 @@ def _columns(rows: Iterable[AuditRow]) -> list[str]:
     """Return the schemes that have a column of their own, and one column for all others."""
     counts = Counter(_family(row) for row in rows)
     own = [name for name in counts if counts[name] >= _OWN_COLUMN or len(counts) <= 2]
-    return own + [_CONTRAST] * (len(own) < len(counts))
+    return own + [_OTHERS] * (len(own) < len(counts))
 
 
 def _lines(rows: Sequence[AuditRow]) -> list[list[AuditRow]]:
@@ -112,9 +118,9 @@ def _cells(rows: Sequence[AuditRow], columns: Sequence[str], plain: bool) -> Ite
     for row in rows:
         by_scheme.setdefault(_family(row), []).append(row)
     for name in columns:
-        if name != _CONTRAST:
+        if name != _OTHERS:
             yield _cell(by_scheme.pop(name, ()), plain)
-    if _CONTRAST in columns:
+    if _OTHERS in columns:
         others = (Text(f"{clean(name)} ").append_text(_cell(of, plain)) for name, of in sorted(by_scheme.items()))
         yield Text("\n").join(others)
 
@@ -141,8 +147,8 @@ def _legend(plain: bool) -> Text:
     return legend
 
 
-def _lessons(report: AuditReport) -> Iterator[Text]:
-    """Yield what the audit shows, in at most three sentences, and the command that shows a counterexample."""
+def _lessons(report: AuditReport, explained: bool) -> Iterator[Text]:
+    """Yield what the audit shows, in at most three sentences, and how to see a counterexample if none follows."""
     if not report.ok:
         return
     promises = [row for row in report.rows if row.found is RowResult.CLEAN]
@@ -160,7 +166,7 @@ def _lessons(report: AuditReport) -> Iterator[Text]:
         yield Text(f"{len(holes)} times a hole was expected: random search found each within {most:,} executions.")
     if allowed:
         yield Text(f"{len(allowed)} times a surprising behaviour is allowed: it was seen, and no checker reports it.")
-    if holes:
+    if holes and not explained:
         shown = next((row for row in holes if row.row == 6), holes[0])
         yield Text()
         yield Text(f"The shortest counterexample of a row, for example {shown.row}:")

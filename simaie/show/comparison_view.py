@@ -35,7 +35,7 @@ def comparison_view(
     lines = prose(_heading(comparison), width, indent=2)
     for note in note_lines(filter(None, [comparison.model_note])):
         lines += prose(note, width, indent=6)
-    for figures in (_figures("allowed ", comparison.allowed), _figures("possible", comparison.possible)):
+    for figures in (_figures("allowed:", comparison.allowed), _figures("possible:", comparison.possible)):
         lines += prose(figures, width, indent=10)
     if comparison.forbidden:
         sure = "" if comparison.allowed.complete else ", as far as the search went"
@@ -76,8 +76,10 @@ def _heading(comparison: Comparison) -> Text:
 
 def _figures(what: str, found: OutcomeSet) -> Text:
     where = f"{clean(found.machine.scheme)} on {clean(found.machine.host)}"
-    count = f"{len(found.states):,} outcomes in {found.executions:,} executions of {where}"
-    return Text(f"{what}: {count}, {'complete' if found.complete else f'not complete: {clean(found.reason)}'}", "dim")
+    states, runs = len(found.states), found.executions
+    outcomes = f"{states:,} outcome{'' if states == 1 else 's'}"
+    count = f"{outcomes} in {runs:,} execution{'' if runs == 1 else 's'} of {where}"
+    return Text(f"{what:<9} {count}, {'complete' if found.complete else f'not complete: {clean(found.reason)}'}", "dim")
 
 
 def _forbidden(comparison: Comparison, saved: Sequence[Path | None]) -> Iterator[Text]:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from rich.text import Text
 
 from simaie.replaying.failure import Failure
-from simaie.show.explain import around, beside_compare, explain, guilty
+from simaie.show.explain import about_compare, around, explain, guilty
 from simaie.show.lines import PROSE, prose
 from simaie.show.trace_end import MOST_FINDINGS, finding_lines, finding_text
 from simaie.show.trace_view import trace_view
 
-__all__ = ["failure_view"]
+__all__ = ["execution_text", "failure_view"]
 
 _INDENT = 3
+
+
+def execution_text(failure: Failure) -> str:
+    """Return what identifies the execution of a failure: its index and seed, or its schedule if that was given."""
+    if failure.scheduler is not None and failure.scheduler.name == "scripted":
+        return "its schedule"
+    return f"execution {failure.index} of seed {failure.seed}"
 
 
 def failure_view(failure: Failure, *, everything: bool = False, width: int | None = None) -> list[Text]:
@@ -33,5 +40,5 @@ def failure_view(failure: Failure, *, everything: bool = False, width: int | Non
             lines += prose(Text(" " * _INDENT + explanation), room, _INDENT)
     if not findings or len(findings) > MOST_FINDINGS:
         lines.append(finding_lines(findings)[-1])
-    scope = beside_compare(findings)
+    scope = about_compare(trace, findings)
     return [*lines, *prose(Text(scope, "dim"), room)] if scope else lines

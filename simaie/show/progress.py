@@ -18,10 +18,12 @@ from typing import Any, TypeAlias
 
 from simaie.exploration.explorer import Exploration
 from simaie.exploration.signatures import FailureGroup
-from simaie.show.format import clean, rough
+from simaie.show.format import clean, rough, shorten
 
-__all__ = ["bar", "format_progress", "live_progress", "used"]
+__all__ = ["bar", "format_progress", "live_progress", "numbers_first", "used"]
 
+#: The characters that a name may have in a progress line; the middle of a longer one is left out.
+_NAME = 28
 #: More kinds of findings than these are counted only.
 _MOST_KINDS = 5
 _Draw: TypeAlias = Callable[[float, str], None]
@@ -73,6 +75,11 @@ def used(exploration: Exploration) -> float:
     return min(1.0, part)
 
 
+def numbers_first(numbers: str, name: str) -> str:
+    """Return a progress line: what changes, then the name of what is run, cut in the middle if it is long."""
+    return f"{numbers}  {shorten(clean(name), _NAME)}"
+
+
 @contextlib.contextmanager
 def bar() -> Iterator[_Draw | None]:
     """Yield a function that draws a bar with a text on stderr; None if stderr is no terminal."""
@@ -104,7 +111,7 @@ class _Line:
     def __call__(self, exploration: Exploration) -> None:
         if self._draw is None:
             self._draw = self._open.enter_context(bar()) or _draw_nothing
-        self._draw(used(exploration), f"{clean(exploration.program.name)}: {format_progress(exploration)}")
+        self._draw(used(exploration), numbers_first(format_progress(exploration), exploration.program.name))
         if exploration.ended:
             self._open.close()
 

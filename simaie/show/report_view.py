@@ -83,6 +83,8 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
     parts = [f"{number:,} {what}" for what, number in special.items() if number]
     if parts:
         yield _dim(", ".join(parts))
+    if timed and figures.engine_note:
+        yield _dim(figures.engine_note)
     if figures.coverage is not None:
         yield _dim("; ".join(_covered(figures.coverage)))
     if figures.failure_rate is not None and report.failing:

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from simaie.replaying.failure import Failure
-from simaie.show.failure_view import failure_view
+from simaie.show.failure_view import execution_text, failure_view
 from simaie.show.format import clean
 from simaie.show.lines import NARROWEST
 from simaie.show.trace_view import trace_view
@@ -26,7 +26,7 @@ def as_text(shown: Failure | Trace) -> str:
         machine = shown.machine
         head = (
             f"{clean(shown.program.name)} under {clean(machine.scheme)} on {clean(machine.host)}, "
-            f"execution {shown.index} of seed {shown.seed}"
+            + execution_text(shown)
         )
         lines = failure_view(shown, width=_width())
     return "\n".join([head, "", *(line.plain.rstrip() for line in lines)])

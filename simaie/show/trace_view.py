@@ -64,18 +64,26 @@ def trace_view(
     return [*lines, *finding_lines(findings, width)] if findings_below else lines
 
 
+#: The states of a vCPU that the legend explains, in its order.
+_LANES = (
+    (Lane.OUTSIDE, "between instructions"),
+    (Lane.INSIDE, "in an instruction"),
+    (Lane.LOCKED, "holds a lock"),
+)
+
+
 def _legend(table: TraceTable) -> list[Text]:
-    """Return the signs that occur, with their meanings, on one line."""
+    """Return the signs that occur, with their meanings: the states of a vCPU on one line, the others on the next."""
+    lanes = {lane for row in table.rows for lane in row.lanes}
+    states = [f"{_INK[lane]} {meaning}" for lane, meaning in _LANES if lane in lanes]
     signs = []
     if any(row.switched for row in table.rows):
         signs.append("~ the scheduler switched")
     if any(row.marks for row in table.rows):
         signs.append(">n a step of finding n")
-    if any(Lane.LOCKED in row.lanes for row in table.rows):
-        signs.append("# holds a lock")
     if table.folded:
         signs.append(f"{table.folded} steps folded")
-    return [Text("   ".join(signs), "dim")] if signs else []
+    return [Text("   ".join(line), "dim") for line in (states, signs) if line]
 
 
 def table_lines(table: TraceTable, *, width: int | None = None) -> list[Text]:

@@ -21,7 +21,7 @@ from simaie.strategies.examples import GeneratedProgram
 
 __all__ = ["MOST", "Shape", "draw_program"]
 
-#: Most outcomes of one draw.
+#: Maximum number of outcomes of one draw.
 MOST = 100
 _BITS = 6  # bits of one draw, so that it has fewer outcomes than `MOST`
 
@@ -33,8 +33,8 @@ class Shape(NamedTuple):
 
     Attributes:
         isa: Name of the instruction set.
-        vcpus: Most vCPUs.
-        instructions: Most instructions of a vCPU.
+        vcpus: Maximum number of vCPUs.
+        instructions: Maximum number of instructions of a vCPU.
         addresses: Guest addresses.
         widths: Widths in bytes.
         kinds: Kinds of instructions.

@@ -66,7 +66,7 @@ class _Actors(Scheduler):
         Args:
             names: Names of the actors of the first steps.
             then: A scheduler, or the name of the only actor that may continue; None to stop.
-            limit: Most steps; None for no limit.
+            limit: Maximum number of steps; None for no limit.
         """
         self._names, self._then, self._limit = names, then, limit
         self._taken = 0
@@ -209,7 +209,7 @@ def guest_machine(
         addresses: As for `programs`.
         widths: As for `programs`.
         kinds: As for `programs`.
-        steps: Most host operations after which a vCPU is left in the middle of an instruction.
+        steps: Maximum number of host operations after which a vCPU is left in the middle of an instruction.
         checkers: As for `simaie.explore`.
 
     Raises:

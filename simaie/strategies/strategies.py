@@ -50,8 +50,8 @@ def programs(
 
     Args:
         isa: Name of the instruction set.
-        vcpus: Most vCPUs, including spawned ones.
-        instructions: Most instructions of a vCPU.
+        vcpus: Maximum number of vCPUs, including spawned ones.
+        instructions: Maximum number of instructions of a vCPU.
         addresses: Guest addresses in bytes. The default is two words of a granule, one place across its end and a word
             after it; an instruction that must be aligned uses only the aligned ones.
         widths: Widths in bytes; None for all of the instruction set.
@@ -145,7 +145,7 @@ def schedules(program: Program | None = None, *, preemptions: int = 4, steps: in
 
     Args:
         program: The program whose vCPUs are switched to; None for vCPUs 0 to 2.
-        preemptions: Most preemptions.
+        preemptions: Maximum number of preemptions.
         steps: Every preemption is at a step below this.
     """
     require_positive(preemptions=preemptions, steps=steps)

@@ -115,7 +115,7 @@ class _Check:
         )
 
     def ideal(self) -> Machine:
-        """Return the machine with the ideal scheme, whose store-conditionals never fail without cause."""
+        """Return the machine with the ideal scheme, whose store-conditionals never fail spuriously."""
         return self.machine(Spec("native"))
 
     def made(self) -> None:

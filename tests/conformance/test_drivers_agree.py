@@ -11,8 +11,13 @@ import pytest
 from simaie_schedulers.random_walk import RandomWalk
 from simaie_schedulers.round_robin import RoundRobin
 
+from simaie.check import judge
 from simaie.engine.execution import Execution
 from simaie.engine.inline import run_inline
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.quick import make_memo_execution
+from simaie.engine.memo.run import run_memo
+from simaie.engine.memo.shared import SharedState
 from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
@@ -98,16 +103,36 @@ def on_trio(
     return in_trio(all_of_them)
 
 
+def on_memo(programs: list[Program], make: type[Scheduler], seeds: range, host: str = "sc") -> list[Trace]:
+    """Every program under every seed, along one memo for each program, which has seen all of it once before."""
+    found: list[Trace] = []
+    for program in programs:
+        machine = Machine("native", host=host, limits=Limits(steps=500))
+        memo, scheduler, last = Memo(program, machine, SharedState(program)), make(), None
+        for number, seed in enumerate((*seeds, *seeds)):
+            info = ExecutionInfo(derive(seed, 0), 0, len(program.threads))
+            last = make_memo_execution(memo, scheduler, info, last)
+            trace = run_memo(last)
+            if number >= len(seeds):
+                assert last.is_known
+                found.append(trace)
+        memo.close()
+    return found
+
+
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize("scheduler", [RandomWalk, RoundRobin])
-def test_generated_programs_run_alike_on_both_drivers(scheduler: type[Scheduler], host: str):
+def test_generated_programs_run_alike_on_all_engines(scheduler: type[Scheduler], host: str):
     programs = [generated(number) for number in range(120)]
     seeds = range(3)
     inline = [run_inline(execution(p, scheduler(), seed, host=host)) for p in programs for seed in seeds]
-    trio = on_trio(programs, scheduler, seeds, host=host)
-    assert [t.digest for t in trio] == [t.digest for t in inline]
-    assert [t.schedule for t in trio] == [t.schedule for t in inline]
-    assert [t.accepted for t in trio] == [t.accepted for t in inline]
+    trio, memo = on_trio(programs, scheduler, seeds, host=host), on_memo(programs[:60], scheduler, seeds, host)
+    for others in (trio, memo):
+        same = inline[: len(others)]
+        assert [t.digest for t in others] == [t.digest for t in same]
+        assert [t.schedule for t in others] == [t.schedule for t in same]
+        assert [t.accepted for t in others] == [t.accepted for t in same]
+    assert [judge(t) for t in memo] == [judge(t) for t in inline[: len(memo)]]
 
 
 def test_the_generated_programs_cover_what_can_happen():

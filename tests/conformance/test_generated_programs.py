@@ -67,7 +67,7 @@ CLAIMS = [
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: f"{c.scheme}-{c.isa}")
 def test_a_strongly_atomic_scheme_refines_native(claim, some):
-    """Whatever it can do the ideal scheme can do too, of which a store-conditional may fail without cause.
+    """Whatever it can do the ideal scheme can do too, of which a store-conditional may fail spuriously.
 
     Addresses without the place across the end of a granule, of which AIE locks the first only.
     """

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 import typer.main
 
-from simaie import plugins
+from simaie import corpus, plugins
 from simaie.cli.app import app
 from simaie.cli.status import Status
 from simaie.guest.isa import ISAS
@@ -87,6 +87,23 @@ def test_the_page_of_exit_statuses_has_each():
     assert {int(status) for status in Status} <= listed
 
 
+def test_the_number_of_audited_rows_is_that_of_the_corpus():
+    page = (DOCS / "explanation/aie.md").read_text("utf-8")
+    rows = {case.row for case in corpus.cases()}
+    cases, audited = re.search(r"from 1 to (\d+), and `simaie audit` has a row for (\d+) of them", page).groups()
+    assert int(audited) == len(rows)
+    assert set(range(1, int(cases) + 1)) - rows == {int(n) for n in re.findall(r"\bCase (\d+) is", page)}
+
+
+def test_a_folder_that_a_star_reads_is_written_by_one_command_of_all_pages():
+    """All pages can be followed in one directory, one after the other."""
+    text = "\n".join(page.read_text("utf-8") for page in WRITTEN)
+    saved = re.findall(r"^(?:\$| {3}) simaie .*--save (\S+)/", text, re.MULTILINE)
+    read = set(re.findall(r"^\$ simaie .* (\S+)/\*\.json", text, re.MULTILINE))
+    assert len(read) >= 3
+    assert not [folder for folder in read if saved.count(folder) != 1]
+
+
 def test_the_generated_parts_are_those_that_the_pages_ask_for():
     asked = {name for page in WRITTEN for name in re.findall(r"<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))}
     assert asked == set(tables.PARTS)
@@ -99,6 +116,7 @@ def test_the_picture_of_the_counterexample_is_what_simaie_draws():
 
 def test_the_picture_of_the_layers_has_each_package_of_simaie():
     picture = pictures.layers()
+    assert (DOCS / "assets/architecture.svg").read_text("utf-8") == picture, "run `make pictures`"
     folders = [path.name for path in (ROOT / "simaie").iterdir() if (path / "__init__.py").is_file()]
     assert len(folders) > 10
     assert not [name for name in folders if f">{name}<" not in picture]
@@ -107,11 +125,11 @@ def test_the_picture_of_the_layers_has_each_package_of_simaie():
 @pytest.mark.parametrize("page", WRITTEN, ids=[str(page.relative_to(ROOT)) for page in WRITTEN])
 def test_links_of_a_page_lead_to_files(page):
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
-    generated = {DOCS / path for path in (*tables.PAGES, "changelog.md", "assets/architecture.svg")}
+    generated = {DOCS / path for path in (*tables.PAGES, "changelog.md")}
     broken = []
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         path = (page.parent / unquote(target)).resolve()
-        if ":" in target or path.exists() or path in generated or path.suffix == ".ipynb":
+        if ":" in target or path.exists() or path in generated:
             continue
         broken.append(target)
     assert not broken
@@ -126,7 +144,7 @@ def test_a_page_is_in_plain_english(page):
 def test_the_notebooks_lead_from_one_to_the_next():
     """Also the page that lists them, which has them in their order."""
     names = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    listed = re.findall(r"\(notebooks/([^)]+)\)", (DOCS / "notebooks.md").read_text("utf-8"))
+    listed = re.findall(r"\(\.\./notebooks/([^)]+)\)", (DOCS / "notebooks.md").read_text("utf-8"))
     assert listed == names
     for number, name in enumerate(names):
         cells = json.loads((ROOT / "notebooks" / name).read_text("utf-8"))["cells"]

@@ -177,10 +177,12 @@ def test_rows_that_are_not_there_are_refused(rows):
         audit(rows=rows)
 
 
-@pytest.mark.parametrize("schemes", [["aie-rtc"], ["native"]])
-def test_a_scheme_without_expectations_is_refused(schemes):
-    with pytest.raises(UnknownNameError):
+@pytest.mark.parametrize(("schemes", "error"), [(["aie-rtc"], UnknownNameError), (["native"], UsageError)])
+def test_a_scheme_without_expectations_is_refused(schemes, error):
+    """A name that no scheme has is another mistake than a scheme of which the corpus says nothing."""
+    with pytest.raises(error) as caught:
         audit(schemes)
+    assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("schemes", [[], "aie-v2", [object]])

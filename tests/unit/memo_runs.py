@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from simaie import Machine, Program
+from simaie.check.needs import NEEDS, can_find
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import Memo
@@ -64,10 +65,18 @@ def side_by_side(
         memo.close()
 
 
+def assert_no_checker_is_skipped_that_finds_something(trace: Trace, occurred: int) -> None:
+    """Whatever is found in a trace is found by a checker that is asked if this occurred."""
+    for checker in NEEDS:
+        if not can_find(checker, occurred):
+            assert not tuple(checker(trace)), checker
+
+
 def agree(program: Program, machine: Machine, scheduler: Any, executions: int) -> int:
     """Assert that both engines run the same executions of a search; return how many."""
     count = 0
     for one, other in side_by_side(program, machine, scheduler, executions):
         assert shown(other) == shown(one)
+        assert_no_checker_is_skipped_that_finds_something(one, other.occurred)
         count += 1
     return count

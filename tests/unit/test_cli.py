@@ -289,7 +289,7 @@ def saved_failure(run: Run, source: Path, name: str = "racy") -> Path:
 
 
 def test_save_writes_every_failure_and_replay_gives_it_back(run: Run, source: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "folder"
+    folder = tmp_path / "new"
     args = ("explore", f"{source}:racy", "--scheduler", "dfs", "--failures", "all", "--format", "json")
     found = run(*args, "--save", folder).document
     assert {Path(path) for path in found["saved"]} == set(folder.iterdir())

@@ -21,6 +21,7 @@ from simaie.cli.listing_view import WIDEST
 from simaie.cli.output import print_lines
 from simaie.cli.status import Status
 from simaie.corpus import Expect
+from simaie.errors import UnknownNameError, UsageError
 from simaie.exploration import statistics
 from simaie.exploration.barriers import minimal_barriers
 from simaie.exploration.statistics import StatisticsCollector
@@ -65,6 +66,31 @@ def test_a_list_of_everything_names_each_entry_in_short_lines(listed: Callable[.
     assert max(map(len, lines)) <= WIDEST
     words = set(" ".join(lines).split())
     assert all(entry["name"] in words for entry in entries_of(listed, what))
+
+
+def test_the_overview_of_programs_names_one_program_of_each_row(listed: Callable[..., list[str]]) -> None:
+    words = set(" ".join(listed("programs")).split())
+    rows: dict[int, set[str]] = {}
+    for entry in entries_of(listed, "programs"):
+        if "row" in entry:
+            rows.setdefault(entry["row"], set()).add(entry["name"])
+    assert len(rows) > 20
+    assert not [row for row, names in rows.items() if not names & words]
+
+
+def test_an_unknown_program_is_referred_to_the_list_that_names_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "nonsense"]) == Status.ERROR
+    assert "list programs --all" in capsys.readouterr().err
+
+
+def test_dpor_lists_no_option_that_it_refuses(listed: Callable[..., list[str]]) -> None:
+    (entry,) = entries_of(listed, "schedulers", "--name", "dpor")
+    assert set(entry["options"]) == {"memory_limit"}
+    for bound in ("preemptions", "delays"):
+        with pytest.raises(UsageError, match=f"use dfs:{bound}=2"):
+            simaie.explore(corpus.program("swp-against-swp"), scheduler=f"dpor:{bound}=2")
+    with pytest.raises(UnknownNameError):
+        simaie.explore(corpus.program("swp-against-swp"), scheduler="dpor:bound=2")
 
 
 def test_every_scheduler_says_when_to_use_it(listed: Callable[..., list[str]]) -> None:
@@ -228,7 +254,7 @@ def test_json_of_a_replayed_failure_has_the_explanation(
     assert main(["replay", str(path), "--format", "json"]) == Status.VIOLATED
     assert json.loads(capsys.readouterr().out)["explanation"].strip()
     out = tmp_path / "short.json"
-    assert main(["shrink", str(path), "--out", str(out), "--format", "json"]) == Status.VIOLATED
+    assert main(["shrink", str(path), "--out", str(out), "--format", "json"]) == Status.HOLDS
     document = json.loads(capsys.readouterr().out)
     assert document["saved"] == str(out)
     assert isinstance(document["shrunk"]["left_out"], list)

@@ -10,7 +10,7 @@ import trio
 import simaie
 from simaie import Machine, Program, Scheme, ins
 from simaie.errors import ForeignAwaitError, GuestError, SchemeError
-from simaie.show.explain import beside_compare, explain
+from simaie.show.explain import about_compare, explain
 
 X = 0x100
 
@@ -177,10 +177,22 @@ def test_a_write_that_changes_nothing_is_called_value_preserving():
 
 def test_a_failure_whose_outcome_may_be_allowed_says_that_a_comparison_may_hold():
     found = failure(Unmarked, "arm", EXCLUSIVE, [ins("str_", X, 1)])
-    assert beside_compare(found.findings)
+    assert about_compare(found.trace, found.findings)
     refused = Program("p", isa="x86", threads=[INCREMENT], init={X: 0}, final=lambda memory: memory[X] == 7)
     report = simaie.explore(refused, Machine("native"), scheduler="dpor")
-    assert beside_compare(report.failures[0].findings) == ""
+    rejected = report.failures[0]
+    assert about_compare(rejected.trace, rejected.findings) == ""
+
+
+def test_a_rejected_outcome_is_never_said_to_hold_whichever_checkers_judge():
+    thread = [ins("str_", X, 1)]
+    program = Program("p", isa="arm", threads=[EXCLUSIVE, thread], init={X: 0}, final=lambda memory: False)
+    report = simaie.explore(program, Machine(Unmarked), scheduler="dpor", failures=None)
+    found = next(f for f in report.failures if "llsc-atomicity" in {finding.kind for finding in f.findings})
+    judged = simaie.replay(found, checkers=["llsc-atomicity"])
+    assert judged.findings
+    assert {finding.kind for finding in judged.findings} == {"llsc-atomicity"}
+    assert about_compare(judged.trace, judged.findings) == ""
 
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])

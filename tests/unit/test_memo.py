@@ -15,6 +15,7 @@ from simaie import Machine, Program, explore, ins
 from simaie.engine.memo import host, memo, node, runner
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.errors import GuestError, NondeterminismError
@@ -411,9 +412,21 @@ def test_a_memo_with_too_many_nodes_begins_anew():
     digests = {engines.run(engines.make(walk, index), index).digest for index in range(200)}
     engines.close()
     assert engines.rebuilt > 5
+    assert "10 nodes" in engines.note
     unlimited = explore(made, executions=200, scheduler="random-walk", failures=None)
     assert len(digests) > 20
     assert unlimited.executions == 200
+
+
+def test_a_report_says_that_the_memo_reached_its_limit(monkeypatch: pytest.MonkeyPatch):
+    made = program(add, add, add)
+
+    def note() -> str:
+        return explore(made, executions=200, scheduler="random-walk", failures=None).statistics.engine_note
+
+    assert not note()
+    monkeypatch.setattr(Engines.__init__, "__kwdefaults__", {**Engines.__init__.__kwdefaults__, "most_nodes": 10})
+    assert "10 nodes" in note()
 
 
 def test_a_memo_to_which_most_steps_are_new_is_given_up():
@@ -513,3 +526,84 @@ def test_guests_that_assign_only_their_own_variables_are_not_read_again(monkeypa
     shared = SharedState(program(add, waits_in_a_loop))
     monkeypatch.setattr(SharedState, "_read", lambda self: pytest.fail("it cannot have changed"))
     assert not shared.changed()
+
+
+# -- executions that are begun again ----------------------------------------------------------------------------------
+
+
+class First(RandomWalk):
+    """It derives from a scheduler that draws uniformly, and does not draw."""
+
+    def choose(self, offer: Any) -> Any:
+        return offer.candidates[0]
+
+
+def test_a_scheduler_that_derives_from_a_uniform_one_is_asked():
+    agree(program(add, add, add), Machine(), First, 10)
+
+
+class Keeps(RandomWalk):
+    """A scheduler of a third party that keeps the candidates it has seen."""
+
+    seen: list[Any] = []  # noqa: RUF012 - the test reads it
+
+    def choose(self, offer: Any) -> Any:
+        Keeps.seen.append(offer.candidates[0])
+        return super().choose(offer)
+
+
+def test_a_scheduler_of_a_third_party_gets_new_candidates_for_each_execution():
+    Keeps.seen.clear()
+    agree(program(add), Machine(), Keeps, 10)
+    assert len({id(candidate) for candidate in Keeps.seen}) == 20
+
+
+def test_the_first_offer_is_as_empty_as_in_the_first_execution():
+    """A scheduler sees it where a vCPU begins with a local choice."""
+
+    async def chooses(cpu: Any) -> None:
+        if await cpu.choose(2):
+            await cpu.store(X, 1)
+
+    agree(program(chooses, add), Machine(), "dfs", 20)
+
+
+async def fails_to_store_and_chooses(cpu: Any) -> None:
+    for value in range(3):
+        await cpu.strex(X, value)
+        await cpu.choose(2)
+        await cpu.load(Y)
+
+
+def test_a_local_choice_does_not_end_the_yielding_after_a_failed_store_conditional():
+    made = Program("test", isa="arm", threads=[fails_to_store_and_chooses] * 3)
+    for scheduler in ("urw", "surw", "pct", "pos"):
+        agree(made, Machine(), scheduler, 20)
+
+
+def test_a_final_check_is_asked_after_each_execution():
+    asked: list[int] = []
+    made = program(add, add, final=lambda final: asked.append(final.read(X)) is None)
+    explore(made, executions=300, scheduler="random-walk", failures=None)
+    assert len(asked) >= 300
+    assert set(asked) == {1, 2}
+
+
+def test_what_an_execution_leaves_in_ram_is_noticed(monkeypatch: pytest.MonkeyPatch):
+    made = program(add, locked_add, add)
+    agree(made, Machine(), "random-walk", 30)
+    monkeypatch.setattr(memo.Memo, "reset", lambda self: None)
+    with pytest.raises(AssertionError):
+        agree(made, Machine(), "random-walk", 30)
+
+
+def test_executions_of_the_same_steps_share_their_trace():
+    made = program(add, add)
+    found, walk, before = Memo(made, Machine(), SharedState(made)), RandomWalk(), None
+    traces = []
+    for index in range(40):
+        before = make_memo_execution(found, walk, info(made, index), before)
+        traces.append(run_memo(before))
+    known = traces[20:]  # in which no edge was missing
+    assert len({id(trace) for trace in known}) == len({trace.digest for trace in known}) == 6
+    found.close()

@@ -5,11 +5,21 @@ A row is the call, and words that its message must have: the argument or the pla
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import simaie
 from simaie import Choice, Ins, Limits, Machine, Page, Program, Schedule, Switch, UsageError, explore, ins
-from simaie.errors import GuestError, HostError, Interrupted, SchedulerError, SchemeError, SimaieError
+from simaie.errors import (
+    ForeignAwaitError,
+    GuestError,
+    HostError,
+    Interrupted,
+    SchedulerError,
+    SchemeError,
+    SimaieError,
+)
 from simaie.exploration.barriers import minimal_barriers
 from simaie.guest.cut import Cut, without
 from simaie.protocols import Scheduler
@@ -231,8 +241,8 @@ CALLS = [
     (lambda: run(check_determinism="no"), "check_determinism"),
     (lambda: run(progress=5), "progress"),
     (lambda: run(progress="yes"), "progress"),
-    (lambda: simaie.compare(None), "target must be a Program"),
-    (lambda: simaie.compare(5), "target must be a Program"),
+    (lambda: simaie.compare(None), "must be a Program"),
+    (lambda: simaie.compare(5), "must be a Program"),
     (lambda: simaie.compare(program(), 5), "scheme must be a name"),
     (lambda: simaie.compare(program(), machine="cas"), "machine must be a simaie.Machine"),
     (lambda: simaie.compare(program(), "cas", machine=Machine()), "not both"),
@@ -247,7 +257,7 @@ CALLS = [
     (lambda: minimal_barriers(None, host="tso"), "programs"),
     (lambda: minimal_barriers(5, host="tso"), "programs"),
     (lambda: minimal_barriers(program(), host="tso"), "programs"),
-    (lambda: minimal_barriers([5], host="tso"), "target must be a Program"),
+    (lambda: minimal_barriers([5], host="tso"), "must be a Program"),
     (lambda: minimal_barriers([program()], host=5), "host must be the name"),
     (lambda: minimal_barriers([program()], machine="cas"), "machine must be a simaie.Machine"),
     (lambda: minimal_barriers([program()], host="tso", executions="x"), "executions"),
@@ -443,7 +453,7 @@ def test_a_predicate_that_raises_is_the_guests(predicate):
     async def guest(cpu):
         await cpu.wait_until(X, predicate)
 
-    with pytest.raises(GuestError, match="the condition of wait_until of vCPU 0"):
+    with pytest.raises(GuestError, match="wait_until of vCPU 0"):
         run_of(threads=[guest])
 
 
@@ -549,6 +559,61 @@ class TestWhoRaised:
 
         with pytest.raises(UsageError, match=f"the checker 'judges' raised {type(error).__name__}"):
             explore(program(), executions=1, checkers=[judges], driver=driver)
+
+
+# -- operands of instructions that a guest calls ------------------------------------------------------
+
+WRONG_OPERANDS = {
+    "lock_xadd: address": lambda cpu: cpu.lock_xadd("here", 1),
+    "lock_xadd: value": lambda cpu: cpu.lock_xadd(X, "one"),
+    "add: address": lambda cpu: cpu.add("here", 1),
+    "lock_cmpxchg: address": lambda cpu: cpu.lock_cmpxchg("here", 0, 1),
+    "lock_bts: address": lambda cpu: cpu.lock_bts("here", 1),
+    "xchg: address": lambda cpu: cpu.xchg("here", 1),
+    "store: address": lambda cpu: cpu.store("here", 1),
+}
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+@pytest.mark.parametrize("words", WRONG_OPERANDS)
+def test_a_wrong_operand_names_the_instruction_that_was_called(words, driver):
+    async def guest(cpu):
+        await WRONG_OPERANDS[words](cpu)
+
+    with pytest.raises(UsageError) as caught:
+        explore(program(isa="x86", threads=[guest]), executions=1, driver=driver)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "wrapped"), [(-1, 255), (256, 0), (2**70 + 5, 5)])
+def test_of_a_value_the_bytes_of_the_width_count_in_every_kind_of_access(value, wrapped):
+    seen = set()
+
+    async def guest(cpu):
+        await cpu.store(X, value, width=1)
+        seen.add(await cpu.load(X, width=1))
+        for instruction in (cpu.lock_xadd, cpu.xadd, cpu.lock_add):
+            await cpu.store(X, 0, width=1)
+            await instruction(X, value, width=1)
+            seen.add(await cpu.load(X, width=1))
+        await cpu.store(X, 0, width=1)
+        await cpu.lock_cmpxchg(X, 0, value, width=1)
+        seen.add(await cpu.load(X, width=1))
+
+    explore(program(isa="x86", threads=[guest]), executions=1)
+    assert seen == {wrapped}
+
+
+@pytest.mark.parametrize("driver", ["inline", "trio"])
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_guest_that_awaits_asyncio_is_told_so_at_its_own_line(seconds, driver):
+    async def sleeps(cpu):
+        await asyncio.sleep(seconds)
+
+    with pytest.raises(ForeignAwaitError) as caught:
+        explore(program(threads=[sleeps]), executions=1, driver=driver)
+    assert caught.value.where == f"{__file__}:{sleeps.__code__.co_firstlineno + 1}"
+    assert "asyncio" in str(caught.value)
 
 
 @pytest.mark.parametrize("driver", ["inline", "trio"])

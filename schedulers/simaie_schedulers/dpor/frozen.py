@@ -26,7 +26,7 @@ Apply: TypeAlias = Callable[[Any], Any]
 
 _CORPUS = str(Path(OWN_CODE) / "corpus")
 _PLAIN = (int, str, bytes, float, type(None), Enum)
-#: Most levels of functions and tuples inside the closures of functions.
+#: Maximum number of levels of functions and tuples inside the closures of functions.
 _DEPTH = 4
 
 

@@ -56,22 +56,24 @@ class Dpor(Scheduler):
     Use it to prove a small program, or to see all its outcomes: no complete search needs fewer executions.
 
     Args:
-        memory_limit: Most nodes and branches to keep; None for no limit.
-        preemptions: Refused, since the reduction is unsound under a bound.
-        delays: Refused, since the reduction is unsound under a bound.
+        memory_limit: Maximum number of nodes and branches to keep; None for no limit.
+        **bounds: Nothing; `preemptions` and `delays` of `dfs` are refused, since the reduction is unsound under a
+            bound.
 
     Raises:
-        UsageError: `preemptions` or `delays` is set.
+        UsageError: A bound is set.
     """
 
     exhaustive = True
     up_to_commutation = True
 
-    def __init__(self, *, memory_limit: int | None = None, preemptions: Any = None, delays: Any = None) -> None:
-        for name, given in (("preemptions", preemptions), ("delays", delays)):
+    def __init__(self, *, memory_limit: int | None = None, **bounds: Any) -> None:
+        for name, given in bounds.items():
+            if name not in ("preemptions", "delays"):
+                raise TypeError(f"Dpor got an unexpected keyword argument {name!r}")
             if given is not None:
                 raise UsageError(
-                    f"dpor cannot be combined with {name}=: a race that the bound forbids to reverse may be the only "
+                    f"dpor takes no bound on {name}: a race that the bound forbids to reverse may be the only "
                     f"way to an execution within the bound; use dfs:{name}={given} for a bounded search"
                 )
         require_count(memory_limit=memory_limit)

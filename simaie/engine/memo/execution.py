@@ -189,15 +189,11 @@ class MemoExecution(Execution):
         self._waits |= {len(self.events)}
         super()._end_wait(actor)
 
-    def _spawn(self, parent: Actor, code: GuestFunction) -> Thread:
+    def _handle(self, parent: Actor, name: str) -> Thread:
+        """Return the handle that belongs to the node of `parent`, for a thread that has just begun."""
         assert isinstance(parent, MemoActor)
-        thread = self.memo.thread(parent.node, f"{parent.name}.{parent.children}")
+        thread = self.memo.thread(parent.node, name)
         thread.done = False
-        parent.children += 1
-        if self._cast.threads >= self.machine.limits.threads:
-            self._end(Ending.THREAD_LIMIT)
-        else:
-            self._cast.spawn(parent, thread, code)
         return thread
 
     # -- the ending --------------------------------------------------------------------------------------
@@ -213,7 +209,7 @@ class MemoExecution(Execution):
             self._store_buffers.close()
         for actor in self._cast.everyone:
             actor.enabled = False
-        self.memo.ended(len(self.events))
+        self.memo.ended(self.events)
 
     @property
     def performed(self) -> list[Event]:

@@ -10,10 +10,10 @@ from simaie.engine.memo.node import Node
 from simaie.engine.memo.story import story_of
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
-from simaie.op import Op, owner_of
+from simaie.op import Cell, Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["MemoTrace", "Origin", "Step", "performed"]
+__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "performed"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
@@ -135,6 +135,12 @@ def _ordinary(state: dict[str, Any]) -> Trace:
 def performed(steps: Sequence[Step]) -> list[Event]:
     """Return the events of `steps`, with instructions that may be pending although they have completed."""
     return [_event(step) if type(step) is Node else step for step in steps]  # type: ignore[misc]  # an Event
+
+
+def cells_of(steps: Sequence[Step]) -> set[Cell]:
+    """Return the cells that the operations of `steps` accessed."""
+    operations = (step.parent.op if type(step) is Node else step.op for step in steps)  # type: ignore[union-attr]
+    return {cell for op in operations if (cell := op.cell) is not None}  # type: ignore[union-attr]  # each is an Op
 
 
 def _event(node: Node) -> Event:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simaie.check.needs import ending_bit, promise_bits
 from simaie.engine.actor import Actor
 from simaie.engine.beginning import Beginning
 from simaie.engine.memo.host import MemoHost, MemoThread
-from simaie.engine.memo.lazy import Origin
+from simaie.engine.memo.lazy import Origin, Step, cells_of
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.prepared import prepare
 from simaie.engine.memo.runner import Root, Runner
@@ -33,9 +33,11 @@ __all__ = ["MOST_NODES", "Memo"]
 MOST_NODES = 500_000
 #: Live coroutines kept between two executions.
 _MOST_RUNNERS = 64
-#: So many steps are taken before the share of misses says anything, and are counted together afterwards.
+#: The number of steps that are counted together for the share of misses.
 _WINDOW = 20_000
-_MOST_MISSES = 0.3
+#: The largest share of misses: in the first windows, in which a memo has to learn, and later.
+_MOST_MISSES_FIRST, _MOST_MISSES = 0.6, 0.3
+_FIRST_WINDOWS = 4
 _MOST_OUTCOMES = 10_000
 #: The kinds of operations that change no value.
 READS = frozenset({Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.FENCE, Kind.PAUSE})
@@ -73,7 +75,6 @@ class Memo:
         self.memory = machine.make_memory(program)
         self.locations = Locations()
         self.is_quick = type(self.memory) is ScMemory
-        self.reserved: Sized = self.memory.reservations if type(self.memory) is ScMemory else ()
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
         self._ranges: set[tuple[int, int]] = set()  # where an operation may write
         self._watched = tuple(program.watch.items())
@@ -82,8 +83,9 @@ class Memo:
         self._roots: dict[str, Root] = {}
         self._runners: dict[Runner, None] = {}  # the one that ran last is the last
         self._cells: dict[Cell, None] = {}
-        self._written: dict[Cell, None] = {}
-        self._steps_in_window = self._misses_in_window = self._misses_before = 0
+        self._written: dict[Cell, None] = {}  # in any execution
+        self._dirty: Iterable[Cell] = self._written  # in the last one
+        self._windows = self._steps_in_window = self._misses_before = 0
 
     # -- the trees --------------------------------------------------------------------------------
 
@@ -144,6 +146,8 @@ class Memo:
         if self.host.unsettled:
             self.give_up(self.host.unsettled)
         node.edges[key] = child
+        if key is None:
+            node.after = child
         self.nodes += 1
         if child.op is None:
             self._drop(runner)
@@ -196,12 +200,12 @@ class Memo:
 
     def reset(self) -> None:
         """Set cells and RAM back to their initial values: an execution begins."""
-        for cell in self._written:
+        for cell in self._dirty:
             cell.value = cell.initial
         for page, initial in self._pages.values():
             page[:] = initial
-        if self.reserved:
-            self.memory.end_reservations()  # type: ignore[attr-defined]  # an ScMemory
+        if self.is_quick:
+            self.memory.reservations.clear()  # type: ignore[attr-defined]  # an ScMemory
 
     def outcome(self, memory: HostMemory, last: tuple[Node, ...]) -> Outcome:
         """Return the outcome of an execution that left RAM as in `memory` and the vCPUs at `last`."""
@@ -243,14 +247,19 @@ class Memo:
         """Whether it was given up, or has too many nodes."""
         return self.given_up != "" or self.nodes >= self.most_nodes
 
-    def ended(self, steps: int) -> None:
-        """An execution has ended after `steps` steps. The memo is given up if too many of them were misses."""
+    def ended(self, events: Sequence[Step]) -> None:
+        """An execution has ended after these steps. The memo is given up if too many of them were misses."""
+        steps = len(events)
+        if self._written:
+            self._dirty = self._written if len(self._written) < steps else cells_of(events)
         if len(self._runners) > _MOST_RUNNERS:
             self._trim()
         self._steps_in_window += steps
         if self._steps_in_window >= _WINDOW:
             misses = self.misses - self._misses_before
-            if misses > _MOST_MISSES * self._steps_in_window:
+            self._windows += 1
+            most = _MOST_MISSES_FIRST if self._windows <= _FIRST_WINDOWS else _MOST_MISSES
+            if misses > most * self._steps_in_window:
                 self.give_up(f"{misses} of {self._steps_in_window} steps were new")
             self._steps_in_window, self._misses_before = 0, self.misses
 

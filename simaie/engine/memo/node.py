@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
 
 #: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
-#: the host memory. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without a fault.
-READ, WRITE, READ_CELL, WRITE_CELL, PERFORM, OTHER, END = 0, 1, 2, 3, 4, -1, -2
+#: the host memory. END: the vCPU has ended, without a fault. OTHER: it may wait or change which actors are enabled.
+OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, PERFORM = range(7)
 
 
 class Node:
@@ -39,7 +39,8 @@ class Node:
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.
         faults: Kind and message of the faults that ended the guest's code on the way here.
         observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
-        edges: The next node, by the key of the result.
+        edges: The next node, by the key of the result; `after` is the one behind the result None.
+        held: The number of mutexes that the vCPU holds.
         made: The cells and objects made on the way here, by name, in order.
         runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
@@ -54,6 +55,7 @@ class Node:
     """
 
     __slots__ = (
+        "after",
         "blocks",
         "came",
         "code",
@@ -62,6 +64,7 @@ class Node:
         "entered",
         "faults",
         "final",
+        "held",
         "instruction",
         "location",
         "made",
@@ -100,6 +103,7 @@ class Node:
         self.roots: dict[int, Root] | None = None
         self.thread: Thread | None = None
         self.code = OTHER
+        self.after: Node | None = None
         self.place: Any = None
         self.offset = 0
         self.stored: Any = None
@@ -112,10 +116,10 @@ class Node:
         self.reservation_ends: tuple[ReservationEnd, ...]
         self.silent: tuple[Instruction, ...]
         if parent is None:
-            self.depth = self.occurred = 0
+            self.depth = self.occurred = self.held = 0
             self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
         else:
-            self.depth, self.occurred = parent.depth + 1, parent.occurred
+            self.depth, self.occurred, self.held = parent.depth + 1, parent.occurred, parent.held
             self.observations, self.blocks = parent.observations, parent.blocks
             self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
 

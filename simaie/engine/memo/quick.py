@@ -14,7 +14,8 @@ from simaie.engine.actor import Actor
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import END, PERFORM, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.host.sc import ScMemory
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
 
@@ -56,10 +57,13 @@ class QuickExecution(MemoExecution):
         self._repeated = 0
         #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
         self._is_reusable = type(scheduler).__module__.startswith("simaie")
-        self._draws = vars(type(scheduler)).get("draws_uniformly") is True
+        self._draws = vars(type(scheduler)).get("draws_uniformly") is True and "choose" not in vars(scheduler)
 
     def _memory(self) -> HostMemory:
-        return self.memo.memory
+        memory = self.memo.memory
+        assert isinstance(memory, ScMemory)
+        self._reservations = memory.reservations
+        return memory
 
     # -- beginning again ---------------------------------------------------------------------------
 
@@ -73,8 +77,7 @@ class QuickExecution(MemoExecution):
         self._start()
         self.events.clear()
         self._switches.clear()
-        self._offer.running = None
-        self._offer.candidates = ()  # a choice before the first step is offered none
+        self._offer.running, self._offer.candidates = None, ()
         if self._was_special:
             self._record.choices.clear()
             self._record.faults.clear()
@@ -105,7 +108,7 @@ class QuickExecution(MemoExecution):
     def _find_opening(self) -> list[tuple[Any, Node]] | None:
         """Return the first nodes of all actors, if they are known and plain."""
         found = [(actor, actor.start.edges.get(None)) for actor in self._all]
-        if not found or any(node is None or node.code < 0 for _, node in found):
+        if not found or any(node is None or node.code <= END for _, node in found):
             return None
         self._opening = found
         return found
@@ -115,7 +118,7 @@ class QuickExecution(MemoExecution):
         if self._cast.live:
             super().close()
         else:
-            self.memo.ended(len(self.events))
+            self.memo.ended(self.events)
 
     def trace(self) -> MemoTrace:
         """The finished trace. An execution of the same steps as an earlier one has the same trace."""
@@ -151,23 +154,18 @@ class QuickExecution(MemoExecution):
     def _decide(self) -> Actor | None:
         """As in an `Execution`, but go on as long as operations only read or write."""
         offer, cast, switches, events = self._offer, self._cast, self._switches, self.events
-        choose, limit, busy, reserved = self._choose, self._step_limit, self._busy, self.memo.reserved
+        choose, perform, limit, reserved = self._choose, self._perform, self._step_limit, self._reservations
         word: Any = self.scheduler.word if self._draws else None  # type: ignore[attr-defined]  # it says that it has it
         note: Any = events.append
         running: Any = offer.running
-        step = len(events)
+        least = END if not self._busy else PERFORM + 1  # the least code of a node that needs nothing else
         while True:
-            if cast.changed:
-                offer.candidates = tuple([actor for actor in cast.live if actor.enabled])
-                cast.changed = False
-                if not offer.candidates:
-                    return self._end(self._stuck())
+            if cast.changed and not self._offer_enabled():
+                return self._end(self._stuck())
             candidates: Any = offer.candidates
             count = len(candidates)
             could_go_on = running is not None and running.enabled
-            while True:
-                if step >= limit:
-                    return self._end(Ending.STEP_LIMIT)
+            for step in range(len(events), limit):
                 if word is not None:
                     chosen: Any = candidates[word() * count >> 32]
                 else:
@@ -190,23 +188,22 @@ class QuickExecution(MemoExecution):
                 elif code == WRITE and not reserved:
                     node.place[node.offset] = node.stored
                     value = None
-                    following = node.edges.get(None)
+                    following = node.after
                 elif code == WRITE_CELL:
                     node.place.value = node.stored
                     value = None
-                    following = node.edges.get(None)
+                    following = node.after
                 else:
                     if code == READ_CELL:
                         value = node.place.value
-                    elif code >= 0:
-                        value = self._perform(chosen, node.op)
+                    elif code >= WRITE:
+                        value = perform(chosen, node.op)
                     elif not chosen.special:
-                        value = self._perform(chosen, chosen.op)
+                        value = perform(chosen, chosen.op)
                     elif chosen.held is None:
                         return self._performed(chosen)
                     else:
                         self._end_wait(chosen)
-                        step += 1
                         break
                     following = node.edges.get(value if value is None or type(value) is int else key_of(value))
                 if following is None:
@@ -215,10 +212,9 @@ class QuickExecution(MemoExecution):
                     return chosen  # type: ignore[no-any-return]  # an Actor, because only actors are enabled
                 chosen.node = following
                 note(following)
-                step += 1
-                if following.code >= 0 and not busy:
+                if following.code > least:
                     chosen.op = following.op
-                elif following.code == END and not busy:
+                elif following.code == least == END:
                     cast.remove(chosen)
                     if not cast.live:
                         return self._end(Ending.FINISHED)
@@ -226,6 +222,8 @@ class QuickExecution(MemoExecution):
                 else:
                     self._ahead = following
                     return chosen  # type: ignore[no-any-return]  # as above
+            else:
+                return self._end(Ending.STEP_LIMIT)
 
     def _performed(self, chosen: Any) -> Actor:
         """Perform an operation that may wake others or change which actors are enabled; return its actor."""

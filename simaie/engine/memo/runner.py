@@ -6,10 +6,11 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, UNPROVED, is_direct, is_unproved, kind_bit, step_bits
+from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, UNPROVED, is_direct, is_unproved, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
+from simaie.engine.memo.again import remembered, same
 from simaie.engine.memo.node import END, Node
 from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Differs", "Root", "Runner"]
 
-_PAUSE, _CHOICE = Kind.PAUSE, Kind.CHOICE
-_LOOKS = frozenset({Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED})
-#: The bits of what has occurred that show a PAUSE, or the AWAIT that one has become.
-_PAUSED = kind_bit(Kind.PAUSE)
+_PAUSE, _CHOICE, _LOCK, _UNLOCK = Kind.PAUSE, Kind.CHOICE, Kind.LOCK, Kind.UNLOCK
 
 
 class Differs(Exception):
@@ -163,7 +161,7 @@ class Runner(Actor):
         if current is not None:
             node.instruction = parent.instruction if current is record else _pending(current)
         if record is not None and record is not current and record.completed:
-            node.final = record
+            node.final = _completed(parent.instruction, record)
         if entered is not None:
             node.entered = node.instruction if entered is current else entered
         node.faults = tuple(self._faults)
@@ -191,6 +189,13 @@ class Runner(Actor):
         bits |= step_bits(op, instruction, is_first=is_first)
         if wait is not None:
             bits |= 1 << wait.kind
+        if op.kind is _LOCK:
+            bits |= SECOND_LOCK if before.held else 0
+            node.held += 1
+        elif op.kind is _UNLOCK:
+            node.held -= 1
+        if (before.held or node.held) and (node.instruction is not instruction or node.op is None or node.final):
+            bits |= KEPT_LOCK
         done, memo = node.final, self._memo
         if done is None:
             return bits
@@ -246,7 +251,7 @@ class Runner(Actor):
             Differs: The vCPU announced something else than before.
         """
         path = target.path
-        pause, first = _remembered(path)
+        pause, first = remembered(path)
         start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
             if place == start:
@@ -260,7 +265,7 @@ class Runner(Actor):
         if op is None or expected is None:
             if op is not expected or tuple(self._faults) != node.faults:
                 raise Differs(node, op)
-        elif not _same(expected, op):
+        elif not same(expected, op):
             raise Differs(node, op)
         elif remembers:
             self._wait(op)
@@ -289,52 +294,14 @@ def _pending(record: Instruction) -> Instruction:
     )
 
 
-def _remembered(path: list[Node]) -> tuple[int, int]:
-    """Return which nodes of `path`, by number, count for the spin detection at its end.
+def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
+    """Return a completed instruction, with the effect that its operations have in the memo.
 
-    These are the last PAUSE (-1 if there is none), and the looks since the last operation that is no look, of which the
-    number of the first is returned.
+    A coroutine that was fed its history has made the effect anew, and checkers compare functions by identity.
     """
-    first = len(path)
-    while first and (op := path[first - 1].op) is not None and op.kind in _LOOKS:
-        first -= 1
-    if not path[-1].occurred & _PAUSED and (path[-1].op is None or path[-1].op.kind is not _PAUSE):
-        return -1, first
-    pauses = (place for place in range(first - 1, -1, -1) if (op := path[place].op) is not None and op.kind is _PAUSE)
-    return next(pauses, -1), first
-
-
-def _same(known: Op, op: Op) -> bool:
-    """Whether an operation is the one that the memo has: cells and published objects are compared by identity."""
-    if known is op:
-        return True
-    if (
-        known.kind is not op.kind
-        or known.cell is not op.cell
-        or known.address != op.address
-        or known.width != op.width
-        or known.order is not op.order
-        or known.note != op.note
-        or known.orders != op.orders
-        or known.bit != op.bit
-    ):
-        return False
-    if known.function is not op.function and (
-        known.function is None or op.function is None or known.function.name != op.function.name
-    ):
-        return False
-    if known.kind is Kind.SPAWN:
-        return True
-    return _same_value(known.value, op.value) and _same_value(known.expected, op.expected)
-
-
-def _same_value(known: Any, value: Any) -> bool:
-    if known is value:
-        return True
-    if type(known) is not type(value):
-        return False
-    if type(known) is Op:
-        return _same(known, value)
-    if type(known) is tuple:
-        return len(known) == len(value) and all(map(_same_value, known, value))
-    return bool(known == value)
+    if pending is None or pending.effect is record.effect:
+        return record
+    return Instruction(
+        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
+        pending.effect,
+    )  # fmt: skip

@@ -46,8 +46,8 @@ def _new(old: int, new: int) -> int:
 class X86Cpu(Cpu):
     """A vCPU of an x86 guest.
 
-    In all methods `address` is a guest-virtual address, `value` an unsigned integer, `width` the width in bytes, and
-    `bit` a bit offset (see the module).
+    In all methods `address` is a guest-virtual address, `value` an integer, `width` the width in bytes, and `bit` a bit
+    offset (see the module). Of a value the low `width` bytes count, as in a register: -1 is all ones.
     """
 
     isa: ClassVar[str] = "x86"
@@ -336,21 +336,22 @@ class X86Cpu(Cpu):
     # -- the two forms ------------------------------------------------------------------------
 
     async def _locked(
-        self, name: str, function: str, address: int, operand: int, width: int, result: Result
+        self, name: str, function: str, address: int, value: int, width: int, result: Result
     ) -> int:
+        mnemonic = f"lock {name}"
         check_width(width, _WIDTHS)
-        update = rmw(function, operand, width)
+        update = rmw(function, value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
-        old: int = await self._access(f"lock {name}", AccessKind.ATOMIC, address, width, body, 1, update)
+        old: int = await self._access(mnemonic, AccessKind.ATOMIC, address, width, body, 1, update)
         return result(old, update.apply(old))
 
     async def _plain(
-        self, name: str, function: str, address: int, operand: int, width: int, result: Result
+        self, mnemonic: str, function: str, address: int, value: int, width: int, result: Result
     ) -> int:
         check_width(width, _WIDTHS)
-        update = rmw(function, operand, width)
+        update = rmw(function, value, width)
         body = self._read_then_write(address, width, update)
-        old: int = await self._access(name, AccessKind.PLAIN_RMW, address, width, body, 1, update)
+        old: int = await self._access(mnemonic, AccessKind.PLAIN_RMW, address, width, body, 1, update)
         return result(old, update.apply(old))
 
     async def _read_then_write(self, address: int, width: int, function: Function) -> int:

@@ -39,7 +39,7 @@ _BASES = (0xA40, 0x5A40, 0x5A_5A40, 0x5A5A_0000)
 #: Where they began in the programs of older replay files.
 FORMER_BASE = 0x5A5A_0000
 _LINE = 64
-#: Most bytes of all locations together, and of those that are laid out low.
+#: Maximum number of bytes of all locations together, and of those that are laid out low.
 _LARGEST, _LARGEST_LOW = 1 << 20, 1 << 12
 
 

@@ -23,7 +23,7 @@ __all__ = ["CONSTANT_ROUNDS", "CUT", "MARK", "bounded"]
 #: The reserved observation of a thread that was cut; no register has this name.
 CUT = "!cut"
 MARK = ins("observe", 1, into=CUT)
-#: Most rounds of a loop that counts on constants, in case it never ends.
+#: Maximum number of rounds of a loop that counts on constants, in case it never ends.
 CONSTANT_ROUNDS = 1_000
 
 _BRANCHES = frozenset({"branch", "cbz", "cbnz"})
@@ -46,7 +46,7 @@ def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins
     Args:
         code: The instructions of a thread.
         ending: The instructions to run at its end.
-        rounds: Most jumps back to one label.
+        rounds: Maximum number of jumps back to one label.
     """
     places = {str(item.args[0]): index for index, item in enumerate(code) if item.name == "label"}
     from_memory = _from_memory(code, places)

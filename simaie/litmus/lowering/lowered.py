@@ -22,7 +22,7 @@ from simaie.trace import Outcome, watched_name
 
 __all__ = ["ROUNDS", "Lowered", "lower"]
 
-#: Most jumps of a thread back to one label, by default; herd7's default.
+#: Maximum number of jumps of a thread back to one label, by default; herd7's default.
 ROUNDS = 2
 
 
@@ -31,7 +31,7 @@ def lower(test: LitmusTest, *, rounds: int = ROUNDS, base: int | None = None) ->
 
     Args:
         test: The litmus test.
-        rounds: Most jumps of a thread back to one label.
+        rounds: Maximum number of jumps of a thread back to one label.
         base: The address of the first location; None for a low one.
 
     Raises:

@@ -58,7 +58,9 @@ class ShrinkReport(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         why = " (interrupted)" if self.interrupted else " (all that were allowed)" if self.exhausted else ""
-        return f"from {self.before} to {self.after}, in {self.executions} executions{why}"
+        if self.before == self.after:
+            return f"{self.after}, and none of {self.executions:,} other executions is shorter{why}"
+        return f"from {self.before} to {self.after}, in {self.executions:,} executions{why}"
 
 
 #: Called after each candidate with the number of candidates so far, their limit, and the best size so far.

@@ -6,10 +6,17 @@ kind that it lacks, the explanation lists the finding's steps.
 """
 
 from simaie.show.explain.context import NOTHING, Context, around
-from simaie.show.explain.rejected_outcomes import OUTCOMES_ONLY, beside_compare, guilty
+from simaie.show.explain.rejected_outcomes import OUTCOMES_ONLY, about_compare, guilty
 from simaie.show.explain.table import EXPLANATIONS, explain, explain_failure
 
 __all__ = [
-    "EXPLANATIONS", "NOTHING", "OUTCOMES_ONLY", "Context", "around", "beside_compare", "explain", "explain_failure",
+    "EXPLANATIONS",
+    "NOTHING",
+    "OUTCOMES_ONLY",
+    "Context",
+    "about_compare",
+    "around",
+    "explain",
+    "explain_failure",
     "guilty",
 ]  # fmt: skip

@@ -69,7 +69,10 @@ def _overtaking(trace: Trace, entered: int, step: int, ahead: int, why: str) -> 
 def _ahead(
     trace: Trace, step: int, entered: int, loads: list[int], drained: list[tuple[int, int]]
 ) -> Iterator[tuple[int, Barrier]]:
-    """Yield the latest store and the first load after the store that drains at `step` that took effect before it."""
+    """Yield what took effect before an earlier store of the same vCPU, the one that drains at `step`.
+
+    These are the latest such store and the first such load, each with the order that would have prevented it.
+    """
     store = next((other for other, since in reversed(drained) if other > entered and since > entered), None)
     if store is not None:
         yield store, Barrier.ST_ST

@@ -1,6 +1,6 @@
 """The protection that was missing, and the methods of the scheme that are responsible.
 
-There was no lock, or it was released too early or taken too late, or there were two, or a check was out of date.
+There was no lock, or it was released too early or taken too late, or there were two, or a check had a stale value.
 """
 
 from __future__ import annotations
@@ -174,9 +174,9 @@ def _stale_look(trace: Trace, event: Event, foreign: int, looks: list[int]) -> s
         change = _changed(trace, seen, look, foreign)
         if change is not None:
             return (
-                f"{instruction_of(event)} had read {_role(seen)} earlier: {format_event(seen)} {at(look)}. That was "
-                f"out of date when it stored {at(foreign)}: in between, {actor_of(trace.events[change])} changed it, "
-                f"{format_event(trace.events[change])} {at(change)}. Nothing makes the check and the store one step."
+                f"{instruction_of(event)} had read {_role(seen)} earlier: {format_event(seen)} {at(look)}. By "
+                f"step {foreign} that value was stale: {actor_of(trace.events[change])} had replaced it at step "
+                f"{change} ({format_event(trace.events[change])}). Nothing makes the check and the store one step."
             )
     return ""
 

@@ -33,7 +33,7 @@ __all__ = [
     "OUTCOMES_ONLY",
     "REFUSALS",
     "Left",
-    "beside_compare",
+    "about_compare",
     "cause",
     "consequence",
     "guilty",
@@ -200,12 +200,15 @@ OUTCOMES_ONLY = (
 )
 
 
-def beside_compare(findings: Iterable[Finding]) -> str:
-    """Return a sentence if no finding is about the outcome; else nothing."""
+def about_compare(trace: Trace, findings: Iterable[Finding]) -> str:
+    """Return a sentence on what ``simaie compare`` would miss; empty if the outcome of `trace` is rejected.
+
+    A comparison judges outcomes only. So it misses findings of an execution whose outcome is allowed.
+    """
     kinds = [finding.kind for finding in findings]
-    if not kinds or any(kind in REFUSALS for kind in kinds):
+    if not kinds or trace.accepted is False or any(kind in REFUSALS for kind in kinds):
         return ""
     return (
-        "No finding is about the outcome, which the architecture may allow. So compare, which judges outcomes alone, "
-        "may report that the program holds."
+        "None of these findings concerns the final outcome. simaie compare judges only outcomes, "
+        "so it may still report that the program holds."
     )

@@ -23,7 +23,7 @@ from simaie.show.explain.locks import (
 )
 from simaie.show.explain.phrases import said
 from simaie.show.explain.protection import BY_HELPERS, helpers
-from simaie.show.explain.rejected_outcomes import REFUSALS, beside_compare, cause, refused
+from simaie.show.explain.rejected_outcomes import REFUSALS, about_compare, cause, refused
 from simaie.show.format import clean
 from simaie.trace import Trace
 
@@ -96,7 +96,7 @@ def explain_failure(failure: Failure) -> str:
         return f"{head}: no checker reports a finding in this execution."
     known = around(failure)
     parts = [f"{clean(str(f))}\n{explain(failure.trace, f, known)}".rstrip() for f in failure.findings]
-    scope = beside_compare(failure.findings)
+    scope = about_compare(failure.trace, failure.findings)
     return "\n\n".join([head, *parts, *([scope] if scope else [])])
 
 

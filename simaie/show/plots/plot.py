@@ -253,7 +253,7 @@ def heat_map(title: str, rows: Sequence[Mapping[str, Value]], x: Axis, y: Axis, 
     return Plot(title, "rect", tuple(rows), x, y, colour)
 
 
-#: Most rows of the text.
+#: Maximum number of rows of the text.
 _MOST_ROWS = 60
 _BAR = 32
 

@@ -56,7 +56,7 @@ def plot_outcomes(report: Report) -> Plot:
     )
 
 
-#: Most outcomes in a plot; if there are more, those in both sets are left out first.
+#: Maximum number of outcomes in a plot; if there are more, those in both sets are left out first.
 _MOST_COMPARED = 60
 _SETS = ("allowed", "possible", "forbidden")
 _RANK = {"forbidden": 0, "unreached": 1, "both": 2}
