@@ -58,18 +58,18 @@ class ScMemory:
 
     def saved_reservations(self) -> tuple[tuple[Any, int, int, frozenset[tuple[int, int]]], ...]:
         """Return the reservations as data for `restore_reservations`."""
-        return tuple([(a, r.first, r.after, frozenset(r.touched)) for a, r in self._reservations.items()])
+        return tuple([(a, r.first, r.after, frozenset(r.touched)) for a, r in self.reservations.items()])
 
     def restore_reservations(self, saved: tuple[tuple[Any, int, int, frozenset[tuple[int, int]]], ...]) -> None:
         """Set the reservations to what `saved_reservations` returned."""
-        self._reservations.clear()
+        self.reservations.clear()
         for actor, first, after, touched in saved:
-            made = self._reservations[actor] = _Reservation(first, after)
+            made = self.reservations[actor] = _Reservation(first, after)
             made.touched.update(touched)
 
     def holds_other_bytes(self, actor: Any, op: Op) -> bool:
         """Whether a STORE_CONDITIONAL depends on reserved bytes that it does not name."""
-        reservation = self._reservations.get(actor)
+        reservation = self.reservations.get(actor)
         if reservation is None or op.expected is not None:
             return False
         return (reservation.first, reservation.after) != (op.address, op.address + op.width)

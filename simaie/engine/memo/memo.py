@@ -248,10 +248,18 @@ class Memo:
         return self.given_up != "" or self.nodes >= self.most_nodes
 
     def ended(self, events: Sequence[Step]) -> None:
-        """An execution has ended after these steps. The memo is given up if too many of them were misses."""
+        """An execution has ended after these steps."""
         steps = len(events)
         if self._written:
             self._dirty = self._written if len(self._written) < steps else cells_of(events)
+        self.keep_bounds(steps)
+
+    def keep_bounds(self, steps: int = 0) -> None:
+        """Close idle coroutines if there are many; give the memo up if too many of the last steps were misses.
+
+        Args:
+            steps: The number of steps since the last call.
+        """
         if len(self._runners) > _MOST_RUNNERS:
             self._trim()
         self._steps_in_window += steps

@@ -74,7 +74,7 @@ class MemoSteps:
         self._waited: list[bool] = []  # by actor, whether the AWAIT that comes before its look is over
         self._journal: list[tuple[int, Node, Any]] = []
         self._wait_steps: dict[Node, Step] = {}
-        self._reserved = memo.reserved
+        self._reserved = memo.memory.reservations
         self._limit = memo.machine.limits.steps
 
     def begin(self) -> None:

@@ -139,7 +139,7 @@ class Undone:
     def _look_after(self, memo: Memo) -> None:
         """End the search if the memo cannot be trusted; drop the memo if it is too large."""
         state = self._state
-        memo.ended(0)
+        memo.keep_bounds()
         if reason := memo.given_up or memo.shared.changed():
             self._give_up(reason)
         elif memo.nodes >= memo.most_nodes and state is not None:
