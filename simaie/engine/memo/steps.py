@@ -122,14 +122,14 @@ class MemoSteps:
         nodes = self.nodes
         if self.stopper >= 0:
             return [actor for actor in self.threads.order if self.is_enabled(actor)]
-        return [actor for actor in self.threads.order if nodes[actor].code >= 0 or self.is_enabled(actor)]  # type: ignore[union-attr]  # it exists
+        return [actor for actor in self.threads.order if nodes[actor].code > END or self.is_enabled(actor)]  # type: ignore[union-attr]  # it exists
 
     def is_enabled(self, actor: int) -> bool:
         """Return whether an actor, which exists, can take the next step."""
         node = self.nodes[actor]
         if node is None or node.op is None or (self.stopper >= 0 and actor != self.stopper):
             return False
-        if node.code >= 0:
+        if node.code > END:
             return True
         op = self.pending(actor)
         kind = op.kind
@@ -149,7 +149,7 @@ class MemoSteps:
         nodes = self.nodes
         if running >= 0:
             node: Any = nodes[running]
-            if self.stopper < 0 and node.code >= 0:
+            if self.stopper < 0 and node.code > END:
                 return running
             if self.is_enabled(running) and not self.rank(running):
                 return running
@@ -158,7 +158,7 @@ class MemoSteps:
             node = nodes[actor]
             if node.code == END:
                 continue
-            if node.code >= 0 and self.stopper < 0:
+            if node.code > END and self.stopper < 0:
                 return actor
             if self.is_enabled(actor) and (rank := self.rank(actor)) < lowest:
                 if not rank:
@@ -185,7 +185,7 @@ class MemoSteps:
     def rank(self, actor: int) -> int:
         """Return how late the search is to choose an enabled actor."""
         node: Any = self.nodes[actor]
-        if node.code >= 0:
+        if node.code > END:
             return 0
         kind = self.pending(actor).kind
         if kind in _WORLD:
@@ -202,7 +202,7 @@ class MemoSteps:
     def uncertain_place(self, actor: int) -> int:
         """Return the place of the actor's next operation if it is uncertain, else -1."""
         node = self.nodes[actor]
-        if node is None or node.op is None or (node.code >= 0 and not self.mixed_sizes):
+        if node is None or node.op is None or (node.code > END and not self.mixed_sizes):
             return -1
         kind = self.pending(actor).kind
         conditional = self.mixed_sizes and kind in WRITES_IF_IT_SUCCEEDS
