@@ -272,7 +272,9 @@ class MemoSteps:
             self._conditional.add(place)
         if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
             raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
-        step = following.step = Step(op.kind, place, writes(op, value), inside=inside, child=child)
+        may_wait = self.uncertain_place(actor) >= 0
+        step = Step(op.kind, place, writes(op, value), inside=inside, child=child, may_wait=may_wait)
+        following.step = step
         return step
 
     def _other_step(self, actor: int, node: Node) -> Step:
