@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from simaie.guest.cpu import Thread
     from simaie.small_steps import Step
 
-__all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
+__all__ = [
+    "END", "MODIFY", "MODIFY_CELL", "OTHER", "PERFORM", "READ", "READ_CELL", "SWAP", "WRITE", "WRITE_CELL", "Node",
+    "key_of",
+]  # fmt: skip
 
-#: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
-#: the host memory. END: the vCPU has ended, without a fault. OTHER: it may wait or change which actors are enabled.
-OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, PERFORM = range(7)
+#: How an operation is performed. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without
+#: a fault. READ, WRITE and SWAP: a load, a store or a compare-and-swap of RAM, by an index; the next two are loads and
+#: stores of a cell, by its attribute. MODIFY and MODIFY_CELL: the host memory performs it, and it changes nothing but
+#: this place. PERFORM: the host memory performs it.
+OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(10)
 
 
 class Node:
@@ -48,8 +53,8 @@ class Node:
         registers: The observations as items of an outcome; made when first needed.
         story: The finished history up to here; made when first needed.
         code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
-        place: The view of RAM or the cell that `op` reads or writes; `offset` is the index in the view, and `stored`
-            the value to write.
+        place: The view of RAM or the cell that `op` accesses; `offset` is the index in the view, and `stored` the value
+            to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
     """

@@ -14,7 +14,7 @@ from simaie.engine.actor import Actor
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, PERFORM, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import END, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
 from simaie.host.sc import ScMemory
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
@@ -193,6 +193,11 @@ class QuickExecution(MemoExecution):
                     node.place.value = node.stored
                     value = None
                     following = node.after
+                elif code == SWAP and not reserved:
+                    value = node.place[node.offset]
+                    if value == node.op.expected:
+                        node.place[node.offset] = node.stored
+                    following = node.edges.get(value)
                 else:
                     if code == READ_CELL:
                         value = node.place.value

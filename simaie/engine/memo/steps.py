@@ -16,8 +16,10 @@ from typing import Any
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
-from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, performed, put_back
+from simaie.engine.memo.node import (
+    END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of,
+)  # fmt: skip
+from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, perform, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
 from simaie.op import BLOCKING, Kind, Op
@@ -228,30 +230,52 @@ class MemoSteps:
         index = len(journal)
         if index >= self._limit:
             raise CannotUndo("an execution is as long as the limit on steps")
-        running = journal[-1][0] if index else -1
-        if actor != running:
-            self._note_switch(actor, running, index)
-        node: Any = self.nodes[actor]
+        nodes = self.nodes
+        node: Any = nodes[actor]
+        if not index or actor != (running := journal[-1][0]):
+            if index and nodes[running].code > END and self.stopper < 0:  # type: ignore[union-attr]  # it exists
+                self.switches.append(index)
+            else:
+                self._note_switch(actor, running if index else -1, index)
         code = node.code
         value = old = None
         if code == READ:
             value = node.place[node.offset]
-        elif code == WRITE and not self._reserved:
-            old = node.place[node.offset]
-            node.place[node.offset] = node.stored
         elif code == READ_CELL:
             value = node.place.value
         elif code == WRITE_CELL:
             old = node.place.value
             node.place.value = node.stored
-        else:
+        elif code == MODIFY_CELL:
+            old = node.place.value
+            value = self._perform(actor, node)
+        elif self._reserved or code <= END or code == PERFORM:
             return self._other_step(actor, node)
-        following = self._following(self.threads.actors[actor], node, value)
+        else:
+            old = node.place[node.offset]
+            if code == WRITE:
+                node.place[node.offset] = node.stored
+            elif code == SWAP:
+                value = old
+                if old == node.op.expected:
+                    node.place[node.offset] = node.stored
+            else:
+                value = self._perform(actor, node)
+        following = node.edges.get(value if value is None or type(value) is int else key_of(value))
+        step: Step | None = None if following is None else following.step
+        if step is None:
+            following = self._following(self.threads.actors[actor], node, value)
+            step = following.step
         journal.append((actor, node, old))
         self.events.append(following)
-        self.nodes[actor] = following
-        step: Step | None = following.step
+        nodes[actor] = following
         return step if step is not None else self._note_step(following, node.op, value, actor)
+
+    def _perform(self, actor: int, node: Node) -> Any:
+        """Have the host memory perform the operation of `node`, and return its result."""
+        op = node.op
+        assert op is not None
+        return perform(self.memory, self.threads.actors[actor], op)
 
     def _note_switch(self, actor: int, running: int, index: int) -> None:
         """Note step number `index` if it deviates from the default: the running actor goes on, or else the first."""
@@ -341,16 +365,16 @@ class MemoSteps:
         if self.switches and self.switches[-1] == index:
             self.switches.pop()
         code = node.code
-        if code == WRITE_CELL:
+        if code == WRITE_CELL or code == MODIFY_CELL:
             node.place.value = old
-        elif code == WRITE and type(old) is int:
-            node.place[node.offset] = old
         elif old is _WAITED:
             self.waits.pop()
             self._waited[actor] = False
             return
-        elif code != READ and code != READ_CELL:
+        elif code <= END or type(old) is Old:
             self._undo_other(actor, node, old)
+        elif code >= SWAP or code == WRITE:
+            node.place[node.offset] = old
         self.nodes[actor] = node
 
     def _undo_other(self, actor: int, node: Node, old: Any) -> None:
