@@ -113,7 +113,9 @@ class MemoSteps:
     def steps_back(self) -> Iterator[tuple[int, Node, int]]:
         """Yield the steps, the last first: the actor, where it was, and the child that it spawned or -1."""
         children = self.threads.spawned
-        for actor, node, _ in reversed(self._journal):
+        journal = self._journal
+        for number in range(len(journal) - 1, -1, -1):
+            actor, node, _ = journal[number]
             is_spawn = node.op is not None and node.op.kind is _SPAWN
             yield actor, node, children.pop() if is_spawn else -1
 

@@ -107,8 +107,8 @@ class Undone:
             self._next_is_known = self._memo.misses == misses
             if not self._next_is_known:
                 self._look_after(self._memo)
-        except MixedSizes as error:
-            self._begin_anew(str(error))
+        except MixedSizes as mixed:
+            self._begin_anew(str(mixed))
         except (CannotUndo, SimaieError, Differs) as error:
             self._give_up(str(error) or type(error).__name__)
 
