@@ -75,12 +75,13 @@ def is_canonical(path: Path, schedule: Schedule) -> bool:
 
     Independent heads are ordered by their actors.
     """
-    if path.state.mixed_sizes and _MAY_FAIL[path.order.steps[len(path) - 1].kind] and not _is_as_planned(path, schedule):
+    order = path.order
+    last = order.length - 1
+    if path.state.mixed_sizes and _MAY_FAIL[order.steps[last].kind] and not _is_as_planned(path, schedule):
         return False
     if schedule.may_flip:
         return is_first(path, schedule)
-    order = path.order
-    return comes_behind(path, schedule.chain, order.actors[len(path) - 1], order.past[len(path) - 1])
+    return not schedule.chain or comes_behind(path, schedule.chain, order.actors[last], order.past[last])
 
 
 def _is_as_planned(path: Path, schedule: Schedule) -> bool:

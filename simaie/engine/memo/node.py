@@ -22,9 +22,9 @@ __all__ = [
 ]  # fmt: skip
 
 #: How an operation is performed. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without
-#: a fault. READ, WRITE and SWAP: a load, a store or a compare-and-swap of RAM, by an index; the next two are loads and
-#: stores of a cell, by its attribute. MODIFY and MODIFY_CELL: the host memory performs it, and it changes nothing but
-#: this place. PERFORM: the host memory performs it.
+#: a fault. READ, WRITE, SWAP: a load, store or compare-and-swap of RAM, by an index. READ_CELL, WRITE_CELL: a load or
+#: store of a cell, by its attribute. MODIFY, MODIFY_CELL: the host memory performs it, and it changes nothing but this
+#: place. PERFORM: the host memory performs it.
 OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(10)
 
 

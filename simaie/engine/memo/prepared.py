@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from simaie.engine.memo.node import (
-    MODIFY, MODIFY_CELL, OTHER, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node,
-)  # fmt: skip
+from simaie.engine.memo.node import MODIFY, MODIFY_CELL, OTHER, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node
 from simaie.host.ram import Ram
 from simaie.op import Kind
 from simaie.trace import Event

@@ -16,9 +16,7 @@ from typing import Any
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import (
-    END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of,
-)  # fmt: skip
+from simaie.engine.memo.node import END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
 from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, perform, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
@@ -367,7 +365,7 @@ class MemoSteps:
         if self.switches and self.switches[-1] == index:
             self.switches.pop()
         code = node.code
-        if code == WRITE_CELL or code == MODIFY_CELL:
+        if code in (WRITE_CELL, MODIFY_CELL):
             node.place.value = old
         elif old is _WAITED:
             self.waits.pop()
