@@ -21,7 +21,7 @@ __all__ = [
     "key_of",
 ]  # fmt: skip
 
-#: How an operation is performed. OTHER: it may wait or change which actors are enabled. END: the vCPU has ended, without
+#: How an operation is performed. OTHER: it may wait or change which actors are enabled. END: the vCPU ended, without
 #: a fault. READ, WRITE, SWAP: a load, store or compare-and-swap of RAM, by an index. READ_CELL, WRITE_CELL: a load or
 #: store of a cell, by its attribute. MODIFY, MODIFY_CELL: the host memory performs it, and it changes nothing but this
 #: place. PERFORM: the host memory performs it.
@@ -46,7 +46,7 @@ class Node:
         observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result; `after` is the one behind the result None.
         held: The number of mutexes that the vCPU holds.
-        made: The cells and objects made on the way here, by name, in order.
+        made: The cells and objects made on the way here, by name or by what they are made of, in order.
         runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
         occurred: What occurred up to here, as bits (see `simaie.check.needs`).
@@ -103,7 +103,7 @@ class Node:
         self.final: Instruction | None = None
         self.faults: tuple[tuple[str, str], ...] = ()
         self.edges: dict[Any, Node] = {}
-        self.made: dict[str, list[Any]] | None = None
+        self.made: dict[Any, list[Any]] | None = None
         self.runner: Runner | None = None
         self.roots: dict[int, Root] | None = None
         self.thread: Thread | None = None
