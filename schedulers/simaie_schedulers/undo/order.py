@@ -33,6 +33,7 @@ class Order:
         own: By actor, the mask of its events.
         reads: By place, the mask of the events that read it.
         writes: By place, the mask of the events that wrote it.
+        families: By place and family, the mask of the events of this family; see `simaie.dependence.family_of`.
         world: The mask of the events that stopped the world or let it go on.
         choices: The mask of the local choices.
     """
@@ -48,6 +49,7 @@ class Order:
         self.own: dict[int, int] = {}
         self.reads: list[int] = []
         self.writes: list[int] = []
+        self.families: dict[int, dict[str, int]] = {}
         self.world = 0
         self.choices = 0
 
@@ -102,6 +104,8 @@ class Order:
         else:
             near = self.conflicts(place, step.wrote) if step.kind is not _CHOICE else 0
             self._note(index, step, bit)
+        if step.family:
+            near &= ~self._join_family(place, step.family, bit)
         near &= ~(past | siblings)
         while near:
             latest = near.bit_length() - 1
@@ -114,6 +118,12 @@ class Order:
         owns[actor] = own | bit
         self.length = index + 1
         return immediate
+
+    def _join_family(self, place: int, family: str, bit: int) -> int:
+        """Add an event to those of its family at a place; return the mask of those before it, which commute with it."""
+        before = self.families.setdefault(place, {}).get(family, 0)
+        self.families[place][family] = before | bit
+        return before
 
     def _grow(self, actor: int, step: Step) -> None:
         self.actors.append(actor)
@@ -134,6 +144,8 @@ class Order:
             owns[actors[index]] &= stay
             place = step.place
             if place > THREADS:
+                if step.family:
+                    self.families[place][step.family] &= stay
                 if step.wrote:
                     writes[place] &= stay
                 else:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
@@ -42,6 +42,7 @@ class MemoSteps:
     Args:
         memo: The memo, whose host memory is sequentially consistent.
         mixed_sizes: Whether accesses may overlap in part.
+        commuting: Whether the order of read-modify-writes that commute makes no difference to the caller.
 
     Attributes:
         nodes: By actor, its node; None if it was not spawned yet.
@@ -54,8 +55,8 @@ class MemoSteps:
 
     has_buffers = False
 
-    def __init__(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
-        self.mixed_sizes = mixed_sizes
+    def __init__(self, memo: Memo, *, mixed_sizes: bool = False, commuting: bool = False) -> None:
+        self.mixed_sizes, self.commuting = mixed_sizes, commuting
         self.locations = memo.locations
         self.overlaps: Sequence[tuple[int, ...]] = self.locations.overlaps
         self._conditional: set[int] = set()  # the places of operations that write if they succeed
@@ -297,7 +298,8 @@ class MemoSteps:
         if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
             raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
         may_wait = self.uncertain_place(actor) >= 0
-        step = Step(op.kind, place, writes(op, value), inside=inside, child=child, may_wait=may_wait)
+        family = family_of(op) if self.commuting else ""
+        step = Step(op.kind, place, writes(op, value), inside=inside, child=child, family=family, may_wait=may_wait)
         following.step = step
         return step
 
