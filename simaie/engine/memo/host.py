@@ -3,8 +3,8 @@
 Objects that the vCPU makes of the same constants in two histories are the same one, too. For an execution follows one
 history of each vCPU, and cells begin with their initial values. If one history makes several of them, each is an object
 of its own. Otherwise each order in which other vCPUs ran before would make other objects, and these would be other
-results and other histories for all that find them. Objects of two vCPUs are always different: a racer must not take what
-the other one made for its own.
+results and other histories for all that find them. Objects of two vCPUs are always different: a racer must not take
+what the other one made for its own.
 """
 
 from __future__ import annotations
