@@ -155,7 +155,7 @@ class Order:
         self.length = length
 
     def _forget(self, step: Step, stay: int) -> None:
-        """Remove an event from the masks of its place, which is none of memory; `stay` is the mask of what stays."""
+        """Remove an event from the masks of its place, which is not in memory; `stay` is the mask of what stays."""
         place = step.place
         if step.child >= 0:
             del self._spawned[step.child]

@@ -70,7 +70,7 @@ class Path:
         scheduled: The mask of the events of schedules.
         heads: The mask of the heads.
         chains: By event, the heads before it that were put there for its sake.
-        choices: By event, the value of its local choice; 0 if it is none.
+        choices: By event, the value of its local choice, or 0.
         waiting: By event, the schedules that are still to be explored in place of it; None if there are none.
         unsettled: By head, the default step that its schedule has disabled.
         steps: How many steps were performed in all.

@@ -215,7 +215,7 @@ class UndoSearch:
         path = self.path
         while True:
             floor = self._set_aside[-1].at if self._set_aside else 0
-            while len(path) > floor:
+            while path.order.length > floor:
                 waiting = path.back(floor)
                 while waiting:
                     self._kept -= 1
@@ -246,17 +246,18 @@ class UndoSearch:
             waiting: The other schedules of its node.
         """
         path = self.path
-        start = len(path)
+        start = path.order.length
         immediate = path.perform(schedule)
         if immediate is None or not is_canonical(path, schedule):
             path.rewind(start)
             self.infeasible += 1
             return False
         path.waiting[start] = waiting
-        self._reverse(immediate, path.order.steps[len(path) - 1])
+        head = path.order.length - 1
+        self._reverse(immediate, path.order.steps[head])
         if schedule.actor < 0:
             return True
-        chain = (*schedule.chain, len(path) - 1)
+        chain = (*schedule.chain, head)
         if self.state.is_enabled(schedule.actor):
             self._default(schedule.actor, chain)
         else:

@@ -1,9 +1,10 @@
 """The host port of a memo: what a vCPU makes is the same object each time that part of its history is run again.
 
-Objects that the vCPU makes from the same constants in two histories are the same one, too, as long as no history has two
-of them: an execution follows one history of each vCPU, and cells begin with their initial values. Otherwise each way in
-which other vCPUs ran before would make another object, and so other results and other histories for all that find it.
-Objects of two vCPUs are always different: racers must not take what the other one made for their own.
+Objects that the vCPU makes of the same constants in two histories are the same one, too. For an execution follows one
+history of each vCPU, and cells begin with their initial values. If one history makes several of them, each is an object
+of its own. Otherwise each order in which other vCPUs ran before would make other objects, and these would be other
+results and other histories for all that find them. Objects of two vCPUs are always different: a racer must not take
+what the other one made for its own.
 """
 
 from __future__ import annotations

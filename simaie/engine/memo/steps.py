@@ -286,7 +286,8 @@ class MemoSteps:
         for other in self.threads.order:
             if other == actor:
                 return
-            if self.nodes[other].code != END and self.is_enabled(other):  # type: ignore[union-attr]  # it exists
+            code = self.nodes[other].code  # type: ignore[union-attr]  # it exists
+            if code != END and ((code > END and self.stopper < 0) or self.is_enabled(other)):
                 self.switches.append(index)
                 return
 
