@@ -19,7 +19,7 @@ SWITCH = "SIMAIE_COMPILE"
 #: What is compiled: the searches by undo, and the steps along a memo. These are the loops that run no code of guests.
 MODULES = {
     "simaie": ["locations", "small_steps"],
-    "simaie/engine/memo": ["finished", "node", "prepared", "restored", "steps", "story", "threads", "undone"],
+    "simaie/engine/memo": ["finished", "memo", "node", "prepared", "restored", "steps", "story", "threads", "undone"],
     "schedulers/simaie_schedulers/undo": ["flips", "order", "path", "races", "search", "unsettled", "waits"],
 }
 #: A compilation asks for the types of simaie and of the standard library only. All else is a Python object there: what
