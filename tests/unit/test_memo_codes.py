@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from exhaustive.programs import Hypercalls
 from memo_runs import side_by_side
 
 from simaie import Machine, Program
+from simaie.machine import Limits
 
 X, Y = 0x100, 0x104
 
@@ -66,3 +68,32 @@ def test_executions_are_those_of_the_reference_engine(name: str, scheme: str) ->
         assert followed.outcome == reference.outcome
         outcomes.add(str(reference.outcome))
     assert len(outcomes) > 1
+
+
+def locks(*names: str, looks_before: bool) -> Any:
+    async def thread(cpu: Any) -> None:
+        if looks_before:
+            await cpu.load(X)
+        for name in names:
+            await cpu.exception(f"lock {name}")
+        cpu.observe("seen", await cpu.load(X))
+        await cpu.store(X, len(names))
+        for name in reversed(names):
+            await cpu.exception(f"unlock {name}")
+
+    return thread
+
+
+@pytest.mark.parametrize("looks_before", [False, True])
+@pytest.mark.parametrize("limit", [14, 10_000])
+def test_mutexes_are_free_again_after_an_execution_that_did_not_finish(limit: int, looks_before: bool) -> None:
+    threads = [locks(*names, looks_before=looks_before) for names in ("ab", "ba", "a")]
+    program = Program("locks", isa="x86", threads=threads, watch={X: 4})
+    machine, endings = Machine(Hypercalls, limits=Limits(steps=limit)), set()
+    for reference, followed in side_by_side(program, machine, "random-walk", 80):
+        assert followed.digest == reference.digest
+        assert {name: str(op) for name, op in followed.waiting.items()} == {
+            name: str(op) for name, op in reference.waiting.items()
+        }
+        endings.add(reference.ending)
+    assert len(endings) == 2

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from simaie.small_steps import Step
 
 __all__ = [
-    "END", "MODIFY", "MODIFY_CELL", "OTHER", "PERFORM", "READ", "READ_CELL", "SWAP", "WRITE", "WRITE_CELL", "Node",
-    "key_of",
+    "END", "MODIFY", "MODIFY_CELL", "MUTEX", "OTHER", "PERFORM", "READ", "READ_CELL", "SWAP", "WRITE", "WRITE_CELL",
+    "Node", "key_of",
 ]  # fmt: skip
 
-#: How an operation is performed. OTHER: it may wait or change which actors are enabled. END: the vCPU ended, without
-#: a fault. READ, WRITE, SWAP: a load, store or compare-and-swap of RAM, by an index. READ_CELL, WRITE_CELL: a load or
-#: store of a cell, by its attribute. MODIFY, MODIFY_CELL: the host memory performs it, and it changes nothing but this
-#: place. PERFORM: the host memory performs it.
-OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(10)
+#: How an operation is performed. OTHER: it may wait or change which actors are enabled. MUTEX: it takes or releases a
+#: mutex. END: the vCPU ended, without a fault. READ, WRITE, SWAP: a load, store or compare-and-swap of RAM, by an
+#: index. READ_CELL, WRITE_CELL: a load or store of a cell, by its attribute. MODIFY, MODIFY_CELL: the host memory
+#: performs it, and it changes nothing but this place. PERFORM: the host memory performs it.
+OTHER, MUTEX, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(11)
 
 
 class Node:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from simaie.engine.memo.node import MODIFY, MODIFY_CELL, OTHER, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node
+from simaie.engine.memo.node import (
+    MODIFY,
+    MODIFY_CELL,
+    MUTEX,
+    OTHER,
+    PERFORM,
+    READ,
+    READ_CELL,
+    SWAP,
+    WRITE,
+    WRITE_CELL,
+    Node,
+)
 from simaie.host.ram import Ram
 from simaie.op import Kind
 from simaie.trace import Event
 
 __all__ = ["prepare", "steps_of_instruction"]
 
-_PAUSE = Kind.PAUSE
+_PAUSE, _MUTEX = Kind.PAUSE, (Kind.LOCK, Kind.UNLOCK)
 _OF_RAM = {Kind.LOAD: READ, Kind.STORE: WRITE, Kind.CAS: SWAP, Kind.EXCHANGE: MODIFY, Kind.FETCH: MODIFY}
 _OF_CELLS = {
     Kind.LOAD: READ_CELL, Kind.STORE: WRITE_CELL, Kind.CAS: MODIFY_CELL, Kind.EXCHANGE: MODIFY_CELL,
@@ -21,7 +33,8 @@ def prepare(node: Node, ram: Ram) -> None:
     """Note at `node` how its operation is performed on a sequentially consistent memory with this RAM."""
     op = node.op
     if op is None or op.kind >= _PAUSE or node.wait is not None or node.faults:
-        node.code = OTHER
+        is_mutex = op is not None and op.kind in _MUTEX and not node.faults
+        node.code = MUTEX if is_mutex else OTHER
         return
     node.code = PERFORM
     if op.cell is not None:
