@@ -67,7 +67,7 @@ def fixture_alone(wheel, tmp_path_factory):
 
 @pytest.fixture(name="compiled", scope="session")
 def fixture_compiled(project, tmp_path_factory):
-    """The Python of an environment that has the wheel of `make wheel`; it takes 25 seconds."""
+    """The Python of an environment that has the wheel of `make wheel`; it takes 30 seconds of one core."""
     pytest.importorskip("mypyc", reason="mypyc compiles")
     if shutil.which(os.environ.get("CC", "cc")) is None:
         pytest.skip("a C compiler is not here")

@@ -16,7 +16,8 @@ TESTS = [
     "tests/unit/test_dpor_undo.py",
     "tests/unit/test_compiled.py",
     "tests/exhaustive/test_memo_undo.py",
-    "tests/conformance/test_memo_agrees.py",
+    "tests/exhaustive/test_commuting.py",
+    "tests/conformance/test_three_engines.py",
 ]
 #: Prints whether all compiled modules are used, or none.
 FILES = """
@@ -44,4 +45,4 @@ def test_the_compiled_wheel_passes_the_tests_of_what_is_compiled(compiled, tmp_p
     shown, of_sources = (run(compiled, "-m", "simaie", "--version", switch=switch).strip() for switch in ("", "0"))
     assert shown == f"{of_sources} (compiled)"
     run(compiled, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(ROOT / name) for name in TESTS))
-    run(compiled, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests/unit/test_memo.py"), switch="0")
+    run(compiled, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / TESTS[-1]), switch="0")
