@@ -10,6 +10,8 @@ from simaie.op import Kind
 
 __all__ = ["Rank", "SearchByUndo", "SmallSteps", "Step"]
 
+_PLAIN = (Kind.LOAD, Kind.STORE)
+
 
 class Step:
     """What one operation did. A state may return the same object whenever it does the same again.
@@ -22,9 +24,14 @@ class Step:
         child: Number of the actor that it spawned; -1 if none.
         arity: Number of alternatives of a CHOICE; else 1.
         buffer: Number of the actor that drains the store buffer which the operation entered; -1 if none.
+        family: The family of operations of this place with which it commutes (`simaie.dependence.family_of`); or empty.
+        may_wait: Whether the actor's next operation may be uncertain, see `SmallSteps.uncertain`.
+
+    Attributes:
+        is_plain: Whether it is a load or a store, and the actor's next operation is not uncertain.
     """
 
-    __slots__ = ("arity", "buffer", "child", "inside", "kind", "place", "wrote")
+    __slots__ = ("arity", "buffer", "child", "family", "inside", "is_plain", "kind", "place", "wrote")
 
     def __init__(
         self,
@@ -36,9 +43,13 @@ class Step:
         child: int = -1,
         arity: int = 1,
         buffer: int = -1,
+        family: str = "",
+        may_wait: bool = True,
     ) -> None:
         self.kind, self.place, self.wrote = kind, place, wrote
         self.inside, self.child, self.arity, self.buffer = inside, child, arity, buffer
+        self.family = family
+        self.is_plain = kind in _PLAIN and not may_wait
 
 
 class Rank(IntEnum):

@@ -178,7 +178,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"simaie {version('simaie')}")
+        from simaie.compiled import uses_compiled
+
+        typer.echo(f"simaie {version('simaie')}{' (compiled)' if uses_compiled() else ''}")
         raise typer.Exit
 
 

@@ -191,7 +191,10 @@ class Exploration:
         self._check_determinism = check_determinism
         self._consistency = Consistency(program, machine, seed=seed)
         memo = driver == "inline" and not check_determinism
-        self._engines = Engines(program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed)
+        self._engines = Engines(
+            program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
+            commuting=self._checkers_runner.ignores_order,
+        )  # fmt: skip
         # By undo the executions come in another order, and an option that is no part of a command line prevents it.
         other = driver == "inline" and (coverage or check_determinism)
         self._other_order = other and can_undo(program, machine, self.scheduler)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simaie.check import DEFAULT, CheckerChoice, judge, name_of
-from simaie.check.needs import can_find
+from simaie.check.needs import can_find, ignores_order
 from simaie.check.prerequisites import Prerequisites
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest.program import Program
@@ -75,6 +75,11 @@ class CheckerRunner:
             if judged is True or judged(trace):
                 self._order_judged_by = name_of(checker)
                 return
+
+    @property
+    def ignores_order(self) -> bool:
+        """Whether no checker judges the order of read-modify-writes that commute, but for those of blocks and calls."""
+        return all(map(ignores_order, self._checkers))
 
     def require_answers(self) -> None:
         """Raise UsageError if a checker that the caller named had nothing to judge."""

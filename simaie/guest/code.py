@@ -354,6 +354,7 @@ class Interpreter:
             _, name, places, options, into, seen = step
             local_run = 0
             self._position = position
+            cpu.drops = not into
             result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
             if into:
                 registers[into] = value = int(result) & _MASK64

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
 from simaie.op import Kind
-from simaie.small_steps import SmallSteps
+from simaie.small_steps import SmallSteps, Step
 from simaie_schedulers.undo.path import Decision, Path, Schedule
-from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
+from simaie_schedulers.undo.races import alternatives, is_canonical, reversals, schedules
 from simaie_schedulers.undo.unsettled import is_settled
 
 __all__ = ["UndoSearch", "WorkItem"]
@@ -84,7 +84,7 @@ class UndoSearch:
         self._urgent: list[Schedule] = []
         self._set_aside: list[_SetAside] = []
         self._conditional: set[int] = set()
-        self._any_uncertain = bool(state.uncertain())
+        self._any_uncertain = state.mixed_sizes or bool(state.uncertain())
         self._item = item
         self._started = False
         self.peak_length = 0
@@ -111,6 +111,7 @@ class UndoSearch:
         """
         if not (self._turn() if self._started else self._start()):
             return self._end()
+        order, default = self.path.order, self.state.default
         while True:
             if self._urgent:
                 self._set_aside.append(_SetAside(len(self.path), self._urgent))
@@ -118,8 +119,8 @@ class UndoSearch:
                 self.peak_set_aside = max(self.peak_set_aside, len(self._set_aside))
                 self._turn()
                 continue
-            actors = self.path.order.actors
-            actor = self.state.default(actors[-1] if actors else -1)
+            length = order.length
+            actor = default(order.actors[length - 1] if length else -1)
             if actor >= 0:
                 self._default(actor, ())
             elif all(is_settled(self.path, step) for step in self.path.unsettled.values()):
@@ -138,7 +139,8 @@ class UndoSearch:
 
     def give_away(self) -> WorkItem | None:
         """Return the waiting schedule nearest to the start, which this search then leaves out; None if none waits."""
-        for index, waiting in enumerate(self.path.waiting):
+        for index in range(len(self.path)):
+            waiting = self.path.waiting[index]
             if waiting:
                 self._kept -= 1
                 prefix = [self.path.decision(at)._replace(waiting=[]) for at in range(index)]
@@ -165,23 +167,31 @@ class UndoSearch:
         """Perform the default step of `actor`."""
         path = self.path
         immediate = path.step(actor, 0, chain)
-        if path.order.steps[-1].kind is _CHOICE:
+        order = path.order
+        step = order.steps[order.length - 1]
+        if not step.is_plain and step.kind is _CHOICE:
             self._plan(alternatives(path))
-        self._reverse(immediate)
+        self._reverse(immediate, step)
 
-    def _reverse(self, immediate: int) -> None:
-        """Find the schedules that the last event completes."""
-        order = self.path.order
-        step = order.steps[-1]
+    def _reverse(self, immediate: int, step: Step) -> None:
+        """Find the schedules that the last event, which did `step`, completes."""
+        if not step.is_plain or self._any_uncertain:
+            self._look_out(step)
+            found = schedules(self.path, immediate, self._any_uncertain) if immediate or self._any_uncertain else None
+        else:
+            found = reversals(self.path, immediate) if immediate else None
+        if found:
+            self._plan(found)
+
+    def _look_out(self, step: Step) -> None:
+        """Note what the last event, which did `step`, means for the rest of the search."""
         if _MAY_FAIL[step.kind]:
             self._conditional.add(step.place)
         if not self._any_uncertain:
-            state = self.state
-            self._any_uncertain = step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[-1]) >= 0
-        if immediate or self._any_uncertain:
-            found = schedules(self.path, immediate, self._any_uncertain)
-            if found:
-                self._plan(found)
+            state, order = self.state, self.path.order
+            self._any_uncertain = (
+                step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[order.length - 1]) >= 0
+            )
 
     def _plan(self, found: list[Schedule]) -> None:
         """Keep schedules at their nodes, or have them explored at once if too many are kept."""
@@ -189,8 +199,13 @@ class UndoSearch:
         if self._kept + len(found) > self._keep:
             self._urgent += found
             return
+        all_waiting = self.path.waiting
         for schedule in found:
-            self.path.waiting[schedule.at].append(schedule)
+            waiting = all_waiting[schedule.at]
+            if waiting is None:
+                all_waiting[schedule.at] = [schedule]
+            else:
+                waiting.append(schedule)
         self._kept += len(found)
         if self._kept > self.peak_kept:
             self.peak_kept = self._kept
@@ -200,8 +215,8 @@ class UndoSearch:
         path = self.path
         while True:
             floor = self._set_aside[-1].at if self._set_aside else 0
-            while len(path) > floor:
-                waiting = path.pop()
+            while path.order.length > floor:
+                waiting = path.back(floor)
                 while waiting:
                     self._kept -= 1
                     if self._take(waiting.pop(), waiting):
@@ -231,17 +246,18 @@ class UndoSearch:
             waiting: The other schedules of its node.
         """
         path = self.path
-        start = len(path)
+        start = path.order.length
         immediate = path.perform(schedule)
         if immediate is None or not is_canonical(path, schedule):
             path.rewind(start)
             self.infeasible += 1
             return False
         path.waiting[start] = waiting
-        self._reverse(immediate)
+        head = path.order.length - 1
+        self._reverse(immediate, path.order.steps[head])
         if schedule.actor < 0:
             return True
-        chain = (*schedule.chain, len(path) - 1)
+        chain = (*schedule.chain, head)
         if self.state.is_enabled(schedule.actor):
             self._default(schedule.actor, chain)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from simaie.check.needs import BLOCK
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
 from simaie.engine.memo.finished import trace_of
@@ -37,6 +38,8 @@ class Undone:
         seed: The seed of the search.
         make_memo: Returns a new memo of the program.
         searches: Returns a search over a state.
+        commuting: Whether read-modify-writes that commute may be taken as independent, as long as no atomic block or
+            call occurs: a checker may judge the order of these.
 
     Attributes:
         program: The program; `machine` is the machine.
@@ -52,11 +55,18 @@ class Undone:
     went_elsewhere = False
 
     def __init__(
-        self, program: Program, machine: Machine, seed: int, make_memo: Callable[[], Memo], searches: Searches
+        self,
+        program: Program,
+        machine: Machine,
+        seed: int,
+        make_memo: Callable[[], Memo],
+        searches: Searches,
+        *,
+        commuting: bool = False,
     ) -> None:
         self._make_memo, self._searches = make_memo, searches
         self.program, self.machine = program, machine
-        self._seed, self.index = seed, 0
+        self._seed, self.index, self._commuting = seed, 0, commuting
         self.identities: dict[str, int] = {}
         self.why_not = ""
         self.is_known = self._next_is_known = False
@@ -107,14 +117,14 @@ class Undone:
             self._next_is_known = self._memo.misses == misses
             if not self._next_is_known:
                 self._look_after(self._memo)
-        except MixedSizes as error:
-            self._begin_anew(str(error))
+        except MixedSizes as mixed:
+            self._begin_anew(str(mixed), mixed_sizes=True)
         except (CannotUndo, SimaieError, Differs) as error:
             self._give_up(str(error) or type(error).__name__)
 
     def _advance(self, memo: Memo) -> None:
         if self._state is None:
-            self._state = MemoSteps(memo)
+            self._state = MemoSteps(memo, commuting=self._commuting)
             self._state.begin()
         if self._search is None:
             self._search = self._searches(self._state)
@@ -123,8 +133,8 @@ class Undone:
         else:
             self._search.advance()
 
-    def _begin_anew(self, reason: str) -> None:
-        """Begin again with a state that allows for accesses of mixed sizes, unless executions were visited already."""
+    def _begin_anew(self, reason: str, *, mixed_sizes: bool) -> None:
+        """Begin again with a state that takes more operations as dependent, unless executions were visited already."""
         assert self._state is not None
         assert self._memo is not None
         if self.visited or self._state.mixed_sizes or self._search is None:
@@ -132,13 +142,19 @@ class Undone:
             return
         self._search.abandon()
         self._search = None
-        self._state = MemoSteps(self._memo, mixed_sizes=True)
+        self._memo.close()
+        self._memo = self._make_memo()
+        self._state = MemoSteps(self._memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
         self._state.begin()
         self.go_on()
 
     def _look_after(self, memo: Memo) -> None:
         """End the search if the memo cannot be trusted; drop the memo if it is too large."""
         state = self._state
+        if self._commuting and state is not None and any(node and node.occurred & BLOCK for node in state.nodes):
+            self._commuting = False
+            self._begin_anew("an atomic block or a call occurred late", mixed_sizes=state.mixed_sizes)
+            return
         memo.keep_bounds()
         if reason := memo.given_up or memo.shared.changed():
             self._give_up(reason)

@@ -182,7 +182,7 @@ class LargeSystemExtensions(LoadStoreCpu):
     async def _apply(self, operation: str, address: int, value: int, width: int, order: str) -> None:
         _store_order(order)
         name = _name("st" + operation, width, order)
-        await self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
+        await self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order], drops=True)
 
 
 def _name(stem: str, width: int, order: str) -> str:

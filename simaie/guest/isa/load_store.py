@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from simaie.guest.cpu import Cpu
-from simaie.guest.function import rmw
 from simaie.guest.reservation import Cause
 from simaie.op import Kind, Op, Order
 from simaie.trace import AccessKind
@@ -76,10 +75,18 @@ class LoadStoreCpu(Cpu):
         return stored
 
     def _atomic(
-        self, mnemonic: str, function: str, address: int, operand: int, width: int, order: Order = _RELAXED
+        self,
+        mnemonic: str,
+        function: str,
+        address: int,
+        operand: int,
+        width: int,
+        order: Order = _RELAXED,
+        *,
+        drops: bool = False,
     ) -> Coroutine[Any, Any, int]:
-        """Apply a function of `simaie.guest.function` atomically; return the old value."""
-        update = rmw(function, operand, width)
+        """Apply a function of `simaie.guest.function` atomically; return the old value, which the caller may drop."""
+        update = self._update(function, operand, width, drops=drops)
         body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, update)
 
