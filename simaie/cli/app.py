@@ -25,6 +25,7 @@ from simaie.cli.explore_options import (
     FuzzedScheme,
     HostName,
     Index,
+    JobsOption,
     OutputFormat,
     Save,
     SchedulerName,
@@ -211,6 +212,7 @@ def explore(
     driver: Driver = None,
     checker: CheckerNames = None,
     check_determinism: CheckDeterminism = False,
+    jobs: JobsOption = None,
     coverage: Coverage = True,
     cut: CutOption = None,
     save: Save = None,
@@ -241,6 +243,7 @@ def explore(
         driver=driver,
         checkers=tuple(checker) if checker else None,
         check_determinism=check_determinism,
+        jobs=jobs,
         coverage=coverage,
         cut=tuple(cut or ()),
     )
@@ -490,7 +493,7 @@ def litmus(
         ),
     ] = "native:reservation=exact,spurious_failures=true",
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")] = "sc",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
+    jobs: JobsOption = None,
     unroll: Annotated[
         int, typer.Option(metavar="N", help="How often a thread may jump back to a label before it is cut.")
     ] = 2,
@@ -502,10 +505,11 @@ def litmus(
 ) -> Status:
     """Run litmus tests: print all states that each can reach, and the answer to its condition."""
     from simaie.cli.litmus import run_litmus
+    from simaie.exploration.jobs import number_of_jobs
     from simaie.exploration.litmus_files import LitmusSettings
 
     settings = LitmusSettings(scheme, host, unroll, executions, seconds)
-    return run_litmus(paths, settings, jobs, output)
+    return run_litmus(paths, settings, number_of_jobs(1 if jobs is None else jobs), output)
 
 
 @app.command(cls=StrictCommand, epilog=_COMPARE_EXAMPLES)
