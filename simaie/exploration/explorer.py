@@ -387,6 +387,16 @@ class Exploration:
         return self._index
 
     @property
+    def undoing(self) -> Undone | None:
+        """The search by undo, while there is one."""
+        return self._engines.undoing
+
+    @property
+    def why_not_undone(self) -> str:
+        """Why the search does not go back by undo although it was tried; empty if it does."""
+        return self._engines.why_not_undone
+
+    @property
     def failures_wanted(self) -> int | None:
         """The number of failing executions that are still looked for; None for no limit."""
         return None if self._failure_limit is None else self._failure_limit - self.failing

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
+from simaie.engine.memo.undone import Branch, Undone
+from simaie.engine.memo.undone import Explored as ExploredBranch
 from simaie.exploration.coverage import CoverageRecorder
+from simaie.exploration.engines import StartAgain
 from simaie.exploration.explorer import MAX_KEPT, Exploration
 from simaie.exploration.signatures import Signatures
 from simaie.exploration.statistics import MAX_OUTCOMES, StatisticsCollector
@@ -18,7 +21,7 @@ from simaie.finding import Finding
 from simaie.replaying.signature import Signature
 from simaie.trace import Trace
 
-__all__ = ["MOST_EXECUTIONS", "Explored", "Part", "Range", "Trouble", "Worker", "lost"]
+__all__ = ["MOST_EXECUTIONS", "Explored", "Part", "Range", "Stretch", "Trouble", "Worker", "lost"]
 
 #: The number of executions in one piece of work at most, so that all their outcomes are counted.
 MOST_EXECUTIONS = min(4096, MAX_OUTCOMES)
@@ -40,6 +43,20 @@ class Range(NamedTuple):
     profile: Mapping[str, Any]
 
 
+class Stretch(NamedTuple):
+    """A piece of work: executions of one branch of a search by undo.
+
+    Attributes:
+        branch: The branch.
+        executions: The number of executions at most.
+        failures: The number of failing executions after which to stop; None to go on.
+    """
+
+    branch: Branch
+    executions: int
+    failures: int | None
+
+
 class Trouble(NamedTuple):
     """Why a worker did not finish a piece, which the exploration then runs itself.
 
@@ -59,11 +76,13 @@ class Explored(NamedTuple):
         tally: The executions.
         profile: The profile of the scheduler after them.
         seconds: The time that they took, in seconds.
+        branch: The result of the search by undo; None if there is none.
     """
 
     tally: Tally
     profile: Mapping[str, Any]
     seconds: float
+    branch: ExploredBranch | None = None
 
 
 def lost(piece: object) -> Trouble:
@@ -78,12 +97,15 @@ class Worker:
         self._task = task
         self._part: Part | None = None
 
-    def __call__(self, piece: Range) -> Explored | Trouble:
+    def __call__(self, piece: Range | Stretch) -> Explored | Trouble:
         """Run a piece of work; an exception becomes a `Trouble`."""
         if self._part is None:
             self._part = Part(self._task)
         try:
-            return self._part.explore(piece)
+            return self._part.range(piece) if isinstance(piece, Range) else self._part.stretch(piece)
+        except StartAgain:
+            self._part = None
+            return Trouble()
         except BaseException as error:  # a guest may raise anything, and it is raised again in the exploration
             self._part = None
             return Trouble(type(error).__name__, str(error))
@@ -111,7 +133,7 @@ class Part(Exploration):
         self._suspects: list[Suspect] = []
         self._others: Counter[Signature] = Counter()
 
-    def explore(self, piece: Range) -> Explored:
+    def range(self, piece: Range) -> Explored:
         """Run the executions of `piece`; any exception ends this part."""
         began = time.perf_counter()
         self.scheduler.restore(piece.profile)
@@ -119,6 +141,23 @@ class Part(Exploration):
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
         tally = self._tallied()
         return Explored(tally, self.scheduler.profile(), time.perf_counter() - began)
+
+    def stretch(self, piece: Stretch) -> Explored:
+        """Run executions of the branch of `piece`; any exception ends this part."""
+        began = time.perf_counter()
+        self._first_index = self._index  # the executions are counted on, so that not each piece is verified
+        self.execution_limit, self._failure_limit = piece.executions, piece.failures
+        undone = self._engines.make(self.scheduler, self._index)
+        if not isinstance(undone, Undone):
+            raise StartAgain
+        undone.begin(piece.branch)
+        tally = self._tallied()
+        if undone.why_not or undone.has_new_names:
+            raise StartAgain
+        return Explored(tally, {}, time.perf_counter() - began, undone.explored())
+
+    def _start_again(self) -> None:
+        raise StartAgain
 
     def _tallied(self) -> Tally:
         """Run executions up to a limit, and return their tally."""

@@ -15,9 +15,8 @@ from simaie.errors import NondeterminismError
 from simaie.exploration.part import MOST_EXECUTIONS, Explored, Range, Trouble, Worker, lost
 from simaie.exploration.tally import Last
 from simaie.exploration.task import Task
-from simaie.exploration.team import Attended, require_same
+from simaie.exploration.team import Attended, repeat_last
 from simaie.exploration.workers import Pool
-from simaie.trace import Trace
 
 if TYPE_CHECKING:
     from simaie.exploration.consistency import Consistency
@@ -80,18 +79,7 @@ class Ranges:
 
     def last_execution(self, consistency: Consistency) -> Generator[Work, None, None]:
         """Let `consistency` know the last execution, if a worker ran it."""
-        if self._last is None:
-            return
-        first, last = self._last
-        index = first + last.number
-        if consistency.last is not None and consistency.last[0] > index:
-            return
-
-        def take(trace: Trace) -> None:
-            require_same(trace, last.digest)
-            consistency.ran_last(index, trace)
-
-        yield self._exploration.repeated(last.schedule, index), take
+        return repeat_last(self._exploration, self._last, consistency)
 
     def end(self) -> None:
         """End the workers."""
