@@ -406,6 +406,7 @@ def fuzz(
     failures: Annotated[
         int | None, typer.Option(metavar="N", help="Stop after N failing examples. Default: never.")
     ] = None,
+    jobs: JobsOption = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write a failure of each signature, shortened, to replay.", file_okay=False),
@@ -415,10 +416,12 @@ def fuzz(
     """Generate guest programs, run them, and report what fails. (Needs Hypothesis: pip install 'simaie\\[fuzz]'.)"""
     from simaie.cli.fuzz import run_fuzz
     from simaie.cli.machines import MachineOptions
+    from simaie.exploration.jobs import number_of_jobs
 
     machine = MachineOptions(scheme=scheme, host=host, host_word=None if host_word is None else int(host_word))
     limits: dict[str, Any] = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
-              "instructions": instructions, "kinds": kind or None, "failures": failures}  # fmt: skip
+              "instructions": instructions, "kinds": kind or None, "failures": failures,
+              "jobs": number_of_jobs(1 if jobs is None else jobs)}  # fmt: skip
     if checker:
         limits["checkers"] = tuple(checker)
     return run_fuzz(isa, machine, limits, save, output)
@@ -459,6 +462,7 @@ def audit(
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the sampled part.")] = None,
+    jobs: JobsOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show the shortest counterexample of every hole, explained.")
     ] = False,
@@ -470,7 +474,7 @@ def audit(
     """Check that each scheme breaks exactly the cases of the corpus that it is expected to break."""
     from simaie.cli.audit import run_audit
 
-    return run_audit(scheme or None, row or None, seed, output, explain, verbose)
+    return run_audit(scheme or None, row or None, seed, output, explain, verbose, jobs)
 
 
 @app.command(
@@ -528,6 +532,7 @@ def compare(
     steps: Steps = None,
     executions: ComparedExecutions = None,
     seconds: ComparedSeconds = None,
+    jobs: JobsOption = None,
     save: Save = None,
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
@@ -553,6 +558,7 @@ def compare(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
+        jobs=jobs,
     )
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything)
@@ -575,6 +581,7 @@ def barriers(
     steps: Steps = None,
     executions: ComparedExecutions = None,
     seconds: ComparedSeconds = None,
+    jobs: JobsOption = None,
     save: Save = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
@@ -598,5 +605,6 @@ def barriers(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
+        jobs=jobs,
     )
     return run_barriers(targets, machine, search, save, output)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.text import Text
 
@@ -28,6 +29,7 @@ from simaie.cli.status import Status
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.counterexamples import Counterexample, as_found, counterexamples
 from simaie.exploration.explorer import explore
+from simaie.exploration.in_order import InOrder
 from simaie.exploration.report import Report
 from simaie.exploration.signatures import MOST_SIGNATURES, Signatures
 from simaie.finding import Verdict
@@ -95,6 +97,7 @@ def fuzz(
     kinds: Sequence[str] | None = None,
     checkers: Sequence[CheckerChoice] = DEFAULT,
     failures: int | None = None,
+    jobs: int = 1,
     found: Callable[[Failure], None] | None = None,
 ) -> Fuzzing:
     """Explore `examples` generated programs and return what was seen.
@@ -108,6 +111,7 @@ def fuzz(
         vcpus, instructions, kinds: as for `simaie.strategies.programs`.
         checkers: as for `simaie.explore`.
         failures: stop after this number of failing examples; None to go on.
+        jobs: the number of processes that explore programs; it changes the time and nothing else.
         found: called with the first failure of each signature as soon as it is found.
 
     Raises:
@@ -120,12 +124,16 @@ def fuzz(
     strategy = programs(isa, vcpus=vcpus, instructions=instructions, kinds=kinds)
     search = {"seed": seed, "executions": executions, "checkers": checkers}
     result, began = Fuzzing(), time.perf_counter()
-    if found is not None:
-        search["found"] = _of_new_signatures(found)
+    tell = None if found is None else _of_new_signatures(found)
+    tried: _Tried = _Here(machine, search, result, tell)
+    if jobs > 1:
+        tried = _Elsewhere(machine, search, result, tell, jobs)
     try:
-        _drive(strategy, machine, examples, failures, search, result)
+        _drive(strategy, examples, failures, seed, tried, result)
     except KeyboardInterrupt:
         result.interrupted = True
+    finally:
+        tried.end()
     result.seconds = time.perf_counter() - began
     if result.interrupted:
         raise Interrupted(f"the fuzzing, after {result.examples} examples of which {result.failing} fail,", result)
@@ -146,7 +154,7 @@ def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], 
 
 
 def _drive(
-    strategy: Any, machine: Machine, examples: int, failures: int | None, search: dict[str, Any], result: Fuzzing
+    strategy: Any, examples: int, failures: int | None, seed: int, tried: _Tried, result: Fuzzing
 ) -> None:
     import hypothesis
 
@@ -154,11 +162,17 @@ def _drive(
     first_ended = 0.0
 
     def one(program: Program) -> None:
-        nonlocal shown, first_ended
+        count(tried(program))
+
+    def count(done: Iterator[None]) -> None:
         try:
-            _try(program, machine, search, result)
+            for _ in done:
+                counted()
         except SimaieError as error:
             raise _Stopped(error) from error
+
+    def counted() -> None:
+        nonlocal shown, first_ended
         now = time.perf_counter()
         first_ended = first_ended or now
         result.examples_per_second = (result.examples - 1) / (now - first_ended) if now > first_ended else 0.0
@@ -173,26 +187,118 @@ def _drive(
         max_examples=examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    seeded: Any = hypothesis.seed(search["seed"])
+    seeded: Any = hypothesis.seed(seed)
     test: Any = hypothesis.given(strategy)
     try:
         seeded(settings(test(one)))()
+        count(tried.rest())
     except _Stopped as stopped:
         if stopped.args:
             raise stopped.args[0] from None
 
 
-def _try(program: Program, machine: Machine, search: dict[str, Any], result: Fuzzing) -> None:
-    result.examples += 1
-    result.digests.append(program.digest)
-    if program.digest in result.programs:
-        return
-    try:
-        report = explore(program, machine, scheduler="random-walk", coverage=True, failures=None, **search)
-    except Interrupted as stop:
-        _count(program, stop.report, result)
-        raise
-    _count(program, report, result)
+class _Tried(Protocol):
+    """What becomes of the generated examples."""
+
+    def __call__(self, program: Program) -> Iterator[None]:
+        """Take an example, and yield after each example that is explored and counted."""
+        ...
+
+    def rest(self) -> Iterator[None]:
+        """Yield after each of the examples that were not counted yet."""
+        ...
+
+    def end(self) -> None:
+        """End the work."""
+        ...
+
+
+class _Here:
+    """Explores each example at once."""
+
+    def __init__(
+        self, machine: Machine, search: dict[str, Any], result: Fuzzing, tell: Callable[[Failure], None] | None
+    ) -> None:
+        self._explore, self._result, self._tell = _Explorer(machine, search), result, tell
+
+    def __call__(self, program: Program) -> Iterator[None]:
+        result = self._result
+        result.examples += 1
+        result.digests.append(program.digest)
+        if program.digest not in result.programs:
+            try:
+                _count(program, self._explore(program, self._tell), result)
+            except Interrupted as stop:
+                _count(program, stop.report, result)
+                raise
+        yield
+
+    def rest(self) -> Iterator[None]:
+        """Return nothing: all are counted."""
+        return iter(())
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+class _Elsewhere:
+    """Explores examples in other processes, some ahead, and counts them in their order."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        search: dict[str, Any],
+        result: Fuzzing,
+        tell: Callable[[Failure], None] | None,
+        jobs: int,
+    ) -> None:
+        self._calls: InOrder[Program, Report] = InOrder(_Explorer(machine, search), jobs)
+        self._result, self._tell = result, tell
+        self._waiting: deque[tuple[Program, bool]] = deque()  # each example, and whether it is a new program
+        self._known: set[str] = set()
+
+    def __call__(self, program: Program) -> Iterator[None]:
+        is_new = program.digest not in self._known
+        self._known.add(program.digest)
+        self._waiting.append((program, is_new))
+        if is_new:
+            self._calls.put(program)
+        while not self._calls.room:
+            yield from self._settle()
+
+    def rest(self) -> Iterator[None]:
+        """Yield after each of the examples that were not counted yet."""
+        while self._waiting:
+            yield from self._settle()
+
+    def end(self) -> None:
+        """End the workers."""
+        self._calls.end()
+
+    def _settle(self) -> Iterator[None]:
+        program, is_new = self._waiting[0]
+        report = self._calls.take() if is_new else None
+        del self._waiting[0]
+        self._result.examples += 1
+        self._result.digests.append(program.digest)
+        if report is not None:
+            _count(program, report, self._result)
+            firsts = [group.first for group in report.signatures]
+            for failure in sorted(firsts, key=lambda failure: failure.index):
+                if self._tell is not None:
+                    self._tell(failure)
+        yield
+
+
+class _Explorer:
+    """A function that explores one example."""
+
+    def __init__(self, machine: Machine, search: dict[str, Any]) -> None:
+        self._machine, self._search = machine, search
+
+    def __call__(self, program: Program, found: Callable[[Failure], None] | None = None) -> Report:
+        options = {**self._search, "found": found}
+        return explore(program, self._machine, scheduler="random-walk", coverage=True, failures=None, **options)
 
 
 def _count(program: Program, report: Report, result: Fuzzing) -> None:

@@ -4,7 +4,7 @@ A part is a schedule that waits at a node of the path: everything that lies belo
 own, goes to the node and explores the part. On the way it finds schedules for nodes nearer to the start, which it does
 not explore but returns. When the turn of the part comes, this search takes the result in: it lets the schedules wait
 at their nodes, and goes to where the other search stopped. So all executions keep their order, which is that of a
-search that gives nothing away.
+search that explores everything itself.
 
 A part may be returned unfinished, and be continued by yet another search.
 """
