@@ -175,6 +175,13 @@ simaie list programs --isa arm --row 11
 simaie list guests --name dekker"""
 
 
+def _processes(jobs: str | None) -> int:
+    """Return the number of processes that an option asks for."""
+    from simaie.exploration.jobs import number_of_jobs
+
+    return 1 if jobs is None else number_of_jobs(jobs)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -416,12 +423,11 @@ def fuzz(
     """Generate guest programs, run them, and report what fails. (Needs Hypothesis: pip install 'simaie\\[fuzz]'.)"""
     from simaie.cli.fuzz import run_fuzz
     from simaie.cli.machines import MachineOptions
-    from simaie.exploration.jobs import number_of_jobs
 
     machine = MachineOptions(scheme=scheme, host=host, host_word=None if host_word is None else int(host_word))
     limits: dict[str, Any] = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
               "instructions": instructions, "kinds": kind or None, "failures": failures,
-              "jobs": number_of_jobs(1 if jobs is None else jobs)}  # fmt: skip
+              "jobs": _processes(jobs)}  # fmt: skip
     if checker:
         limits["checkers"] = tuple(checker)
     return run_fuzz(isa, machine, limits, save, output)
@@ -474,7 +480,7 @@ def audit(
     """Check that each scheme breaks exactly the cases of the corpus that it is expected to break."""
     from simaie.cli.audit import run_audit
 
-    return run_audit(scheme or None, row or None, seed, output, explain, verbose, jobs)
+    return run_audit(scheme or None, row or None, seed, output, explain, verbose, _processes(jobs))
 
 
 @app.command(
@@ -509,11 +515,10 @@ def litmus(
 ) -> Status:
     """Run litmus tests: print all states that each can reach, and the answer to its condition."""
     from simaie.cli.litmus import run_litmus
-    from simaie.exploration.jobs import number_of_jobs
     from simaie.exploration.litmus_files import LitmusSettings
 
     settings = LitmusSettings(scheme, host, unroll, executions, seconds)
-    return run_litmus(paths, settings, number_of_jobs(1 if jobs is None else jobs), output)
+    return run_litmus(paths, settings, _processes(jobs), output)
 
 
 @app.command(cls=StrictCommand, epilog=_COMPARE_EXAMPLES)
@@ -558,7 +563,7 @@ def compare(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
-        jobs=jobs,
+        jobs=_processes(jobs),
     )
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything)
@@ -605,6 +610,6 @@ def barriers(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
-        jobs=jobs,
+        jobs=_processes(jobs),
     )
     return run_barriers(targets, machine, search, save, output)

@@ -13,7 +13,6 @@ from simaie.cli.interrupts import found_until_interrupted, status_unless_interru
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
 from simaie.cli.status import Status
-from simaie.exploration.jobs import number_of_jobs
 from simaie.show.audit_view import audit_details, audit_summary
 from simaie.show.failure_view import failure_view
 from simaie.show.format import clean
@@ -30,14 +29,13 @@ def run_audit(
     output: Format,
     explain: bool,
     verbose: bool,
-    jobs: str | None = None,
+    jobs: int = 1,
 ) -> Status:
     """Audit, print, and return holds if every row is as expected, violated if one is not."""
-    processes = number_of_jobs(1 if jobs is None else jobs)
     with guest_output_aside(), audit_progress() as progress:
         report, interrupted = found_until_interrupted(
             partial(
-                audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, jobs=processes, progress=progress
+                audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, jobs=jobs, progress=progress
             )
         )
     explain = explain and not interrupted

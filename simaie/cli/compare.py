@@ -16,7 +16,6 @@ from simaie.cli.progress import comparison_progress
 from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status, status_of
 from simaie.exploration.compare import Comparison, compare
-from simaie.exploration.jobs import number_of_jobs
 from simaie.show.comparison_view import comparison_view
 from simaie.show.failure_view import failure_view
 
@@ -32,12 +31,7 @@ class Search:
     single_copy: str | None = None
     executions: int | None = None
     seconds: float | None = None
-    jobs: str | None = None
-
-    @property
-    def processes(self) -> int:
-        """The number of processes."""
-        return number_of_jobs(1 if self.jobs is None else self.jobs)
+    jobs: int = 1
 
     def as_options(self) -> dict[str, Any]:
         """Return the given options as keyword arguments."""

@@ -59,8 +59,8 @@ def _compared(
     programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
 ) -> Iterator[Comparison]:
     """Yield one comparison after the other; after an interrupt, the interrupted one is the last."""
-    if (processes := search.processes) > 1:
-        yield from _compared_elsewhere(programs, machines, search, tally, processes)
+    if search.jobs > 1:
+        yield from _compared_elsewhere(programs, machines, search, tally)
         return
     with comparisons_progress([name for name, _ in programs]) as progress:
         for number, (name, program) in enumerate(programs):
@@ -82,11 +82,11 @@ def _compared(
 
 
 def _compared_elsewhere(
-    programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally, jobs: int
+    programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
 ) -> Iterator[Comparison]:
     """Yield the comparisons that other processes make; Ctrl-C ends them between two programs."""
     names = [name for name, _ in programs]
-    results = in_order(_Comparer(programs, machines, search), range(len(programs)), jobs)
+    results = in_order(_Comparer(programs, machines, search), range(len(programs)), search.jobs)
     with comparisons_progress(names) as progress:
         for name in names:
             try:

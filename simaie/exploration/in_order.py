@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -22,7 +22,7 @@ _AHEAD = 16
 _SHARE = 4
 
 
-def in_order(work: Callable[[P], R], pieces: Iterable[P], jobs: int) -> Iterator[R]:
+def in_order(work: Callable[[P], R], pieces: Iterable[P], jobs: int) -> Generator[R, None, None]:
     """Call `work` on each piece in `jobs` processes, and yield the results in the order of the pieces.
 
     Errors are raised as in one process, see `InOrder`. Ctrl-C is raised at once.
