@@ -1,6 +1,6 @@
 """Searches by undo in several processes: each piece of work is a part of a branch of the search.
 
-This process explores, too, and in the order of one process. Meanwhile it gives away the branches whose turn comes
+This process explores, too, and in the order of one process. Meanwhile it hands out the branches whose turn comes
 next, if they are large enough. A worker explores a branch for a short time and returns what is left,
 which is handed out again. So when the turn of a branch comes, its executions up to some point are there, and this
 process goes on from that point: it never waits for more than one piece.

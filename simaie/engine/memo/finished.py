@@ -38,7 +38,7 @@ def trace_of(state: MemoSteps) -> MemoTrace:
 
 
 def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
-    """Return how an execution ended in which nobody can go on, and what each vCPU waits for."""
+    """Return how an execution ended in which no vCPU can go on, and what each vCPU waits for."""
     threads = state.threads
     waiting = {}
     for actor in threads.order:

@@ -1,4 +1,4 @@
-"""The vCPUs of a state that goes forward and back: who exists, in which order, with which identity."""
+"""The vCPUs of a state that goes forward and back: which exist, in which order, with which identity."""
 
 from __future__ import annotations
 
