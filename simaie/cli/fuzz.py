@@ -11,16 +11,15 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.text import Text
 
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.cli.fuzzing import Elsewhere, Fuzzing, Here, Tried
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
@@ -28,11 +27,7 @@ from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.counterexamples import Counterexample, as_found, counterexamples
-from simaie.exploration.explorer import explore
-from simaie.exploration.in_order import InOrder
-from simaie.exploration.report import Report
-from simaie.exploration.signatures import MOST_SIGNATURES, Signatures
-from simaie.finding import Verdict
+from simaie.exploration.signatures import MOST_SIGNATURES
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
 from simaie.machine import Machine
@@ -49,40 +44,6 @@ _PROGRESS_SECONDS = 0.5
 
 class _Stopped(BaseException):
     """Ends the run: enough examples failed, or, with an error, the request is wrong. Hypothesis lets it through."""
-
-
-@dataclass
-class Fuzzing:
-    """The figures and failures of one run.
-
-    Attributes:
-        examples: Examples run.
-        executions: Executions run.
-        traces: Distinct traces within each program, in all.
-        failing: Examples that fail.
-        seconds: Wall-clock time.
-        examples_per_second: The rate after the first example, which leaves out the start-up; 0 with one example.
-        interrupted: Whether Ctrl-C ended the run.
-        signatures: The failing executions.
-        programs: Digests of the distinct programs.
-        digests: Digests of the examples, in their order.
-    """
-
-    examples: int = 0
-    executions: int = 0
-    traces: int = 0
-    failing: int = 0
-    seconds: float = 0.0
-    examples_per_second: float = 0.0
-    interrupted: bool = False
-    signatures: Signatures = field(default_factory=Signatures, repr=False)
-    programs: set[str] = field(default_factory=set, repr=False)
-    digests: list[str] = field(default_factory=list, repr=False)
-
-    @property
-    def found(self) -> dict[str, Failure]:
-        """The shortest failure of each signature, by digest; the strongest come first."""
-        return {group.signature.digest: group.shortest for group in self.signatures.groups}
 
 
 def fuzz(
@@ -125,9 +86,9 @@ def fuzz(
     search = {"seed": seed, "executions": executions, "checkers": checkers}
     result, began = Fuzzing(), time.perf_counter()
     tell = None if found is None else _of_new_signatures(found)
-    tried: _Tried = _Here(machine, search, result, tell)
+    tried: Tried = Here(machine, search, result, tell)
     if jobs > 1:
-        tried = _Elsewhere(machine, search, result, tell, jobs)
+        tried = Elsewhere(machine, search, result, tell, jobs)
     try:
         _drive(strategy, examples, failures, seed, tried, result)
     except KeyboardInterrupt:
@@ -154,7 +115,7 @@ def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], 
 
 
 def _drive(
-    strategy: Any, examples: int, failures: int | None, seed: int, tried: _Tried, result: Fuzzing
+    strategy: Any, examples: int, failures: int | None, seed: int, tried: Tried, result: Fuzzing
 ) -> None:
     import hypothesis
 
@@ -195,120 +156,6 @@ def _drive(
     except _Stopped as stopped:
         if stopped.args:
             raise stopped.args[0] from None
-
-
-class _Tried(Protocol):
-    """What becomes of the generated examples."""
-
-    def __call__(self, program: Program) -> Iterator[None]:
-        """Take an example, and yield after each example that is explored and counted."""
-        ...
-
-    def rest(self) -> Iterator[None]:
-        """Yield after each of the examples that were not counted yet."""
-        ...
-
-    def end(self) -> None:
-        """End the work."""
-        ...
-
-
-class _Here:
-    """Explores each example at once."""
-
-    def __init__(
-        self, machine: Machine, search: dict[str, Any], result: Fuzzing, tell: Callable[[Failure], None] | None
-    ) -> None:
-        self._explore, self._result, self._tell = _Explorer(machine, search), result, tell
-
-    def __call__(self, program: Program) -> Iterator[None]:
-        result = self._result
-        result.examples += 1
-        result.digests.append(program.digest)
-        if program.digest not in result.programs:
-            try:
-                _count(program, self._explore(program, self._tell), result)
-            except Interrupted as stop:
-                _count(program, stop.report, result)
-                raise
-        yield
-
-    def rest(self) -> Iterator[None]:
-        """Return nothing: all are counted."""
-        return iter(())
-
-    def end(self) -> None:
-        """Do nothing."""
-
-
-class _Elsewhere:
-    """Explores examples in other processes, some ahead, and counts them in their order."""
-
-    def __init__(
-        self,
-        machine: Machine,
-        search: dict[str, Any],
-        result: Fuzzing,
-        tell: Callable[[Failure], None] | None,
-        jobs: int,
-    ) -> None:
-        self._calls: InOrder[Program, Report] = InOrder(_Explorer(machine, search), jobs)
-        self._result, self._tell = result, tell
-        self._waiting: deque[tuple[Program, bool]] = deque()  # each example, and whether it is a new program
-        self._known: set[str] = set()
-
-    def __call__(self, program: Program) -> Iterator[None]:
-        is_new = program.digest not in self._known
-        self._known.add(program.digest)
-        self._waiting.append((program, is_new))
-        if is_new:
-            self._calls.put(program)
-        while not self._calls.room:
-            yield from self._settle()
-
-    def rest(self) -> Iterator[None]:
-        """Yield after each of the examples that were not counted yet."""
-        while self._waiting:
-            yield from self._settle()
-
-    def end(self) -> None:
-        """End the workers."""
-        self._calls.end()
-
-    def _settle(self) -> Iterator[None]:
-        program, is_new = self._waiting[0]
-        report = self._calls.take() if is_new else None
-        del self._waiting[0]
-        self._result.examples += 1
-        self._result.digests.append(program.digest)
-        if report is not None:
-            _count(program, report, self._result)
-            firsts = [group.first for group in report.signatures]
-            for failure in sorted(firsts, key=lambda failure: failure.index):
-                if self._tell is not None:
-                    self._tell(failure)
-        yield
-
-
-class _Explorer:
-    """A function that explores one example."""
-
-    def __init__(self, machine: Machine, search: dict[str, Any]) -> None:
-        self._machine, self._search = machine, search
-
-    def __call__(self, program: Program, found: Callable[[Failure], None] | None = None) -> Report:
-        options = {**self._search, "found": found}
-        return explore(program, self._machine, scheduler="random-walk", coverage=True, failures=None, **options)
-
-
-def _count(program: Program, report: Report, result: Fuzzing) -> None:
-    result.programs.add(program.digest)
-    result.executions += report.executions
-    coverage = report.statistics.coverage
-    result.traces += 0 if coverage is None else coverage.traces
-    if report.verdict is Verdict.VIOLATED:
-        result.failing += 1
-        result.signatures.merge(report.signatures, report.unlisted)
 
 
 def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: Path | None, output: Format) -> Status:
