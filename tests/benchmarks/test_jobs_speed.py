@@ -19,7 +19,9 @@ pytestmark = pytest.mark.benchmark
 
 X = 0x40
 #: The least speed-up, and the most processor time in all compared with that of one process.
-FASTER, MORE_WORK = 1.5, 1.35
+#: Branches of a search differ in size, and each costs the way to it.
+FASTER = {"random-walk": 1.5, "portfolio": 1.5, "dpor": 1.3}
+MORE_WORK = 1.4
 
 
 class Took(NamedTuple):
@@ -63,6 +65,6 @@ def test_two_processes_take_little_more_than_half_the_time(scheduler: str, execu
         file=sys.stderr,
     )
     assert two.processor <= MORE_WORK * one.processor
-    assert one.processor / two.busiest >= FASTER
+    assert one.processor / two.busiest >= FASTER[scheduler]
     if os.getloadavg()[0] < 2.5:  # else other programs share the two cores
-        assert one.wall / two.wall >= FASTER
+        assert one.wall / two.wall >= FASTER[scheduler]
