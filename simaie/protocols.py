@@ -168,6 +168,10 @@ class Scheduler(ABC):
     #: `word`, a function that `start` sets. The engine may then draw without calling `choose`. A class says so for
     #: itself: it is not inherited.
     draws_uniformly: bool = False
+    #: Whether the choices of an execution depend on its seed, its index and the profile alone, and `restore` sets, at
+    #: any time, all that is kept from one execution to the next. An exploration in several processes may then split
+    #: the executions. A class says so for itself: it is not inherited.
+    by_profile: bool = False
 
     @property
     def exhausted(self) -> bool:

@@ -149,14 +149,54 @@ class SmallSteps(Protocol):
 class SearchByUndo(Protocol):
     """A search over a state that goes back by undo.
 
+    Other searches, on states of their own, may explore parts of it meanwhile. Parts and their results are plain values,
+    which can be sent to another process.
+
     Attributes:
         exhausted: Whether no execution is left.
+        due: The part that was given away and comes next, with its `number`; None if none does.
     """
 
     exhausted: bool
+    due: Any
 
     def advance(self) -> bool:
-        """Take the state to the end of the next execution; return False if none is left."""
+        """Take the state to the end of the next execution; return False if none is left, or a part is `due`."""
+        ...
+
+    def give_away(self, number: int, least: int) -> Any:
+        """Return the part whose turn comes first among those that are large enough; None if there is none.
+
+        The length of its `prefix` says where it begins: the longer, the sooner is its turn.
+
+        Args:
+            number: The number that `due` has when the turn of the part comes.
+            least: The number of executions that it should have, as an estimate.
+        """
+        ...
+
+    def can_take_in(self, found: Any) -> bool:
+        """Whether the result of the part that is due can be taken in."""
+        ...
+
+    def take_in(self, found: Any) -> None:
+        """Take the result of the part that is due as if this search had explored it."""
+        ...
+
+    def take_back(self) -> None:
+        """Let this search explore the part that is due itself."""
+        ...
+
+    def begin(self, part: Any) -> None:
+        """Explore `part`, and nothing else."""
+        ...
+
+    def found(self) -> Any:
+        """Return the result of the part: without the execution to which `advance` has gone last."""
+        ...
+
+    def together(self, found: Sequence[Any]) -> Any:
+        """Return the result of several searches of one part, each of which continued the one before it."""
         ...
 
     def abandon(self) -> None:

@@ -31,7 +31,7 @@ def run_barriers(
         files = FailureFiles(folder)
         report, interrupted = found_until_interrupted(partial(
             minimal_barriers, programs, machine=machine, progress=progress, errors=input_errors.take,
-            found=partial(_save, files), **search.as_options(),
+            found=partial(_save, files), jobs=search.jobs, **search.as_options(),
         ))  # fmt: skip
     if output is Format.JSON:
         print_json({**report.as_dict(), "errors": input_errors.errors, "saved": list(map(str, files.paths))})

@@ -9,7 +9,7 @@ needed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.architecture import architecture_machine, like, model_note
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
+from simaie.exploration.in_order import in_order
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.minimal_sets import MonotoneOracle, minimal_sets, single_orders
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
 from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
@@ -47,6 +49,7 @@ def minimal_barriers(
     single_copy: str = "isa",
     executions: int = COMPARED_EXECUTIONS,
     seconds: float | None = COMPARED_SECONDS,
+    jobs: Jobs = 1,
     progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
@@ -66,6 +69,7 @@ def minimal_barriers(
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.
+        jobs: The number of processes, each with one program at a time, or ``"auto"`` for one on each core.
         progress: Called before each program and from time to time; see `BarriersProgress`.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with the result of each program as soon as it is known.
@@ -90,31 +94,31 @@ def minimal_barriers(
     model = partial(
         architecture_machine, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy
     )
-    targets, began = list(programs), time.perf_counter()
+    examine = _Examiner(machine, model, SearchLimits(executions, seconds))
+    targets, processes, began = list(programs), number_of_jobs(jobs), time.perf_counter()
+    results = in_order(examine, targets, processes) if processes > 1 else _in_turn(examine, targets, progress)
     done: list[ProgramBarriers] = []
     notes: dict[str, None] = {}
     interrupted = False
     for number, target in enumerate(targets):
         try:
-            subject = search_subject(target)
-            show = None if progress is None else partial(progress, number, len(targets), subject.name)
-            if show is not None:
-                show(0)
-            ideal = model(subject.program.isa, machine)
-            searched = machine.for_search(subject.program)
-            done.append(_of(subject, searched, ideal, SearchLimits(executions, seconds), show))
-        except SimaieError as error:
-            if errors is None:
-                raise
-            errors(target.name if isinstance(target, Program) else str(target), error)
-            continue
+            found_one = next(results)
         except KeyboardInterrupt:  # between two searches
             interrupted = True
             break
+        if isinstance(found_one, SimaieError):
+            if errors is None:
+                raise found_one
+            errors(target.name if isinstance(target, Program) else str(target), found_one)
+            continue
+        one, note = found_one
+        done.append(one)
+        if progress is not None and processes > 1:
+            progress(number, len(targets), one.name, 0)
         if found is not None:
-            found(done[-1])
-        notes[model_note(subject.program.isa, ideal)] = None
-        interrupted = done[-1].interrupted
+            found(one)
+        notes[note] = None
+        interrupted = one.interrupted
         if interrupted:
             break
     texts = tuple(note for note in notes if note)
@@ -125,6 +129,37 @@ def minimal_barriers(
     if interrupted:
         raise Interrupted(f"the search for barriers, after {len(done)} of {len(targets)} programs,", report)
     return report
+
+
+#: The result of one program and the note on the model of its architecture; or why it cannot be read or run.
+_Result: TypeAlias = tuple[ProgramBarriers, str] | SimaieError
+
+
+class _Examiner:
+    """A function from a program to its result."""
+
+    def __init__(self, machine: Machine, model: Callable[..., Machine], limits: SearchLimits) -> None:
+        self._machine, self._model, self._limits = machine, model, limits
+
+    def __call__(self, target: Target, progress: Callable[[str, int], None] | None = None) -> _Result:
+        try:
+            subject = search_subject(target)
+            show = None if progress is None else partial(progress, subject.name)
+            if show is not None:
+                show(0)
+            isa = subject.program.isa
+            ideal = self._model(isa, self._machine)
+            searched = self._machine.for_search(subject.program)
+            return _of(subject, searched, ideal, self._limits, show), model_note(isa, ideal)
+        except SimaieError as error:
+            return error
+
+
+def _in_turn(
+    examine: _Examiner, targets: Sequence[Target], progress: BarriersProgress | None
+) -> Iterator[_Result]:
+    for number, target in enumerate(targets):
+        yield examine(target, None if progress is None else partial(progress, number, len(targets)))
 
 
 def _with(machine: Machine, barriers: Barrier) -> Machine:

@@ -124,6 +124,11 @@ class Engines:
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
         self._undone: Undone | None = None
 
+    @property
+    def undoing(self) -> Undone | None:
+        """The search by undo, while there is one."""
+        return self._undone
+
     def make(self, scheduler: Scheduler, index: int) -> Execution | Undone:
         """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
         if self._undone is not None:

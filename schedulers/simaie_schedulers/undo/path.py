@@ -7,7 +7,8 @@ one step.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.small_steps import SmallSteps
@@ -45,8 +46,8 @@ class Unsettled(NamedTuple):
 class Decision(NamedTuple):
     """One step of the path, with all that the search has to know of it to go on from there.
 
-    waiting: The schedules that are still to be explored in place of this step. unsettled: Of a head, the default step
-    that its schedule has disabled.
+    waiting: The schedules that are still to be explored in place of this step, also those that were given away.
+    unsettled: Of a head, the default step that its schedule has disabled.
     """
 
     actor: int
@@ -54,7 +55,7 @@ class Decision(NamedTuple):
     scheduled: bool
     head: bool
     chain: tuple[int, ...]
-    waiting: list[Schedule]
+    waiting: list[Any]
     unsettled: Unsettled | None
 
 
@@ -83,7 +84,7 @@ class Path:
         self.heads = 0
         self.chains: list[tuple[int, ...]] = []
         self.choices: list[int] = []
-        self.waiting: list[list[Schedule] | None] = []
+        self.waiting: list[list[Any] | None] = []  # of `Schedule` and `simaie_schedulers.undo.parts.Given`
         self.unsettled: dict[int, Unsettled] = {}
         self.steps = 0
 
@@ -109,6 +110,14 @@ class Path:
             self.waiting[index] = None
         self.steps += 1
         return immediate
+
+    def keep(self, schedule: Schedule) -> None:
+        """Let a schedule wait at its node."""
+        waiting = self.waiting[schedule.at]
+        if waiting is None:
+            self.waiting[schedule.at] = [schedule]
+        else:
+            waiting.append(schedule)
 
     def schedule(self, at: int, between: int, actor: int) -> Schedule:
         """Return the schedule that puts an operation before the default step `at`.
@@ -196,7 +205,7 @@ class Path:
             self.unsettled.get(index),
         )
 
-    def repeat(self, decisions: list[Decision]) -> None:
+    def repeat(self, decisions: Sequence[Decision]) -> None:
         """Perform steps that were taken back by `cut`."""
         for actor, choice, scheduled, head, chain, waiting, unsettled in decisions:
             self.step(actor, choice, chain)
@@ -204,5 +213,5 @@ class Path:
             self.scheduled |= bit if scheduled else 0
             self.heads |= bit if head else 0
             self.waiting[len(self) - 1] = waiting
-            if unsettled is not None:
-                self.unsettled[len(self) - 1] = unsettled
+            if unsettled is not None:  # its place may have another number in this state
+                self.leave_unsettled(unsettled.actor, unsettled.chain)

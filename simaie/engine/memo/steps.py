@@ -11,7 +11,7 @@ needs the reference engine (a local choice, a limit of the machine, an error of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
@@ -24,7 +24,10 @@ from simaie.op import BLOCKING, Kind, Op
 from simaie.small_steps import Rank, Step
 from simaie.trace import Event
 
-__all__ = ["CannotUndo", "MemoSteps"]
+__all__ = ["CannotUndo", "MemoSteps", "Range"]
+
+#: A place in RAM: its address, its width in bytes, and whether an operation there writes if it succeeds.
+Range: TypeAlias = tuple[int, int, bool]
 
 _LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
 _PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
@@ -87,15 +90,38 @@ class MemoSteps:
 
     def move_to(self, memo: Memo) -> None:
         """Go on with another memo of the same program, which is new."""
-        actors = [actor for actor, _, _ in self._journal]
+        actors, names = [actor for actor, _, _ in self._journal], self.threads.names
         memo.locations = self.locations
         self._prepare(memo)
         self.begin()
+        self.threads.learn(names)
         for actor in actors:
             self.step(actor)
 
     def __len__(self) -> int:
         return len(self._journal)
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """All places in RAM so far, each with whether an operation there writes if it succeeds."""
+        ranges = self.locations.ranges.items()
+        return tuple([(address, width, place in self._conditional) for (address, width), place in ranges])
+
+    def learn(self, ranges: Sequence[Range]) -> None:
+        """Take places into account that another search has seen.
+
+        Raises:
+            MixedSizes: Some of them overlap in part, and the state does not allow for it.
+        """
+        for address, width, conditional in ranges:
+            place = self.locations.number((address, width))
+            if conditional:
+                self._conditional.add(place)
+        self._require_sizes()
+
+    def _require_sizes(self) -> None:
+        if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
+            raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
 
     def _following(self, actor: MemoActor, node: Node, value: Any) -> Node:
         key = value if value is None or type(value) is int else key_of(value)
@@ -296,8 +322,7 @@ class MemoSteps:
         place, inside = self.locations.of(op), self._is_inside(actor)
         if op.kind in WRITES_IF_IT_SUCCEEDS:
             self._conditional.add(place)
-        if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
-            raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
+        self._require_sizes()
         may_wait = self.uncertain_place(actor) >= 0
         family = family_of(op) if self.commuting else ""
         step = Step(op.kind, place, writes(op, value), inside=inside, child=child, family=family, may_wait=may_wait)
