@@ -35,7 +35,7 @@ SAMPLES: dict[str, tuple[Callable[[], Program], str, int, int, float]] = {
     "inc(2) aie-rfc": (lambda: programs.inc(2), "aie-rfc", 20_000, 2_500, 4.0),
     "fib_bench(5) native": (fib_bench, "native", 40_000, 2_500, 2.5),
     "fib_bench(5) aie-rfc": (fib_bench, "aie-rfc", 40_000, 2_500, 2.5),
-    "casrot(4) global-lock": (lambda: programs.casrot(4), "global-lock", 5_000, 1_500, 1.3),
+    "casrot(4) global-lock": (lambda: programs.casrot(4), "global-lock", 5_000, 1_500, 2.0),
 }
 
 #: Program, number of traces, executions without undo, the least ratio of the rates, and the most turns of the loop that
