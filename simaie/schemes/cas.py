@@ -17,12 +17,13 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["CompareAndSwap"]
+__all__ = ["CasState", "CompareAndSwap"]
 
 
-class _Local:
+class CasState:
     """The scheme's state of one vCPU.
 
     Attributes:
@@ -50,6 +51,10 @@ class CompareAndSwap(Scheme):
 
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
+        Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
+    )
 
     def __init__(
         self,
@@ -66,7 +71,7 @@ class CompareAndSwap(Scheme):
 
     def enter(self, cpu: VCpu) -> None:
         """Start the vCPU without a reservation."""
-        cpu.local = _Local()
+        cpu.local = CasState()
 
     # -- LL/SC --------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.schemes.holes import Variant
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -59,6 +60,8 @@ class Scheme:
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
+    #: The variants of a published scheme, each with the violations that are expected of it.
+    variants: ClassVar[tuple[Variant, ...]] = ()
 
     def __init__(
         self,
