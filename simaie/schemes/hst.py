@@ -38,7 +38,8 @@ class Hst(LinkedScheme):
         pages: Page table of the guest.
         machine: Facts about the machine.
         order: Whether a plain store is to ``"mark-first"`` or to ``"store-first"``.
-        sc: The protection of the store-conditional: ``"stop-world"`` or ``"mutex"``.
+        sc: The protection of the store-conditional: ``"stop-world"``, ``"mutex"`` or ``"transaction"``.
+        aborts: Whether a transaction may abort without cause; then the store-conditional fails.
         compare: Whether the store-conditional also needs memory to hold the value that its load-linked read.
         marks: Whether plain stores mark.
         barrier: The host barrier between the mark and the load of a load-linked: ``"none"`` or a set of orders.
@@ -71,6 +72,7 @@ class Hst(LinkedScheme):
         *,
         order: str = "mark-first",
         sc: str = "stop-world",
+        aborts: bool = False,
         compare: bool = True,
         marks: bool = True,
         barrier: str | None = "none",
@@ -79,8 +81,9 @@ class Hst(LinkedScheme):
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         require_one_of("order", order, ("mark-first", "store-first"))
-        require_one_of("sc", sc, ("stop-world", "mutex"))
+        require_one_of("sc", sc, ("stop-world", "mutex", "transaction"))
         self.order, self.sc, self.compare, self.marks = order, sc, compare, marks
+        self.aborts = aborts
         self.barrier = None if barrier in (None, "none") else barrier
         self.tags = Cells(host, "tag", granule)
         self.mutex = host.mutex("store-conditional mutex")
@@ -110,6 +113,8 @@ class Hst(LinkedScheme):
         if linked is None:
             return False
         at = await self.physical(address, write=True)
+        if self.aborts and await self.host.choose(2, "the transaction aborts"):
+            return False
         await self.protect(cpu)
         stored = bool(await self.tags.at(at).load() == cpu.identity)
         if stored:
@@ -150,9 +155,15 @@ class Hst(LinkedScheme):
 
     async def protect(self, cpu: VCpu) -> None:
         """Begin the protected part of a store-conditional."""
-        await (self.lock(cpu, self.mutex) if self.sc == "mutex" else self.stop_world(cpu))
+        if self.sc == "mutex":
+            await self.lock(cpu, self.mutex)
+        elif self.sc == "transaction":
+            await self.begin_section(cpu)
+        else:
+            await self.stop_world(cpu)
 
     async def unprotect(self, cpu: VCpu) -> None:
         """End the protected part of a store-conditional."""
+        await self.end_section(cpu)
         await self.unlock(cpu)
         await self.resume_world(cpu)

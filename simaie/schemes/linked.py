@@ -31,14 +31,16 @@ class LinkedState:
         linked: The last load-linked, or None.
         held: The mutex that the vCPU holds, or None.
         stopped: Whether the vCPU has stopped the world.
+        in_section: Whether the vCPU is in an indivisible section.
     """
 
-    __slots__ = ("held", "linked", "stopped")
+    __slots__ = ("held", "in_section", "linked", "stopped")
 
     def __init__(self) -> None:
         self.linked: Linked | None = None
         self.held: Mutex | None = None
         self.stopped = False
+        self.in_section = False
 
 
 class LinkedScheme(Scheme):
@@ -121,8 +123,20 @@ class LinkedScheme(Scheme):
             cpu.local.stopped = False
             await self.host.end_exclusive()
 
+    async def begin_section(self, cpu: VCpu) -> None:
+        """Begin an indivisible section, which lasts until `end_section` or an exception."""
+        await self.host.begin_section()
+        cpu.local.in_section = True
+
+    async def end_section(self, cpu: VCpu) -> None:
+        """End the indivisible section of this vCPU, if there is one."""
+        if cpu.local.in_section:
+            cpu.local.in_section = False
+            await self.host.end_section()
+
     async def exception(self, cpu: VCpu, cause: str) -> None:
-        """Take an exception: release the lock and resume the world, then apply the option `on_exception`."""
+        """Take an exception: release what the vCPU holds or has stopped, then apply the option `on_exception`."""
+        await self.end_section(cpu)
         await self.unlock(cpu)
         await self.resume_world(cpu)
         if self.on_exception == "clear":

@@ -17,7 +17,7 @@ from simaie.host.host import Host, Mutex, SharedCell
 from simaie.op import Cell, Role, cell_name
 from simaie.protocols import VCpu
 
-__all__ = ["Cells", "Monitors", "Mutexes", "require_granule"]
+__all__ = ["Cells", "Monitors", "Mutexes", "clear_others", "insert", "require_granule"]
 
 
 def require_granule(granule: object) -> int:
@@ -106,10 +106,7 @@ class Monitors:
 
     def set(self, cpu: VCpu, address: int) -> Awaitable[None]:
         """Set the monitor of `cpu` to `address`."""
-        mine = cpu.identity
-        return self._sets.at(address).update(
-            f"insert {mine}", lambda members: (tuple(sorted({*members, mine})), None)
-        )
+        return insert(self._sets.at(address), cpu)
 
     async def holds(self, cpu: VCpu, address: int) -> bool:
         """Whether the monitor of `cpu` is set to `address`."""
@@ -121,7 +118,16 @@ class Monitors:
 
     def clear_others(self, cpu: VCpu, address: int) -> Awaitable[None]:
         """Clear the monitors that are set to `address`, except that of `cpu`."""
-        mine = cpu.identity
-        return self._sets.at(address).update(
-            f"keep {mine}", lambda members: (tuple(each for each in members if each == mine), None)
-        )
+        return clear_others(self._sets.at(address), cpu)
+
+
+def insert(members: SharedCell, cpu: VCpu) -> Awaitable[None]:
+    """Insert `cpu` into a cell that holds a sorted tuple of vCPUs: one step."""
+    mine = cpu.identity
+    return members.update(f"insert {mine}", lambda old: (tuple(sorted({*old, mine})), None))
+
+
+def clear_others(members: SharedCell, cpu: VCpu) -> Awaitable[None]:
+    """Remove all vCPUs but `cpu` from a cell that holds a tuple of vCPUs: one step."""
+    mine = cpu.identity
+    return members.update(f"keep {mine}", lambda old: (tuple(each for each in old if each == mine), None))

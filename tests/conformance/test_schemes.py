@@ -39,8 +39,8 @@ FAMILY = [
     *(
         (scheme, "arm", without("arm", *LLSC))
         for scheme in (
-            "stop-world-value", "pico-st", "hst", "hst-weak", "tlib", "monitor-spin", "inline-cas", "ldstex2cas",
-            "qemu-atomicity",
+            "stop-world-value", "pico-st", "hst", "pst-remap", "hst-weak", "monitor-spin", "tlib", "inline-cas",
+            "ldstex2cas", "qemu-atomicity", "pico-htm", "hst-htm", "pst", "tlb-excl", "nsim",
         )
     ),
     *((scheme, "x86", kinds_of("x86")) for scheme in ("split-cas", "split-mutex", "split-low-byte", "wide-mutex")),
@@ -58,7 +58,7 @@ def test_our_schemes_pass(scheme, isa, kinds):
     check_scheme(scheme, isa=isa, kinds=kinds, programs=8)
 
 
-@pytest.mark.parametrize(("scheme", "isa", "kinds"), [FAMILY[1], FAMILY[5], FAMILY[-2]])
+@pytest.mark.parametrize(("scheme", "isa", "kinds"), [FAMILY[1], FAMILY[3], FAMILY[-2]])
 def test_the_schemes_of_the_literature_pass(scheme, isa, kinds):
     check_scheme(scheme, isa=isa, kinds=kinds, programs=2)
 

@@ -23,10 +23,10 @@ def is_found(report, hole):
     return any(finding.kind in kinds_of(hole) for failure in report.kept for finding in failure.findings)
 
 
-def found_in(scheme, host):
-    """Return the classes in which `scheme` has a violation; in all others every execution was run."""
+def found_in(scheme, host, holes=tuple(Hole)):
+    """Return those of `holes` in which `scheme` has a violation; in all others every execution was run."""
     found = set()
-    for hole in Hole:
+    for hole in holes:
         for llsc in (True, False):
             if hole not in (LOCK_HOLES if not llsc else (*LLSC_HOLES, Hole.STUCK)):
                 continue
@@ -49,9 +49,20 @@ VARIANTS = [
 ]
 
 
+#: Each store of PST-REMAP is an indivisible section, which conflicts with everything: some 19,000 executions.
+SLOW = {"pst-remap": {Hole.ABA_TWO_STORERS}}
+
+
 @pytest.mark.parametrize(("scheme", "host", "holes"), VARIANTS, ids=[f"{s}-{h}" for s, h, _ in VARIANTS])
 def test_a_scheme_has_exactly_the_violations_of_its_data(scheme, host, holes):
-    assert found_in(scheme, host) == holes
+    slow = SLOW.get(scheme.partition(":")[0], set())
+    assert found_in(scheme, host, [hole for hole in Hole if hole not in slow]) == holes - slow
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("scheme", "host", "holes"), [each for each in VARIANTS if each[0].startswith("pst-remap")])
+def test_the_slow_classes_are_as_the_data_say_too(scheme, host, holes):
+    assert found_in(scheme, host, SLOW["pst-remap"]) == holes & SLOW["pst-remap"]
 
 
 def test_every_scheme_says_what_is_expected_of_it():
@@ -86,6 +97,16 @@ def test_pico_cas_is_cas():
         ("pico-st", "sc", Hole.ABA_TWO_STORERS, 16, False),
         ("pico-st:window=split", "sc", Hole.ABA_ONE_STORER, 15, False),
         ("pico-st:window=split", "sc", Hole.ABA_TWO_STORERS, 78, True),
+        ("hst-htm", "sc", Hole.ABA_ONE_STORER, 20, False),
+        ("hst-htm", "sc", Hole.ABA_TWO_STORERS, 92, True),
+        ("pst", "sc", Hole.ABA_TWO_STORERS, 194, False),
+        ("pst", "sc", Hole.ABA_FAILED_SC, 78, True),
+        ("pst-remap", "sc", Hole.ABA_BY_SC, 49, True),
+        ("pst-remap:clears_others=true", "sc", Hole.ABA_BY_SC, 45, False),
+        ("tlb-excl", "sc", Hole.STORE, 5, False),
+        ("tlb-excl:order=flush-first", "sc", Hole.STORE, 6, True),
+        ("tlb-excl:order=load-first", "sc", Hole.STORE, 6, True),
+        ("pico-htm", "sc", Hole.ABA_TWO_STORERS, 12, False),
         ("aie-rfc", "sc", Hole.LLSC_RMW, 12, True),
         ("aie-rfc:checked_store_revokes=true", "sc", Hole.LLSC_RMW, 12, False),
     ],
@@ -105,6 +126,30 @@ def test_an_amo_slips_between_lr_and_sc_on_riscv():
     for option, verdict in (("", "violated"), (":checked_store_revokes=true", "holds")):
         machine = Machine(f"aie-rfc{option}", address_bits=12)
         assert simaie.explore(program, machine, scheduler="dpor").verdict == verdict
+
+
+def test_a_missing_unlock_deadlocks_two_vcpus():
+    """With the unlock there is none: no deadlock is an artefact of the model."""
+    for option, kinds in (("", set()), (":unlocks=false", {"lock-leak", "deadlock"})):
+        report = search(f"pst-remap{option}", Hole.STUCK)
+        assert report.complete
+        assert {finding.kind for failure in report.kept for finding in failure.findings} == kinds
+
+
+@pytest.mark.parametrize(("option", "outcomes"), [("", {0}), (":barriers_abort=true", {1})])
+def test_a_transaction_with_a_barrier_inside_may_never_commit(option, outcomes):
+    code = [simaie.ins("ldrex", 0x100), simaie.ins("dmb"), simaie.ins("strex", 0x100, 1, into="failed")]
+    program = simaie.Program("barrier", isa="arm", threads=[code], init={0x100: 0})
+    report = simaie.explore(program, Machine(f"pico-htm{option}", address_bits=12), scheduler="dpor")
+    assert {dict(outcome.items)["0:failed"] for outcome in report.outcomes} == outcomes
+
+
+@pytest.mark.parametrize(("line", "fails"), [(64, True), (16, False)])
+def test_a_store_to_another_word_of_the_line_aborts_a_transaction(line, fails):
+    code = [simaie.ins("ldrex", 0x100), simaie.ins("strex", 0x100, 1, into="failed")]
+    program = simaie.Program("line", isa="arm", threads=[code, [simaie.ins("str_", 0x120, 1)]], init={0x100: 0})
+    report = simaie.explore(program, Machine(f"pico-htm:line={line}", address_bits=12), scheduler="dpor")
+    assert any(dict(outcome.items)["0:failed"] for outcome in report.outcomes) is fails
 
 
 # -- the parts of the data -----------------------------------------------------------------------------------
