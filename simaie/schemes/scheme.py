@@ -98,6 +98,15 @@ class Scheme:
         """
         return {}
 
+    def of(self, name: str) -> Scheme:
+        """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
+        return self
+
+    @property
+    def parts(self) -> tuple[Scheme, ...]:
+        """This scheme, and those that it mixes."""
+        return (self,)
+
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""
 

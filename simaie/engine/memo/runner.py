@@ -76,10 +76,11 @@ class Runner(Actor):
     __slots__ = ("_faults", "_memo", "_own", "_root", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
-        cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
+        scheme = memo.scheme.of(root.name)
+        cpu = root.cpu_class(root.name, root.identity, scheme, memo.facts)
         memo.host.begin(root.start)
         try:
-            memo.scheme.enter(cpu)
+            scheme.enter(cpu)
             coroutine = begun(root.name, root.code, cpu)
         finally:
             memo.host.end()
