@@ -21,7 +21,7 @@ from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
-from simaie.schemes.mixed import Mixed, factories, mixture
+from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
@@ -173,8 +173,8 @@ class Machine:
     def scheme_classes(self) -> tuple[type[Scheme], ...]:
         """The class of the scheme, and those of the schemes that it mixes; empty if a function makes one of them."""
         made: list[Any] = [self._scheme_class]
-        if self._scheme_class is Mixed and self.scheme_spec is not None:
-            made += factories(self.scheme_spec.options.get("paths", {}))
+        if self.scheme_class is not None and issubclass(self.scheme_class, Scheme) and self.scheme_spec is not None:
+            made += self.scheme_class.part_classes(self.scheme_spec.options)
         return tuple(made) if all(isinstance(each, type) for each in made) else ()
 
     @property

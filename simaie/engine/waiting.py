@@ -7,6 +7,7 @@ every step.
 
 from __future__ import annotations
 
+from simaie.dependence import STOPS
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.blame import guest_line
@@ -16,6 +17,11 @@ from simaie.op import Cell, Kind, Op
 from simaie.protocols import HostMemory
 
 __all__ = ["Waiting"]
+
+
+def _may_go_on(actor: Actor) -> bool:
+    """Whether `actor` can step while another has stopped the world: a device, unless it is to stop the world too."""
+    return actor.is_device and actor.op.kind not in STOPS
 
 
 class Waiting:
@@ -113,7 +119,7 @@ class Waiting:
         op, stopper = actor.op, self.stopper
         if op is ELSEWHERE:
             return False
-        if stopper is not None and stopper is not actor and (self.in_section or not actor.is_device):
+        if stopper is not None and stopper is not actor and (self.in_section or not _may_go_on(actor)):
             return False
         if op.kind is Kind.BEGIN_EXCLUSIVE:
             others = [a for a in self._cast.vcpus if a is not actor and not a.is_device]

@@ -17,19 +17,19 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from simaie import plugins
 from simaie.errors import UsageError
 from simaie.host.host import Host, Mutex, SharedCell
 from simaie.host.pages import PageTable
 from simaie.plugins import Spec
 from simaie.protocols import MachineFacts, VCpu
+from simaie.schemes.parts import classes_of, make_part, spec_of_part, text_of_part
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Mixed", "factories", "mixture"]
+__all__ = ["Mixed", "mixture"]
 
 T = TypeVar("T")
 
-_EVERYTHING, _BETWEEN_PATHS, _BETWEEN_OPTIONS = "*", ";", "&"
+_EVERYTHING, _BETWEEN_PATHS = "*", ";"
 
 
 class _HostOfPath(Host):
@@ -93,18 +93,26 @@ class Mixed(Scheme):
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
-        chosen = _read(paths) if isinstance(paths, str) else dict(paths)
+        chosen = _chosen(paths)
         if _EVERYTHING not in chosen:
             raise UsageError("a mixture of schemes needs a path for all other vCPUs, as in 0=monitor-spin;*=cas")
         #: The scheme of each path, by pattern.
         self.paths = {
-            pattern: _make(scheme, _HostOfPath(host, pattern), pages, machine) for pattern, scheme in chosen.items()
+            pattern: make_part(scheme, _HostOfPath(host, pattern), pages, machine) for pattern, scheme in chosen.items()
         }
+        if any(isinstance(scheme, Mixed) for scheme in self.paths.values()):
+            raise UsageError("a path of a mixture of schemes cannot be a mixture itself")
         self.promises = frozenset.intersection(*(scheme.promises for scheme in self.paths.values()))
 
     def of(self, name: str) -> Scheme:
         """Return the scheme of the first path that matches the vCPU or device."""
         return next(scheme for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
+
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return what makes the scheme of each path."""
+        chosen = _chosen(options.get("paths", {})).values()
+        return [each for scheme in chosen for each in classes_of(scheme)]
 
     @property
     def parts(self) -> tuple[Scheme, ...]:
@@ -135,20 +143,15 @@ def mixture(paths: Mapping[str, Any]) -> Spec | Callable[..., Scheme]:
     for pattern, scheme in paths.items():
         if not isinstance(pattern, str) or not pattern or set(pattern) & {"=", _BETWEEN_PATHS}:
             raise UsageError(f"a path must be the name of a vCPU or a pattern such as '*', not {pattern!r}")
-        spec = plugins.spec_for(plugins.SCHEMES, scheme) if callable(scheme) else Spec.of(scheme, "a path's scheme")
-        parts.append(None if spec is None else f"{pattern}={str(spec).replace(',', _BETWEEN_OPTIONS)}")
+        text = text_of_part(scheme)
+        parts.append(None if text is None else f"{pattern}={text}")
     if None in parts:
         return partial(Mixed, paths=dict(paths))
     return Spec(Mixed.name, {"paths": _BETWEEN_PATHS.join(part for part in parts if part is not None)})
 
 
-def factories(paths: str | Mapping[str, Any]) -> list[Callable[..., Scheme]]:
-    """Return what makes the scheme of each path: a class, or a function."""
-    chosen = _read(paths) if isinstance(paths, str) else paths
-    return [
-        scheme if callable(scheme) else plugins.resolve(plugins.SCHEMES, Spec.of(scheme, "a path's scheme").name)
-        for scheme in chosen.values()
-    ]
+def _chosen(paths: str | Mapping[str, Any]) -> dict[str, Any]:
+    return _read(paths) if isinstance(paths, str) else dict(paths)
 
 
 def _read(text: str) -> dict[str, Spec]:
@@ -160,18 +163,5 @@ def _read(text: str) -> dict[str, Spec]:
             raise UsageError(f"cannot read the path {part!r}: expected PATTERN=SCHEME, as in 0=monitor-spin;*=cas")
         if pattern in found:
             raise UsageError(f"the path {pattern!r} is listed twice")
-        found[pattern] = Spec.of(scheme.replace(_BETWEEN_OPTIONS, ","), "a path's scheme")
+        found[pattern] = spec_of_part(scheme)
     return found
-
-
-def _make(scheme: Any, host: Host, pages: PageTable, machine: MachineFacts) -> Scheme:
-    """Return a new scheme of a path."""
-    if callable(scheme):
-        factory, options, name = scheme, {}, getattr(scheme, "__name__", repr(scheme))
-    else:
-        spec = Spec.of(scheme, "a path's scheme")
-        factory, options, name = plugins.resolve(plugins.SCHEMES, spec.name), spec.options, str(spec)
-    made = plugins.construct(f"scheme {name}", factory, host, pages, machine, **options)
-    if not isinstance(made, Scheme) or isinstance(made, Mixed):
-        raise UsageError(f"the scheme of a path must be a single simaie.Scheme, not {name}")
-    return made

@@ -102,6 +102,11 @@ class Scheme:
         """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
         return self
 
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return the classes of the schemes of which it consists with these options, apart from itself."""
+        return []
+
     @property
     def parts(self) -> tuple[Scheme, ...]:
         """This scheme, and those that it mixes."""

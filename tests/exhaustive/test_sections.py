@@ -108,6 +108,35 @@ def test_a_device_stops_in_a_section_but_not_in_a_stopped_world(name, device):
     assert_each_trace_once(program(name, devices=[device]), Machine(Transactions, address_bits=12))
 
 
+class Sections(Transactions):
+    """A plain store is a section, of devices too."""
+
+    async def store(self, cpu, address, width, value):
+        await self.host.begin_section()
+        await self.host.store(address, width, value)
+        await self.host.end_section()
+
+
+class Alone(Transactions):
+    """A plain store stops the world, of devices too."""
+
+    async def store(self, cpu, address, width, value):
+        await self.host.begin_exclusive()
+        await self.host.store(address, width, value)
+        await self.host.end_exclusive()
+
+
+async def dma_past_the_scheme(device):
+    await device.dma_write(Y, 1)
+
+
+@pytest.mark.parametrize("scheme", [Sections, Alone])
+@pytest.mark.parametrize("name", ["two transactions", "a stopped world"])
+def test_a_device_stops_no_stopped_world(name, scheme):
+    for devices in ([dma], [dma, dma_past_the_scheme]):
+        assert_each_trace_once(program(name, devices=devices), Machine(scheme, address_bits=12))
+
+
 def test_two_transactions_on_one_word_lose_no_update_and_others_on_no_word_commute():
     """By their choices: two orders if both commit, two for each way in which one aborts, one if both abort."""
     assert assert_each_trace_once(program("two transactions"), Machine(Transactions, address_bits=12)) == 2 + 2 * 2 + 1

@@ -42,7 +42,7 @@ def swappable(order: HappensBefore, event: Event, near: int, past: int) -> list[
         latest = near.bit_length() - 1
         near &= ~order.past[latest]
         other = order.events[latest]
-        if delays(other.op.kind, event.actor in order.unstoppable):
+        if delays(other.op.kind, event.op.kind, event.actor in order.unstoppable):
             stop = _stop_of(order, latest)
             if not past >> stop & 1:
                 found.append(stop)
@@ -112,9 +112,12 @@ def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int
     return found
 
 
-def delays(end: Kind, is_device: bool) -> bool:
-    """Whether an operation of kind `end` resumes an actor: devices go on in a stopped world, but not in a section."""
-    return end is Kind.END_SECTION or (end is Kind.END_EXCLUSIVE and not is_device)
+def delays(end: Kind, kind: Kind, is_device: bool) -> bool:
+    """Whether an operation of kind `kind` has to wait for one of kind `end`.
+
+    A device goes on in a stopped world, but it does not stop the world again, and it does nothing in a section.
+    """
+    return end is Kind.END_SECTION or (end is Kind.END_EXCLUSIVE and (kind in STOPS or not is_device))
 
 
 def _stop_of(order: HappensBefore, end: int) -> int:
