@@ -135,8 +135,8 @@ def _programs() -> list[dict[str, Any]]:
             entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
-            row = {"row": found.row} if isinstance(found, corpus.Case) else {}
-            entries.append({**common, **row, "expected": expected})
+            kind = {"row": found.row} if isinstance(found, corpus.Case) else {"regression": True}
+            entries.append({**common, **kind, "expected": expected})
     return entries
 
 

@@ -27,7 +27,7 @@ from simaie.engine.record import Record
 from simaie.engine.spin import await_change, looks_again
 from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
-from simaie.errors import GuestFault, InternalError
+from simaie.errors import GuestFault, InternalError, kind_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction, Program
 from simaie.host.host import Host
@@ -126,7 +126,7 @@ class Execution:
 
     def faulted(self, actor: Actor, fault: GuestFault | AssertionError) -> Actor | None:
         """End `actor`, whose guest did not handle a fault or failed an assertion; return the actor to resume."""
-        kind = "fault" if isinstance(fault, GuestFault) else "assertion"
+        kind = kind_of(fault)
         self._record.faults.append(Fault(actor.name, len(self.events), str(fault) or "assertion failed", kind))
         return self.exited(actor)
 

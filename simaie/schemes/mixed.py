@@ -106,7 +106,7 @@ class Mixed(Scheme):
 
     def of(self, name: str) -> Scheme:
         """Return the scheme of the first path that matches the vCPU or device."""
-        return next(scheme for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
+        return next(scheme.of(name) for pattern, scheme in self.paths.items() if fnmatchcase(name, pattern))
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
@@ -117,7 +117,7 @@ class Mixed(Scheme):
     @property
     def parts(self) -> tuple[Scheme, ...]:
         """The mixture and the schemes of its paths."""
-        return (self, *self.paths.values())
+        return (self, *(part for scheme in self.paths.values() for part in scheme.parts))
 
     def order_plain_accesses(self) -> None:
         """Have each path put its barriers before plain accesses."""

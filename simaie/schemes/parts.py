@@ -29,10 +29,7 @@ def spec_of_part(text: str) -> Spec:
 
 def text_of_part(scheme: Any) -> str | None:
     """Return the text of a part; None if its class has no name on a command line."""
-    if callable(scheme):
-        spec = plugins.spec_for(plugins.SCHEMES, scheme)
-    else:
-        spec = Spec.of(scheme, "the scheme of a part")
+    spec = plugins.spec_for(plugins.SCHEMES, scheme) if callable(scheme) else Spec.of(scheme, "the scheme of a part")
     return None if spec is None else str(spec).replace(",", _BETWEEN_OPTIONS)
 
 

@@ -16,7 +16,7 @@ from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import await_change, looks_again
-from simaie.errors import GuestFault
+from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
 from simaie.trace import PENDING, Event, Instruction
@@ -139,8 +139,7 @@ class Runner(Actor):
             except StopIteration:
                 pass
             except (GuestFault, AssertionError) as fault:
-                kind = "fault" if isinstance(fault, GuestFault) else "assertion"
-                self._faults.append((kind, str(fault) or "assertion failed"))
+                self._faults.append((kind_of(fault), str(fault) or "assertion failed"))
             except PASSING:
                 raise
             except BaseException as error:
