@@ -1,5 +1,8 @@
 """Tables of cells by address, created when first named: hash-table entries, locks of entries, monitors.
 
+An access is looked up by its first byte: as in the published schemes, a second granule or page that it touches is
+neither marked nor locked.
+
 The monitors of a published scheme are often an array with the reserved address of each vCPU. Here they are, for each
 address, the set of the vCPUs that reserve it. So a vCPU that looks for the monitors of an address looks at that set in
 one step, where the source has a loop. The loops of all schemes here run under a lock or in a stopped world, where their
