@@ -7,8 +7,8 @@ two stores may mark before a load-linked does and store after it: the store-cond
 On a host with store buffers the mark of the load-linked waits in the buffer while the load overtakes it. Then a
 single storer breaks the scheme; one store-load barrier between mark and load repairs that (``barrier="st-ld"``).
 
-Source: Z. Jiang, B. Lin, Y. Zhang, C. Liang, H. Zhao, J. Gu, X. Liu, "Enhancing Atomic Instruction Emulation for
-Cross-ISA Dynamic Binary Translation", CGO 2021. The options other than the defaults span the design space of schemes
+Source: Z. Zhao, Z. Jiang, Y. Chen, X. Gong, W. Wang, P.-C. Yew, "Enhancing Atomic Instruction Emulation for Cross-ISA
+Dynamic Binary Translation", CGO 2021. The options other than the defaults span the design space of schemes
 with store tags.
 """
 

@@ -2,9 +2,8 @@
 
 Translated code performs an exclusive access inline if it can: the load-linked records address and value, and the
 store-conditional is one host compare-and-swap, which looks at no monitor but its own and clears none. If the fast path
-misses, the access goes through the monitor (`simaie.schemes.monitor_spin`). Each path alone is safe for traffic by
-LL/SC alone as far as it goes; together they are not, since an inline store-conditional leaves the monitors of others
-as they are.
+misses, the access goes through the monitor (`simaie.schemes.monitor_spin`). The monitor alone is safe for traffic by
+LL/SC alone; with an inline path it is not, since an inline store-conditional leaves the monitors of others as they are.
 
 Source: Dynarmic, src/dynarmic/backend/x64/a32_emit_x64_memory.cpp, with the option Unsafe_IgnoreGlobalMonitor.
 """

@@ -8,8 +8,8 @@ Deviations: an aborted transaction does not go back to the load-linked; its stor
 loop tries again. The read set is the line of the load-linked, without the lines of other accesses in between. Plain
 stores in between take effect at once, not when the transaction commits.
 
-Sources: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017,
-section 3.3; M. Kristien et al., "Fast and Correct Load-Link/Store-Conditional Instruction Handling in DBT Systems",
+Sources: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017;
+M. Kristien et al., "Fast and Correct Load-Link/Store-Conditional Instruction Handling in DBT Systems",
 IEEE TCAD 39(11), CASES 2020.
 """
 

@@ -7,8 +7,7 @@ store-conditional stops the world and stores if its monitor is still set and the
 Check and store must not be separated by a point where another vCPU may stop the world, that is, they must be in one
 translation block. Otherwise a load-linked in between is not seen by the store (option ``window="split"``).
 
-Source: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017,
-section 3.2.
+Source: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017.
 """
 
 from __future__ import annotations

@@ -8,10 +8,9 @@ Each guest access has a class that says which part of it must be indivisible:
 - ``subalign``: the largest aligned parts of it;
 - ``none``: single bytes.
 
-A misaligned access in one host word is a load of the word, or a compare-and-swap of the word. If the host has no access
-that is wide enough, the instruction runs alone, with the world stopped. Locked instructions and LL/SC are those of
-`simaie.schemes.cas`. Deviation: a load of two words is never taken for a 16-byte one; ``host_atomic16`` says whether
-the host has that.
+An indivisible part in one host word is one operation on its bytes, where QEMU loads the word around it or compares and
+swaps that word. If the host has no access that is wide enough, the instruction runs alone, with the world stopped.
+Locked instructions and LL/SC are those of `simaie.schemes.cas`.
 
 Source: QEMU 8.1 and later, accel/tcg/ldst_atomicity.c.inc and include/exec/memop.h.
 """

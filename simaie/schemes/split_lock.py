@@ -9,7 +9,7 @@ word is a host atomic here; one that crosses its end is emulated:
 - `SplitLowByte`: load the whole; an exclusive pair on the low byte; store the rest plainly. It is used for every
   misaligned access, also within a word. An update that leaves the low byte as it is goes unnoticed.
 
-Sources: FEX-Emu, Source/Common/ and issues 3948 and 3974 (strict split lock); box64, src/dynarec/arm64 and issue 808.
+Sources: FEX-Emu, its issues 3948 and 3974 (strict split lock); box64, its dynarec for Arm hosts and issue 808.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each word has an entry in a hash table, with a lock. A load-linked, a plain stor
 of their entry while they write their vCPU into it and access memory. The store-conditional stores under the same lock
 if the tag is still its vCPU's. Since mark and store are one critical section, no store is missed.
 
-Source: Renode's tlib, arch-independent store_table (2023).
+Source: tlib, the translation library of Renode.
 """
 
 from __future__ import annotations

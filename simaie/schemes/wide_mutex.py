@@ -3,7 +3,7 @@
 Locked instructions of up to a host word are host atomics, so they slip in between the load and the store of a 16-byte
 one. The same holds for plain stores. Two 16-byte instructions exclude each other.
 
-Source: box64, src/emu/x64run660f.c and mutex_16b of src/include/box64context.h; issues 818 and 2054.
+Source: box64, the lock mutex_16b of its context, used on hosts such as RISC-V; issues 818 and 2054.
 """
 
 from __future__ import annotations
