@@ -10,6 +10,9 @@ from exhaustive.canonical import canonical
 from exhaustive.searches import explored, search
 from simaie import Machine, Program, Scheme, ins
 from simaie.dependence import STOPS_WORLD
+from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.shared import SharedState
+from simaie.engine.memo.steps import CannotUndo, MemoSteps
 from simaie.errors import SchemeError
 from simaie.op import Kind, owner_of
 
@@ -195,3 +198,10 @@ def test_a_published_scheme_with_sections_is_searched_exactly(scheme):
 
 def test_sections_stop_the_world():
     assert {Kind.BEGIN_SECTION, Kind.END_SECTION} <= STOPS_WORLD
+
+
+def test_a_search_by_undo_leaves_sections_to_the_other_one():
+    stores = Program("stores", isa="arm", threads=[[ins("str_", X, 5)], [ins("str_", X, 6)]], init={X: 0})
+    state = MemoSteps(Memo(stores, Machine(Sections, address_bits=12), SharedState(stores)))
+    with pytest.raises(CannotUndo, match="indivisible section"):
+        state.begin()
