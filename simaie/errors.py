@@ -40,6 +40,7 @@ __all__ = [
     "UnknownNameError",
     "UnnamedCodeError",
     "UsageError",
+    "kind_of",
     "raised",
 ]
 
@@ -284,14 +285,21 @@ class GuestFault(Exception):
     not, the vCPU ends, and the trace records the fault.
 
     Attributes:
-        cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``, or ``"width"`` if the emulator refuses
-            the width.
+        cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``; ``"width"`` if the emulator refuses the
+            width; ``"kill"`` if the vCPU is killed.
         address: The guest-virtual address.
     """
 
     def __init__(self, cause: str, address: int, message: str) -> None:
         self.cause, self.address = cause, address
         super().__init__(message)
+
+
+def kind_of(fault: GuestFault | AssertionError) -> str:
+    """Return the kind of what ended a vCPU: fault, assertion, or kill."""
+    if isinstance(fault, AssertionError):
+        return "assertion"
+    return "kill" if fault.cause == "kill" else "fault"
 
 
 def raised(error: BaseException) -> tuple[str, str]:

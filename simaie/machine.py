@@ -21,11 +21,14 @@ from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
+from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
 
-SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
+SchemeChoice: TypeAlias = (
+    str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme] | Mapping[str, "SchemeChoice"]
+)
 
 #: The usual width of a guest address by instruction set, in bits: in user mode, and in full-system mode.
 USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 48, "ppc": 64}
@@ -81,7 +84,8 @@ class Machine:
 
     Args:
         scheme: How the emulator performs guest accesses: a name, ``"name:option=value"``, ``(name, options)``,
-            ``"FILE.py:Class"``, or a class that derives from `Scheme`.
+            ``"FILE.py:Class"``, or a class that derives from `Scheme`. A map from names of vCPUs to schemes mixes
+            several: ``{"0": "monitor-spin", "*": "cas"}``, see `simaie.schemes.mixed`.
         host: The memory model of the host: ``"sc"``, ``"tso"``, ``"pso"``, ``"FILE.py:Class"``, or a class that makes a
             `HostMemory` for a byte order (``"little"`` or ``"big"``); a function may take the place of the class.
         full_system: Whether each access walks the guest's page table, step by step; otherwise user mode.
@@ -117,6 +121,8 @@ class Machine:
             require_instance("limits", limits, Limits, "a simaie.Limits")
         if not isinstance(host, str | tuple | Spec):
             require_factory(host)
+        if isinstance(scheme, Mapping):
+            scheme = mixture(scheme)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme, "scheme", "a class of simaie.Scheme")
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host, "host", "a class of simaie.HostMemory")
@@ -162,6 +168,14 @@ class Machine:
     def scheme_class(self) -> type[Scheme] | None:
         """The class of the scheme; None if a function makes it."""
         return self._scheme_class if isinstance(self._scheme_class, type) else None
+
+    @property
+    def scheme_classes(self) -> tuple[type[Scheme], ...]:
+        """The class of the scheme, and those of the schemes that it mixes; empty if a function makes one of them."""
+        made: list[Any] = [self._scheme_class]
+        if self.scheme_class is not None and issubclass(self.scheme_class, Scheme) and self.scheme_spec is not None:
+            made += self.scheme_class.part_classes(self.scheme_spec.options)
+        return tuple(made) if all(isinstance(each, type) for each in made) else ()
 
     @property
     def scheme(self) -> str:

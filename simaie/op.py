@@ -59,6 +59,8 @@ class Kind(IntEnum):
     JOIN = 18
     EXIT = 19
     BUFFER = 20  # a store enters the vCPU's own store buffer; `value` is the STORE that the buffer performs later
+    BEGIN_SECTION = 21  # from here to END_SECTION no other actor steps; unlike BEGIN_EXCLUSIVE it waits for no vCPU
+    END_SECTION = 22
 
 
 FIRST_SPECIAL = Kind.LOCK

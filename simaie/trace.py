@@ -194,7 +194,7 @@ class Fault(msgspec.Struct, frozen=True):
         vcpu: The name of the vCPU.
         step: The number of events before it.
         message: The fault or assertion in words.
-        kind: ``"fault"`` or ``"assertion"``.
+        kind: ``"fault"`` or ``"assertion"``; ``"kill"`` for a vCPU that was killed, which is no fault of the guest.
     """
 
     vcpu: str

@@ -328,6 +328,11 @@ class Cpu:
             self._note_end_of_reservation(ends, record)
         return result
 
+    def note_exception(self) -> None:
+        """Record that an exception has arrived before the effect of the current instruction, which starts again."""
+        if self.instruction is not None:
+            self._note_end_of_reservation(Cause.EXCEPTION, self.instruction)
+
     def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
         """Record how an instruction affected the reservation: its scheme may perform no operation for that."""
         if self.reservation is not None:
@@ -348,7 +353,7 @@ class Cpu:
     def instruction_names(cls) -> list[str]:
         """Return the names of the methods that guest code may call, sorted."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call"})
+        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception"})
 
 
 def _count(ended: int) -> tuple[int, None]:

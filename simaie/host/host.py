@@ -272,6 +272,19 @@ class Host:
         """Resume the world."""
         return Op(Kind.END_EXCLUSIVE)
 
+    def begin_section(self) -> Awaitable[None]:
+        """Begin an indivisible section: until `end_section` nothing else steps, no device and no store buffer either.
+
+        It is a short hardware transaction, or an access together with the check of its page's permission. Unlike
+        `begin_exclusive` it does not wait for other vCPUs to leave their instructions. A section must not wait for
+        anything, as for a mutex: no other actor could end the wait.
+        """
+        return Op(Kind.BEGIN_SECTION)
+
+    def end_section(self) -> Awaitable[None]:
+        """End the indivisible section."""
+        return Op(Kind.END_SECTION)
+
 
 def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
     """Split `value`, `width` bytes wide, into words of `word` bytes, in the order of their addresses.

@@ -17,12 +17,13 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["CompareAndSwap"]
+__all__ = ["CasState", "CompareAndSwap"]
 
 
-class _Local:
+class CasState:
     """The scheme's state of one vCPU.
 
     Attributes:
@@ -51,6 +52,10 @@ class CompareAndSwap(Scheme):
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
     only_returns_old: ClassVar[bool] = True
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
+        Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
+    )
 
     def __init__(
         self,
@@ -67,7 +72,7 @@ class CompareAndSwap(Scheme):
 
     def enter(self, cpu: VCpu) -> None:
         """Start the vCPU without a reservation."""
-        cpu.local = _Local()
+        cpu.local = CasState()
 
     # -- LL/SC --------------------------------------------------------------------------------
 

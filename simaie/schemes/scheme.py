@@ -21,6 +21,7 @@ from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.schemes.holes import Variant
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -62,6 +63,8 @@ class Scheme:
     only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
+    #: The variants of a published scheme, each with the violations that are expected of it.
+    variants: ClassVar[tuple[Variant, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -102,6 +105,20 @@ class Scheme:
             options: The options as given.
         """
         return {}
+
+    def of(self, name: str) -> Scheme:
+        """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
+        return self
+
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return the classes of the schemes of which it consists with these options, apart from itself."""
+        return []
+
+    @property
+    def parts(self) -> tuple[Scheme, ...]:
+        """This scheme, and those that it mixes."""
+        return (self,)
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""

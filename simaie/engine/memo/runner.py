@@ -16,7 +16,7 @@ from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import await_change, looks_again
-from simaie.errors import GuestFault
+from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
 from simaie.trace import PENDING, Event, Instruction
@@ -76,10 +76,11 @@ class Runner(Actor):
     __slots__ = ("_faults", "_memo", "_own", "_root", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
-        cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
+        scheme = memo.scheme.of(root.name)
+        cpu = root.cpu_class(root.name, root.identity, scheme, memo.facts)
         memo.host.begin(root.start)
         try:
-            memo.scheme.enter(cpu)
+            scheme.enter(cpu)
             coroutine = begun(root.name, root.code, cpu)
         finally:
             memo.host.end()
@@ -145,8 +146,7 @@ class Runner(Actor):
     def _after(self, error: BaseException) -> Op | None:
         """Return the first operation of what follows the code that ended with `error`; None at the end of the vCPU."""
         if isinstance(error, GuestFault | AssertionError):
-            kind = "fault" if isinstance(error, GuestFault) else "assertion"
-            self._faults.append((kind, str(error) or "assertion failed"))
+            self._faults.append((kind_of(error), str(error) or "assertion failed"))
         elif not isinstance(error, StopIteration):
             raise trio_outside_trio(self, error) or guest_raised(self, error) from error
         epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)

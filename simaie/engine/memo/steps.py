@@ -33,6 +33,11 @@ _LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
 _PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
 _BEGIN, _RELEASE = Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE
 _WORLD = frozenset({_BEGIN, _RELEASE})
+#: Operations for which there is no search by undo, and why.
+_NOT_UNDONE = {
+    _CHOICE: "a guest makes a local choice",
+    Kind.BEGIN_SECTION: "a scheme begins an indivisible section",
+}
 #: The old value of a step that changed nothing but the node of its actor.
 _SAME = Old()
 #: The same of an AWAIT that came before a look: its actor is still at the node.
@@ -130,8 +135,8 @@ class MemoSteps:
             following = self.memo.miss(actor, node, key, value)
         if following.location < 0:
             op = following.op
-            if op is not None and op.kind is _CHOICE:
-                raise CannotUndo("a guest makes a local choice")
+            if op is not None and op.kind in _NOT_UNDONE:
+                raise CannotUndo(_NOT_UNDONE[op.kind])
             following.location = self.locations.of(following.wait or op) if op is not None else 0
         return following
 
