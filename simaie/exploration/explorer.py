@@ -208,9 +208,8 @@ class Exploration:
             program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
             commuting=self._checkers_runner.ignores_order,
         )  # fmt: skip
-        # By undo the executions come in another order, and an option that is no part of a command line prevents it.
-        other = driver == "inline" and (coverage or check_determinism)
-        self._other_order = other and can_undo(program, machine, self.scheduler)
+        # By undo the executions come in another order, and the determinism check prevents it.
+        self._other_order = check_determinism and driver == "inline" and can_undo(program, machine, self.scheduler)
         self._execution_now: Execution | Undone | None = None
         self._probing = self._repeating = self._failed = False
         self._team = None if self.jobs == 1 else make_team(self, self._task)
@@ -296,6 +295,8 @@ class Exploration:
 
     def _start_again(self) -> None:
         """Forget all executions so far, but not which failures `found` was told of: all of them come again."""
+        if self._coverage is not None:
+            self._coverage.forget()
         self.statistics = StatisticsCollector(sampling=self.statistics.sampling, coverage=self._coverage)
         self._told = {trace_digest(failure.trace) for failure in self.failures}
         self.failures = []
@@ -338,12 +339,9 @@ class Exploration:
             self._repeating = False
 
     def _executions(self) -> Iterator[Work]:
-        scheduler = self.scheduler
-        unprobed, team = self._coverage, self._team
-        if self._coverage is not None:
-            scheduler = self._coverage.scheduler
+        scheduler, unprobed, team = self._chooser, self._coverage, self._team
         while not self.is_done():
-            if unprobed is not None and self.statistics.steps >= STEPS_BEFORE_PROBES:
+            if unprobed is not None and self._is_long:
                 yield from self._probes(unprobed)
                 unprobed = None
             if team is not None and (yield from team.attend()):
@@ -353,8 +351,18 @@ class Exploration:
                 yield from self._twice(scheduler)
             else:
                 yield self._execution(scheduler), self._take
-        if unprobed is not None and not self._enough and not self.scheduler.exhausted:
+        if unprobed is not None and (self._is_long or not (self._enough or self.scheduler.exhausted)):
             yield from self._probes(unprobed)
+
+    @property
+    def _chooser(self) -> Scheduler:
+        """The scheduler, together with what counts its preemptions."""
+        return self.scheduler if self._coverage is None else self._coverage.scheduler
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether the search is so long that probes estimate its size."""
+        return self.statistics.steps >= STEPS_BEFORE_PROBES
 
     def _probes(self, coverage: CoverageCollector) -> Iterator[Work]:
         self._probing = True

@@ -147,7 +147,7 @@ class Part(Exploration):
         began = time.perf_counter()
         self._first_index = self._index  # the executions are counted on, so that not each piece is verified
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
-        undone = self._engines.make(self.scheduler, self._index)
+        undone = self._engines.make(self._chooser, self._index)
         if not isinstance(undone, Undone):
             raise StartAgain
         undone.begin(piece.branch)

@@ -81,8 +81,6 @@ def why_not_by_undo(program: Program, machine: Machine, scheduler: Scheduler, ta
     """Return why an exhaustive search cannot be split into subtrees; empty if it can."""
     if type(scheduler).by_undo is Scheduler.by_undo:
         return f"{type(scheduler).__name__} is an exhaustive search that is not split into subtrees"
-    if task.coverage:
-        return "an exhaustive search is split only without coverage (coverage=False, --no-coverage)"
     if task.check_determinism or task.driver != "inline":
         return "an exhaustive search is split only on the inline driver and without the determinism check"
     if not can_undo(program, machine, scheduler):
