@@ -10,7 +10,7 @@ import pytest
 
 from simaie import Machine, Program, explore
 from simaie.errors import GuestError, Interrupted
-from simaie.exploration import coverage, explorer, part, subtrees
+from simaie.exploration import coverage, making, part, subtrees
 from simaie.exploration.subtrees import Subtrees
 from simaie.exploration.workers import Pool
 
@@ -162,7 +162,7 @@ def test_accesses_that_overlap_in_part_end_the_search_by_undo() -> None:
 
 def test_a_search_that_becomes_long_in_a_worker_is_probed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = explore(LOST, **EVERY).statistics.steps
-    monkeypatch.setattr(explorer, "STEPS_BEFORE_PROBES", steps - 20)
+    monkeypatch.setattr(making, "STEPS_BEFORE_PROBES", steps - 20)
     monkeypatch.setattr(coverage, "PROBES", 10)
     one, two = (explored(LOST, jobs, coverage=True, **EVERY) for jobs in (1, 2))
     assert one == two

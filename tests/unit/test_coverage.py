@@ -20,7 +20,7 @@ from simaie.engine.inline import run_inline
 from simaie.exploration import coverage
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.engines import Engines, StartAgain
-from simaie.exploration.explorer import Exploration
+from simaie.exploration.in_progress import Exploration
 from simaie.op import Kind, Op, show
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Event, Outcome, Trace
@@ -337,13 +337,13 @@ def test_a_report_in_the_middle_copies_no_table():
         p.inc(4), Machine(), "random-walk", seed=0, executions=50, seconds=None, failures=None, checkers=(),
         driver="inline", progress=None, coverage=True,
     )  # fmt: skip
-    take = exploration._take
+    take = exploration.take
 
     def spy(trace):
         take(trace)
         reports.append(exploration.report())
 
-    exploration._take = spy
+    exploration.take = spy
     exploration.run()
     assert [report.executions for report in reports] == list(range(1, 51))
     assert [report.statistics.coverage.traced for report in reports] == list(range(1, 51))
