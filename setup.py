@@ -20,7 +20,7 @@ SWITCH = "SIMAIE_COMPILE"
 MODULES = {
     "simaie": ["locations", "small_steps"],
     "simaie/engine/memo": ["finished", "memo", "node", "prepared", "restored", "steps", "story", "threads", "undone"],
-    "schedulers/simaie_schedulers/undo": ["flips", "order", "path", "races", "search", "unsettled", "waits"],
+    "schedulers/simaie_schedulers/undo": ["divided", "flips", "order", "path", "races", "search", "unsettled", "waits"],
 }
 #: A compilation asks for the types of simaie and of the standard library only. All else is a Python object there: what
 #: simaie depends on is neither installed nor read.

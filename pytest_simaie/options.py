@@ -14,8 +14,9 @@ import pytest
 from simaie import Limits, Machine
 from simaie.check import CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import ExplorationProgress, FailureCallback
+from simaie.exploration.in_progress import ExplorationProgress
 from simaie.exploration.jobs import Jobs
+from simaie.exploration.kept import FailureCallback
 from simaie.exploration.scheduler_choice import SchedulerChoice
 from simaie.host.memory import HostFactory
 from simaie.machine import SchemeChoice

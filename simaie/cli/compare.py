@@ -56,7 +56,10 @@ def run_compare(
         machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
         comparison, interrupted = found_until_interrupted(
-            partial(compare, subject, machine=machine, progress=progress, found=files, **search.as_options())
+            partial(
+                compare, subject, machine=machine, progress=progress, found=files, jobs=search.jobs,
+                **search.as_options(),
+            )
         )
         for each in comparison.forbidden:
             files(each.failure)

@@ -137,8 +137,9 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
 
 
 def _refuse_limits(search: Search) -> None:
-    if any(given is not None for given in (search.executions, search.failures, search.jobs)):
-        raise UsageError("--index runs one execution; leave out --executions, --failures and --jobs")
+    several = search.jobs is not None and number_of_jobs(search.jobs) > 1
+    if several or search.executions is not None or search.failures is not None:
+        raise UsageError("--index runs one execution; leave out --executions, --failures and several --jobs")
 
 
 def _failure_limit(text: str) -> int | None:

@@ -15,6 +15,7 @@ from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Ending, Trace
 
 __all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "Covered", "PreemptionCounter", "is_sampling"]
@@ -50,7 +51,8 @@ class Coverage(msgspec.Struct, frozen=True):
         preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions.
         most_preemptions: The largest number of preemptions in one execution.
         sizes: For exhaustive schedulers, estimates of the number of interleavings (which ``dfs`` without a bound runs)
-            and of traces (which ``dpor`` runs); empty for others.
+            and of traces (which ``dpor`` runs); empty for others. Traces that differ only in the order of
+            read-modify-writes that commute are counted one by one, although ``dpor`` may run just one of them.
         growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
             pair. The curve flattens when little is left unseen.
     """
@@ -92,6 +94,10 @@ class CoverageCollector:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
         self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the executions so far, but not the probes, which do not depend on them."""
         self._seen: dict[int, int] = {}  # digest -> number of executions, up to 3
         self._with = [0, 0, 0, 0]  # number of executions -> number of digests that have it
         self._traced = 0
@@ -163,6 +169,7 @@ class CoverageRecorder(CoverageCollector):
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler)
+        self._probes = []  # those of the other one are enough
         self._digests = array("Q")
 
     def _count(self, digest: int) -> None:
@@ -203,3 +210,7 @@ class PreemptionCounter(Scheduler):
     def finish(self, trace: Trace) -> None:
         """Pass the trace on to `inner`."""
         self.inner.finish(trace)
+
+    def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
+        """Return the search of `inner`; those who follow it set `count`."""
+        return self.inner.by_undo(state)

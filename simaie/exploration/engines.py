@@ -36,6 +36,7 @@ from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
 from simaie.engine.verified import is_trusted, is_verified
 from simaie.errors import NondeterminismError
+from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
@@ -69,7 +70,8 @@ class _Default(Scheduler):
 
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
-    if type(scheduler).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
+    asked = scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
+    if type(asked).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -123,6 +125,7 @@ class Engines:
         self.by_index = True
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
         self._undone: Undone | None = None
+        self._counter: PreemptionCounter | None = None  # of the search by undo
 
     @property
     def undoing(self) -> Undone | None:
@@ -134,6 +137,7 @@ class Engines:
         if self._undone is not None:
             return self._undone
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
+            self._counter = scheduler if isinstance(scheduler, PreemptionCounter) else None
             self._undone = Undone(
                 self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo, commuting=self._commuting
             )
@@ -171,6 +175,8 @@ class Engines:
             raise StartAgain
         undone.index = index
         self.undone += 1
+        if self._counter is not None:
+            self._counter.count = undone.preemptions
         if (index + 1) % _EVERY == 0 or (is_verified(index) and not self._trusted):  # a small search is not held up
             trace = self.confirmed(undone, trace)
         undone.go_on()

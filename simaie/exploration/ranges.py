@@ -12,15 +12,17 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simaie.errors import NondeterminismError
+from simaie.exploration.adopted import adopt, repeat_last
 from simaie.exploration.part import MOST_EXECUTIONS, Explored, Range, Trouble, Worker, lost
 from simaie.exploration.tally import Last
 from simaie.exploration.task import Task
-from simaie.exploration.team import Attended, repeat_last
+from simaie.exploration.team import Attended
 from simaie.exploration.workers import Pool
 
 if TYPE_CHECKING:
     from simaie.exploration.consistency import Consistency
-    from simaie.exploration.explorer import Exploration, Work
+    from simaie.exploration.in_progress import Exploration
+    from simaie.exploration.running import Work
 
 __all__ = ["Ranges"]
 
@@ -74,7 +76,7 @@ class Ranges:
         if explored.tally.last is not None:
             self._last = exploration.index, explored.tally.last
         exploration.scheduler.restore(explored.profile)
-        yield from exploration.merge(explored.tally)
+        yield from adopt(exploration, explored.tally)
         return True
 
     def last_execution(self, consistency: Consistency) -> Generator[Work, None, None]:

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
-from simaie import Machine
+from simaie import Machine, Program, compare, ins
 from simaie.audit import audit
 from simaie.cli import main
 from simaie.cli.fuzz import fuzz
 from simaie.cli.status import Status
 from simaie.corpus import cases
-from simaie.errors import Interrupted, UsageError
+from simaie.errors import GuestError, Interrupted, UsageError
+from simaie.exploration import search
 from simaie.exploration.barriers import minimal_barriers
-from simaie.exploration.in_order import in_order
+from simaie.exploration.in_order import InOrder, in_order
 from simaie.exploration.workers import Pool
 
-from .processes import SIMAIE, begun
+from .processes import SIMAIE, begun, soon
 
 SB = """X86 {name}
 {{ x=0; y=0; }}
@@ -167,3 +168,100 @@ def test_comparisons_are_the_same(tmp_path: Path) -> None:
 def test_the_number_of_jobs_is_checked_everywhere(command: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:
     assert main([*command, "--jobs", "none"]) == Status.ERROR
     assert "--jobs" in capsys.readouterr().err
+
+
+# -- one comparison --------------------------------------------------------------------------------------
+
+
+X, Y, Z = 0x40, 0x44, 0x48
+#: A store-conditional that must fail if the other vCPU has begun behind the load, and is over before the store.
+HOLDER = [
+    ins("ldrex", X),
+    ins("ldr", Y, into="begun"),
+    ins("ldr", Z, into="over"),
+    ins("strex", X, 2, into="failed"),
+]
+FLIPPER = [
+    ins("str_", Y, 1),
+    *(step for value in (1, 0) for step in (ins("ldrex", X), ins("strex", X, value, into=f"failed{value}"))),
+    ins("str_", Z, 1),
+]
+ABA = Program("a-b-a", isa="arm", threads=[HOLDER, FLIPPER], init={X: 0, Y: 0, Z: 0})
+
+
+async def load(cpu: Any) -> None:
+    await cpu.ldr(X)
+
+
+def sets(jobs: int, **options: Any) -> Any:
+    told: list[str] = []
+    found = compare(ABA, jobs=jobs, found=lambda failure: told.append(failure.trace.digest), **options)
+    return without_times(found.as_dict()), told, [each.failure.index for each in found.forbidden]
+
+
+@pytest.mark.parametrize("options", [{"scheme": "cas"}, {"scheme": "aie-rfc", "host": "tso"}, {"executions": 3}])
+def test_a_comparison_of_one_program_is_the_same(options: dict[str, Any]) -> None:
+    assert sets(2, **options) == (one := sets(1, **options))
+    assert one[1] or options.get("scheme") != "cas"
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_witnesses_are_told_in_order_whenever_it_is_known_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """The worker may answer before the first execution, or after the last one."""
+    one = sets(1, scheme="cas")
+    assert one[1]
+    ready = InOrder.is_ready.fget
+    monkeypatch.setattr(InOrder, "is_ready", property(lambda calls: not late and soon(lambda: ready(calls))))
+    monkeypatch.setattr(search, "_PROGRESS_EVERY", 1)
+    assert sets(2, scheme="cas") == one
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_interrupted_comparison_keeps_what_is_possible(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """What is forbidden is said only if it is known what is allowed."""
+
+    def interrupt(which: str, executions: int) -> None:
+        assert which == "possible"
+        if executions == 6:  # behind the two forbidden ones
+            raise KeyboardInterrupt
+
+    ready = InOrder.is_ready.fget
+    monkeypatch.setattr(InOrder, "is_ready", property(lambda calls: known and soon(lambda: ready(calls))))
+    monkeypatch.setattr(search, "_PROGRESS_EVERY", 1)
+    with pytest.raises(Interrupted) as caught:
+        compare(ABA, "cas", jobs=2, progress=interrupt)
+    report = caught.value.report
+    assert report.possible.executions == 6
+    assert report.allowed.complete == known
+    assert bool(report.forbidden) == known
+
+
+def test_an_error_of_one_comparison_is_that_of_one_process() -> None:
+    """Both searches meet it; the one for what is allowed comes first."""
+
+    async def wrong(cpu: Any) -> None:
+        if await cpu.ldr(X) == 1:
+            raise ValueError("rare")
+
+    program = Program("wrong", isa="arm", threads=[FLIPPER, wrong], init={X: 0})
+    errors = []
+    for jobs in (1, 2):
+        with pytest.raises(GuestError, match="rare") as caught:
+            compare(program, "cas", jobs=jobs)
+        errors.append((str(caught.value), getattr(caught.value, "__notes__", None)))
+    assert errors[0] == errors[1]
+
+
+def test_a_comparison_whose_worker_dies_is_made_here() -> None:
+    here = os.getpid()
+
+    async def deadly(cpu: Any) -> None:
+        if os.getpid() != here:
+            os._exit(1)
+        await load(cpu)
+
+    program = Program("deadly", isa="arm", threads=[deadly, FLIPPER], init={X: 0}, watch={X: 4})
+    one, two = (without_times(compare(program, "cas", jobs=jobs).as_dict()) for jobs in (1, 2))
+    assert one == two

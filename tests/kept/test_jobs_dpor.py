@@ -10,7 +10,7 @@ import pytest
 
 from simaie import Machine, Program, explore
 from simaie.errors import GuestError, Interrupted
-from simaie.exploration import part, subtrees
+from simaie.exploration import coverage, making, part, subtrees
 from simaie.exploration.subtrees import Subtrees
 from simaie.exploration.workers import Pool
 
@@ -80,7 +80,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_execution_comes_in_the_order_of_one_process(name: str, small_parts: list[int]) -> None:
     program, scheme = PROGRAMS[name]
-    options = {**EVERY, "machine": Machine(scheme, address_bits=12)}
+    options = {**EVERY, "machine": Machine(scheme, address_bits=12), "coverage": True}
     assert explored(program, 2, **options) == explored(program, 1, **options)
     if name != "few":
         assert sum(small_parts) > 10
@@ -153,12 +153,23 @@ def test_an_error_of_a_guest_is_that_of_one_process() -> None:
 def test_accesses_that_overlap_in_part_end_the_search_by_undo() -> None:
     """It was not made for them, so that the search begins anew in one process."""
     program = Program("mixed", isa="x86", threads=[mixed, adder, adder], watch={X: 4})
-    one, two = (explore(program, jobs=jobs, **EVERY) for jobs in (1, 2))
+    one, two = (explore(program, jobs=jobs, coverage=True, **EVERY) for jobs in (1, 2))
     assert facts(one) == facts(two)
     assert "some of its bytes" in two.statistics.processes_note
+    assert two.statistics.coverage is not None
+    assert two.statistics.coverage.traced == two.executions, "what came before is not counted twice"
 
 
-@pytest.mark.parametrize("options", [{"coverage": True}, {"machine": Machine(host="tso")}, {"driver": "trio"}])
+def test_a_search_that_becomes_long_in_a_worker_is_probed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = explore(LOST, **EVERY).statistics.steps
+    monkeypatch.setattr(making, "STEPS_BEFORE_PROBES", steps - 20)
+    monkeypatch.setattr(coverage, "PROBES", 10)
+    one, two = (explored(LOST, jobs, coverage=True, **EVERY) for jobs in (1, 2))
+    assert one == two
+    assert len(one[0]["statistics"]["coverage"]["sizes"]) == 2
+
+
+@pytest.mark.parametrize("options", [{"check_determinism": True}, {"machine": Machine(host="tso")}, {"driver": "trio"}])
 def test_a_search_without_undo_runs_in_one_process(options: dict[str, Any]) -> None:
     program = PROGRAMS["few"][0]
     one, two = (explore(program, jobs=jobs, **EVERY, **options) for jobs in (1, 2))

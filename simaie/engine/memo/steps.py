@@ -56,6 +56,7 @@ class MemoSteps:
         nodes: By actor, its node; None if it was not spawned yet.
         events: The steps up to here, as in a `simaie.engine.memo.lazy.MemoTrace`.
         switches: The steps that deviated from the default schedule.
+        forced: Those of them at which the running actor was not enabled.
         waits: The steps that are waits before a look.
         threads: The actors, in structural order and in the order of arrival.
         stopper: The actor that has stopped the world; -1 while the world runs.
@@ -77,6 +78,7 @@ class MemoSteps:
         self.nodes: list[Node | None] = []
         self.events: list[Node | Event] = []
         self.switches: list[int] = []
+        self.forced: list[int] = []
         self.waits: list[int] = []
         self.stopper = -1
         self.threads = Threads(memo)
@@ -320,6 +322,7 @@ class MemoSteps:
             code = self.nodes[other].code  # type: ignore[union-attr]  # it exists
             if code != END and ((code > END and self.stopper < 0) or self.is_enabled(other)):
                 self.switches.append(index)
+                self.forced.append(index)
                 return
 
     def _note_step(self, following: Node, op: Op, value: Any, actor: int, child: int = -1) -> Step:
@@ -397,6 +400,8 @@ class MemoSteps:
         index = len(self._journal)
         if self.switches and self.switches[-1] == index:
             self.switches.pop()
+            if self.forced and self.forced[-1] == index:
+                self.forced.pop()
         code = node.code
         if code in (WRITE_CELL, MODIFY_CELL):
             node.place.value = old

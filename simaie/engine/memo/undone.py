@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from simaie.check.needs import BLOCK
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
-from simaie.engine.memo.finished import trace_of
+from simaie.engine.memo.finished import preemptions_in, trace_of
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.restored import CannotUndo, MixedSizes
 from simaie.engine.memo.runner import Differs
@@ -142,6 +142,11 @@ class Undone:
         if not self.is_known:
             self.identities = {actor.name: actor.cpu.identity for actor in self._state.threads.current}
         return trace_of(self._state)
+
+    @property
+    def preemptions(self) -> int:
+        """The number of preemptions in the current execution, while the next one has not been looked for."""
+        return 0 if self._state is None else preemptions_in(self._state)
 
     def go_on(self) -> None:
         """Find the next execution; afterwards the search is exhausted if there is none, and `why_not` may be set.
