@@ -131,9 +131,13 @@ def variable_of(program: Program) -> str | None:
     """Return the name of the global of its file that is `program`; None if there is none, empty for a litmus test."""
     if program.defined_in is not None and is_litmus(program.defined_in):
         return ""
+    if program.defined_in is None:
+        return None
+    ending = program.defined_in.name.casefold()
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file is None or program.defined_in is None or Path(file) != program.defined_in:
+        file = str(getattr(module, "__file__", None))
+        # There are many modules, and a path takes longer than its text.
+        if not file.casefold().endswith(ending) or Path(file) != program.defined_in:
             continue
         if (name := global_name(module, program)) is not None:
             return name
