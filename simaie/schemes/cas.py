@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from simaie.host.host import Host
+from simaie.host.loaded import plain, truth
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
@@ -86,9 +87,9 @@ class CompareAndSwap(Scheme):
         expected = linked[1] & ((1 << 8 * width) - 1)
         if self.is_host_atomic(address, width):
             seen = await self._compare_and_swap(address, width, expected, value)
-            return bool(seen == expected)
+            return truth(seen == expected)  # type: ignore[no-any-return]  # a bool, or one with dependencies
         seen = await self._alone(cpu, address, width, lambda old: value if old == expected else None)
-        return bool(seen == expected)
+        return truth(seen == expected)  # type: ignore[no-any-return]  # as above
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
         """Drop the reservation; only this vCPU can see it, so this is no step."""
@@ -120,7 +121,8 @@ class CompareAndSwap(Scheme):
             address: Guest-virtual address.
             width: Width in bytes.
         """
-        return width <= self.host.word and address % width == 0
+        at: int = plain(address)  # known when the instruction is translated, or checked without a branch
+        return width <= self.host.word and at % width == 0
 
     async def _alone(self, cpu: VCpu, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load the old value and store ``new_value(old)`` unless it is None; return the old."""

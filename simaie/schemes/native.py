@@ -23,6 +23,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.reservation import Place
 from simaie.host.host import Host, Ranges, join_parts, split_parts
+from simaie.host.loaded import like, plain
 from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
@@ -48,7 +49,7 @@ class Native(Scheme):
         host: Host port.
         pages: Page table of the guest.
         machine: Facts about the machine.
-        spurious_failures: Whether a store-conditional may fail spuriously.
+        spurious_failures: Whether a store-conditional may fail spuriously; on hosts that take orders it may always.
         reservation: ``"architecture"`` for the rule of the guest's instruction set. ``"exact"`` for the rule of herd7's
             models: a store-conditional fails unless all bytes that it stores to were load-linked, and then needs only
             the reservation.
@@ -76,7 +77,11 @@ class Native(Scheme):
         require_one_of("reservation", reservation, ("architecture", "exact"))
         self.spurious_failures = spurious_failures
         self._monitor = IdealMonitor(
-            host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
+            host,
+            isa_class(machine.isa).reservation,
+            exact=reservation == "exact",
+            spurious=spurious_failures,
+            host_decides=machine.host_takes_orders,
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
         if self.mapping is None and machine.host_takes_orders and machine.isa != "x86":
@@ -88,13 +93,15 @@ class Native(Scheme):
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """Load with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_LOAD, None, address, width)
         return self._load_parts(address, width)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
         """Store with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_STORE, None, address, width, value)
         return self._store_parts(address, width, value)
 
@@ -115,12 +122,13 @@ class Native(Scheme):
         """Return the ranges of an access at the guest's `address`, cut into indivisible parts."""
         if self._guarantee is None:
             return ranges
-        widths = iter(self._guarantee.parts(access, address, sum(width for _, width in ranges)))
+        widths = iter(self._guarantee.parts(access, plain(address), sum(width for _, width in ranges)))
         parts: list[tuple[int, int]] = []
-        for at, size in ranges:
+        for first, size in ranges:
+            at: int = plain(first)
             end = at + size
             while at < end:  # an indivisible access touches one page only, so a part ends where its range does
-                parts.append((at, next(widths)))
+                parts.append((like(at, first), next(widths)))
                 at += parts[-1][1]
         return tuple(parts)
 
