@@ -17,14 +17,17 @@ access itself. `MAPPINGS` has those of emulators and publications; a file in TOM
     [fence]
     keep = "full"              # which orders of the guest's own fences the host's fences keep
 
-What is left out is ``"none"``; an atomic has the order ``"seq-cst"``, and a fence keeps ``"full"``. The module
-`simaie.schemes.mapped` applies a mapping to a scheme.
+What is left out is ``"none"``; an atomic has the order ``"seq-cst"``, and a fence keeps ``"full"``. On one line,
+changes of a table, of a file or of ``"none"`` say the same: ``qemu/atomic.failed=full``, ``load.after=ld-ld``.
+
+The module `simaie.schemes.mapped` applies a mapping to a scheme.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import tomllib
 from collections.abc import Mapping as Dict
 from typing import Any, TypeAlias
@@ -143,26 +146,43 @@ MAPPINGS: Dict[str, Table] = {
 
 
 def mapping_of(given: object) -> Mapping:
-    """Return the mapping of a name in `MAPPINGS`, or of a TOML file; None is ``"none"``, as on a command line.
+    """Return the mapping of a name in `MAPPINGS`, of a TOML file, or of changes; None is ``"none"``.
 
     Args:
-        given: The name, or a path that ends in ``.toml``.
+        given: ``NAME``, ``FILE.toml``, ``BASE/SECTION.KEY=VALUE/...`` or ``SECTION.KEY=VALUE/...``.
 
     Raises:
         UnknownNameError: No mapping has this name.
+        UsageError: A change names no section, no key of it, or no value of that.
         InputError: The file cannot be read, or is no table of a mapping; the message names the section and the key.
     """
-    name = "none" if given is None else require_instance("mapping", given, str, "a name or the path of a .toml file")
-    if name.endswith(".toml"):
-        return _parsed(name, _content(name))
-    return _known(name)
+    text = "none" if given is None else require_instance("mapping", given, str, "a name or the path of a .toml file")
+    base, changes = _split(text)
+    if base.endswith(".toml"):
+        return _from_file(base, _content(base), text, changes)
+    return _known(base, text, changes)
+
+
+def _split(text: str) -> tuple[str, tuple[str, ...]]:
+    """Split a text into the base and the changes behind it."""
+    words = text.split("/")
+    first = len(words)
+    while first and _CHANGE.fullmatch(words[first - 1]):
+        first -= 1
+    return "/".join(words[:first]) if first else "none", tuple(words[first:])
+
+
+_CHANGE = re.compile(r"\w+\.\w+=[^=]*")
 
 
 @functools.cache
-def _known(name: str) -> Mapping:
-    if name not in MAPPINGS:
-        raise UnknownNameError("mapping", name, MAPPINGS, "or the path of a .toml file with a table of your own")
-    return _read(name, MAPPINGS[name])
+def _known(base: str, text: str, changes: tuple[str, ...]) -> Mapping:
+    if base not in MAPPINGS:
+        raise UnknownNameError("mapping", base, MAPPINGS, "or the path of a .toml file with a table of your own")
+    try:
+        return _read(text, _changed(MAPPINGS[base], changes))
+    except UsageError as error:
+        raise UsageError(f"mapping={text}: {error}") from error
 
 
 def _content(path: str) -> bytes:
@@ -173,13 +193,25 @@ def _content(path: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=64)
-def _parsed(path: str, content: bytes) -> Mapping:
+def _from_file(path: str, content: bytes, text: str, changes: tuple[str, ...]) -> Mapping:
     try:
-        return _read(path, tomllib.loads(content.decode()))
+        table = tomllib.loads(content.decode())
+        _read(path, table)  # so that what is wrong in the file is not blamed on the changes
+        return _read(text, _changed(table, changes))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: this is no TOML file: {error}") from error
     except UsageError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _changed(table: Table, changes: tuple[str, ...]) -> Table:
+    """Return a copy of a table with changes."""
+    made = {section: dict(row) for section, row in table.items()}
+    for change in changes:
+        place, _, value = change.partition("=")
+        section, _, key = place.partition(".")
+        made.setdefault(section, {})[key] = {"true": True, "false": False}.get(value, value)
+    return made
 
 
 # -- the rows of a table ------------------------------------------------------------------------------

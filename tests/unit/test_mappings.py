@@ -138,6 +138,23 @@ def test_a_table_of_ones_own_is_read_from_a_file(tmp_path):
     assert announced([*LOAD, *STORE, *INC], scheme) == ["load", "store", "fetch seq_cst"]  # the file is read again
 
 
+def test_a_table_is_changed_in_place(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text('[load]\nafter = "ld-ld"\n')
+    for base in ("qemu", str(own)):
+        changed = f"cas:mapping={base}/load.before=none/load.after=ld-st/atomic.exclusive=true/atomic.order=relaxed"
+        assert announced(LOAD, changed) == ["load", "fence ld-st"]
+        assert announced(INC, changed) == ["fetch exclusive"]
+    assert announced(STORE, "cas:mapping=qemu/load.before=none") == ["fence full", "store"]
+    assert announced([*LOAD, *STORE], "cas:mapping=store.before=st-st/load.after=ld-ld") == [
+        "load", "fence ld-ld", "fence st-st", "store"
+    ]  # fmt: skip
+    assert announced(INC, "cas:mapping=box64:strongmem=1/atomic.before=none") == ["fetch seq_cst", "fence full"]
+    for wrong in ("qemu/loads.before=full", "load.behind=full", "load.after=all", "qmeu/load.after=full"):
+        with pytest.raises(UsageError, match=wrong.partition("=")[0].partition("/")[0]):
+            Machine(f"cas:mapping={wrong}").check_options()
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
