@@ -40,7 +40,7 @@ from simaie.errors import InputError, UnknownNameError, UsageError
 from simaie.input_file import read_bounded
 from simaie.op import Form, Order
 
-__all__ = ["MAPPINGS", "Access", "Atomic", "Mapping", "mapping_of"]
+__all__ = ["MAPPINGS", "Access", "Atomic", "Mapping", "mapping_of", "order_text"]
 
 #: What the rows of a table say, by section and key.
 Table: TypeAlias = Dict[str, Dict[str, Any]]
@@ -48,6 +48,11 @@ Table: TypeAlias = Dict[str, Dict[str, Any]]
 #: The largest file that is read, in bytes.
 _FILE_BYTES = 1 << 16
 _ORDERS = {order.name.lower().replace("_", "-"): order for order in Order}
+
+
+def order_text(order: Order) -> str:
+    """Return the order of an access as a table has it."""
+    return next(name for name, each in _ORDERS.items() if each is order)
 
 
 class Access(msgspec.Struct, frozen=True):
