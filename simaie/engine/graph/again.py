@@ -91,7 +91,7 @@ class _Leading(GraphExecution):
         return True
 
     def _ask_value(self, event: Event, alternatives: Alternatives) -> int:
-        if event.place is None or (event.choice >= 0 and alternatives == (1, 0)):
+        if event.place is None or type(alternatives) is tuple:
             chosen = self.outline.choices.get((*self._key(event)[:2], False), 0)
             return list(alternatives).index(chosen)
         if not event.writes:

@@ -134,13 +134,16 @@ class PickedWalk(Walk):
         return found
 
     def _is_taken(self, graph: Graph, store: int, event: Event, label: Label) -> bool:
-        """Whether another atomic operation has written right after a store, and this one would write, too."""
+        """Whether another atomic operation has written right after a store, and this one would write, too.
+
+        It may still be read if the other one had to come before this one: then the write of this one feeds the other.
+        """
         if label.write(self.stored(store, event.place)).event is None:
             return False
         for reader in members(graph.readers_of(store, event.place)):
             write = graph.events.get(reader + 1)
             if write is not None and write.pair >= 0 and write.base + write.pair == reader and reader != event.id:
-                return True
+                return not self._came_before(graph, event) >> reader & 1
         return False
 
     # -- the decisions -----------------------------------------------------------------------------
@@ -164,7 +167,7 @@ class PickedWalk(Walk):
         graph.add(event)
         places = places_for(graph, event)
         places.reverse()
-        fed = self._fed(event)
+        fed = self._fed(graph, event)
         if not places and not fed:
             return False
         picked = self._pick(event, [*places, *fed])
@@ -174,17 +177,17 @@ class PickedWalk(Walk):
         made, read, _ = picked
         raise _Rewound(self._rewound(made, read))
 
-    def _fed(self, event: Event) -> list[Revisit]:
+    def _fed(self, graph: Graph, event: Event) -> list[Revisit]:
         """Return the graphs in which a store feeds a load that had to come before it; others can wait for it."""
-        past = self._came_before(event)
-        graph = self.graph
+        past = self._came_before(graph, event)
         if not any(graph.events[read].place == event.place for read in members(past) if read in graph.source):
             return []
         return [each for each in revisits(graph, event, everything=True) if past >> each[1] & 1]
 
-    def _came_before(self, event: Event) -> int:
+    @staticmethod
+    def _came_before(graph: Graph, event: Event) -> int:
         """Return the events from which program order and reads-from lead to `event`."""
-        graph, found, left = self.graph, 0, 1 << event.id
+        found, left = 0, 1 << event.id
         while left:
             low = left & -left
             found |= low
@@ -204,16 +207,19 @@ class PickedWalk(Walk):
         forced = graph.forced.get(fails.id)
         stores = label.stores[0]
         if forced is None:
-            forced = self._pick(stores, (1, 0)) if self._can_store(stores) else 0
+            forced = self._pick(stores, self._results(stores))
         if forced:
             return self._went(self._add_write(stores), vcpu, node, 1)
         graph.add(fails)
         return self._go_on(vcpu, node, 0)
 
-    def _can_store(self, event: Event) -> bool:
+    def _results(self, event: Event) -> Alternatives:
+        """Return the results that a store-conditional may have, the default first."""
         trial = self.graph.copy()
         trial.add(event)
-        return bool(places_for(trial, event))
+        if places_for(trial, event):
+            return (1, 0)
+        return (0, 1) if self._fed(trial, event) else (0,)
 
     def _choose(self, vcpu: int, node: Node, label: Label) -> _State:
         graph, first = self.graph, label.fails
