@@ -20,6 +20,7 @@ __all__ = ["Outline", "repeated"]
 
 #: An event by the name of its vCPU, the number of its operation, and whether it writes: the same in every layout.
 _Key = tuple[str, int, bool]
+_ATTEMPTS = 4
 
 
 class Outline:
@@ -72,15 +73,20 @@ class _Led(Scheduler):
 
 
 class _Leading(GraphExecution):
-    """An execution that is led to the graph of an outline."""
+    """An execution that is led to the graph of an outline.
+
+    Where a load reads a store that only comes later, it first reads another one. Which one, and which vCPU goes on where
+    no load has its store, makes no difference in most programs: `attempt` numbers the ways.
+    """
 
     outline: Outline
+    attempt = 0
 
     def _ask_vcpu(self, offer: Offer) -> Any:
         """Let a vCPU go on whose next load has its store already, the running one first."""
         ready = [each for each in offer.candidates if self._is_ready(each)]
-        default = offer.default
-        return default if default in ready or not ready else ready[0]
+        default = offer.default if offer.can_continue or not self.attempt & 1 else offer.candidates[-1]
+        return default if default in ready or not ready else ready[-(self.attempt & 1)]
 
     def _is_ready(self, actor: Any) -> bool:
         graph = self._walk.graph
@@ -96,7 +102,8 @@ class _Leading(GraphExecution):
             return list(alternatives).index(chosen)
         if not event.writes:
             wanted = self._wanted(event)
-            return next((n for n, store in enumerate(alternatives) if self._store_key(store) == wanted), 0)
+            other = len(alternatives) - 1 if self.attempt & 2 else 0
+            return next((n for n, store in enumerate(alternatives) if self._store_key(store) == wanted), other)
         fitting = [n for n, each in enumerate(alternatives) if self._fits(event, each)]
         feeding = [n for n in fitting if type(alternatives[n]) is not int]
         return (feeding or fitting or [0])[0]
@@ -127,12 +134,24 @@ class _Leading(GraphExecution):
         )
 
 
-def repeated(program: Program, machine: Machine, info: ExecutionInfo, outline: Outline) -> Trace:
-    """Return the trace of the graph of `outline`, with a schedule that leads to it."""
-    made = _Leading(program, machine, _Led(), info)
-    made.outline = outline
-    try:
-        made.begin()
-        return made.result()
-    finally:
-        made.close()
+def repeated(program: Program, machine: Machine, info: ExecutionInfo, outline: Outline, digest: str) -> Trace | None:
+    """Return the trace of the graph of `outline`, with a schedule that leads to it; None if no way to it was found.
+
+    Args:
+        program: The program.
+        machine: The machine.
+        info: What the execution's scheduler would be told.
+        outline: The graph.
+        digest: The digest of its trace.
+    """
+    for attempt in range(_ATTEMPTS):
+        made = _Leading(program, machine, _Led(), info)
+        made.outline, made.attempt = outline, attempt
+        try:
+            made.begin()
+            trace = made.result()
+        finally:
+            made.close()
+        if trace.digest == digest:
+            return trace
+    return None

@@ -91,10 +91,11 @@ class Graphs(Undone):
             InternalError: No decisions lead to it.
         """
         assert self._kept is not None
-        found = repeated(self.program, self.machine, self.info, self.search.outline(self._kept[0]))
-        if found.digest != trace.digest:
+        outline = self.search.outline(self._kept[0])
+        found = repeated(self.program, self.machine, self.info, outline, trace.digest)
+        if found is None:
             raise InternalError(
-                f"decisions led to another execution of {self.program.name!r} on {self.machine.host} than was found"
+                f"no decisions were found that lead to an execution of {self.program.name!r} on {self.machine.host}"
             )
         return found
 
