@@ -22,6 +22,7 @@ from simaie.host.ram import Endian
 from simaie.plugins import Spec
 from simaie.protocols import (
     HostMemory,
+    has_graphs,
     require_at_most,
     require_count,
     require_one_of,
@@ -155,6 +156,7 @@ class Machine:
         made = partial(found, **spec.options)
         made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
         made.takes_orders = takes_orders(found)  # type: ignore[attr-defined]  # as above
+        made.has_graphs = has_graphs(found)  # type: ignore[attr-defined]  # as above
         return made
 
     @property
@@ -215,6 +217,11 @@ class Machine:
     def host_order(self) -> Barrier:
         """The orders of a vCPU's accesses that the host memory keeps without fences."""
         return order_of(self._memory_class, self.endian)
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the executions on the host memory are graphs."""
+        return has_graphs(self._memory_class)
 
     def facts(self, isa: str) -> Facts:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""

@@ -38,6 +38,7 @@ __all__ = [
     "SearchByUndo",
     "SmallSteps",
     "VCpu",
+    "has_graphs",
     "takes_orders",
 ]
 
@@ -217,6 +218,17 @@ class Scheduler(ABC):
         """
         return None
 
+    def by_graphs(self, search: SearchByUndo) -> bool:
+        """Return whether `search` visits the executions that this scheduler would choose, on a host of graphs.
+
+        It visits each execution graph once. While it goes on, `exhausted` and `complete` are about it, and none of the
+        other methods is called.
+
+        Args:
+            search: The search, which has not begun.
+        """
+        return False
+
     def profile(self) -> Mapping[str, Any]:
         """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""
         return {}
@@ -268,6 +280,14 @@ def takes_orders(memory: object) -> bool:
     It says so by an attribute ``takes_orders``; without it, a scheme has to put fences around accesses instead.
     """
     return bool(getattr(memory, "takes_orders", False))
+
+
+def has_graphs(memory: object) -> bool:
+    """Whether the executions on a host memory, or a class of it, are graphs: it says so by an attribute ``has_graphs``.
+
+    Such a memory derives from `simaie.host.graph.memory.GraphMemory`.
+    """
+    return bool(getattr(memory, "has_graphs", False))
 
 
 class MachineFacts(Protocol):

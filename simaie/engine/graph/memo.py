@@ -13,6 +13,7 @@ from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.runner import Root, Runner
 from simaie.engine.memo.shared import SharedState
+from simaie.errors import SchemeError
 from simaie.guest.program import Program
 from simaie.host.graph.event import Past
 from simaie.host.graph.memory import GraphMemory
@@ -86,6 +87,14 @@ class GraphMemo(Memo):
         runner = GraphRunner(root, self)
         self._runners[runner] = None
         return runner
+
+    def require_sound(self) -> None:
+        """Raise SchemeError if vCPUs share Python state, so that what they do depends on more than their results."""
+        if reason := self.given_up or self.shared.changed():
+            raise SchemeError(
+                f"on a host of execution graphs each vCPU runs on its own, which is not possible here: {reason}; keep "
+                "what vCPUs share in memory, or in cells of the scheme"
+            )
 
     # -- vCPUs ------------------------------------------------------------------------------------
 

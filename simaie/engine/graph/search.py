@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simaie.engine.actor import Actor
+from simaie.engine.graph.again import Outline
 from simaie.engine.graph.layout import BeginAnew, Layout
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.trace import ending_of, trace_of
 from simaie.engine.graph.walk import End, Walk
 from simaie.engine.memo.execution import first_actors
 from simaie.engine.memo.shared import SharedState
-from simaie.errors import SchemeError
 from simaie.guest.program import Program
 from simaie.host.graph.graph import Graph
 from simaie.machine import Machine
@@ -107,7 +107,7 @@ class GraphSearch:
                 self._begin()
                 self.began_anew += 1
                 raise
-            self._require_sound()
+            self._memo.require_sound()
             if self._is_execution(walk.graph, end):
                 return True
         self.graph = None
@@ -140,18 +140,14 @@ class GraphSearch:
         self.graph = graph, ending
         return True
 
-    def _require_sound(self) -> None:
-        """Raise SchemeError if vCPUs share Python state, so that what they do depends on more than their results."""
-        if reason := self._memo.given_up or self._memo.shared.changed():
-            raise SchemeError(
-                f"on a host of execution graphs each vCPU runs on its own, which is not possible here: {reason}; keep "
-                "what vCPUs share in memory, or in cells of the scheme"
-            )
-
     def trace(self) -> Trace:
         """Return the trace of the graph that was found last."""
         assert self.graph is not None
         return trace_of(self._memo, *self.graph)
+
+    def outline(self, graph: Graph) -> Outline:
+        """Return a graph that was found, in a form for other memos."""
+        return Outline(self._memo, graph)
 
     def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
         """Return nothing: the search begins at its first graph only."""

@@ -54,19 +54,15 @@ class Walk:
 
     def go(self) -> End:
         """Grow the graph to its end."""
-        graph, vcpu, waits = self.graph, 0, False
-        while vcpu < len(graph.at):
-            events = len(graph.added)
+        graph, vcpu = self.graph, 0
+        while vcpu < len(graph.at):  # a SPAWN adds to them
             state = self._advance(vcpu)
             if state is _State.DEAD:
                 return End.DEAD
             if len(graph.added) > self._limit:
                 return End.CUT
             if state is not _State.WENT:
-                waits = waits or state is _State.WAITS
                 vcpu += 1
-            elif waits and len(graph.added) > events:
-                vcpu, waits = 0, False  # it is always the first that can go on, so that the way depends on the graph
         return End.DONE
 
     # -- one operation ----------------------------------------------------------------------------
@@ -239,9 +235,6 @@ class Walk:
             return _State.DEAD
         if len(label.reads) == 1 and (label.op.kind in _WAITS or node.wait is not None):
             good = self._worth(event, label, node, good)
-            if not good:
-                self._take_back(event)
-                return _State.WAITS
         for store in good[:-1]:
             other = graph.copy()
             other.read_from(event.id, store)
@@ -250,14 +243,12 @@ class Walk:
         return None
 
     def _worth(self, event: Event, label: Label, node: Node, good: list[int]) -> list[int]:
-        """Return the stores that let a waiting vCPU go on; it waits for others to be added."""
-        return [store for store in good if self.lets_go_on(label, node, self.stored(store, event.place))]
+        """Return the stores that let a waiting vCPU go on, and the newest one.
 
-    def _take_back(self, event: Event) -> None:
-        graph = self.graph
-        del graph.events[event.id]
-        graph.added.pop()
-        graph.mask &= ~(1 << event.id)
+        A read of an older store that does not would never be replaced: only the newest one is maximal.
+        """
+        older = [store for store in good[:-1] if self.lets_go_on(label, node, self.stored(store, event.place))]
+        return [*older, good[-1]]
 
     def _add_write(self, event: Event) -> bool:
         graph = self.graph

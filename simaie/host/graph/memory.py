@@ -24,6 +24,7 @@ class GraphMemory(ScMemory):
 
     order = Barrier.NONE
     takes_orders = True
+    has_graphs = True
 
     def __init__(self, endian: Endian = "little") -> None:
         super().__init__(endian)
