@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.errors import Interrupted, UsageError
@@ -86,15 +85,15 @@ def minimal_barriers(
     varied.machine_with(varied.none).check_options()
     SearchLimits(executions, seconds).require()
     limits = SearchLimits(executions, seconds)
-    ideals = Ideals(machine, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
+    ideals = Ideals(machine, limits, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
     targets, began = list(programs), time.perf_counter()
 
-    def result_of(subject: SearchSubject, searched: Machine, ideal: Machine, show: SearchProgress | None) -> Any:
+    def result_of(subject: SearchSubject, searched: Machine, show: SearchProgress | None) -> ProgramBarriers:
         varied.machine = searched
         trial = _Trial(subject, varied, limits, show)
-        return _of(trial, ideal, varied.that_help(subject.program.isa))
+        return _of(trial, ideals, varied.that_help(subject.program.isa))
 
-    done, interrupted = each_program(targets, ideals, result_of, progress, errors, found)
+    done, interrupted = each_program(targets, machine, result_of, progress, errors, found)
     kept = machine.host_order
     elapsed = time.perf_counter() - began
     report = BarriersReport(varied.scheme, machine.host, kept, done, ideals.notes, interrupted, elapsed, varied.none)
@@ -112,12 +111,12 @@ class _UndecidedError(Exception):
         self.unexplored = what if found.limited else ""
 
 
-def _of(trial: _Trial, ideal: Machine, useful: Kinds) -> ProgramBarriers:
+def _of(trial: _Trial, ideals: Ideals, useful: Kinds) -> ProgramBarriers:
     """Return the result for one program.
 
     Args:
         trial: The exploration of the program.
-        ideal: The machine that models the guest's architecture.
+        ideals: What architectures allow.
         useful: The kinds that can matter.
     """
     began = time.perf_counter()
@@ -125,7 +124,7 @@ def _of(trial: _Trial, ideal: Machine, useful: Kinds) -> ProgramBarriers:
     needs: tuple[Need, ...] = ()
     remaining, undecided, unexplored, interrupted = None, "", "", False
     try:
-        trial.allow(ideal)
+        trial.allow(ideals)
         questions = MonotoneOracle(trial.sufficient)
         minimal = minimal_sets(questions, useful)
         needs = tuple(trial.needs(minimal, questions))
@@ -162,9 +161,9 @@ class _Trial:
         """The name of the program."""
         return self._subject.name
 
-    def allow(self, ideal: Machine) -> None:
+    def allow(self, ideals: Ideals) -> None:
         """Explore the outcomes that the architecture allows."""
-        self._allowed = outcomes_of(self._subject, ideal, self._limits, progress=self._progress)
+        self._allowed = ideals.allowed(self._subject, self._progress)
         self._may = frozenset(self._allowed.states)
         self.executions += self._allowed.executions
         if not self._allowed.complete:

@@ -88,20 +88,18 @@ def judge_mapping(
     machine.check_options()
     limits = SearchLimits(executions, seconds)
     limits.require()
-    ideals = Ideals(machine, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
+    ideals = Ideals(machine, limits, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
     targets, began = list(programs), time.perf_counter()
     trials: list[_Trial] = []
 
-    def result_of(
-        subject: SearchSubject, searched: Machine, ideal: Machine, show: SearchProgress | None
-    ) -> MappedProgram:
+    def result_of(subject: SearchSubject, searched: Machine, show: SearchProgress | None) -> MappedProgram:
         trial = _Trial(subject, searched, limits, show)
-        result = trial.judged(ideal)
+        result = trial.judged(ideals)
         if result.judgement is not Judgement.UNDECIDED:
             trials.append(trial)
         return result
 
-    done, interrupted = each_program(targets, ideals, result_of, progress, errors, found)
+    done, interrupted = each_program(targets, machine, result_of, progress, errors, found)
     parts: tuple[JudgedPart, ...] = ()
     weaker = ""
     sure = done and all(each.judgement in (Judgement.EXACT, Judgement.STRONGER) for each in done)
@@ -141,9 +139,9 @@ class _Trial:
         """The name of the program."""
         return self._subject.name
 
-    def judged(self, ideal: Machine) -> MappedProgram:
+    def judged(self, ideals: Ideals) -> MappedProgram:
         """Compare all outcomes under the given mapping with those that the architecture allows."""
-        allowed = self._allowed = outcomes_of(self._subject, ideal, self._limits, progress=self._progress)
+        allowed = self._allowed = ideals.allowed(self._subject, self._progress)
         self._may = frozenset(allowed.states)
         if not allowed.complete:
             return self._result(allowed, allowed, f"what is allowed: {allowed.reason}")

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from simaie.errors import SimaieError
-from simaie.exploration.architecture import architecture_machine, model_note
-from simaie.exploration.search import SearchProgress
+from simaie.exploration.architecture import model_note, on_architecture
+from simaie.exploration.outcomes import OutcomeSet, outcomes_of
+from simaie.exploration.search import SearchLimits, SearchProgress
 from simaie.exploration.subject import SearchSubject, Target, search_subject
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -32,29 +33,33 @@ R = TypeVar("R", bound=_Result)
 
 
 class Ideals:
-    """The machines that model the architectures of guests.
+    """What the architectures of the guests of several programs allow.
 
     Args:
         machine: The machine of the emulator.
-        host: As for `architecture_machine`.
-        spurious_failures: As for `architecture_machine`.
-        single_copy: As for `architecture_machine`.
+        limits: The limits of each search.
+        host: As for `on_architecture`.
+        spurious_failures: As for `on_architecture`.
+        single_copy: As for `on_architecture`.
     """
 
-    def __init__(self, machine: Machine, host: str | None, *, spurious_failures: bool, single_copy: str) -> None:
-        self.machine = machine
+    def __init__(
+        self, machine: Machine, limits: SearchLimits, host: str | None, *, spurious_failures: bool, single_copy: str
+    ) -> None:
+        self.machine, self.limits = machine, limits
         self._model = partial(
-            architecture_machine, host=host, spurious_failures=spurious_failures, single_copy=single_copy
+            on_architecture, host=host, spurious_failures=spurious_failures, single_copy=single_copy
         )
         self._notes: dict[str, None] = {}
 
-    def of(self, subject: SearchSubject) -> Machine:
-        """Return the machine that models the architecture of a program's guest."""
-        return self._model(subject.program.isa, self.machine)
-
-    def note(self, subject: SearchSubject, ideal: Machine) -> None:
-        """Note how the model of a program's architecture differs from the real one."""
-        self._notes[model_note(subject.program.isa, ideal)] = None
+    def allowed(self, subject: SearchSubject, progress: SearchProgress | None) -> OutcomeSet:
+        """Return the outcomes that the architecture of a program's guest allows, and note how its model differs."""
+        isa = subject.program.isa
+        found: OutcomeSet = self._model(
+            isa, self.machine, partial(outcomes_of, subject, limits=self.limits, progress=progress)
+        )
+        self._notes[model_note(isa, found.machine)] = None
+        return found
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -64,8 +69,8 @@ class Ideals:
 
 def each_program(
     programs: Iterable[Target],
-    ideals: Ideals,
-    result_of: Callable[[SearchSubject, Machine, Machine, SearchProgress | None], R],
+    machine: Machine,
+    result_of: Callable[[SearchSubject, Machine, SearchProgress | None], R],
     progress: BarriersProgress | None,
     errors: Errors | None,
     found: Callable[[R], object] | None,
@@ -74,9 +79,8 @@ def each_program(
 
     Args:
         programs: Programs, litmus tests, and paths of ``.litmus`` files.
-        ideals: The machine of the emulator, and those of the architectures.
-        result_of: Called with a subject, the machine of the emulator for it, that of its architecture, and the
-            progress of its searches; returns the result.
+        machine: The machine of the emulator.
+        result_of: Called with a subject, the machine for it, and the progress of its searches; returns the result.
         progress: Called before each program and from time to time.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with each result.
@@ -88,8 +92,7 @@ def each_program(
             show = None if progress is None else partial(progress, number, len(targets), subject.name)
             if show is not None:
                 show(0)
-            ideal = ideals.of(subject)
-            done.append(result_of(subject, ideals.machine.for_search(subject.program), ideal, show))
+            done.append(result_of(subject, machine.for_search(subject.program), show))
         except SimaieError as error:
             if errors is None:
                 raise
@@ -99,7 +102,6 @@ def each_program(
             return tuple(done), True
         if found is not None:
             found(done[-1])
-        ideals.note(subject, ideal)
         if done[-1].interrupted:
             return tuple(done), True
     return tuple(done), False
