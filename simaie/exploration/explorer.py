@@ -175,7 +175,8 @@ class Exploration:
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
-        self._coverage = CoverageCollector(self.scheduler) if coverage else None
+        probes = not machine.has_graphs  # their estimates are of interleavings
+        self._coverage = CoverageCollector(self.scheduler, probes=probes) if coverage else None
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.failures: list[Failure] = []
         self.signatures = Signatures()

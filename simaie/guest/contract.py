@@ -36,10 +36,10 @@ def require_number(scheme: Any, method: str, result: Any, width: int) -> int:
     Raises:
         SchemeError: `result` is not an unsigned integer of `width` bytes.
     """
-    seen = plain(result)
-    if type(seen) is not int or seen >> 8 * width:
+    number = plain(result)
+    if type(number) is not int or number >> 8 * width:
         raise _error(scheme, method, result, _number(width))
-    return result  # type: ignore[no-any-return]  # an int, or one with dependencies
+    return result  # type: ignore[no-any-return]  # an int, perhaps with its dependencies
 
 
 def require_none(scheme: Any, method: str, result: Any) -> None:

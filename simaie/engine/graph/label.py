@@ -120,7 +120,7 @@ class Label:
 
     def _set_order(self, event: Event, op: Op, write: bool) -> None:
         kind, order = op.kind, op.order
-        event.atomic = kind in ATOMICS and not self._is_loop
+        event.atomic = self._is_instruction
         event.drops = bool(op.form & Form.NO_RESULT) and not write
         if kind is Kind.FETCH or kind is Kind.EXCHANGE:
             order = _without_acquire(order) if event.drops else order
@@ -137,11 +137,6 @@ class Label:
         event.consistent = as_one and order is not Order.RELAXED and (
             order is Order.SEQ_CST or (kind in _ORDERED and kind is not Kind.LOCK)
         )
-
-    @property
-    def _is_loop(self) -> bool:
-        """Whether the atomic is a loop of load-linked and store-conditional, and no single instruction."""
-        return bool(self.op.form & Form.EXCLUSIVE) or getattr(self.model, "exclusive_atomics", False)
 
     def _reads(self) -> tuple[Event, ...]:
         found: list[Event] = []
@@ -240,6 +235,12 @@ class Label:
             return True
         return self.layout.value_of(place, op.address, op.width, value) if op.cell is None else value
 
+    @property
+    def _is_instruction(self) -> bool:
+        """Whether the operation is an atomic that the host performs as a single instruction."""
+        exclusive = self.model.exclusive_atomics or self.op.form & Form.EXCLUSIVE
+        return self.op.kind in ATOMICS and not exclusive
+
     # -- its dependencies ---------------------------------------------------------------------------
 
     def _address(self) -> Dependencies:
@@ -249,7 +250,7 @@ class Label:
                 if _reaches(owner, self.op.cell):
                     data |= loads
         found = Dependencies(data, choices | data, control=self.control)
-        if self.model.one_operation and self.op.kind in ATOMICS and not self._is_loop:  # all waits for its operand
+        if self.model.one_operation and self._is_instruction:  # the whole operation waits for its operand
             value, value_choices = self._value_for(Loaded(0, 0))
             found.address_choices |= value_choices | value
         return found

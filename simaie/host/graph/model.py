@@ -43,6 +43,7 @@ class Model:
         one_operation: Whether read and write of an atomic instruction are one operation: what is ordered before one of
             them is ordered before both.
         depends_on_source: Whether `by_source` is to be asked.
+        exclusive_atomics: Whether all atomics are loops of load-linked and store-conditional.
     """
 
     name = "sc"
@@ -50,6 +51,7 @@ class Model:
     status_orders = False
     one_operation = False
     depends_on_source = False
+    exclusive_atomics = False
 
     def order_of(self, past: Past, event: Event, depends: Dependencies) -> int:
         """Return the events that are locally ordered before `event`, by index.
