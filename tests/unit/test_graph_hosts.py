@@ -93,7 +93,8 @@ def test_the_counts_of_aie(name, barriers, host, count):
 def test_sequential_consistency_as_graphs_is_dpor_on_sc(name, scheme):
     graphs, executions = explored(shape(name), scheme, GraphScMemory), explored(shape(name), scheme, "sc")
     assert graphs.outcomes == executions.outcomes
-    assert graphs.complete and executions.complete
+    assert graphs.complete
+    assert executions.complete
 
 
 @pytest.mark.parametrize("scheme", ["cas", "global-lock"])
@@ -300,7 +301,10 @@ def test_random_executions_reach_what_the_search_reaches(name):
 
 
 def failing(name, forbidden):
-    return Program(name, isa="x86", threads=SHAPES[name], final=lambda final: dict(final.registers.items()) != forbidden)
+    def accepts(final):
+        return dict(final.registers.items()) != forbidden
+
+    return Program(name, isa="x86", threads=SHAPES[name], final=accepts)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +324,8 @@ def test_a_failure_replays_and_shrinks(name, forbidden, scheduler, tmp_path):
 
 def test_an_execution_that_takes_every_default_is_sequentially_consistent():
     for name in ("SB", "LB", "MP", "IRIW"):
-        report = simaie.explore(shape(name), Machine("native", host="armv8"), scheduler="scripted:schedule=", executions=1)
+        machine = Machine("native", host="armv8")
+        report = simaie.explore(shape(name), machine, scheduler="scripted:schedule=", executions=1)
         assert set(report.outcomes) <= set(explored(shape(name), host="sc").outcomes)
 
 

@@ -75,8 +75,8 @@ class _Led(Scheduler):
 class _Leading(GraphExecution):
     """An execution that is led to the graph of an outline.
 
-    Where a load reads a store that only comes later, it first reads another one. Which one, and which vCPU goes on where
-    no load has its store, makes no difference in most programs: `attempt` numbers the ways.
+    Where a load reads a store that only comes later, it first reads another one. Which one, and which vCPU goes on
+    where no load has its store, makes no difference in most programs: `attempt` numbers the ways.
     """
 
     outline: Outline

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.engine.graph.layout import Layout, Piece
+from simaie.engine.snapshot import Snapshot
 from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies, Model
@@ -54,6 +55,8 @@ class Label:
         reads: The events that read, in the order of their pieces; empty if it does not read.
         stores: The events that write without reading first.
         fails: The event of a store-conditional that fails, or of a local choice; None for other operations.
+        state: The state of the vCPU at a load-linked; None if it cannot be read, and for other operations.
+        retries: Whether the vCPU tries a load-linked again although nothing has changed for it since the last try.
         groups: By place of an operation that reads several, its pieces and the number of its first read.
     """
 
@@ -76,6 +79,8 @@ class Label:
         self.layout, self.model, self.in_order = layout, model, in_order
         self.control, self.status = control & ~past.status, control & past.status
         self.linked: Event | None = None
+        self.state: Snapshot | None = None
+        self.retries = False
         self._written: dict[Any, Write] = {}
         self.reads: tuple[Event, ...] = ()
         self.stores: tuple[Event, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from simaie.dependence import writes
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.layout import Layout
 from simaie.engine.memo.execution import MemoActor
@@ -13,6 +14,7 @@ from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.runner import Root, Runner
 from simaie.engine.memo.shared import SharedState
+from simaie.engine.snapshot import snapshot
 from simaie.errors import SchemeError
 from simaie.guest.program import Program
 from simaie.host.graph.event import Past
@@ -53,7 +55,27 @@ class GraphRunner(Runner):
         """Send `value` and return the new node, with the label of its operation."""
         node = super().advance(value)
         self._graphs.label(node, self._raw, self._control.mask)
+        if node.op is not None and node.op.kind is Kind.LOAD_LINKED:
+            self._note_retry(node)
         return node
+
+    def _note_retry(self, node: Node) -> None:
+        """Note whether a vCPU tries again in vain: as at its last load-linked, after a store-conditional failed."""
+        label: Label = node.label
+        label.state = snapshot(self.coroutine, self.cpu)
+        before, failed = node, False
+        while before.parent is not None and before.parent.op is not None:
+            before, came = before.parent, before.came
+            op = before.op
+            assert op is not None
+            if op.kind is Kind.LOAD_LINKED:
+                known = before.label.state
+                again = failed and known is not None and label.state is not None
+                label.retries = again and op.location == label.op.location and known.same_as(label.state)
+                return
+            if writes(op, came):
+                return
+            failed = failed or op.kind is Kind.STORE_CONDITIONAL
 
 
 class GraphMemo(Memo):

@@ -111,6 +111,8 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         return Ending.FINISHED
     for node in stuck:
         label: Label = node.label
+        if label.retries:
+            return None
         values = []
         for event in label.reads:
             stores = graph.coherence.get(event.place, ())

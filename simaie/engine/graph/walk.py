@@ -56,7 +56,7 @@ class Walk:
         """Grow the graph to its end."""
         graph, vcpu = self.graph, 0
         while vcpu < len(graph.at):  # a SPAWN adds to them
-            state = self._advance(vcpu)
+            state = _State.WAITS if self._retries(vcpu) else self._advance(vcpu)
             if state is _State.DEAD:
                 return End.DEAD
             if len(graph.added) > self._limit:
@@ -64,6 +64,11 @@ class Walk:
             if state is not _State.WENT:
                 vcpu += 1
         return End.DONE
+
+    def _retries(self, vcpu: int) -> bool:
+        """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
+        node = self.graph.at[vcpu]
+        return node is not None and node.op is not None and node.label.retries
 
     # -- one operation ----------------------------------------------------------------------------
 

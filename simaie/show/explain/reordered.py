@@ -15,7 +15,7 @@ _MOST = 3
 
 
 def overtaken(trace: Trace) -> Iterator[tuple[int, int]]:
-    """Yield (early, late): a step of a vCPU, and the step of its last instruction before that which took effect later."""
+    """Yield (early, late): two steps of a vCPU, of which the late one comes first in the program."""
     highest: dict[str, tuple[int, int]] = {}  # by vCPU, the last instruction so far and its step
     for step, event in enumerate(trace.events):
         instruction = event.instruction
