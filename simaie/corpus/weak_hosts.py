@@ -25,8 +25,8 @@ __all__ = ["CASES"]
 _HOST = "armv8"
 #: An execution costs some ten times one on a host with store buffers.
 _SAMPLES = 50
-#: The shapes that x86 forbids without fences.
-_PLAIN = ("mp", "s", "2+2w", "lb", "iriw")
+#: The shapes that x86 forbids without fences; and those that are run also with the fences, since they are small.
+_PLAIN, _SMALL = ("mp", "s", "2+2w", "lb", "iriw"), ("mp", "s", "lb")
 #: What QEMU has around plain accesses, and a full fence at both ends of a locked instruction.
 _FENCED = "qemu/atomic.before=full/atomic.after=full/atomic.failed=full"
 
@@ -67,6 +67,8 @@ def _cases() -> list[Case]:
             ("barriers", "full", Expect.MUST_NOT, "a fence before each access keeps what x86 keeps by itself"),
             ("mapping", "fex", Expect.MUST_NOT, "LDAPR and STLR keep what x86 keeps by itself"),
         ):
+            if expect is Expect.MUST_NOT and shape not in _SMALL:
+                continue
             name = f"{shape}-x86-{_HOST}-{value}"
             program = litmus(shape, "x86", "nothing", name)
             large = litmus(shape, "x86", "nothing", f"{name}-large", more=1)
