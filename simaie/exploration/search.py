@@ -120,12 +120,7 @@ class ExhaustiveSearch:
         return self._engines.run(execution, index)
 
     def replayable(self, execution: Execution | Undone, trace: Trace) -> Trace:
-        """Return the trace of the current execution with decisions that lead to it, which graphs lack.
-
-        Args:
-            execution: The execution, which `take` was handed.
-            trace: Its trace.
-        """
+        """Return the `trace` of an execution with a schedule that repeats it, before the next execution runs."""
         return self._engines.confirmed(execution, trace) if isinstance(execution, Graphs) else trace
 
     @contextmanager

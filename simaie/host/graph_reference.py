@@ -20,12 +20,19 @@ class Tso(Model):
     name = "tso"
 
     def order_of(self, past: Past, event: Event, depends: Dependencies) -> int:
-        """Return all events before a store or atomic; before a load all loads, and what a full barrier came after."""
-        return past.everything if event.writes or event.atomic else past.loads | past.full
+        """Return all events before a store or atomic; before a load all loads, and what a full barrier came after.
+
+        A load that asks for sequential consistency also waits for store-releases.
+        """
+        if event.writes or event.atomic:
+            return past.everything
+        return past.loads | past.full | (past.releases if event.total else 0)
 
     def add(self, past: Past, event: Event, depends: Dependencies) -> None:
         """Take an event into account for later ones."""
         past.add(event)
+        if event.writes and event.release:
+            past.releases |= 1 << event.index
         if event.atomic:
             past.full = past.everything
 

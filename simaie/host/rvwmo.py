@@ -3,8 +3,10 @@
 Source: The RISC-V Instruction Set Manual, volume I, "RVWMO Memory Consistency Model"; herdtools7 5feffe4,
 herd/libdir/riscv.cat and riscv-defs.cat. The numbers of rules are those of the manual. It is multi-copy atomic.
 
-Deviations: a store-conditional to another place than that of the load-reserved fails. An AMO that asks for an order is
-RCsc. Input and output are not ordered.
+Atomics, LR and SC that ask for an order are RCsc, and so is a load that asks for sequential consistency, which also
+waits for earlier store-releases; other loads and stores are RCpc, as in herd7.
+
+Deviations: a store-conditional to another place than that of the load-reserved fails. Input and output are not ordered.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Rvwmo(Model):
                 order |= 1 << event.pair  # 8
             event.carried = depends.address_choices | depends.value_choices
         else:
-            order |= past.before_loads  # 4
+            order |= past.before_loads | (past.releases if event.total else 0)  # 4
         if event.release:
             order |= past.everything  # 6
         if event.consistent:
@@ -56,6 +58,8 @@ class Rvwmo(Model):
             past.full |= bit
         if event.consistent:
             past.consistent |= bit
+        if event.writes and event.release:
+            past.releases |= bit
 
     def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
         """Take a FENCE that keeps these orders into account."""

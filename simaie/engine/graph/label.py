@@ -23,7 +23,7 @@ ATOMICS = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOCK})
 READS = frozenset({*ATOMICS, Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.UPDATE, Kind.JOIN})
 _WRITES = frozenset({Kind.STORE, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT, _STORE_CONDITIONAL})
 _WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_ORDERED = frozenset({*ATOMICS, _LOAD_LINKED, _STORE_CONDITIONAL})
+_ORDERED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, _LOAD_LINKED, _STORE_CONDITIONAL})
 #: Operations of threads: every earlier operation of the vCPU comes before them, and every later one after them.
 _THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 
@@ -82,6 +82,7 @@ class Label:
         self.state: Snapshot | None = None
         self.retries = False
         self._written: dict[Any, Write] = {}
+        self._where: Dependencies | None = None
         self.reads: tuple[Event, ...] = ()
         self.stores: tuple[Event, ...] = ()
         self.fails: Event | None = None
@@ -134,14 +135,10 @@ class Label:
             weak = kind is _LOAD and order is not Order.SEQ_CST
             event.acquire_pc = weak and acquires(order)
             event.acquire = acquires(order) and not weak
-        if kind is _LOAD and order is Order.SEQ_CST:
-            event.consistent = as_one
-            return
-        if write or as_one:
+        if write or (as_one and (kind is not _LOAD or order is not Order.SEQ_CST)):
             event.release = releases(order)
-        event.consistent = as_one and order is not Order.RELAXED and (
-            order is Order.SEQ_CST or (kind in _ORDERED and kind is not Kind.LOCK)
-        )
+        event.total = kind is _LOAD and order is Order.SEQ_CST
+        event.consistent = as_one and order is not Order.RELAXED and (kind in _ORDERED or order is Order.SEQ_CST)
 
     def _reads(self) -> tuple[Event, ...]:
         found: list[Event] = []
@@ -249,16 +246,28 @@ class Label:
     # -- its dependencies ---------------------------------------------------------------------------
 
     def _address(self) -> Dependencies:
+        if self._where is None:
+            self._where = self._address_dependencies()
+        return self._where
+
+    def _address_dependencies(self) -> Dependencies:
         data, choices = data_of(self.raw.address), choices_of(self.raw.address)
         if self.op.cell is not None:
             for owner, loads in self.past.reached:
-                if _reaches(owner, self.op.cell):
+                if self._reaches(owner, self.op.cell):
                     data |= loads
         found = Dependencies(data, choices | data, control=self.control)
         if self.model.one_operation and self._is_instruction:  # the whole operation waits for its operand
             value, value_choices = self._value_for(Loaded(0, 0))
             found.address_choices |= value_choices | value
         return found
+
+    def _reaches(self, owner: Any, cell: Any) -> bool:
+        key = id(owner), cell  # the owner is kept alive by the pasts that hold it
+        known = self.layout.reached.get(key)
+        if known is None:
+            known = self.layout.reached[key] = _reaches(owner, cell)
+        return known
 
     def _stored(self) -> Dependencies:
         address = self._address()
@@ -371,6 +380,8 @@ class Label:
         else:
             for event in self.stores:
                 self._add(past, event, self._address_of(event))
+        if self.reads and kind is not Kind.UPDATE and value is not None and type(value) not in _PLAIN:
+            past.reached = (*past.reached, (value, sum(self._read_dependencies())))
         return past
 
     def _add(self, past: Past, event: Event, address: Dependencies) -> None:
@@ -396,12 +407,21 @@ class Label:
         past.status |= bit
         past.failed[event.place] = past.failed.get(event.place, 0) | bit
 
-    def result(self, value: Any, past: Past, control: Control) -> Any:
+    def _read_dependencies(self) -> tuple[int, int]:
+        """Return on what a value that the operation reads depends: by data, and further events by choice."""
+        data = choices = 0
+        for event in self.reads:
+            data |= 1 << event.index
+            if self.model.through_memory and event.last_store is not None:
+                data |= event.last_store.data
+                choices |= event.last_store.choices
+        return data, choices & ~data
+
+    def result(self, value: Any, control: Control) -> Any:
         """Return the result `value` as the vCPU gets it, and note on what the vCPU depends from now on.
 
         Args:
             value: The plain result.
-            past: What the vCPU has done after the operation; pointers that it got are added.
             control: What it has branched on.
         """
         kind = self.op.kind
@@ -409,18 +429,11 @@ class Label:
             return Loaded(value, 1 << self.stores[0].index) if self.stores else value
         if not self.reads:
             return value
-        data = choices = 0
-        for event in self.reads:
-            data |= 1 << event.index
-            if self.model.through_memory and event.last_store is not None:
-                data |= event.last_store.data
-                choices |= event.last_store.choices
+        data, choices = self._read_dependencies()
         if kind is Kind.LOCK or kind is Kind.AWAIT or kind is Kind.JOIN:
             control.mask |= data | choices  # it waits in a loop, which branches on what it reads
         if type(value) is int:
             return Loaded(value, data, choices)
-        if value is not None and type(value) not in _PLAIN and kind is not Kind.UPDATE:
-            past.reached = (*past.reached, (value, data | choices))
         if kind is not Kind.UPDATE:
             control.mask |= data | choices
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from simaie.host.ram import Endian
 
@@ -29,11 +30,13 @@ class Layout:
     Attributes:
         parts: The number of pairs of events that an operation has room for.
         stride: The number of events that a vCPU has room for.
+        reached: Whether a cell is a part of an object, by the identity of the object and the cell.
     """
 
     def __init__(self, endian: Endian) -> None:
         self.endian: Endian = endian
         self.parts = 1
+        self.reached: dict[tuple[int, Any], bool] = {}
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte

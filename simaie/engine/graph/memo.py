@@ -11,7 +11,7 @@ from simaie.engine.graph.label import Label
 from simaie.engine.graph.layout import Layout
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import Node
+from simaie.engine.memo.node import Node, key_of
 from simaie.engine.memo.runner import Root, Runner
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.snapshot import snapshot
@@ -41,14 +41,16 @@ class GraphRunner(Runner):
 
     def _send(self, value: Any) -> Op | None:
         """Send a result with its dependencies, and return the next operation without those of its numbers."""
-        label, past = self.node.label, None
-        if label is not None:
-            past = label.past_after(value)
-            value = label.result(value, past, self._control)
+        label: Label | None = self.node.label
+        if label is None:
+            past = self._graphs.past_at_start(self.node)
+        else:
+            known = self.node.edges.get(key_of(value))  # it is fed its history again
+            past = known.label.past if known is not None and known.label is not None else label.past_after(value)
+            value = label.result(value, self._control)
         with stepping(self._control):
             raw = super()._send(value)
-        self._raw = raw
-        self._graphs.reached = past if past is not None else self._graphs.past_at_start(self.node)
+        self._raw, self._graphs.reached = raw, past
         return None if raw is None else plain_op(raw)
 
     def advance(self, value: Any) -> Node:

@@ -11,7 +11,7 @@ from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.memo.node import Node, key_of
 from simaie.errors import NondeterminismError
 from simaie.host.graph.bounds import places_for, sources_for
-from simaie.host.graph.event import INITIAL, Event
+from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, cyclic
 from simaie.host.graph.revisit import revisits
 from simaie.op import Kind, show
@@ -243,9 +243,35 @@ class Walk:
         for store in good[:-1]:
             other = graph.copy()
             other.read_from(event.id, store)
-            self._others(other)
+            write = self._write_after_taken(other, event, label, store)
+            if write is None:
+                self._others(other)
+            else:
+                self._take_over(other, write)
         graph.read_from(event.id, good[-1])
         return None
+
+    def _write_after_taken(self, graph: Graph, event: Event, label: Label, store: int) -> Event | None:
+        """Return the write of an atomic operation that reads a store behind which another one has written; else None.
+
+        Then it has no place in the order of stores: all that it can do is to feed an earlier read.
+        """
+        if label.op.kind not in ATOMICS:
+            return None
+        write = label.write(self.stored(store, event.place)).event
+        if write is None or graph.mask >> write.id & 1:
+            return None
+        for reader in members(graph.readers_of(store, event.place) & ~(1 << event.id)):
+            other = graph.events.get(reader + 1)
+            if other is not None and other.pair >= 0 and other.base + other.pair == reader:
+                return write
+        return None
+
+    def _take_over(self, graph: Graph, write: Event) -> None:
+        """Keep the graphs in which a write without a place feeds an earlier read."""
+        graph.add(write)
+        for made, read, _ in revisits(graph, write):
+            self._others(self._rewound(made, read))
 
     def _worth(self, event: Event, label: Label, node: Node, good: list[int]) -> list[int]:
         """Return the stores that let a waiting vCPU go on, and the newest one.

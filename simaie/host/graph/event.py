@@ -26,6 +26,7 @@ class Event:
         value: What a write stores; `choice` is the result of a choice or store-conditional, -1 for other events.
         acquire: Whether later events wait for it; `acquire_pc` if it may overtake an earlier release, as LDAPR.
         release: Whether it waits for earlier events.
+        total: Whether it is a load that may not overtake an earlier release, as LDAR.
         consistent: Whether it is ordered with other such events of its vCPU (RCsc of RISC-V).
         drops: Whether what it reads goes to no register.
         atomic: Whether it is part of a single atomic instruction.
@@ -47,7 +48,7 @@ class Event:
     __slots__ = (
         "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "consistent", "data", "drops",
         "function", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place", "reads_before",
-        "release", "siblings", "status", "stride", "value", "vcpu", "writes",
+        "release", "siblings", "status", "stride", "total", "value", "vcpu", "writes",
     )  # fmt: skip
 
     def __init__(self, vcpu: int, index: int, stride: int, *, writes: bool, place: Hashable) -> None:
@@ -57,6 +58,7 @@ class Event:
         self.value: Any = None
         self.choice = self.pair = -1
         self.acquire = self.acquire_pc = self.release = self.consistent = self.drops = self.atomic = False
+        self.total = False
         self.function: Callable[[Any], Any] | None = None
         self.local = self.order = self.label = self.status = self.picks = self.carried = self.data = self.choices = 0
         self.last_store: Event | None = None

@@ -6,7 +6,7 @@ store of its own vCPU that has yet to take effect.
 
 from __future__ import annotations
 
-from simaie.host.graph.event import INITIAL, members
+from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, predecessors
 
 __all__ = ["linear", "source_in"]
@@ -18,13 +18,28 @@ def linear(graph: Graph) -> list[int]:
     Where there is a choice, no event overtakes an earlier one of its vCPU, and the running vCPU goes on.
     """
     before = {number: predecessors(graph, event) for number, event in graph.events.items()}
-    left, found, running = graph.mask, [], -1
+    left, found, running = graph.mask, [], 0
     while left:
-        number = _next(graph, before, left, running)
+        own = left >> running
+        number = running + (own & -own).bit_length() - 1
+        if not own or not _goes_on(graph, before, left, number, running):
+            number = _next(graph, before, left, running)
         found.append(number)
         left &= ~(1 << number)
-        running = graph.events[number].vcpu
+        running = graph.events[number].base
     return found
+
+
+def _goes_on(graph: Graph, before: dict[int, int], left: int, number: int, running: int) -> bool:
+    """Whether the next event of the running vCPU, whose first id is `running`, overtakes none and waits for none."""
+    event = graph.events[number]
+    return event.base == running and not before[number] & left and not _is_parted(event, before, left)
+
+
+def _is_parted(event: Event, before: dict[int, int], left: int) -> bool:
+    """Whether the write of the same operation could not follow a read at once."""
+    write = event.id + 1
+    return not event.writes and bool(left >> write & 1) and bool(before[write] & left & ~(1 << event.id))
 
 
 def _next(graph: Graph, before: dict[int, int], left: int, running: int) -> int:
@@ -38,13 +53,9 @@ def _next(graph: Graph, before: dict[int, int], left: int, running: int) -> int:
             continue
         event = graph.events[number]
         overtaken = (left >> event.base & (1 << event.index) - 1).bit_count()
-        write = number + 1
-        parted = not event.writes and bool(left >> write & 1) and bool(before[write] & left & ~(1 << number))
-        rank = parted, overtaken, event.vcpu != running, event.vcpu
+        rank = _is_parted(event, before, left), overtaken, event.base != running, event.vcpu
         if rank < least:
             best, least = number, rank
-            if not parted and not overtaken and event.vcpu == running:
-                break
     assert best >= 0  # a consistent graph has no cycle
     return best
 
