@@ -10,7 +10,7 @@ QEMU's atomic_template.h and target/arm/tcg/translate.c.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from simaie.host.host import Host
@@ -51,7 +51,6 @@ class CompareAndSwap(Scheme):
 
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
-    mapped_methods: ClassVar[Mapping[str, str]] = {**Scheme.mapped_methods, "cmpxchg": "compare"}
 
     def __init__(
         self,

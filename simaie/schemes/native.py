@@ -16,7 +16,7 @@ are not adjacent stops the world, so on a host with store buffers it also waits 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from simaie.guest.guarantee import Guarantee
@@ -60,7 +60,6 @@ class Native(Scheme):
     """
 
     name: ClassVar[str] = "native"
-    mapped_methods: ClassVar[Mapping[str, str]] = {**Scheme.mapped_methods, "cmpxchg": "compare"}
 
     def __init__(
         self,

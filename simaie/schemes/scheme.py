@@ -67,7 +67,7 @@ class Scheme:
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
     #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
-    #: access by another of these methods is left out.
+    #: access by another of these methods is left out; `cmpxchg` is added if a class overrides it.
     mapped_methods: ClassVar[Mapping[str, str]] = {
         "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
     }  # fmt: skip
@@ -392,7 +392,8 @@ class Scheme:
         host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
         if self.mapping is not None:
-            map_accesses(self, self.mapping, dict(self.mapped_methods))
+            own_compare = getattr(self.cmpxchg, "__func__", None) is not Scheme.cmpxchg
+            map_accesses(self, self.mapping, {**self.mapped_methods, **({"cmpxchg": "compare"} if own_compare else {})})
         elif self.barriers not in ("none", "guest"):
             missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
             load, store = Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE)

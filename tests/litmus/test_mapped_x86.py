@@ -1,4 +1,4 @@
-"""x86 emulated on hosts that reorder loads: the corpus beside the project, if it is there, under each mapping.
+"""x86 emulated on hosts that reorder loads: the corpus next to the project, if it is there, under each mapping.
 
 The counts are those of the tests with a forbidden state, with exactly the states of TSO, and with fewer, as herd7
 computes TSO's. They were found before by another search for the same models.
@@ -45,7 +45,7 @@ COUNTS = {
 }
 #: Those that run always; the others take long and teach little more.
 ALWAYS = {("armv8", "none"), ("armv8", "qemu"), ("armv8", "fex"), ("rvwmo", "riscv")}
-#: A failed LOCK CMPXCHG is a full fence on x86; a failed CASAL is none.
+#: A failed LOCK CMPXCHG is a full fence on x86; a failed CASAL is not.
 FAILED = ["X86_64/LOCK-R+casf+cas", "X86_64/LOCK-SBfence+lxor+casf"]
 
 

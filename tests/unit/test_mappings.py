@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from simaie import Machine, Program, explore
@@ -11,6 +13,7 @@ from simaie.guest.code import ins
 from simaie.host.sc import ScMemory
 from simaie.op import Form, Kind, Order
 from simaie.schemes.mapping import MAPPINGS, mapping_of
+from simaie.schemes.none import NoScheme
 
 X = 0x100
 LOADS, FULL = "ld-ld+ld-st", "full"
@@ -206,6 +209,21 @@ def test_a_mapping_and_barriers_are_not_given_together(scheme):
 def test_none_on_a_command_line_is_the_table_of_that_name():
     assert mapping_of(None) == mapping_of("none")
     assert mapping_of("none").fences is Barrier.FULL
+
+
+class OwnCompare(NoScheme):
+    """A scheme of a third party that overrides the compare-and-exchange, and knows nothing of mappings."""
+
+    async def cmpxchg(self, cpu, address, width, expected, new):
+        return await self.host.compare_and_swap(address, width, expected, new, self.atomic_order, self.atomic_form)
+
+
+def test_a_scheme_of_ones_own_needs_nothing_for_a_mapping():
+    own = functools.partial(OwnCompare, mapping="risotto-llsc")
+    assert announced(HIT, own) == ["fence full", "cas exclusive", "fence full"]
+    assert announced(INC, own) == [
+        "fence full", "load", f"fence {LOADS}", "fence st-st", "store", "fence full"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
