@@ -10,6 +10,9 @@ import functools
 
 import pytest
 
+from simaie.exploration.barriers import minimal_barriers
+from simaie.exploration.judge_mapping import judge_mapping
+from simaie.exploration.mapping_report import Judgement
 from simaie.exploration.outcomes import outcomes_of
 from simaie.exploration.subject import SearchSubject, search_subject
 from simaie.litmus import Arch, LitmusTest, load
@@ -82,3 +85,37 @@ def test_as_many_tests_show_a_forbidden_state_as_are_known_to(host: str, mapping
     assert (len(found["bad"]), len(found["equal"]), len(found["fewer"])) == COUNTS[host, mapping]
     if COUNTS[host, mapping][0] == len(FAILED):
         assert found["bad"] == FAILED
+
+
+@pytest.mark.soak
+def test_the_fewest_barriers_of_the_corpus_and_their_places() -> None:
+    """A failed compare-and-swap may be the load that is too early, so that the fence has to be before it."""
+    report = minimal_barriers([test for _, test, _, _ in corpus_tests()], "cas", "armv8", places=True)
+    assert [chosen.text for chosen in report.minimal] == [
+        "load.after=ld-ld/store.before=st-st/atomic.before=full",
+        "load.after=ld-st/store.before=st-st/atomic.before=full",
+        "load.after=ld-ld/store.after=st-st/atomic.before=full",
+        "load.after=ld-st/store.after=st-st/atomic.before=full",
+        "load.before=ld-ld/store.before=ld-st+st-st/atomic.before=full",
+        "load.before=ld-ld/store.before=ld-st/store.after=st-st/atomic.before=full",
+    ]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("mapping", "judgement", "weaker"),
+    [
+        ("qemu", Judgement.TOO_WEAK, ""),
+        ("risotto/atomic.failed=full", Judgement.TOO_WEAK, ""),
+        (
+            "risotto/atomic.before=full",
+            Judgement.EXACT,
+            "risotto/atomic.before=full/load.after=ld-st/atomic.before=st-ld",
+        ),
+        ("fex", Judgement.EXACT, ""),
+        ("acquire-release", Judgement.STRONGER, "acquire-release/load.order=acquire"),
+    ],
+)
+def test_mappings_are_judged_by_the_corpus(mapping: str, judgement: Judgement, weaker: str) -> None:
+    report = judge_mapping([test for _, test, _, _ in corpus_tests()], f"cas:mapping={mapping}", "armv8")
+    assert (report.judgement, report.weaker) == (judgement, weaker)

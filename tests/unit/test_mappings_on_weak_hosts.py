@@ -86,6 +86,22 @@ def test_a_compare_and_swap_that_fails_is_a_fence_on_x86_and_none_on_armv8():
     assert not compare(succeeding, "cas:mapping=qemu", host="armv8").forbidden
 
 
+def test_the_read_of_a_compare_and_swap_that_fails_is_not_behind_an_earlier_store():
+    """So a fence behind it comes too late, and one before it is needed."""
+    threads = [
+        [ins("store", X, 1), ins("lock_cmpxchg", Y, 5, 6, into="r")],
+        [ins("store", Y, 1), ins("mfence"), ins("load", X, into="r")],
+    ]
+    program = Program("sb with a failing compare-and-swap as load", isa="x86", threads=threads, init={X: 0, Y: 0})
+    for mapping in ("qemu", "qemu/atomic.failed=full", "risotto"):
+        assert compare(program, f"cas:mapping={mapping}", host="armv8").forbidden, mapping
+    for mapping in ("qemu/atomic.before=full", "risotto-llsc", "fex"):
+        assert not compare(program, f"cas:mapping={mapping}", host="armv8").forbidden, mapping
+    assert all(
+        chosen & Placement.BEFORE_ATOMICS for chosen in minimal_barriers([program], "cas", "armv8", places=True).minimal
+    )
+
+
 def test_an_atomic_of_two_exclusives_is_no_fence_on_armv8():
     exchanged = between(("xchg", Z, 1), ("xchg", W, 1))
     for scheme, host in (("cas:mapping=qemu-llsc", "armv8"), ("cas:mapping=qemu", "armv8:atomics=llsc")):
