@@ -140,8 +140,8 @@ def _require_decisions(scheduler: Scheduler, machine: Machine) -> None:
     """Raise UsageError for a scheduler that leaves graphs to a search, which has an engine of its own."""
     if type(scheduler).by_graphs is not Scheduler.by_graphs:
         raise UsageError(
-            f"on {machine.host} {type(scheduler).__name__} searches execution graphs, which neither the trio driver nor "
-            "check_determinism can run; leave them out, or choose a scheduler such as random-walk"
+            f"on {machine.host} {type(scheduler).__name__} searches execution graphs, which the trio driver and "
+            "check_determinism cannot run; leave them out, or choose a scheduler such as random-walk"
         )
 
 
