@@ -23,7 +23,7 @@ from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
 from simaie.engine.memo.undone import Undone
 from simaie.engine.watchdog import Watchdog
-from simaie.errors import Interrupted, SimaieError
+from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
@@ -136,6 +136,15 @@ def _drop(interrupt: KeyboardInterrupt) -> None:
         gc.collect()  # an execution is a cycle, and a later collection would show the warning
 
 
+def _require_decisions(scheduler: Scheduler, machine: Machine) -> None:
+    """Raise UsageError for a scheduler that leaves graphs to a search, which has an engine of its own."""
+    if type(scheduler).by_graphs is not Scheduler.by_graphs:
+        raise UsageError(
+            f"on {machine.host} {type(scheduler).__name__} searches execution graphs, which the trio driver and "
+            "check_determinism cannot run; leave them out, or choose a scheduler such as random-walk"
+        )
+
+
 def _discard(trace: Trace) -> None:
     """Drop a trace that only its scheduler needed."""
 
@@ -172,6 +181,8 @@ class Exploration:
         if progress is not None:
             require_callable("progress", progress)
         self.scheduler, self._spec = make_scheduler(scheduler)
+        if machine.has_graphs and (driver != "inline" or check_determinism):
+            _require_decisions(self.scheduler, machine)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds

@@ -7,6 +7,7 @@ from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store
 
 import simaie
 from simaie import Machine, Program, ins
+from simaie.corpus import catalogue as corpus
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
 from simaie.errors import NondeterminismError, SchemeError, UsageError
@@ -334,3 +335,35 @@ def test_what_took_effect_early_is_explained():
     report = simaie.explore(program, Machine("cas:barriers=none", host="armv8"), scheduler="dpor")
     (failure,) = report.failures
     assert "nothing on this host orders" in failure.explain()
+
+
+@pytest.mark.parametrize("options", [{"driver": "trio"}, {"check_determinism": True}])
+def test_what_the_search_cannot_do_is_refused(options):
+    machine = Machine("native", host="armv8")
+    with pytest.raises(UsageError, match="execution graphs"):
+        simaie.explore(shape("MP"), machine, scheduler="dpor", **options)
+    with pytest.raises(UsageError, match="session"):
+        simaie.interactive(shape("MP"), machine)
+    report = simaie.explore(shape("MP"), machine, scheduler="random-walk", executions=20, checkers=(), **options)
+    assert report.statistics.executions == 20
+
+
+def test_depth_first_search_of_all_decisions_reaches_the_same_outcomes():
+    for name in ("SB", "MP", "LB", "2+2W", "MPQ"):
+        every = simaie.explore(
+            shape(name), Machine("cas:barriers=none", host="armv8"), scheduler="dfs", checkers=(), failures=None
+        )
+        assert every.complete
+        assert set(every.outcomes) == set(explored(shape(name), "cas:barriers=none").outcomes)
+
+
+@pytest.mark.parametrize(
+    "name", ["2+2w-x86-fenced-pso-none", "anderson-lock-x86", "bitmap-alias", "epochs-unfenced-x86-large"]
+)
+def test_corpus_programs_have_as_many_graphs_as_dpor_has_executions(name):
+    program = corpus.program(name)
+    for scheme in ("cas", "aie-rfc"):
+        graphs = explored(program, scheme, GraphScMemory, bits=None)
+        executions = explored(program, scheme, "sc", bits=None)
+        assert executions.complete
+        assert graphs.outcomes == executions.outcomes

@@ -17,7 +17,7 @@ from simaie.engine.actor import Actor
 from simaie.engine.beginning import Beginning
 from simaie.engine.blame import bad_choice, bad_value
 from simaie.engine.execution import Execution
-from simaie.engine.graph.layout import BeginAnew, Layout
+from simaie.engine.graph.layout import MOST_EVENTS, BeginAnew, Layout
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.picked import Alternatives, PickedWalk
 from simaie.engine.graph.trace import ending_of, trace_of
@@ -51,6 +51,7 @@ class GraphExecution(Execution):
         self.ending: Ending | None = None
         self.memory = machine.make_memory(program)
         self._layout = Layout(machine.endian)
+        self._limit = min(machine.limits.steps, MOST_EVENTS)
         self._trace: Trace | None = None
         self._memo: GraphMemo | None = None
         self._reset()
@@ -100,7 +101,7 @@ class GraphExecution(Execution):
         for actor in first_actors(memo):
             memo.enter(actor)
         graph = Graph(memo.model, [], pieces=self._layout.is_cut)
-        self._walk = walk = PickedWalk(memo, graph, self._pick, self._choose_vcpu, self.machine.limits.steps)
+        self._walk = walk = PickedWalk(memo, graph, self._pick, self._choose_vcpu, self._limit)
         for vcpu, actor in enumerate(list(memo.actors)):
             graph.at.append(walk.following(vcpu, actor.start, None))
         end = walk.go()
@@ -126,7 +127,7 @@ class GraphExecution(Execution):
             if node is not None and node.op is not None:
                 actor.node, actor.op = node, node.label.op
         offer.candidates = tuple(actors)
-        if len(self.events) >= self.machine.limits.steps:
+        if len(self.events) >= self._limit:
             self._cut = True
             return -1
         chosen = self._ask_vcpu(offer)

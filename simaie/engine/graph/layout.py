@@ -7,11 +7,14 @@ from typing import Any
 
 from simaie.host.ram import Endian
 
-__all__ = ["BeginAnew", "Layout", "Piece"]
+__all__ = ["MOST_EVENTS", "BeginAnew", "Layout", "Piece"]
 
 #: A range of RAM that is always accessed as a whole: address and width in bytes.
 Piece = tuple[int, int]
 
+#: The number of events of one execution at most, whatever the machine's limit on steps: what is kept of the past of
+#: each takes time in proportion to their number.
+MOST_EVENTS = 2_000
 _FIRST_OPERATIONS = 128
 
 

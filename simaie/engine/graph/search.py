@@ -16,7 +16,7 @@ from typing import Any
 
 from simaie.engine.actor import Actor
 from simaie.engine.graph.again import Outline
-from simaie.engine.graph.layout import BeginAnew, Layout
+from simaie.engine.graph.layout import MOST_EVENTS, BeginAnew, Layout
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.trace import ending_of, trace_of
 from simaie.engine.graph.walk import End, Walk
@@ -96,7 +96,7 @@ class GraphSearch:
             BeginAnew: The search has begun anew, and all graphs so far come again.
             SimaieError: The guest or the scheme raised, or its Python state prevents the search.
         """
-        stack, limit = self._stack, self._machine.limits.steps
+        stack, limit = self._stack, min(self._machine.limits.steps, MOST_EVENTS)
         while stack:
             walk = Walk(self._memo, stack.pop(), stack.append, limit)
             try:
