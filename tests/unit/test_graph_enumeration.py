@@ -103,8 +103,8 @@ def has_rare_pair(program):
 
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
-    compared, twice = compare(isa, host, range(60))
-    assert compared > 30
+    compared, twice = compare(isa, host, range(40))
+    assert compared > 20
     assert all(has_rare_pair(program) for program in twice)
 
 
@@ -117,5 +117,4 @@ def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_store
 def test_the_search_finds_each_graph_of_many_programs(isa, host):
     compared, twice = compare(isa, host, range(1000, 1600))
     assert compared > 300
-    assert all(has_rare_pair(program) for program in twice)
-    assert len(twice) < compared // 10
+    assert len(twice) < compared // 20
