@@ -97,15 +97,19 @@ def compare(isa, host, seeds):
 
 
 def has_rare_pair(program):
-    """Whether a graph may come twice: on rvwmo, where what follows an SC may depend on its result."""
-    return any(code.name == "sc" for thread in program.threads for code in thread)
+    """Whether a graph may come twice, which costs time only: with store-conditionals, whose failures are tried too."""
+    return any(code.name in ("sc", "stxr", "stlxr") for thread in program.threads for code in thread)
 
 
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
-    compared, twice = compare(isa, host, range(60))
-    assert compared > 30
+    compared, twice = compare(isa, host, range(40))
+    assert compared > 20
     assert all(has_rare_pair(program) for program in twice)
+
+
+def test_a_store_conditional_that_later_accesses_of_its_place_were_told_of_stores_again():
+    compare("riscv", "rvwmo", [1199])
 
 
 @pytest.mark.soak
@@ -113,5 +117,4 @@ def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
 def test_the_search_finds_each_graph_of_many_programs(isa, host):
     compared, twice = compare(isa, host, range(1000, 1600))
     assert compared > 300
-    assert all(has_rare_pair(program) for program in twice)
-    assert len(twice) < compared // 10
+    assert len(twice) < compared // 20

@@ -112,7 +112,7 @@ class Label:
         event.last_store = past.last_store.get(place)
         event.reads_before = past.reads.get(place, ())
         status = (depends.address_choices | depends.value_choices) & past.status | self.status
-        event.status = status << event.base
+        event.status = (status | past.stored.get(place, 0)) << event.base
         if status:
             depends = _without(depends, past.status)
         full = self.in_order or kind in _THREADS
@@ -401,6 +401,7 @@ class Label:
         bit = 1 << event.index
         if value:
             self._add(past, event, self._address_of(event))
+            past.stored[event.place] = past.stored.get(event.place, 0) | bit
             if not self.model.status_orders:
                 past.status |= bit
             return

@@ -31,7 +31,7 @@ class End(Enum):
 
 
 class _State(Enum):
-    """What came of an attempt to let a vCPU go on."""
+    """The result of an attempt to let a vCPU go on."""
 
     WENT = 1
     ENDED = 2

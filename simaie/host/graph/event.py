@@ -92,7 +92,7 @@ class Past:
         to_place: The events by place.
         last_store: The last store by place.
         reads: The reads by place.
-        failed: The store-conditionals that failed, by place.
+        failed: The store-conditionals that failed, by place; `stored`: those that did not.
         events: The events by index.
         status: The store-conditionals, by index: their results order nothing on some hosts, but decide what follows.
         decided: The local choices, and what else decides all that follows.
@@ -105,7 +105,7 @@ class Past:
     __slots__ = (
         "addresses", "before_loads", "before_stores", "born", "children", "consistent", "decided", "events",
         "everything", "failed", "full", "last_store", "linked", "loads", "pairs", "reached", "reads", "releases",
-        "status", "stores", "to_place",
+        "status", "stored", "stores", "to_place",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -116,6 +116,7 @@ class Past:
         self.last_store: dict[Hashable, Event] = {}
         self.reads: dict[Hashable, tuple[Event, ...]] = {}
         self.failed: dict[Hashable, int] = {}
+        self.stored: dict[Hashable, int] = {}
         self.events: dict[int, Event] = {}
         self.reached: tuple[tuple[Any, int], ...] = ()
         self.linked: Event | None = None

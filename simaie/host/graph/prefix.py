@@ -1,7 +1,7 @@
 """What must be in a graph for an event to be what it is.
 
-There are two closures, since a store that a load of the same vCPU reads by forwarding gives it a value, but no order:
-by order and reads-from of other vCPUs, and from there by what decides place, value and being of each event.
+There are two closures, since a store that a load of the same vCPU reads by forwarding passes on its value, but no
+order: by order and reads-from of other vCPUs, and from there by what decides place, value and being of each event.
 """
 
 from __future__ import annotations

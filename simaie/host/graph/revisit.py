@@ -153,6 +153,8 @@ class _Maximal:
         if event.function is None and event.writes:
             return self._no_place(event, stores, newer, bound)
         if event.function is None:
+            if self._must_store(event):
+                bound = min(bound, write_bound)
             return all(stores.index(store) >= bound for store in newer)
         for store in newer:
             number = stores.index(store)
@@ -160,6 +162,10 @@ class _Maximal:
             if number < bound and (not writes or number < write_bound):
                 return False
         return True
+
+    def _must_store(self, event: Event) -> bool:
+        """Whether an event is a load-linked whose store-conditional stores, as events that stay were told."""
+        return any(other.pair == event.index and self._told >> other.id & 1 for other in self._graph.later(event))
 
     def _bounds(self, event: Event, most: int) -> tuple[int, int]:
         """Return the positions that an event must stay below, and that its own write must."""
