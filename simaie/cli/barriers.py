@@ -41,7 +41,8 @@ def run_barriers(
         programs = [program for _, program in load_targets(targets, input_errors)]
         machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
         files = FailureFiles(folder)
-        options = {"machine": machine, "progress": progress, "errors": input_errors.take, **search.as_options()}
+        common = {"machine": machine, "progress": progress, "errors": input_errors.take, "jobs": search.jobs}
+        options = {**common, **search.as_options()}
         find: Callable[[], BarriersReport | MappingReport]
         if places or mapping_text(machine) is None:
             find = partial(minimal_barriers, programs, places=places, found=partial(_save, files), **options)

@@ -18,9 +18,10 @@ from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.barriers_report import BarriersReport, Need, ProgramBarriers
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.minimal_sets import Kinds, MonotoneOracle, minimal_sets, single_orders
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
-from simaie.exploration.program_by_program import BarriersProgress, Errors, Ideals, each_program
+from simaie.exploration.program_by_program import BarriersProgress, Errors, Examiner, Ideals, each_program
 from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
 from simaie.exploration.subject import SearchSubject, Target
 from simaie.exploration.varied import BeforeAccesses, Places
@@ -40,6 +41,7 @@ def minimal_barriers(
     single_copy: str = "isa",
     executions: int = COMPARED_EXECUTIONS,
     seconds: float | None = COMPARED_SECONDS,
+    jobs: Jobs = 1,
     progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[ProgramBarriers], object] | None = None,
@@ -62,6 +64,7 @@ def minimal_barriers(
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.
+        jobs: The number of processes, each with one program at a time, or ``"auto"`` for one on each core.
         progress: Called before each program and from time to time; see `BarriersProgress`.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with the result of each program as soon as it is known.
@@ -83,23 +86,32 @@ def minimal_barriers(
         raise UsageError("barriers are varied by an option, so scheme and host must be names, not classes")
     varied = Places(machine) if places else BeforeAccesses(machine)
     varied.machine_with(varied.none).check_options()
-    SearchLimits(executions, seconds).require()
-    limits = SearchLimits(executions, seconds)
+    limits, processes = SearchLimits(executions, seconds), number_of_jobs(jobs)
+    limits.require()
     ideals = Ideals(machine, limits, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
     targets, began = list(programs), time.perf_counter()
-
-    def result_of(subject: SearchSubject, searched: Machine, show: SearchProgress | None) -> ProgramBarriers:
-        varied.machine = searched
-        trial = _Trial(subject, varied, limits, show)
-        return _of(trial, ideals, varied.that_help(subject.program.isa))
-
-    done, interrupted = each_program(targets, machine, result_of, progress, errors, found)
-    kept = machine.host_order
-    elapsed = time.perf_counter() - began
-    report = BarriersReport(varied.scheme, machine.host, kept, done, ideals.notes, interrupted, elapsed, varied.none)
+    done, notes, interrupted = each_program(
+        targets, _Examiner(machine, ideals, varied), processes, progress, errors, found
+    )
+    kept, elapsed = machine.host_order, time.perf_counter() - began
+    report = BarriersReport(varied.scheme, machine.host, kept, done, notes, interrupted, elapsed, varied.none)
     if interrupted:
         raise Interrupted(f"the search for barriers, after {len(done)} of {len(targets)} programs,", report)
     return report
+
+
+class _Examiner(Examiner[ProgramBarriers]):
+    def __init__(self, machine: Machine, ideals: Ideals, varied: BeforeAccesses | Places) -> None:
+        super().__init__(machine, ideals)
+        self._varied = varied
+
+    def result_of(
+        self, subject: SearchSubject, machine: Machine, progress: SearchProgress | None
+    ) -> ProgramBarriers:
+        """Return the minimal sets of a program."""
+        self._varied.machine = machine
+        trial = _Trial(subject, self._varied, self.ideals.limits, progress)
+        return _of(trial, self.ideals, self._varied.that_help(subject.program.isa))
 
 
 class _UndecidedError(Exception):

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from simaie.arguments import require_bool, require_callable, require_iterable
 from simaie.errors import Interrupted, UsageError
 from simaie.exploration.compare import Forbidden, forbidden_failure, machine_of
+from simaie.exploration.in_order import in_order
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.mapping_report import JudgedPart, Judgement, MappedProgram, MappingReport
 from simaie.exploration.outcomes import OutcomeSet, outcomes_of
-from simaie.exploration.program_by_program import BarriersProgress, Errors, Ideals, each_program
+from simaie.exploration.program_by_program import BarriersProgress, Errors, Examiner, Ideals, each_program
 from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
 from simaie.exploration.subject import FinalValues, SearchSubject, Target
 from simaie.exploration.varied import with_options
@@ -52,6 +55,7 @@ def judge_mapping(
     single_copy: str = "isa",
     executions: int = COMPARED_EXECUTIONS,
     seconds: float | None = COMPARED_SECONDS,
+    jobs: Jobs = 1,
     progress: BarriersProgress | None = None,
     errors: Errors | None = None,
     found: Callable[[MappedProgram], object] | None = None,
@@ -68,6 +72,8 @@ def judge_mapping(
         single_copy: As for `simaie.compare`.
         executions: The number of executions of each search at most.
         seconds: The time of each search at most, in seconds.
+        jobs: The number of processes that leave orders out, each one order at a time, or ``"auto"`` for one on each
+            core. The programs are compared with their architecture in one process.
         progress: Called before each program and from time to time; see `BarriersProgress`.
         errors: Called with each program that cannot be read or run, which is then left out; None raises the error.
         found: Called with the result of each program as soon as it is known.
@@ -86,37 +92,45 @@ def judge_mapping(
     if text is None or machine.custom_host:
         raise UsageError("a mapping is judged by its name: pass a scheme such as 'cas:mapping=qemu', and a host's name")
     machine.check_options()
-    limits = SearchLimits(executions, seconds)
+    limits, processes = SearchLimits(executions, seconds), number_of_jobs(jobs)
     limits.require()
     ideals = Ideals(machine, limits, allowed_host, spurious_failures=spurious_failures, single_copy=single_copy)
     targets, began = list(programs), time.perf_counter()
-    trials: list[_Trial] = []
-
-    def result_of(subject: SearchSubject, searched: Machine, show: SearchProgress | None) -> MappedProgram:
-        trial = _Trial(subject, searched, limits, show)
-        result = trial.judged(ideals)
-        if result.judgement is not Judgement.UNDECIDED:
-            trials.append(trial)
-        return result
-
-    done, interrupted = each_program(targets, machine, result_of, progress, errors, found)
+    examiner = _Examiner(machine, ideals)
+    done, notes, interrupted = each_program(targets, examiner, 1, progress, errors, found)
     parts: tuple[JudgedPart, ...] = ()
     weaker = ""
     sure = done and all(each.judgement in (Judgement.EXACT, Judgement.STRONGER) for each in done)
     if sure and not interrupted:
-        leaving = _LeavingOut(text, trials)
+        leaving = _LeavingOut(text, examiner.trials)
         try:
-            parts = leaving.parts()
+            parts = leaving.parts(processes)
             weaker = leaving.weaker(parts)
         except KeyboardInterrupt:
             interrupted = True
     elapsed = time.perf_counter() - began
     report = MappingReport(
-        machine.scheme, text, machine.host, done, parts, weaker, ideals.notes, interrupted, elapsed
+        machine.scheme, text, machine.host, done, parts, weaker, notes, interrupted, elapsed
     )
     if interrupted:
         raise Interrupted(f"the judgement of a mapping, after {len(done)} of {len(targets)} programs,", report)
     return report
+
+
+class _Examiner(Examiner[MappedProgram]):
+    """Compares programs with their architectures, and keeps the `trials` whose outcomes are known."""
+
+    def __init__(self, machine: Machine, ideals: Ideals) -> None:
+        super().__init__(machine, ideals)
+        self.trials: list[_Trial] = []
+
+    def result_of(self, subject: SearchSubject, machine: Machine, progress: SearchProgress | None) -> MappedProgram:
+        """Return the judgement of the mapping by a program."""
+        trial = _Trial(subject, machine, self.ideals.limits, progress)
+        result = trial.judged(self.ideals)
+        if result.judgement is not Judgement.UNDECIDED:
+            self.trials.append(trial)
+        return result
 
 
 class _Shown(NamedTuple):
@@ -194,9 +208,13 @@ class _LeavingOut:
         nothing = _without_everything(text)
         self._trials = [trial for trial in trials if trial.shown_under(nothing) != _Shown(None, "")]
 
-    def parts(self) -> tuple[JudgedPart, ...]:
-        """Return each order of the mapping, left out alone."""
-        return tuple(self._judged(self._text, each) for each in weakenings(mapping_of(self._text)))
+    def parts(self, jobs: int) -> tuple[JudgedPart, ...]:
+        """Return each order of the mapping, left out alone.
+
+        Args:
+            jobs: The number of processes.
+        """
+        return tuple(in_order(partial(self._judged, self._text), weakenings(mapping_of(self._text)), jobs))
 
     def _judged(self, base: str, weakening: Weakening) -> JudgedPart:
         undecided = ""

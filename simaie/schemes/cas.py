@@ -51,6 +51,7 @@ class CompareAndSwap(Scheme):
 
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
+    only_returns_old: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ class Native(Scheme):
     """
 
     name: ClassVar[str] = "native"
+    only_returns_old: ClassVar[bool] = True
 
     def __init__(
         self,

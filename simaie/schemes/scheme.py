@@ -64,6 +64,9 @@ class Scheme:
     #: Names of attributes that may change outside operations, because no behaviour depends on when they change: a cache
     #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
+    #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
+    #: value does not depend on it. A class that overrides `atomic_rmw` has to say so anew.
+    only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
     #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
@@ -71,6 +74,11 @@ class Scheme:
     mapped_methods: ClassVar[Mapping[str, str]] = {
         "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
     }  # fmt: skip
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "atomic_rmw" in vars(cls) and "only_returns_old" not in vars(cls):
+            cls.only_returns_old = False
 
     def __init__(
         self,
