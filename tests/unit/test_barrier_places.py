@@ -108,3 +108,10 @@ def test_what_no_placement_repairs_is_reported():
     (program,) = report.remaining
     assert program.remaining is not None
     assert program.remaining.failure.machine.scheme == f"none:mapping={Placement.FULL.text}"
+
+
+def test_several_processes_find_the_same_places():
+    programs = [litmus(shape, "x86", "nothing", f"{shape} in processes") for shape in ("mp", "2+2w")]
+    one, two = (minimal_barriers(programs, "cas", "pso", places=True, jobs=jobs) for jobs in (1, 2))
+    assert one.minimal == two.minimal == (BEFORE, BEHIND)
+    assert [need.as_dict() for need in one.needs] == [need.as_dict() for need in two.needs]

@@ -145,3 +145,9 @@ def test_the_command_judges_a_mapping_and_finds_places(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["minimal"] == ["store.before=st-st", "store.after=st-st"]
     for scheme in ("cas:mapping=qemu", "cas:mapping=none"):
         main(["barriers", str(tmp_path), "--host", "pso", "--scheme", scheme])
+
+
+def test_several_processes_judge_alike():
+    one, two = (judge_mapping(programs("mp", "sb"), "cas:mapping=risotto", "pso", jobs=jobs) for jobs in (1, 2))
+    assert [part.as_dict() for part in one.parts] == [part.as_dict() for part in two.parts]
+    assert one.weaker == two.weaker
