@@ -20,7 +20,15 @@ from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
-from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
+from simaie.protocols import (
+    HostMemory,
+    has_graphs,
+    require_at_most,
+    require_count,
+    require_one_of,
+    require_positive,
+    takes_orders,
+)
 from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
@@ -77,6 +85,7 @@ class Facts(msgspec.Struct, frozen=True):
     address_bits: int
     guest_order: Barrier = Barrier.NONE
     host_order: Barrier = Barrier.FULL
+    host_takes_orders: bool = False
 
 
 class Machine:
@@ -152,6 +161,8 @@ class Machine:
         plugins.construct(f"host {spec}", found, "little", **spec.options)  # raises if it does not know an option
         made = partial(found, **spec.options)
         made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
+        made.takes_orders = takes_orders(found)  # type: ignore[attr-defined]  # as above
+        made.has_graphs = has_graphs(found)  # type: ignore[attr-defined]  # as above
         return made
 
     @property
@@ -221,6 +232,11 @@ class Machine:
         """The orders of a vCPU's accesses that the host memory keeps without fences."""
         return order_of(self._memory_class, self.endian)
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the executions on the host memory are graphs."""
+        return has_graphs(self._memory_class)
+
     def facts(self, isa: str) -> Facts:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
         return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
@@ -266,7 +282,8 @@ class Machine:
         found = self._facts.get((isa, bits))
         if found is None:
             order = isa_class(isa).memory_order
-            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order)
+            ordered = takes_orders(self._memory_class)
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order, ordered)
             self._facts[isa, bits] = found
         return found
 
@@ -289,5 +306,5 @@ class Machine:
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")
-        made.order_plain_accesses()
+        made.map_accesses()
         return made

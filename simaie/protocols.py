@@ -22,7 +22,7 @@ from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
 from simaie.finding import Finding
 from simaie.op import Op
-from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.small_steps import SearchByUndo, SearchOfGraphs, SmallSteps
 from simaie.trace import Trace
 
 __all__ = [
@@ -36,8 +36,11 @@ __all__ = [
     "Promise",
     "Scheduler",
     "SearchByUndo",
+    "SearchOfGraphs",
     "SmallSteps",
     "VCpu",
+    "has_graphs",
+    "takes_orders",
 ]
 
 
@@ -220,6 +223,17 @@ class Scheduler(ABC):
         """
         return None
 
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return whether `search` visits the executions that this scheduler would choose, on a host of graphs.
+
+        It visits each execution graph once. While it goes on, `exhausted` and `complete` are about it, and none of the
+        other methods is called.
+
+        Args:
+            search: The search, which has not begun.
+        """
+        return False
+
     def profile(self) -> Mapping[str, Any]:
         """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""
         return {}
@@ -265,6 +279,22 @@ class HostMemory(Protocol):
         """Return the value in RAM, for final checks and watched locations; `width` is in bytes."""
 
 
+def takes_orders(memory: object) -> bool:
+    """Whether a host memory, or a class of it, keeps the orders that single accesses ask for (`simaie.op.Op.order`).
+
+    It says so by an attribute ``takes_orders``; without it, a scheme has to put fences around accesses instead.
+    """
+    return bool(getattr(memory, "takes_orders", False))
+
+
+def has_graphs(memory: object) -> bool:
+    """Whether the executions on a host memory, or a class of it, are graphs: it says so by an attribute ``has_graphs``.
+
+    Such a memory derives from `simaie.host.graph.memory.GraphMemory`.
+    """
+    return bool(getattr(memory, "has_graphs", False))
+
+
 class MachineFacts(Protocol):
     """The facts about the machine that a scheme may use."""
 
@@ -291,6 +321,10 @@ class MachineFacts(Protocol):
     @property
     def host_order(self) -> Barrier:
         """The orders of plain accesses that the host memory keeps without fences."""
+
+    @property
+    def host_takes_orders(self) -> bool:
+        """Whether the host keeps the orders that single accesses ask for; see `takes_orders`."""
 
 
 class VCpu(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simaie.op import Kind
 
-__all__ = ["Rank", "SearchByUndo", "SmallSteps", "Step"]
+__all__ = ["Rank", "SearchByUndo", "SearchOfGraphs", "SmallSteps", "Step"]
 
 _PLAIN = (Kind.LOAD, Kind.STORE)
 
@@ -144,6 +144,16 @@ class SmallSteps(Protocol):
     def undo(self) -> None:
         """Take back the last step."""
         ...
+
+
+class SearchOfGraphs(Protocol):
+    """A search that visits each execution graph of a program once.
+
+    Attributes:
+        exhausted: Whether no graph is left.
+    """
+
+    exhausted: bool
 
 
 class SearchByUndo(Protocol):

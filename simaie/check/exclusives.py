@@ -187,14 +187,14 @@ class _History:
         """Create the history.
 
         Args:
-            linked: The reservations, those of each vCPU in program order.
+            linked: The reservations, in the order in which they were made.
             ends: The ends of reservations, those of each vCPU in program order.
             rule: The rule, which says which causes must end a reservation.
         """
         must = {cause.name for cause in rule.must}
         self._linked: dict[str, tuple[list[int], list[LinkedLoad]]] = {}
         self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
-        for reservation in linked:
+        for reservation in sorted(linked, key=lambda each: each.instruction.number):  # a host may reorder loads
             instruction = reservation.instruction
             own = self._linked.get(instruction.vcpu)
             if own is None:

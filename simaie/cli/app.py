@@ -119,7 +119,11 @@ Examples:
 
 simaie barriers tests/X86 --host pso
 
-simaie barriers queue.py:program --scheme aie-rfc --host tso"""
+simaie barriers queue.py:program --scheme aie-rfc --host tso
+
+simaie barriers tests/X86 --scheme cas --host armv8 --places
+
+simaie barriers tests/X86 --scheme cas:mapping=qemu --host armv8"""
 #: Of a single execution, which proves nothing to hold.
 _ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
@@ -578,6 +582,7 @@ def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
     scheme: SchemeName = None,
+    places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
     single_copy: SingleCopy = None,
@@ -592,7 +597,11 @@ def barriers(
     save: Save = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows."""
+    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows.
+
+    If the scheme has a mapping, judge it: exact, too weak, or stronger than needed. With --places, find where barriers
+    have to be in addition to the mapping.
+    """
     from simaie.cli.barriers import run_barriers
     from simaie.cli.compare import Search
     from simaie.cli.machines import MachineOptions
@@ -614,4 +623,4 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    return run_barriers(targets, machine, search, save, output)
+    return run_barriers(targets, machine, search, save, output, places=places)

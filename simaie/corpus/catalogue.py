@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp, weak_hosts
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.lockfree import GUESTS, Guest, Row
 from simaie.corpus.regression import Regression
@@ -15,7 +15,7 @@ __all__ = [
     "case", "cases", "entry", "guest", "guests", "names", "program", "regressions",
 ]  # fmt: skip
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers, weak_hosts)
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
 _ALL: tuple[Case | Guest | Regression, ...] = (*_CASES, *GUESTS, *REGRESSIONS)
 _BY_NAME: dict[str, tuple[Case | Guest | Regression, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}

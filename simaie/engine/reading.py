@@ -47,6 +47,7 @@ from simaie.engine.code_facts import code_facts
 from simaie.engine.readable import MACHINERY, PLAIN, Unreadable
 from simaie.guest.code import Interpreter
 from simaie.guest.cpu import Cpu
+from simaie.host.loaded import Loaded
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Reader", "awaited_by", "frame_of"]
@@ -173,6 +174,9 @@ class Reader:
         self.tokens.append(id(value))
 
     # -- constants, containers and iterators --------------------------------------------------
+
+    def _loaded(self, value: Loaded, depth: int) -> None:
+        self.value(value.value, depth)  # what it depends on makes no difference to what the guest does next
 
     def _number(self, value: float | complex, depth: int) -> None:
         self.tokens += (type(value), repr(value))  # 0.0 and -0.0 are equal but not the same
@@ -423,6 +427,7 @@ def awaited_by(coroutine: Any) -> Any:
 
 
 _READERS: dict[type, Callable[[Reader, Any, int], None]] = {
+    Loaded: Reader._loaded,
     float: Reader._number,
     complex: Reader._number,
     object: Reader._bare,

@@ -17,7 +17,7 @@ import msgspec
 from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
-from simaie.exploration.architecture import architecture_machine, model_note
+from simaie.exploration.architecture import architecture_machine, model_note, on_architecture
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
 from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
@@ -172,8 +172,8 @@ def compare(
         scheme: The scheme of the emulator, as for `simaie.Machine`; None for ``"native"``.
         host: The host memory of the emulator, as for `simaie.Machine`; None for ``"sc"``.
         machine: A machine to use instead of scheme and host.
-        allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
-            if its architecture is weak.
+        allowed_host: The host memory that models the guest's memory; None for that of the guest's architecture:
+            ``tso`` of x86, ``armv8`` of AArch64, ``rvwmo`` of RISC-V, and ``pso`` for the others.
         spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
@@ -202,8 +202,10 @@ def compare(
         require_callable("progress", progress)
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
-    model = partial(architecture_machine, isa, machine, host=allowed_host, single_copy=single_copy)
-    ideal = model(spurious_failures=spurious_failures is not False)
+    model = partial(on_architecture, isa, machine, host=allowed_host, single_copy=single_copy)
+    ideal = architecture_machine(
+        isa, machine, host=allowed_host, spurious_failures=spurious_failures is not False, single_copy=single_copy
+    )
     allow = _Allow(subject, model, limits, spurious_failures)
 
     def tell(state: FinalValues, witness: Witness, allowed: OutcomeSet) -> None:
@@ -237,17 +239,17 @@ class _Allow:
     """A function that finds the outcomes which the architecture allows."""
 
     def __init__(
-        self, subject: SearchSubject, model: Callable[..., Machine], limits: SearchLimits, spurious: bool | None
+        self, subject: SearchSubject, model: Callable[..., OutcomeSet], limits: SearchLimits, spurious: bool | None
     ) -> None:
         self._subject, self._model, self._limits, self._spurious = subject, model, limits, spurious
 
     def __call__(self, progress: SearchProgress | None) -> OutcomeSet:
         limits = replace(self._limits, choices=_ENDLESS) if self._spurious is None else self._limits
-        ideal = self._model(spurious_failures=self._spurious is not False)
-        allowed = outcomes_of(self._subject, ideal, limits, progress=progress)
+        search = partial(outcomes_of, self._subject, progress=progress)
+        allowed = self._model(partial(search, limits=limits), spurious_failures=self._spurious is not False)
         if not allowed.endless:
             return allowed
-        return outcomes_of(self._subject, self._model(spurious_failures=False), self._limits, progress=progress)
+        return self._model(partial(search, limits=self._limits), spurious_failures=False)
 
 
 def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine | None) -> Machine:

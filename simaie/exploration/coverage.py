@@ -14,7 +14,7 @@ import msgspec
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs
 from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Ending, Trace
 
@@ -88,12 +88,17 @@ def is_sampling(scheduler: Scheduler) -> bool:
 
 
 class CoverageCollector:
-    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time."""
+    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time.
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    Args:
+        scheduler: The scheduler.
+        probes: Whether random probes may estimate the size of an exhaustive search.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, probes: bool = True) -> None:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
-        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
+        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive and probes else []
         self.forget()
 
     def forget(self) -> None:
@@ -206,6 +211,10 @@ class PreemptionCounter(Scheduler):
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return the value that `inner` chooses."""
         return self.inner.choose_value(offer, arity)
+
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return the answer of `inner`; a graph has no preemptions."""
+        return self.inner.by_graphs(search)
 
     def finish(self, trace: Trace) -> None:
         """Pass the trace on to `inner`."""

@@ -25,6 +25,7 @@ from collections.abc import Callable
 
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
@@ -34,8 +35,8 @@ from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.verified import is_trusted, is_verified
-from simaie.errors import NondeterminismError
+from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified
+from simaie.errors import InternalError, NondeterminismError
 from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
@@ -110,7 +111,8 @@ class Engines:
         rehearsed: Callable[[Execution, Trace], None] | None = None,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
-        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
+        self._on_graphs = machine.has_graphs
+        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0" and not self._on_graphs
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
@@ -136,6 +138,9 @@ class Engines:
         """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
         if self._undone is not None:
             return self._undone
+        if not self._made and self._on_graphs and (graphs := self._graphs(scheduler)) is not None:
+            self._undone = graphs
+            return graphs
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
             self._counter = scheduler if isinstance(scheduler, PreemptionCounter) else None
             self._undone = Undone(
@@ -156,6 +161,16 @@ class Engines:
                 raise found from error
             raise
 
+    def _graphs(self, scheduler: Scheduler) -> Graphs | None:
+        """Return the graphs of the program, if the scheduler leaves its executions to a search of these."""
+        if type(scheduler).by_graphs is Scheduler.by_graphs:
+            return None
+        found = Graphs(self._program, self._machine, self._seed)
+        if not scheduler.by_graphs(found.search):
+            return None
+        self.by_index = False
+        return found
+
     def _can_undo(self, scheduler: Scheduler) -> bool:
         if not self._allowed or not can_undo(self._program, self._machine, scheduler):
             return False
@@ -167,6 +182,8 @@ class Engines:
         if not undone.visited and not self._trusted:
             self._rehearse(undone)
         trace = undone.trace()
+        if isinstance(undone, Graphs):
+            return self._visit_graph(undone, trace, index)
         if trace is None:
             self.why_not_undone = undone.why_not
             self.by_index = not undone.visited
@@ -182,16 +199,29 @@ class Engines:
         undone.go_on()
         return trace
 
+    def _visit_graph(self, graphs: Graphs, trace: Trace | None, index: int) -> Trace:
+        """Return the trace of the graph that was found, and let the search find the next one."""
+        if trace is None:
+            if not graphs.comes_again:
+                raise InternalError(f"the search found no execution graph of {self._program.name!r}")
+            graphs.comes_again = False
+            raise StartAgain
+        graphs.index = index
+        self.undone += 1
+        graphs.keep()
+        graphs.go_on()
+        return trace
+
     def _rehearse(self, undone: Undone) -> None:
         """Run one verified execution before code of the user runs by undo, so that its mistakes are named."""
-        made = make_execution(self._program, self._machine, _Default(), seed=self._seed)
+        made = make_execution(self._program, self._machine, _Default(), seed=self._seed, kind=VerifiedExecution)
         undone.rehearsing = made
         trace = run_inline(made)
         undone.rehearsing = None
         if self._rehearsed is not None:
             self._rehearsed(made, trace)
-        assert self._shared is not None
-        undone.why_not = self._shared.changed()
+        if self._shared is not None:
+            undone.why_not = self._shared.changed()
 
     def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.
@@ -222,6 +252,8 @@ class Engines:
         Raises:
             NondeterminismError: The two engines do not agree.
         """
+        if isinstance(execution, Graphs):
+            return execution.replayable(self.kept(trace))
         if not isinstance(execution, MemoExecution | Undone):
             return trace
         confirmed = run_inline(reference(execution, trace.events))

@@ -20,7 +20,7 @@ from simaie.arguments import (
 from simaie.check import CheckerChoice
 from simaie.engine.blame import blamed
 from simaie.engine.memo.undone import Undone
-from simaie.errors import Interrupted, SimaieError
+from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
@@ -38,7 +38,7 @@ from simaie.exploration.team import make_team
 from simaie.finding import Finding
 from simaie.guest.program import Program
 from simaie.machine import Machine
-from simaie.protocols import require_count, require_one_of, require_positive
+from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver
 from simaie.trace import Trace
@@ -57,6 +57,15 @@ def _drop(interrupt: KeyboardInterrupt) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)
         traceback.clear_frames(interrupt.__traceback__)
         gc.collect()  # an execution is a cycle, and a later collection would show the warning
+
+
+def _require_decisions(scheduler: Scheduler, machine: Machine) -> None:
+    """Raise UsageError for a scheduler that leaves graphs to a search, which has an engine of its own."""
+    if type(scheduler).by_graphs is not Scheduler.by_graphs:
+        raise UsageError(
+            f"on {machine.host} {type(scheduler).__name__} searches execution graphs, which the trio driver and "
+            "check_determinism cannot run; leave them out, or choose a scheduler such as random-walk"
+        )
 
 
 class Exploration:
@@ -105,6 +114,8 @@ class Exploration:
             require_callable("progress", progress)
         self.jobs = number_of_jobs(jobs)
         self.scheduler, self._spec = make_scheduler(scheduler)
+        if machine.has_graphs and (driver != "inline" or check_determinism):
+            _require_decisions(self.scheduler, machine)
         self._task = Task(program, machine, scheduler, seed, checkers, driver, coverage, check_determinism)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
@@ -131,7 +142,8 @@ class Exploration:
         self._ended: float | None = None
 
     def _collector(self) -> CoverageCollector:
-        return CoverageCollector(self.scheduler)
+        probes = not self.machine.has_graphs  # their estimates are of interleavings
+        return CoverageCollector(self.scheduler, probes=probes)
 
     # -- running ------------------------------------------------------------------------------
 

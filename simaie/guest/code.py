@@ -24,6 +24,7 @@ from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
+from simaie.host.loaded import LOADED, lift, select
 
 __all__ = [
     "ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "instructions_of", "refusal",
@@ -357,7 +358,8 @@ class Interpreter:
             cpu.drops = not into
             result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
             if into:
-                registers[into] = value = int(result) & _MASK64
+                value = lift(int, result) & _MASK64 if type(result) is LOADED else int(result) & _MASK64
+                registers[into] = value
                 if seen is not None:
                     cpu.observe(seen, value)
 
@@ -365,17 +367,21 @@ class Interpreter:
         """Execute a register instruction; return the position of the next instruction."""
         registers, kind = self._registers, step[0]
         if kind == _ALU:
-            value = step[1](registers[step[2]], registers[step[3]]) & _MASK64
+            one, other = registers[step[2]], registers[step[3]]
+            if type(one) is LOADED or type(other) is LOADED:
+                value = lift(step[1], one, other) & _MASK64
+            else:
+                value = step[1](one, other) & _MASK64
         elif kind == _MOVE:
             value = registers[step[1]]
         elif kind == _SELECT:
-            value = registers[step[2] if registers[step[1]] else step[3]]
+            value = select(registers[step[1]], registers[step[2]], registers[step[3]])
         elif kind == _OBSERVE:
             self._cpu.observe(step[2], registers[step[1]])
             return following
         elif kind == _NOTHING:
             return following
-        elif kind == _JUMP or (registers[step[1]] == 0) == (kind == _IF_ZERO):
+        elif kind == _JUMP or bool(registers[step[1]]) == (kind == _IF_NOT_ZERO):
             target: int = step[-1]
             return target
         else:

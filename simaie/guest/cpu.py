@@ -23,6 +23,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
+from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
@@ -281,6 +282,10 @@ class Cpu:
         """
         number = self._begun
         self._begun = number + 1
+        if type(address) is LOADED:
+            address = plain(address)  # `body` has it with its dependencies
+        if effect is not None and type(effect) is not int:
+            effect = _plain_effect(effect)
         self.instruction = record = Instruction(
             self.name, number, mnemonic, access, address, width, PENDING, effect
         )
@@ -309,18 +314,19 @@ class Cpu:
                 _close(body)
                 raise
             raise no_awaitable(self._scheme, record, body) from None
+        seen = plain(result) if type(result) is LOADED else result
         if access is not _OTHER:
             if access is _STORE:
-                fits = result is None
+                fits = seen is None
             elif access is _CONDITIONAL:
-                fits = result is True or result is False
+                fits = seen is True or seen is False
             else:
-                fits = type(result) is int and not result >> 8 * width
+                fits = type(seen) is int and not seen >> 8 * width
             if not fits:
                 raise wrong_result(self._scheme, record, result)
             if self.entered is not record:
                 self.silent = [*self.silent, record]
-        record.result = result
+        record.result = seen
         self.instruction = None
         if access is _CONDITIONAL:
             self._note_end_of_reservation(Cause.STORE_CONDITIONAL, record)
@@ -360,8 +366,14 @@ def _count(ended: int) -> tuple[int, None]:
     return ended + 1, None
 
 
+def _plain_effect(effect: Any) -> Effect:
+    """Return the effect of an instruction without the dependencies of its numbers."""
+    return tuple(map(plain, effect)) if type(effect) is tuple else plain(effect)
+
+
 def _observable(name: Any, value: Any) -> int:
     """`value`, to be observed as `name`; UsageError if they are no integer and no text."""
+    value = plain(value)
     require_text("the name of what is observed", name)
     if not isinstance(value, int):
         raise UsageError(f"what is observed as {name!r} must be an integer, not {value!r}")

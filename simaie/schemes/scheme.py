@@ -11,17 +11,21 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import NotEmulatedError, UsageError
 from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
+from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Form, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 from simaie.schemes.holes import Variant
+from simaie.schemes.mapped import fenced, map_accesses
+from simaie.schemes.mapping import Access, mapping_of
+from simaie.schemes.mapping import Mapping as AccessMapping
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -47,6 +51,9 @@ class Scheme:
         pages: Page table of the guest.
         machine: Facts about the machine: instruction set, mode, host word, memory orders.
         barriers: Which barriers the emulator emits, see `BARRIERS`; ``"usual"`` for the default of this scheme.
+        mapping: What the emulator makes of loads, stores and atomics, in place of `barriers`: a name in
+            `simaie.schemes.mapping.MAPPINGS`, or the path of a TOML file with a table of your own; ``"usual"`` for what
+            `barriers` says.
         wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
             ``"refuse"``d with a guest fault.
     """
@@ -65,6 +72,11 @@ class Scheme:
     usual_barriers: ClassVar[str] = "guest"
     #: The variants of a published scheme, each with the violations that are expected of it.
     variants: ClassVar[tuple[Variant, ...]] = ()
+    #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
+    #: access by another of these methods is left out; `cmpxchg` is added if a class overrides it.
+    mapped_methods: ClassVar[Mapping[str, str]] = {
+        "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
+    }  # fmt: skip
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -78,6 +90,7 @@ class Scheme:
         machine: MachineFacts,
         *,
         barriers: str | None = "usual",
+        mapping: str | None = "usual",
         wide_accesses: str = "split",
     ) -> None:
         require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
@@ -88,10 +101,17 @@ class Scheme:
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, so that no page table entry is looked up.
         self.flat = not machine.full_system and pages.is_identity
+        #: What the emulator makes of accesses; None if `barriers` says it.
+        self.mapping = _mapping(mapping, barriers)
         # On a command line, "none" is read as None.
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which the scheme emits barriers.
-        self.emitted = _emitted(self.barriers)
+        self.emitted = _emitted(self.barriers) if self.mapping is None else self.mapping.fences
+        #: The order and the form of the host's atomics on guest RAM.
+        self.atomic_order, self.atomic_form = Order.SEQ_CST, Form.NONE
+        if self.mapping is not None:
+            self.barriers = "guest"
+            self.atomic_order, self.atomic_form = self.mapping.atomic.order, self.mapping.atomic.form
 
     @classmethod
     def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -337,17 +357,47 @@ class Scheme:
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Return the guest access `body` with acquire or release order; SEQ_CST is the order of AArch64's LDAR.
 
-        As in QEMU, a full barrier follows an acquire and precedes a release. There is thus no barrier between a release
-        and a later acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
+        On a host that keeps the order of single accesses, its operations ask for it. Elsewhere, as in QEMU, a full
+        barrier follows an acquire and precedes a release. There is thus no barrier between a release and a later
+        acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
 
         Args:
             order: The order of the access.
             body: The access.
         """
+        if self.passes_orders:
+            return ordered(order, body)
         before = Barrier.FULL if order in _RELEASING else Barrier.NONE
         if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
             before = Barrier.ST_LD
         return self.between(before, Barrier.FULL if order in _ACQUIRING else Barrier.NONE, body)
+
+    @property
+    def passes_orders(self) -> bool:
+        """Whether accesses with an order ask the host for it; if not, fences stand around them.
+
+        That is so on a host that takes orders, unless the option ``barriers`` leaves out some of the guest's.
+        """
+        return self.machine.host_takes_orders and self.emitted == Barrier.FULL
+
+    def without_result(self, body: Awaitable[T]) -> Awaitable[T]:
+        """Return the guest's atomic `body`, whose old value goes nowhere; only a host that takes orders is told that.
+
+        Args:
+            body: The access.
+        """
+        return ordered(Order.RELAXED, body, Form.NO_RESULT) if self.machine.host_takes_orders else body
+
+    async def context_barrier(self, cpu: VCpu) -> None:
+        """Perform a barrier of the guest that orders loads behind what was branched on before it: ISB.
+
+        Only a host that takes orders can reorder them.
+
+        Args:
+            cpu: The vCPU that performs it.
+        """
+        if self.passes_orders:
+            await self.host.context_barrier()
 
     def between(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> Awaitable[T]:
         """Return `body` with a host barrier before and after, restricted to the orders that the scheme emits.
@@ -358,38 +408,21 @@ class Scheme:
             body: The access.
         """
         before, after = before & self.emitted, after & self.emitted
-        return self._fenced(before, after, body) if before or after else body
+        return fenced(self.host, before, after, body) if before or after else body
 
-    async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
-        if before:
-            try:
-                await self.host.fence(before.text)
-            except BaseException:  # the execution ends here
-                if isinstance(body, Coroutine):
-                    body.close()  # never started: Python would warn about it
-                raise
-        result = await body
-        if after:
-            await self.host.fence(after.text)
-        return result
+    def map_accesses(self) -> None:
+        """Put fences and orders around the guest's accesses, as the option ``mapping`` or ``barriers`` says.
 
-    def order_plain_accesses(self) -> None:
-        """Put a host barrier before each plain load and store, for the orders that the guest needs and the host lacks.
-
-        With ``barriers`` set to ``none`` or ``guest`` nothing changes. This is QEMU's rule (tcg_req_mo); atomic helpers
-        get no barrier.
+        A set of `barriers` puts a fence before each plain load and store, for the orders that the guest needs and the
+        host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
-        if self.barriers in ("none", "guest"):
-            return
-        missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
-        before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
-        if before_load:
-            self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
-        if before_store:
-            self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
-
-    def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
+        if self.mapping is not None:
+            own_compare = getattr(self.cmpxchg, "__func__", None) is not Scheme.cmpxchg
+            map_accesses(self, self.mapping, {**self.mapped_methods, **({"cmpxchg": "compare"} if own_compare else {})})
+        elif self.barriers not in ("none", "guest"):
+            missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
+            load, store = Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE)
+            map_accesses(self, AccessMapping("barriers", load, store), {"load": "load", "store": "store"})
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.
@@ -409,6 +442,17 @@ class Scheme:
 
     def _missing(self, what: str) -> Exception:
         return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+
+
+def _mapping(mapping: str | None, barriers: str | None) -> AccessMapping | None:
+    if mapping == "usual":
+        return None
+    if barriers != "usual":
+        raise UsageError(
+            f"give either mapping or barriers, not both: mapping={mapping or 'none'} says already which barriers are "
+            "emitted, and where"
+        )
+    return mapping_of(mapping)
 
 
 def _emitted(barriers: object) -> Barrier:

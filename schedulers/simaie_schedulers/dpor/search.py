@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs, require_count
 from simaie.small_steps import SmallSteps
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dpor.execution import Run
@@ -85,6 +85,7 @@ class Dpor(Scheduler):
         self._run = Run(self._tree)
         self._finished = self._over_limit = False
         self._undo: DividedSearch | None = None
+        self._graphs: SearchOfGraphs | None = None
 
     # -- by undo ------------------------------------------------------------------------------
 
@@ -94,6 +95,13 @@ class Dpor(Scheduler):
             return None
         self._undo = DividedSearch(state)
         return self._undo
+
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return True: on a host of execution graphs, these are what executions are classes of."""
+        if self.memory_limit is not None:
+            raise UsageError("dpor has no limit on memory on a host of execution graphs; leave out memory_limit")
+        self._graphs = search
+        return True
 
     @property
     def _undoing(self) -> DividedSearch | None:
@@ -105,6 +113,8 @@ class Dpor(Scheduler):
     @property
     def exhausted(self) -> bool:
         """Whether the tree is explored, or the memory limit ended the search."""
+        if self._graphs is not None:
+            return self._graphs.exhausted
         undo = self._undoing
         return self._finished if undo is None else undo.exhausted
 

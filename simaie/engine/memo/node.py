@@ -57,6 +57,7 @@ class Node:
             to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
+        label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Node:
         "final",
         "held",
         "instruction",
+        "label",
         "location",
         "made",
         "observations",
@@ -114,6 +116,7 @@ class Node:
         self.stored: Any = None
         self.location = -1
         self.step: Step | None = None
+        self.label: Any = None
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.observations: dict[str, int]

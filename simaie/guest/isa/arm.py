@@ -73,8 +73,8 @@ class ArmCpu(LoadStoreCpu):
         check_width(width, _WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
-        stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
-        return 0 if stored else 1
+        stored: bool = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
+        return 1 - stored
 
     def ldrexb(self, address: int) -> Coroutine[Any, Any, int]:
         """Load and reserve 1 byte: LDREXB."""
@@ -132,7 +132,7 @@ class ArmCpu(LoadStoreCpu):
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
-        return self._no_access("isb")
+        return self._context_barrier("isb")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU waits, so that other vCPUs go first: WFE."""
