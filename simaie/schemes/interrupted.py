@@ -91,9 +91,9 @@ class Interruptible(Scheme):
         scheme = self.inner.of(name)
         return _Exposed(scheme, self.times, self.kills) if fnmatchcase(name, self.vcpus) else scheme
 
-    def order_plain_accesses(self) -> None:
-        """Have the other scheme put its barriers before plain accesses."""
-        self.inner.order_plain_accesses()
+    def map_accesses(self) -> None:
+        """Have the other scheme put its fences and orders around accesses."""
+        self.inner.map_accesses()
 
     @property
     def has_thread_exit(self) -> bool:

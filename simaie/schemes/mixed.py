@@ -119,10 +119,10 @@ class Mixed(Scheme):
         """The mixture and the schemes of its paths."""
         return (self, *(part for scheme in self.paths.values() for part in scheme.parts))
 
-    def order_plain_accesses(self) -> None:
-        """Have each path put its barriers before plain accesses."""
+    def map_accesses(self) -> None:
+        """Have each path put its fences and orders around accesses."""
         for scheme in self.paths.values():
-            scheme.order_plain_accesses()
+            scheme.map_accesses()
 
     @property
     def has_thread_exit(self) -> bool:
