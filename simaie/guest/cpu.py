@@ -80,6 +80,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    #: The address of the instruction in the guest's code, if the guest is machine code; else 0.
+    pc: int = 0
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -268,7 +270,7 @@ class Cpu:
         number = self._begun
         self._begun = number + 1
         self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect
+            self.name, number, mnemonic, access, address, width, PENDING, effect, self.pc
         )
         try:
             if (

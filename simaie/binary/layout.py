@@ -1,0 +1,48 @@
+"""Where the memory of a program lies that its file does not describe: the stack and the TLS block of each thread."""
+
+from __future__ import annotations
+
+from simaie.binary.abi import RETURN
+from simaie.binary.image import Image
+from simaie.errors import UsageError
+
+__all__ = ["STACK_BYTES", "Layout"]
+
+#: The size of a stack, if the caller chooses no other.
+STACK_BYTES = 16 << 10
+_PAGE = 0x1000
+_LEAST_STACK, _MOST_STACK = 256, 1 << 24
+
+
+class Layout:
+    """The stacks of a program, in slots above its image; slot 0 is for `init` and the final check.
+
+    Args:
+        image: The program.
+        threads: The number of threads.
+        stack: The size of a stack in bytes.
+
+    Raises:
+        UsageError: The size is out of range.
+    """
+
+    def __init__(self, image: Image, threads: int, stack: int = STACK_BYTES) -> None:
+        if type(stack) is not int or not _LEAST_STACK <= stack <= _MOST_STACK:
+            raise UsageError(f"a stack has {_LEAST_STACK} to {_MOST_STACK:,} bytes, not {stack!r}")
+        #: The size of the TLS block of a thread, with what surrounds it.
+        self.tls = _up(len(image.tls), 16) + 32
+        #: The size of a slot: the stack below the TLS block.
+        self.slot = _up(stack + self.tls + 64, _PAGE)
+        #: The first address of the slots, and the first after them.
+        self.start = _up(image.end, _PAGE) + _PAGE
+        self.end = self.start + self.slot * (threads + 1)
+        if self.end > RETURN - _PAGE:
+            raise UsageError(f"{threads} stacks of {stack:,} bytes do not fit above the program, at {self.start:#x}")
+
+    def low(self, number: int) -> int:
+        """Return the first address of a slot."""
+        return self.start + number * self.slot
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

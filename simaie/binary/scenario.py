@@ -1,0 +1,52 @@
+"""What is run of an ELF file, as data: a command line, a replay file and a pickle all hold it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from simaie.arguments import require_bool, require_instance, require_iterable
+from simaie.binary.layout import STACK_BYTES
+from simaie.errors import UsageError
+
+__all__ = ["Scenario"]
+
+
+class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is run of an ELF file; see `simaie.binary.binary_program`.
+
+    Attributes:
+        threads: What each thread calls.
+        init: The call that prepares memory.
+        final: The call that judges the final state.
+        watch: The variables that outcomes show.
+        stack: The size of each stack in bytes.
+        shared_stacks: Whether stacks are shared memory from the beginning.
+    """
+
+    threads: tuple[str, ...]
+    init: str | None = None
+    final: str | None = None
+    watch: tuple[str, ...] = ()
+    stack: int = STACK_BYTES
+    shared_stacks: bool = False
+
+    @classmethod
+    def of(
+        cls, threads: object, init: object, final: object, watch: object, stack: object, shared_stacks: object
+    ) -> Scenario:
+        """Return the scenario of arguments of a caller; UsageError if one is of another form."""
+        for what, call in (("init", init), ("final", final)):
+            if call is not None:
+                require_instance(what, call, str, "the text of a call, such as 'setup:1'")
+        require_bool(shared_stacks=shared_stacks)
+        given = _texts("threads", threads, "texts of calls, such as 'push:1'")
+        if not given:
+            raise UsageError("threads is empty: name at least one call, such as 'push:1'")
+        watched = _texts("watch", watch, "names of variables")
+        return cls(given, init, final, watched, stack, shared_stacks)  # type: ignore[arg-type]  # checked just above
+
+
+def _texts(what: str, value: object, advice: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise UsageError(f"{what} is a list of {advice}, not the text {value!r}")
+    return tuple(require_instance(what, each, str, advice) for each in require_iterable(what, value, advice))

@@ -1,0 +1,339 @@
+"""A thread of machine code: its registers, its private memory, and the loop that runs block after block.
+
+**What is a step.** Only accesses to shared memory and ordering instructions are operations of the vCPU. Registers,
+constant memory (code, read-only data) and the thread's own stack are no business of any other vCPU.
+
+**The stack is private until an address into it escapes.** No other thread can know such an address before this thread
+stores it in shared memory. Just before that, what lives on the stack is stored to shared memory, and from then on the
+stack is shared memory. On a host that reorders stores, a fence follows, because the original stores were made earlier;
+to explore what a host may do with them, let the stack be shared from the beginning (``shared_stacks=True``). An address
+that is stored in disguise (compressed, or combined with other bits than the lowest) is not recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from simaie.barrier import Barrier
+from simaie.binary.abi import RETURN
+from simaie.binary.calls import CCall
+from simaie.binary.cells import CAPACITY, mask
+from simaie.binary.layout import Layout
+from simaie.binary.translation import Code
+from simaie.errors import GuestFault, UsageError
+from simaie.guest.running import Runner
+from simaie.trace import AccessKind
+
+__all__ = ["BinaryThread"]
+
+_LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE
+#: The bytes below the stack pointer that a function may use (System V ABI of x86-64, 3.2.2).
+_RED_ZONE = 128
+#: The most backward jumps without an access; a thread that makes more spins for ever, or might as well.
+_MOST_IDLE = 4_000_000
+_MARGIN = 32  # between the stack and the TLS block, in bytes
+_WIDEST = 8  # of one access to shared memory, in bytes
+
+
+def _old(old: int, new: int) -> int:
+    return old
+
+
+class BinaryThread(Runner):
+    """One thread.
+
+    Args:
+        code: The translated program.
+        layout: Where stacks lie.
+        number: The number of its stack.
+        cpu: Its vCPU.
+        shared_stack: Whether its stack is shared memory from the beginning.
+
+    Attributes:
+        registers: By number of the cell.
+        low: The first address of the private memory; equal to `high` if there is none.
+        high: The first address after it.
+        idle: The number of backward jumps since the last operation.
+        thread_pointer: The address by which it finds its thread-local storage.
+        result: The result register after the last call.
+    """
+
+    def __init__(self, code: Code, layout: Layout, number: int, cpu: Any, *, shared_stack: bool = False) -> None:
+        image = code.image
+        self._code, self._image, self._layout, self._cpu = code, image, layout, cpu
+        self.registers = [0] * CAPACITY
+        self.low = self._begin = layout.low(number)
+        self.high = self.low + layout.slot
+        self._memory = bytearray(layout.slot)
+        self._endian = image.abi.endian
+        self._stack = code.cells.number(image.abi.stack)
+        self._top = self.high - layout.tls - _MARGIN
+        self.idle, self._back, self._calls_left = 0, False, 0
+        self.calls: Sequence[CCall] = ()
+        self.thread_pointer = self._place_tls()
+        self.result = 0
+        self._shared_stack = shared_stack
+
+    def _place_tls(self) -> int:
+        """Place the TLS block at the top of the private memory, and return the thread pointer."""
+        abi, tls = self._image.abi, self._image.tls
+        if abi.tls_above:
+            begin = self._top + _MARGIN
+            pointer = begin - abi.thread_bias
+        else:
+            pointer = self.high - _MARGIN // 2
+            begin = pointer - len(tls)
+            self.poke(pointer, abi.word, pointer)  # System V ABI: the word at the thread pointer is its address
+        self._memory[begin - self.low : begin - self.low + len(tls)] = tls
+        return pointer
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Call the functions of `calls`, one after the other."""
+        self._calls_left = len(self.calls)
+        if self._shared_stack:
+            await self.publish()
+        for call in self.calls:
+            await self._enter(call.entry, call.arguments)
+            self._calls_left -= 1
+            pc = call.entry
+            blocks, registers, cpu = self._code.blocks, self.registers, self._cpu
+            try:
+                while pc != RETURN:
+                    block = blocks.get(pc)
+                    if block is None:
+                        cpu.pc = pc
+                        block = self._code.block(pc)
+                    to = block(self, registers, cpu)
+                    if type(to) is not int:
+                        to = await to
+                    if to <= pc:
+                        self._back = True
+                        self.idle += 1
+                        if self.idle > _MOST_IDLE:
+                            self._endless(to)
+                    pc = to
+            except GuestFault as fault:
+                raise GuestFault(fault.cause, fault.address, f"{fault} ({self.where})") from None
+            self.result = registers[self._code.cells.number(self._image.abi.result)]
+
+    async def _enter(self, entry: int, arguments: tuple[int, ...]) -> None:
+        """Prepare registers and stack for the call of a function, as its ABI has it."""
+        abi, registers, number = self._image.abi, self.registers, self._code.cells.number
+        stack = self._top & ~15
+        for register, symbol in abi.presets:
+            if symbol in self._image.symbols:
+                registers[number(register)] = self._image.symbols[symbol].address
+        for register in abi.entry:
+            registers[number(register)] = entry
+        if abi.thread is not None:
+            registers[number(abi.thread)] = self.thread_pointer
+        passed = arguments[: len(abi.arguments)]
+        for register, value in zip(abi.arguments, passed, strict=False):
+            registers[number(register)] = value & mask(abi.word)
+        words = list(arguments[len(passed) :])
+        if abi.link is None:
+            stack -= -(-abi.word * len(words) // 16) * 16 + abi.word
+            words.insert(0, RETURN)
+        else:
+            registers[number(abi.link)] = RETURN
+            stack -= 64 + -(-abi.word * len(words) // 16) * 16
+        if abi.isa == "mips":
+            words = [0, 0, 0, 0, *words]  # where the callee may save its register arguments
+        for index, value in enumerate(words):
+            place = stack + abi.word * index
+            if value and not self.poke(place, abi.word, value & mask(abi.word)):
+                await self.store(entry & ~1, place, abi.word, value & mask(abi.word))
+        registers[self._stack] = stack
+
+    def _endless(self, pc: int) -> None:
+        self._cpu.pc = pc
+        raise GuestFault("endless", pc, "an endless loop without any access to shared memory")
+
+    # -- what the engine reads --------------------------------------------------------------------
+
+    def guest_state(self) -> Any:
+        """Return the position, the registers and the live part of the private stack, as plain values."""
+        first = self.registers[self._stack] - _RED_ZONE - self._begin
+        live = bytes(self._memory[first if 0 <= first <= len(self._memory) else 0 :]) if self.high > self.low else b""
+        return self._cpu.pc, self._calls_left, self._back, str(self.registers), live
+
+    @property
+    def position(self) -> int:
+        """The address of the instruction in execution."""
+        pc: int = self._cpu.pc
+        return pc
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether the thread has ever jumped backwards."""
+        return self._back
+
+    @property
+    def where(self) -> str:
+        """The instruction in execution: address, symbol, disassembly and source line."""
+        return self._image.describe(self.position, self._code.disassembly(self.position))
+
+    # -- memory -----------------------------------------------------------------------------------
+
+    def peek(self, address: int, width: int) -> int | None:
+        """Return the value of private or constant memory; None if the memory is shared."""
+        if self.low <= address < self.high:
+            at = address - self.low
+            return int.from_bytes(self._memory[at : at + width], self._endian)
+        known = self._image.constant(address, width)
+        return None if known is None else int.from_bytes(known, self._endian)
+
+    def poke(self, address: int, width: int, value: int) -> bool:
+        """Store to private memory; return whether it is private."""
+        if self.low <= address < self.high:
+            at = address - self.low
+            self._memory[at : at + width] = value.to_bytes(width, self._endian)
+            return True
+        return False
+
+    def load(self, pc: int, address: int, width: int) -> Coroutine[Any, Any, int]:
+        """Load from shared memory, for the instruction at `pc`."""
+        self._step(pc, address, width)
+        cpu = self._cpu
+        if width > _WIDEST:
+            return self._load_wide(pc, address, width)
+        made: Coroutine[Any, Any, int] = cpu._access(
+            self._code.names[pc], _LOAD, address, width, cpu._scheme.load(cpu, address, width)
+        )
+        return made
+
+    def store(self, pc: int, address: int, width: int, value: int) -> Coroutine[Any, Any, None]:
+        """Store to shared memory, for the instruction at `pc`."""
+        self._step(pc, address, width)
+        if self.low <= value < self.high or width > _WIDEST:
+            return self._store_in_order(pc, address, width, value)
+        cpu = self._cpu
+        body = cpu._scheme.store(cpu, address, width, value)
+        made: Coroutine[Any, Any, None] = cpu._access(
+            self._code.names[pc], _STORE, address, width, body, 1, value
+        )
+        return made
+
+    async def _load_wide(self, pc: int, address: int, width: int) -> int:
+        parts = [await self.load(pc, address + at, _WIDEST) for at in range(0, width, _WIDEST)]
+        if self._endian == "big":
+            parts.reverse()
+        return sum(part << 8 * _WIDEST * number for number, part in enumerate(parts))
+
+    async def _store_in_order(self, pc: int, address: int, width: int, value: int) -> None:
+        if self.low <= value < self.high:
+            await self.publish()
+        if width <= _WIDEST:
+            await self.store(pc, address, width, value)
+            return
+        for at in range(0, width, _WIDEST):
+            number = at if self._endian == "little" else width - _WIDEST - at
+            await self.store(pc, address + at, _WIDEST, value >> 8 * number & mask(_WIDEST))
+
+    def step(self, pc: int) -> None:
+        """Begin an operation without an address, for the instruction at `pc`."""
+        self._cpu.pc, self.idle = pc, 0
+
+    def reach(self, pc: int, address: int) -> bool:
+        """Begin an atomic access; return whether its location is still private."""
+        self.step(pc)
+        if self.low <= address < self.high:
+            return True
+        self._step(pc, address, 1)
+        return False
+
+    def _step(self, pc: int, address: int, width: int) -> None:
+        """Begin an access to shared memory; GuestFault if there is no such memory."""
+        self._cpu.pc, self.idle = pc, 0
+        if not self._image.is_writable(address, width) and not self._layout.start <= address < self._layout.end:
+            if self._image.constant(address, 1) is not None:
+                raise GuestFault("permission", address, f"an access to read-only memory at {address:#x}")
+            near = " (a null pointer)" if address < 0x1000 else ""
+            below = 0 <= self._begin - address < self._layout.slot
+            what = "a stack overflow" if below else f"no memory at {address:#x}{near}"
+            raise GuestFault("address", address, what)
+
+    async def publish(self) -> None:
+        """Make the private memory shared."""
+        low, high, cpu, word = self.low, self.high, self._cpu, self._image.abi.word
+        if low == high:
+            return
+        first = max(self.registers[self._stack] - _RED_ZONE, low) if self.registers[self._stack] else low
+        self.low = self.high = 0
+        for address in range(first & -word, high, word):
+            value = int.from_bytes(self._memory[address - low : address - low + word], self._endian)
+            if value:
+                body = cpu._scheme.store(cpu, address, word, value)
+                await cpu._access("publish", _STORE, address, word, body, 1, value)
+        if cpu._machine.host_order != Barrier.FULL:
+            await cpu._access("publish", AccessKind.OTHER, 0, 0, cpu._scheme.fence(cpu, "full"))
+
+    # -- read-modify-writes of x86 ------------------------------------------------------------------
+
+    async def update(
+        self, pc: int, address: int, name: str, function: str, operand: int, width: int, locked: bool
+    ) -> int:
+        """Return the old value of a location after an arithmetic read-modify-write, or before it if it is private."""
+        if (value := await self._private(pc, address, width, locked)) is not None:
+            return value
+        cpu = self._cpu
+        if self.low <= operand < self.high:
+            await self.publish()
+        if name == "xchg":
+            return int(await cpu.xchg(address, operand, width=width))
+        form = cpu._locked if locked else cpu._plain
+        return int(await form(name, function, address, operand, width, _old))
+
+    async def compare(
+        self, pc: int, address: int, name: str, expected: int, new: int, width: int, locked: bool
+    ) -> int:
+        """Return the old value of a location after a compare-and-exchange, or before it if it is private."""
+        if (value := await self._private(pc, address, width, locked)) is not None:
+            return value
+        if self.low <= new < self.high or self.low <= new & mask(width // 2) < self.high:
+            await self.publish()
+        method = getattr(self._cpu, f"lock_{name}" if locked else name)
+        return int(await (method(address, expected, new, width=width) if name == "cmpxchg" else
+                          method(address, expected, new)))  # fmt: skip
+
+    async def bit(
+        self, pc: int, address: int, name: str, offset: int, width: int, locked: bool, immediate: bool
+    ) -> int:
+        """Change a bit; return the old bit."""
+        if self.low <= address < self.high:
+            at = address if immediate else address + _signed(offset, width) // (8 * width) * width
+            old = await self._private(pc, at, width, locked)
+            assert old is not None
+            bit = 1 << offset % (8 * width)
+            self.poke(at, width, old | bit if name == "bts" else old & ~bit if name == "btr" else old ^ bit)
+            return int(bool(old & bit))
+        self._step(pc, address, 1)
+        method = getattr(self._cpu, f"lock_{name}" if locked else name)
+        return int(await method(address, offset, width=width, immediate=immediate))
+
+    async def _private(self, pc: int, address: int, width: int, locked: bool) -> int | None:
+        """Return the value of a private location, of which a lock is just a fence; None if it is shared."""
+        if self.low <= address < self.high:
+            if locked:
+                self.step(pc)
+                await self._cpu.mfence()
+            return self.peek(address, width)
+        self._step(pc, address, width)
+        return None
+
+    # -- what is not modelled -----------------------------------------------------------------------
+
+    def unmodelled(self, pc: int, what: str) -> UsageError:
+        """Return the error for an instruction that is not modelled."""
+        flags = self._image.abi.flags
+        advice = f"; compile with {flags}" if flags else ""
+        described = self._image.describe(pc, self._code.disassembly(pc))
+        return UsageError(f"{self._image.name}: an instruction is not modelled: {described}: {what}{advice}")
+
+
+def _signed(value: int, width: int) -> int:
+    half = 1 << 8 * width - 1
+    return (value & 2 * half - 1 ^ half) - half
