@@ -19,7 +19,9 @@ from simaie.binary.translation import Code, code_of
 from simaie.errors import UsageError
 from simaie.guest.program import Program
 
-__all__ = ["BinaryProgram", "ThreadFunction", "binary_program", "program_of_bytes"]
+__all__ = [
+    "BinaryProgram", "ThreadFunction", "binary_program", "functions_of", "program_of_bytes", "program_of_file",
+]  # fmt: skip
 
 _WATCHED = 8  # bytes: of a larger variable, outcomes show the first ones
 
@@ -65,10 +67,6 @@ class BinaryProgram(Program):
     code: Code
     scenario: Scenario
 
-    def located(self, pc: int) -> str:
-        """Return an instruction as traces show it: disassembly and source lines."""
-        return self.binary.describe(pc, self.code.disassembly(pc))
-
 
 def binary_program(
     path: str | Path,
@@ -110,10 +108,32 @@ def binary_program(
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
     scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks)
-    file = Path(path)
-    made = program_of_bytes(file.name, read_elf(file), scenario, name or file.name, tuple(checkers))
-    made.defined_in = file
+    return program_of_file(Path(path), scenario, name, tuple(checkers))
+
+
+def program_of_file(
+    path: Path, scenario: Scenario, name: str | None = None, checkers: tuple[Any, ...] = ()
+) -> BinaryProgram:
+    """Return the program of the ELF file at `path`.
+
+    Args:
+        path: The file.
+        scenario: What is run of it.
+        name: The name of the program; None for the name of the file.
+        checkers: As for a `Program`.
+
+    Raises:
+        InputError: This and the others as for `binary_program`.
+    """
+    made = program_of_bytes(path.name, read_elf(path), scenario, name or path.name, checkers)
+    made.defined_in = path
     return made
+
+
+def functions_of(path: Path) -> list[str]:
+    """Return the names of the functions of the ELF file at `path`, sorted; raise errors as `binary_program` does."""
+    image = load_image(path.name, read_elf(path))
+    return sorted(symbol.name for symbol in image.symbols.values() if symbol.is_function)
 
 
 def program_of_bytes(

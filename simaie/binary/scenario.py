@@ -30,6 +30,16 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
     stack: int = STACK_BYTES
     shared_stacks: bool = False
 
+    @property
+    def arguments(self) -> list[str]:
+        """The scenario as arguments of the command line, without those that have their default."""
+        parts = [word for calls in self.threads for word in ("--thread", calls)]
+        for option, call in (("--init", self.init), ("--final", self.final)):
+            parts += [] if call is None else [option, call]
+        parts += [word for name in self.watch for word in ("--watch", name)]
+        parts += [] if self.stack == STACK_BYTES else ["--stack", str(self.stack)]
+        return [*parts, *(["--shared-stacks"] if self.shared_stacks else [])]
+
     @classmethod
     def of(
         cls, threads: object, init: object, final: object, watch: object, stack: object, shared_stacks: object

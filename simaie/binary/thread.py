@@ -32,6 +32,8 @@ _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE
 _RED_ZONE = 128
 #: The most backward jumps without an access; a thread that makes more spins for ever, or might as well.
 _MOST_IDLE = 4_000_000
+#: The causes of faults that belong to no access; the last block is where they happened.
+_OF_BLOCKS = frozenset({"fetch", "endless"})
 _MARGIN = 32  # between the stack and the TLS block, in bytes
 _WIDEST = 8  # of one access to shared memory, in bytes
 
@@ -62,6 +64,7 @@ class BinaryThread(Runner):
     def __init__(self, code: Code, layout: Layout, number: int, cpu: Any, *, shared_stack: bool = False) -> None:
         image = code.image
         self._code, self._image, self._layout, self._cpu = code, image, layout, cpu
+        self._places = code.places
         self.registers = [0] * CAPACITY
         self.low = self._begin = layout.low(number)
         self.high = self.low + layout.slot
@@ -98,13 +101,12 @@ class BinaryThread(Runner):
         for call in self.calls:
             await self._enter(call.entry, call.arguments)
             self._calls_left -= 1
-            pc = call.entry
+            pc = before = call.entry
             blocks, registers, cpu = self._code.blocks, self.registers, self._cpu
             try:
                 while pc != RETURN:
                     block = blocks.get(pc)
                     if block is None:
-                        cpu.pc = pc
                         block = self._code.block(pc)
                     to = block(self, registers, cpu)
                     if type(to) is not int:
@@ -113,10 +115,11 @@ class BinaryThread(Runner):
                         self._back = True
                         self.idle += 1
                         if self.idle > _MOST_IDLE:
-                            self._endless(to)
-                    pc = to
+                            raise GuestFault("endless", to, "an endless loop without an access to shared memory")
+                    before, pc = pc, to
             except GuestFault as fault:
-                raise GuestFault(fault.cause, fault.address, f"{fault} ({self.where})") from None
+                at = self._describe(before) if fault.cause in _OF_BLOCKS else self._describe(self.position)
+                raise GuestFault(fault.cause, fault.address, f"{fault} ({at})") from None
             self.result = registers[self._code.cells.number(self._image.abi.result)]
 
     async def _enter(self, entry: int, arguments: tuple[int, ...]) -> None:
@@ -145,12 +148,8 @@ class BinaryThread(Runner):
         for index, value in enumerate(words):
             place = stack + abi.word * index
             if value and not self.poke(place, abi.word, value & mask(abi.word)):
-                await self.store(entry & ~1, place, abi.word, value & mask(abi.word))
+                await self._put("call", place, value & mask(abi.word))
         registers[self._stack] = stack
-
-    def _endless(self, pc: int) -> None:
-        self._cpu.pc = pc
-        raise GuestFault("endless", pc, "an endless loop without any access to shared memory")
 
     # -- what the engine reads --------------------------------------------------------------------
 
@@ -158,13 +157,13 @@ class BinaryThread(Runner):
         """Return the position, the registers and the live part of the private stack, as plain values."""
         first = self.registers[self._stack] - _RED_ZONE - self._begin
         live = bytes(self._memory[first if 0 <= first <= len(self._memory) else 0 :]) if self.high > self.low else b""
-        return self._cpu.pc, self._calls_left, self._back, str(self.registers), live
+        return self.position, self._calls_left, self._back, str(self.registers), live
 
     @property
     def position(self) -> int:
         """The address of the instruction in execution."""
-        pc: int = self._cpu.pc
-        return pc
+        place = self._cpu.place
+        return 0 if place is None else int(place.address)
 
     @property
     def in_loop(self) -> bool:
@@ -173,8 +172,11 @@ class BinaryThread(Runner):
 
     @property
     def where(self) -> str:
-        """The instruction in execution: address, symbol, disassembly and source line."""
-        return self._image.describe(self.position, self._code.disassembly(self.position))
+        """The source lines of the instruction in execution."""
+        return str(self._cpu.place)
+
+    def _describe(self, pc: int) -> str:
+        return self._image.describe(pc, self._code.disassembly(pc))
 
     # -- memory -----------------------------------------------------------------------------------
 
@@ -201,7 +203,7 @@ class BinaryThread(Runner):
         if width > _WIDEST:
             return self._load_wide(pc, address, width)
         made: Coroutine[Any, Any, int] = cpu._access(
-            self._code.names[pc], _LOAD, address, width, cpu._scheme.load(cpu, address, width)
+            self._places[pc].mnemonic, _LOAD, address, width, cpu._scheme.load(cpu, address, width)
         )
         return made
 
@@ -213,7 +215,7 @@ class BinaryThread(Runner):
         cpu = self._cpu
         body = cpu._scheme.store(cpu, address, width, value)
         made: Coroutine[Any, Any, None] = cpu._access(
-            self._code.names[pc], _STORE, address, width, body, 1, value
+            self._places[pc].mnemonic, _STORE, address, width, body, 1, value
         )
         return made
 
@@ -235,7 +237,11 @@ class BinaryThread(Runner):
 
     def step(self, pc: int) -> None:
         """Begin an operation without an address, for the instruction at `pc`."""
-        self._cpu.pc, self.idle = pc, 0
+        self._cpu.place, self.idle = self._places[pc], 0
+
+    def here(self, pc: int) -> None:
+        """Take note that the instruction at `pc` may fault."""
+        self._cpu.place = self._places[pc]
 
     def reach(self, pc: int, address: int) -> bool:
         """Begin an atomic access; return whether its location is still private."""
@@ -247,7 +253,7 @@ class BinaryThread(Runner):
 
     def _step(self, pc: int, address: int, width: int) -> None:
         """Begin an access to shared memory; GuestFault if there is no such memory."""
-        self._cpu.pc, self.idle = pc, 0
+        self._cpu.place, self.idle = self._places[pc], 0
         if not self._image.is_writable(address, width) and not self._layout.start <= address < self._layout.end:
             if self._image.constant(address, 1) is not None:
                 raise GuestFault("permission", address, f"an access to read-only memory at {address:#x}")
@@ -266,10 +272,14 @@ class BinaryThread(Runner):
         for address in range(first & -word, high, word):
             value = int.from_bytes(self._memory[address - low : address - low + word], self._endian)
             if value:
-                body = cpu._scheme.store(cpu, address, word, value)
-                await cpu._access("publish", _STORE, address, word, body, 1, value)
+                await self._put("publish", address, value)
         if cpu._machine.host_order != Barrier.FULL:
             await cpu._access("publish", AccessKind.OTHER, 0, 0, cpu._scheme.fence(cpu, "full"))
+
+    async def _put(self, what: str, address: int, value: int) -> None:
+        """Store a word of the stack to shared memory."""
+        cpu, word = self._cpu, self._image.abi.word
+        await cpu._access(what, _STORE, address, word, cpu._scheme.store(cpu, address, word, value), 1, value)
 
     # -- read-modify-writes of x86 ------------------------------------------------------------------
 
@@ -330,8 +340,7 @@ class BinaryThread(Runner):
         """Return the error for an instruction that is not modelled."""
         flags = self._image.abi.flags
         advice = f"; compile with {flags}" if flags else ""
-        described = self._image.describe(pc, self._code.disassembly(pc))
-        return UsageError(f"{self._image.name}: an instruction is not modelled: {described}: {what}{advice}")
+        return UsageError(f"{self._image.name}: an instruction is not modelled: {self._describe(pc)}: {what}{advice}")
 
 
 def _signed(value: int, width: int) -> int:

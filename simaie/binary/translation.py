@@ -16,7 +16,8 @@ from simaie.binary.cells import CAPACITY, Cells
 from simaie.binary.emitting import Emitter, Sink
 from simaie.binary.expressions import Expression
 from simaie.binary.image import Image
-from simaie.binary.lifter import Lifted, Lifter, lifter_for
+from simaie.binary.lifter import Lifter, lifter_for
+from simaie.binary.place import Place
 from simaie.binary.special_code import special_statements
 from simaie.binary.statements import Statement, without_dead
 from simaie.binary.update_code import update_statements
@@ -29,6 +30,7 @@ __all__ = ["Block", "Code", "code_of"]
 Block: TypeAlias = Callable[[Any, list[int], Any], Any]
 #: A block has no more instructions, so that it can be compiled in a moment.
 _MOST_INSTRUCTIONS = 64
+_DIVISIONS = frozenset({"INT_DIV", "INT_SDIV", "INT_REM", "INT_SREM"})
 #: The rounds that a block which repeats itself without an access runs before it returns.
 _ROUNDS = 10_000
 
@@ -43,7 +45,7 @@ class Code:
         image: The loaded ELF file.
         cells: The registers.
         blocks: By address; on Arm the lowest bit of an address is 1 for Thumb.
-        names: The mnemonics of the instructions that access memory, by address.
+        places: The instructions that were translated, by address.
     """
 
     def __init__(self, image: Image) -> None:
@@ -51,7 +53,7 @@ class Code:
         self._lifter = lifter_for(image.abi.language)
         self.cells = Cells(self._lifter.registers, big_endian=image.abi.endian == "big")
         self.blocks: dict[int, Block] = {}
-        self.names: dict[int, str] = {}
+        self.places: dict[int, Place] = {}
         abi = image.abi
         scratch = {f"R[{self.cells.number(name)}]" for name in abi.scratch if self.cells.has(name)}
         self._lasting = frozenset(f"R[{number}]" for number in range(CAPACITY)) - scratch
@@ -73,6 +75,7 @@ class Code:
 
     def disassembly(self, address: int) -> str:
         """Return an instruction as a disassembler shows it; empty if there is none at the address."""
+        address &= ~1 if self._mode_register else ~0
         code = self.image.code(address)
         thumb = bool(code) and self.image.is_thumb(address)
         lifted = self._lifter_of(int(thumb)).lift(code, address) if code else None
@@ -96,7 +99,7 @@ class Code:
             special = decode(code.ljust(4, b"\0")) if decode is not None else None
             if special is not None:
                 special = special._replace(condition=conditions.next()) if mode else special
-                self.names[address] = special.method.rstrip("_").replace("_", ".")
+                self._note(address, special.method.rstrip("_").replace("_", "."))
                 made += special_statements(self.cells, address, special, self.image.abi.word)
                 address += special.size
                 continue
@@ -108,28 +111,30 @@ class Code:
                 return made
         return [*made, Statement(f"return {address | mode}", ends=True)]
 
+    def _note(self, address: int, mnemonic: str) -> None:
+        self.places[address] = Place(self.image, address, mnemonic)
+
     def _instruction(self, address: int, code: bytes, mode: int) -> tuple[list[Statement], int, bool]:
         """Return the statements of an instruction that is not special, its size, and whether it may branch."""
         lifted = self._lifter_of(mode).lift(code, address)
         if lifted is None:
             what = f"the bytes {code[:4].hex(' ')}, which are no instruction that Sleigh knows"
             return [Statement(f"raise T.unmodelled({address}, {what!r})", ends=True)], 0, True
+        self._note(address, lifted.mnemonic)
         if self.image.abi.isa == "x86":
             fence = FENCES.get(lifted.mnemonic)
             if fence is not None:
-                self.names[address] = lifted.mnemonic
                 return [Statement(f"T.step({address})"), Statement(f"await cpu.{fence}()")], lifted.size, False
             update = update_of(code, lifted, long_mode=self.image.abi.word == 8)
             if update is not None:
-                self.names[address] = update.name
                 return update_statements(self.cells, address, lifted, update), lifted.size, False
-        emitter = Emitter(self.cells, address, lifted, self._sink(address, lifted), mode, self._mode_register)
+        emitter = Emitter(self.cells, address, lifted, self._sink(address), mode, self._mode_register)
         made = emitter.run()
+        if self.image.abi.isa == "x86" and any(op.opcode in _DIVISIONS for op in lifted.operations):
+            made.insert(0, Statement(f"T.here({address})"))
         return made, lifted.size, emitter.leaves
 
-    def _sink(self, address: int, lifted: Lifted) -> Sink:
-        self.names[address] = lifted.mnemonic
-
+    def _sink(self, address: int) -> Sink:
         def load(place: Expression, width: int, name: str) -> list[Statement]:
             known = self.image.constant(int(place.text), width) if place.text.isdecimal() else None
             if known is not None:

@@ -7,6 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from simaie.cli.binary_options import (
+    FinalCall,
+    InitCall,
+    SharedStacks,
+    StackSize,
+    ThreadCalls,
+    WatchedVariables,
+    scenario_of,
+)
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -98,7 +107,9 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
-simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
+simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
+
+simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas"""
 _COMPARE_EXAMPLES = f"""{_WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
@@ -195,6 +206,12 @@ def simaie(
 @command
 def explore(
     target: Target,
+    thread: ThreadCalls = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -244,7 +261,8 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    return run_explore(target, machine, search, save, output, everything, trust=trust)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
+    return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
@@ -512,6 +530,12 @@ def litmus(
 @command
 def compare(
     targets: Targets,
+    thread: ThreadCalls = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -550,9 +574,10 @@ def compare(
         executions=executions,
         seconds=seconds,
     )
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
     if len(targets) == 1 and is_one(targets[0]):
-        return run_compare(targets[0], machine, search, save, output, everything)
-    return run_comparisons(targets, machine, search, save, output)
+        return run_compare(targets[0], machine, search, save, output, everything, scenario)
+    return run_comparisons(targets, machine, search, save, output, scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_BARRIERS_EXAMPLES)
@@ -560,6 +585,12 @@ def compare(
 def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
+    thread: ThreadCalls = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
@@ -595,4 +626,5 @@ def barriers(
         executions=executions,
         seconds=seconds,
     )
-    return run_barriers(targets, machine, search, save, output)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
+    return run_barriers(targets, machine, search, save, output, scenario)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.compare import Search
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
@@ -21,13 +22,18 @@ __all__ = ["run_barriers"]
 
 
 def run_barriers(
-    targets: Sequence[str], machine_options: MachineOptions, search: Search, folder: Path | None, output: Format
+    targets: Sequence[str],
+    machine_options: MachineOptions,
+    search: Search,
+    folder: Path | None,
+    output: Format,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Find the minimal sets, save the witnesses, print; report programs that cannot be run on stderr, and go on."""
     input_errors = InputErrors()
     with guest_output_aside(), barriers_progress() as progress:
-        programs = [program for _, program in load_targets(targets, input_errors)]
-        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
+        programs = [program for _, program in load_targets(targets, input_errors, scenario)]
+        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options, next(iter(programs), None))
         files = FailureFiles(folder)
         report, interrupted = found_until_interrupted(partial(
             minimal_barriers, programs, machine=machine, progress=progress, errors=input_errors.take,

@@ -145,4 +145,4 @@ def _where(frame: FrameType | None) -> str:
     if code in Runner.codes:
         return str(frame.f_locals["self"].where)
     filename = code.co_filename
-    return "" if is_own(filename) else f"{Path(filename).name}:{frame.f_lineno}"
+    return "" if is_own(filename) or filename.startswith(TRANSLATED) else f"{Path(filename).name}:{frame.f_lineno}"

@@ -25,7 +25,7 @@ from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
-from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
@@ -80,8 +80,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
-    #: The address of the instruction in the guest's code, if the guest is machine code; else 0.
-    pc: int = 0
+    #: The place of the instruction in execution, if the guest is machine code; else None.
+    place: CodePlace | None = None
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -270,7 +270,7 @@ class Cpu:
         number = self._begun
         self._begun = number + 1
         self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect, self.pc
+            self.name, number, mnemonic, access, address, width, PENDING, effect, self.place
         )
         try:
             if (

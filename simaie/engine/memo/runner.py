@@ -291,7 +291,7 @@ def _pending(record: Instruction) -> Instruction:
     """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING,
-        record.effect, record.pc,
+        record.effect, record.place,
     )  # fmt: skip
 
 
@@ -304,5 +304,5 @@ def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
         return record
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
-        pending.effect, record.pc,
+        pending.effect, record.place,
     )  # fmt: skip
