@@ -18,6 +18,7 @@ from simaie.printable import clean
 
 __all__ = [
     "OWN_CODE",
+    "TRANSLATED",
     "DivergenceError",
     "EscapedStateError",
     "ForeignAwaitError",
@@ -32,6 +33,7 @@ __all__ = [
     "NeverAwaitedInstructionError",
     "NondeterminismError",
     "NotEmulatedError",
+    "NotModelledError",
     "ProgramTextError",
     "ReplayError",
     "SchedulerError",
@@ -45,6 +47,8 @@ __all__ = [
 
 #: The folder of simaie's own code; all other frames on a stack belong to the user.
 OWN_CODE = str(Path(__file__).resolve().parent)
+#: The names of files of code that was translated from machine code begin with this; no line of it is a user's.
+TRANSLATED = "<guest "
 
 
 class SimaieError(Exception):
@@ -92,6 +96,10 @@ class UsageError(SimaieError):
 
 class NotEmulatedError(UsageError):
     """The program uses a kind of guest instruction that the scheme does not emulate."""
+
+
+class NotModelledError(UsageError):
+    """The program has a machine instruction that simaie does not model; the message says how to avoid it."""
 
 
 class UnknownNameError(UsageError):
@@ -302,6 +310,7 @@ def raised(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
         members = sorted(raised(member) for member in error.exceptions)  # trio collects them in no fixed order
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if not frame.filename.startswith((OWN_CODE, TRANSLATED))]  # fmt: skip
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where

@@ -93,7 +93,7 @@ ABIS: dict[tuple[str, int, Endian], Abi] = {
     ("EM_MIPS", 32, "big"): _MIPS,
     ("EM_MIPS", 32, "little"): _MIPS._replace(name="mipsel", language="MIPS:LE:32:default", endian="little"),
     ("EM_PPC64", 64, "little"): Abi(
-        "ppc64le", "PowerPC:LE:64:default", "ppc", 8, "little", _numbered("r", 3, 10), "r1", "LR", "r3", "r13",
+        "ppc64le", "PowerPC:LE:64:A2ALT", "ppc", 8, "little", _numbered("r", 3, 10), "r1", "LR", "r3", "r13",
         -0x7000, entry=("r12",), presets=(("r2", ".TOC."),), flags="-mno-vsx -mno-altivec",
     ),
 }  # fmt: skip

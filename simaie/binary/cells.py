@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from simaie.binary.lifter import Varnode
+from simaie.binary.operations import Varnode
 from simaie.errors import UsageError
 
 __all__ = ["CAPACITY", "Cells", "mask"]

@@ -20,6 +20,7 @@ __all__ = ["BASE", "load_image"]
 #: The address at which a shared object or a relocatable file is loaded.
 BASE = 0x10000
 _WRITABLE, _EXECUTABLE = 2, 1  # PF_W, PF_X
+_ALLOCATED, _SECTION_WRITABLE = 2, 1  # SHF_ALLOC, SHF_WRITE
 _ADDRESSES = {"__global_pointer$", ".TOC.", "_gp", "_gp_disp", "_GLOBAL_OFFSET_TABLE_"}
 _KINDS = {"ET_EXEC", "ET_DYN"}
 
@@ -87,14 +88,37 @@ def _regions(name: str, elf: Any, base: int) -> tuple[list[Region], list[Region]
         data = segment.data()
         if len(data) != held:
             raise InputError(f"{name}: the ELF file is truncated: a segment at {start:#x} lacks bytes")
-        region = Region(start, data.ljust(size, b"\0"), bool(segment["p_flags"] & _EXECUTABLE))
-        (writable if segment["p_flags"] & _WRITABLE else constant).append(region)
+        flags = segment["p_flags"]
+        region = Region(start, data.ljust(size, b"\0"), bool(flags & _EXECUTABLE))
+        if flags & _EXECUTABLE and flags & _WRITABLE:
+            _split(elf, base, region, constant, writable)
+        else:
+            (writable if flags & _WRITABLE else constant).append(region)
     if not any(region.executable for region in constant):
         raise InputError(f"{name}: it has no code in a segment that is executable and not writable")
     for one, two in _neighbours([*constant, *writable]):
         if one.end > two.start:
             raise InputError(f"{name}: segments overlap at {two.start:#x}")
     return constant, writable
+
+
+def _split(elf: Any, base: int, region: Region, constant: list[Region], writable: list[Region]) -> None:
+    """Divide a segment that may be written and executed by its sections: those that are not writable are constant."""
+    at = region.start
+    held = [(section["sh_addr"] + base, section["sh_size"], section["sh_flags"]) for section in elf.iter_sections()
+            if section["sh_flags"] & _ALLOCATED and section["sh_size"]]  # fmt: skip
+    for start, size, flags in sorted(held):
+        if at <= start and start + size <= region.end and not flags & _SECTION_WRITABLE:
+            if at < start:
+                writable.append(_part(region, at, start))
+            constant.append(_part(region, start, start + size))
+            at = start + size
+    if at < region.end:
+        writable.append(_part(region, at, region.end))
+
+
+def _part(region: Region, start: int, end: int) -> Region:
+    return Region(start, region.content[start - region.start : end - region.start], region.executable)
 
 
 def _neighbours(regions: list[Region]) -> list[tuple[Region, Region]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from simaie.binary.cells import mask
-from simaie.binary.lifter import Operation, Varnode
+from simaie.binary.operations import Operation, Varnode
 
 __all__ = ["Expression", "expression_of"]
 

@@ -17,6 +17,8 @@ _LEAST_STACK, _MOST_STACK = 256, 1 << 24
 class Layout:
     """The stacks of a program, in slots above its image; slot 0 is for `init` and the final check.
 
+    Below each stack is a page without memory, so that an overflow is a fault.
+
     Args:
         image: The program.
         threads: The number of threads.
@@ -35,13 +37,22 @@ class Layout:
         self.slot = _up(stack + self.tls + 64, _PAGE)
         #: The first address of the slots, and the first after them.
         self.start = _up(image.end, _PAGE) + _PAGE
-        self.end = self.start + self.slot * (threads + 1)
+        self._stride = self.slot + _PAGE
+        self.end = self.start + self._stride * (threads + 1)
         if self.end > RETURN - _PAGE:
             raise UsageError(f"{threads} stacks of {stack:,} bytes do not fit above the program, at {self.start:#x}")
 
     def low(self, number: int) -> int:
         """Return the first address of a slot."""
-        return self.start + number * self.slot
+        return self.start + number * self._stride + _PAGE
+
+    def is_stack(self, address: int) -> bool:
+        """Whether an address is that of a stack or a TLS block."""
+        return self.start <= address < self.end and (address - self.start) % self._stride >= _PAGE
+
+    def is_guard(self, address: int) -> bool:
+        """Whether an address is in the page below a stack."""
+        return self.start <= address < self.end and (address - self.start) % self._stride < _PAGE
 
 
 def _up(value: int, multiple: int) -> int:

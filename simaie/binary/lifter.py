@@ -9,40 +9,22 @@ Three things of P-code are made explicit here, so that all that follow see plain
 
 from __future__ import annotations
 
+import atexit
 import functools
 from typing import Any, NamedTuple
 
+from simaie.binary.corrections import corrected
+from simaie.binary.operations import Operation, Varnode
 from simaie.errors import UsageError
 
-__all__ = ["BRANCHES", "Lifted", "Lifter", "Operation", "Varnode", "lifter_for"]
+__all__ = ["BRANCHES", "Lifted", "Lifter", "lifter_for"]
 
 #: The operations whose first input is a target.
 BRANCHES = frozenset({"BRANCH", "CBRANCH", "CALL"})
 _TEMPORARY = 1 << 40
-
-
-class Varnode(NamedTuple):
-    """A place that an operation reads or writes.
-
-    Attributes:
-        space: ``const`` (`offset` is its value), ``register``, ``unique`` (temporary), ``ram`` (the target of a
-            branch), or ``inside`` (`offset` is the index of an operation).
-        offset: Where in the space.
-        size: In bytes.
-    """
-
-    space: str
-    offset: int
-    size: int
-
-
-class Operation(NamedTuple):
-    """One operation; `name` is that of the user-defined operation if `opcode` is ``CALLOTHER``."""
-
-    opcode: str
-    output: Varnode | None
-    inputs: tuple[Varnode, ...]
-    name: str = ""
+#: By language and mode. They are dropped when Python ends: pypcode complains about those that are still alive then.
+_contexts: dict[tuple[str, bool], Any] = {}
+atexit.register(_contexts.clear)
 
 
 class Lifted(NamedTuple):
@@ -77,28 +59,30 @@ class Lifter:
             import pypcode
         except ImportError as error:
             raise UsageError("programs of ELF files need pypcode: pip install 'simaie[binary]'") from error
-        self._pypcode = pypcode
-        self._context = pypcode.Context(language)
+        self._pypcode, self._language, self._key = pypcode, language, (language, thumb)
+        context = _contexts[self._key] = pypcode.Context(language)
         if thumb:
-            self._context.setVariableDefault("TMode", 1)
+            context.setVariableDefault("TMode", 1)
         #: By name.
         self.registers = {
             name: Varnode("register", node.offset, node.size)
-            for name, node in self._context.registers.items()
+            for name, node in context.registers.items()
             if node.space.name == "register"
         }
 
     def lift(self, code: bytes, address: int) -> Lifted | None:
         """Return the first instruction of `code`, which lies at `address`; None if it is no instruction."""
-        pypcode = self._pypcode
+        pypcode, context = self._pypcode, _contexts[self._key]
         try:
-            shown = self._context.disassemble(code, address, max_instructions=1).instructions[0]
-            raw = list(self._context.translate(code, address, max_instructions=1).ops)
+            shown = context.disassemble(code, address, max_instructions=1).instructions[0]
+            raw = list(context.translate(code, address, max_instructions=1).ops)
         except (pypcode.BadDataError, pypcode.UnimplError, pypcode.DecoderError, pypcode.LowlevelError, IndexError):
             return None
         size = sum(node.size for op in raw if op.opcode is pypcode.OpCode.IMARK for node in op.inputs)
         text = " ".join(f"{shown.mnem} {shown.body}".lower().split())
-        return Lifted(size, shown.mnem.lower(), text, self._explicit(raw, address + size))
+        mnemonic = shown.mnem.lower()
+        operations = corrected(self._language, mnemonic, self._explicit(raw, address + size))
+        return Lifted(size, mnemonic, text, operations)
 
     def _explicit(self, raw: list[Any], following: int) -> tuple[Operation, ...]:
         made: list[Operation] = []

@@ -14,6 +14,9 @@ from simaie.errors import InputError
 
 __all__ = ["relocated"]
 
+#: Sections that only a dynamic linker writes.
+_READ_ONLY = (".data.rel.ro", ".got", ".init_array", ".fini_array", ".preinit_array", ".dynamic")
+_TLS = 0x400  # SHF_TLS
 #: ABI -> type of a relocation -> what it stores: ``relative`` base + addend, ``symbol`` symbol + addend.
 _TYPES: dict[str, dict[int, str]] = {
     "arm": {23: "relative", 2: "symbol", 21: "symbol", 22: "symbol"},
@@ -93,9 +96,14 @@ def _value(table: Any, entry: Any, symbols: dict[str, Symbol], base: int) -> int
 def _without_constant(
     elf: Any, base: int, constant: list[Region], writable: list[Region]
 ) -> tuple[list[Region], list[Region]]:
-    """Move to the constant regions what a dynamic linker makes read-only after relocation (PT_GNU_RELRO)."""
-    for segment in elf.iter_segments("PT_GNU_RELRO"):
-        first, last = segment["p_vaddr"] + base, segment["p_vaddr"] + base + segment["p_memsz"]
+    """Move to the constant regions what a dynamic linker makes read-only after relocation.
+
+    It is what PT_GNU_RELRO is about; but that segment is rounded to pages, and linkers let it cover other data.
+    """
+    for section in elf.iter_sections():
+        if not section.name.startswith(_READ_ONLY) or not section["sh_flags"] & 2 or section["sh_flags"] & _TLS:
+            continue
+        first, last = section["sh_addr"] + base, section["sh_addr"] + base + section["sh_size"]
         for region in list(writable):
             if region.start <= first < last <= region.end and first != last:
                 writable.remove(region)

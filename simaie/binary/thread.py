@@ -21,7 +21,7 @@ from simaie.binary.calls import CCall
 from simaie.binary.cells import CAPACITY, mask
 from simaie.binary.layout import Layout
 from simaie.binary.translation import Code
-from simaie.errors import GuestFault, UsageError
+from simaie.errors import GuestFault, NotModelledError
 from simaie.guest.running import Runner
 from simaie.trace import AccessKind
 
@@ -254,12 +254,12 @@ class BinaryThread(Runner):
     def _step(self, pc: int, address: int, width: int) -> None:
         """Begin an access to shared memory; GuestFault if there is no such memory."""
         self._cpu.place, self.idle = self._places[pc], 0
-        if not self._image.is_writable(address, width) and not self._layout.start <= address < self._layout.end:
+        if not self._image.is_writable(address, width) and not self._layout.is_stack(address):
             if self._image.constant(address, 1) is not None:
                 raise GuestFault("permission", address, f"an access to read-only memory at {address:#x}")
             near = " (a null pointer)" if address < 0x1000 else ""
-            below = 0 <= self._begin - address < self._layout.slot
-            what = "a stack overflow" if below else f"no memory at {address:#x}{near}"
+            overflow = self._layout.is_guard(address)
+            what = f"a stack overflow at {address:#x}" if overflow else f"no memory at {address:#x}{near}"
             raise GuestFault("address", address, what)
 
     async def publish(self) -> None:
@@ -336,11 +336,12 @@ class BinaryThread(Runner):
 
     # -- what is not modelled -----------------------------------------------------------------------
 
-    def unmodelled(self, pc: int, what: str) -> UsageError:
+    def unmodelled(self, pc: int, what: str) -> NotModelledError:
         """Return the error for an instruction that is not modelled."""
         flags = self._image.abi.flags
         advice = f"; compile with {flags}" if flags else ""
-        return UsageError(f"{self._image.name}: an instruction is not modelled: {self._describe(pc)}: {what}{advice}")
+        where = f"{self._image.name}: {self._describe(pc)}"
+        return NotModelledError(f"{where}: the instruction is not modelled ({what}){advice}")
 
 
 def _signed(value: int, width: int) -> int:

@@ -22,8 +22,7 @@ from simaie.binary.special_code import special_statements
 from simaie.binary.statements import Statement, without_dead
 from simaie.binary.update_code import update_statements
 from simaie.binary.x86 import FENCES, update_of
-from simaie.errors import GuestFault
-from simaie.guest.running import TRANSLATED
+from simaie.errors import TRANSLATED, GuestFault
 
 __all__ = ["Block", "Code", "code_of"]
 

@@ -45,8 +45,9 @@ import msgspec
 from simaie.engine import readable
 from simaie.engine.code_facts import code_facts
 from simaie.engine.readable import MACHINERY, PLAIN, Unreadable
+from simaie.errors import TRANSLATED
 from simaie.guest.cpu import Cpu
-from simaie.guest.running import TRANSLATED, Runner
+from simaie.guest.running import Runner
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Reader", "awaited_by", "frame_of"]
@@ -116,7 +117,7 @@ class Reader:
         if code in Runner.codes:
             self.value(variables["self"].guest_state(), depth)
             return
-        if code.co_filename.startswith(TRANSLATED):
+        if code.co_filename.startswith(TRANSLATED):  # all else belongs to its runner
             self.tokens += [value for value in variables.values() if type(value) is int]
             return
         self.tokens.append(tuple(variables))

@@ -31,8 +31,9 @@ from typing import Any
 from simaie.engine.code_facts import is_own, loops_around
 from simaie.engine.readable import Unreadable
 from simaie.engine.reading import Reader, awaited_by, frame_of
+from simaie.errors import TRANSLATED
 from simaie.guest.cpu import Cpu
-from simaie.guest.running import TRANSLATED, Runner
+from simaie.guest.running import Runner
 from simaie.op import Op
 
 __all__ = ["Snapshot", "loop_position", "snapshot", "where"]

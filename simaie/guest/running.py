@@ -10,11 +10,7 @@ from __future__ import annotations
 from types import CodeType
 from typing import Any, ClassVar
 
-__all__ = ["TRANSLATED", "Runner"]
-
-#: The names of files of code that was translated from machine code begin with this. Of a frame of such code, only its
-#: position and its numbers are state; all else belongs to its runner.
-TRANSLATED = "<guest "
+__all__ = ["Runner"]
 
 
 class Runner:
