@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from simaie.host.ram import Endian
 
-__all__ = ["ABIS", "RETURN", "Abi"]
+__all__ = ["ABIS", "EXTERNALS", "RETURN", "Abi"]
 
 #: The address to which the outermost function of a thread returns; no segment may contain it. It is even: A32 on Arm.
 RETURN = 0xFFFF_FF00
+#: The address of the first function that a file uses and does not define; the others follow at distances of 16.
+EXTERNALS = 0xFFFE_0000
 
 
 class Abi(NamedTuple):

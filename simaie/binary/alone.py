@@ -119,6 +119,10 @@ class _Direct:
 
     cmpxchg_unlocked = cmpxchg
 
+    async def fetch(self, address: int, width: int, function: Function) -> int:
+        """Apply a function, as the host's read-modify-write; return the old value."""
+        return await self.atomic_rmw(None, address, width, function)
+
 
 def run_alone(code: Code, layout: Layout, call: CCall, memory: Memory, what: str) -> int:
     """Run a function to its end, and return what it returned.

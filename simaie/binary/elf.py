@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from simaie.binary.abi import ABIS, RETURN, Abi
+from simaie.binary.abi import ABIS, EXTERNALS, Abi
 from simaie.binary.file import MOST_BYTES, elf_file
 from simaie.binary.image import Image, Region, Symbol
-from simaie.binary.linking import relocated
+from simaie.binary.linking import Linker
 from simaie.errors import InputError, SimaieError
 from simaie.host.ram import Endian
 
@@ -55,8 +55,9 @@ def _loaded(name: str, content: bytes) -> Image:
     base = BASE if kind == "ET_DYN" else 0
     constant, writable = _regions(name, elf, base)
     symbols = _symbols(elf, base)
-    constant, writable = relocated(name, elf, abi, base, symbols, constant, writable)
-    return Image(name, content, abi, constant, writable, symbols, _tls(elf), base)
+    linker = Linker(name, elf, abi, base, symbols)
+    constant, writable = linker.relocated(constant, writable)
+    return Image(name, content, abi, constant, writable, symbols, _tls(elf), base, linker.externals)
 
 
 def _abi(name: str, elf: Any) -> Abi:
@@ -83,7 +84,7 @@ def _regions(name: str, elf: Any, base: int) -> tuple[list[Region], list[Region]
             raise InputError(f"{name}: a segment of {size:,} bytes is too large, or the ELF file is damaged")
         if not size:
             continue
-        if start == 0 or start + size > RETURN - 0x1000_0000:
+        if start == 0 or start + size > EXTERNALS - 0x1000_0000:
             raise InputError(f"{name}: a segment at {start:#x} is outside the addresses that are modelled")
         data = segment.data()
         if len(data) != held:

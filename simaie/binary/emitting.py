@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 
 from simaie.binary.cells import Cells, mask
 from simaie.binary.expressions import Expression, expression_of
-from simaie.binary.lifter import Lifted
-from simaie.binary.operations import Operation, Varnode
+from simaie.binary.operations import Lifted, Operation, Varnode
 from simaie.binary.statements import Statement
 
 __all__ = ["IGNORED", "Emitter", "Sink"]

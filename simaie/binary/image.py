@@ -48,6 +48,7 @@ class Image:
         symbols: By name.
         tls: The initial content of thread-local storage.
         base: The address at which the file is loaded.
+        externals: The addresses that stand for functions which the file does not define.
 
     Attributes:
         digest: A hash of the file.
@@ -63,10 +64,12 @@ class Image:
         symbols: dict[str, Symbol],
         tls: bytes = b"",
         base: int = 0,
+        externals: dict[str, int] | None = None,
     ) -> None:
         self.name, self.content, self.abi, self.tls = name, content, abi, tls
         self.constants, self.writable = sorted(constant), sorted(writable)
         self.symbols, self._base = symbols, base
+        self.externals = externals or {}
         self.digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         self._starts = [region.start for region in self.constants]
         self._written = [region.start for region in self.writable]
@@ -98,6 +101,11 @@ class Image:
     def end(self) -> int:
         """The first address after all regions."""
         return max(region.end for region in (*self.constants, *self.writable))
+
+    @property
+    def allocates(self) -> bool:
+        """Whether it may call `malloc` or another allocator."""
+        return any(name in self.symbols or name in self.externals for name in ("malloc", "calloc", "aligned_alloc"))
 
     def constant(self, address: int, size: int) -> bytes | None:
         """Return constant bytes; None if there are none at the address."""

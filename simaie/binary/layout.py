@@ -1,8 +1,9 @@
-"""Where the memory of a program lies that its file does not describe: the stack and the TLS block of each thread."""
+"""Where the memory of a program lies that its file does not describe: stacks, TLS blocks, the heap."""
 
 from __future__ import annotations
 
-from simaie.binary.abi import RETURN
+from simaie.binary.abi import EXTERNALS
+from simaie.binary.heap import ARENA
 from simaie.binary.image import Image
 from simaie.errors import UsageError
 
@@ -39,12 +40,20 @@ class Layout:
         self.start = _up(image.end, _PAGE) + _PAGE
         self._stride = self.slot + _PAGE
         self.end = self.start + self._stride * (threads + 1)
-        if self.end > RETURN - _PAGE:
+        #: The first address of the heap, and the first after it; equal if the program allocates nothing.
+        self.heap = self.end + _PAGE
+        self.heap_end = self.heap + (ARENA * (threads + 1) if image.allocates else 0)
+        self.end_of_all = max(self.end, self.heap_end)
+        if self.end_of_all > EXTERNALS - _PAGE:
             raise UsageError(f"{threads} stacks of {stack:,} bytes do not fit above the program, at {self.start:#x}")
 
     def low(self, number: int) -> int:
         """Return the first address of a slot."""
         return self.start + number * self._stride + _PAGE
+
+    def is_heap(self, address: int) -> bool:
+        """Whether an address is on the heap."""
+        return self.heap <= address < self.heap_end
 
     def is_stack(self, address: int) -> bool:
         """Whether an address is that of a stack or a TLS block."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import atexit
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
-from simaie.binary.corrections import corrected
-from simaie.binary.operations import Operation, Varnode
+from simaie.binary.corrections import branch_with_exchange, corrected
+from simaie.binary.operations import Lifted, Operation, Varnode
 from simaie.errors import UsageError
 
-__all__ = ["BRANCHES", "Lifted", "Lifter", "lifter_for"]
+__all__ = ["BRANCHES", "Lifter", "lifter_for"]
 
 #: The operations whose first input is a target.
 BRANCHES = frozenset({"BRANCH", "CBRANCH", "CALL"})
@@ -25,22 +25,6 @@ _TEMPORARY = 1 << 40
 #: By language and mode. They are dropped when Python ends: pypcode complains about those that are still alive then.
 _contexts: dict[tuple[str, bool], Any] = {}
 atexit.register(_contexts.clear)
-
-
-class Lifted(NamedTuple):
-    """One instruction.
-
-    Attributes:
-        size: In bytes, with its delay slot.
-        mnemonic: As a disassembler shows it, in lower case.
-        text: The same with its operands.
-        operations: What it does.
-    """
-
-    size: int
-    mnemonic: str
-    text: str
-    operations: tuple[Operation, ...]
 
 
 class Lifter:
@@ -59,7 +43,7 @@ class Lifter:
             import pypcode
         except ImportError as error:
             raise UsageError("programs of ELF files need pypcode: pip install 'simaie[binary]'") from error
-        self._pypcode, self._language, self._key = pypcode, language, (language, thumb)
+        self._pypcode, self._key = pypcode, (language, thumb)
         context = _contexts[self._key] = pypcode.Context(language)
         if thumb:
             context.setVariableDefault("TMode", 1)
@@ -72,6 +56,11 @@ class Lifter:
 
     def lift(self, code: bytes, address: int) -> Lifted | None:
         """Return the first instruction of `code`, which lies at `address`; None if it is no instruction."""
+        language, thumb = self._key
+        if language.startswith("ARM:"):
+            branch = branch_with_exchange(code, address, self.registers, thumb=thumb)
+            if branch is not None:
+                return branch
         pypcode, context = self._pypcode, _contexts[self._key]
         try:
             shown = context.disassemble(code, address, max_instructions=1).instructions[0]
@@ -81,7 +70,7 @@ class Lifter:
         size = sum(node.size for op in raw if op.opcode is pypcode.OpCode.IMARK for node in op.inputs)
         text = " ".join(f"{shown.mnem} {shown.body}".lower().split())
         mnemonic = shown.mnem.lower()
-        operations = corrected(self._language, mnemonic, self._explicit(raw, address + size))
+        operations = corrected(language, mnemonic, self._explicit(raw, address + size))
         return Lifted(size, mnemonic, text, operations)
 
     def _explicit(self, raw: list[Any], following: int) -> tuple[Operation, ...]:

@@ -49,8 +49,12 @@ def initial_memory(code: Code, layout: Layout, init: str | None) -> dict[int, by
             raise InputError(f"{image.name}: init {call.function}: an assertion failed: {error}") from None
         for address, value in memory.written.items():
             region = image.region(address)
-            if region is not None:  # not the stack of init
+            if region is not None:
                 content[region.start][address - region.start] = value
+            elif layout.is_heap(address):
+                start = address - address % _CHUNK
+                content.setdefault(start, bytearray(_CHUNK))[address - start] = value
+            # else it is the stack of init
     return {
         start + at: bytes(data[at : at + _CHUNK])
         for start, data in content.items()

@@ -1,10 +1,10 @@
-"""The operations of P-code as plain data."""
+"""Instructions and their operations, P-code, as plain data."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Operation", "Varnode"]
+__all__ = ["Lifted", "Operation", "Varnode"]
 
 
 class Varnode(NamedTuple):
@@ -29,3 +29,19 @@ class Operation(NamedTuple):
     output: Varnode | None
     inputs: tuple[Varnode, ...]
     name: str = ""
+
+
+class Lifted(NamedTuple):
+    """One instruction.
+
+    Attributes:
+        size: In bytes, with its delay slot.
+        mnemonic: As a disassembler shows it, in lower case.
+        text: The same with its operands.
+        operations: What it does.
+    """
+
+    size: int
+    mnemonic: str
+    text: str
+    operations: tuple[Operation, ...]

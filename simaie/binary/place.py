@@ -13,13 +13,14 @@ class Place:
     Args:
         image: The program.
         address: The address of the instruction.
-        mnemonic: The name of the instruction.
+        mnemonic: The name of the instruction, or of the function that runs in place of machine code.
+        is_call: Whether it is a call of such a function.
     """
 
-    __slots__ = ("_image", "address", "mnemonic")
+    __slots__ = ("_image", "address", "is_call", "mnemonic")
 
-    def __init__(self, image: Image, address: int, mnemonic: str) -> None:
-        self._image, self.address, self.mnemonic = image, address, mnemonic
+    def __init__(self, image: Image, address: int, mnemonic: str, *, is_call: bool = False) -> None:
+        self._image, self.address, self.mnemonic, self.is_call = image, address, mnemonic, is_call
 
     def __str__(self) -> str:
         return " < ".join(self._image.lines.chain(self.address)) or self._image.place(self.address)

@@ -164,10 +164,10 @@ def program_of_bytes(
         final=None if scenario.final is None else FinalCheck(code, layout, scenario.final),
         watch=_watched(image, scenario.watch),
         description=f"{image.abi.name}: {' | '.join(scenario.threads)}",
-        checkers=checkers,
+        checkers=(*checkers, *(["use-after-free"] if image.allocates else [])),
     )  # fmt: skip
     made.binary, made.code, made.scenario = image, code, scenario
-    made.extent, made.byte_order = layout.end, image.abi.endian
+    made.extent, made.byte_order = layout.end_of_all, image.abi.endian
     made.made_by = program_of_bytes, (file, content, scenario, name, checkers)
     return made
 

@@ -19,7 +19,9 @@ from simaie.barrier import Barrier
 from simaie.binary.abi import RETURN
 from simaie.binary.calls import CCall
 from simaie.binary.cells import CAPACITY, mask
+from simaie.binary.heap import ARENA
 from simaie.binary.layout import Layout
+from simaie.binary.place import Place
 from simaie.binary.translation import Code
 from simaie.errors import GuestFault, NotModelledError
 from simaie.guest.running import Runner
@@ -53,7 +55,11 @@ class BinaryThread(Runner):
         shared_stack: Whether its stack is shared memory from the beginning.
 
     Attributes:
+        cpu: Its vCPU.
+        word: The width of a pointer, in bytes.
         registers: By number of the cell.
+        arena: The first address of its part of the heap.
+        allocated: The number of bytes of the arena that it has allocated.
         low: The first address of the private memory; equal to `high` if there is none.
         high: The first address after it.
         idle: The number of backward jumps since the last operation.
@@ -64,9 +70,9 @@ class BinaryThread(Runner):
     def __init__(self, code: Code, layout: Layout, number: int, cpu: Any, *, shared_stack: bool = False) -> None:
         image = code.image
         self._code, self._image, self._layout, self._cpu = code, image, layout, cpu
-        self._places = code.places
+        self._places, self._calls = code.places, code.calls
         self.registers = [0] * CAPACITY
-        self.low = self._begin = layout.low(number)
+        self.low = self._bottom = layout.low(number)
         self.high = self.low + layout.slot
         self._memory = bytearray(layout.slot)
         self._endian = image.abi.endian
@@ -75,6 +81,10 @@ class BinaryThread(Runner):
         self.idle, self._back, self._calls_left = 0, False, 0
         self.calls: Sequence[CCall] = ()
         self.thread_pointer = self._place_tls()
+        self.cpu, self.word = cpu, image.abi.word
+        self.arena, self.allocated = layout.heap + number * ARENA, 0
+        self._open: list[Any] = []
+        self._entry = 0
         self.result = 0
         self._shared_stack = shared_stack
 
@@ -101,7 +111,7 @@ class BinaryThread(Runner):
         for call in self.calls:
             await self._enter(call.entry, call.arguments)
             self._calls_left -= 1
-            pc = before = call.entry
+            pc = before = self._entry = call.entry
             blocks, registers, cpu = self._code.blocks, self.registers, self._cpu
             try:
                 while pc != RETURN:
@@ -155,9 +165,9 @@ class BinaryThread(Runner):
 
     def guest_state(self) -> Any:
         """Return the position, the registers and the live part of the private stack, as plain values."""
-        first = self.registers[self._stack] - _RED_ZONE - self._begin
+        first = self.registers[self._stack] - _RED_ZONE - self._bottom
         live = bytes(self._memory[first if 0 <= first <= len(self._memory) else 0 :]) if self.high > self.low else b""
-        return self.position, self._calls_left, self._back, str(self.registers), live
+        return self.position, self._calls_left, self._back, self.allocated, str(self.registers), live
 
     @property
     def position(self) -> int:
@@ -176,7 +186,9 @@ class BinaryThread(Runner):
         return str(self._cpu.place)
 
     def _describe(self, pc: int) -> str:
-        return self._image.describe(pc, self._code.disassembly(pc))
+        place = self._cpu.place
+        is_call = place is not None and place.is_call and place.address == pc
+        return self._image.describe(pc, "" if is_call else self._code.disassembly(pc))
 
     # -- memory -----------------------------------------------------------------------------------
 
@@ -198,42 +210,46 @@ class BinaryThread(Runner):
 
     def load(self, pc: int, address: int, width: int) -> Coroutine[Any, Any, int]:
         """Load from shared memory, for the instruction at `pc`."""
-        self._step(pc, address, width)
-        cpu = self._cpu
-        if width > _WIDEST:
-            return self._load_wide(pc, address, width)
-        made: Coroutine[Any, Any, int] = cpu._access(
-            self._places[pc].mnemonic, _LOAD, address, width, cpu._scheme.load(cpu, address, width)
-        )
-        return made
+        return self._load(self._places[pc], address, width)
 
     def store(self, pc: int, address: int, width: int, value: int) -> Coroutine[Any, Any, None]:
         """Store to shared memory, for the instruction at `pc`."""
-        self._step(pc, address, width)
-        if self.low <= value < self.high or width > _WIDEST:
-            return self._store_in_order(pc, address, width, value)
+        return self._store(self._places[pc], address, width, value)
+
+    def _load(self, place: Place, address: int, width: int) -> Coroutine[Any, Any, int]:
+        self._begin(place, address, width)
+        if width > _WIDEST:
+            return self._load_wide(place, address, width)
         cpu = self._cpu
-        body = cpu._scheme.store(cpu, address, width, value)
-        made: Coroutine[Any, Any, None] = cpu._access(
-            self._places[pc].mnemonic, _STORE, address, width, body, 1, value
+        made: Coroutine[Any, Any, int] = cpu._access(
+            place.mnemonic, _LOAD, address, width, cpu._scheme.load(cpu, address, width)
         )
         return made
 
-    async def _load_wide(self, pc: int, address: int, width: int) -> int:
-        parts = [await self.load(pc, address + at, _WIDEST) for at in range(0, width, _WIDEST)]
+    def _store(self, place: Place, address: int, width: int, value: int) -> Coroutine[Any, Any, None]:
+        self._begin(place, address, width)
+        if self.low <= value < self.high or width > _WIDEST:
+            return self._store_in_order(place, address, width, value)
+        cpu = self._cpu
+        body = cpu._scheme.store(cpu, address, width, value)
+        made: Coroutine[Any, Any, None] = cpu._access(place.mnemonic, _STORE, address, width, body, 1, value)
+        return made
+
+    async def _load_wide(self, place: Place, address: int, width: int) -> int:
+        parts = [await self._load(place, address + at, _WIDEST) for at in range(0, width, _WIDEST)]
         if self._endian == "big":
             parts.reverse()
         return sum(part << 8 * _WIDEST * number for number, part in enumerate(parts))
 
-    async def _store_in_order(self, pc: int, address: int, width: int, value: int) -> None:
+    async def _store_in_order(self, place: Place, address: int, width: int, value: int) -> None:
         if self.low <= value < self.high:
             await self.publish()
         if width <= _WIDEST:
-            await self.store(pc, address, width, value)
+            await self._store(place, address, width, value)
             return
         for at in range(0, width, _WIDEST):
             number = at if self._endian == "little" else width - _WIDEST - at
-            await self.store(pc, address + at, _WIDEST, value >> 8 * number & mask(_WIDEST))
+            await self._store(place, address + at, _WIDEST, value >> 8 * number & mask(_WIDEST))
 
     def step(self, pc: int) -> None:
         """Begin an operation without an address, for the instruction at `pc`."""
@@ -248,13 +264,15 @@ class BinaryThread(Runner):
         self.step(pc)
         if self.low <= address < self.high:
             return True
-        self._step(pc, address, 1)
+        self._begin(self._places[pc], address, 1)
         return False
 
-    def _step(self, pc: int, address: int, width: int) -> None:
+    def _begin(self, place: Place, address: int, width: int) -> None:
         """Begin an access to shared memory; GuestFault if there is no such memory."""
-        self._cpu.place, self.idle = self._places[pc], 0
-        if not self._image.is_writable(address, width) and not self._layout.is_stack(address):
+        self._cpu.place, self.idle = place, 0
+        if not self._image.is_writable(address, width) and not (
+            self._layout.is_stack(address) or self._layout.is_heap(address)
+        ):
             if self._image.constant(address, 1) is not None:
                 raise GuestFault("permission", address, f"an access to read-only memory at {address:#x}")
             near = " (a null pointer)" if address < 0x1000 else ""
@@ -320,7 +338,7 @@ class BinaryThread(Runner):
             bit = 1 << offset % (8 * width)
             self.poke(at, width, old | bit if name == "bts" else old & ~bit if name == "btr" else old ^ bit)
             return int(bool(old & bit))
-        self._step(pc, address, 1)
+        self._begin(self._places[pc], address, 1)
         method = getattr(self._cpu, f"lock_{name}" if locked else name)
         return int(await method(address, offset, width=width, immediate=immediate))
 
@@ -331,8 +349,76 @@ class BinaryThread(Runner):
                 self.step(pc)
                 await self._cpu.mfence()
             return self.peek(address, width)
-        self._step(pc, address, width)
+        self._begin(self._places[pc], address, width)
         return None
+
+    # -- hooks ----------------------------------------------------------------------------------------
+
+    async def begin_hook(self, name: str) -> int:
+        """Begin the function `name`, which is run here; return the address to which it returns."""
+        link = self._image.abi.link
+        if link is None:
+            following = await self.read(self.registers[self._stack], self.word)
+        else:
+            following = self.registers[self._code.cells.number(link)]
+        call = (following & ~1 if self._image.abi.isa == "arm" else following) - 1  # inside the instruction that calls
+        if following == RETURN:  # a jump in place of a call and a return
+            call = self._entry
+        place = self._calls.get((call, name))
+        if place is None:
+            place = self._calls[call, name] = Place(self._image, call, name, is_call=True)
+        self._cpu.place, self.idle = place, 0
+        return following
+
+    async def arguments(self) -> tuple[int, ...]:
+        """Return the first four arguments of a function that begins."""
+        abi, registers = self._image.abi, self.registers
+        if abi.arguments:
+            return tuple(registers[self._code.cells.number(name)] for name in abi.arguments[:4])
+        stack = registers[self._stack]
+        return tuple([await self.read(stack + self.word * number, self.word) for number in range(1, 5)])
+
+    def end_hook(self, following: int, result: int | None) -> int:
+        """End a function that is run here; return the address of the next block."""
+        registers, abi = self.registers, self._image.abi
+        if result is not None:
+            registers[self._code.cells.number(abi.result)] = result & mask(self.word)
+        if abi.link is None:
+            registers[self._stack] += self.word
+        return following
+
+    async def enter(self, block: Any) -> None:
+        """Enter a block that a checker judges."""
+        await block.__aenter__()
+        self._open.append(block)
+
+    async def leave(self, name: str, *returned: Any) -> None:
+        """Leave the block that was entered last; a call of an object returns a value."""
+        if not self._open:
+            raise NotModelledError(f"{self._image.name}: {name} without a beginning, at {self.where}")
+        block = self._open.pop()
+        if returned:
+            block.returns(returned[0])
+        await block.__aexit__(None, None, None)
+
+    def is_heap(self, address: int) -> bool:
+        """Whether an address is on the heap."""
+        return self._layout.is_heap(address)
+
+    async def read(self, address: int, width: int) -> int:
+        """Return the value of a location, private or shared."""
+        value = self.peek(address, width)
+        return await self._load(self._at, address, width) if value is None else value
+
+    async def write(self, address: int, width: int, value: int) -> None:
+        """Write a location, private or shared."""
+        if not self.poke(address, width, value):
+            await self._store(self._at, address, width, value)
+
+    @property
+    def _at(self) -> Place:
+        """The place of the hook or of the instruction in execution."""
+        return self._cpu.place or Place(self._image, self._entry, "call", is_call=True)
 
     # -- what is not modelled -----------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from simaie.binary.atomics import DECODERS
 from simaie.binary.cells import CAPACITY, Cells
 from simaie.binary.emitting import Emitter, Sink
 from simaie.binary.expressions import Expression
+from simaie.binary.hooking import hooked_blocks
 from simaie.binary.image import Image
 from simaie.binary.lifter import Lifter, lifter_for
 from simaie.binary.place import Place
@@ -45,6 +46,7 @@ class Code:
         cells: The registers.
         blocks: By address; on Arm the lowest bit of an address is 1 for Thumb.
         places: The instructions that were translated, by address.
+        calls: The calls of functions that run in place of machine code, by address and name.
     """
 
     def __init__(self, image: Image) -> None:
@@ -53,11 +55,13 @@ class Code:
         self.cells = Cells(self._lifter.registers, big_endian=image.abi.endian == "big")
         self.blocks: dict[int, Block] = {}
         self.places: dict[int, Place] = {}
+        self.calls: dict[tuple[int, str], Place] = {}
         abi = image.abi
         scratch = {f"R[{self.cells.number(name)}]" for name in abi.scratch if self.cells.has(name)}
         self._lasting = frozenset(f"R[{number}]" for number in range(CAPACITY)) - scratch
         self._mode_register = self.cells.node("TB") if abi.isa == "arm" else None
         self._divide, self._remainder = DIVISIONS[abi.isa]
+        self.blocks.update(hooked_blocks(image))
 
     def block(self, start: int) -> Block:
         """Return the block at an address; GuestFault if there is no code."""
@@ -89,10 +93,12 @@ class Code:
         mode = start & 1 if self.image.abi.isa == "arm" else 0
         decode = DECODERS.get("thumb" if mode else self.image.abi.name)
         address, made, conditions = start & ~mode, [], _Conditions()
-        for number in range(_MOST_INSTRUCTIONS):
+        number = 0
+        while number < _MOST_INSTRUCTIONS or conditions.pending:
+            number += 1
             code = self.image.code(address)
             if not code:
-                if not number:
+                if number == 1:
                     raise GuestFault("fetch", address, f"a jump to {address:#x}, where there is no code")
                 break
             special = decode(code.ljust(4, b"\0")) if decode is not None else None
@@ -157,6 +163,11 @@ class _Conditions:
 
     def __init__(self) -> None:
         self._left: list[int] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether an IT block goes on; Sleigh knows that only while it follows the code."""
+        return bool(self._left)
 
     def next(self) -> int:
         """Return the condition of the next instruction."""

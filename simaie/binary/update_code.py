@@ -9,7 +9,7 @@ from __future__ import annotations
 from simaie.binary.cells import Cells, mask
 from simaie.binary.emitting import Emitter, Sink
 from simaie.binary.expressions import Expression
-from simaie.binary.lifter import Lifted
+from simaie.binary.operations import Lifted
 from simaie.binary.statements import Statement, effect
 from simaie.binary.x86 import Update
 

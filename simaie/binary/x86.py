@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simaie.binary.lifter import Lifted
+from simaie.binary.operations import Lifted
 
 __all__ = ["FENCES", "Update", "update_of"]
 
