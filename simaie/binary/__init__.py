@@ -5,6 +5,7 @@ pypcode), atomic and ordering instructions by tables of our own, so that each be
 its name. What goes through a scheme is then exactly what an emulator such as QEMU sends through its helpers.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simaie.lazy import lazy_names
@@ -12,7 +13,10 @@ from simaie.lazy import lazy_names
 if TYPE_CHECKING:
     from simaie.binary.program import BinaryProgram, binary_program
 
-__all__ = ["BinaryProgram", "binary_program"]
+__all__ = ["INCLUDE", "BinaryProgram", "binary_program"]
+
+#: The folder of the header ``simaie.h``, for the option ``-I`` of a compiler.
+INCLUDE = Path(__file__).resolve().parents[1] / "include"
 
 # Reading and translating code takes longer to import than most commands need.
 __getattr__, __dir__ = lazy_names(

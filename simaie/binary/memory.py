@@ -82,6 +82,7 @@ class FinalCheck:
 
     def __call__(self, state: FinalState) -> bool:
         """Return whether the state is acceptable: whether the function returns another int than 0."""
+        state.name_locations(self._code.image.place)
         memory = Memory(lambda address, width: state.read(address, width=width), self._code.image.abi.endian)
         what = f"the final check {self._call.function}"
         return bool(run_alone(self._code, self._layout, self._call, memory, what) & _INT)

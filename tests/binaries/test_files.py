@@ -252,6 +252,11 @@ def test_instructions_have_source_lines_through_inlined_callers_and_symbols(tmp_
     assert [str(event.instruction) for event in shown] == [str(event.instruction) for event in found.trace.events]
 
 
+def test_a_refused_state_is_shown_by_symbols():
+    [finding] = [each for each in failure(locks("arm", "bare")).findings if each.kind == "final-check"]
+    assert "[counter+0]=1" in finding.message
+
+
 def test_the_digest_of_a_program_covers_its_file_and_what_is_run(tmp_path):
     base = locks("arm", "fas").digest
     assert locks("arm", "fas").digest == base
