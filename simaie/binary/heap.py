@@ -38,7 +38,7 @@ async def release(thread: Any, block: int) -> None:
     """Free a block.
 
     Raises:
-        GuestFault: The block was freed before, or is none.
+        GuestFault: The block was freed before, or `malloc` did not return it.
     """
     if block == 0:
         return

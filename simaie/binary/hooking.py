@@ -7,6 +7,7 @@ from typing import Any
 
 from simaie.binary.hooks import ALWAYS, HOOKS, Hook
 from simaie.binary.image import Image
+from simaie.binary.process import PROCESS
 from simaie.errors import GuestFault
 
 __all__ = ["hooked_blocks"]
@@ -14,16 +15,21 @@ __all__ = ["hooked_blocks"]
 _Block = Callable[[Any, list[int], Any], Any]
 
 
-def hooked_blocks(image: Image) -> dict[int, _Block]:
+def hooked_blocks(image: Image, *, whole: bool) -> dict[int, _Block]:
     """Return the blocks of an image that are hooks, by address.
 
     A function that the file neither defines nor has a hook for is a block too, which faults.
+
+    Args:
+        image: The program.
+        whole: Whether it is run as a whole, from `main` on.
     """
+    always, known = (PROCESS, PROCESS) if whole else (ALWAYS, HOOKS)
     blocks: dict[int, _Block] = {
-        image.symbols[name].address: _block(name, hook) for name, hook in ALWAYS.items() if name in image.symbols
+        image.symbols[name].address: _block(name, hook) for name, hook in always.items() if name in image.symbols
     }
     for name, address in image.externals.items():
-        blocks[address] = _block(name, HOOKS[name]) if name in HOOKS else _undefined(image, name)
+        blocks[address] = _block(name, known[name]) if name in known else _undefined(image, name)
     return blocks
 
 

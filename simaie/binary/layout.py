@@ -7,7 +7,10 @@ from simaie.binary.heap import ARENA
 from simaie.binary.image import Image
 from simaie.errors import UsageError
 
-__all__ = ["STACK_BYTES", "Layout"]
+__all__ = ["MOST_CREATED", "STACK_BYTES", "Layout"]
+
+#: The most threads that a whole program creates.
+MOST_CREATED = 16
 
 #: The size of a stack, if the caller chooses no other.
 STACK_BYTES = 16 << 10

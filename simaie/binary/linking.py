@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.binary.abi import EXTERNALS, Abi
+from simaie.binary.hooks import HOOKS
 from simaie.binary.image import Region, Symbol
 from simaie.errors import InputError
 
@@ -20,14 +21,14 @@ _READ_ONLY = (".data.rel.ro", ".got", ".init_array", ".fini_array", ".preinit_ar
 _ALLOCATED, _TLS = 2, 0x400  # SHF_ALLOC, SHF_TLS
 _MOST_SLOTS = 1 << 16
 #: ABI -> type of a relocation -> what it stores: ``relative`` base + addend, ``symbol`` symbol + addend,
-#: ``slot`` the symbol.
+#: ``slot`` the symbol, ``indirect`` what a function of the file (the addend) would choose at run time.
 _TYPES: dict[str, dict[int, str]] = {
-    "arm": {23: "relative", 2: "symbol", 21: "slot", 22: "slot"},
-    "aarch64": {1027: "relative", 257: "symbol", 1025: "symbol", 1026: "slot"},
-    "x86": {8: "relative", 1: "symbol", 6: "slot", 7: "slot"},
-    "riscv": {3: "relative", 2: "symbol", 5: "slot", 1: "symbol"},
+    "arm": {160: "indirect", 23: "relative", 2: "symbol", 21: "slot", 22: "slot"},
+    "aarch64": {1032: "indirect", 1027: "relative", 257: "symbol", 1025: "symbol", 1026: "slot"},
+    "x86": {37: "indirect", 42: "indirect", 8: "relative", 1: "symbol", 6: "slot", 7: "slot"},
+    "riscv": {58: "indirect", 3: "relative", 2: "symbol", 5: "slot", 1: "symbol"},
     "mips": {3: "symbol", 127: "slot"},
-    "ppc": {22: "relative", 38: "symbol", 20: "slot", 21: "slot"},
+    "ppc": {248: "indirect", 22: "relative", 38: "symbol", 20: "slot", 21: "slot"},
 }
 
 
@@ -81,9 +82,23 @@ class Linker:
             raise InputError(f"{self._name}: {what} is not modelled; link it with -static -no-pie")
         place = entry["r_offset"] + self._base
         addend = entry["r_addend"] if entry.is_RELA() else self._word(place)
+        if kind == "indirect":
+            self._put(place, self._chosen(addend + self._base))
+            return
         symbol = None if not entry["r_info_sym"] or not hasattr(table, "get_symbol") else entry["r_info_sym"]
         value = self._base if kind == "relative" or symbol is None else self._value(table.get_symbol(symbol))
         self._put(place, value if kind == "slot" else addend + value)
+
+    def _chosen(self, resolver: int) -> int:
+        """Return the address that stands for a function of which a resolver chooses the best version.
+
+        The resolver asks for features of the processor. So the function is known by its name only, and runs by a hook.
+        """
+        names = sorted(symbol.name for symbol in self._symbols.values() if symbol.address == resolver)
+        return self._external(next((name for name in names if name in HOOKS), names[0] if names else f"{resolver:#x}"))
+
+    def _external(self, name: str) -> int:
+        return self.externals.setdefault(name, EXTERNALS + 16 * len(self.externals))
 
     def _value(self, symbol: Any) -> int:
         """Return the address of a symbol, which may be one that the file does not define."""
@@ -92,7 +107,7 @@ class Linker:
         known = self._symbols.get(symbol.name)
         if known is not None:
             return known.address
-        return self.externals.setdefault(symbol.name, EXTERNALS + 16 * len(self.externals))
+        return self._external(symbol.name)
 
     def _at(self, place: int) -> tuple[Region, bytearray]:
         word = self._abi.word

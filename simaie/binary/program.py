@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from simaie.binary.calls import CCall, parse_calls
 from simaie.binary.elf import load_image
 from simaie.binary.file import read_elf
 from simaie.binary.image import Image
-from simaie.binary.layout import STACK_BYTES, Layout
+from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
 from simaie.binary.scenario import Scenario
 from simaie.binary.thread import BinaryThread
@@ -54,6 +55,41 @@ class ThreadFunction:
         await thread.run()
 
 
+class MainFunction:
+    """The code of a whole program: `main` with its arguments, and the threads that it creates.
+
+    Args:
+        code: The translated program.
+        layout: Where stacks lie.
+        arguments: The arguments, the name of the program first.
+        shared_stack: Whether stacks are shared from the beginning.
+    """
+
+    def __init__(self, code: Code, layout: Layout, arguments: tuple[str, ...], shared_stack: bool) -> None:
+        self._code, self._layout, self._arguments, self._shared_stack = code, layout, arguments, shared_stack
+        self._entry = code.image.require("main", function=True).address
+        self.__name__ = "main"
+
+    def fingerprint_parts(self) -> tuple[Any, ...]:
+        """Return what identifies the code, for the digest of a program."""
+        layout = self._layout
+        return self._code.image.digest, layout.start, layout.slot, self._arguments, self._shared_stack, "main"
+
+    async def __call__(self, cpu: Any) -> None:
+        """Run the program on a vCPU."""
+        thread = BinaryThread(self._code, self._layout, 1, cpu, shared_stack=self._shared_stack)
+        thread.child = self._child
+        thread.calls = [CCall("main", self._entry, thread.place_arguments(self._arguments))]
+        await thread.run()
+        if status := thread.result & 0xFF:
+            raise AssertionError(f"main returns {status}")
+
+    def _child(self, number: int, function: int, argument: int) -> ThreadFunction:
+        name = self._code.image.place(function & ~1).partition("+")[0] or f"{function:#x}"
+        call = CCall(name, function, (argument,))
+        return ThreadFunction(self._code, self._layout, number + 2, (call,), self._shared_stack)
+
+
 class BinaryProgram(Program):
     """A program of an ELF file.
 
@@ -70,8 +106,9 @@ class BinaryProgram(Program):
 
 def binary_program(
     path: str | Path,
-    threads: Sequence[str],
+    threads: Sequence[str] = (),
     *,
+    main: Sequence[str] | None = None,
     init: str | None = None,
     final: str | None = None,
     watch: Sequence[str] = (),
@@ -90,6 +127,8 @@ def binary_program(
         path: An executable or a shared object for arm, aarch64, x86-64, i386, riscv64, mips, mipsel or ppc64le.
         threads: What each thread calls, one function after the other: ``FUNCTION:ARGUMENT:ARGUMENT``, separated by
             spaces. An argument is a number or ``&VARIABLE``.
+        main: The arguments with which to run the program as a whole, in place of `threads`: `main` on the first vCPU,
+            and a vCPU for each ``pthread_create``. A status other than 0 is a failed assertion.
         init: A call that prepares memory, before each execution and with no other thread.
         final: A call that judges the final state, likewise alone: the state is acceptable if the low 32 bits of what it
             returns are not 0. It may assert instead.
@@ -107,7 +146,7 @@ def binary_program(
     """
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
-    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks)
+    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main)
     return program_of_file(Path(path), scenario, name, tuple(checkers))
 
 
@@ -151,21 +190,29 @@ def program_of_bytes(
     Raises:
         InputError: This and the others as for `binary_program`.
     """
-    code = _code(file, content)
+    code = _code(file, content, scenario.main is not None)
     image = code.image
-    calls = [parse_calls(image, text) for text in scenario.threads]
-    layout = Layout(image, len(calls), scenario.stack)
+    threads: list[MainFunction | ThreadFunction]
+    if scenario.main is not None:
+        layout = Layout(image, 1 + MOST_CREATED, scenario.stack)
+        threads = [MainFunction(code, layout, (file, *scenario.main), scenario.shared_stacks)]
+        description = f"{image.abi.name}: main {shlex.join(scenario.main)}".rstrip()
+    else:
+        calls = [parse_calls(image, text) for text in scenario.threads]
+        layout = Layout(image, len(calls), scenario.stack)
+        threads = [ThreadFunction(code, layout, number, each, scenario.shared_stacks)
+                   for number, each in enumerate(calls, 1)]  # fmt: skip
+        description = f"{image.abi.name}: {' | '.join(scenario.threads)}"
     made = BinaryProgram(
         name,
         isa=image.abi.isa,
-        threads=[ThreadFunction(code, layout, number, each, scenario.shared_stacks)
-                 for number, each in enumerate(calls, 1)],
+        threads=threads,
         init=initial_memory(code, layout, scenario.init),
         final=None if scenario.final is None else FinalCheck(code, layout, scenario.final),
         watch=_watched(image, scenario.watch),
-        description=f"{image.abi.name}: {' | '.join(scenario.threads)}",
+        description=description,
         checkers=(*checkers, *(["use-after-free"] if image.allocates else [])),
-    )  # fmt: skip
+    )
     made.binary, made.code, made.scenario = image, code, scenario
     made.extent, made.byte_order = layout.end_of_all, image.abi.endian
     made.made_by = program_of_bytes, (file, content, scenario, name, checkers)
@@ -173,8 +220,8 @@ def program_of_bytes(
 
 
 @functools.lru_cache(maxsize=64)
-def _code(file: str, content: bytes) -> Code:
-    return code_of(load_image(file, content))
+def _code(file: str, content: bytes, whole: bool) -> Code:
+    return code_of(load_image(file, content), whole=whole)
 
 
 def _watched(image: Image, watch: Sequence[str]) -> dict[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
 
 from simaie.arguments import require_bool, require_instance, require_iterable
@@ -21,19 +23,22 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
         watch: The variables that outcomes show.
         stack: The size of each stack in bytes.
         shared_stacks: Whether stacks are shared memory from the beginning.
+        main: The arguments with which the program is run as a whole; None if threads call its functions.
     """
 
-    threads: tuple[str, ...]
+    threads: tuple[str, ...] = ()
     init: str | None = None
     final: str | None = None
     watch: tuple[str, ...] = ()
     stack: int = STACK_BYTES
     shared_stacks: bool = False
+    main: tuple[str, ...] | None = None
 
     @property
     def arguments(self) -> list[str]:
         """The scenario as arguments of the command line, without those that have their default."""
         parts = [word for calls in self.threads for word in ("--thread", calls)]
+        parts += [] if self.main is None else ["--main", shlex.join(self.main)]
         for option, call in (("--init", self.init), ("--final", self.final)):
             parts += [] if call is None else [option, call]
         parts += [word for name in self.watch for word in ("--watch", name)]
@@ -42,7 +47,14 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(
-        cls, threads: object, init: object, final: object, watch: object, stack: object, shared_stacks: object
+        cls,
+        threads: object,
+        init: object,
+        final: object,
+        watch: object,
+        stack: object,
+        shared_stacks: object,
+        main: object = None,
     ) -> Scenario:
         """Return the scenario of arguments of a caller; UsageError if one is of another form."""
         for what, call in (("init", init), ("final", final)):
@@ -50,10 +62,11 @@ class Scenario(msgspec.Struct, frozen=True, omit_defaults=True):
                 require_instance(what, call, str, "the text of a call, such as 'setup:1'")
         require_bool(shared_stacks=shared_stacks)
         given = _texts("threads", threads, "texts of calls, such as 'push:1'")
-        if not given:
-            raise UsageError("threads is empty: name at least one call, such as 'push:1'")
+        arguments = None if main is None else _texts("main", main, "arguments of the program")
+        if bool(given) == (arguments is not None):
+            raise UsageError("name what threads call, such as 'push:1', or the arguments of main, but not both")
         watched = _texts("watch", watch, "names of variables")
-        return cls(given, init, final, watched, stack, shared_stacks)  # type: ignore[arg-type]  # checked just above
+        return cls(given, init, final, watched, stack, shared_stacks, arguments)  # type: ignore[arg-type]  # checked just above
 
 
 def _texts(what: str, value: object, advice: str) -> tuple[str, ...]:

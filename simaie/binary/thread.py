@@ -12,7 +12,7 @@ that is stored in disguise (compressed, or combined with other bits than the low
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from simaie.barrier import Barrier
@@ -22,6 +22,7 @@ from simaie.binary.cells import CAPACITY, mask
 from simaie.binary.heap import ARENA
 from simaie.binary.layout import Layout
 from simaie.binary.place import Place
+from simaie.binary.process import EndOfThread
 from simaie.binary.translation import Code
 from simaie.errors import GuestFault, NotModelledError
 from simaie.guest.running import Runner
@@ -60,6 +61,8 @@ class BinaryThread(Runner):
         registers: By number of the cell.
         arena: The first address of its part of the heap.
         allocated: The number of bytes of the arena that it has allocated.
+        created: The threads that it has created.
+        child: Returns the code of a thread that it creates: its number, the address of the function, the argument.
         low: The first address of the private memory; equal to `high` if there is none.
         high: The first address after it.
         idle: The number of backward jumps since the last operation.
@@ -85,6 +88,8 @@ class BinaryThread(Runner):
         self.arena, self.allocated = layout.heap + number * ARENA, 0
         self._open: list[Any] = []
         self._entry = 0
+        self.created: list[Any] = []
+        self.child: Callable[[int, int, int], Any] = _no_child
         self.result = 0
         self._shared_stack = shared_stack
 
@@ -100,6 +105,20 @@ class BinaryThread(Runner):
             self.poke(pointer, abi.word, pointer)  # System V ABI: the word at the thread pointer is its address
         self._memory[begin - self.low : begin - self.low + len(tls)] = tls
         return pointer
+
+    def place_arguments(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Place the arguments of `main` at the top of the stack; return their number and the address of their table."""
+        places: list[int] = []
+        for text in texts:
+            content = text.encode() + b"\0"
+            self._top -= len(content)
+            places.append(self._top)
+            self._memory[self._top - self.low : self._top - self.low + len(content)] = content
+        self._top = (self._top & -16) - self.word * (len(places) + 1)
+        self._top &= -16
+        for number, place in enumerate((*places, 0)):
+            self.poke(self._top + self.word * number, self.word, place)
+        return len(places), self._top
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -127,6 +146,8 @@ class BinaryThread(Runner):
                         if self.idle > _MOST_IDLE:
                             raise GuestFault("endless", to, "an endless loop without an access to shared memory")
                     before, pc = pc, to
+            except EndOfThread:
+                return
             except GuestFault as fault:
                 at = self._describe(before) if fault.cause in _OF_BLOCKS else self._describe(self.position)
                 raise GuestFault(fault.cause, fault.address, f"{fault} ({at})") from None
@@ -428,6 +449,10 @@ class BinaryThread(Runner):
         advice = f"; compile with {flags}" if flags else ""
         where = f"{self._image.name}: {self._describe(pc)}"
         return NotModelledError(f"{where}: the instruction is not modelled ({what}){advice}")
+
+
+def _no_child(number: int, function: int, argument: int) -> Any:
+    raise NotModelledError("only a program that is run as a whole creates threads")
 
 
 def _signed(value: int, width: int) -> int:

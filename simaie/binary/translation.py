@@ -40,6 +40,7 @@ class Code:
 
     Args:
         image: The loaded ELF file.
+        whole: Whether it is run as a whole, from `main` on (`simaie.binary.process`).
 
     Attributes:
         image: The loaded ELF file.
@@ -49,7 +50,7 @@ class Code:
         calls: The calls of functions that run in place of machine code, by address and name.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, *, whole: bool = False) -> None:
         self.image = image
         self._lifter = lifter_for(image.abi.language)
         self.cells = Cells(self._lifter.registers, big_endian=image.abi.endian == "big")
@@ -61,7 +62,7 @@ class Code:
         self._lasting = frozenset(f"R[{number}]" for number in range(CAPACITY)) - scratch
         self._mode_register = self.cells.node("TB") if abi.isa == "arm" else None
         self._divide, self._remainder = DIVISIONS[abi.isa]
-        self.blocks.update(hooked_blocks(image))
+        self.blocks.update(hooked_blocks(image, whole=whole))
 
     def block(self, start: int) -> Block:
         """Return the block at an address; GuestFault if there is no code."""
@@ -196,6 +197,11 @@ def _function(statements: list[Statement], start: int) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def code_of(image: Image) -> Code:
-    """Return the code of an image, translated once."""
-    return Code(image)
+def code_of(image: Image, *, whole: bool = False) -> Code:
+    """Return the code of an image, translated once.
+
+    Args:
+        image: The loaded ELF file.
+        whole: As for `Code`.
+    """
+    return Code(image, whole=whole)

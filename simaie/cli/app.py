@@ -10,6 +10,7 @@ import typer
 from simaie.cli.binary_options import (
     FinalCall,
     InitCall,
+    MainArguments,
     SharedStacks,
     StackSize,
     ThreadCalls,
@@ -207,6 +208,7 @@ def simaie(
 def explore(
     target: Target,
     thread: ThreadCalls = None,
+    main: MainArguments = None,
     init: InitCall = None,
     final: FinalCall = None,
     watch: WatchedVariables = None,
@@ -261,7 +263,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
     return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
@@ -531,6 +533,7 @@ def litmus(
 def compare(
     targets: Targets,
     thread: ThreadCalls = None,
+    main: MainArguments = None,
     init: InitCall = None,
     final: FinalCall = None,
     watch: WatchedVariables = None,
@@ -574,7 +577,7 @@ def compare(
         executions=executions,
         seconds=seconds,
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything, scenario)
     return run_comparisons(targets, machine, search, save, output, scenario)
@@ -586,6 +589,7 @@ def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
     thread: ThreadCalls = None,
+    main: MainArguments = None,
     init: InitCall = None,
     final: FinalCall = None,
     watch: WatchedVariables = None,
@@ -626,5 +630,5 @@ def barriers(
         executions=executions,
         seconds=seconds,
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
     return run_barriers(targets, machine, search, save, output, scenario)

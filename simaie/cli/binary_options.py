@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -10,7 +11,10 @@ from simaie.binary.layout import STACK_BYTES
 from simaie.binary.scenario import Scenario
 from simaie.errors import UsageError
 
-__all__ = ["FinalCall", "InitCall", "SharedStacks", "StackSize", "ThreadCalls", "WatchedVariables", "scenario_of"]
+__all__ = [
+    "FinalCall", "InitCall", "MainArguments", "SharedStacks", "StackSize", "ThreadCalls", "WatchedVariables",
+    "scenario_of",
+]  # fmt: skip
 
 _PANEL = "Compiled program"
 
@@ -20,6 +24,16 @@ ThreadCalls = Annotated[
         metavar="CALLS",
         help="What one thread of an ELF file calls, one function after the other: \"push:1 pop\". An argument is a "
         "number or &VARIABLE. Repeat it for each thread.",
+        rich_help_panel=_PANEL,
+    ),
+]
+MainArguments = Annotated[
+    str | None,
+    typer.Option(
+        "--main",
+        metavar="ARGS",
+        help="Run the ELF file as a whole program with these arguments, in place of --thread: \"2 1\", or \"\" for "
+        "none.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -63,10 +77,16 @@ def scenario_of(
     watch: list[str] | None,
     stack: int | None,
     shared_stacks: bool,
+    main: str | None = None,
 ) -> Scenario | None:
     """Return what the options say; None if none was given."""
-    if not threads:
+    if not threads and main is None:
         if init or final or watch or stack is not None or shared_stacks:
             raise UsageError("name what each thread of the ELF file calls: --thread push:1 --thread pop")
         return None
-    return Scenario.of(threads, init, final, watch or (), STACK_BYTES if stack is None else stack, shared_stacks)
+    try:
+        arguments = None if main is None else shlex.split(main)
+    except ValueError as error:
+        raise UsageError(f"--main {main!r}: {error}") from None
+    size = STACK_BYTES if stack is None else stack
+    return Scenario.of(threads or (), init, final, watch or (), size, shared_stacks, arguments)
