@@ -12,6 +12,7 @@ from simaie.binary.abi import ABIS, EXTERNALS, Abi
 from simaie.binary.file import MOST_BYTES, elf_file
 from simaie.binary.image import Image, Region, Symbol
 from simaie.binary.linking import Linker
+from simaie.binary.objects import link_object
 from simaie.errors import InputError, SimaieError
 from simaie.host.ram import Endian
 
@@ -49,9 +50,11 @@ def _loaded(name: str, content: bytes) -> Image:
     elf = elf_file(content)
     abi = _abi(name, elf)
     kind = elf["e_type"]
+    if kind == "ET_REL":
+        made = link_object(name, elf, abi, MOST_BYTES)
+        return Image(name, content, abi, made.constant, made.writable, made.symbols, b"", made.text, made.externals)
     if kind not in _KINDS:
-        advice = "link it: cc -static -nostdlib -no-pie" if kind == "ET_REL" else "an executable or shared object"
-        raise InputError(f"{name}: its type is {kind}, which has no memory image; {advice}")
+        raise InputError(f"{name}: its type is {kind}, which has no memory image")
     base = BASE if kind == "ET_DYN" else 0
     constant, writable = _regions(name, elf, base)
     symbols = _symbols(elf, base)

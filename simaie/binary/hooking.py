@@ -29,7 +29,10 @@ def hooked_blocks(image: Image, *, whole: bool) -> dict[int, _Block]:
         image.symbols[name].address: _block(name, hook) for name, hook in always.items() if name in image.symbols
     }
     for name, address in image.externals.items():
-        blocks[address] = _block(name, known[name]) if name in known else _undefined(image, name)
+        made = _block(name, known[name]) if name in known else _undefined(image, name)
+        blocks[address] = made
+        if image.abi.isa == "arm":
+            blocks[address | 1] = made  # also if Thumb code calls it
     return blocks
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import weakref
 from typing import Any
 
 from simaie.binary.corrections import branch_with_exchange, corrected
@@ -22,13 +23,15 @@ __all__ = ["BRANCHES", "Lifter", "lifter_for"]
 #: The operations whose first input is a target.
 BRANCHES = frozenset({"BRANCH", "CBRANCH", "CALL"})
 _TEMPORARY = 1 << 40
-#: By language and mode. They are dropped when Python ends: pypcode complains about those that are still alive then.
-_contexts: dict[tuple[str, bool], Any] = {}
-atexit.register(_contexts.clear)
+#: All that are alive, whose contexts are dropped when Python ends: pypcode complains about those that are left then.
+_lifters: weakref.WeakSet[Lifter] = weakref.WeakSet()
 
 
 class Lifter:
     """Lifts the instructions of one language.
+
+    An IT instruction of Thumb changes how Sleigh understands the addresses after it, for good. So a lifter of Thumb
+    must see the code of one program only.
 
     Args:
         language: Name in Sleigh, such as ``AARCH64:LE:64:v8A``.
@@ -43,8 +46,10 @@ class Lifter:
             import pypcode
         except ImportError as error:
             raise UsageError("programs of ELF files need pypcode: pip install 'simaie[binary]'") from error
-        self._pypcode, self._key = pypcode, (language, thumb)
-        context = _contexts[self._key] = pypcode.Context(language)
+        self._pypcode, self._language, self._thumb = pypcode, language, thumb
+        context: Any = pypcode.Context(language)
+        self._context = context
+        _lifters.add(self)
         if thumb:
             context.setVariableDefault("TMode", 1)
         #: By name.
@@ -56,12 +61,12 @@ class Lifter:
 
     def lift(self, code: bytes, address: int) -> Lifted | None:
         """Return the first instruction of `code`, which lies at `address`; None if it is no instruction."""
-        language, thumb = self._key
+        language = self._language
         if language.startswith("ARM:"):
-            branch = branch_with_exchange(code, address, self.registers, thumb=thumb)
+            branch = branch_with_exchange(code, address, self.registers, thumb=self._thumb)
             if branch is not None:
                 return branch
-        pypcode, context = self._pypcode, _contexts[self._key]
+        pypcode, context = self._pypcode, self._context
         try:
             shown = context.disassemble(code, address, max_instructions=1).instructions[0]
             raw = list(context.translate(code, address, max_instructions=1).ops)
@@ -134,6 +139,12 @@ def pypcode_name(pypcode: Any, op: Any) -> str:
 
 
 @functools.cache
-def lifter_for(language: str, *, thumb: bool = False) -> Lifter:
+def lifter_for(language: str) -> Lifter:
     """Return the lifter for a language, which is made once because its tables take long to load."""
-    return Lifter(language, thumb=thumb)
+    return Lifter(language)
+
+
+@atexit.register
+def _drop_contexts() -> None:
+    for lifter in list(_lifters):
+        lifter._context = None

@@ -124,7 +124,8 @@ def binary_program(
     Nothing of the file is ever executed natively: its code is translated.
 
     Args:
-        path: An executable or a shared object for arm, aarch64, x86-64, i386, riscv64, mips, mipsel or ppc64le.
+        path: An executable, a shared object or an object file for arm, aarch64, x86-64, i386, riscv64, mips, mipsel or
+            ppc64le.
         threads: What each thread calls, one function after the other: ``FUNCTION:ARGUMENT:ARGUMENT``, separated by
             spaces. An argument is a number or ``&VARIABLE``.
         main: The arguments with which to run the program as a whole, in place of `threads`: `main` on the first vCPU,

@@ -88,7 +88,11 @@ class Code:
     # -- translation ----------------------------------------------------------------------------
 
     def _lifter_of(self, mode: int) -> Lifter:
-        return lifter_for(self.image.abi.language, thumb=True) if mode else self._lifter
+        return self._thumb_lifter if mode else self._lifter
+
+    @functools.cached_property
+    def _thumb_lifter(self) -> Lifter:
+        return Lifter(self.image.abi.language, thumb=True)
 
     def _statements(self, start: int) -> list[Statement]:
         mode = start & 1 if self.image.abi.isa == "arm" else 0

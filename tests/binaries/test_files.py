@@ -60,10 +60,10 @@ def test_a_segment_of_an_impossible_size_is_refused_before_it_is_made():
     assert "too large" in refused(bytes(content))
 
 
-def test_an_object_file_says_to_link_it():
+def test_a_file_of_another_type_is_refused():
     content = bytearray(ARM.read_bytes())
-    content[16] = 1  # ET_REL
-    assert "link it" in refused(bytes(content))
+    content[16] = 4  # ET_CORE
+    assert "no memory image" in refused(bytes(content))
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -122,7 +122,7 @@ def test_an_init_that_never_ends_or_faults_is_an_error():
 def damaged(number: int) -> bytes:
     """Return an ELF file with some bytes changed, or cut; the same for the same number."""
     draw = Random(number)
-    files = sorted(ELF.glob("locks.*.elf"))
+    files = sorted([*ELF.glob("locks.*.elf"), *ELF.glob("locks.*.o")])
     content = bytearray(files[draw.below(len(files))].read_bytes())
     if draw.below(4) == 0:
         del content[draw.below(len(content)) :]
