@@ -83,9 +83,9 @@ def test_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch, repeatable_
 
 
 def compile_as_committed(source: Path) -> None:
-    """Put the shared object beside a source in C that was made of the same text, because no compiler may be here."""
+    """Put the shared object next to a source in C that was made of the same text, because no compiler may be here."""
     same = [path for path in (BINARIES / "src").glob("*.c") if path.read_text("utf-8") == source.read_text("utf-8")]
-    assert len(same) == 1, f"{source} is none of tests/binaries/src"
+    assert len(same) == 1, f"{source} is not one of tests/binaries/src"
     shutil.copy(BINARIES / "elf" / f"{same[0].stem}.aarch64.so", source.with_suffix(".so"))
 
 

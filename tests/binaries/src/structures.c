@@ -113,7 +113,7 @@ void again_ll(unsigned fresh)
 }
 #endif
 
-/* -- the same with a counter beside the head, changed by a double-word compare-and-swap ---------------- */
+/* -- the same with a counter next to the head, changed by a double-word compare-and-swap ---------------- */
 
 #if defined(__x86_64__) || defined(__aarch64__)
 typedef unsigned __int128 pair;
