@@ -18,6 +18,7 @@ from simaie.lazy import lazy_names
 
 if TYPE_CHECKING:
     from simaie.barrier import Barrier
+    from simaie.binary.program import binary_program
     from simaie.decision import Choice, Schedule, Switch
     from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
     from simaie.exploration.compare import Comparison, compare
@@ -107,6 +108,7 @@ __all__ = [
     "Verdict",
     "X86Cpu",
     "__version__",
+    "binary_program",
     "compare",
     "explore",
     "ins",
@@ -117,6 +119,7 @@ __all__ = [
 obey_switch()
 _MODULES = {
     "simaie.barrier": ("Barrier",),
+    "simaie.binary.program": ("binary_program",),
     "simaie.decision": ("Choice", "Schedule", "Switch"),
     "simaie.errors": ("GuestFault", "Interrupted", "SimaieError", "UsageError"),
     "simaie.exploration.compare": ("Comparison", "compare"),

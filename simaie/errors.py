@@ -18,6 +18,7 @@ from simaie.printable import clean
 
 __all__ = [
     "OWN_CODE",
+    "TRANSLATED",
     "DivergenceError",
     "EscapedStateError",
     "ForeignAwaitError",
@@ -32,12 +33,14 @@ __all__ = [
     "NeverAwaitedInstructionError",
     "NondeterminismError",
     "NotEmulatedError",
+    "NotModelledError",
     "ProgramTextError",
     "ReplayError",
     "SchedulerError",
     "SchemeError",
     "SimaieError",
     "UnknownNameError",
+    "UnmodelledCodeError",
     "UnnamedCodeError",
     "UsageError",
     "kind_of",
@@ -46,6 +49,8 @@ __all__ = [
 
 #: The folder of simaie's own code; all other frames on a stack belong to the user.
 OWN_CODE = str(Path(__file__).resolve().parent)
+#: The names of files of code that was translated from machine code begin with this; no line of it is a user's.
+TRANSLATED = "<guest "
 
 
 class SimaieError(Exception):
@@ -97,6 +102,10 @@ class NotEmulatedError(UsageError):
 
 class NotModelledError(UsageError):
     """The program, or the scheme, uses something that the host memory does not model."""
+
+
+class UnmodelledCodeError(UsageError):
+    """Compiled code does something that simaie does not model; the message says how to avoid it."""
 
 
 class UnknownNameError(UsageError):
@@ -314,6 +323,7 @@ def raised(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
         members = sorted(raised(member) for member in error.exceptions)  # trio collects them in no fixed order
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if not frame.filename.startswith((OWN_CODE, TRANSLATED))]  # fmt: skip
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where

@@ -241,6 +241,14 @@ class Machine:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
         return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
 
+    def require_fits(self, program: Program) -> None:
+        """Raise UsageError if `program` cannot run on this machine."""
+        self.limits.require_threads(program)
+        if program.byte_order not in (None, self.endian):
+            raise UsageError(
+                f"program {program.name!r} is {program.byte_order}-endian: use Machine(endian={program.byte_order!r})"
+            )
+
     def facts_of(self, program: Program) -> Facts:
         """Return the facts that a scheme receives when `program` runs."""
         return self._facts_for(program.isa, self.address_bits or self._bits_of(program))

@@ -7,6 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from simaie.cli.binary_options import (
+    FinalCall,
+    InitCall,
+    MainArguments,
+    SharedStacks,
+    StackSize,
+    ThreadCalls,
+    WatchedVariables,
+    scenario_of,
+)
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -99,7 +109,9 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
-simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
+simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
+
+simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas"""
 _COMPARE_EXAMPLES = f"""{_WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
@@ -209,6 +221,13 @@ def simaie(
 @command
 def explore(
     target: Target,
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -260,7 +279,8 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    return run_explore(target, machine, search, save, output, everything, trust=trust)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
@@ -531,6 +551,13 @@ def litmus(
 @command
 def compare(
     targets: Targets,
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -571,9 +598,10 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
     if len(targets) == 1 and is_one(targets[0]):
-        return run_compare(targets[0], machine, search, save, output, everything)
-    return run_comparisons(targets, machine, search, save, output)
+        return run_compare(targets[0], machine, search, save, output, everything, scenario)
+    return run_comparisons(targets, machine, search, save, output, scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_BARRIERS_EXAMPLES)
@@ -581,6 +609,13 @@ def compare(
 def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
@@ -623,4 +658,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    return run_barriers(targets, machine, search, save, output, places=places)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    return run_barriers(targets, machine, search, save, output, scenario, places=places)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.compare import Search
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
@@ -29,6 +30,7 @@ def run_barriers(
     search: Search,
     folder: Path | None,
     output: Format,
+    scenario: Scenario | None = None,
     *,
     places: bool,
 ) -> Status:
@@ -38,8 +40,8 @@ def run_barriers(
     """
     input_errors = InputErrors()
     with guest_output_aside(), barriers_progress() as progress:
-        programs = [program for _, program in load_targets(targets, input_errors)]
-        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
+        programs = [program for _, program in load_targets(targets, input_errors, scenario)]
+        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options, next(iter(programs), None))
         files = FailureFiles(folder)
         common = {"machine": machine, "progress": progress, "errors": input_errors.take, "jobs": search.jobs}
         options = {**common, **search.as_options()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -68,13 +69,14 @@ def run_explore(
     everything: bool,
     *,
     trust: bool = False,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Explore, save, print; return the status of the verdict, or of an error on the way."""
     with guest_output_aside():
-        program = load_program(target, trust=trust)
+        program = load_program(target, trust=trust, scenario=scenario)
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
-        machine = make_machine(target, machine_options)
+        machine = make_machine(target, machine_options, program)
         files = FailureFiles(folder)
         report, failed, interrupted = _explored(program, machine, search, files)
         for failure in report.kept:

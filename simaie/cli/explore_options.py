@@ -53,7 +53,8 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, a name of the corpus (simaie list programs --all), or a .litmus file.",
+        help="A program: file.py:name, a name of the corpus (simaie list programs --all), a .litmus file, or an "
+        "ELF file (with --thread).",
         autocompletion=complete_programs,
     ),
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simaie import corpus
+from simaie.binary.scenario import Scenario
 from simaie.errors import InputError, SimaieError
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
@@ -35,18 +36,19 @@ class MachineOptions:
     steps: int | None = None
 
 
-def load_program(target: str, *, trust: bool = False) -> Program:
+def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
     """Return the program that `target` names.
 
     Args:
         target: As on the command line.
         trust: Whether a text may name code, see `simaie.guest.text.parse_program`.
+        scenario: What is run of an ELF file.
 
     Raises:
         InputError: There is no such program, or its file raises or exits.
     """
     try:
-        return find_target(target, trust=trust)
+        return find_target(target, trust=trust, scenario=scenario)
     except SimaieError:
         raise
     except (Exception, SystemExit) as error:
@@ -58,8 +60,14 @@ def driver_of(name: str | None) -> Driver | None:
     return None if name is None else "trio" if name == "trio" else "inline"
 
 
-def make_machine(target: str, options: MachineOptions) -> Machine:
-    """Return the machine for `target`: from the options, then from the corpus, then from the defaults."""
+def make_machine(target: str, options: MachineOptions, program: Any = None) -> Machine:
+    """Return the machine for `target`: from the options, then from the corpus, then from the defaults.
+
+    Args:
+        target: As on the command line.
+        options: The given options.
+        program: The program, which may need a byte order; None if it is not known.
+    """
     case: Any = _entry(target)
     needs: dict[str, Any] = {}
     known = [] if case is None else _schemes(case)
@@ -75,7 +83,7 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
         "full_system": options.full_system,
         "host_word": options.host_word,
         "address_bits": options.address_bits,
-        "endian": options.endian,
+        "endian": options.endian or getattr(program, "byte_order", None),
     }
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
     limits = None if steps is None else Limits(steps=steps)

@@ -24,6 +24,7 @@ from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
+from simaie.guest.running import Runner
 from simaie.host.loaded import LOADED, lift, select
 
 __all__ = [
@@ -295,7 +296,7 @@ class _Child:
         await Interpreter(self._code, cpu, self._position, self._registers).run()
 
 
-class Interpreter:
+class Interpreter(Runner):
     """Runs a list of instructions on a vCPU.
 
     Args:

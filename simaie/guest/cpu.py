@@ -27,7 +27,7 @@ from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
 from simaie.op import UNTIL, Function, Kind, Op
 from simaie.protocols import MachineFacts
-from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
@@ -84,6 +84,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    #: The place of the instruction in execution, if the guest is machine code; else None.
+    place: CodePlace | None = None
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -287,7 +289,7 @@ class Cpu:
         if effect is not None and type(effect) is not int:
             effect = _plain_effect(effect)
         self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect
+            self.name, number, mnemonic, access, address, width, PENDING, effect, self.place
         )
         try:
             if (

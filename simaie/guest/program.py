@@ -89,6 +89,8 @@ class Program:
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
+        #: The byte order that its code relies on, if it relies on one: ``"little"`` or ``"big"``.
+        self.byte_order: str | None = None
         #: The first address after everything that the program accesses, if what makes the program knows it.
         self.extent: int | None = None
         self._asserts_required = False  # whether `require_asserts` ran without an error
