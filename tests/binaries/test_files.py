@@ -15,7 +15,7 @@ from simaie.binary import binary_program
 from simaie.binary.program import program_of_bytes
 from simaie.binary.scenario import Scenario
 from simaie.cli import main
-from simaie.errors import InputError, UnmodelledCodeError, ReplayError, UnknownNameError
+from simaie.errors import InputError, ReplayError, UnknownNameError, UnmodelledCodeError
 from simaie.prng import Random
 from simaie.replaying.binary_record import MOST_CARRIED
 
