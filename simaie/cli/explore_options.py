@@ -165,7 +165,8 @@ JobsOption = Annotated[
         "--jobs",
         "-j",
         metavar="N|auto",
-        help="Number of processes; auto: one for each core. It changes the time and no result. Default: 1.",
+        help="Number of processes; auto: one for each core. It affects only how long the run takes, not its results. "
+        "Default: 1.",
         rich_help_panel=_SEARCH,
     ),
 ]

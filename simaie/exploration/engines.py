@@ -46,7 +46,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines", "StartAgain", "can_undo"]
+__all__ = ["MEMO_SWITCH", "Engines", "StartAgain", "can_undo", "is_switched_off"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -68,10 +68,15 @@ class _Default(Scheduler):
         return offer.default
 
 
+def is_switched_off() -> bool:
+    """Whether the environment switches the memo off."""
+    return os.environ.get(MEMO_SWITCH, "") == "0"
+
+
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
     asked = scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
-    if type(asked).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
+    if type(asked).by_undo is Scheduler.by_undo or program.devices or is_switched_off():
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -92,7 +97,7 @@ class Engines:
     Attributes:
         followed: The number of executions that the memo ran.
         rebuilt: How often the memo was dropped because it had too many nodes.
-        why_given_up: Why the memo is not used any more; empty if it is, or was never allowed.
+        why_given_up: Why the memo is no longer used; empty if it is still in use, or was never allowed.
         why_not_undone: Why the search does not go back by undo although it was tried; empty if it does.
         undone: The number of executions that a search by undo visited.
         by_index: Whether a plain exploration has the same executions at the same indices.
@@ -110,7 +115,7 @@ class Engines:
         rehearsed: Callable[[Execution, Trace], None] | None = None,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
-        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
+        self._allowed = memo and not is_switched_off()
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None

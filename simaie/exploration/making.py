@@ -1,4 +1,4 @@
-"""What an exploration runs, one execution after the other: those of its scheduler, and some that are not counted."""
+"""Makes the executions of an exploration: those that the scheduler chooses, and some more that are not counted."""
 
 from __future__ import annotations
 

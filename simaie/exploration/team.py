@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from simaie.exploration.engines import can_undo
+from simaie.exploration.engines import can_undo, is_switched_off
 from simaie.exploration.task import Task, why_no_workers
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -81,9 +81,11 @@ def why_not_by_undo(program: Program, machine: Machine, scheduler: Scheduler, ta
         return f"{type(scheduler).__name__} is an exhaustive search that is not split into subtrees"
     if task.check_determinism or task.driver != "inline":
         return "an exhaustive search is split only on the inline driver and without the determinism check"
-    if not can_undo(program, machine, scheduler):
-        return "the program has devices, the host is not sequentially consistent, or the memo is switched off"
-    return ""
+    if can_undo(program, machine, scheduler):
+        return ""
+    if is_switched_off():
+        return "the memo is switched off"
+    return "the program has devices" if program.devices else f"the host {machine.host} is not sequentially consistent"
 
 
 class Alone:

@@ -58,14 +58,14 @@ class Scheme:
     #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
     #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
-    #: value does not depend on it. A class that overrides `atomic_rmw` has to say so anew.
+    #: value does not depend on it. Subclasses do not inherit it: each class has to say so itself.
     only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "atomic_rmw" in vars(cls) and "only_returns_old" not in vars(cls):
+        if "only_returns_old" not in vars(cls):
             cls.only_returns_old = False
 
     def __init__(

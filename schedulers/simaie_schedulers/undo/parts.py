@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
     Attributes:
         prefix: The path to the node.
-        schedule: The schedule that waits there; of no meaning if there is a `rest`.
+        schedule: The schedule that waits there; ignored if there is a `rest`.
         rest: The path from the node to where an earlier search of this part stopped, at the end of an execution.
         below: The number of schedules that earlier searches of this part have returned.
     """
@@ -109,7 +109,7 @@ def waiting_part(path: Path, number: int, is_worth: Callable[[int], bool]) -> Pa
     Args:
         path: The path.
         number: The number of the part.
-        is_worth: Whether schedules at a depth are worth to be given away.
+        is_worth: Whether schedules at a depth are worth giving away.
     """
     for depth in range(len(path) - 1, -1, -1):
         waiting = path.waiting[depth] or []

@@ -239,7 +239,7 @@ class Memo:
             self._drop(runner)
 
     def close(self) -> None:
-        """Close every coroutine; the memo is of no more use."""
+        """Close every coroutine; the memo cannot be used afterwards."""
         for runner in list(self._runners):
             self._drop(runner)
 

@@ -29,7 +29,7 @@ OTHER, MUTEX, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL
 
 
 class Node:
-    """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
+    """A vCPU after one history of results. Apart from its edges and caches, it is immutable.
 
     A root's first node is its start, where the coroutine has not run yet; `op` is then None, as it is at the end.
 
