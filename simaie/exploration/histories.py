@@ -131,8 +131,8 @@ def went_differently(program: str, vcpu: str, step: int, expected: str, got: str
     what = f"vCPU {vcpu} of program {program!r} acted differently" if vcpu else f"program {program!r} ended differently"
     return NondeterminismError(
         f"{what} at step {step} after the same results of all operations: expected {expected}, got {got}; guests "
-        "and schemes must share nothing except guest memory (no list, no object), keep nothing from one execution to the next, and "
-        "depend on no clock, random number or set order",
+        "and schemes must share nothing except guest memory (no list, no object), keep nothing from one execution "
+        "to the next, and depend on no clock, random number or set order",
         step=step,
         expected=expected,
         got=got,
