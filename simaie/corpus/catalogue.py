@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp, weak_hosts
 from simaie.corpus.audit_case import Case, Expect, Needs
+from simaie.corpus.emulator_bugs import REGRESSIONS
 from simaie.corpus.lockfree import GUESTS, Guest, Row
 from simaie.corpus.regression import Regression
-from simaie.corpus.regressions import REGRESSIONS
 from simaie.errors import UnknownNameError
 from simaie.guest.program import Program
 
