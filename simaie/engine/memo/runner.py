@@ -133,6 +133,10 @@ class Runner(Actor):
             host.end()
 
     def _send(self, value: Any) -> Op | None:
+        """Send a result to the vCPU; return its next operation, or None at its end."""
+        return self._resume(value)
+
+    def _resume(self, value: Any) -> Op | None:
         try:
             op: Op = self.coroutine.send(value)
         except PASSING:
@@ -153,7 +157,7 @@ class Runner(Actor):
         if epilogue is None:
             return None
         self.coroutine = epilogue
-        return self._send(None)
+        return self._resume(None)
 
     def _note(self, node: Node, record: Instruction | None) -> None:
         """Write down what is to be seen of the vCPU at `node`. record: the instruction of the operation before."""
