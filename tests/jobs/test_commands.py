@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kept.processes import SIMAIE, begun, soon
 
 from simaie import Machine, Program, compare, ins
 from simaie.audit import audit
@@ -19,8 +20,6 @@ from simaie.exploration import search
 from simaie.exploration.barriers import minimal_barriers
 from simaie.exploration.in_order import InOrder, in_order
 from simaie.exploration.workers import Pool
-
-from .processes import SIMAIE, begun, soon
 
 SB = """X86 {name}
 {{ x=0; y=0; }}

@@ -14,7 +14,7 @@ from simaie.exploration import coverage, making, part, subtrees
 from simaie.exploration.subtrees import Subtrees
 from simaie.exploration.workers import Pool
 
-from .test_jobs import X, adder, explored, facts
+from .test_ranges import X, adder, explored, facts
 
 EVERY = {"scheduler": "dpor", "executions": 100_000, "failures": None}
 
