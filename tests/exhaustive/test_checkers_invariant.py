@@ -111,8 +111,11 @@ def test_in_that_order_a_thread_comes_after_what_starts_it():
 
 
 def test_every_checker_has_something_to_find():
-    """Or it would be held to nothing. Starvation looks at executions of a thousand steps or more, that were cut."""
-    assert set().union(*FINDING.values()) == set(JUDGED) - {"starvation"}
+    """Or it would be held to nothing.
+
+    Starvation looks at executions of a thousand steps or more, that were cut. Only compiled programs have a heap.
+    """
+    assert set().union(*FINDING.values()) == set(JUDGED) - {"starvation", "use-after-free"}
 
 
 @pytest.mark.soak
