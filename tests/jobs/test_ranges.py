@@ -123,9 +123,9 @@ def test_auto_is_one_process_for_each_core() -> None:
 # -- what happens to workers -----------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"executions": 600, "failures": 200, "scheduler": "portfolio"}
-    killed = []
+def kill_workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the next three workers that are waited for killed; return the list of their process numbers."""
+    killed: list[int] = []
     hear = Pool.hear
 
     def heard(self: Pool[Any, Any], seconds: float | None = None) -> None:
@@ -134,8 +134,14 @@ def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPat
             killed.append(self._workers[0].process.pid)
             os.kill(killed[-1], signal.SIGKILL)
 
-    one = explored(LOST, 1, **options)
     monkeypatch.setattr(Pool, "hear", heard)
+    return killed
+
+
+def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"executions": 600, "failures": 200, "scheduler": "portfolio"}
+    one = explored(LOST, 1, **options)
+    killed = kill_workers(monkeypatch)
     assert explored(LOST, 2, **options) == one
     assert len(killed) == 3
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from simaie import Machine, Program, explore
 from simaie.errors import GuestError, Interrupted
 from simaie.exploration import coverage, making, part, subtrees
 from simaie.exploration.subtrees import Subtrees
-from simaie.exploration.workers import Pool
 
-from .test_ranges import X, adder, explored, facts
+from .test_ranges import X, adder, explored, facts, kill_workers
 
 EVERY = {"scheduler": "dpor", "executions": 100_000, "failures": None}
 
@@ -96,17 +94,8 @@ def test_a_limit_ends_the_search_where_it_would_end(failures: int, executions: i
 
 
 def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch, small_parts: list[int]) -> None:
-    killed = []
-    hear = Pool.hear
-
-    def heard(self: Pool[Any, Any], seconds: float | None = None) -> None:
-        hear(self, seconds)
-        if len(killed) < 3 and self._workers:
-            killed.append(self._workers[0].process.pid)
-            os.kill(killed[-1], signal.SIGKILL)
-
     one = explored(LOST, 1, **EVERY)
-    monkeypatch.setattr(Pool, "hear", heard)
+    killed = kill_workers(monkeypatch)
     assert explored(LOST, 2, **EVERY) == one
     assert len(killed) == 3
     assert sum(small_parts) > 10
