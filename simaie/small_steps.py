@@ -175,7 +175,7 @@ class SearchByUndo(Protocol):
         ...
 
     def give_away(self, number: int, least: int) -> Any:
-        """Return the part whose turn comes first among those that are large enough; None if there is none.
+        """Return the first part that is large enough, in the order of their turns; None if no part is.
 
         The length of its `prefix` says where it begins: the longer, the sooner is its turn.
 

@@ -233,7 +233,7 @@ def _type_name(kind: Any) -> str:
 
 
 def holes() -> str:
-    """Return the classes of violations with what happens in each."""
+    """Return a table of the classes of violations and of what happens in each."""
     kinds = dict.fromkeys(LLSC_HOLES, "LL/SC") | dict.fromkeys(LOCK_HOLES, "locked instructions")
     both = set(LLSC_HOLES) & set(LOCK_HOLES)
     rows = [[f"`{hole}`", "both" if hole in both else kinds.get(hole, "LL/SC"), hole.meaning] for hole in Hole]

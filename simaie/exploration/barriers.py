@@ -29,6 +29,7 @@ from simaie.machine import Machine, SchemeChoice
 
 __all__ = ["BarriersReport", "Need", "ProgramBarriers", "minimal_barriers"]
 
+
 def minimal_barriers(
     programs: Iterable[Target],
     scheme: SchemeChoice | None = None,

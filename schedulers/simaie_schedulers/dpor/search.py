@@ -97,7 +97,7 @@ class Dpor(Scheduler):
         return self._undo
 
     def by_graphs(self, search: SearchOfGraphs) -> bool:
-        """Return True: on a host of execution graphs, these are what executions are classes of."""
+        """Leave the executions to a search of execution graphs, and return True."""
         if self.memory_limit is not None:
             raise UsageError("dpor has no limit on memory on a host of execution graphs; leave out memory_limit")
         self._graphs = search

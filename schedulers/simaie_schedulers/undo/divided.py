@@ -14,7 +14,7 @@ class DividedSearch(UndoSearch):
     """A search that can give away parts of it, take in their results, and explore a part of another search."""
 
     def give_away(self, number: int, least: int = 1) -> Part | None:
-        """Return the part whose turn comes first among those that are large enough; None if there is none.
+        """Return the first part that is large enough, in the order of their turns; None if no part is.
 
         Args:
             number: The number that `due` will have when the turn of the part comes.
