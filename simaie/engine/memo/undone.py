@@ -155,8 +155,7 @@ class Undone:
         """
         if self._memo is None:
             self._memo = self._make_memo()
-        memo = self._memo
-        self._guarded(lambda: self._advance(memo))
+        self._guarded(self._advance)
 
     def _guarded(self, move: Callable[[], None]) -> None:
         """Let the search move, and look after the memo; errors end the search."""
@@ -172,8 +171,9 @@ class Undone:
         except (CannotUndo, SimaieError, Differs) as error:
             self._give_up(str(error) or type(error).__name__)
 
-    def _advance(self, memo: Memo) -> None:
-        self._prepare(memo)
+    def _advance(self) -> None:
+        assert self._memo is not None
+        self._prepare(self._memo)
         if self._search is not None:
             self._search.advance()
 
