@@ -78,13 +78,20 @@ class Explored(NamedTuple):
         tally: The executions.
         profile: The profile of the scheduler after them.
         seconds: The time that they took, in seconds.
+        has_enough: Whether they ended at the last failure that was wanted.
         branch: The result of the search by undo; None if there is none.
     """
 
     tally: Tally
     profile: Mapping[str, Any]
     seconds: float
+    has_enough: bool
     branch: ExploredBranch | None = None
+
+    def goes_beyond(self, failures: int) -> bool:
+        """Whether there are more failures than `failures`, or may be executions after the last of them."""
+        failing = self.tally.judgements.failing
+        return failing > failures or (failing == failures and not self.has_enough)
 
 
 def lost(piece: object) -> Trouble:
@@ -142,7 +149,7 @@ class Part(Exploration):
         self.index = self._first_index = piece.first
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
         tally = self._tallied()
-        return Explored(tally, self.scheduler.profile(), time.perf_counter() - began)
+        return Explored(tally, self.scheduler.profile(), time.perf_counter() - began, self.has_enough)
 
     def stretch(self, piece: Stretch) -> Explored:
         """Run executions of the branch of `piece`; any exception ends this part."""
@@ -156,7 +163,7 @@ class Part(Exploration):
         tally = self._tallied()
         if undone.why_not or undone.has_new_names:
             raise StartAgain
-        return Explored(tally, {}, time.perf_counter() - began, undone.explored())
+        return Explored(tally, {}, time.perf_counter() - began, self.has_enough, undone.explored())
 
     def _collector(self) -> CoverageRecorder:
         return CoverageRecorder(self.scheduler)

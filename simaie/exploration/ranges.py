@@ -68,7 +68,7 @@ class Ranges:
         if explored is None:
             return True  # the time is over
         exploration = self._exploration
-        if isinstance(explored, Trouble) or self._has_too_many_failures(explored):
+        if isinstance(explored, Trouble) or self._goes_too_far(explored):
             self._trouble = explored if isinstance(explored, Trouble) else Trouble()
             self._here = piece.executions - 1
             return False
@@ -131,9 +131,10 @@ class Ranges:
             self._pool.drop(number)
             self._send(piece._replace(profile=profile))
 
-    def _has_too_many_failures(self, explored: Explored) -> bool:
+    def _goes_too_far(self, explored: Explored) -> bool:
+        """Whether the exploration ends before the piece does: executions after the last failure must not count."""
         wanted = self._exploration.failures_wanted
-        return wanted is not None and explored.tally.judgements.failing > wanted
+        return wanted is not None and explored.goes_beyond(wanted)
 
     def _adapt(self, explored: Explored) -> None:
         """Set the size of the next pieces by the time that this one took."""

@@ -202,8 +202,8 @@ class Subtrees:
         fitting = []
         for piece in branch.pieces:
             executions -= piece.tally.executions
-            failures = None if failures is None else failures - piece.tally.judgements.failing
-            if executions < 0 or (failures is not None and failures < 0):
+            if executions < 0 or (failures is not None and piece.goes_beyond(failures)):
                 break
+            failures = None if failures is None else failures - piece.tally.judgements.failing
             fitting.append(piece)
         return fitting

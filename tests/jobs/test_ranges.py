@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,15 @@ def test_what_a_scheduler_learns_reaches_all_processes(scheduler: str) -> None:
     assert explored(SPINNING, 3, **options) == explored(SPINNING, 1, **options)
 
 
+@pytest.mark.parametrize("size", [3, 8, 40])
+def test_executions_after_the_last_failure_do_not_count(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other executions of its piece may have run after it in a worker."""
+    monkeypatch.setattr(Ranges, "_adapt", lambda self, explored: setattr(self, "_size", size))
+    for failures in range(60, 72):
+        options = {"scheduler": "pct:depth=2", "executions": 600, "failures": failures}
+        assert explored(LOST, 2, **options) == explored(LOST, 1, **options)
+
+
 def test_the_driver_and_the_determinism_check_change_nothing() -> None:
     options = {"executions": 300, "failures": 2, "scheduler": "portfolio"}
     for more in ({"driver": "trio"}, {"check_determinism": True}):
@@ -131,8 +139,9 @@ def kill_workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def heard(self: Pool[Any, Any], seconds: float | None = None) -> None:
         hear(self, seconds)
         if len(killed) < 3 and self._workers:
-            killed.append(self._workers[0].process.pid)
-            os.kill(killed[-1], signal.SIGKILL)
+            process = self._workers[0].process
+            killed.append(process.pid)
+            process.kill()
 
     monkeypatch.setattr(Pool, "hear", heard)
     return killed

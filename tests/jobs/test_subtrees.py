@@ -93,6 +93,17 @@ def test_a_limit_ends_the_search_where_it_would_end(failures: int, executions: i
     assert sum(small_parts) > 10 or failures == 1
 
 
+def test_executions_after_the_last_failure_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, small_parts: list[int]
+) -> None:
+    """Other executions of its part may have run after it in a worker."""
+    monkeypatch.setattr(Subtrees, "_size", lambda self, branch: 23)
+    for failures in range(47, 52):
+        options = {**EVERY, "failures": failures}
+        assert explored(LOST, 2, **options) == explored(LOST, 1, **options)
+    assert sum(small_parts) > 10
+
+
 def test_a_worker_that_dies_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch, small_parts: list[int]) -> None:
     one = explored(LOST, 1, **EVERY)
     killed = kill_workers(monkeypatch)
