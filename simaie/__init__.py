@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
     from simaie.replaying.player import replay
     from simaie.schemes.scheme import Scheme
+    from simaie.survey.report import Matrix
+    from simaie.survey.survey import matrix
     from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
 #: A literal, so that a build can read it without importing anything.
@@ -81,6 +83,7 @@ __all__ = [
     "Limits",
     "Machine",
     "MachineFacts",
+    "Matrix",
     "MipsCpu",
     "Mutex",
     "Offer",
@@ -111,6 +114,7 @@ __all__ = [
     "explore",
     "ins",
     "interactive",
+    "matrix",
     "replay",
 ]
 
@@ -147,6 +151,8 @@ _MODULES = {
     "simaie.replaying.failure": ("Failure",),
     "simaie.replaying.player": ("replay",),
     "simaie.schemes.scheme": ("Scheme",),
+    "simaie.survey.survey": ("matrix",),
+    "simaie.survey.report": ("Matrix",),
     "simaie.trace": ("AccessKind", "Event", "Instruction", "Outcome", "Trace"),
 }
 __getattr__, __dir__ = lazy_names(__name__, {name: module for module, names in _MODULES.items() for name in names})

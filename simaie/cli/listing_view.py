@@ -95,8 +95,10 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         title = clean(example["description"]) + (f" (+{more})" if more else "")
         yield from _indented_after(f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  ", title)
     bugs = sum(entry.get("regression", False) for entry in entries)
-    guests = len(entries) - len(of_rows) - bugs
+    classes = sum("class" in entry for entry in entries)
+    guests = len(entries) - len(of_rows) - bugs - classes
     yield from _indented_after(f"  -  {bugs:>3}  {'':<{column}}  ", "bugs that emulators have had: --name bug-")
+    yield from _indented_after(f"  -  {classes:>3}  {'':<{column}}  ", "classes of violations of schemes: --name hole-")
     yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
     how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
@@ -120,7 +122,8 @@ def _each_program(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         yield Text(f"row {row}: {clean(description)}" if row else clean(description), "bold")
         for entry in programs:
             yield Text(f"  {clean(entry['name'])}", "bold cyan").append(f"  ({_size(entry)})", "not bold default")
-            yield from _indented(Text(_expectations(entry["expected"]), "dim"), 6)
+            expectations = _expectations(entry["expected"])
+            yield from _indented(Text(expectations, "dim"), 6) if expectations else ()
 
 
 def _size(entry: Mapping[str, Any]) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
 from simaie.corpus.audit_case import Case, Expect, Needs
+from simaie.corpus.bugs import REGRESSIONS
 from simaie.corpus.lockfree import GUESTS, Guest, Row
 from simaie.corpus.regression import Regression
-from simaie.corpus.regressions import REGRESSIONS
+from simaie.corpus.violations import VIOLATIONS, Violation
 from simaie.errors import UnknownNameError
 from simaie.guest.program import Program
 
 __all__ = [
-    "Case", "Expect", "Guest", "Needs", "Regression", "Row",
+    "Case", "Expect", "Guest", "Needs", "Regression", "Row", "Violation",
     "case", "cases", "entry", "guest", "guests", "names", "program", "regressions",
 ]  # fmt: skip
 
+Entry: TypeAlias = Case | Guest | Regression | Violation
+
 _THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
-_ALL: tuple[Case | Guest | Regression, ...] = (*_CASES, *GUESTS, *REGRESSIONS)
-_BY_NAME: dict[str, tuple[Case | Guest | Regression, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
+_ALL: tuple[Entry, ...] = (*_CASES, *GUESTS, *REGRESSIONS, *VIOLATIONS)
+_BY_NAME: dict[str, tuple[Entry, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
 
 
 def cases() -> tuple[Case, ...]:
@@ -46,7 +51,7 @@ def program(name: str) -> Program:
     return _find(name)[1]
 
 
-def entry(name: str) -> Case | Guest | Regression:
+def entry(name: str) -> Entry:
     """Return the entry of the program called `name`; raise UnknownNameError if there is no such program."""
     return _find(name)[0]
 
@@ -67,7 +72,7 @@ def guest(name: str) -> Guest:
     return found
 
 
-def _find(name: str) -> tuple[Case | Guest | Regression, Program]:
+def _find(name: str) -> tuple[Entry, Program]:
     try:
         return _BY_NAME[name]
     except KeyError:

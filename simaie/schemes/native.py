@@ -27,6 +27,7 @@ from simaie.host.host import Host, Ranges, join_parts, split_parts
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import Variant
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind
@@ -72,6 +73,7 @@ class Native(Scheme):
 
     name: ClassVar[str] = "native"
     only_returns_old: ClassVar[bool] = True
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
 
     def __init__(
         self,

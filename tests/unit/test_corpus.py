@@ -12,6 +12,7 @@ from simaie import corpus
 from simaie.check import judge
 from simaie.corpus import Case, Expect, Needs
 from simaie.corpus.common import insertion_lost, load_inside_rmw, store_conditional_failed, store_took_a_lock
+from simaie.corpus.violations import VIOLATIONS
 from simaie.errors import UnknownNameError, UsageError
 from simaie.exploration.explorer import explore
 from simaie.machine import Limits, Machine
@@ -74,7 +75,7 @@ def test_x86_programs_run_under_both_aie_schemes_and_arm_programs_under_the_rfc_
 def test_names_are_unique_sorted_and_lead_to_program_and_case():
     names = corpus.names()
     assert names == sorted(set(names))
-    assert len(names) == sum(len(entry.programs) for entry in (*CASES, *corpus.guests(), *corpus.regressions()))
+    assert len(names) == sum(len(entry.programs) for entry in (*CASES, *corpus.guests(), *corpus.regressions(), *VIOLATIONS))
     for name in names:
         assert corpus.program(name).name == name
         assert corpus.program(name) in corpus.entry(name).programs
