@@ -48,7 +48,8 @@ def run_matrix(
     for place in filter(None, (shown.html, shown.svg)):
         require_parent(place)
     with guest_output_aside(), matrix_progress() as progress:
-        decide = partial(matrix, schemes, classes, hosts or DEFAULT_HOSTS, executions=executions or EXECUTIONS)
+        most = EXECUTIONS if executions is None else executions
+        decide = partial(matrix, schemes, classes, hosts or DEFAULT_HOSTS, executions=most)
         found, interrupted = found_until_interrupted(partial(decide, jobs=jobs, progress=progress))
     explain = shown.explain and not interrupted
     for path, draw in ((shown.html, found.to_html), (shown.svg, found.to_svg)):

@@ -37,7 +37,7 @@ class _Mark(NamedTuple):
 
 
 _MARKS = {
-    CellResult.PROVED: _Mark("✓", "+", "green", "proved: no execution has a violation"),
+    CellResult.PROVED: _Mark("✓", "+", "green", "proved: no violation"),
     CellResult.FOUND: _Mark("✗", "x", "yellow", "a violation was found"),
     CellResult.OPEN: _Mark("?", "?", "magenta", "open"),
     CellResult.ABSENT: _Mark("·", ".", "dim", "not emulated"),
