@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.corpus import (
+    addresses,
+    atomics,
+    barriers,
+    both_kinds,
+    contention,
+    llsc,
+    locked_rmw,
+    locks,
+    page_walk,
+    registration,
+    sharing,
+    swp,
+)
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.bugs import REGRESSIONS
 from simaie.corpus.lockfree import GUESTS, Guest, Row
@@ -20,7 +33,10 @@ __all__ = [
 
 Entry: TypeAlias = Case | Guest | Regression | Violation
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+_THEMES = (
+    registration, locked_rmw, atomics, llsc, both_kinds, swp, contention, locks,
+    addresses, page_walk, barriers, sharing,
+)  # fmt: skip
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
 _ALL: tuple[Entry, ...] = (*_CASES, *GUESTS, *REGRESSIONS, *VIOLATIONS)
 _BY_NAME: dict[str, tuple[Entry, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}

@@ -66,7 +66,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         hole: The class.
         host: The host memory.
         result: What became of it.
-        expected: Whether a violation is expected; None if nobody says.
+        expected: Whether a violation is expected; None if its author does not say.
         executions: The number of executions that were run, of all programs of the class that the scheme emulates.
         seconds: The processor time of the search, in seconds.
         level: Of a violation: ``"value"`` if a foreign store changed the value under the instruction,

@@ -33,7 +33,7 @@ class Row:
     variants: tuple[Variant, ...] = ()
 
     def expected(self, host: str) -> frozenset[Hole] | None:
-        """Return the classes in which it has a violation on `host`; None if nobody says."""
+        """Return the classes in which it has a violation on `host`; None if its author does not say."""
         return next((variant.holes for variant in self.variants if variant.host == host), None)
 
 
