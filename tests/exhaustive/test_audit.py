@@ -109,8 +109,8 @@ def test_the_same_audit_gives_the_same_rows():
 def test_a_scheme_that_closes_a_hole_is_not_as_expected(monkeypatch):
     """Row 30 with reservations that end with their thread; nothing is found however long the search."""
     monkeypatch.setattr("simaie.audit.examine.SEARCH_LIMIT", 200)
-    (row,) = audit(["aie-rfc:on_exit=clear"], rows=[30]).rows
-    assert (row.found, row.ok, row.scheme) == (RowResult.NOT_FOUND, False, "aie-rfc:on_exit=clear")
+    rows = audit(["aie-rfc:on_exit=clear"], rows=[30]).rows
+    assert {(row.found, row.ok, row.scheme) for row in rows} == {(RowResult.NOT_FOUND, False, "aie-rfc:on_exit=clear")}
 
 
 def test_a_scheme_that_unlocks_what_it_does_not_hold_has_violated_the_row():
