@@ -84,7 +84,7 @@ def _indented(text: Text, column: int) -> list[Text]:
 
 
 def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
-    """Yield the case and the shortest program name of each row of the audit, and how to list its other programs."""
+    """Yield a line for each row of the audit, with its shortest program name, and how to list its other programs."""
     of_rows = sorted((entry for entry in entries if "row" in entry), key=lambda entry: (entry["row"], entry["name"]))
     rows = [list(found) for _, found in groupby(of_rows, key=lambda entry: entry["row"])]
     examples = [min(found, key=lambda entry: (len(entry["name"]), entry["name"])) for found in rows]
@@ -93,7 +93,10 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     for found, example in zip(rows, examples, strict=True):
         more = len({entry["description"] for entry in found}) - 1
         title = clean(example["description"]) + (f" (+{more})" if more else "")
-        yield from _indented_after(f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  ", title)
+        head = f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  "
+        line = Text(head, "bold cyan").append(title, "not bold default")
+        line.truncate(min(width(), WIDEST), overflow="ellipsis")
+        yield line
     bugs = sum(entry.get("regression", False) for entry in entries)
     classes = sum("class" in entry for entry in entries)
     guests = len(entries) - len(of_rows) - bugs - classes
