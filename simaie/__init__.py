@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
     from simaie.replaying.player import replay
     from simaie.schemes.scheme import Scheme
+    from simaie.survey.report import Matrix
+    from simaie.survey.survey import matrix
     from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
 #: A literal, so that a build can read it without importing anything.
@@ -82,6 +84,7 @@ __all__ = [
     "Limits",
     "Machine",
     "MachineFacts",
+    "Matrix",
     "MipsCpu",
     "Mutex",
     "Offer",
@@ -113,6 +116,7 @@ __all__ = [
     "explore",
     "ins",
     "interactive",
+    "matrix",
     "replay",
 ]
 
@@ -150,6 +154,8 @@ _MODULES = {
     "simaie.replaying.failure": ("Failure",),
     "simaie.replaying.player": ("replay",),
     "simaie.schemes.scheme": ("Scheme",),
+    "simaie.survey.survey": ("matrix",),
+    "simaie.survey.report": ("Matrix",),
     "simaie.trace": ("AccessKind", "Event", "Instruction", "Outcome", "Trace"),
 }
 __getattr__, __dir__ = lazy_names(__name__, {name: module for module, names in _MODULES.items() for name in names})

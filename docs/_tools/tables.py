@@ -14,6 +14,7 @@ from typing import Any, get_args
 import msgspec
 import typer.main
 
+import simaie
 from simaie import plugins
 from simaie.cli.app import app
 from simaie.guest.code import LOCAL
@@ -251,12 +252,46 @@ def variants() -> str:
     return table(["scheme", "options", "host", "broken classes"], rows)
 
 
+#: The cells that the documentation names: scheme, class, host.
+HEADLINES = (
+    ("cas", Hole.ABA_ONE_STORER, "sc"),
+    ("hst", Hole.ABA_ONE_STORER, "sc"),
+    ("hst", Hole.ABA_TWO_STORERS, "sc"),
+    ("hst", Hole.ABA_ONE_STORER, "tso"),
+    ("hst:barrier=st-ld", Hole.ABA_ONE_STORER, "tso"),
+    ("tlb-excl:order=load-first", Hole.STORE, "sc"),
+    ("tlb-excl:order=flush-first", Hole.STORE, "sc"),
+    ("tlb-excl:order=locked", Hole.STORE, "sc"),
+    ("pst", Hole.ABA_FAILED_SC, "sc"),
+    ("pst-remap:unlocks=false", Hole.STUCK, "sc"),
+    ("pst-remap", Hole.ABA_BY_SC, "sc"),
+    ("pico-st:window=split", Hole.ABA_TWO_STORERS, "sc"),
+    ("mixed:paths=0=monitor-spin;*=cas", Hole.ABA_BY_SC, "sc"),
+    ("aie-rfc", Hole.LLSC_RMW, "sc"),
+    ("aie-rfc:checked_store_revokes=true", Hole.LLSC_RMW, "sc"),
+    ("split-cas", Hole.SPLIT_LOCK, "sc"),
+)
+
+
+def headlines() -> str:
+    """Return the cells of `HEADLINES`, each decided anew, with the commands that show what was found."""
+    rows = []
+    for scheme, hole, host in HEADLINES:
+        (cell,) = (c for c in simaie.matrix([scheme], [hole], [host]).cells if c.scheme == scheme)
+        command = f"`{cell.command}`" if cell.command else ""
+        rows.append(
+            [f"`{scheme}`", f"`{hole}`", f"`{host}`", cell.result, str(cell.executions), str(cell.steps or ""), command]
+        )
+    return table(["scheme", "class", "host", "result", "executions", "steps", "to show it again"], rows)
+
+
 #: The functions whose text replaces ``<!-- generated: NAME -->`` in a page.
 PARTS: Mapping[str, Callable[[], str]] = {
     "grammar": grammar,
     "replay-fields": replay_fields,
     "holes": holes,
     "variants": variants,
+    "headlines": headlines,
 }
 
 # -- all ----------------------------------------------------------------------------------------

@@ -135,9 +135,17 @@ def _programs() -> list[dict[str, Any]]:
             entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
-            kind = {"row": found.row} if isinstance(found, corpus.Case) else {"regression": True}
-            entries.append({**common, **kind, "expected": expected})
+            entries.append({**common, **_kind(found), "expected": expected})
     return entries
+
+
+def _kind(found: Any) -> dict[str, Any]:
+    """Return what a program without rows of its own is for: a row of the audit, a bug, or a class of violations."""
+    from simaie import corpus
+
+    if isinstance(found, corpus.Case):
+        return {"row": found.row}
+    return {"regression": True} if isinstance(found, corpus.Regression) else {"class": str(found.hole)}
 
 
 def _guests() -> list[dict[str, Any]]:

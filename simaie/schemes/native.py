@@ -28,6 +28,7 @@ from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import Variant
 from simaie.schemes.mapped import AFTER, BEFORE
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
@@ -61,6 +62,7 @@ class Native(Scheme):
 
     name: ClassVar[str] = "native"
     only_returns_old: ClassVar[bool] = True
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
 
     def __init__(
         self,
