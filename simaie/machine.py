@@ -20,7 +20,14 @@ from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
-from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
+from simaie.protocols import (
+    HostMemory,
+    require_at_most,
+    require_count,
+    require_one_of,
+    require_positive,
+    takes_orders,
+)
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
@@ -74,6 +81,7 @@ class Facts(msgspec.Struct, frozen=True):
     address_bits: int
     guest_order: Barrier = Barrier.NONE
     host_order: Barrier = Barrier.FULL
+    host_takes_orders: bool = False
 
 
 class Machine:
@@ -146,6 +154,7 @@ class Machine:
         plugins.construct(f"host {spec}", found, "little", **spec.options)  # raises if it does not know an option
         made = partial(found, **spec.options)
         made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
+        made.takes_orders = takes_orders(found)  # type: ignore[attr-defined]  # as above
         return made
 
     @property
@@ -252,7 +261,8 @@ class Machine:
         found = self._facts.get((isa, bits))
         if found is None:
             order = isa_class(isa).memory_order
-            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order)
+            ordered = takes_orders(self._memory_class)
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order, ordered)
             self._facts[isa, bits] = found
         return found
 

@@ -38,6 +38,7 @@ __all__ = [
     "SearchByUndo",
     "SmallSteps",
     "VCpu",
+    "takes_orders",
 ]
 
 
@@ -261,6 +262,14 @@ class HostMemory(Protocol):
         """Return the value in RAM, for final checks and watched locations; `width` is in bytes."""
 
 
+def takes_orders(memory: object) -> bool:
+    """Whether a host memory, or a class of it, keeps the orders that single accesses ask for (`simaie.op.Op.order`).
+
+    It says so by an attribute ``takes_orders``; without it, a scheme has to put fences around accesses instead.
+    """
+    return bool(getattr(memory, "takes_orders", False))
+
+
 class MachineFacts(Protocol):
     """The facts about the machine that a scheme may use."""
 
@@ -287,6 +296,10 @@ class MachineFacts(Protocol):
     @property
     def host_order(self) -> Barrier:
         """The orders of plain accesses that the host memory keeps without fences."""
+
+    @property
+    def host_takes_orders(self) -> bool:
+        """Whether the host keeps the orders that single accesses ask for; see `takes_orders`."""
 
 
 class VCpu(Protocol):

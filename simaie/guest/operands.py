@@ -33,7 +33,8 @@ MAX_ARITY = 1 << 12
 _LOCAL = frozenset({"observe", "spawn"})
 #: By the name of a parameter, the constants that it may be.
 _CONSTANTS: Mapping[str, tuple[int, ...]] = {
-    "carry": (0, 1), "aq": (0, 1), "rl": (0, 1), "immediate": (0, 1), "register": (4, 8), "stype": tuple(range(32)),
+    "carry": (0, 1), "aq": (0, 1), "rl": (0, 1), "immediate": (0, 1), "zero": (0, 1), "register": (4, 8),
+    "stype": tuple(range(32)),
 }  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
 from simaie.host.ram import Endian
-from simaie.op import Cell, Function, Kind, Op, Order, Role, cell_name
+from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
@@ -220,7 +220,15 @@ class Host:
             message = f"{width}-byte access at {address:#x}: this {8 * self.word}-bit host has no such access"
             raise GuestFault("width", address, message)
 
-    def compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+    def compare_and_swap(
+        self,
+        address: int,
+        width: int,
+        expected: int,
+        new: int,
+        order: Order = Order.SEQ_CST,
+        form: Form = Form.NONE,
+    ) -> Awaitable[int]:
         """Perform the host's atomic compare-and-swap on RAM; return the old value.
 
         Args:
@@ -228,32 +236,51 @@ class Host:
             width: Width in bytes.
             expected: The value to compare with.
             new: The value to store if RAM holds `expected`.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.CAS, None, address, width, new, expected, order=Order.SEQ_CST)
+        return Op(Kind.CAS, None, address, width, new, expected, order=order, form=form)
 
-    def exchange(self, address: int, width: int, new: int) -> Awaitable[int]:
+    def exchange(
+        self, address: int, width: int, new: int, order: Order = Order.SEQ_CST, form: Form = Form.NONE
+    ) -> Awaitable[int]:
         """Perform the host's atomic exchange on RAM; return the old value.
 
         Args:
             address: Physical address.
             width: Width in bytes.
             new: The unsigned integer to write.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.EXCHANGE, None, address, width, new, order=Order.SEQ_CST)
+        return Op(Kind.EXCHANGE, None, address, width, new, order=order, form=form)
 
-    def fetch(self, address: int, width: int, function: Function) -> Awaitable[int]:
+    def fetch(
+        self,
+        address: int,
+        width: int,
+        function: Function,
+        order: Order = Order.SEQ_CST,
+        form: Form = Form.NONE,
+    ) -> Awaitable[int]:
         """Perform the host's atomic read-modify-write on RAM; return the old value.
 
         Args:
             address: Physical address.
             width: Width in bytes.
             function: Computes the new value from the old one.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.FETCH, None, address, width, function=function, order=Order.SEQ_CST)
+        return Op(Kind.FETCH, None, address, width, function=function, order=order, form=form)
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
         """Issue a host memory barrier; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
         return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST)
+
+    def context_barrier(self) -> Awaitable[None]:
+        """Order what was branched on so far before later loads, as ISB of Armv8; for hosts that reorder loads only."""
+        return Op(Kind.FENCE, form=Form.CONTEXT)
 
     def choose(self, arity: int, what: str) -> Awaitable[int]:
         """Make a local choice among `arity` alternatives, no scheduling point; return the index of the choice.

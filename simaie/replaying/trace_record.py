@@ -16,7 +16,7 @@ from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.guest.program import Program
-from simaie.op import Cell, Function, Kind, Op, Order, Role, show
+from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, show
 from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
 
 __all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
@@ -55,6 +55,7 @@ class OpRecord(msgspec.Struct, frozen=True, array_like=True):
     orders: int = 0
     buffer: str = ""
     bit: int = -1
+    form: int = 0
 
 
 class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -221,7 +222,7 @@ class _Writer:
                 value = {"name": show(op.value)}
             function = None if op.function is None else op.function.name
             made = OpRecord(op.kind, self._cell(op.cell), op.address, op.width, value, self._value(op.expected),
-                            function, op.order, op.note, int(op.orders), op.buffer, op.bit)  # fmt: skip
+                            function, op.order, op.note, int(op.orders), op.buffer, op.bit, int(op.form))  # fmt: skip
             number = self._ops[id(op)] = len(self._op_table)
             self._op_table.append(made)
         return number
@@ -318,10 +319,12 @@ class _Reader:
         _require_place(op.address, op.width)
         if op.orders not in range(Barrier.FULL + 1):
             raise ValueError(f"the recorded trace has a fence of orders {op.orders}")
+        if op.form not in range(sum(Form) + 1):
+            raise ValueError(f"the recorded trace has an operation of form {op.form}")
         cell = None if op.cell is None else _at(self._cells, op.cell)
         function = None if op.function is None else Function(op.function, _unknown)
         made = Op(op.kind, cell, op.address, op.width, self._value(op.value), self._value(op.expected), function,
-                  op.order, op.note, Barrier(op.orders), op.buffer, op.bit)  # fmt: skip
+                  op.order, op.note, Barrier(op.orders), op.buffer, op.bit, Form(op.form))  # fmt: skip
         _require_shape(made)
         return made
 

@@ -24,6 +24,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.reservation import Place
 from simaie.host.host import Host, Ranges, join_parts, split_parts
+from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
@@ -90,6 +91,8 @@ class Native(Scheme):
             host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
+        #: The order of the guest's atomics; those of x86 alone are ordered without asking for it.
+        self._atomic_order = Order.RELAXED if machine.host_takes_orders and machine.isa != "x86" else Order.SEQ_CST
         #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
@@ -179,13 +182,14 @@ class Native(Scheme):
         """Perform one fetch-and-apply."""
         if self.crosses(address, width):
             return self._alone(address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, self._atomic_order))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one compare-and-swap; a failing one only reads."""
         if self.crosses(address, width):
             return self._alone(address, width, lambda old: new if old == expected else None)
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+        order = self._atomic_order
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order))
 
     async def _alone(self, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load from two pages, store ``new_value(old)`` unless it is None, return the old."""
@@ -203,8 +207,10 @@ class Native(Scheme):
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Perform an access with exactly the order of the architecture.
 
-        The exception: an LDAR waits for all earlier stores, not only for STLRs.
+        The exception: on a host that takes no orders, an LDAR waits for all earlier stores, not only for STLRs.
         """
+        if self.passes_orders:
+            return ordered(order, body)
         return self.between(_BEFORE[order], _AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:

@@ -18,8 +18,9 @@ from typing import Any, ClassVar, TypeVar
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import NotEmulatedError, UsageError
 from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
+from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Form, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
 
 __all__ = ["BARRIERS", "Scheme"]
@@ -312,17 +313,47 @@ class Scheme:
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Return the guest access `body` with acquire or release order; SEQ_CST is the order of AArch64's LDAR.
 
-        As in QEMU, a full barrier follows an acquire and precedes a release. There is thus no barrier between a release
-        and a later acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
+        On a host that keeps the order of single accesses, its operations ask for it. Elsewhere, as in QEMU, a full
+        barrier follows an acquire and precedes a release. There is thus no barrier between a release and a later
+        acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
 
         Args:
             order: The order of the access.
             body: The access.
         """
+        if self.passes_orders:
+            return ordered(order, body)
         before = Barrier.FULL if order in _RELEASING else Barrier.NONE
         if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
             before = Barrier.ST_LD
         return self.between(before, Barrier.FULL if order in _ACQUIRING else Barrier.NONE, body)
+
+    @property
+    def passes_orders(self) -> bool:
+        """Whether accesses with an order ask the host for it; if not, fences stand around them.
+
+        That is so on a host that takes orders, unless the option ``barriers`` leaves out some of the guest's.
+        """
+        return self.machine.host_takes_orders and self.emitted == Barrier.FULL
+
+    def without_result(self, body: Awaitable[T]) -> Awaitable[T]:
+        """Return the guest's atomic `body`, whose old value goes nowhere; only a host that takes orders is told that.
+
+        Args:
+            body: The access.
+        """
+        return ordered(Order.RELAXED, body, Form.NO_RESULT) if self.machine.host_takes_orders else body
+
+    async def context_barrier(self, cpu: VCpu) -> None:
+        """Perform a barrier of the guest that orders loads behind what was branched on before it: ISB.
+
+        Only a host that takes orders can reorder them.
+
+        Args:
+            cpu: The vCPU that performs it.
+        """
+        if self.passes_orders:
+            await self.host.context_barrier()
 
     def between(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> Awaitable[T]:
         """Return `body` with a host barrier before and after, restricted to the orders that the scheme emits.

@@ -153,7 +153,7 @@ class AArch64Cpu(LargeSystemExtensions):
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
-        return self._no_access("isb")
+        return self._context_barrier("isb")
 
     def yield_(self) -> Coroutine[Any, Any, None]:
         """Hint that other vCPUs should go first: YIELD."""

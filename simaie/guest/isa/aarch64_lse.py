@@ -52,80 +52,82 @@ class LargeSystemExtensions(LoadStoreCpu):
     """A vCPU with the FEAT_LSE atomics.
 
     In all methods `address` is a guest-virtual address, `value` the operand, `width` the width in bytes, and `order`
-    the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``.
+    the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. `zero` is 1 if the destination
+    is the zero register: a host that reorders loads does not order such a read.
     """
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "") -> Old:
+    def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store `new` if the location holds `expected`; return the old value: CAS."""
         name = _name("cas", width, order)
-        return self._compare_and_swap(name, address, expected, new, width, ORDERS[order])
+        return self._compare_and_swap(name, address, expected, new, width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_PAIRS)
-    def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "") -> Old:
+    def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "", zero: int = 0) -> Old:
         """Compare and swap a pair; return the old value: CASP.
 
         A pair is one number whose low half is the first register; `width` is the width of a half, 4 or 8 bytes.
         """
         check_width(width, _PAIRS)
         name = _name("casp", width, order)
-        return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order])
+        return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def swp(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def swp(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Exchange the location with `value`; return the old value: SWP."""
-        return self._atomic(_name("swp", width, order), "swap", address, value, width, ORDERS[order])
+        name = _name("swp", width, order)
+        return self._atomic(name, "swap", address, value, width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Add `value` to the location; return the old value: LDADD."""
-        return self._fetch("add", address, value, width, order)
+        return self._fetch("add", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Clear the bits that are set in `value`; return the old value: LDCLR."""
-        return self._fetch("clr", address, value, width, order)
+        return self._fetch("clr", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Exclusive-or the location with `value`; return the old value: LDEOR."""
-        return self._fetch("eor", address, value, width, order)
+        return self._fetch("eor", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldset(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Set the bits that are set in `value`; return the old value: LDSET."""
-        return self._fetch("set", address, value, width, order)
+        return self._fetch("set", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the signed maximum of the location and `value`; return the old value: LDSMAX."""
-        return self._fetch("smax", address, value, width, order)
+        return self._fetch("smax", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the signed minimum of the location and `value`; return the old value: LDSMIN."""
-        return self._fetch("smin", address, value, width, order)
+        return self._fetch("smin", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the unsigned maximum of the location and `value`; return the old value: LDUMAX."""
-        return self._fetch("umax", address, value, width, order)
+        return self._fetch("umax", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the unsigned minimum of the location and `value`; return the old value: LDUMIN."""
-        return self._fetch("umin", address, value, width, order)
+        return self._fetch("umin", address, value, width, order, zero)
 
     @accepts(_store_order)
     @has_widths(*_WIDTHS)
@@ -175,14 +177,14 @@ class LargeSystemExtensions(LoadStoreCpu):
         """Store the unsigned minimum of the location and `value`; return nothing: STUMIN."""
         return self._apply("umin", address, value, width, order)
 
-    def _fetch(self, operation: str, address: int, value: int, width: int, order: str) -> Old:
+    def _fetch(self, operation: str, address: int, value: int, width: int, order: str, zero: int) -> Old:
         name = _name("ld" + operation, width, order)
-        return self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
+        return self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order], drops=bool(zero))
 
     async def _apply(self, operation: str, address: int, value: int, width: int, order: str) -> None:
         _store_order(order)
         name = _name("st" + operation, width, order)
-        await self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
+        await self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order], drops=True)
 
 
 def _name(stem: str, width: int, order: str) -> str:

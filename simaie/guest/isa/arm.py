@@ -132,7 +132,7 @@ class ArmCpu(LoadStoreCpu):
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
-        return self._no_access("isb")
+        return self._context_barrier("isb")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU waits, so that other vCPUs go first: WFE."""

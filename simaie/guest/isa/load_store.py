@@ -76,20 +76,46 @@ class LoadStoreCpu(Cpu):
         return stored
 
     def _atomic(
-        self, mnemonic: str, function: str, address: int, operand: int, width: int, order: Order = _RELAXED
+        self,
+        mnemonic: str,
+        function: str,
+        address: int,
+        operand: int,
+        width: int,
+        order: Order = _RELAXED,
+        *,
+        drops: bool = False,
     ) -> Coroutine[Any, Any, int]:
-        """Apply a function of `simaie.guest.function` atomically; return the old value."""
+        """Apply a function of `simaie.guest.function` atomically; return the old value.
+
+        drops: whether the guest's instruction drops the old value.
+        """
         update = rmw(function, operand, width)
         body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
+        if drops:
+            body = self._scheme.without_result(body)
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, update)
 
     def _compare_and_swap(
-        self, mnemonic: str, address: int, expected: int, new: int, width: int, order: Order = _RELAXED
+        self,
+        mnemonic: str,
+        address: int,
+        expected: int,
+        new: int,
+        width: int,
+        order: Order = _RELAXED,
+        *,
+        drops: bool = False,
     ) -> Coroutine[Any, Any, int]:
-        """Store `new` if the location holds `expected`, atomically; return the old value."""
+        """Store `new` if the location holds `expected`, atomically; return the old value.
+
+        drops: whether the guest's instruction drops the old value.
+        """
         mask = (1 << 8 * width) - 1
         wanted = expected & mask, new & mask
         body = self._in_order(order, self._scheme.cmpxchg(self, address, width, *wanted))
+        if drops:
+            body = self._scheme.without_result(body)
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, wanted)
 
     def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
@@ -103,6 +129,10 @@ class LoadStoreCpu(Cpu):
     def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU spins or waits, so that other vCPUs go first."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+
+    def _context_barrier(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        """Issue a barrier that orders no data by itself, only loads behind earlier branches."""
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.context_barrier(self))
 
     def _no_access(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """Perform an instruction that accesses no data: the host has nothing to do for it."""

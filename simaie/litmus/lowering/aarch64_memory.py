@@ -5,7 +5,7 @@ from __future__ import annotations
 from simaie.guest.isa.aarch64_lse import ATOMICS, ORDERS
 from simaie.litmus.instruction import Instruction
 from simaie.litmus.lowering.arm_operands import NO_OFFSET, Offsets, offsets, place
-from simaie.litmus.lowering.builder import Builder, Value
+from simaie.litmus.lowering.builder import AnyRegister, Builder, Value
 from simaie.litmus.lowering.operands import Handler, bits_of, operands, register
 
 __all__ = ["MEMORY"]
@@ -155,7 +155,7 @@ def _compare_and_swap(order: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         expected, new, where = operands(b, instruction, 3)
         chosen, address = register(b, expected), place(b, where).address
-        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order)}
+        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order), **_dropping(b, chosen)}
         b.write(chosen, b.call("cas", address, b.read(chosen), b.read(register(b, new)), **options))
 
     return lower
@@ -167,7 +167,7 @@ def _fetch(method: str, order: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         source, target, where = operands(b, instruction, 3)
         chosen, address = register(b, source), place(b, where).address
-        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order)}
+        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order), **_dropping(b, register(b, target))}
         b.write(register(b, target), b.call(method, address, b.read(chosen), **options))
 
     return lower
@@ -187,6 +187,11 @@ def _apply(method: str, order: str, width: int | None) -> Handler:
 
 def _ordered(order: str) -> dict[str, int | str]:
     return {"order": order} if order else {}
+
+
+def _dropping(b: Builder, target: AnyRegister) -> dict[str, int]:
+    """Return the option of an atomic whose old value goes to the register `target`, which may be the zero register."""
+    return {"zero": 1} if b.is_zero(target) else {}
 
 
 def _atomics() -> dict[str, Handler]:

@@ -150,9 +150,13 @@ class Builder:
             value = self.alu("shr", value, register.shift)
         return value if register.bits >= self.register_bits else self.wrap(value, register.bits)
 
+    def is_zero(self, register: AnyRegister) -> bool:
+        """Whether a register always holds 0, and drops what is written to it."""
+        return isinstance(register, Register) and register.name in self._zero
+
     def write(self, register: AnyRegister, value: Value) -> None:
         """Set a register; a 32-bit part clears the rest, as on x86-64 and AArch64, and a narrower part keeps it."""
-        if isinstance(register, Register) and register.name in self._zero:
+        if self.is_zero(register):
             return
         variable = self.variable(register)
         bits = self.register_bits if isinstance(register, SymbolicRegister) else register.bits
