@@ -160,7 +160,13 @@ def _module_summary(cls: type[Cpu]) -> str:
 
 
 def _rules(cls: type[Cpu]) -> list[str]:
-    rows = [["orders kept without fences", f"`{cls.memory_order.text}`"]]
+    user, system = cls.address_bits
+    rows = [
+        ["orders kept without fences", f"`{cls.memory_order.text}`"],
+        ["general register", f"{cls.register_width} bytes"],
+        ["guest address", f"{user} bits in user mode, {system} in full-system mode"],
+        ["usual byte order", cls.byte_order],
+    ]
     for extension, promise in cls.guarantees.items():
         widest = f"load or store {promise.plain}, load-linked {promise.linked}, atomic {promise.atomic} bytes"
         rows.append([f"widest single-copy atomic accesses{f' with {extension}' if extension else ''}", widest])

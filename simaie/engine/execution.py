@@ -57,6 +57,7 @@ class Execution:
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
         machine.limits.require_threads(program)
+        machine = machine.for_program(program)
         if not __debug__:
             program.require_asserts()
         beginning = Beginning(program, machine)

@@ -172,6 +172,7 @@ class Exploration:
         if progress is not None:
             require_callable("progress", progress)
         self.scheduler, self._spec = make_scheduler(scheduler)
+        machine = machine.for_program(program)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds

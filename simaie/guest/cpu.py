@@ -18,12 +18,14 @@ from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
+from simaie.guest.form import Form
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.pages import Page
-from simaie.op import UNTIL, Function, Kind, Op
+from simaie.host.ram import Endian
+from simaie.op import UNTIL, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts
 from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
 
@@ -68,6 +70,16 @@ class Cpu:
     """
 
     isa: ClassVar[str] = "generic"
+    #: Width of a guest address, in bits: in user mode, and in full-system mode.
+    address_bits: ClassVar[tuple[int, int]] = (64, 64)
+    #: Byte order of guest RAM, unless the machine sets another one.
+    byte_order: ClassVar[Endian] = "little"
+    #: Width of a general register in bytes, to which a signed load extends.
+    register_width: ClassVar[int] = 8
+    #: The memory order of atomic instructions that do not say one themselves.
+    atomic_order: ClassVar[Order] = Order.RELAXED
+    #: The instructions of generated programs.
+    forms: ClassVar[tuple[Form, ...]] = ()
     #: The orders of plain accesses that the architecture guarantees without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
     #: The single-copy atomic accesses: of the base architecture under ``""``, and by the name of an extension.

@@ -91,8 +91,8 @@ class Native(Scheme):
             host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
-        #: The order of the guest's atomics; those of x86 alone are ordered without asking for it.
-        self._atomic_order = Order.RELAXED if machine.host_takes_orders and machine.isa != "x86" else Order.SEQ_CST
+        #: The order of the guest's atomics: on a host that takes none, every host atomic is a full barrier.
+        self._atomic_order = isa_class(machine.isa).atomic_order if machine.host_takes_orders else Order.SEQ_CST
         #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
@@ -227,9 +227,10 @@ def _guarantee(isa: str, single_copy: str) -> Guarantee | None:
     Raises:
         UsageError: No instruction set has an extension of that name.
     """
-    names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
-    require_one_of("single_copy", single_copy, sorted(names))
     known = isa_class(isa).guarantees
     if single_copy == _EVERYTHING:
         return None
+    if single_copy != "isa" and single_copy not in known:
+        names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
+        require_one_of("single_copy", single_copy, sorted(names))
     return known.get(single_copy, known.get(""))

@@ -8,7 +8,6 @@ from handmade import Tape, X, Y, kinds
 import simaie
 from simaie import Machine, Program
 from simaie.check import CHECKERS, single_copy, single_copy_atomicity
-from simaie.check.guarantees import ARM_LPAE, GUARANTEES
 from simaie.guest.isa import ISAS
 from simaie.trace import AccessKind, Ending
 
@@ -143,7 +142,7 @@ def test_a_vcpu_does_not_tear_its_own_accesses():
     ],
 )
 def test_what_each_architecture_guarantees(isa, access, address, width, covered):
-    assert GUARANTEES[isa].covers(access, address, width) is covered
+    assert ISAS[isa].guarantees[""].covers(access, address, width) is covered
 
 
 WIDEST = {
@@ -165,7 +164,7 @@ def test_what_is_the_widest_aligned_access_that_each_architecture_guarantees():
 def test_eight_bytes_on_arm_are_promised_to_exclusives_and_with_lpae_to_all():
     torn = "0110"
     assert not list(single_copy_atomicity(order(torn, isa="arm")))
-    assert list(single_copy(ARM_LPAE)(order(torn, isa="arm")))
+    assert list(single_copy(ISAS["arm"].guarantees["lpae"])(order(torn, isa="arm")))
 
 
 def quarters(picks, isa, access):

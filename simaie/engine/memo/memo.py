@@ -59,6 +59,7 @@ class Memo:
         self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES
     ) -> None:
         machine.limits.require_threads(program)
+        machine = machine.for_program(program)
         self.program, self.machine, self.shared = program, machine, shared
         self.facts = machine.facts_of(program)
         self.host = MemoHost(word=machine.host_word // 8, endian=machine.endian)

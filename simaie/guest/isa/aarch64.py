@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
@@ -33,6 +34,7 @@ class AArch64Cpu(LargeSystemExtensions):
     """
 
     isa: ClassVar[str] = "aarch64"
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
     #: A pair of two X registers is loaded exclusively as two doublewords, unless the vCPU has FEAT_LSE2.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16), "lse2": Guarantee(16, 16, 16, line=16)}
     #: DDI 0487, B2.12: as in A32, but the return from an exception also clears the local monitor. A store-exclusive to
@@ -47,6 +49,17 @@ class AArch64Cpu(LargeSystemExtensions):
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
     )  # fmt: skip
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("ldr", *form.ANY_WIDTH),
+        form.store("str_", *form.ANY_WIDTH),
+        *form.pair("ldxr", "stxr", *form.ANY_WIDTH),
+        form.Form("clear", "clrex"),
+        form.atomic("cas", 2, *form.ANY_WIDTH),
+        form.atomic("swp", 1, *form.ANY_WIDTH),
+        form.load("ldar", *form.ANY_WIDTH, kind="acquire", aligned=True),
+        form.store("stlr", *form.ANY_WIDTH, kind="release", aligned=True),
+        form.Form("fence", "dmb"),
+    )
 
     # -- plain accesses -----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
@@ -32,6 +33,8 @@ class ArmCpu(LoadStoreCpu):
     """
 
     isa: ClassVar[str] = "arm"
+    address_bits: ClassVar[tuple[int, int]] = (32, 40)
+    register_width: ClassVar[int] = 4
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 8, 8), "lpae": Guarantee(8, 8, 8)}
     #: DDI 0406C, A3.4: a CLREX and any STREX open the local monitor. An exception need not: the operating system opens
     #: it on a context switch (A3.4.4). A STREX to another address, or of another size, is unpredictable (A3.4.5).
@@ -42,6 +45,14 @@ class ArmCpu(LoadStoreCpu):
         may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE, Cause.EXCEPTION}),
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("ldr", *form.ANY_WIDTH),
+        form.store("str_", *form.ANY_WIDTH),
+        *form.pair("ldrex", "strex", *form.ANY_WIDTH),
+        form.Form("clear", "clrex"),
+        form.atomic("swp", 1, 4, 1),
+        form.Form("fence", "dmb"),
     )
 
     @has_widths(*_WIDTHS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
@@ -33,6 +34,7 @@ class MipsCpu(LoadStoreCpu):
     """A vCPU of a MIPS64 guest. In all methods `address` is a guest-virtual address and `value` an unsigned integer."""
 
     isa: ClassVar[str] = "mips"
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
     #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (at least a word, at most a
     #: page) and an ERET make the SC fail; the vCPU's own memory access in between may. An SC to another address,
@@ -44,6 +46,12 @@ class MipsCpu(LoadStoreCpu):
         may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE}),
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
+        *form.pair("ll", "sc", 4),
+        *form.pair("lld", "scd", 8),
+        form.Form("fence", "sync"),
     )
 
     def lb(self, address: int) -> Loaded:

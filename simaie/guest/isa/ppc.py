@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
@@ -35,6 +36,15 @@ class PpcCpu(LoadStoreCpu):
         other_address=Elsewhere.RESERVED,
         other_width=Elsewhere.RESERVED,
         physical=True,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        *form.load_store(("lwz", "stw", 4), ("lbz", "stb", 1), ("lhz", "sth", 2), ("ld", "std", 8)),
+        *form.pair("lwarx", "stwcx", 4),
+        *form.pair("lbarx", "stbcx", 1),
+        *form.pair("lharx", "sthcx", 2),
+        *form.pair("ldarx", "stdcx", 8),
+        form.Form("fence", "sync"),
+        form.Form("fence", "lwsync"),
     )
 
     def lbz(self, address: int) -> Loaded:

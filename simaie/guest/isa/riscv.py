@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
 from simaie.errors import UsageError
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
@@ -48,6 +49,7 @@ class RiscvCpu(LoadStoreCpu):
     """
 
     isa: ClassVar[str] = "riscv"
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
     #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any set that holds the bytes of
     #: the LR, and Za64rs (mandatory since RVA22) bounds it to an aligned block of 64. An SC outside it must fail, one
@@ -60,6 +62,14 @@ class RiscvCpu(LoadStoreCpu):
         other_address=Elsewhere.INSIDE,
         other_width=Elsewhere.INSIDE,
         physical=True,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
+        *form.pair("lr", "sc", 4, 8),
+        form.atomic("amoadd", 1, 4, 8),
+        form.atomic("amoswap", 1, 4, 8),
+        form.Form("fence", "fence"),
+        form.Form("fence", "fence_tso"),
     )
 
     # -- loads and stores ---------------------------------------------------------------------

@@ -16,13 +16,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
+from simaie.guest import form
 from simaie.guest.contract import require_none, require_number
 from simaie.guest.cpu import Cpu, check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operands import has_widths
 from simaie.host.host import split_words
-from simaie.op import Function, Kind, Op
+from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
 
 __all__ = ["X86Cpu"]
@@ -51,10 +52,23 @@ class X86Cpu(Cpu):
     """
 
     isa: ClassVar[str] = "x86"
+    address_bits: ClassVar[tuple[int, int]] = (47, 52)
+    atomic_order: ClassVar[Order] = Order.SEQ_CST
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
     guarantees: ClassVar[Mapping[str, Guarantee]] = {
         "": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False)
     }
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("load", *form.ANY_WIDTH),
+        form.store("store", *form.ANY_WIDTH),
+        form.atomic("lock_xadd", 1, *form.ANY_WIDTH, aligned=False),
+        form.atomic("xchg", 1, *form.ANY_WIDTH, kind="exchange", aligned=False),
+        form.atomic("lock_cmpxchg", 2, *form.ANY_WIDTH, kind="compare", aligned=False),
+        form.atomic("lock_cmpxchg16b", 2, 16, kind="compare"),
+        form.atomic("xadd", 1, *form.ANY_WIDTH, kind="plain-rmw", aligned=False),
+        form.Form("fence", "mfence"),
+        form.Form("fence", "sfence"),
+    )
 
     # -- exchanges ----------------------------------------------------------------------------
 
