@@ -127,7 +127,7 @@ class Machine:
         self.full_system = full_system
         self.host_word = host_word
         self.address_bits = address_bits
-        #: Whether the byte order is that of the guest's instruction set, so that `endian` is not final.
+        #: Whether the byte order is that of the guest's instruction set; `endian` is then known by `for_program`.
         self.endian_of_guest = endian is None
         self.endian: Endian = endian or "little"
         self.limits = limits or Limits()
@@ -202,7 +202,7 @@ class Machine:
             parts += ["--host-word", str(self.host_word)]
         if self.address_bits is not None:
             parts += ["--address-bits", str(self.address_bits)]
-        if self.endian != "little" and not self.endian_of_guest:
+        if not self.endian_of_guest:
             parts += ["--endian", self.endian]
         if self.limits.steps != Limits().steps:
             parts += ["--steps", str(self.limits.steps)]
@@ -234,12 +234,12 @@ class Machine:
         return made
 
     def for_program(self, program: Program) -> Machine:
-        """Return this machine with the byte order of the program's instruction set, unless it has one of its own."""
+        """Return this machine with the byte order of the program's instruction set, unless it has another one."""
         order = program.cpu_class.byte_order
-        if order == self.endian or not self.endian_of_guest:
+        if (order == self.endian) == self.endian_of_guest:
             return self
         made = copy.copy(self)
-        made.endian = order
+        made.endian, made.endian_of_guest = order, True
         return made
 
     def for_search(self, program: Program) -> Machine:

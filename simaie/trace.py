@@ -93,6 +93,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
         result: What the scheme returned: the value read, whether a store-conditional stored, or None. The vCPU class
             may return another value to the guest. It is `PENDING` until the instruction has completed.
         effect: The change that the instruction asks of its location; see `Effect`.
+        second: The address of its second location, if it accesses two of this width indivisibly.
     """
 
     vcpu: str
@@ -103,6 +104,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     width: int
     result: Any = PENDING
     effect: Effect = None
+    second: int | None = None
 
     @property
     def completed(self) -> bool:

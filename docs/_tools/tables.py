@@ -143,11 +143,29 @@ def instructions() -> str:
         "## Register instructions of lists",
         _LISTED,
         ", ".join(f"`{name}`" for name in sorted(LOCAL)) + ".",
+        "## All instruction sets",
+        _overview(),
     ]
     for isa, cls in sorted(ISAS.items()):
         own = [name for name in cls.instruction_names() if name not in shared or _overridden(cls, name)]
         parts += [f"## {isa}", _module_summary(cls), *_rules(cls), _methods(cls, own)]
     return "\n\n".join(parts) + "\n"
+
+
+def _overview() -> str:
+    """Return a table of the instruction sets with what tells them apart."""
+    rows = []
+    for isa, cls in sorted(ISAS.items()):
+        base = cls.guarantees[""]
+        rows.append([
+            f"[`{isa}`](#{isa})", str(8 * cls.register_width), cls.byte_order, f"`{cls.memory_order.text}`",
+            str(base.plain), str(base.atomic), "no" if cls.reservation is None else "yes",
+        ])  # fmt: skip
+    head = [
+        "name", "bits of a register", "byte order", "orders kept without fences", "widest plain access in bytes",
+        "widest atomic in bytes", "LL/SC",
+    ]  # fmt: skip
+    return table(head, rows)
 
 
 def _overridden(cls: type[Cpu], name: str) -> bool:

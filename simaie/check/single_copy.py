@@ -26,11 +26,12 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import find_isa
 from simaie.guest.isa.aarch64 import AArch64Cpu
 from simaie.guest.isa.arm import ArmCpu
+from simaie.guest.isa.x86 import X86Cpu
 from simaie.host.pages import PAGE_SIZE
 from simaie.protocols import Checker
 from simaie.trace import Instruction, Trace
 
-__all__ = ["single_copy", "single_copy_atomicity", "single_copy_lpae", "single_copy_lse2"]
+__all__ = ["single_copy", "single_copy_atomicity", "single_copy_avx", "single_copy_lpae", "single_copy_lse2"]
 
 KIND = "single-copy-atomicity"
 
@@ -51,6 +52,7 @@ def single_copy(guarantee: Guarantee | None = None) -> Checker:
 
 single_copy_atomicity = single_copy()
 single_copy_lpae = single_copy(ArmCpu.guarantees["lpae"])
+single_copy_avx = single_copy(X86Cpu.guarantees["avx"])
 single_copy_lse2 = single_copy(AArch64Cpu.guarantees["lse2"])
 
 
@@ -123,6 +125,8 @@ class _Found:
         self.never = len(trace.events)
         self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # by 8-byte block: steps and instructions
         uncovered: set[Instruction] = set()
+        isa = find_isa(trace.isa)
+        pairs = frozenset[str]() if isa is None else isa.pairs
         for access in ram_accesses(trace):
             instruction = access.event.instruction
             if instruction is None or instruction in uncovered:
@@ -130,7 +134,7 @@ class _Found:
             own = self.accesses.get(instruction)
             if own is not None:
                 own.append(access)
-            elif max(widths := _parts_of(instruction, guarantee), default=0) > 1:
+            elif max(widths := _parts_of(instruction, guarantee, pairs), default=0) > 1:
                 self.accesses[instruction] = [access]
                 self.widths[instruction] = widths
             else:
@@ -159,8 +163,9 @@ class _Found:
                         yield mine, other
 
 
-def _parts_of(instruction: Instruction, guarantee: Guarantee) -> tuple[int, ...]:
-    return guarantee.parts(instruction.access, instruction.address, instruction.width)
+def _parts_of(instruction: Instruction, guarantee: Guarantee, pairs: frozenset[str]) -> tuple[int, ...]:
+    parts = guarantee.parts_of_pair if instruction.mnemonic in pairs else guarantee.parts
+    return parts(instruction.access, instruction.address, instruction.width)
 
 
 def _blocks_of(access: Access) -> range:

@@ -78,6 +78,8 @@ class Cpu:
     register_width: ClassVar[int] = 8
     #: The memory order of atomic instructions that do not say one themselves.
     atomic_order: ClassVar[Order] = Order.RELAXED
+    #: The mnemonics of the plain loads and stores of two registers, whose halves are one access each.
+    pairs: ClassVar[frozenset[str]] = frozenset()
     #: The instructions of generated programs.
     forms: ClassVar[tuple[Form, ...]] = ()
     #: The orders of plain accesses that the architecture guarantees without fences.
@@ -258,6 +260,7 @@ class Cpu:
         effect: Effect = None,
         *,
         ends: Cause | None = None,
+        second: int | None = None,
     ) -> Any:
         """Perform one guest instruction: record it, check the address, run `body`, check the scheme's result.
 
@@ -272,6 +275,8 @@ class Cpu:
             alignment: Bytes to which the address must be aligned.
             effect: The value or function that the instruction applies to its location.
             ends: How the instruction may end the vCPU's reservation; implied for a store-conditional.
+            second: Address of the second location, of an instruction that accesses two of this width. Its result holds
+                both values, that of the second location in the high half.
 
         Raises:
             SchemeError: The scheme returned a result of the wrong type.
@@ -282,6 +287,8 @@ class Cpu:
         self.instruction = record = Instruction(
             self.name, number, mnemonic, access, address, width, PENDING, effect
         )
+        if second is not None:
+            record.second = second
         try:
             if (
                 address < 2  # a bool?
@@ -291,6 +298,8 @@ class Cpu:
                 or (alignment > 1 and address % alignment)
             ):
                 self._require_place(record, alignment)
+            if second is not None:
+                self._require_second(record, second)
             result = await body
         except GuestFault as fault:
             _close(body)
@@ -313,7 +322,7 @@ class Cpu:
             elif access is _CONDITIONAL:
                 fits = result is True or result is False
             else:
-                fits = type(result) is int and not result >> 8 * width
+                fits = type(result) is int and not result >> 8 * (width if second is None else 2 * width)
             if not fits:
                 raise wrong_result(self._scheme, record, result)
             if self.entered is not record:
@@ -341,6 +350,13 @@ class Cpu:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         if address < 0 or address + width > self._end:
             raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
+
+    def _require_second(self, record: Instruction, second: int) -> None:
+        """Raise as `_require_place` does, for the second location."""
+        if problem := wrong_place(record.access, second, record.width):
+            raise UsageError(f"{record.mnemonic}: the second {problem}")
+        if second < 0 or second + record.width > self._end:
+            raise GuestFault("address", second, f"{second:#x} is outside {self._machine.address_bits} address bits")
 
     @classmethod
     def instruction_names(cls) -> list[str]:

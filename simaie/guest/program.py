@@ -37,8 +37,8 @@ class Program:
 
     Args:
         name: Name for reports and traces.
-        isa: The instruction set: a registered name, such as ``"arm"`` or ``"x86"``, ``"FILE.py:CLASS"``, or a class that
-            derives from `simaie.Cpu`.
+        isa: The instruction set: a registered name, such as ``"arm"`` or ``"x86"``, ``"FILE.py:CLASS"``, or a class
+            that derives from `simaie.Cpu`.
         threads: One per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`.
         init: Initial memory: address -> an integer (4 bytes), ``(value, width)``, or bytes.
         final: The final check: called with the `FinalState`, it returns whether the state is acceptable (a bool), or

@@ -18,6 +18,7 @@ from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.two_places import compare_two_alone
 
 __all__ = ["CompareAndSwap"]
 
@@ -106,6 +107,12 @@ class CompareAndSwap(Scheme):
         if not self.is_host_atomic(address, width):
             return super().cmpxchg(cpu, address, width, expected, new)
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform the instruction with the world stopped."""
+        return compare_two_alone(self, cpu, addresses, width, expected, new)
 
     def is_host_atomic(self, address: int, width: int) -> bool:
         """Whether the host has an atomic for the access: no wider than a host word, and aligned.

@@ -203,6 +203,27 @@ class Scheme:
     async def _store_mapped(self, address: int, width: int, value: int) -> None:
         await self.host.store_ranges(await self.ranges(address, width, write=True), value)
 
+    def load_pair(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """Load two registers with one instruction; by default, one load of both.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+        """
+        return self.load(cpu, address, width)
+
+    def store_pair(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """Store two registers with one instruction; by default, one store of both.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+            value: The unsigned integer to store.
+        """
+        return self.store(cpu, address, width, value)
+
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Wait until `function` holds of a location, and return the value that it then has.
 
@@ -299,6 +320,23 @@ class Scheme:
             await self.store(cpu, address + i, _HALF, part)
         return old
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Store to two locations if both hold what is expected, indivisibly: CAS2 of m68k.
+
+        Args:
+            cpu: The vCPU that performs it.
+            addresses: Guest-virtual addresses of the locations.
+            width: Width of each location in bytes.
+            expected: The values to compare with.
+            new: The values to store.
+
+        Returns:
+            Both old values as one number, whose low half is that of the first location.
+        """
+        raise self._missing("a compare-and-swap of two locations")
+
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """Perform a guest barrier as the same host barrier, or as nothing with ``barriers="none"``.
 
@@ -389,10 +427,15 @@ class Scheme:
             return
         missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
         before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
+        own = type(self)
         if before_load:
             self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
+            if own.load_pair is not Scheme.load_pair:  # which calls `load`
+                self.load_pair = self._behind(before_load, self.load_pair)  # type: ignore[method-assign]  # as above
         if before_store:
             self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
+            if own.store_pair is not Scheme.store_pair:  # which calls `store`
+                self.store_pair = self._behind(before_store, self.store_pair)  # type: ignore[method-assign]  # as above
 
     def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         return lambda *args: self._fenced(order, Barrier.NONE, access(*args))

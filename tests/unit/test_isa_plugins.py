@@ -38,7 +38,8 @@ def fixture_tiny(tmp_path):
 
 
 def swaps(isa):
-    return Program("swaps", isa=isa, threads=[[ins("swap", X, 1, into="r")], [ins("swap", X, 2, into="r")]], init={X: 0})
+    threads = [[ins("swap", X, value, into="r")] for value in (1, 2)]
+    return Program("swaps", isa=isa, threads=threads, init={X: 0})
 
 
 def test_a_class_of_a_file_is_an_instruction_set(tiny):

@@ -60,7 +60,7 @@ def test_every_isa_has_addresses():
 
 
 #: The instructions that access another width than a word of 4 bytes if none is named: pairs of 8 bytes each.
-PAIRS = {"aarch64": {"casp", "ldaxp", "ldxp", "stlxp", "stxp"}}
+PAIRS = {"aarch64": {"casp", "ldaxp", "ldiapp", "ldp", "ldxp", "stilp", "stlxp", "stp", "stxp"}}
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -64,7 +64,8 @@ def test_nothing_replaces_a_built_in_silently(install, group, name, kind):
 
 def test_an_instruction_set_of_another_distribution_has_its_own_name(install, tmp_path):
     (tmp_path / "theirs.py").write_text("import simaie\nclass Theirs(simaie.ArmCpu):\n    isa = 'theirs'\n")
-    install("others", plugins.ISAS, "theirs = theirs:Theirs", "other = theirs:Theirs", "none = simaie.errors:UsageError")
+    points = "theirs = theirs:Theirs", "other = theirs:Theirs", "none = simaie.errors:UsageError"
+    install("others", plugins.ISAS, *points)
     assert "theirs" in ISAS
     program = Program("p", isa="theirs", threads=[[ins("swp", 0x100, 1)]])
     assert Program("p", isa=program.cpu_class, threads=[[]]).isa == "theirs"

@@ -290,8 +290,9 @@ _SPAWNED: Any = object()
 def _pending(record: Instruction) -> Instruction:
     """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
     return Instruction(
-        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING, record.effect
-    )
+        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING,
+        record.effect, record.second,
+    )  # fmt: skip
 
 
 def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
@@ -303,5 +304,5 @@ def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
         return record
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
-        pending.effect,
+        pending.effect, record.second,
     )  # fmt: skip

@@ -35,7 +35,7 @@ class MipsCpu(LoadStoreCpu):
 
     isa: ClassVar[str] = "mips"
     address_bits: ClassVar[tuple[int, int]] = (48, 52)
-    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 16, 16)}  # 16 bytes: LLDP, SCDP
     #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (at least a word, at most a
     #: page) and an ERET make the SC fail; the vCPU's own memory access in between may. An SC to another address,
     #: virtual or physical, or of another size is unpredictable.
@@ -115,6 +115,22 @@ class MipsCpu(LoadStoreCpu):
     async def scd(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: SCD."""
         return int(await self._store_conditional("scd", address, value, 8))
+
+    def llwp(self, address: int) -> Loaded:
+        """Load and reserve two words, 8 bytes as one number (Release 6): LLWP."""
+        return self._load_linked("llwp", address, 8)
+
+    async def scwp(self, address: int, value: int) -> int:
+        """Store two words, 8 bytes, if the reservation holds; return 1 if it stored, 0 if not (Release 6): SCWP."""
+        return int(await self._store_conditional("scwp", address, value, 8))
+
+    def lldp(self, address: int) -> Loaded:
+        """Load and reserve two doublewords, 16 bytes as one number (Release 6): LLDP."""
+        return self._load_linked("lldp", address, 16)
+
+    async def scdp(self, address: int, value: int) -> int:
+        """Store two doublewords, 16 bytes, if the reservation holds; return 1 if it stored, 0 if not: SCDP."""
+        return int(await self._store_conditional("scdp", address, value, 16))
 
     # -- barriers and hints -------------------------------------------------------------------
 
