@@ -260,7 +260,6 @@ class Cpu:
         effect: Effect = None,
         *,
         ends: Cause | None = None,
-        second: int | None = None,
     ) -> Any:
         """Perform one guest instruction: record it, check the address, run `body`, check the scheme's result.
 
@@ -275,8 +274,6 @@ class Cpu:
             alignment: Bytes to which the address must be aligned.
             effect: The value or function that the instruction applies to its location.
             ends: How the instruction may end the vCPU's reservation; implied for a store-conditional.
-            second: Address of the second location, of an instruction that accesses two of this width. Its result holds
-                both values, that of the second location in the high half.
 
         Raises:
             SchemeError: The scheme returned a result of the wrong type.
@@ -287,8 +284,6 @@ class Cpu:
         self.instruction = record = Instruction(
             self.name, number, mnemonic, access, address, width, PENDING, effect
         )
-        if second is not None:
-            record.second = second
         try:
             if (
                 address < 2  # a bool?
@@ -298,8 +293,6 @@ class Cpu:
                 or (alignment > 1 and address % alignment)
             ):
                 self._require_place(record, alignment)
-            if second is not None:
-                self._require_second(record, second)
             result = await body
         except GuestFault as fault:
             _close(body)
@@ -322,7 +315,7 @@ class Cpu:
             elif access is _CONDITIONAL:
                 fits = result is True or result is False
             else:
-                fits = type(result) is int and not result >> 8 * (width if second is None else 2 * width)
+                fits = type(result) is int and not result >> 8 * width
             if not fits:
                 raise wrong_result(self._scheme, record, result)
             if self.entered is not record:
@@ -351,8 +344,11 @@ class Cpu:
         if address < 0 or address + width > self._end:
             raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
 
-    def _require_second(self, record: Instruction, second: int) -> None:
-        """Raise as `_require_place` does, for the second location."""
+    def _note_second(self, second: int) -> None:
+        """Record that the instruction in execution accesses a second location; raise as `_require_place` does."""
+        record = self.instruction
+        assert record is not None
+        record.second = second
         if problem := wrong_place(record.access, second, record.width):
             raise UsageError(f"{record.mnemonic}: the second {problem}")
         if second < 0 or second + record.width > self._end:

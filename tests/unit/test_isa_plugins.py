@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simaie import Machine, Program, explore, ins
+from simaie import Machine, Program, compare, explore, ins
 from simaie.errors import ProgramTextError, UnknownNameError, UsageError
 from simaie.guest.forms import forms_of, kinds_of
 from simaie.guest.isa import ISAS, find_isa, isa_class
@@ -50,6 +50,8 @@ def test_a_class_of_a_file_is_an_instruction_set(tiny):
     assert report.machine.endian == "big"
     assert Machine().facts(tiny).address_bits == 16
     assert Machine(full_system=True).facts(tiny).address_bits == 20
+    assert compare(program, machine=Machine("cas")).verdict == "holds"
+    assert compare(program, machine=Machine("none")).verdict == "violated"
     assert kinds_of(tiny) == ("load", "atomic", "spawn")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
+from simaie.guest.contract import require_number
 from simaie.guest.cpu import Cpu
 from simaie.guest.function import rmw
 from simaie.guest.reservation import Cause
@@ -155,18 +156,31 @@ class LoadStoreCpu(Cpu):
             body = self._scheme.without_result(body)
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, wanted)
 
-    def _compare_two(
+    async def _compare_two(
         self,
         mnemonic: str,
         addresses: tuple[int, int],
         width: int,
         expected: tuple[int, int],
         new: tuple[int, int],
-    ) -> Coroutine[Any, Any, int]:
-        """Store to two locations if both hold what is expected, atomically; return both old values as one number."""
-        first, second = addresses
-        body = self._scheme.cmpxchg_two(self, addresses, width, expected, new)
-        return self._access(mnemonic, AccessKind.ATOMIC, first, width, body, 1, None, second=second)
+    ) -> int:
+        """Store to two locations if both hold what is expected, atomically; return both old values as one number.
+
+        The trace has the old value of the first location as the result.
+        """
+        high = 0
+
+        async def both() -> int:
+            nonlocal high
+            scheme = self._scheme
+            self._note_second(addresses[1])
+            old = await scheme.cmpxchg_two(self, addresses, width, expected, new)
+            require_number(scheme, "cmpxchg_two", old, 2 * width)
+            high = old >> 8 * width
+            return int(old & (1 << 8 * width) - 1)
+
+        low: int = await self._access(mnemonic, AccessKind.ATOMIC, addresses[0], width, both())
+        return low | high << 8 * width
 
     def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
         """Issue a fence; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
