@@ -13,10 +13,12 @@ imported when it is first used, so that `import simaie` costs next to nothing.
 
 from typing import TYPE_CHECKING
 
+from simaie.compiled import obey_switch
 from simaie.lazy import lazy_names
 
 if TYPE_CHECKING:
     from simaie.barrier import Barrier
+    from simaie.binary.program import binary_program
     from simaie.decision import Choice, Schedule, Switch
     from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
     from simaie.exploration.compare import Comparison, compare
@@ -111,6 +113,7 @@ __all__ = [
     "Verdict",
     "X86Cpu",
     "__version__",
+    "binary_program",
     "compare",
     "explore",
     "ins",
@@ -118,8 +121,10 @@ __all__ = [
     "replay",
 ]
 
+obey_switch()
 _MODULES = {
     "simaie.barrier": ("Barrier",),
+    "simaie.binary.program": ("binary_program",),
     "simaie.decision": ("Choice", "Schedule", "Switch"),
     "simaie.errors": ("GuestFault", "Interrupted", "SimaieError", "UsageError"),
     "simaie.exploration.compare": ("Comparison", "compare"),

@@ -19,6 +19,8 @@ __all__ = [
     "MAY_WRITE",
     "READS",
     "RELEASES",
+    "RESUMES",
+    "STOPS",
     "STOPS_WORLD",
     "TAKES",
     "THREADS",
@@ -28,6 +30,7 @@ __all__ = [
     "block_of",
     "blocks",
     "conflict",
+    "family_of",
     "keeps_stores_apart",
     "locations",
     "may_write",
@@ -38,15 +41,17 @@ __all__ = [
     "writes",
 ]
 
-#: Operations that stop the world or let it go on: they conflict with every operation.
-STOPS_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
+#: Operations that stop the world, and those that let it go on: all of them conflict with every operation.
+STOPS = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.BEGIN_SECTION})
+RESUMES = frozenset({Kind.END_EXCLUSIVE, Kind.END_SECTION})
+STOPS_WORLD = STOPS | RESUMES
 #: Operations that start, end and join threads: they conflict with each other, as accesses to `THREADS`.
 THREAD_KINDS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 #: The place where thread operations conflict.
 THREADS = "threads"
 #: Operations that take a lock or stop the world, and those that undo it.
-TAKES = frozenset({Kind.LOCK, Kind.BEGIN_EXCLUSIVE})
-RELEASES = frozenset({Kind.UNLOCK, Kind.END_EXCLUSIVE})
+TAKES = STOPS | {Kind.LOCK}
+RELEASES = RESUMES | {Kind.UNLOCK}
 #: Operations whose value is what they read.
 READS = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
 ALWAYS_WRITES = frozenset(
@@ -108,6 +113,17 @@ def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
             _conflict_in_place(x, a_writes and x is a, y, b_writes and y is b) for x in a.places for y in b.places
         )
     return _conflict_in_place(a, a_writes, b, b_writes)
+
+
+def family_of(op: Op) -> str:
+    """Return the family of read-modify-writes with which `op` commutes; empty if it is of none.
+
+    Two FETCHes of one place and one family may be swapped: both orders leave the same value, and each vCPU goes on as
+    before, since its instruction drops the old value (see `Function.family`). They are dependent with all other
+    accesses, and as accesses that overlap in part. `conflict` leaves this out, because it is no use where a checker may
+    judge their order: only a search that knows its checkers may take them as independent.
+    """
+    return op.function.family if op.kind is Kind.FETCH and op.function is not None else ""
 
 
 def _conflict_in_place(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:

@@ -22,17 +22,21 @@ from simaie.host.ram import Endian
 from simaie.plugins import Spec
 from simaie.protocols import (
     HostMemory,
+    has_graphs,
     require_at_most,
     require_count,
     require_one_of,
     require_positive,
     takes_orders,
 )
+from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
 
-SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
+SchemeChoice: TypeAlias = (
+    str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme] | Mapping[str, "SchemeChoice"]
+)
 
 #: The largest limits that are accepted, because every step and every vCPU of an execution is kept in memory.
 MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
@@ -84,7 +88,8 @@ class Machine:
 
     Args:
         scheme: How the emulator performs guest accesses: a name, ``"name:option=value"``, ``(name, options)``,
-            ``"FILE.py:Class"``, or a class that derives from `Scheme`.
+            ``"FILE.py:Class"``, or a class that derives from `Scheme`. A map from names of vCPUs to schemes mixes
+            several: ``{"0": "monitor-spin", "*": "cas"}``, see `simaie.schemes.mixed`.
         host: The memory model of the host: ``"sc"``, ``"tso"``, ``"pso"``, ``"FILE.py:Class"``, or a class that makes a
             `HostMemory` for a byte order (``"little"`` or ``"big"``); a function may take the place of the class.
         full_system: Whether each access walks the guest's page table, step by step; otherwise user mode.
@@ -120,6 +125,8 @@ class Machine:
             require_instance("limits", limits, Limits, "a simaie.Limits")
         if not isinstance(host, str | tuple | Spec):
             require_factory(host)
+        if isinstance(scheme, Mapping):
+            scheme = mixture(scheme)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme, "scheme", "a class of simaie.Scheme")
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host, "host", "a class of simaie.HostMemory")
@@ -152,6 +159,7 @@ class Machine:
         made = partial(found, **spec.options)
         made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
         made.takes_orders = takes_orders(found)  # type: ignore[attr-defined]  # as above
+        made.has_graphs = has_graphs(found)  # type: ignore[attr-defined]  # as above
         return made
 
     @property
@@ -168,6 +176,14 @@ class Machine:
     def scheme_class(self) -> type[Scheme] | None:
         """The class of the scheme; None if a function makes it."""
         return self._scheme_class if isinstance(self._scheme_class, type) else None
+
+    @property
+    def scheme_classes(self) -> tuple[type[Scheme], ...]:
+        """The class of the scheme, and those of the schemes that it mixes; empty if a function makes one of them."""
+        made: list[Any] = [self._scheme_class]
+        if self.scheme_class is not None and issubclass(self.scheme_class, Scheme) and self.scheme_spec is not None:
+            made += self.scheme_class.part_classes(self.scheme_spec.options)
+        return tuple(made) if all(isinstance(each, type) for each in made) else ()
 
     @property
     def scheme(self) -> str:
@@ -213,9 +229,22 @@ class Machine:
         """The orders of a vCPU's accesses that the host memory keeps without fences."""
         return order_of(self._memory_class, self.endian)
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the executions on the host memory are graphs."""
+        return has_graphs(self._memory_class)
+
     def facts(self, isa: str) -> Facts:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
         return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
+
+    def require_fits(self, program: Program) -> None:
+        """Raise UsageError if `program` cannot run on this machine."""
+        self.limits.require_threads(program)
+        if program.byte_order not in (None, self.endian):
+            raise UsageError(
+                f"program {program.name!r} is {program.byte_order}-endian: use Machine(endian={program.byte_order!r})"
+            )
 
     def facts_of(self, program: Program) -> Facts:
         """Return the facts that a scheme receives when `program` runs."""
@@ -234,8 +263,11 @@ class Machine:
         return made
 
     def for_program(self, program: Program) -> Machine:
-        """Return this machine with the byte order of the program's instruction set, unless it has another one."""
-        order = program.cpu_class.byte_order
+        """Return this machine with the byte order of the program, unless it has another one.
+
+        That is the byte order of its machine code, else of its instruction set.
+        """
+        order = program.byte_order or program.cpu_class.byte_order
         if (order == self.endian) == self.endian_of_guest:
             return self
         made = copy.copy(self)
@@ -291,5 +323,5 @@ class Machine:
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")
-        made.order_plain_accesses()
+        made.map_accesses()
         return made

@@ -60,6 +60,8 @@ class Kind(IntEnum):
     JOIN = 18
     EXIT = 19
     BUFFER = 20  # a store enters the vCPU's own store buffer; `value` is the STORE that the buffer performs later
+    BEGIN_SECTION = 21  # from here to END_SECTION no other actor steps; unlike BEGIN_EXCLUSIVE it waits for no vCPU
+    END_SECTION = 22
 
 
 FIRST_SPECIAL = Kind.LOCK
@@ -145,10 +147,18 @@ UNTIL = "until"
 
 
 class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name."""
+    """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name.
+
+    Attributes:
+        name: The name.
+        apply: The function.
+        family: The family of functions that commute with it, see `simaie.dependence.family_of`; empty if it is of none,
+            or if the value that a FETCH of it returns is used.
+    """
 
     name: str
     apply: Callable[[Any], Any]
+    family: str = ""
 
 
 class Op(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -22,7 +22,7 @@ from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
 from simaie.finding import Finding
 from simaie.op import Op
-from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.small_steps import SearchByUndo, SearchOfGraphs, SmallSteps
 from simaie.trace import Trace
 
 __all__ = [
@@ -36,8 +36,10 @@ __all__ = [
     "Promise",
     "Scheduler",
     "SearchByUndo",
+    "SearchOfGraphs",
     "SmallSteps",
     "VCpu",
+    "has_graphs",
     "takes_orders",
 ]
 
@@ -169,6 +171,10 @@ class Scheduler(ABC):
     #: `word`, a function that `start` sets. The engine may then draw without calling `choose`. A class says so for
     #: itself: it is not inherited.
     draws_uniformly: bool = False
+    #: Whether the choices of an execution depend on its seed, its index and the profile alone, and `restore` sets, at
+    #: any time, all that is kept from one execution to the next. An exploration in several processes may then split
+    #: the executions. A class says so for itself: it is not inherited.
+    by_profile: bool = False
 
     @property
     def exhausted(self) -> bool:
@@ -216,6 +222,17 @@ class Scheduler(ABC):
             state: The program at its start.
         """
         return None
+
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return whether `search` visits the executions that this scheduler would choose, on a host of graphs.
+
+        It visits each execution graph once. While it goes on, `exhausted` and `complete` are about it, and none of the
+        other methods is called.
+
+        Args:
+            search: The search, which has not begun.
+        """
+        return False
 
     def profile(self) -> Mapping[str, Any]:
         """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""
@@ -268,6 +285,14 @@ def takes_orders(memory: object) -> bool:
     It says so by an attribute ``takes_orders``; without it, a scheme has to put fences around accesses instead.
     """
     return bool(getattr(memory, "takes_orders", False))
+
+
+def has_graphs(memory: object) -> bool:
+    """Whether the executions on a host memory, or a class of it, are graphs: it says so by an attribute ``has_graphs``.
+
+    Such a memory derives from `simaie.host.graph.memory.GraphMemory`.
+    """
+    return bool(getattr(memory, "has_graphs", False))
 
 
 class MachineFacts(Protocol):

@@ -34,6 +34,7 @@ WORDS: Mapping[str, str] = {
     "litmus": "the reader of .litmus files",
     "schemes": "how an emulator performs guest accesses",
     "aie": "radix tree, entries, tiny sets",
+    "binary": "programs of ELF files: machine code",
     "check": "one property a file",
     "guest": "programs, vCPUs, instruction sets",
     "host": "guest RAM, cells, locks, memory models",

@@ -20,6 +20,7 @@ from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
 from simaie.replaying.file import ReplayFile
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
 
 __all__ = ["PAGES", "PARTS", "commands", "instructions", "plugin_page"]
 
@@ -255,8 +256,32 @@ def _type_name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else re.sub(r"\b[a-z_]+\.", "", str(kind))
 
 
+def holes() -> str:
+    """Return the classes of violations with what happens in each."""
+    kinds = dict.fromkeys(LLSC_HOLES, "LL/SC") | dict.fromkeys(LOCK_HOLES, "locked instructions")
+    both = set(LLSC_HOLES) & set(LOCK_HOLES)
+    rows = [[f"`{hole}`", "both" if hole in both else kinds.get(hole, "LL/SC"), hole.meaning] for hole in Hole]
+    return table(["class", "guests with", "what happens"], rows)
+
+
+def variants() -> str:
+    """Return the variants of each scheme with the classes in which it has a violation."""
+    rows = []
+    for name in plugins.names(plugins.SCHEMES):
+        for variant in plugins.resolve(plugins.SCHEMES, name).variants:
+            found = ", ".join(f"`{hole}`" for hole in Hole if hole in variant.holes)
+            options = f"`{variant.options}`" if variant.options else "defaults"
+            rows.append([f"[`{name}`](schemes.md#{name})", options, f"`{variant.host}`", found or "none"])
+    return table(["scheme", "options", "host", "broken classes"], rows)
+
+
 #: The functions whose text replaces ``<!-- generated: NAME -->`` in a page.
-PARTS: Mapping[str, Callable[[], str]] = {"grammar": grammar, "replay-fields": replay_fields}
+PARTS: Mapping[str, Callable[[], str]] = {
+    "grammar": grammar,
+    "replay-fields": replay_fields,
+    "holes": holes,
+    "variants": variants,
+}
 
 # -- all ----------------------------------------------------------------------------------------
 

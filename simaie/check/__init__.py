@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.evidence import Intruder, intruder
 from simaie.check.guest import final_check, guest_fault
+from simaie.check.heap import use_after_free
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
@@ -101,6 +102,7 @@ CHECKERS: dict[str, Checker] = {
     "atomic-blocks": atomic_blocks,
     "serializability": serializability,
     "data-races": data_races,
+    "use-after-free": use_after_free,
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
     "single-copy-atomicity-lse2": single_copy_lse2,

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -19,6 +20,7 @@ from simaie.cli.status import Status, complain, status_of
 from simaie.errors import SimaieError, UsageError
 from simaie.exploration.across_processes import check_across_processes
 from simaie.exploration.explorer import explore
+from simaie.exploration.jobs import number_of_jobs
 from simaie.exploration.report import Report
 from simaie.exploration.single import explore_index
 from simaie.guest.cut import Cut, without
@@ -39,6 +41,7 @@ class Search:
     Attributes:
         failures: Failing executions to look for, as text; ``"all"`` for no limit.
         index: Index of the only execution to run.
+        jobs: The number of processes as text, or ``"auto"``.
         coverage: On by default, since people read the report; in `simaie.explore` it is off.
         cut: Parts to leave out of the program, each as `simaie.guest.cut.Cut.parse` reads it.
     """
@@ -52,6 +55,7 @@ class Search:
     driver: str | None = None
     checkers: tuple[str, ...] | None = None
     check_determinism: bool = False
+    jobs: str | None = None
     coverage: bool = True
     cut: tuple[str, ...] = ()
 
@@ -65,10 +69,11 @@ def run_explore(
     everything: bool,
     *,
     trust: bool = False,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Explore, save, print; return the status of the verdict, or of an error on the way."""
     with guest_output_aside():
-        program = load_program(target, trust=trust)
+        program = load_program(target, trust=trust, scenario=scenario)
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
@@ -113,6 +118,8 @@ def _report(program: Program, machine: Machine, search: Search, options: dict[st
         options["executions"] = search.executions
     if search.failures is not None:
         options["failures"] = _failure_limit(search.failures)
+    if search.jobs is not None:
+        options["jobs"] = number_of_jobs(search.jobs)
     return explore(program, machine, coverage=search.coverage, **options)
 
 
@@ -132,8 +139,9 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
 
 
 def _refuse_limits(search: Search) -> None:
-    if search.executions is not None or search.failures is not None:
-        raise UsageError("--index runs one execution; leave out --executions and --failures")
+    several = search.jobs is not None and number_of_jobs(search.jobs) > 1
+    if several or search.executions is not None or search.failures is not None:
+        raise UsageError("--index runs one execution; leave out --executions, --failures and several --jobs")
 
 
 def _failure_limit(text: str) -> int | None:

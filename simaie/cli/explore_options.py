@@ -29,6 +29,7 @@ __all__ = [
     "FuzzedScheme",
     "HostName",
     "Index",
+    "JobsOption",
     "OutputFormat",
     "Save",
     "SchedulerName",
@@ -52,7 +53,8 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, a name of the corpus (simaie list programs --all), or a .litmus file.",
+        help="A program: file.py:name, a name of the corpus (simaie list programs --all), a .litmus file, or an "
+        "ELF file (with --thread).",
         autocompletion=complete_programs,
     ),
 ]
@@ -158,6 +160,16 @@ Index = Annotated[
 Executions = Annotated[
     int | None,
     typer.Option(metavar="N", help="Stop after N executions. Default: 10,000.", rich_help_panel=_SEARCH),
+]
+JobsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N|auto",
+        help="Number of processes; auto: one for each core. It changes the time and no result. Default: 1.",
+        rich_help_panel=_SEARCH,
+    ),
 ]
 Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
 ComparedExecutions = Annotated[

@@ -136,7 +136,8 @@ def _programs() -> list[dict[str, Any]]:
             entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
-            entries.append({**common, "row": found.row, "expected": expected})
+            kind = {"row": found.row} if isinstance(found, corpus.Case) else {"regression": True}
+            entries.append({**common, **kind, "expected": expected})
     return entries
 
 

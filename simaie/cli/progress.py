@@ -15,7 +15,7 @@ from simaie.show.progress import bar, format_progress, numbers_first, used
 
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
-    from simaie.exploration.explorer import Exploration
+    from simaie.exploration.in_progress import Exploration
     from simaie.replaying.shrink import ShrinkProgress
 
 __all__ = [

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp, weak_hosts
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.lockfree import GUESTS, Guest, Row
+from simaie.corpus.regression import Regression
+from simaie.corpus.regressions import REGRESSIONS
 from simaie.errors import UnknownNameError
 from simaie.guest.program import Program
 
-__all__ = ["Case", "Expect", "Guest", "Needs", "Row", "case", "cases", "entry", "guest", "guests", "names", "program"]
+__all__ = [
+    "Case", "Expect", "Guest", "Needs", "Regression", "Row",
+    "case", "cases", "entry", "guest", "guests", "names", "program", "regressions",
+]  # fmt: skip
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers, weak_hosts)
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
-_ALL: tuple[Case | Guest, ...] = (*_CASES, *GUESTS)
-_BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
+_ALL: tuple[Case | Guest | Regression, ...] = (*_CASES, *GUESTS, *REGRESSIONS)
+_BY_NAME: dict[str, tuple[Case | Guest | Regression, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
 
 
 def cases() -> tuple[Case, ...]:
@@ -26,6 +31,11 @@ def guests() -> tuple[Guest, ...]:
     return GUESTS
 
 
+def regressions() -> tuple[Regression, ...]:
+    """Return the bugs that emulators have had."""
+    return REGRESSIONS
+
+
 def names() -> list[str]:
     """Return the names of all corpus programs, sorted."""
     return sorted(_BY_NAME)
@@ -36,8 +46,8 @@ def program(name: str) -> Program:
     return _find(name)[1]
 
 
-def entry(name: str) -> Case | Guest:
-    """Return the case or guest of the program called `name`; raise UnknownNameError if there is no such program."""
+def entry(name: str) -> Case | Guest | Regression:
+    """Return the entry of the program called `name`; raise UnknownNameError if there is no such program."""
     return _find(name)[0]
 
 
@@ -57,7 +67,7 @@ def guest(name: str) -> Guest:
     return found
 
 
-def _find(name: str) -> tuple[Case | Guest, Program]:
+def _find(name: str) -> tuple[Case | Guest | Regression, Program]:
     try:
         return _BY_NAME[name]
     except KeyError:

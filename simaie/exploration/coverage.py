@@ -6,6 +6,7 @@ limit. At the limit counting stops, and the report says so.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import msgspec
@@ -13,10 +14,11 @@ import msgspec
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs
+from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Ending, Trace
 
-__all__ = ["Coverage", "CoverageCollector", "PreemptionCounter", "is_sampling"]
+__all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "Covered", "PreemptionCounter", "is_sampling"]
 
 #: The number of distinct traces at which counting stops; each takes about 100 bytes.
 MAX_TRACES = 200_000
@@ -49,7 +51,8 @@ class Coverage(msgspec.Struct, frozen=True):
         preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions.
         most_preemptions: The largest number of preemptions in one execution.
         sizes: For exhaustive schedulers, estimates of the number of interleavings (which ``dfs`` without a bound runs)
-            and of traces (which ``dpor`` runs); empty for others.
+            and of traces (which ``dpor`` runs); empty for others. Traces that differ only in the order of
+            read-modify-writes that commute are counted one by one, although ``dpor`` may run just one of them.
         growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
             pair. The curve flattens when little is left unseen.
     """
@@ -65,18 +68,41 @@ class Coverage(msgspec.Struct, frozen=True):
     growth: tuple[tuple[int, int], ...] = ()
 
 
+class Covered(msgspec.Struct, frozen=True):
+    """The coverage of some consecutive executions, in a form that can be sent to another process.
+
+    Attributes:
+        digests: The digest of the trace of each execution that counts, in order.
+        preemptions: The number of preemptions.
+        most_preemptions: The largest number of preemptions in one execution.
+    """
+
+    digests: array[int]
+    preemptions: int
+    most_preemptions: int
+
+
 def is_sampling(scheduler: Scheduler) -> bool:
     """Whether the executions of a scheduler are independent samples, so that they support estimates."""
     return scheduler.independent and not scheduler.exhaustive
 
 
 class CoverageCollector:
-    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time."""
+    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time.
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    Args:
+        scheduler: The scheduler.
+        probes: Whether random probes may estimate the size of an exhaustive search.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, probes: bool = True) -> None:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
-        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
+        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive and probes else []
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the executions so far, but not the probes, which do not depend on them."""
         self._seen: dict[int, int] = {}  # digest -> number of executions, up to 3
         self._with = [0, 0, 0, 0]  # number of executions -> number of digests that have it
         self._traced = 0
@@ -100,6 +126,15 @@ class CoverageCollector:
         self._most = max(self._most, preemptions)
         if self._complete and not trace.truncated and trace.ending is not Ending.PRUNED:
             self._count(trace_digest(trace))
+
+    def merge(self, later: Covered) -> None:
+        """Count executions that come after those so far."""
+        self._preemptions += later.preemptions
+        self._most = max(self._most, later.most_preemptions)
+        for digest in later.digests:
+            if not self._complete:
+                break
+            self._count(digest)
 
     def _count(self, digest: int) -> None:
         times = self._seen.get(digest, 0)
@@ -134,6 +169,24 @@ class CoverageCollector:
         )
 
 
+class CoverageRecorder(CoverageCollector):
+    """A collector that keeps digests in order and counts nothing, for another one to `merge`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        self._probes = []  # those of the other one are enough
+        self._digests = array("Q")
+
+    def _count(self, digest: int) -> None:
+        self._digests.append(digest)
+
+    def take(self) -> Covered:
+        """Return what was recorded, and begin anew."""
+        taken = Covered(self._digests, self._preemptions, self._most)
+        self._digests, self._preemptions, self._most = array("Q"), 0, 0
+        return taken
+
+
 class PreemptionCounter(Scheduler):
     """A scheduler that asks `inner`, and counts the preemptions of the current execution."""
 
@@ -159,6 +212,14 @@ class PreemptionCounter(Scheduler):
         """Return the value that `inner` chooses."""
         return self.inner.choose_value(offer, arity)
 
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return the answer of `inner`; a graph has no preemptions."""
+        return self.inner.by_graphs(search)
+
     def finish(self, trace: Trace) -> None:
         """Pass the trace on to `inner`."""
         self.inner.finish(trace)
+
+    def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
+        """Return the search of `inner`; those who follow it set `count`."""
+        return self.inner.by_undo(state)

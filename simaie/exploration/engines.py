@@ -25,6 +25,7 @@ from collections.abc import Callable
 
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
@@ -34,8 +35,9 @@ from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.verified import is_trusted, is_verified
-from simaie.errors import NondeterminismError
+from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified
+from simaie.errors import InternalError, NondeterminismError
+from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
@@ -69,7 +71,8 @@ class _Default(Scheduler):
 
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
-    if type(scheduler).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
+    asked = scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
+    if type(asked).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -83,6 +86,8 @@ class Engines:
         seed: The seed of the search.
         memo: Whether the memo may be used.
         most_nodes: Nodes of the memo at which it is dropped and begun anew.
+        commuting: Whether the order of read-modify-writes that commute makes no difference to those who judge the
+            executions, see `simaie.check.needs.ignores_order`.
         rehearsed: Called with an execution that ran before a search by undo, and belongs to no search.
 
     Attributes:
@@ -102,10 +107,12 @@ class Engines:
         seed: int = 0,
         memo: bool = True,
         most_nodes: int = MOST_NODES,
+        commuting: bool = False,
         rehearsed: Callable[[Execution, Trace], None] | None = None,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
-        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
+        self._on_graphs = machine.has_graphs
+        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0" and not self._on_graphs
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
@@ -116,16 +123,29 @@ class Engines:
         self.followed = self.rebuilt = 0
         self.why_given_up = self.why_not_undone = ""
         self.undone = 0
+        self._commuting = commuting
         self.by_index = True
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
         self._undone: Undone | None = None
+        self._counter: PreemptionCounter | None = None  # of the search by undo
+
+    @property
+    def undoing(self) -> Undone | None:
+        """The search by undo, while there is one."""
+        return self._undone
 
     def make(self, scheduler: Scheduler, index: int) -> Execution | Undone:
         """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
         if self._undone is not None:
             return self._undone
+        if not self._made and self._on_graphs and (graphs := self._graphs(scheduler)) is not None:
+            self._undone = graphs
+            return graphs
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
-            self._undone = Undone(self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo)
+            self._counter = scheduler if isinstance(scheduler, PreemptionCounter) else None
+            self._undone = Undone(
+                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo, commuting=self._commuting
+            )
             return self._undone
         self._made += 1
         memo = self._memo_at(index)
@@ -141,6 +161,16 @@ class Engines:
                 raise found from error
             raise
 
+    def _graphs(self, scheduler: Scheduler) -> Graphs | None:
+        """Return the graphs of the program, if the scheduler leaves its executions to a search of these."""
+        if type(scheduler).by_graphs is Scheduler.by_graphs:
+            return None
+        found = Graphs(self._program, self._machine, self._seed)
+        if not scheduler.by_graphs(found.search):
+            return None
+        self.by_index = False
+        return found
+
     def _can_undo(self, scheduler: Scheduler) -> bool:
         if not self._allowed or not can_undo(self._program, self._machine, scheduler):
             return False
@@ -152,6 +182,8 @@ class Engines:
         if not undone.visited and not self._trusted:
             self._rehearse(undone)
         trace = undone.trace()
+        if isinstance(undone, Graphs):
+            return self._visit_graph(undone, trace, index)
         if trace is None:
             self.why_not_undone = undone.why_not
             self.by_index = not undone.visited
@@ -160,21 +192,36 @@ class Engines:
             raise StartAgain
         undone.index = index
         self.undone += 1
+        if self._counter is not None:
+            self._counter.count = undone.preemptions
         if (index + 1) % _EVERY == 0 or (is_verified(index) and not self._trusted):  # a small search is not held up
             trace = self.confirmed(undone, trace)
         undone.go_on()
         return trace
 
+    def _visit_graph(self, graphs: Graphs, trace: Trace | None, index: int) -> Trace:
+        """Return the trace of the graph that was found, and let the search find the next one."""
+        if trace is None:
+            if not graphs.comes_again:
+                raise InternalError(f"the search found no execution graph of {self._program.name!r}")
+            graphs.comes_again = False
+            raise StartAgain
+        graphs.index = index
+        self.undone += 1
+        graphs.keep()
+        graphs.go_on()
+        return trace
+
     def _rehearse(self, undone: Undone) -> None:
         """Run one verified execution before code of the user runs by undo, so that its mistakes are named."""
-        made = make_execution(self._program, self._machine, _Default(), seed=self._seed)
+        made = make_execution(self._program, self._machine, _Default(), seed=self._seed, kind=VerifiedExecution)
         undone.rehearsing = made
         trace = run_inline(made)
         undone.rehearsing = None
         if self._rehearsed is not None:
             self._rehearsed(made, trace)
-        assert self._shared is not None
-        undone.why_not = self._shared.changed()
+        if self._shared is not None:
+            undone.why_not = self._shared.changed()
 
     def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.
@@ -205,6 +252,8 @@ class Engines:
         Raises:
             NondeterminismError: The two engines do not agree.
         """
+        if isinstance(execution, Graphs):
+            return execution.replayable(self.kept(trace))
         if not isinstance(execution, MemoExecution | Undone):
             return trace
         confirmed = run_inline(reference(execution, trace.events))
@@ -216,11 +265,15 @@ class Engines:
 
     @property
     def note(self) -> str:
-        """What a report says of the memo: how often it was begun anew because of its limit; empty if never."""
-        if not self.rebuilt:
-            return ""
-        times = "once" if self.rebuilt == 1 else f"{self.rebuilt} times"
-        return f"the memo of vCPUs was begun anew {times}, at its limit of {self._most_nodes:,} nodes"
+        """What a report says of the memo: that it was begun anew at its limit, or given up; empty if neither."""
+        said = []
+        rebuilt = self.rebuilt + (0 if self._undone is None else self._undone.rebuilt)
+        if rebuilt:
+            times = "once" if rebuilt == 1 else f"{rebuilt} times"
+            said.append(f"the memo of vCPUs was begun anew {times}, at its limit of {self._most_nodes:,} nodes")
+        if self.why_given_up:
+            said.append(f"the memo of vCPUs was given up: {self.why_given_up}")
+        return "; ".join(said)
 
     def kept(self, trace: Trace) -> Trace:
         """Return `trace`, which outlives this search, so that it holds nothing of the memo."""

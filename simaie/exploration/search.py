@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from simaie.arguments import require_at_least_one
 from simaie.engine.execution import Execution
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.memo.undone import Undone
 from simaie.exploration.engines import Engines, StartAgain
 from simaie.exploration.scheduler_choice import make_scheduler
@@ -117,6 +118,10 @@ class ExhaustiveSearch:
     def trace_of(self, execution: Execution | Undone, index: int) -> Trace:
         """Run an execution, which `take` was handed with its number, on the engine that is due."""
         return self._engines.run(execution, index)
+
+    def replayable(self, execution: Execution | Undone, trace: Trace) -> Trace:
+        """Return the `trace` of an execution with a schedule that repeats it, before the next execution runs."""
+        return self._engines.confirmed(execution, trace) if isinstance(execution, Graphs) else trace
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

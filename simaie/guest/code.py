@@ -25,6 +25,8 @@ from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
+from simaie.guest.running import Runner
+from simaie.host.loaded import LOADED, lift, select
 
 __all__ = [
     "ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "instructions_of", "refusal",
@@ -303,7 +305,7 @@ class _Child:
         await Interpreter(self._code, cpu, self._position, self._registers).run()
 
 
-class Interpreter:
+class Interpreter(Runner):
     """Runs a list of instructions on a vCPU.
 
     Args:
@@ -363,9 +365,11 @@ class Interpreter:
             _, name, places, options, into, seen, mask = step
             local_run = 0
             self._position = position
+            cpu.drops = not into
             result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
             if into:
-                registers[into] = value = int(result) & mask
+                value = lift(int, result) & mask if type(result) is LOADED else int(result) & mask
+                registers[into] = value
                 if seen is not None:
                     cpu.observe(seen, value)
 
@@ -373,11 +377,15 @@ class Interpreter:
         """Execute a register instruction; return the position of the next instruction."""
         registers, kind = self._registers, step[0]
         if kind == _ALU:
-            value = step[1](registers[step[2]], registers[step[3]]) & _MASK64
+            one, other = registers[step[2]], registers[step[3]]
+            if type(one) is LOADED or type(other) is LOADED:
+                value = lift(step[1], one, other) & _MASK64
+            else:
+                value = step[1](one, other) & _MASK64
         elif kind == _MOVE:
             value = registers[step[1]]
         elif kind == _SELECT:
-            value = registers[step[2] if registers[step[1]] else step[3]]
+            value = select(registers[step[1]], registers[step[2]], registers[step[3]])
         elif kind == _JOIN:
             value = registers[step[1]] & _MASK64 | (registers[step[2]] & _MASK64) << 64
         elif kind == _OBSERVE:
@@ -385,7 +393,7 @@ class Interpreter:
             return following
         elif kind == _NOTHING:
             return following
-        elif kind == _JUMP or (registers[step[1]] == 0) == (kind == _IF_ZERO):
+        elif kind == _JUMP or bool(registers[step[1]]) == (kind == _IF_NOT_ZERO):
             target: int = step[-1]
             return target
         else:

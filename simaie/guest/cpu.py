@@ -19,15 +19,17 @@ from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.form import Form
+from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
+from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
 from simaie.host.ram import Endian
 from simaie.op import UNTIL, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts
-from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
@@ -67,6 +69,8 @@ class Cpu:
         silent: The accesses that ended before any operation was seen to be performed for them.
         counted: Whether the guest has read the number of instructions begun.
         observations: Values observed so far, by name.
+        drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
+            instructions says it.
     """
 
     isa: ClassVar[str] = "generic"
@@ -84,6 +88,8 @@ class Cpu:
     forms: ClassVar[tuple[Form, ...]] = ()
     #: The orders of plain accesses that the architecture guarantees without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
+    #: The host memory that models the memory of the architecture; None if there is no model of it.
+    memory_model: ClassVar[str | None] = None
     #: The single-copy atomic accesses: of the base architecture under ``""``, and by the name of an extension.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {}
     #: The architecture's rule for load-linked and store-conditional; None if it has no such instructions.
@@ -94,6 +100,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    #: The place of the instruction in execution, if the guest is machine code; else None.
+    place: CodePlace | None = None
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -102,7 +110,7 @@ class Cpu:
         self.instruction: Instruction | None = None
         self.entered: Instruction | None = None
         self._begun = 0
-        self.counted = False
+        self.counted = self.drops = False
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine
@@ -212,6 +220,17 @@ class Cpu:
         """
         return CallBlock(self, Call(self.name, name, 0, args=args, ordered=ordered))
 
+    def _update(self, name: str, operand: int, width: int, *, drops: bool = False) -> Function:
+        """Return the function of a read-modify-write.
+
+        Args:
+            name: As for `simaie.guest.function.rmw`; `operand` and `width` likewise.
+            operand: The operand.
+            width: The width in bytes.
+            drops: Whether the instruction has no result at all.
+        """
+        return rmw(name, operand, width, drops=(drops or self.drops) and self._scheme.only_returns_old)
+
     def end_of_call(self, mnemonic: str, *, write: bool) -> Coroutine[Any, Any, None]:
         """Perform one end of an ordered call; two beginnings do not conflict, all other pairs of ends do."""
         calls = self._scheme.host.calls
@@ -281,8 +300,12 @@ class Cpu:
         """
         number = self._begun
         self._begun = number + 1
+        if type(address) is LOADED:
+            address = plain(address)  # `body` has it with its dependencies
+        if effect is not None and type(effect) is not int:
+            effect = _plain_effect(effect)
         self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect
+            self.name, number, mnemonic, access, address, width, PENDING, effect, self.place
         )
         try:
             if (
@@ -309,24 +332,30 @@ class Cpu:
                 _close(body)
                 raise
             raise no_awaitable(self._scheme, record, body) from None
+        seen = plain(result) if type(result) is LOADED else result
         if access is not _OTHER:
             if access is _STORE:
-                fits = result is None
+                fits = seen is None
             elif access is _CONDITIONAL:
-                fits = result is True or result is False
+                fits = seen is True or seen is False
             else:
-                fits = type(result) is int and not result >> 8 * width
+                fits = type(seen) is int and not seen >> 8 * width
             if not fits:
                 raise wrong_result(self._scheme, record, result)
             if self.entered is not record:
                 self.silent = [*self.silent, record]
-        record.result = result
+        record.result = seen
         self.instruction = None
         if access is _CONDITIONAL:
             self._note_end_of_reservation(Cause.STORE_CONDITIONAL, record)
         elif ends is not None:
             self._note_end_of_reservation(ends, record)
         return result
+
+    def note_exception(self) -> None:
+        """Record that an exception has arrived before the effect of the current instruction, which starts again."""
+        if self.instruction is not None:
+            self._note_end_of_reservation(Cause.EXCEPTION, self.instruction)
 
     def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
         """Record how an instruction affected the reservation: its scheme may perform no operation for that."""
@@ -358,15 +387,21 @@ class Cpu:
     def instruction_names(cls) -> list[str]:
         """Return the names of the methods that guest code may call, sorted."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call"})
+        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception"})
 
 
 def _count(ended: int) -> tuple[int, None]:
     return ended + 1, None
 
 
+def _plain_effect(effect: Any) -> Effect:
+    """Return the effect of an instruction without the dependencies of its numbers."""
+    return tuple(map(plain, effect)) if type(effect) is tuple else plain(effect)
+
+
 def _observable(name: Any, value: Any) -> int:
     """`value`, to be observed as `name`; UsageError if they are no integer and no text."""
+    value = plain(value)
     require_text("the name of what is observed", name)
     if not isinstance(value, int):
         raise UsageError(f"what is observed as {name!r} must be an integer, not {value!r}")

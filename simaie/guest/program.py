@@ -21,6 +21,7 @@ from simaie.guest.given import image_of, pages_of, watched
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class, isa_name
 from simaie.host.pages import PAGE_SIZE, Page
+from simaie.host.ram import Endian
 
 if TYPE_CHECKING:
     from simaie.guest.cut import Cut
@@ -91,6 +92,8 @@ class Program:
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
+        #: The byte order that its code relies on, if it relies on one: ``"little"`` or ``"big"``.
+        self.byte_order: Endian | None = None
         #: The first address after everything that the program accesses, if what makes the program knows it.
         self.extent: int | None = None
         self._asserts_required = False  # whether `require_asserts` ran without an error

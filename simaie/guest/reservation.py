@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from simaie.host.loaded import plain
+
 __all__ = ["Cause", "Elsewhere", "Place", "ReservationRule"]
 
 
@@ -51,6 +53,11 @@ class Place(NamedTuple):
     virtual: int
     physical: int
     width: int
+
+    @property
+    def known(self) -> Place:
+        """The place without the dependencies of its addresses: a monitor compares addresses, but branches on none."""
+        return Place(plain(self.virtual), plain(self.physical), self.width)
 
     def holds(self, other: Place) -> bool:
         """Whether this place contains all bytes of `other`, by physical addresses."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
+from simaie.host.loaded import LOADED, lift, like, plain
 from simaie.host.ram import Endian
 from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
@@ -299,6 +300,19 @@ class Host:
         """Resume the world."""
         return Op(Kind.END_EXCLUSIVE)
 
+    def begin_section(self) -> Awaitable[None]:
+        """Begin an indivisible section: until `end_section` nothing else steps, no device and no store buffer either.
+
+        It is a short hardware transaction, or an access together with the check of its page's permission. Unlike
+        `begin_exclusive` it does not wait for other vCPUs to leave their instructions. A section must not wait for
+        anything, as for a mutex: no other actor could end the wait.
+        """
+        return Op(Kind.BEGIN_SECTION)
+
+    def end_section(self) -> Awaitable[None]:
+        """End the indivisible section."""
+        return Op(Kind.END_SECTION)
+
 
 def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
     """Split `value`, `width` bytes wide, into words of `word` bytes, in the order of their addresses.
@@ -341,6 +355,9 @@ def split_parts(value: int, widths: Sequence[int], endian: Endian) -> list[int]:
         widths: Widths of the parts in bytes.
         endian: Byte order.
     """
+    if type(value) is LOADED:
+        parts = split_parts(plain(value), widths, endian)
+        return [like(part, value) for part in parts]
     data = (value & ((1 << 8 * sum(widths)) - 1)).to_bytes(sum(widths), endian)
     ends = accumulate(widths)
     return [int.from_bytes(data[end - width : end], endian) for end, width in zip(ends, widths, strict=True)]
@@ -354,5 +371,8 @@ def join_parts(parts: Sequence[int], widths: Sequence[int], endian: Endian) -> i
         widths: Widths of the parts in bytes.
         endian: Byte order.
     """
+    if any(type(part) is LOADED for part in parts):
+        joined: int = lift(lambda *known: join_parts(known, widths, endian), *parts)
+        return joined
     data = b"".join(part.to_bytes(width, endian) for part, width in zip(parts, widths, strict=True))
     return int.from_bytes(data, endian)

@@ -19,7 +19,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Control", "Loaded", "choices_of", "data_of", "lift", "plain", "select", "stepping"]
+__all__ = [
+    "LOADED", "Control", "Loaded", "choices_of", "data_of", "lift", "like", "plain", "select", "stepping", "truth",
+]  # fmt: skip
 
 
 class Control:
@@ -125,6 +127,10 @@ class Loaded:
         return Loaded(self.value.bit_count(), self.data, self.choices)
 
 
+#: The class `Loaded`, for code that asks for the type of a number that is declared as an int.
+LOADED: Any = Loaded
+
+
 def _binary(function: Callable[[Any, Any], Any]) -> tuple[Callable[..., Loaded], Callable[..., Loaded]]:
     """Return the methods of `Loaded` for a binary operator: with the number on the left, and on the right."""
 
@@ -173,6 +179,16 @@ def lift(function: Callable[..., Any], *values: Any) -> Any:
     if not choices:
         return function(*values)
     return Loaded(function(*map(plain, values)), data, choices)
+
+
+def like(value: int, source: Any) -> Any:
+    """Return the plain number `value` with the dependencies of `source`."""
+    return Loaded(value, source.data, source.choices) if type(source) is Loaded else value
+
+
+def truth(value: Any) -> Any:
+    """Return whether `value` is true: a bool, or a `Loaded` one that is not asked yet."""
+    return lift(bool, value)
 
 
 def select(condition: Any, chosen: Any, other: Any) -> Any:

@@ -106,6 +106,8 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         init: The integers in memory before the first step, as (address, width, value).
+        places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
+            in terms of symbols.
     """
 
     cells: tuple[CellRecord, ...]
@@ -126,6 +128,27 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frames: dict[int, int] = {}
     silent: tuple[int, ...] = ()
     init: tuple[tuple[int, int, int], ...] = ()
+    places: tuple[tuple[int, str, str], ...] = ()
+
+
+class RecordedPlace:
+    """The place of an instruction in machine code, as it was recorded.
+
+    Args:
+        text: Its source lines.
+        address: The address of the location that it accesses.
+        symbol: The same in terms of symbols.
+    """
+
+    def __init__(self, text: str, address: int, symbol: str) -> None:
+        self._text, self._address, self._symbol = text, address, symbol
+
+    def __str__(self) -> str:
+        return self._text
+
+    def location(self, address: int) -> str:
+        """Return the recorded location; empty for any other address."""
+        return self._symbol if address == self._address else ""
 
 
 class Named:
@@ -154,6 +177,7 @@ class _Writer:
         self._cell_table: list[CellRecord] = []
         self._op_table: list[OpRecord] = []
         self._instruction_table: list[InstructionRecord] = []
+        self._places: list[tuple[int, str, str]] = []
         self._held: dict[Cell, Any] = {}
 
     def record(self, trace: Trace, program: Program) -> TraceRecord:
@@ -164,6 +188,7 @@ class _Writer:
             cells=tuple(self._cell_table),
             ops=tuple(self._op_table),
             instructions=tuple(self._instruction_table),
+            places=tuple(self._places),
             events=events,
             ending=trace.ending,
             outcome=trace.outcome,
@@ -237,6 +262,9 @@ class _Writer:
                 instruction.width, self._value(instruction.result), self._value(instruction.effect),
                 instruction.second,
             ))  # fmt: skip
+            if instruction.place is not None:
+                symbol = instruction.place.location(instruction.address) if instruction.width else ""
+                self._places.append((number, str(instruction.place), symbol))
         return number
 
     def _block(self, block: Block) -> BlockRecord:
@@ -295,6 +323,9 @@ class _Reader:
         for op in record.ops:
             self._ops.append(self._op(op))
         self._instructions = [self._instruction(each) for each in record.instructions]
+        for number, text, symbol in record.places:
+            instruction = _at(self._instructions, number)
+            instruction.place = RecordedPlace(text, instruction.address, symbol)
 
     def trace(self, program: str, schedule: Schedule) -> Trace:
         record = self._record
@@ -336,8 +367,9 @@ class _Reader:
         if each.second is not None:
             _require_place(each.second, each.width)
         return Instruction(
-            each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect, each.second
-        )
+            each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect,
+            second=each.second,
+        )  # fmt: skip
 
     def _event(self, each: EventRecord) -> Event:
         op, made = _at(self._ops, each.op), self._value(each.made)

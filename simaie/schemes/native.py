@@ -20,15 +20,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from simaie.barrier import Barrier
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.reservation import Place
 from simaie.host.host import Host, Ranges, join_parts, split_parts
+from simaie.host.loaded import like, plain
 from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.mapped import AFTER, BEFORE
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
 from simaie.schemes.two_places import compare_two_alone
@@ -37,19 +38,6 @@ from simaie.trace import AccessKind
 __all__ = ["Native"]
 
 T = TypeVar("T")
-
-_RELEASE, _ACQUIRE = Barrier.LD_ST | Barrier.ST_ST, Barrier.LD_LD | Barrier.LD_ST
-#: The barriers before and after an access that enforce its order.
-_BEFORE = {
-    Order.RELAXED: Barrier.NONE,
-    Order.ACQUIRE: Barrier.NONE,
-    Order.RELEASE: _RELEASE,
-    Order.ACQ_REL: _RELEASE,
-    Order.SEQ_CST: Barrier.ST_LD,
-}
-_AFTER = {
-    order: _ACQUIRE if order in (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST) else Barrier.NONE for order in Order
-}
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
 #: The value of the option ``single_copy`` that makes every access indivisible, whatever its width and address.
@@ -63,7 +51,7 @@ class Native(Scheme):
         host: Host port.
         pages: Page table of the guest.
         machine: Facts about the machine.
-        spurious_failures: Whether a store-conditional may fail spuriously.
+        spurious_failures: Whether a store-conditional may fail spuriously; on hosts that take orders it may always.
         reservation: ``"architecture"`` for the rule of the guest's instruction set. ``"exact"`` for the rule of herd7's
             models: a store-conditional fails unless all bytes that it stores to were load-linked, and then needs only
             the reservation.
@@ -74,6 +62,7 @@ class Native(Scheme):
     """
 
     name: ClassVar[str] = "native"
+    only_returns_old: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -90,11 +79,15 @@ class Native(Scheme):
         require_one_of("reservation", reservation, ("architecture", "exact"))
         self.spurious_failures = spurious_failures
         self._monitor = IdealMonitor(
-            host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
+            host,
+            isa_class(machine.isa).reservation,
+            exact=reservation == "exact",
+            spurious=spurious_failures,
+            host_decides=machine.host_takes_orders,
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
-        #: The order of the guest's atomics: on a host that takes none, every host atomic is a full barrier.
-        self._atomic_order = isa_class(machine.isa).atomic_order if machine.host_takes_orders else Order.SEQ_CST
+        if self.mapping is None and machine.host_takes_orders:
+            self.atomic_order = isa_class(machine.isa).atomic_order
         #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
@@ -102,13 +95,15 @@ class Native(Scheme):
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """Load with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_LOAD, None, address, width)
         return self._load_parts(address, width)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
         """Store with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_STORE, None, address, width, value)
         return self._store_parts(address, width, value)
 
@@ -143,12 +138,13 @@ class Native(Scheme):
         if self._guarantee is None:
             return ranges
         cut = self._guarantee.parts_of_pair if pair else self._guarantee.parts
-        widths = iter(cut(access, address, sum(width for _, width in ranges)))
+        widths = iter(cut(access, plain(address), sum(width for _, width in ranges)))
         parts: list[tuple[int, int]] = []
-        for at, size in ranges:
+        for first, size in ranges:
+            at: int = plain(first)
             end = at + size
             while at < end:  # an indivisible access touches one page only, so a part ends where its range does
-                parts.append((at, next(widths)))
+                parts.append((like(at, first), next(widths)))
                 at += parts[-1][1]
         return tuple(parts)
 
@@ -198,14 +194,15 @@ class Native(Scheme):
         """Perform one fetch-and-apply."""
         if self.crosses(address, width):
             return self._alone(address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, self._atomic_order))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, order, form))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one compare-and-swap; a failing one only reads."""
         if self.crosses(address, width):
             return self._alone(address, width, lambda old: new if old == expected else None)
-        order = self._atomic_order
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
 
     def cmpxchg_two(
         self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
@@ -233,7 +230,7 @@ class Native(Scheme):
         """
         if self.passes_orders:
             return ordered(order, body)
-        return self.between(_BEFORE[order], _AFTER[order], body)
+        return self.between(BEFORE[order], AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: it clears the monitor, may clear it, or leaves it, as the rule says."""

@@ -11,7 +11,7 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,10 @@ from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Form, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.schemes.holes import Variant
+from simaie.schemes.mapped import fenced, map_accesses
+from simaie.schemes.mapping import Access, mapping_of
+from simaie.schemes.mapping import Mapping as AccessMapping
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -32,6 +36,10 @@ _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
 _RELEASING = (Order.RELEASE, Order.ACQ_REL)
 _ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
+
+#: The rows of a mapping for methods that by default make their access by another method, so that only a class that
+#: overrides them needs a mapping of theirs.
+_MAPPED_IF_OVERRIDDEN = {"load_pair": "load", "store_pair": "store", "cmpxchg": "compare"}
 
 #: Bytes that an unlocked x86 instruction reads or writes at once.
 _HALF = 8
@@ -47,6 +55,9 @@ class Scheme:
         pages: Page table of the guest.
         machine: Facts about the machine: instruction set, mode, host word, memory orders.
         barriers: Which barriers the emulator emits, see `BARRIERS`; ``"usual"`` for the default of this scheme.
+        mapping: What the emulator makes of loads, stores and atomics, in place of `barriers`: a name in
+            `simaie.schemes.mapping.MAPPINGS`, or the path of a TOML file with a table of your own; ``"usual"`` for what
+            `barriers` says.
         wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
             ``"refuse"``d with a guest fault.
     """
@@ -58,8 +69,24 @@ class Scheme:
     #: Names of attributes that may change outside operations, because no behaviour depends on when they change: a cache
     #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
+    #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
+    #: value does not depend on it. A class that overrides `atomic_rmw` has to say so anew.
+    only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
+    #: The variants of a published scheme, each with the violations that are expected of it.
+    variants: ClassVar[tuple[Variant, ...]] = ()
+    #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
+    #: access by another of these methods is left out; `load_pair`, `store_pair` and `cmpxchg` are added if a class
+    #: overrides them.
+    mapped_methods: ClassVar[Mapping[str, str]] = {
+        "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
+    }  # fmt: skip
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "atomic_rmw" in vars(cls) and "only_returns_old" not in vars(cls):
+            cls.only_returns_old = False
 
     def __init__(
         self,
@@ -68,6 +95,7 @@ class Scheme:
         machine: MachineFacts,
         *,
         barriers: str | None = "usual",
+        mapping: str | None = "usual",
         wide_accesses: str = "split",
     ) -> None:
         require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
@@ -78,10 +106,17 @@ class Scheme:
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, so that no page table entry is looked up.
         self.flat = not machine.full_system and pages.is_identity
+        #: What the emulator makes of accesses; None if `barriers` says it.
+        self.mapping = _mapping(mapping, barriers)
         # On a command line, "none" is read as None.
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which the scheme emits barriers.
-        self.emitted = _emitted(self.barriers)
+        self.emitted = _emitted(self.barriers) if self.mapping is None else self.mapping.fences
+        #: The order and the form of the host's atomics on guest RAM.
+        self.atomic_order, self.atomic_form = Order.SEQ_CST, Form.NONE
+        if self.mapping is not None:
+            self.barriers = "guest"
+            self.atomic_order, self.atomic_form = self.mapping.atomic.order, self.mapping.atomic.form
 
     @classmethod
     def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,6 +130,20 @@ class Scheme:
             options: The options as given.
         """
         return {}
+
+    def of(self, name: str) -> Scheme:
+        """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
+        return self
+
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return the classes of the schemes of which it consists with these options, apart from itself."""
+        return []
+
+    @property
+    def parts(self) -> tuple[Scheme, ...]:
+        """This scheme, and those that it mixes."""
+        return (self,)
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""
@@ -402,43 +451,25 @@ class Scheme:
             body: The access.
         """
         before, after = before & self.emitted, after & self.emitted
-        return self._fenced(before, after, body) if before or after else body
+        return fenced(self.host, before, after, body) if before or after else body
 
-    async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
-        if before:
-            try:
-                await self.host.fence(before.text)
-            except BaseException:  # the execution ends here
-                if isinstance(body, Coroutine):
-                    body.close()  # never started: Python would warn about it
-                raise
-        result = await body
-        if after:
-            await self.host.fence(after.text)
-        return result
+    def map_accesses(self) -> None:
+        """Put fences and orders around the guest's accesses, as the option ``mapping`` or ``barriers`` says.
 
-    def order_plain_accesses(self) -> None:
-        """Put a host barrier before each plain load and store, for the orders that the guest needs and the host lacks.
-
-        With ``barriers`` set to ``none`` or ``guest`` nothing changes. This is QEMU's rule (tcg_req_mo); atomic helpers
-        get no barrier.
+        A set of `barriers` puts a fence before each plain load and store, for the orders that the guest needs and the
+        host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
-        if self.barriers in ("none", "guest"):
-            return
-        missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
-        before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
-        own = type(self)
-        if before_load:
-            self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
-            if own.load_pair is not Scheme.load_pair:  # which calls `load`
-                self.load_pair = self._behind(before_load, self.load_pair)  # type: ignore[method-assign]  # as above
-        if before_store:
-            self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
-            if own.store_pair is not Scheme.store_pair:  # which calls `store`
-                self.store_pair = self._behind(before_store, self.store_pair)  # type: ignore[method-assign]  # as above
+        own = {name: row for name, row in _MAPPED_IF_OVERRIDDEN.items() if self._overrides(name)}
+        if self.mapping is not None:
+            map_accesses(self, self.mapping, {**self.mapped_methods, **own})
+        elif self.barriers not in ("none", "guest"):
+            missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
+            barriers = AccessMapping("barriers", Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE))
+            methods = {"load": "load", "store": "store", **own}
+            map_accesses(self, barriers, {name: row for name, row in methods.items() if row != "compare"})
 
-    def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
+    def _overrides(self, name: str) -> bool:
+        return getattr(getattr(self, name), "__func__", None) is not getattr(Scheme, name)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.
@@ -458,6 +489,17 @@ class Scheme:
 
     def _missing(self, what: str) -> Exception:
         return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+
+
+def _mapping(mapping: str | None, barriers: str | None) -> AccessMapping | None:
+    if mapping == "usual":
+        return None
+    if barriers != "usual":
+        raise UsageError(
+            f"give either mapping or barriers, not both: mapping={mapping or 'none'} says already which barriers are "
+            "emitted, and where"
+        )
+    return mapping_of(mapping)
 
 
 def _emitted(barriers: object) -> Barrier:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import simaie
 from simaie import Machine, compare, explore
-from simaie.exploration.explorer import make_scheduler
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.replaying.run import run
 from simaie.replaying.shrink import Size
 from simaie.strategies import failures, kinds_of, machines, programs, schedules

@@ -74,7 +74,7 @@ def test_x86_programs_run_under_both_aie_schemes_and_arm_programs_under_the_rfc_
 def test_names_are_unique_sorted_and_lead_to_program_and_case():
     names = corpus.names()
     assert names == sorted(set(names))
-    assert len(names) == sum(len(entry.programs) for entry in (*CASES, *corpus.guests()))
+    assert len(names) == sum(len(entry.programs) for entry in (*CASES, *corpus.guests(), *corpus.regressions()))
     for name in names:
         assert corpus.program(name).name == name
         assert corpus.program(name) in corpus.entry(name).programs

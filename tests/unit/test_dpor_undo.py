@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from exhaustive.explicit_state import ExplicitState, canonical, every_trace
 from exhaustive.small_programs import generated, inc, lastzero, load, readers, store
-from simaie_schedulers.undo.search import UndoSearch
+from simaie_schedulers.undo.divided import DividedSearch
+from simaie_schedulers.undo.parts import together
 
 from simaie.errors import UsageError
 from simaie.op import Cell, Function, Kind, Op
@@ -36,7 +37,7 @@ def visited(search):
 
 def assert_exact(*threads, state=ExplicitState):
     """Every trace is visited once; return the search."""
-    search = UndoSearch(state(threads, dict.fromkeys(range(4), 0)))
+    search = DividedSearch(state(threads, dict.fromkeys(range(4), 0)))
     traces = visited(search)
     assert sorted(traces, key=repr) == sorted(every_trace(state(threads, dict.fromkeys(range(4), 0)), 10**5), key=repr)
     return search
@@ -54,14 +55,14 @@ def test_an_empty_program_has_one_execution():
 
 def test_the_state_stands_at_the_end_of_an_execution_and_is_at_its_start_after_the_last():
     state = inc(2)
-    finals = [state.memory[0] for _ in UndoSearch(state)]
+    finals = [state.memory[0] for _ in DividedSearch(state)]
     assert sorted(finals) == [1, 1, 2, 2]
     assert state.memory == {0: 0}
     assert state.enabled() == [0, 1]
 
 
 def test_two_searches_visit_the_same_executions_in_the_same_order():
-    assert visited(UndoSearch(inc(3))) == visited(UndoSearch(inc(3)))
+    assert visited(DividedSearch(inc(3))) == visited(DividedSearch(inc(3)))
 
 
 def test_a_failed_compare_and_swap_is_a_read():
@@ -97,18 +98,18 @@ def test_the_world_is_stopped_between_instructions_only():
 @pytest.mark.parametrize("value", [0, 1, 2])
 def test_every_value_of_a_choice_is_taken(value):
     state = ExplicitState([thread(Op(Kind.CHOICE, value=3))], {})
-    assert [state.events[0][2] for _ in UndoSearch(state)].count(value) == 1
+    assert [state.events[0][2] for _ in DividedSearch(state)].count(value) == 1
 
 
 def test_accesses_that_overlap_in_part_are_refused_unless_they_are_announced():
     """The shortest program of which a trace would be missing."""
     narrow, wide = Op(Kind.CAS, None, 1, 1, 1, 0), Op(Kind.CAS, None, 0, 2, 1, 0)
     threads = [thread(narrow), thread(wide), thread(load(0))]
-    missing = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}))
+    missing = DividedSearch(ExplicitState(threads, {0: 0, 1: 0}))
     with pytest.raises(UsageError, match="mixed_sizes"):
         visited(missing)
     assert missing.executions == 2
-    search = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}, mixed_sizes=True))
+    search = DividedSearch(ExplicitState(threads, {0: 0, 1: 0}, mixed_sizes=True))
     assert len(set(visited(search))) == search.executions == 3
 
 
@@ -129,14 +130,14 @@ def test_a_wait_for_several_places_that_stays_open_is_settled_at_the_end():
 
 @pytest.mark.parametrize("keep", [0, 1, 5])
 def test_what_is_kept_and_what_is_set_aside_stays_small(keep):
-    search = UndoSearch(inc(4), keep=keep)
+    search = DividedSearch(inc(4), keep=keep)
     assert len(set(visited(search))) == 576
     assert search.peak_kept <= keep
     assert 1 <= search.peak_set_aside <= len(inc(4).nodes) ** 2 * 4
 
 
 def test_steps_that_are_repeated_are_those_of_paths_set_aside():
-    kept, at_once = UndoSearch(lastzero(5)), UndoSearch(lastzero(5), keep=0)
+    kept, at_once = DividedSearch(lastzero(5)), DividedSearch(lastzero(5), keep=0)
     assert sorted(visited(kept), key=repr) == sorted(visited(at_once), key=repr)
     assert kept.path.steps < at_once.path.steps <= 3 * kept.path.steps
 
@@ -145,23 +146,81 @@ def test_steps_that_are_repeated_are_those_of_paths_set_aside():
     "make",
     [lambda: inc(3), lambda: readers(6), lambda: generated("waits", 4), lambda: generated("world and waits", 7)],
 )
-def test_parts_given_away_are_independent(make):
-    """Together the parts visit every trace once, also those that a part gave away in turn."""
-    whole = visited(UndoSearch(make()))
-    items, found, parts = [None], [], 0
-    while items:
-        search = UndoSearch(make(), item=items.pop())
-        parts += 1
-        for number, state in enumerate(search):
-            found.append(canonical(state))
-            if number % 3 == 0:
-                item = search.give_away()
-                items += [item] if item is not None else []
-    assert sorted(found, key=repr) == sorted(whole, key=repr)
+@pytest.mark.parametrize(("every", "budget"), [(1, 1), (3, 2), (2, 1000)])
+def test_parts_given_away_keep_the_order(make, every, budget):
+    """The executions, and the counts, are those of one search; parts are explored before their turn, in pieces."""
+    whole = DividedSearch(make())
+    order = visited(whole)
+    search, given, found, parts = DividedSearch(make()), {}, [], 0
+    while True:
+        if search.advance():
+            found.append(canonical(search.state))
+            if len(found) % every == 0:
+                part = search.give_away(parts)
+                if part is not None:
+                    given[parts] = explored(make, part, budget)
+                    parts += 1
+        elif search.due is None:
+            break
+        else:
+            executions, result = given.pop(search.due.number)
+            assert search.can_take_in(result)
+            search.take_in(result)
+            found += executions
+    assert found == order
     assert parts > 1
+    for name in ("executions", "redundant", "reversals", "infeasible", "peak_length"):
+        assert getattr(search, name) == getattr(whole, name), name
+    assert search.peak_kept <= whole.peak_kept + 1
+
+
+def explored(make, part, budget):
+    """Explore a part in pieces, each by a search on a state of its own; the last piece may leave a rest."""
+    executions, results = [], []
+    for _ in range(3):
+        search = DividedSearch(make())
+        search.begin(part)
+        before = len(executions)
+        while search.advance() and len(executions) < before + budget:
+            executions.append(canonical(search.state))
+        results.append(search.found())
+        if not results[-1].rest:
+            break
+        part = results[-1].following(part)
+    return executions, together(results)
+
+
+def test_a_part_can_be_taken_back():
+    whole = visited(DividedSearch(inc(3)))
+    search, found, taken = DividedSearch(inc(3)), [], 0
+    while search.advance() or search.due is not None:
+        if search.due is not None:
+            search.take_back()
+            taken += 1
+            continue
+        found.append(canonical(search.state))
+        search.give_away(len(found))
+    assert found == whole
+    assert taken
+
+
+def test_a_part_that_keeps_too_much_is_refused():
+    search = DividedSearch(inc(3), keep=3)
+    while search.advance():
+        part = search.give_away(0)
+        if part is not None:
+            break
+    other = DividedSearch(inc(3), keep=0)
+
+    def everything():
+        other.begin(part)
+        return list(other)
+
+    with pytest.raises(UsageError, match="too many"):
+        everything()
 
 
 def test_nothing_is_given_away_where_nothing_waits():
-    search = UndoSearch(inc(1))
+    search = DividedSearch(inc(1))
     assert search.advance()
-    assert search.give_away() is None
+    assert search.give_away(0) is None

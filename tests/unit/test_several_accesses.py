@@ -6,7 +6,7 @@ import pytest
 from runs import execute
 
 import simaie
-from simaie import Machine, Program, explore, ins, replay
+from simaie import Barrier, Machine, Program, explore, ins, replay
 from simaie.exploration.architecture import architecture_machine
 from simaie.guest.isa import ISAS
 from simaie.op import Kind
@@ -187,14 +187,20 @@ def test_a_failure_of_a_big_endian_guest_is_saved_and_replayed_in_its_byte_order
 
 
 @pytest.mark.parametrize(("isa", "host"), [
-    ("x86", "tso"), ("sparc", "tso"), ("s390x", "tso"), ("riscv_ztso", "tso"), ("riscv", "pso"), ("alpha", "pso"),
-    ("loongarch", "pso"), ("m68k", "pso"), ("microblaze", "sc"),
+    ("x86", "tso"), ("sparc", "tso"), ("s390x", "tso"), ("riscv_ztso", "tso"), ("riscv", "rvwmo"), ("alpha", "pso"),
+    ("aarch64", "armv8"), ("loongarch", "pso"), ("m68k", "pso"), ("microblaze", "sc"),
 ])  # fmt: skip
 def test_the_architecture_of_a_guest_is_modelled_by_the_memory_with_its_orders(isa, host):
     machine = architecture_machine(isa, Machine("cas"))
     assert machine.host == host
     assert ("spurious_failures" in machine.scheme) is (ISAS[isa].reservation is not None)
     assert machine.for_program(Program("p", isa=isa, threads=[[]])).endian == ISAS[isa].byte_order
+
+
+@pytest.mark.parametrize("isa", sorted(ISAS))
+def test_an_instruction_set_that_keeps_orders_names_the_memory_that_keeps_them(isa):
+    known = {Barrier.FULL: "sc", Barrier.FULL & ~Barrier.ST_LD: "tso"}
+    assert ISAS[isa].memory_model == known.get(ISAS[isa].memory_order, {"aarch64": "armv8", "riscv": "rvwmo"}.get(isa))
 
 
 def test_with_ztso_two_stores_keep_their_order():

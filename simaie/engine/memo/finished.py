@@ -7,32 +7,38 @@ from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.steps import MemoSteps
 from simaie.op import Kind, Op
-from simaie.trace import Ending, Fault
+from simaie.trace import AccessKind, Ending, Fault
 
-__all__ = ["trace_of"]
+__all__ = ["preemptions_in", "trace_of"]
 
 _NOTHING: dict[str, Op] = {}
+_STUCK = Ending.DEADLOCK
+_NO_WAITS: frozenset[int] = frozenset()
 
 
 def trace_of(state: MemoSteps) -> MemoTrace:
     """Return the trace of the execution whose end `state` is."""
-    memo, threads = state.memo, state.threads
-    last: tuple[Node, ...] = tuple([state.nodes[actor] for actor in threads.arrived])  # type: ignore[misc]  # they exist
+    memo, nodes = state.memo, state.nodes
+    last: tuple[Node, ...] = tuple([nodes[actor] for actor in state.threads.arrived])  # type: ignore[misc]  # they exist
     ending, waiting = Ending.FINISHED, _NOTHING
-    if any(node.op is not None for node in last):
-        ending, waiting = _stuck(state)
-    outcome = memo.outcome(state.memory, last)
-    occurred = memo.promised | memo.ending_bits[ending]
+    occurred = memo.promised
     for node in last:
         occurred |= node.occurred
+        if node.op is not None:
+            ending = _STUCK
+    if ending is _STUCK:
+        ending, waiting = _stuck(state)
+    outcome = memo.outcome(state.memory, last)
+    occurred |= memo.ending_bits[ending]
     accepted, refusal = None, None
     if memo.program.final is not None and ending is Ending.FINISHED:
         refusal = memo.refusal(state.memory, last, outcome)
         accepted = refusal is None
         if not accepted:
             occurred |= REFUSED
+    waits = frozenset(state.waits) if state.waits else _NO_WAITS
     return MemoTrace(
-        memo.origin, state.events.copy(), frozenset(state.waits), last, state.switches.copy(), (), waiting, ending,
+        memo.origin, state.events.copy(), waits, last, state.switches.copy(), (), waiting, ending,
         outcome, _faults(state) if occurred & FAULT else (), accepted, refusal or "", occurred,
     )  # fmt: skip
 
@@ -65,3 +71,31 @@ def _faults(state: MemoSteps) -> tuple[Fault, ...]:
             found.append((0, reached))
     found.reverse()
     return tuple([Fault(node.root.name, step, message, kind) for step, node in found for kind, message in node.faults])
+
+
+def preemptions_in(state: MemoSteps) -> int:
+    """Return the number of switches away from a vCPU that was enabled and not yielding, up to where `state` is."""
+    preempting, waits = set(state.switches).difference(state.forced), frozenset(state.waits)
+    if not preempting:
+        return 0
+    count, after = 0, dict(enumerate(state.nodes))
+    for number, (actor, node, _) in zip(range(len(state) - 1, -1, -1), state.steps_back(), strict=True):
+        running = after[actor]  # where it was when another vCPU took the next step
+        if number + 1 in preempting and running is not None and not _yields(running, has_waited=number in waits):
+            count += 1
+        after[actor] = node
+    return count
+
+
+def _yields(node: Node, *, has_waited: bool) -> bool:
+    """Return whether a vCPU at `node` yields, as `simaie.engine.actor.Actor.yielding` says.
+
+    Args:
+        node: The node.
+        has_waited: Whether the wait that comes before the operation of the node is over.
+    """
+    op = node.op
+    if op is not None and (op.kind is Kind.PAUSE or (node.wait is not None and not has_waited)):
+        return True
+    entered = node.entered
+    return entered is not None and entered.access is AccessKind.STORE_CONDITIONAL and entered.result == 0

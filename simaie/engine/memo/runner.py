@@ -16,7 +16,7 @@ from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import await_change, looks_again
-from simaie.errors import GuestFault
+from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
 from simaie.trace import PENDING, Event, Instruction
@@ -76,10 +76,11 @@ class Runner(Actor):
     __slots__ = ("_faults", "_memo", "_own", "_root", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
-        cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
+        scheme = memo.scheme.of(root.name)
+        cpu = root.cpu_class(root.name, root.identity, scheme, memo.facts)
         memo.host.begin(root.start)
         try:
-            memo.scheme.enter(cpu)
+            scheme.enter(cpu)
             coroutine = begun(root.name, root.code, cpu)
         finally:
             memo.host.end()
@@ -132,26 +133,27 @@ class Runner(Actor):
             host.end()
 
     def _send(self, value: Any) -> Op | None:
-        while True:
-            try:
-                op = self.coroutine.send(value)
-            except StopIteration:
-                pass
-            except (GuestFault, AssertionError) as fault:
-                kind = "fault" if isinstance(fault, GuestFault) else "assertion"
-                self._faults.append((kind, str(fault) or "assertion failed"))
-            except PASSING:
-                raise
-            except BaseException as error:
-                raise trio_outside_trio(self, error) or guest_raised(self, error) from error
-            else:
-                if type(op) is not Op:
-                    raise foreign_await(self, op)
-                return op
-            epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
-            if epilogue is None:
-                return None
-            self.coroutine, value = epilogue, None
+        try:
+            op: Op = self.coroutine.send(value)
+        except PASSING:
+            raise
+        except BaseException as error:
+            return self._after(error)
+        if type(op) is not Op:
+            raise foreign_await(self, op)
+        return op
+
+    def _after(self, error: BaseException) -> Op | None:
+        """Return the first operation of what follows the code that ended with `error`; None at the end of the vCPU."""
+        if isinstance(error, GuestFault | AssertionError):
+            self._faults.append((kind_of(error), str(error) or "assertion failed"))
+        elif not isinstance(error, StopIteration):
+            raise trio_outside_trio(self, error) or guest_raised(self, error) from error
+        epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
+        if epilogue is None:
+            return None
+        self.coroutine = epilogue
+        return self._send(None)
 
     def _note(self, node: Node, record: Instruction | None) -> None:
         """Write down what is to be seen of the vCPU at `node`. record: the instruction of the operation before."""
@@ -254,22 +256,39 @@ class Runner(Actor):
         pause, first = remembered(path)
         start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
-            if place == start:
-                self._own.clear()  # what came before is not compared with anything
-            self._repeat(node, remembers=place >= first or place == pause)
+            if place < start:
+                self._pass(node)
+                continue
+            op = self._run(node, node.came)
+            self._compare(node, op)
+            if op is not None and (place >= first or place == pause):
+                self._wait(op)
+            self.node = node
         target.runner = self
 
-    def _repeat(self, node: Node, *, remembers: bool) -> None:
-        op = self._run(node, node.came)
+    def _pass(self, node: Node) -> None:
+        """Go to `node`, the next one, which does not count for the spin detection."""
+        before, cpu, host = self.node.op, self.cpu, self._memo.host
+        if before is not None and before.kind is not _CHOICE:
+            cpu.entered = cpu.instruction
+        if self._faults:
+            self._faults = []
+        host.begin(node)
+        try:
+            op = self._send(node.came)
+        finally:
+            host.end()
+        self._compare(node, op)
+        self.node = node
+
+    def _compare(self, node: Node, op: Op | None) -> None:
+        """Raise Differs unless the vCPU announces at `node` what it announced before."""
         expected = node.op
         if op is None or expected is None:
             if op is not expected or tuple(self._faults) != node.faults:
                 raise Differs(node, op)
         elif not same(expected, op):
             raise Differs(node, op)
-        elif remembers:
-            self._wait(op)
-        self.node = node
 
     def close(self) -> None:
         """Close the coroutine, as at the end of an execution."""
@@ -291,7 +310,7 @@ def _pending(record: Instruction) -> Instruction:
     """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING,
-        record.effect, record.second,
+        record.effect, record.place, record.second,
     )  # fmt: skip
 
 
@@ -304,5 +323,5 @@ def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
         return record
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
-        pending.effect, record.second,
+        pending.effect, record.place, record.second,
     )  # fmt: skip

@@ -34,6 +34,7 @@ class AArch64Cpu(LargeSystemExtensions):
     """
 
     isa: ClassVar[str] = "aarch64"
+    memory_model: ClassVar[str | None] = "armv8"
     address_bits: ClassVar[tuple[int, int]] = (48, 52)
     #: A pair of two X registers is loaded exclusively as two doublewords, unless the vCPU has FEAT_LSE2.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {

@@ -88,8 +88,8 @@ class ArmCpu(LoadStoreCpu):
         check_width(width, _WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
-        stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
-        return 0 if stored else 1
+        stored: bool = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
+        return 1 - stored
 
     def ldrexb(self, address: int) -> Coroutine[Any, Any, int]:
         """Load and reserve 1 byte: LDREXB."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from simaie.guest.contract import require_number
 from simaie.guest.cpu import Cpu
-from simaie.guest.function import rmw
 from simaie.guest.reservation import Cause
 from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
@@ -116,7 +115,8 @@ class LoadStoreCpu(Cpu):
 
         drops: whether the guest's instruction drops the old value.
         """
-        return self._apply_function(mnemonic, address, width, rmw(function, operand, width), order, drops=drops)
+        update = self._update(function, operand, width, drops=drops)
+        return self._apply_function(mnemonic, address, width, update, order, drops=drops)
 
     def _apply_function(
         self,
@@ -177,7 +177,7 @@ class LoadStoreCpu(Cpu):
             old = await scheme.cmpxchg_two(self, addresses, width, expected, new)
             require_number(scheme, "cmpxchg_two", old, 2 * width)
             high = old >> 8 * width
-            return int(old & (1 << 8 * width) - 1)
+            return old & (1 << 8 * width) - 1  # type: ignore[no-any-return]  # an int, perhaps with its dependencies
 
         low: int = await self._access(mnemonic, AccessKind.ATOMIC, addresses[0], width, both())
         return low | high << 8 * width

@@ -32,6 +32,7 @@ class MicroBlazeCpu(LoadStoreCpu):
     address_bits: ClassVar[tuple[int, int]] = (32, 32)
     register_width: ClassVar[int] = 4
     memory_order: ClassVar[Barrier] = Barrier.FULL
+    memory_model: ClassVar[str | None] = "sc"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 4, 4)}
     #: Chapter 2, "Semaphore Synchronization": the granule is a word. A SWX stores while there is a reservation, even to
     #: another address, and always clears it; so do interrupts, exceptions and breaks.

@@ -54,6 +54,7 @@ class RiscvCpu(LoadStoreCpu):
     """
 
     isa: ClassVar[str] = "riscv"
+    memory_model: ClassVar[str | None] = "rvwmo"
     address_bits: ClassVar[tuple[int, int]] = (48, 52)
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16)}  # 16 bytes: AMOCAS.Q
     #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any set that holds the bytes of
@@ -243,6 +244,7 @@ class RiscvTsoCpu(RiscvCpu):
 
     isa: ClassVar[str] = "riscv_ztso"
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD
+    memory_model: ClassVar[str | None] = "tso"
 
 
 def _named(stem: str, width: int, aq: int, rl: int, widths: tuple[int, ...] = _WORDS) -> str:

@@ -42,6 +42,7 @@ class S390xCpu(LoadStoreCpu):
     isa: ClassVar[str] = "s390x"
     byte_order: ClassVar[Endian] = "big"
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD
+    memory_model: ClassVar[str | None] = "tso"
     atomic_order: ClassVar[Order] = Order.SEQ_CST
     #: "Block-Concurrent References"; 16 bytes by LPQ, STPQ and CDSG.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(16, 16, 16)}

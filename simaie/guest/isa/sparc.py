@@ -38,6 +38,7 @@ class SparcCpu(LoadStoreCpu):
     isa: ClassVar[str] = "sparc"
     byte_order: ClassVar[Endian] = "big"
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD
+    memory_model: ClassVar[str | None] = "tso"
     atomic_order: ClassVar[Order] = Order.SEQ_CST
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}  # D.4.1, "Value Atomicity"
     forms: ClassVar[tuple[form.Form, ...]] = (

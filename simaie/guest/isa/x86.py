@@ -55,6 +55,7 @@ class X86Cpu(X86More):
     address_bits: ClassVar[tuple[int, int]] = (47, 52)
     atomic_order: ClassVar[Order] = Order.SEQ_CST
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
+    memory_model: ClassVar[str | None] = "tso"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {
         "": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False),
         "avx": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False, pair=16),
@@ -345,7 +346,7 @@ class X86Cpu(X86More):
     ) -> int:
         mnemonic = f"lock {name}"
         check_width(width, _WIDTHS)
-        update = rmw(function, value, width)
+        update = self._update(function, value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         old: int = await self._access(mnemonic, AccessKind.ATOMIC, address, width, body, 1, update)
         return result(old, update.apply(old))
