@@ -114,6 +114,14 @@ def test_an_access_of_two_registers_is_that_of_the_interrupted_scheme():
         assert len({outcome.as_dict()["1:r"] for outcome in outcomes}) == values
 
 
+def test_a_compare_and_swap_of_two_locations_that_is_interrupted_resumes_the_world():
+    swap = [ins("cas2", X, X + 8, 0, 0, 1, 1)]
+    program = Program("two", isa="m68k", threads=[swap, swap], init={X: 0, X + 8: 0})
+    report = explored(program, "interrupted:scheme=cas,vcpus=0")
+    assert report.verdict == "holds"
+    assert report.statistics.executions > explored(program, "cas").statistics.executions
+
+
 @pytest.mark.parametrize(("isa", "code", "host"), [
     ("aarch64", [ins("isb")], "armv8"), ("x86", [ins("movups", X, 1)], "sc"),
 ])  # fmt: skip
