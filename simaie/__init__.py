@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from simaie.guest.code import Ins, ins
     from simaie.guest.cpu import Cpu, Thread
     from simaie.guest.device import Device
-    from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
+    from simaie.guest.isa.aarch64 import AArch64Cpu
+    from simaie.guest.isa.arm import ArmCpu
+    from simaie.guest.isa.mips import MipsCpu
+    from simaie.guest.isa.ppc import PpcCpu
+    from simaie.guest.isa.riscv import RiscvCpu
+    from simaie.guest.isa.x86 import X86Cpu
     from simaie.guest.program import FinalState, Program
     from simaie.host.host import Host, Mutex, SharedCell
     from simaie.host.pages import Page, PageTable
@@ -134,7 +139,12 @@ _MODULES = {
     "simaie.guest.code": ("Ins", "ins"),
     "simaie.guest.cpu": ("Cpu", "Thread"),
     "simaie.guest.device": ("Device",),
-    "simaie.guest.isa": ("AArch64Cpu", "ArmCpu", "MipsCpu", "PpcCpu", "RiscvCpu", "X86Cpu"),
+    "simaie.guest.isa.aarch64": ("AArch64Cpu",),
+    "simaie.guest.isa.arm": ("ArmCpu",),
+    "simaie.guest.isa.mips": ("MipsCpu",),
+    "simaie.guest.isa.ppc": ("PpcCpu",),
+    "simaie.guest.isa.riscv": ("RiscvCpu",),
+    "simaie.guest.isa.x86": ("X86Cpu",),
     "simaie.guest.program": ("FinalState", "Program"),
     "simaie.host.host": ("Host", "Mutex", "SharedCell"),
     "simaie.host.pages": ("Page", "PageTable"),

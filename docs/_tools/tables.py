@@ -145,11 +145,29 @@ def instructions() -> str:
         "## Register instructions of lists",
         _LISTED,
         ", ".join(f"`{name}`" for name in sorted(LOCAL)) + ".",
+        "## All instruction sets",
+        _overview(),
     ]
     for isa, cls in sorted(ISAS.items()):
         own = [name for name in cls.instruction_names() if name not in shared or _overridden(cls, name)]
         parts += [f"## {isa}", _module_summary(cls), *_rules(cls), _methods(cls, own)]
     return "\n\n".join(parts) + "\n"
+
+
+def _overview() -> str:
+    """Return a table of the instruction sets with what tells them apart."""
+    rows = []
+    for isa, cls in sorted(ISAS.items()):
+        base = cls.guarantees[""]
+        rows.append([
+            f"[`{isa}`](#{isa})", str(8 * cls.register_width), cls.byte_order, f"`{cls.memory_order.text}`",
+            str(base.plain), str(base.atomic), "no" if cls.reservation is None else "yes",
+        ])  # fmt: skip
+    head = [
+        "name", "bits of a register", "byte order", "orders kept without fences", "widest plain access in bytes",
+        "widest atomic in bytes", "LL/SC",
+    ]  # fmt: skip
+    return table(head, rows)
 
 
 def _overridden(cls: type[Cpu], name: str) -> bool:
@@ -162,7 +180,13 @@ def _module_summary(cls: type[Cpu]) -> str:
 
 
 def _rules(cls: type[Cpu]) -> list[str]:
-    rows = [["orders kept without fences", f"`{cls.memory_order.text}`"]]
+    user, system = cls.address_bits
+    rows = [
+        ["orders kept without fences", f"`{cls.memory_order.text}`"],
+        ["general register", f"{cls.register_width} bytes"],
+        ["guest address", f"{user} bits in user mode, {system} in full-system mode"],
+        ["usual byte order", cls.byte_order],
+    ]
     for extension, promise in cls.guarantees.items():
         widest = f"load or store {promise.plain}, load-linked {promise.linked}, atomic {promise.atomic} bytes"
         rows.append([f"widest single-copy atomic accesses{f' with {extension}' if extension else ''}", widest])

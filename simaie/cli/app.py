@@ -484,7 +484,7 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Each program or guest, not an overview.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """List schemes, schedulers, hosts, checkers, programs or guests, with options and defaults."""
+    """List schemes, schedulers, hosts, checkers, isas, programs or guests, with options and defaults."""
     from simaie.cli.listing import Selection, run_list
 
     return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
