@@ -28,7 +28,7 @@ from simaie.exploration.canonical import trace_digest
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
-from simaie.exploration.engines import Engines, StartAgain, can_undo
+from simaie.exploration.engines import Engines, OutOfTime, StartAgain, can_undo
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
@@ -203,7 +203,9 @@ class Exploration:
         self._check_determinism = check_determinism
         self._consistency = Consistency(program, machine, seed=seed)
         memo = driver == "inline" and not check_determinism
-        self._engines = Engines(program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed)
+        self._engines = Engines(
+            program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed, out_of_time=self._out_of_time
+        )
         # By undo the executions come in another order, and an option that is no part of a command line prevents it.
         other = driver == "inline" and (coverage or check_determinism)
         self._other_order = other and can_undo(program, machine, self.scheduler)
@@ -280,6 +282,8 @@ class Exploration:
             except StartAgain:
                 self._start_again()
                 continue
+            except OutOfTime:
+                return False
             take(trace)
             if self._untold:
                 return True

@@ -10,7 +10,9 @@ from simaie import Machine, Program, ins
 from simaie.corpus import catalogue as corpus
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
+from simaie.engine.graph.walk import End, Walk
 from simaie.errors import NondeterminismError, SchemeError, UsageError
+from simaie.exploration.search import ExhaustiveSearch, SearchLimits
 from simaie.host.graph.graph import has_cycle
 from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph_reference import GraphScMemory, GraphTsoMemory
@@ -235,6 +237,39 @@ def test_a_guest_that_never_ends_is_cut_and_proves_nothing():
     machine = Machine(host="armv8", limits=simaie.Limits(steps=300))
     report = simaie.explore(Program("endless", isa="x86", threads=[_endless]), machine, scheduler="dpor")
     assert (report.verdict, report.statistics.truncated) == ("inconclusive", 1)
+
+
+# -- limits ---------------------------------------------------------------------------------------------
+
+
+class NeverEnds(Walk):
+    """A way that leads to no execution, as all after it."""
+
+    def go(self):
+        self._others(self.graph)
+        return End.DEAD
+
+
+def test_the_time_ends_a_search_that_finds_no_execution(monkeypatch):
+    monkeypatch.setattr("simaie.engine.graph.search.Walk", NeverEnds)
+    report = simaie.explore(shape("MP"), Machine("native", host="armv8"), scheduler="dpor", seconds=0.05)
+    assert (report.verdict, report.statistics.executions, report.complete) == ("inconclusive", 0, False)
+    search = ExhaustiveSearch(shape("MP"), Machine("native", host="armv8"), SearchLimits(seconds=0.05))
+    search.run(search.trace_of, lambda: False, lambda: None)
+    assert (search.executions, search.limited, search.complete) == (0, True, False)
+
+
+def test_an_interrupt_loses_no_execution_that_was_found(monkeypatch):
+    class Interrupted(Walk):
+        def go(self):
+            if self.graph.added:
+                raise KeyboardInterrupt
+            return super().go()
+
+    monkeypatch.setattr("simaie.engine.graph.search.Walk", Interrupted)
+    with pytest.raises(simaie.Interrupted) as caught:
+        simaie.explore(shape("MP"), Machine("native", host="armv8"), scheduler="dpor")
+    assert (caught.value.report.statistics.executions, caught.value.report.interrupted) == (1, True)
 
 
 # -- mistakes -------------------------------------------------------------------------------------------
