@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store
+from graph_enumeration import key_of
+from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store, xadd
 
 import simaie
 from simaie import Machine, Program, ins
@@ -105,6 +106,55 @@ def test_the_orders_of_atomics_come_once_each(scheme):
     for count, orders in ((2, 2), (3, 6), (4, 24)):
         report = explored(increments(count), scheme)
         assert (report.statistics.executions, report.complete) == (orders, True)
+
+
+def test_vcpus_that_wait_for_a_mutex_make_no_graphs_of_their_own():
+    for count, orders in ((2, 2), (3, 6), (4, 24)):
+        search, found = graphs_of(increments(count), "global-lock")
+        assert (len(found), search.counts.blocked, search.counts.dead) == (orders, 0, 0)
+
+
+A, B, AB, BA = 0x300, 0x340, 0x380, 0x3C0
+
+
+class TwoLocks(CompareAndSwap):
+    """Locked instructions take one or two mutexes, by their address, and access other places."""
+
+    name = "two-locks"
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        a, b = self.host.mutex("a"), self.host.mutex("b")
+        self.locks = {A: (a,), B: (b,), AB: (a, b), BA: (b, a)}
+
+    async def atomic_rmw(self, cpu, address, width, function):
+        for lock in self.locks[address]:
+            await lock.lock()
+        value = await self.host.load(X, 4)
+        await self.host.store(Y, 4, function.apply(value))
+        for lock in reversed(self.locks[address]):
+            await lock.unlock()
+        return value
+
+
+#: The graphs that a search finds in which vCPUs that wait are no different from others, for programs of `TwoLocks`.
+LOCKED = [
+    ([[store(X), xadd(AB)], [xadd(BA)]], 4),
+    ([[xadd(B)], [store(X), xadd(AB)], [xadd(AB)]], 12),
+    ([[load(Y, "r"), xadd(A)], [xadd(A), load(X, "s")]], 3),
+    ([[xadd(AB)], [xadd(AB), store(X)], [xadd(B)]], 12),
+    ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
+    ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
+]
+
+
+@pytest.mark.parametrize("number", range(len(LOCKED)))
+@pytest.mark.parametrize("host", ["armv8", "rvwmo", GraphScMemory])
+def test_nested_mutexes_lose_no_graph_and_no_deadlock(number, host):
+    threads, count = LOCKED[number]
+    search, found = graphs_of(Program("locks", isa="x86", threads=threads), TwoLocks, host)
+    assert (len(found), len({key_of(graph) for graph in found})) == (count, count)
+    assert not search.counts.blocked
 
 
 def test_host_atomics_of_exclusives_are_no_barrier_although_those_of_lse_are():

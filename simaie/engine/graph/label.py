@@ -173,6 +173,8 @@ class Label:
             event = self._event(number, True, place, self._stored(), pair)
             event.value = self._part_of(op.value, place)
             found.append(event)
+        if op.kind is Kind.UNLOCK and found[0].last_store is not None:
+            found[0].taken = found[0].last_store.id
         self._join(found)
         if op.kind is _STORE_CONDITIONAL:
             found[0].choice = 1

@@ -51,17 +51,22 @@ class Walk:
 
     def __init__(self, memo: GraphMemo, graph: Graph, others: Callable[[Graph], None], limit: int) -> None:
         self._memo, self.graph, self._others, self._limit = memo, graph, others, limit
+        self._released = False  # a mutex for which another vCPU waited
 
     def go(self) -> End:
         """Grow the graph to its end."""
         graph, vcpu = self.graph, 0
+        if not self._take_mutexes():
+            return End.DEAD
         while vcpu < len(graph.at):  # a SPAWN adds to them
             state = _State.WAITS if self._retries(vcpu) else self._advance(vcpu)
             if state is _State.DEAD:
                 return End.DEAD
             if len(graph.added) > self._limit:
                 return End.CUT
-            if state is not _State.WENT:
+            if self._released:
+                self._released, vcpu = False, 0
+            elif state is not _State.WENT:
                 vcpu += 1
         return End.DONE
 
@@ -69,6 +74,40 @@ class Walk:
         """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
         node = self.graph.at[vcpu]
         return node is not None and node.op is not None and node.label.retries
+
+    # -- mutexes ----------------------------------------------------------------------------------
+
+    def _release(self, release: Event) -> bool:
+        """Add the release of a mutex, and let the vCPU read it that waits for it first, if one does.
+
+        Otherwise this graph would go on to its end with a vCPU that waits in vain (GenMC's revisit in place). The other
+        vCPUs that wait come to their LOCK again. No other LOCK could read the release: the release needs all before it.
+        """
+        graph = self.graph
+        waiting = graph.readers_of(release.taken, release.place) if release.taken >= 0 else 0
+        if not waiting:
+            return self._add_write(release)
+        self._released = True
+        first, *more = [read for read in graph.added if waiting >> read & 1]
+        for read in more:
+            graph.remove(graph.events[read])
+        graph.add(release)
+        places = places_for(graph, release)
+        if not places:
+            return False
+        graph.stores_to(release.place).insert(places[-1], release.id)
+        graph.unread(first)
+        graph.read_from(first, release.id)
+        return not cyclic(graph, first) and self._advance(graph.events[first].vcpu) is not _State.DEAD
+
+    def _take_mutexes(self) -> bool:
+        """Let each vCPU take the mutex that its LOCK, which the graph has, found free: before another one finds it so."""
+        for vcpu, node in enumerate(self.graph.at):
+            if node is None or node.op is None or node.label.op.kind is not Kind.LOCK:
+                continue
+            if self.graph.mask >> node.label.reads[0].id & 1 and self._advance(vcpu) is _State.DEAD:
+                return False
+        return True
 
     # -- one operation ----------------------------------------------------------------------------
 
@@ -186,6 +225,8 @@ class Walk:
             self._others(other)
 
     def _store(self, vcpu: int, node: Node, label: Label) -> _State:
+        if label.op.kind is Kind.UNLOCK and not self.graph.mask >> label.stores[0].id & 1:
+            return self._went(self._release(label.stores[0]), vcpu, node, None)
         if not all(self._put_write(event, label) for event in label.stores):
             return _State.DEAD
         if label.op.kind is not Kind.SPAWN:

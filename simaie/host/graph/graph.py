@@ -84,6 +84,13 @@ class Graph:
         store = self.source.pop(read)
         self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
 
+    def remove(self, event: Event) -> None:
+        """Take back the read that is `event`, behind which nothing is ordered."""
+        self.unread(event.id)
+        del self.events[event.id]
+        self.added.remove(event.id)
+        self.mask &= ~(1 << event.id)
+
     def readers_of(self, store: int, place: Hashable) -> int:
         """Return the reads of a store to `place`, or of its initial value, as a mask."""
         return self.readers.get(store if store != INITIAL else place, 0)

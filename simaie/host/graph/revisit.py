@@ -2,6 +2,9 @@
 
 Each graph is reached once: a revisit is taken only from the one graph in which all that goes was added as it would be
 without what comes later (TruSt's maximality).
+
+A LOCK that finds its mutex taken reads the store that took it, and waits. Once the release is there, it reads that.
+This is no alternative, and the rules here take both for the same.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         for number in kept:
             told |= graph.events[number].status
         if not everything:
-            maximal = _Maximal(graph, needed, stamps, told)
+            maximal = _Maximal(graph, needed, stamps, told, gone)
             if not all(maximal(number) for number in (*gone, read)):
                 continue
         made = _restricted(graph, kept, gone, read, told)
@@ -91,7 +94,9 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
         if store is None or number == read:
             continue
         if store != INITIAL and not mask >> store & 1:
-            return None
+            store = events[store].taken  # a LOCK waits again, as before the release of the mutex was there
+            if store < 0 or not mask >> store & 1:
+                return None
         made.read_from(number, store)
     return made
 
@@ -118,8 +123,8 @@ def _highest_with(graph: Graph, store: Event, number: int, read: Event, later: l
 class _Maximal:
     """Whether an event was added as if only what was there before, and the prefix of a store, were there."""
 
-    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int) -> None:
-        self._graph, self._needed, self._stamps, self._told = graph, needed, stamps, told
+    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int, gone: list[int]) -> None:
+        self._graph, self._needed, self._stamps, self._told, self._gone = graph, needed, stamps, told, gone
 
     def __call__(self, number: int) -> bool:
         graph, needed = self._graph, self._needed
@@ -131,7 +136,7 @@ class _Maximal:
         if event.place is None:
             return True
         if event.writes:
-            if any(self._previous(reader, number) for reader in members(graph.readers.get(number, 0))):
+            if any(self._is_read_before(number, reader) for reader in members(graph.readers.get(number, 0))):
                 return False
             if event.choice < 0 and event.pair >= 0 and needed >> event.base + event.pair & 1:
                 return True  # its place is next to what its own read, which stays, reads from
@@ -139,10 +144,23 @@ class _Maximal:
         else:
             top = graph.source[number]
             if top != INITIAL and not self._previous(top, number):
-                return False
+                top = self._waited_for(number, top)
+                if top == INITIAL or not self._previous(top, number):
+                    return False
         stores = graph.coherence.get(event.place, [])
         newer = [store for store in stores[position(graph, top) + 1 :] if self._previous(store, number)]
         return not newer or self._none_is_open(event, stores, newer)
+
+    def _waited_for(self, read: int, store: int) -> int:
+        """Return what a LOCK read that waited for the release `store`, which it reads now; -1 for other reads."""
+        return self._graph.events[store].taken if self._stamps[store] > self._stamps[read] else INITIAL
+
+    def _is_read_before(self, store: int, read: int) -> bool:
+        """Whether `read` already read from the store `store` at the time at which that was added."""
+        waited_for = self._waited_for(read, store)
+        if waited_for == INITIAL:
+            return self._previous(read, store)
+        return waited_for in self._gone and self._previous(read, waited_for)
 
     def _previous(self, other: int, number: int) -> bool:
         return self._stamps[other] <= self._stamps[number] or bool(self._needed >> other & 1)
