@@ -127,7 +127,7 @@ class Label:
     def _set_order(self, event: Event, op: Op, write: bool) -> None:
         kind, order = op.kind, op.order
         event.atomic = self._is_instruction
-        event.drops = bool(op.form & Form.NO_RESULT) and not write
+        event.drops = not write and op.form is not Form.NONE and bool(op.form & Form.NO_RESULT)
         if kind is Kind.FETCH or kind is Kind.EXCHANGE:
             order = _without_acquire(order) if event.drops else order
         as_one = self.model.one_operation
@@ -237,8 +237,10 @@ class Label:
     @property
     def _is_instruction(self) -> bool:
         """Whether the operation is an atomic that the host performs as a single instruction."""
-        exclusive = self.model.exclusive_atomics or self.op.form & Form.EXCLUSIVE
-        return self.op.kind in ATOMICS and not exclusive
+        op = self.op
+        if op.kind not in ATOMICS or self.model.exclusive_atomics:
+            return False
+        return op.form is Form.NONE or not op.form & Form.EXCLUSIVE
 
     # -- its dependencies ---------------------------------------------------------------------------
 
@@ -251,7 +253,7 @@ class Label:
         data, choices = data_of(self.raw.address), choices_of(self.raw.address)
         if self.op.cell is not None:
             for owner, loads in self.past.reached:
-                if self._reaches(owner, self.op.cell):
+                if loads & ~data and self._reaches(owner, self.op.cell):
                     data |= loads
         found = Dependencies(data, choices | data, control=self.control)
         if self.model.one_operation and self._is_instruction:  # the whole operation waits for its operand
@@ -260,7 +262,7 @@ class Label:
         return found
 
     def _reaches(self, owner: Any, cell: Any) -> bool:
-        key = id(owner), cell  # the owner is kept alive by the pasts that hold it
+        key = id(owner), id(cell)  # both are kept alive, by the pasts and operations that hold them
         known = self.layout.reached.get(key)
         if known is None:
             known = self.layout.reached[key] = _reaches(owner, cell)

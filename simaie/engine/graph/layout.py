@@ -39,7 +39,7 @@ class Layout:
     def __init__(self, endian: Endian) -> None:
         self.endian: Endian = endian
         self.parts = 1
-        self.reached: dict[tuple[int, Any], bool] = {}
+        self.reached: dict[tuple[int, int], bool] = {}
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte

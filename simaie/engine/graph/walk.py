@@ -101,7 +101,7 @@ class Walk:
         return not cyclic(graph, first) and self._advance(graph.events[first].vcpu) is not _State.DEAD
 
     def _take_mutexes(self) -> bool:
-        """Let each vCPU take the mutex that its LOCK, which the graph has, found free: before another one finds it so."""
+        """Let each vCPU take the mutex that its LOCK found free, if the graph has that, before another one takes it."""
         for vcpu, node in enumerate(self.graph.at):
             if node is None or node.op is None or node.label.op.kind is not Kind.LOCK:
                 continue
@@ -269,7 +269,7 @@ class Walk:
             return True
         if (known.writes, known.place) != (event.writes, event.place) or not _equal(known.value, event.value):
             raise _differs(label, known, event)
-        graph.events[event.id] = event
+        graph.replace(event)
         return not (event.order & ~known.order & graph.mask and cyclic(graph, event.id))
 
     def _add_read(self, event: Event, label: Label, node: Node) -> _State | None:

@@ -126,9 +126,13 @@ class Past:
     def copy(self) -> Past:
         """Return a copy, which may be changed."""
         made = Past.__new__(Past)
-        for name in Past.__slots__:
-            value = getattr(self, name)
-            setattr(made, name, value.copy() if type(value) is dict else value)
+        made.everything, made.loads, made.stores, made.full = self.everything, self.loads, self.stores, self.full
+        made.before_loads, made.before_stores = self.before_loads, self.before_stores
+        made.consistent, made.releases, made.pairs = self.consistent, self.releases, self.pairs
+        made.addresses, made.status, made.decided, made.born = self.addresses, self.status, self.decided, self.born
+        made.children, made.reached, made.linked = self.children, self.reached, self.linked
+        made.to_place, made.last_store, made.reads = self.to_place.copy(), self.last_store.copy(), self.reads.copy()
+        made.failed, made.stored, made.events = self.failed.copy(), self.stored.copy(), self.events.copy()
         return made
 
     def add(self, event: Event) -> None:

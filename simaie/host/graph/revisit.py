@@ -34,15 +34,18 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         store: The store.
         everything: Whether to yield the graphs that another way leads to, too.
     """
-    reads = [number for number in graph.added if _may_read(graph, number, store)]
-    if not reads:
+    readers = graph.readers_of(INITIAL, store.place)
+    for other in graph.coherence.get(store.place, ()):
+        readers |= graph.readers_of(other, store.place)
+    if not readers:
         return
     narrow, wide = prefix(graph, store.id)
+    readers &= ~narrow
+    if not readers:
+        return
     stamps = {number: stamp for stamp, number in enumerate(graph.added)}
-    for read in reads:
+    for read in sorted(members(readers), key=stamps.__getitem__):
         needed = narrow if wide >> read & 1 else wide
-        if needed >> read & 1:
-            continue
         stamp = stamps[read]
         kept = [number for number in graph.added if stamps[number] <= stamp or needed >> number & 1]
         gone = [number for number in graph.added if stamps[number] > stamp and not needed >> number & 1]
@@ -63,11 +66,6 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
             yield each, read, number
 
 
-def _may_read(graph: Graph, number: int, store: Event) -> bool:
-    event = graph.events[number]
-    return event.place == store.place and not event.writes and number in graph.source
-
-
 def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told: int) -> Graph | None:
     """Return the graph of the events `kept`, without a source for `read`; None if a kept read loses its source.
 
@@ -85,7 +83,10 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     mask = 0
     for number in kept:
         mask |= 1 << number
-    made.mask = mask
+    made.mask, made.both = mask, graph.both
+    if not graph.model.depends_on_source:
+        lost = 1 << read | ~mask
+        made.closures = {number: known for number, known in graph.closures.items() if not known[1] & lost}
     made.coherence = {
         place: [store for store in stores if mask >> store & 1] for place, stores in graph.coherence.items()
     }
