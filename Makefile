@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 SEARCHES := tests/exhaustive tests/quality tests/kept tests/packaging tests/browser tests/notebooks tests/docs
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
-.PHONY: demo test oldest lint types layers benchmark soak mutation notebooks docs pictures clean
+.PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
@@ -31,6 +31,10 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+# With modules that mypyc compiles (see setup.py). It needs a C compiler; other builds are pure Python.
+wheel: $(READY)
+	SIMAIE_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 benchmark: $(READY)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmark,jupyter]'

@@ -13,6 +13,7 @@ imported when it is first used, so that `import simaie` costs next to nothing.
 
 from typing import TYPE_CHECKING
 
+from simaie.compiled import obey_switch
 from simaie.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ __all__ = [
     "replay",
 ]
 
+obey_switch()
 _MODULES = {
     "simaie.barrier": ("Barrier",),
     "simaie.decision": ("Choice", "Schedule", "Switch"),

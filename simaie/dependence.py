@@ -28,6 +28,7 @@ __all__ = [
     "block_of",
     "blocks",
     "conflict",
+    "family_of",
     "keeps_stores_apart",
     "locations",
     "may_write",
@@ -108,6 +109,17 @@ def conflict(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:
             _conflict_in_place(x, a_writes and x is a, y, b_writes and y is b) for x in a.places for y in b.places
         )
     return _conflict_in_place(a, a_writes, b, b_writes)
+
+
+def family_of(op: Op) -> str:
+    """Return the family of read-modify-writes with which `op` commutes; empty if it is of none.
+
+    Two FETCHes of one place and one family may be swapped: both orders leave the same value, and each vCPU goes on as
+    before, since its instruction drops the old value (see `Function.family`). They are dependent with all other
+    accesses, and as accesses that overlap in part. `conflict` leaves this out, because it is no use where a checker may
+    judge their order: only a search that knows its checkers may take them as independent.
+    """
+    return op.function.family if op.kind is Kind.FETCH and op.function is not None else ""
 
 
 def _conflict_in_place(a: Op, a_writes: bool, b: Op, b_writes: bool) -> bool:

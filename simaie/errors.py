@@ -94,6 +94,10 @@ class NotEmulatedError(UsageError):
     """The program uses a kind of guest instruction that the scheme does not emulate."""
 
 
+class NotModelledError(UsageError):
+    """The program, or the scheme, uses something that the host memory does not model."""
+
+
 class UnknownNameError(UsageError):
     """A scheme, scheduler, program, host memory or instruction of this name does not exist.
 

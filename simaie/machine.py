@@ -292,5 +292,5 @@ class Machine:
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")
-        made.order_plain_accesses()
+        made.map_accesses()
         return made

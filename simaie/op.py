@@ -145,10 +145,18 @@ UNTIL = "until"
 
 
 class Function(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name."""
+    """A named function of one value, which a FETCH, an UPDATE or an AWAIT applies; traces show its name.
+
+    Attributes:
+        name: The name.
+        apply: The function.
+        family: The family of functions that commute with it, see `simaie.dependence.family_of`; empty if it is of none,
+            or if the value that a FETCH of it returns is used.
+    """
 
     name: str
     apply: Callable[[Any], Any]
+    family: str = ""
 
 
 class Op(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -22,7 +22,7 @@ from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
 from simaie.finding import Finding
 from simaie.op import Op
-from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.small_steps import SearchByUndo, SearchOfGraphs, SmallSteps
 from simaie.trace import Trace
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Promise",
     "Scheduler",
     "SearchByUndo",
+    "SearchOfGraphs",
     "SmallSteps",
     "VCpu",
     "has_graphs",
@@ -170,6 +171,10 @@ class Scheduler(ABC):
     #: `word`, a function that `start` sets. The engine may then draw without calling `choose`. A class says so for
     #: itself: it is not inherited.
     draws_uniformly: bool = False
+    #: Whether the choices of an execution depend on its seed, its index and the profile alone, and `restore` sets, at
+    #: any time, all that is kept from one execution to the next. An exploration in several processes may then split
+    #: the executions. A class says so for itself: it is not inherited.
+    by_profile: bool = False
 
     @property
     def exhausted(self) -> bool:
@@ -218,7 +223,7 @@ class Scheduler(ABC):
         """
         return None
 
-    def by_graphs(self, search: SearchByUndo) -> bool:
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
         """Return whether `search` visits the executions that this scheduler would choose, on a host of graphs.
 
         It visits each execution graph once. While it goes on, `exhausted` and `complete` are about it, and none of the

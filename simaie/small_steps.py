@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 from simaie.op import Kind
 
-__all__ = ["Rank", "SearchByUndo", "SmallSteps", "Step"]
+__all__ = ["Rank", "SearchByUndo", "SearchOfGraphs", "SmallSteps", "Step"]
+
+_PLAIN = (Kind.LOAD, Kind.STORE)
 
 
 class Step:
@@ -22,9 +24,14 @@ class Step:
         child: Number of the actor that it spawned; -1 if none.
         arity: Number of alternatives of a CHOICE; else 1.
         buffer: Number of the actor that drains the store buffer which the operation entered; -1 if none.
+        family: The family of operations of this place with which it commutes (`simaie.dependence.family_of`); or empty.
+        may_wait: Whether the actor's next operation may be uncertain, see `SmallSteps.uncertain`.
+
+    Attributes:
+        is_plain: Whether it is a load or a store, and the actor's next operation is not uncertain.
     """
 
-    __slots__ = ("arity", "buffer", "child", "inside", "kind", "place", "wrote")
+    __slots__ = ("arity", "buffer", "child", "family", "inside", "is_plain", "kind", "place", "wrote")
 
     def __init__(
         self,
@@ -36,9 +43,13 @@ class Step:
         child: int = -1,
         arity: int = 1,
         buffer: int = -1,
+        family: str = "",
+        may_wait: bool = True,
     ) -> None:
         self.kind, self.place, self.wrote = kind, place, wrote
         self.inside, self.child, self.arity, self.buffer = inside, child, arity, buffer
+        self.family = family
+        self.is_plain = kind in _PLAIN and not may_wait
 
 
 class Rank(IntEnum):
@@ -135,17 +146,67 @@ class SmallSteps(Protocol):
         ...
 
 
-class SearchByUndo(Protocol):
-    """A search over a state that goes back by undo.
+class SearchOfGraphs(Protocol):
+    """A search that visits each execution graph of a program once.
 
     Attributes:
-        exhausted: Whether no execution is left.
+        exhausted: Whether no graph is left.
     """
 
     exhausted: bool
 
+
+class SearchByUndo(Protocol):
+    """A search over a state that goes back by undo.
+
+    Other searches, on states of their own, may explore parts of it meanwhile. Parts and their results are plain values,
+    which can be sent to another process.
+
+    Attributes:
+        exhausted: Whether no execution is left.
+        due: The part that was given away and comes next, with its `number`; None if none does.
+    """
+
+    exhausted: bool
+    due: Any
+
     def advance(self) -> bool:
-        """Take the state to the end of the next execution; return False if none is left."""
+        """Take the state to the end of the next execution; return False if none is left, or a part is `due`."""
+        ...
+
+    def give_away(self, number: int, least: int) -> Any:
+        """Return the part whose turn comes first among those that are large enough; None if there is none.
+
+        The length of its `prefix` says where it begins: the longer, the sooner is its turn.
+
+        Args:
+            number: The number that `due` has when the turn of the part comes.
+            least: The number of executions that it should have, as an estimate.
+        """
+        ...
+
+    def can_take_in(self, found: Any) -> bool:
+        """Whether the result of the part that is due can be taken in."""
+        ...
+
+    def take_in(self, found: Any) -> None:
+        """Take the result of the part that is due as if this search had explored it."""
+        ...
+
+    def take_back(self) -> None:
+        """Let this search explore the part that is due itself."""
+        ...
+
+    def begin(self, part: Any) -> None:
+        """Explore `part`, and nothing else."""
+        ...
+
+    def found(self) -> Any:
+        """Return the result of the part: without the execution to which `advance` has gone last."""
+        ...
+
+    def together(self, found: Sequence[Any]) -> Any:
+        """Return the result of several searches of one part, each of which continued the one before it."""
         ...
 
     def abandon(self) -> None:

@@ -41,6 +41,8 @@ class Pct(Scheduler):
         UsageError: `depth` or `fair_after` is not a positive integer, or `depth` is too large.
     """
 
+    by_profile = True
+
     def __init__(self, depth: int = 3, fair_after: int = 1_000) -> None:
         require_count(depth=depth, fair_after=fair_after)
         require_at_most(MOST_DEPTH, depth=depth)
@@ -95,4 +97,4 @@ class Pct(Scheduler):
 
     def restore(self, profile: Mapping[str, Any]) -> None:
         """Set k from a profile."""
-        self._longest = profile["longest"]
+        self._longest = profile.get("longest", 1)

@@ -26,6 +26,8 @@ class Portfolio(Scheduler):
     Use it first: without knowledge of the program it is the safest sample.
     """
 
+    by_profile = True
+
     def __init__(self) -> None:
         self._strategies: dict[str, Scheduler] = {
             "random-walk": RandomWalk(),
@@ -62,5 +64,4 @@ class Portfolio(Scheduler):
     def restore(self, profile: Mapping[str, Any]) -> None:
         """Restore the profile of each strategy."""
         for name, strategy in self._strategies.items():
-            if name in profile:
-                strategy.restore(profile[name])
+            strategy.restore(profile.get(name, {}))

@@ -32,6 +32,8 @@ class Pos(FairScheduler):
         fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
     """
 
+    by_profile = True
+
     def start(self, info: ExecutionInfo) -> None:
         """Start a fresh random stream with no pending event."""
         super().start(info)

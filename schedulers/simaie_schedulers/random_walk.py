@@ -19,6 +19,7 @@ class RandomWalk(Scheduler):
     """
 
     draws_uniformly = True
+    by_profile = True
 
     def start(self, info: ExecutionInfo) -> None:
         """Start a fresh random stream for each execution."""

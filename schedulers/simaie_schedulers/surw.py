@@ -43,6 +43,8 @@ class UniformRandomWalk(Profiled):
         fair: Whether an actor that yields waits for those it has overtaken (see `simaie_schedulers.fair`).
     """
 
+    by_profile = True
+
     def start(self, info: ExecutionInfo) -> None:
         """Set the weights to the event counts of the profiling run."""
         super().start(info)
@@ -95,6 +97,8 @@ class SelectiveRandomWalk(Profiled):
     Raises:
         UsageError: `interesting` held of no operation; raised at the end of the profiling run.
     """
+
+    by_profile = True
 
     def __init__(self, interesting: Callable[[Op], bool] | None = None, fair: bool = True) -> None:
         super().__init__(fair)

@@ -43,6 +43,7 @@ __all__ = [
     "access_bit",
     "can_find",
     "ending_bit",
+    "ignores_order",
     "is_direct",
     "is_unproved",
     "kind_bit",
@@ -171,3 +172,21 @@ def can_find(checker: Checker, occurred: int) -> bool:
     """Whether `checker` may find something in an execution in which `occurred` did."""
     needs = NEEDS.get(checker, ()) if isinstance(checker, Hashable) else ()
     return all(occurred & need for need in needs)
+
+
+#: The checkers with the same findings in every order of the read-modify-writes that `simaie.dependence.family_of` takes
+#: as commuting. They judge one instruction, the locks, or the end. `atomic_blocks` does where no block occurs. Not
+#: among them are `data_races`, because a read-modify-write orders others, and those that look for an order of all.
+_IGNORE_ORDER = frozenset({
+    instruction_results, rmw_atomicity, LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, lock_leak, locks_per_vcpu,
+    progress, starvation, one_entry_per_granule, registered_by_atomics, host_operations, unguarded_update,
+    atomic_blocks, single_copy_atomicity, single_copy_lpae, single_copy_lse2, guest_fault, final_check,
+})  # fmt: skip
+
+
+def ignores_order(checker: Checker) -> bool:
+    """Whether `checker` finds the same in every order of read-modify-writes that commute, if no block or call occurs.
+
+    That is unknown of a checker that is not simaie's own, so that it is taken to judge the order.
+    """
+    return isinstance(checker, Hashable) and checker in _IGNORE_ORDER

@@ -7,6 +7,7 @@ function is asked a question, and "nothing found" would be an answer to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from simaie.check.guest import final_check
 from simaie.check.registry import name_of
@@ -15,14 +16,18 @@ from simaie.errors import UsageError
 from simaie.protocols import Checker
 from simaie.trace import Ending, Trace
 
-__all__ = ["Prerequisites", "require_answers"]
+__all__ = ["Answers", "Prerequisites", "require_answers"]
+
+#: The positions of the checkers that have seen no execution that they can judge.
+Answers: TypeAlias = frozenset[int]
 
 
 class Prerequisites:
     """The checkers that have not yet seen an execution that they can judge."""
 
     def __init__(self, checkers: Iterable[Checker]) -> None:
-        self._lacking = [(checker, *need) for checker in checkers if (need := _need(checker)) is not None]
+        self._all = [(checker, *need) for checker in checkers if (need := _need(checker)) is not None]
+        self._lacking = list(self._all)
 
     def __bool__(self) -> bool:
         return bool(self._lacking)
@@ -30,6 +35,19 @@ class Prerequisites:
     def observe(self, trace: Trace) -> None:
         """Record one more execution; one that was cut short may not have reached what a checker needs."""
         self._lacking = [lack for lack in self._lacking if not (lack[1](trace) or trace.truncated)]
+
+    @property
+    def lacking(self) -> Answers:
+        """The checkers that have seen no execution that they can judge, for `restore`."""
+        return frozenset([number for number, lack in enumerate(self._all) if lack in self._lacking])
+
+    def restore_all(self) -> None:
+        """Take all checkers as not answered."""
+        self._lacking = list(self._all)
+
+    def restore(self, lacking: Answers) -> None:
+        """Take only these checkers as not answered."""
+        self._lacking = [self._all[number] for number in sorted(lacking)]
 
     def require(self, program: str) -> None:
         """Raise UsageError if a checker has seen no execution that it can judge."""

@@ -25,6 +25,7 @@ from simaie.cli.explore_options import (
     FuzzedScheme,
     HostName,
     Index,
+    JobsOption,
     OutputFormat,
     Save,
     SchedulerName,
@@ -118,7 +119,11 @@ Examples:
 
 simaie barriers tests/X86 --host pso
 
-simaie barriers queue.py:program --scheme aie-rfc --host tso"""
+simaie barriers queue.py:program --scheme aie-rfc --host tso
+
+simaie barriers tests/X86 --scheme cas --host armv8 --places
+
+simaie barriers tests/X86 --scheme cas:mapping=qemu --host armv8"""
 #: Of a single execution, which proves nothing to hold.
 _ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
@@ -174,11 +179,20 @@ simaie list programs --isa arm --row 11
 simaie list guests --name dekker"""
 
 
+def _processes(jobs: str | None) -> int:
+    """Return the number of processes that an option asks for."""
+    from simaie.exploration.jobs import number_of_jobs
+
+    return 1 if jobs is None else number_of_jobs(jobs)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"simaie {version('simaie')}")
+        from simaie.compiled import uses_compiled
+
+        typer.echo(f"simaie {version('simaie')}{' (compiled)' if uses_compiled() else ''}")
         raise typer.Exit
 
 
@@ -211,6 +225,7 @@ def explore(
     driver: Driver = None,
     checker: CheckerNames = None,
     check_determinism: CheckDeterminism = False,
+    jobs: JobsOption = None,
     coverage: Coverage = True,
     cut: CutOption = None,
     save: Save = None,
@@ -241,6 +256,7 @@ def explore(
         driver=driver,
         checkers=tuple(checker) if checker else None,
         check_determinism=check_determinism,
+        jobs=jobs,
         coverage=coverage,
         cut=tuple(cut or ()),
     )
@@ -403,6 +419,7 @@ def fuzz(
     failures: Annotated[
         int | None, typer.Option(metavar="N", help="Stop after N failing examples. Default: never.")
     ] = None,
+    jobs: JobsOption = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write a failure of each signature, shortened, to replay.", file_okay=False),
@@ -415,7 +432,8 @@ def fuzz(
 
     machine = MachineOptions(scheme=scheme, host=host, host_word=None if host_word is None else int(host_word))
     limits: dict[str, Any] = {"examples": examples, "seed": seed, "executions": executions, "vcpus": vcpus,
-              "instructions": instructions, "kinds": kind or None, "failures": failures}  # fmt: skip
+              "instructions": instructions, "kinds": kind or None, "failures": failures,
+              "jobs": _processes(jobs)}  # fmt: skip
     if checker:
         limits["checkers"] = tuple(checker)
     return run_fuzz(isa, machine, limits, save, output)
@@ -456,6 +474,7 @@ def audit(
     ] = None,
     row: Annotated[list[int] | None, typer.Option(metavar="N", help="Only this row; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the sampled part.")] = None,
+    jobs: JobsOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show the shortest counterexample of every hole, explained.")
     ] = False,
@@ -467,7 +486,7 @@ def audit(
     """Check that each scheme breaks exactly the cases of the corpus that it is expected to break."""
     from simaie.cli.audit import run_audit
 
-    return run_audit(scheme or None, row or None, seed, output, explain, verbose)
+    return run_audit(scheme or None, row or None, seed, output, explain, verbose, _processes(jobs))
 
 
 @app.command(
@@ -490,7 +509,7 @@ def litmus(
         ),
     ] = "native:reservation=exact,spurious_failures=true",
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")] = "sc",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes.")] = 1,
+    jobs: JobsOption = None,
     unroll: Annotated[
         int, typer.Option(metavar="N", help="How often a thread may jump back to a label before it is cut.")
     ] = 2,
@@ -505,7 +524,7 @@ def litmus(
     from simaie.exploration.litmus_files import LitmusSettings
 
     settings = LitmusSettings(scheme, host, unroll, executions, seconds)
-    return run_litmus(paths, settings, jobs, output)
+    return run_litmus(paths, settings, _processes(jobs), output)
 
 
 @app.command(cls=StrictCommand, epilog=_COMPARE_EXAMPLES)
@@ -524,6 +543,7 @@ def compare(
     steps: Steps = None,
     executions: ComparedExecutions = None,
     seconds: ComparedSeconds = None,
+    jobs: JobsOption = None,
     save: Save = None,
     everything: Everything = False,
     output: FormatOption = Format.TEXT,
@@ -549,6 +569,7 @@ def compare(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
+        jobs=_processes(jobs),
     )
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything)
@@ -561,6 +582,7 @@ def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
     scheme: SchemeName = None,
+    places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
     single_copy: SingleCopy = None,
@@ -571,10 +593,15 @@ def barriers(
     steps: Steps = None,
     executions: ComparedExecutions = None,
     seconds: ComparedSeconds = None,
+    jobs: JobsOption = None,
     save: Save = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows."""
+    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows.
+
+    If the scheme has a mapping, judge it: exact, too weak, or stronger than needed. With --places, find where barriers
+    have to be in addition to the mapping.
+    """
     from simaie.cli.barriers import run_barriers
     from simaie.cli.compare import Search
     from simaie.cli.machines import MachineOptions
@@ -594,5 +621,6 @@ def barriers(
         single_copy=single_copy,
         executions=executions,
         seconds=seconds,
+        jobs=_processes(jobs),
     )
-    return run_barriers(targets, machine, search, save, output)
+    return run_barriers(targets, machine, search, save, output, places=places)

@@ -29,11 +29,14 @@ def run_audit(
     output: Format,
     explain: bool,
     verbose: bool,
+    jobs: int = 1,
 ) -> Status:
     """Audit, print, and return holds if every row is as expected, violated if one is not."""
     with guest_output_aside(), audit_progress() as progress:
         report, interrupted = found_until_interrupted(
-            partial(audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, progress=progress)
+            partial(
+                audit, schemes, rows, seed=DEFAULT_SEED if seed is None else seed, jobs=jobs, progress=progress
+            )
         )
     explain = explain and not interrupted
     if output is Format.JSON:

@@ -31,6 +31,7 @@ class Search:
     single_copy: str | None = None
     executions: int | None = None
     seconds: float | None = None
+    jobs: int = 1
 
     def as_options(self) -> dict[str, Any]:
         """Return the given options as keyword arguments."""

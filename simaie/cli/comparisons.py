@@ -6,13 +6,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simaie.cli.compare import Search
-from simaie.cli.interrupts import found_until_interrupted, interrupted_status
+from simaie.cli.interrupts import found_until_interrupted, interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.progress import comparisons_progress
@@ -21,6 +21,7 @@ from simaie.cli.status import Status, status_of
 from simaie.cli.targets import InputErrors, load_targets
 from simaie.errors import SimaieError
 from simaie.exploration.compare import Comparison, compare
+from simaie.exploration.in_order import in_order
 from simaie.finding import Verdict
 from simaie.show.comparison_view import comparison_lines, note_lines
 
@@ -58,6 +59,9 @@ def _compared(
     programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
 ) -> Iterator[Comparison]:
     """Yield one comparison after the other; after an interrupt, the interrupted one is the last."""
+    if search.jobs > 1:
+        yield from _compared_elsewhere(programs, machines, search, tally)
+        return
     with comparisons_progress([name for name, _ in programs]) as progress:
         for number, (name, program) in enumerate(programs):
             show = None if progress is None else progress(number)
@@ -75,6 +79,44 @@ def _compared(
             yield found
             if interrupted:
                 return
+
+
+def _compared_elsewhere(
+    programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search, tally: _Tally
+) -> Iterator[Comparison]:
+    """Yield the comparisons that other processes make; Ctrl-C ends them between two programs."""
+    names = [name for name, _ in programs]
+    results = in_order(_Comparer(programs, machines, search), range(len(programs)), search.jobs)
+    with comparisons_progress(names) as progress:
+        for name in names:
+            try:
+                with guest_output_aside():
+                    found = next(results)
+            except KeyboardInterrupt:
+                next_interrupt_ends_at_once()
+                tally.interrupted = True
+                return
+            if progress is not None:
+                progress(names.index(name))
+            if isinstance(found, Comparison):
+                yield found
+            else:
+                tally.input_errors.take(name, found)
+
+
+class _Comparer:
+    """A function from the number of a program to its comparison, or to the error that prevents it."""
+
+    def __init__(self, programs: Sequence[tuple[str, Any]], machines: dict[str, Any], search: Search) -> None:
+        self._programs, self._machines, self._search = programs, machines, search
+
+    def __call__(self, number: int) -> Comparison | SimaieError:
+        name, program = self._programs[number]
+        try:
+            found = compare(program, machine=self._machines[name], **self._search.as_options())
+        except SimaieError as error:
+            return error
+        return replace(found, possible=replace(found.possible, witnesses={}))  # traces, which `forbidden` has, too
 
 
 @dataclass

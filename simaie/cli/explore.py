@@ -19,6 +19,7 @@ from simaie.cli.status import Status, complain, status_of
 from simaie.errors import SimaieError, UsageError
 from simaie.exploration.across_processes import check_across_processes
 from simaie.exploration.explorer import explore
+from simaie.exploration.jobs import number_of_jobs
 from simaie.exploration.report import Report
 from simaie.exploration.single import explore_index
 from simaie.guest.cut import Cut, without
@@ -39,6 +40,7 @@ class Search:
     Attributes:
         failures: Failing executions to look for, as text; ``"all"`` for no limit.
         index: Index of the only execution to run.
+        jobs: The number of processes as text, or ``"auto"``.
         coverage: On by default, since people read the report; in `simaie.explore` it is off.
         cut: Parts to leave out of the program, each as `simaie.guest.cut.Cut.parse` reads it.
     """
@@ -52,6 +54,7 @@ class Search:
     driver: str | None = None
     checkers: tuple[str, ...] | None = None
     check_determinism: bool = False
+    jobs: str | None = None
     coverage: bool = True
     cut: tuple[str, ...] = ()
 
@@ -113,6 +116,8 @@ def _report(program: Program, machine: Machine, search: Search, options: dict[st
         options["executions"] = search.executions
     if search.failures is not None:
         options["failures"] = _failure_limit(search.failures)
+    if search.jobs is not None:
+        options["jobs"] = number_of_jobs(search.jobs)
     return explore(program, machine, coverage=search.coverage, **options)
 
 
@@ -132,8 +137,8 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
 
 
 def _refuse_limits(search: Search) -> None:
-    if search.executions is not None or search.failures is not None:
-        raise UsageError("--index runs one execution; leave out --executions and --failures")
+    if any(given is not None for given in (search.executions, search.failures, search.jobs)):
+        raise UsageError("--index runs one execution; leave out --executions, --failures and --jobs")
 
 
 def _failure_limit(text: str) -> int | None:

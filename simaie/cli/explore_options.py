@@ -29,6 +29,7 @@ __all__ = [
     "FuzzedScheme",
     "HostName",
     "Index",
+    "JobsOption",
     "OutputFormat",
     "Save",
     "SchedulerName",
@@ -157,6 +158,16 @@ Index = Annotated[
 Executions = Annotated[
     int | None,
     typer.Option(metavar="N", help="Stop after N executions. Default: 10,000.", rich_help_panel=_SEARCH),
+]
+JobsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N|auto",
+        help="Number of processes; auto: one for each core. It changes the time and no result. Default: 1.",
+        rich_help_panel=_SEARCH,
+    ),
 ]
 Seconds = Annotated[float | None, typer.Option(metavar="T", help="Stop after T seconds.", rich_help_panel=_SEARCH)]
 ComparedExecutions = Annotated[

@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from rich.text import Text
 
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.cli.fuzzing import Elsewhere, Fuzzing, Here, Tried
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
@@ -27,10 +27,7 @@ from simaie.cli.saved import FailureFiles
 from simaie.cli.status import Status
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.counterexamples import Counterexample, as_found, counterexamples
-from simaie.exploration.explorer import explore
-from simaie.exploration.report import Report
-from simaie.exploration.signatures import MOST_SIGNATURES, Signatures
-from simaie.finding import Verdict
+from simaie.exploration.signatures import MOST_SIGNATURES
 from simaie.guest.program import Program
 from simaie.guest.text import program_text
 from simaie.machine import Machine
@@ -49,40 +46,6 @@ class _Stopped(BaseException):
     """Ends the run: enough examples failed, or, with an error, the request is wrong. Hypothesis lets it through."""
 
 
-@dataclass
-class Fuzzing:
-    """The figures and failures of one run.
-
-    Attributes:
-        examples: Examples run.
-        executions: Executions run.
-        traces: Distinct traces within each program, in all.
-        failing: Examples that fail.
-        seconds: Wall-clock time.
-        examples_per_second: The rate after the first example, which leaves out the start-up; 0 with one example.
-        interrupted: Whether Ctrl-C ended the run.
-        signatures: The failing executions.
-        programs: Digests of the distinct programs.
-        digests: Digests of the examples, in their order.
-    """
-
-    examples: int = 0
-    executions: int = 0
-    traces: int = 0
-    failing: int = 0
-    seconds: float = 0.0
-    examples_per_second: float = 0.0
-    interrupted: bool = False
-    signatures: Signatures = field(default_factory=Signatures, repr=False)
-    programs: set[str] = field(default_factory=set, repr=False)
-    digests: list[str] = field(default_factory=list, repr=False)
-
-    @property
-    def found(self) -> dict[str, Failure]:
-        """The shortest failure of each signature, by digest; the strongest come first."""
-        return {group.signature.digest: group.shortest for group in self.signatures.groups}
-
-
 def fuzz(
     isa: str,
     machine: Machine,
@@ -95,6 +58,7 @@ def fuzz(
     kinds: Sequence[str] | None = None,
     checkers: Sequence[CheckerChoice] = DEFAULT,
     failures: int | None = None,
+    jobs: int = 1,
     found: Callable[[Failure], None] | None = None,
 ) -> Fuzzing:
     """Explore `examples` generated programs and return what was seen.
@@ -108,6 +72,7 @@ def fuzz(
         vcpus, instructions, kinds: as for `simaie.strategies.programs`.
         checkers: as for `simaie.explore`.
         failures: stop after this number of failing examples; None to go on.
+        jobs: the number of processes that explore programs; it changes the time and nothing else.
         found: called with the first failure of each signature as soon as it is found.
 
     Raises:
@@ -120,12 +85,16 @@ def fuzz(
     strategy = programs(isa, vcpus=vcpus, instructions=instructions, kinds=kinds)
     search = {"seed": seed, "executions": executions, "checkers": checkers}
     result, began = Fuzzing(), time.perf_counter()
-    if found is not None:
-        search["found"] = _of_new_signatures(found)
+    tell = None if found is None else _of_new_signatures(found)
+    tried: Tried = Here(machine, search, result, tell)
+    if jobs > 1:
+        tried = Elsewhere(machine, search, result, tell, jobs)
     try:
-        _drive(strategy, machine, examples, failures, search, result)
+        _drive(strategy, examples, failures, seed, tried, result)
     except KeyboardInterrupt:
         result.interrupted = True
+    finally:
+        tried.end()
     result.seconds = time.perf_counter() - began
     if result.interrupted:
         raise Interrupted(f"the fuzzing, after {result.examples} examples of which {result.failing} fail,", result)
@@ -146,7 +115,7 @@ def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], 
 
 
 def _drive(
-    strategy: Any, machine: Machine, examples: int, failures: int | None, search: dict[str, Any], result: Fuzzing
+    strategy: Any, examples: int, failures: int | None, seed: int, tried: Tried, result: Fuzzing
 ) -> None:
     import hypothesis
 
@@ -154,11 +123,17 @@ def _drive(
     first_ended = 0.0
 
     def one(program: Program) -> None:
-        nonlocal shown, first_ended
+        count(tried(program))
+
+    def count(done: Iterator[None]) -> None:
         try:
-            _try(program, machine, search, result)
+            for _ in done:
+                counted()
         except SimaieError as error:
             raise _Stopped(error) from error
+
+    def counted() -> None:
+        nonlocal shown, first_ended
         now = time.perf_counter()
         first_ended = first_ended or now
         result.examples_per_second = (result.examples - 1) / (now - first_ended) if now > first_ended else 0.0
@@ -173,36 +148,14 @@ def _drive(
         max_examples=examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    seeded: Any = hypothesis.seed(search["seed"])
+    seeded: Any = hypothesis.seed(seed)
     test: Any = hypothesis.given(strategy)
     try:
         seeded(settings(test(one)))()
+        count(tried.rest())
     except _Stopped as stopped:
         if stopped.args:
             raise stopped.args[0] from None
-
-
-def _try(program: Program, machine: Machine, search: dict[str, Any], result: Fuzzing) -> None:
-    result.examples += 1
-    result.digests.append(program.digest)
-    if program.digest in result.programs:
-        return
-    try:
-        report = explore(program, machine, scheduler="random-walk", coverage=True, failures=None, **search)
-    except Interrupted as stop:
-        _count(program, stop.report, result)
-        raise
-    _count(program, report, result)
-
-
-def _count(program: Program, report: Report, result: Fuzzing) -> None:
-    result.programs.add(program.digest)
-    result.executions += report.executions
-    coverage = report.statistics.coverage
-    result.traces += 0 if coverage is None else coverage.traces
-    if report.verdict is Verdict.VIOLATED:
-        result.failing += 1
-        result.signatures.merge(report.signatures, report.unlisted)
 
 
 def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: Path | None, output: Format) -> Status:

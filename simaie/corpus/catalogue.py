@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp, weak_hosts
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.lockfree import GUESTS, Guest, Row
 from simaie.errors import UnknownNameError
@@ -10,7 +10,7 @@ from simaie.guest.program import Program
 
 __all__ = ["Case", "Expect", "Guest", "Needs", "Row", "case", "cases", "entry", "guest", "guests", "names", "program"]
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers, weak_hosts)
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
 _ALL: tuple[Case | Guest, ...] = (*_CASES, *GUESTS)
 _BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}

@@ -17,7 +17,7 @@ import msgspec
 from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
-from simaie.exploration.architecture import architecture_machine, model_note
+from simaie.exploration.architecture import model_note, on_architecture
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
 from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits
 from simaie.exploration.subject import FinalValues, SearchSubject, Target, search_subject, state_text
@@ -173,8 +173,8 @@ def compare(
         scheme: The scheme of the emulator, as for `simaie.Machine`; None for ``"native"``.
         host: The host memory of the emulator, as for `simaie.Machine`; None for ``"sc"``.
         machine: A machine to use instead of scheme and host.
-        allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
-            if its architecture is weak.
+        allowed_host: The host memory that models the guest's memory; None for that of the guest's architecture:
+            ``tso`` of x86, ``armv8`` of AArch64, ``rvwmo`` of RISC-V, and ``pso`` for the others.
         spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
@@ -202,13 +202,17 @@ def compare(
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
     show = None if progress is None else partial(progress, "allowed")
-    model = partial(architecture_machine, isa, machine, host=allowed_host, single_copy=single_copy)
-    ideal = model(spurious_failures=spurious_failures is not False)
+
+    def allowed_by(limits: SearchLimits, *, spurious_failures: bool) -> OutcomeSet:
+        search = partial(outcomes_of, subject, limits=limits, progress=show)
+        return on_architecture(
+            isa, machine, search, host=allowed_host, spurious_failures=spurious_failures, single_copy=single_copy
+        )
+
     bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
-    allowed = outcomes_of(subject, ideal, bounded, progress=show)
+    allowed = allowed_by(bounded, spurious_failures=spurious_failures is not False)
     if allowed.endless:
-        ideal = model(spurious_failures=False)
-        allowed = outcomes_of(subject, ideal, limits, progress=show)
+        allowed = allowed_by(limits, spurious_failures=False)
     may = frozenset(allowed.states)
 
     def tell(state: FinalValues, witness: Witness) -> None:
@@ -238,7 +242,7 @@ def compare(
             if state not in may
         ),
         tuple(state for state in allowed.states if state not in can and possible.reason != NOT_BEGUN),
-        model_note(isa, ideal),
+        model_note(isa, allowed.machine),
         time.perf_counter() - began,
     )
     if comparison.interrupted:

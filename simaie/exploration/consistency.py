@@ -59,6 +59,17 @@ class Consistency:
             self._last = index, trace
             self._first = self._first or self._last
 
+    @property
+    def last(self) -> tuple[int, Trace] | None:
+        """The index and the trace of the last execution that was not given up; None if nothing is checked."""
+        return self._last
+
+    def ran_last(self, index: int, trace: Trace) -> None:
+        """Note the last execution, which another process has observed."""
+        if self._histories is not None:
+            self._last = index, trace
+            self._first = self._first or self._last
+
     def rehearsed(self, execution: Execution, trace: Trace) -> None:
         """Note what vCPUs did in an execution that ran before the search."""
         if self._histories is not None and not execution.went_elsewhere:

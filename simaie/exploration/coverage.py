@@ -6,6 +6,7 @@ limit. At the limit counting stops, and the report says so.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import msgspec
@@ -13,10 +14,10 @@ import msgspec
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchByUndo
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs
 from simaie.trace import Ending, Trace
 
-__all__ = ["Coverage", "CoverageCollector", "PreemptionCounter", "is_sampling"]
+__all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "Covered", "PreemptionCounter", "is_sampling"]
 
 #: The number of distinct traces at which counting stops; each takes about 100 bytes.
 MAX_TRACES = 200_000
@@ -65,6 +66,20 @@ class Coverage(msgspec.Struct, frozen=True):
     growth: tuple[tuple[int, int], ...] = ()
 
 
+class Covered(msgspec.Struct, frozen=True):
+    """The coverage of some consecutive executions, in a form that can be sent to another process.
+
+    Attributes:
+        digests: The digest of the trace of each execution that counts, in order.
+        preemptions: The number of preemptions.
+        most_preemptions: The largest number of preemptions in one execution.
+    """
+
+    digests: array[int]
+    preemptions: int
+    most_preemptions: int
+
+
 def is_sampling(scheduler: Scheduler) -> bool:
     """Whether the executions of a scheduler are independent samples, so that they support estimates."""
     return scheduler.independent and not scheduler.exhaustive
@@ -106,6 +121,15 @@ class CoverageCollector:
         if self._complete and not trace.truncated and trace.ending is not Ending.PRUNED:
             self._count(trace_digest(trace))
 
+    def merge(self, later: Covered) -> None:
+        """Count executions that come after those so far."""
+        self._preemptions += later.preemptions
+        self._most = max(self._most, later.most_preemptions)
+        for digest in later.digests:
+            if not self._complete:
+                break
+            self._count(digest)
+
     def _count(self, digest: int) -> None:
         times = self._seen.get(digest, 0)
         if not times and len(self._seen) >= MAX_TRACES:
@@ -139,6 +163,23 @@ class CoverageCollector:
         )
 
 
+class CoverageRecorder(CoverageCollector):
+    """A collector that keeps digests in order and counts nothing, for another one to `merge`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        self._digests = array("Q")
+
+    def _count(self, digest: int) -> None:
+        self._digests.append(digest)
+
+    def take(self) -> Covered:
+        """Return what was recorded, and begin anew."""
+        taken = Covered(self._digests, self._preemptions, self._most)
+        self._digests, self._preemptions, self._most = array("Q"), 0, 0
+        return taken
+
+
 class PreemptionCounter(Scheduler):
     """A scheduler that asks `inner`, and counts the preemptions of the current execution."""
 
@@ -164,7 +205,7 @@ class PreemptionCounter(Scheduler):
         """Return the value that `inner` chooses."""
         return self.inner.choose_value(offer, arity)
 
-    def by_graphs(self, search: SearchByUndo) -> bool:
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
         """Return the answer of `inner`; a graph has no preemptions."""
         return self.inner.by_graphs(search)
 

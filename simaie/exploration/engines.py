@@ -88,6 +88,8 @@ class Engines:
         seed: The seed of the search.
         memo: Whether the memo may be used.
         most_nodes: Nodes of the memo at which it is dropped and begun anew.
+        commuting: Whether the order of read-modify-writes that commute makes no difference to those who judge the
+            executions, see `simaie.check.needs.ignores_order`.
         rehearsed: Called with an execution that ran before a search by undo, and belongs to no search.
         out_of_time: Whether the time of the search is over; a search of graphs asks between executions, too.
 
@@ -108,6 +110,7 @@ class Engines:
         seed: int = 0,
         memo: bool = True,
         most_nodes: int = MOST_NODES,
+        commuting: bool = False,
         rehearsed: Callable[[Execution, Trace], None] | None = None,
         out_of_time: Callable[[], bool] = bool,
     ) -> None:
@@ -124,10 +127,16 @@ class Engines:
         self.followed = self.rebuilt = 0
         self.why_given_up = self.why_not_undone = ""
         self.undone = 0
+        self._commuting = commuting
         self.by_index = True
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
         self._out_of_time = out_of_time
         self._undone: Undone | None = None
+
+    @property
+    def undoing(self) -> Undone | None:
+        """The search by undo, while there is one."""
+        return self._undone
 
     def make(self, scheduler: Scheduler, index: int) -> Execution | Undone:
         """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
@@ -137,7 +146,9 @@ class Engines:
             self._undone = graphs
             return graphs
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
-            self._undone = Undone(self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo)
+            self._undone = Undone(
+                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo, commuting=self._commuting
+            )
             return self._undone
         self._made += 1
         memo = self._memo_at(index)
@@ -257,11 +268,15 @@ class Engines:
 
     @property
     def note(self) -> str:
-        """What a report says of the memo: how often it was begun anew because of its limit; empty if never."""
-        if not self.rebuilt:
-            return ""
-        times = "once" if self.rebuilt == 1 else f"{self.rebuilt} times"
-        return f"the memo of vCPUs was begun anew {times}, at its limit of {self._most_nodes:,} nodes"
+        """What a report says of the memo: that it was begun anew at its limit, or given up; empty if neither."""
+        said = []
+        rebuilt = self.rebuilt + (0 if self._undone is None else self._undone.rebuilt)
+        if rebuilt:
+            times = "once" if rebuilt == 1 else f"{rebuilt} times"
+            said.append(f"the memo of vCPUs was begun anew {times}, at its limit of {self._most_nodes:,} nodes")
+        if self.why_given_up:
+            said.append(f"the memo of vCPUs was given up: {self.why_given_up}")
+        return "; ".join(said)
 
     def kept(self, trace: Trace) -> Trace:
         """Return `trace`, which outlives this search, so that it holds nothing of the memo."""

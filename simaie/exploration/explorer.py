@@ -19,6 +19,7 @@ from simaie.arguments import (
     require_integer,
 )
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.decision import Schedule
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
 from simaie.engine.memo.undone import Undone
@@ -29,11 +30,15 @@ from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector, is_sampling
 from simaie.exploration.determinism import FirstRun, repetition
 from simaie.exploration.engines import Engines, OutOfTime, StartAgain, can_undo
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.exploration.signatures import Signatures
 from simaie.exploration.statistics import StatisticsCollector
+from simaie.exploration.tally import Suspect, Tally
+from simaie.exploration.task import Task
+from simaie.exploration.team import make_team, require_same
 from simaie.finding import Finding, Verdict
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -42,13 +47,13 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver, make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["Exploration", "ExplorationProgress", "FailureCallback", "explore"]
+__all__ = ["Exploration", "ExplorationProgress", "FailureCallback", "Work", "explore"]
 
 ExplorationProgress: TypeAlias = Callable[["Exploration"], None]
 FailureCallback: TypeAlias = Callable[[Failure], object]
 
 #: An execution to run, and the consumer of its trace.
-_Work: TypeAlias = tuple[Execution | Undone, Callable[[Trace], None]]
+Work: TypeAlias = tuple[Execution | Undone, Callable[[Trace], None]]
 
 #: The number of first failures that are kept; of later ones only those that `Signatures` keeps, to bound the memory.
 MAX_KEPT = 100
@@ -68,6 +73,7 @@ def explore(
     driver: Driver = "inline",
     coverage: bool = False,
     check_determinism: bool = False,
+    jobs: Jobs = 1,
     progress: ExplorationProgress | bool | None = None,
     found: FailureCallback | None = None,
 ) -> Report:
@@ -92,6 +98,9 @@ def explore(
             each step. For an exhaustive search that is long or unfinished, random probes estimate its size.
         check_determinism: Whether to run every execution twice and compare the two;
             `simaie.exploration.determinism` says what this does not prove.
+        jobs: The number of processes that run executions, or ``"auto"`` for one on each core. It changes the time and
+            never the report. What cannot be split runs in one process, and ``report.statistics.processes_note`` says
+            why (see `simaie.exploration.team`).
         progress: Called from time to time, and at the end. True shows executions, rate and findings in the terminal or
             in the cell of a notebook.
         found: Called with each failure that the report keeps, between two executions, as soon as it is found. For
@@ -122,6 +131,7 @@ def explore(
         driver=driver,
         coverage=coverage,
         check_determinism=check_determinism,
+        jobs=jobs,
         progress=plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None,
         found=found,
     )
@@ -167,6 +177,7 @@ class Exploration:
         progress: ExplorationProgress | None,
         coverage: bool = False,
         check_determinism: bool = False,
+        jobs: Jobs = 1,
         first_index: int = 0,
         found: FailureCallback | None = None,
     ) -> None:
@@ -180,9 +191,11 @@ class Exploration:
         require_bool(coverage=coverage, check_determinism=check_determinism)
         if progress is not None:
             require_callable("progress", progress)
+        self.jobs = number_of_jobs(jobs)
         self.scheduler, self._spec = make_scheduler(scheduler)
         if machine.has_graphs and (driver != "inline" or check_determinism):
             _require_decisions(self.scheduler, machine)
+        self._task = Task(program, machine, scheduler, seed, checkers, driver, coverage, check_determinism)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
@@ -204,13 +217,15 @@ class Exploration:
         self._consistency = Consistency(program, machine, seed=seed)
         memo = driver == "inline" and not check_determinism
         self._engines = Engines(
-            program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed, out_of_time=self._out_of_time
-        )
+            program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
+            commuting=self._checkers_runner.ignores_order, out_of_time=self.is_out_of_time,
+        )  # fmt: skip
         # By undo the executions come in another order, and an option that is no part of a command line prevents it.
         other = driver == "inline" and (coverage or check_determinism)
         self._other_order = other and can_undo(program, machine, self.scheduler)
         self._execution_now: Execution | Undone | None = None
         self._probing = self._repeating = self._failed = False
+        self._team = None if self.jobs == 1 else make_team(self, self._task)
         self._began = self._shown = time.perf_counter()
         self._ended: float | None = None
 
@@ -236,11 +251,7 @@ class Exploration:
     def _search(self) -> None:
         """Run executions until a reason to stop; an error that ends the search receives the report."""
         try:
-            with Watchdog(self.machine.limits.spin_seconds) as watchdog:
-                run = self._run_inline if self._driver == "inline" else self._run_in_trio
-                work = self._work()
-                while run(work, watchdog):
-                    self._tell_found()
+            self._run(self._work())
             if not self.failing and self.statistics.executions:
                 self._checkers_runner.require_answers()
         except SimaieError as error:
@@ -252,6 +263,12 @@ class Exploration:
                 raise
             self._tell(found)
             raise found from error
+
+    def _run(self, work: Iterator[Work]) -> None:
+        with Watchdog(self.machine.limits.spin_seconds) as watchdog:
+            run = self._run_inline if self._driver == "inline" else self._run_in_trio
+            while run(work, watchdog):
+                self._tell_found()
 
     def _tell(self, error: SimaieError) -> None:
         """Add the report, and the number of the execution, to an error that ends the exploration."""
@@ -268,11 +285,13 @@ class Exploration:
 
     def _end(self) -> None:
         self._engines.close()
+        if self._team is not None:
+            self._team.end()
         self._ended = time.perf_counter()
         if self._progress is not None:
             self._progress(self)
 
-    def _run_inline(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
+    def _run_inline(self, work: Iterator[Work], watchdog: Watchdog) -> bool:
         """Run work until a failure must be passed to `found`; return False if no work is left."""
         run, watch = self._engines.run, watchdog.watch
         for execution, take in work:
@@ -298,13 +317,13 @@ class Exploration:
         self._checkers_runner = CheckerRunner(self._checkers, self.program, self.scheduler)
         self._index = self._first_index
 
-    def _run_in_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
+    def _run_in_trio(self, work: Iterator[Work], watchdog: Watchdog) -> bool:
         """Do the same in a trio run, which ends before `found` is called, because `found` may begin another one."""
         from simaie.engine.on_trio.driver import in_trio  # trio is loaded only if it is used
 
         return in_trio(self._run_trio, work, watchdog)
 
-    async def _run_trio(self, work: Iterator[_Work], watchdog: Watchdog) -> bool:
+    async def _run_trio(self, work: Iterator[Work], watchdog: Watchdog) -> bool:
         from simaie.engine.on_trio.driver import run_trio
 
         for execution, take in work:
@@ -322,16 +341,27 @@ class Exploration:
                 self._found(self._untold[0])
             del self._untold[0]
 
-    def _work(self) -> Iterator[_Work]:
+    def _work(self) -> Iterator[Work]:
         """Yield the executions to run, each with the consumer of its trace."""
+        yield from self._executions()
+        if not self.failing:
+            self._repeating = True
+            if self._team is not None:
+                yield from self._team.last_execution(self._consistency)
+            yield from self._consistency.second_runs()
+            self._repeating = False
+
+    def _executions(self) -> Iterator[Work]:
         scheduler = self.scheduler
-        unprobed = self._coverage
+        unprobed, team = self._coverage, self._team
         if self._coverage is not None:
             scheduler = self._coverage.scheduler
-        while not self._done():
+        while not self.is_done():
             if unprobed is not None and self.statistics.steps >= STEPS_BEFORE_PROBES:
                 yield from self._probes(unprobed)
                 unprobed = None
+            if team is not None and (yield from team.attend()):
+                continue
             self._profile = self.scheduler.profile()
             if self._check_determinism:
                 yield from self._twice(scheduler)
@@ -339,20 +369,16 @@ class Exploration:
                 yield self._execution(scheduler), self._take
         if unprobed is not None and not self._enough and not self.scheduler.exhausted:
             yield from self._probes(unprobed)
-        if not self.failing:
-            self._repeating = True
-            yield from self._consistency.second_runs()
-            self._repeating = False
 
-    def _probes(self, coverage: CoverageCollector) -> Iterator[_Work]:
+    def _probes(self, coverage: CoverageCollector) -> Iterator[Work]:
         self._probing = True
         for probe, index in coverage.probes(self.execution_limit):
-            if self._out_of_time():
+            if self.is_out_of_time():
                 break
             yield make_execution(self.program, self.machine, probe, seed=self.seed, index=index), _discard
         self._probing = False
 
-    def _twice(self, scheduler: Scheduler) -> Iterator[_Work]:
+    def _twice(self, scheduler: Scheduler) -> Iterator[Work]:
         record = FirstRun(scheduler)
         traces: list[Trace] = []
         yield self._execution(record), traces.append
@@ -367,16 +393,38 @@ class Exploration:
         self._execution_now = made
         return made
 
-    def _done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether no execution is left to run, or a limit was reached."""
         count = self.statistics.executions
-        return self._enough or self.scheduler.exhausted or count >= self.execution_limit or self._out_of_time()
+        return self._enough or self.scheduler.exhausted or count >= self.execution_limit or self.is_out_of_time()
+
+    @property
+    def index(self) -> int:
+        """The index of the next execution."""
+        return self._index
+
+    @property
+    def undoing(self) -> Undone | None:
+        """The search by undo, while there is one."""
+        return self._engines.undoing
+
+    @property
+    def why_not_undone(self) -> str:
+        """Why the search does not go back by undo although it was tried; empty if it does."""
+        return self._engines.why_not_undone
+
+    @property
+    def failures_wanted(self) -> int | None:
+        """The number of failing executions that are still looked for; None for no limit."""
+        return None if self._failure_limit is None else self._failure_limit - self.failing
 
     @property
     def _enough(self) -> bool:
         """Whether as many executions have failed as were asked for."""
         return self._failure_limit is not None and self.failing >= self._failure_limit
 
-    def _out_of_time(self) -> bool:
+    def is_out_of_time(self) -> bool:
+        """Whether the time limit was reached."""
         return self.seconds is not None and time.perf_counter() - self._began >= self.seconds
 
     def _take(self, trace: Trace) -> None:
@@ -386,24 +434,64 @@ class Exploration:
         self.statistics.add(trace)
         findings = self._checkers_runner.judge(trace)
         if findings:
-            if len(self.failures) < MAX_KEPT and self._execution_now is not None:
-                trace = self._engines.confirmed(self._execution_now, trace)
-                findings = self._checkers_runner.findings_in(trace)
-            else:
-                trace = self._engines.kept(trace)
-            self._keep(self._failure(trace, findings))
+            self._take_failing(trace, findings)
         self._index += 1
+        self.show_progress()
+
+    def _take_failing(self, trace: Trace, findings: tuple[Finding, ...]) -> None:
+        if len(self.failures) < MAX_KEPT and self._execution_now is not None:
+            trace = self._engines.confirmed(self._execution_now, trace)
+            findings = self._checkers_runner.findings_in(trace)
+        else:
+            trace = self._engines.kept(trace)
+        self._keep(self._failure(trace, findings))
+
+    def show_progress(self) -> None:
+        """Call the callback of the progress if it is time to."""
         if self._progress is not None and time.perf_counter() - self._shown > PROGRESS_SECONDS:
             self._shown = time.perf_counter()
             self._progress(self)
 
-    def _failure(self, trace: Trace, findings: tuple[Finding, ...]) -> Failure:
+    def merge(self, tally: Tally) -> Iterator[Work]:
+        """Take executions that another process ran, as if they had run here; yield those that must run here, too."""
+        first = self._index
+        self.statistics.merge(tally.statistics)
+        if self._coverage is not None and tally.covered is not None:
+            self._coverage.merge(tally.covered)
+        self._checkers_runner.merge(tally.judgements)
+        self._index += tally.executions
+        for suspect in tally.suspects:
+            yield from self._adopt(suspect, first + suspect.number)
+        for signature, number in tally.others.items():
+            self.signatures.count(signature, number)
+        self.show_progress()
+
+    def _adopt(self, suspect: Suspect, index: int) -> Iterator[Work]:
+        """Keep or count a failing execution; if it is kept, it runs here once more."""
+        if len(self.failures) >= MAX_KEPT and not self.signatures.would_keep(suspect.signature, suspect.length):
+            self.signatures.count(suspect.signature, 1)
+            return
+        self._profile = suspect.profile
+
+        def take(trace: Trace) -> None:
+            require_same(trace, suspect.digest)
+            self._keep(self._failure(trace, self._checkers_runner.findings_in(trace), index))
+
+        yield self.repeated(suspect.schedule, index), take
+
+    def repeated(self, schedule: Schedule, index: int) -> Execution:
+        """Return an execution, ready to run, that takes the decisions of `schedule`."""
+        scripted = plugins.resolve(plugins.SCHEDULERS, "scripted")(schedule, strict=False)
+        return make_execution(self.program, self.machine, scripted, seed=self.seed, index=index, verify=False)
+
+    def _failure(self, trace: Trace, findings: tuple[Finding, ...], index: int | None = None) -> Failure:
         by_index, profile = self._engines.by_index and not self._other_order, self._profile
-        if isinstance(self._execution_now, Undone):
-            profile = self._execution_now.profile(trace)
+        if self._engines.undoing is not None:
+            profile = self._engines.undoing.profile(trace)
         return Failure(
-            self.program, self.machine, self._spec if by_index else None, self.seed, self._index,
-            trace, findings, profile if by_index else {}, self._driver, self._checkers_runner.choices,
+            self.program, self.machine, self._spec if by_index else None, self.seed,
+            self._index if index is None else index, trace, findings, profile if by_index else {}, self._driver,
+            self._checkers_runner.choices,
         )  # fmt: skip
 
     def _keep(self, failure: Failure) -> None:
@@ -449,10 +537,14 @@ class Exploration:
             tuple(self.failures),
             self.failing,
             self.statistics.outcomes.copy(),
-            statistics=self.statistics.summary(self.elapsed, self.failing, self._engines.note),
+            statistics=self.statistics.summary(self.elapsed, self.failing, self._engines.note, *self._processes),
             signatures=self.signatures.groups,
             unlisted=self.signatures.unlisted,
         )
+
+    @property
+    def _processes(self) -> tuple[int, str]:
+        return (1, "") if self._team is None else (self._team.processes, self._team.note)
 
     def _complete(self) -> bool:
         scheduler = self.scheduler
@@ -484,7 +576,7 @@ class Exploration:
             return self.scheduler.bound_note or "the scheduler does not explore everything"
         if self.statistics.executions and self.statistics.pruned == self.statistics.executions:
             return "the scheduler gave up each of them (its choose returned None)"
-        if self._out_of_time():
+        if self.is_out_of_time():
             return f"the time limit of {self.seconds:g} s was reached"
         if self.scheduler.exhaustive:
             return f"the limit of {self.execution_limit:,} executions was reached before the end"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simaie.check import DEFAULT, CheckerChoice, judge, name_of
-from simaie.check.needs import can_find
+from simaie.check.needs import can_find, ignores_order
 from simaie.check.prerequisites import Prerequisites
+from simaie.exploration.tally import Judgements
 from simaie.finding import Finding, Verdict, verdict_of
 from simaie.guest.program import Program
 from simaie.protocols import Checker, Scheduler
@@ -75,6 +76,32 @@ class CheckerRunner:
             if judged is True or judged(trace):
                 self._order_judged_by = name_of(checker)
                 return
+
+    @property
+    def ignores_order(self) -> bool:
+        """Whether no checker judges the order of read-modify-writes that commute, but for those of blocks and calls."""
+        return all(map(ignores_order, self._checkers))
+
+    @property
+    def judgements(self) -> Judgements:
+        """The counts so far."""
+        return Judgements(
+            self.failing, self.undecided, self.undecided_because, self._order_judged_by, self._prerequisites.lacking
+        )
+
+    def merge(self, later: Judgements) -> None:
+        """Add the counts of executions that come after those so far."""
+        self.failing += later.failing
+        self.undecided += later.undecided
+        self.undecided_because = self.undecided_because or later.undecided_because
+        self._order_judged_by = self._order_judged_by or later.order_judged_by
+        self._prerequisites.restore(self._prerequisites.lacking & later.answers)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.failing = self.undecided = 0
+        self.undecided_because = self._order_judged_by = ""
+        self._prerequisites.restore_all()
 
     def require_answers(self) -> None:
         """Raise UsageError if a checker that the caller named had nothing to judge."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from simaie.errors import Interrupted, UsageError
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.litmus import EXECUTIONS, HERD_SCHEME, LitmusResult, explore_litmus
 from simaie.exploration.search import SearchProgress
 from simaie.exploration.workers import in_workers
@@ -49,7 +50,7 @@ def explore_litmus_files(
     paths: Sequence[str],
     settings: LitmusSettings | None = None,
     *,
-    jobs: int = 1,
+    jobs: Jobs = 1,
     progress: LitmusProgress | None = None,
 ) -> Iterator[LitmusResult | LitmusError]:
     """Explore each file, and yield its result or its error as soon as it is known, in the order of the files.
@@ -60,7 +61,7 @@ def explore_litmus_files(
     Args:
         paths: The paths of the files.
         settings: The settings of every exploration; None for the defaults.
-        jobs: The number of processes.
+        jobs: The number of processes, or ``"auto"`` for one on each core.
         progress: Called with the number of a file, from 0, and the number of its executions: before it is read, and
             from time to time. It is not called if other processes explore.
 
@@ -68,13 +69,14 @@ def explore_litmus_files(
         UsageError: A setting is wrong; it is raised before the first file is read.
     """
     settings = settings or LitmusSettings()
-    require_positive(jobs=jobs, executions=settings.executions, seconds=settings.seconds)
+    processes = min(number_of_jobs(jobs), len(paths))
+    require_positive(executions=settings.executions, seconds=settings.seconds)
     one = _Explorer(settings)
     if settings.rounds < 0:
         raise UsageError(f"rounds must be 0 or more, not {settings.rounds}")
-    if jobs == 1 or len(paths) < 2:
+    if processes < 2:
         return _in_turn(one, paths, progress)
-    return in_workers(one, paths, min(jobs, len(paths)), _lost)
+    return in_workers(one, paths, processes, _lost)
 
 
 class _Explorer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simaie.engine.memo.lazy import operations_of
 from simaie.exploration.subject import FinalValues, SearchSubject
 from simaie.litmus import LitmusTest, Position, passes_filter, state_locations
 from simaie.litmus.lowering import Lowered, UnsupportedError, lower
@@ -44,9 +45,9 @@ def require_inside(lowered: Lowered, trace: Trace) -> None:
     for fault in trace.faults:
         raise beyond(lowered, fault.vcpu, fault.message)
     first, end = lowered.layout.span
-    for event in trace.events:
-        if event.op.width and not first <= event.op.address < end:
-            raise beyond(lowered, event.actor, f"no location of the test is at {event.op.address:#x}")
+    for step, op in enumerate(operations_of(trace)):
+        if op.width and not first <= op.address < end:
+            raise beyond(lowered, trace.events[step].actor, f"no location of the test is at {op.address:#x}")
 
 
 def beyond(lowered: Lowered, actor: str, what: str) -> UnsupportedError:

@@ -73,6 +73,19 @@ class Signatures:
         self._count(FailureGroup(signature, strength, 1, failure, failure))
         return signature in self._groups and self._groups[signature].shortest is failure
 
+    def would_keep(self, signature: Signature, length: int) -> bool:
+        """Whether a failure of this signature and number of steps would be kept as the first or the shortest so far."""
+        known = self._groups.get(signature)
+        return self._has_room(signature) if known is None else length < len(known.shortest.trace)
+
+    def count(self, signature: Signature, number: int) -> None:
+        """Count failures of a signature that `would_keep` does not keep."""
+        known = self._groups.get(signature)
+        if known is None:
+            self.unlisted += number
+        else:
+            self._groups[signature] = replace(known, count=known.count + number)
+
     def merge(self, groups: Iterable[FailureGroup], unlisted: int = 0) -> None:
         """Add the groups of another exploration, after the failures so far."""
         for group in groups:

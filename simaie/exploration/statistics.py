@@ -37,6 +37,8 @@ class Statistics(msgspec.Struct, frozen=True):
         coverage: The coverage of the exploration; None unless the caller asked for it.
         executions_per_second: The rate after the first execution, so that the loading of modules does not count; 0 if
             there was only one execution.
+        processes: The number of processes that may run executions; no figure but the time depends on it.
+        processes_note: Why there is only one process although more were asked for, in words; empty if there are more.
         engine_note: What limited the memo of vCPUs (see `simaie.engine.memo`), and therefore the speed, in words; empty
             if nothing did.
     """
@@ -55,6 +57,8 @@ class Statistics(msgspec.Struct, frozen=True):
     coverage: Coverage | None = None
     executions_per_second: float = 0.0
     engine_note: str = ""
+    processes: int = 1
+    processes_note: str = ""
 
 
 class StatisticsCollector:
@@ -90,11 +94,28 @@ class StatisticsCollector:
         if self.coverage is not None:
             self.coverage.add(trace)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, count: int = 1) -> None:
         if outcome in self.outcomes or len(self.outcomes) < MAX_OUTCOMES:
-            self.outcomes[outcome] += 1
+            self.outcomes[outcome] += count
         else:
             self.outcomes_complete = False
+
+    def merge(self, later: StatisticsCollector) -> None:
+        """Add the figures of executions that come after those so far, without their coverage.
+
+        The outcomes are exactly those of one collector if `later` has counted all of its outcomes.
+        """
+        self._last_ended = time.perf_counter()
+        self._first_ended = self._first_ended or self._last_ended
+        self.executions += later.executions
+        self.truncated += later.truncated
+        self.blocked += later.blocked
+        self.pruned += later.pruned
+        self.longest = max(self.longest, later.longest)
+        self.steps += later.steps
+        self.switches += later.switches
+        for outcome, count in later.outcomes.items():
+            self._count(outcome, count)
 
     @property
     def executions_per_second(self) -> float:
@@ -102,13 +123,17 @@ class StatisticsCollector:
         took = self._last_ended - self._first_ended
         return (self.executions - 1) / took if took > 0 else 0.0
 
-    def summary(self, seconds: float, failing: int = 0, engine_note: str = "") -> Statistics:
+    def summary(
+        self, seconds: float, failing: int = 0, engine_note: str = "", processes: int = 1, processes_note: str = ""
+    ) -> Statistics:
         """Return the figures so far.
 
         Args:
             seconds: The wall time, in seconds.
             failing: The number of executions that failed.
             engine_note: See `Statistics`.
+            processes: See `Statistics`.
+            processes_note: See `Statistics`.
         """
         return Statistics(
             executions=self.executions,
@@ -125,4 +150,6 @@ class StatisticsCollector:
             coverage=None if self.coverage is None else self.coverage.summary(),
             executions_per_second=self.executions_per_second,
             engine_note=engine_note,
+            processes=processes,
+            processes_note=processes_note,
         )

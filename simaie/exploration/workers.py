@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -20,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from simaie.errors import InternalError
 
-__all__ = ["end_with", "in_workers", "without_interrupts"]
+__all__ = ["Pool", "end_with", "in_workers", "without_interrupts"]
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -48,12 +49,18 @@ def in_workers(work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Cal
     Raises:
         InternalError: `work` raised.
     """
-    pool = _Pool(work, pieces, jobs, lost)
+    pool = Pool(work, jobs, lost, share=max(1, min(_SHARE, len(pieces) // (16 * jobs))))
+    for piece in pieces:
+        pool.hand_in(piece)
     try:
-        yield from pool.in_order()
+        for number in range(len(pieces)):
+            while number not in pool.results:
+                pool.hear()
+            yield pool.take(number)
     except KeyboardInterrupt:
         pool.end()
-        yield from pool.left()
+        for number in sorted(pool.results):
+            yield pool.take(number)
         raise
     finally:
         pool.end()
@@ -74,32 +81,68 @@ class _Worker(Generic[P]):
         self.share: deque[_Numbered[P]] = deque()
 
 
-class _Pool(Generic[P, R]):
-    """The workers, the pieces that were not sent yet, and the results that have arrived."""
+class Pool(Generic[P, R]):
+    """Worker processes, the pieces that were not sent yet, and the results that have arrived.
 
-    def __init__(self, work: Callable[[P], R], pieces: Sequence[P], jobs: int, lost: Callable[[P], R]) -> None:
+    Args:
+        work: The function. It, the pieces and the results must be picklable.
+        jobs: The number of processes.
+        lost: Returns the result of a piece that was given up because workers died at it.
+        share: The number of pieces that a worker receives at a time, at most.
+
+    Attributes:
+        results: The results that have arrived and were not taken, by the number of the piece.
+    """
+
+    def __init__(self, work: Callable[[P], R], jobs: int, lost: Callable[[P], R], *, share: int = 1) -> None:
         self._work, self._jobs, self._lost = work, jobs, lost
-        self._count = len(pieces)
-        self._waiting = deque(enumerate(pieces))
-        self._size = max(1, min(_SHARE, len(pieces) // (16 * jobs)))
-        self._results: dict[int, R | _Raised] = {}
-        self._next = 0
+        self._waiting: deque[_Numbered[P]] = deque()
+        self._size, self._count = share, 0
+        self.results: dict[int, R | _Raised] = {}
         self._deaths: Counter[int] = Counter()
+        self._dropped: set[int] = set()  # the numbers of results to drop when they arrive
         self._workers: list[_Worker[P]] = []
 
-    def in_order(self) -> Iterator[R]:
-        """Yield every result in the order of the pieces."""
-        while self._next < self._count:
-            while self._next not in self._results:
-                self._employ()
-                self._hear()
-            yield self._take()
+    def hand_in(self, piece: P) -> int:
+        """Add a piece, and return its number; numbers count from 0."""
+        number = self._count
+        self._waiting.append((number, piece))
+        self._count += 1
+        return number
 
-    def left(self) -> Iterator[R]:
-        """Yield the results that have arrived and were not yielded yet."""
-        while self._results:
-            self._next = min(self._results)
-            yield self._take()
+    def drop(self, number: int) -> None:
+        """Forget a piece: it is not sent any more, or its result is dropped."""
+        self._waiting = deque(each for each in self._waiting if each[0] != number)
+        if self.results.pop(number, None) is None:
+            self._dropped.add(number)
+
+    @property
+    def free(self) -> int:
+        """The number of workers without a piece to do, also those that are not started yet."""
+        return max(0, self._jobs - sum(bool(worker.share) for worker in self._workers) - len(self._waiting))
+
+    def hear(self, seconds: float | None = None) -> None:
+        """Send pieces to the workers, and wait for results.
+
+        Args:
+            seconds: The time to wait at most, in seconds; None to wait until something arrives.
+        """
+        self._employ()
+        ready = wait([worker.pipe for worker in self._workers], seconds)
+        for worker in [each for each in self._workers if each.pipe in ready]:
+            try:
+                self._answered(worker)
+            except (EOFError, OSError):
+                self._bury(worker)
+        if ready:
+            self._employ()
+
+    def take(self, number: int) -> R:
+        """Return a result that has arrived, and forget it; InternalError if the work raised."""
+        result = self.results.pop(number)
+        if isinstance(result, _Raised):
+            raise InternalError(f"a worker process raised {result.kind}: {result.message}")
+        return result
 
     def end(self) -> None:
         """Take the results from the pipes, and end the workers."""
@@ -112,13 +155,6 @@ class _Pool(Generic[P, R]):
                 while worker.pipe.poll():
                     self._answered(worker)
             worker.pipe.close()
-
-    def _take(self) -> R:
-        result = self._results.pop(self._next)
-        self._next += 1
-        if isinstance(result, _Raised):
-            raise InternalError(f"a worker process raised {result.kind}: {result.message}")
-        return result
 
     def _employ(self) -> None:
         """Start missing workers, and send a share to each idle one."""
@@ -135,7 +171,8 @@ class _Pool(Generic[P, R]):
         process = multiprocessing.Process(
             target=_serve, args=(self._work, there, os.getpid(), others), name="simaie worker", daemon=True
         )
-        with without_interrupts():  # until the worker ignores them by itself
+        with without_interrupts(), warnings.catch_warnings():  # interrupts until the worker ignores them by itself
+            warnings.simplefilter("ignore", DeprecationWarning)  # the watchdog's thread holds no lock that a fork needs
             process.start()
         there.close()
         return _Worker(process, here)
@@ -143,23 +180,17 @@ class _Pool(Generic[P, R]):
     def _hand_out(self, worker: _Worker[P]) -> None:
         for _ in range(min(self._size, len(self._waiting))):
             worker.share.append(self._waiting.popleft())
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead, which `_hear` will notice
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead, which `hear` will notice
             worker.pipe.send(list(worker.share))
-
-    def _hear(self) -> None:
-        """Wait for results and for deaths of workers."""
-        ready = wait([worker.pipe for worker in self._workers])
-        for worker in [each for each in self._workers if each.pipe in ready]:
-            try:
-                self._answered(worker)
-            except (EOFError, OSError):
-                self._bury(worker)
 
     def _answered(self, worker: _Worker[P]) -> None:
         number, result = worker.pipe.recv()
         if worker.share and worker.share[0][0] == number:
             worker.share.popleft()
-        self._results[number] = result
+        if number in self._dropped:
+            self._dropped.remove(number)
+        else:
+            self.results[number] = result
 
     def _bury(self, worker: _Worker[P]) -> None:
         """Put the share of a dead worker back; it died at the first piece of the share."""
@@ -171,7 +202,7 @@ class _Pool(Generic[P, R]):
             self._deaths[number] += 1
             if self._deaths[number] >= _MOST_DEATHS:
                 worker.share.popleft()
-                self._results[number] = self._lost(piece)
+                self.results[number] = self._lost(piece)
         self._waiting.extendleft(reversed(worker.share))
 
 

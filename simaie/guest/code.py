@@ -355,6 +355,7 @@ class Interpreter:
             _, name, places, options, into, seen = step
             local_run = 0
             self._position = position
+            cpu.drops = not into
             result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
             if into:
                 value = lift(int, result) & _MASK64 if type(result) is LOADED else int(result) & _MASK64

@@ -18,6 +18,7 @@ from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
+from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
@@ -66,6 +67,8 @@ class Cpu:
         silent: The accesses that ended before any operation was seen to be performed for them.
         counted: Whether the guest has read the number of instructions begun.
         observations: Values observed so far, by name.
+        drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
+            instructions says it.
     """
 
     isa: ClassVar[str] = "generic"
@@ -89,7 +92,7 @@ class Cpu:
         self.instruction: Instruction | None = None
         self.entered: Instruction | None = None
         self._begun = 0
-        self.counted = False
+        self.counted = self.drops = False
         self.observations: dict[str, int] = {}
         self._scheme = scheme
         self._machine = machine
@@ -198,6 +201,17 @@ class Cpu:
             ordered: Whether the two ends are steps.
         """
         return CallBlock(self, Call(self.name, name, 0, args=args, ordered=ordered))
+
+    def _update(self, name: str, operand: int, width: int, *, drops: bool = False) -> Function:
+        """Return the function of a read-modify-write.
+
+        Args:
+            name: As for `simaie.guest.function.rmw`; `operand` and `width` likewise.
+            operand: The operand.
+            width: The width in bytes.
+            drops: Whether the instruction has no result at all.
+        """
+        return rmw(name, operand, width, drops=(drops or self.drops) and self._scheme.only_returns_old)
 
     def end_of_call(self, mnemonic: str, *, write: bool) -> Coroutine[Any, Any, None]:
         """Perform one end of an ordered call; two beginnings do not conflict, all other pairs of ends do."""

@@ -30,14 +30,23 @@ _BINARY: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def rmw(name: str, operand: int, width: int) -> Function:
+#: The functions that commute with each other, whatever their operands, by the name of their family.
+_FAMILIES = {
+    "add": "add", "sub": "add", "and": "and", "clear": "and", "btr": "and", "or": "or", "bts": "or",
+    "xor": "xor", "btc": "xor", "not": "xor", "umax": "umax", "umin": "umin", "smax": "smax", "smin": "smin",
+}  # fmt: skip
+
+
+def rmw(name: str, operand: int, width: int, *, drops: bool = False) -> Function:
     """Return the function `name` with its operand bound.
 
     Args:
         name: A key of `_BINARY`, or ``smin`` or ``smax`` for the signed minimum and maximum.
         operand: The second operand.
         width: Width of the values in bytes.
+        drops: Whether the instruction drops the old value, so that the function may commute with others.
     """
+    family = _FAMILIES.get(name, "") if drops else ""
     mask = (1 << 8 * width) - 1
     label = f"{name} {operand & mask}"
     if type(operand) is LOADED:
@@ -45,10 +54,10 @@ def rmw(name: str, operand: int, width: int) -> Function:
         return Function(label, lambda old: lift(lambda one, _: apply(one), old, operand))
     if name in ("smin", "smax"):
         pick = min if name == "smin" else max
-        return Function(label, lambda old: lift(pick, _signed(old, width), _signed(operand, width)) & mask)
+        return Function(label, lambda old: lift(pick, _signed(old, width), _signed(operand, width)) & mask, family)
     binary = _BINARY[name]
     wrapped = operand & mask
-    return Function(label, lambda old: binary(old, wrapped) & mask)
+    return Function(label, lambda old: binary(old, wrapped) & mask, family)
 
 
 def _signed(value: int, width: int) -> int:

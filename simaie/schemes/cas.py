@@ -51,6 +51,7 @@ class CompareAndSwap(Scheme):
 
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
+    only_returns_old: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class CompareAndSwap(Scheme):
         # Of a wider load-linked the low bytes are compared, as a C cast does.
         expected = linked[1] & ((1 << 8 * width) - 1)
         if self.is_host_atomic(address, width):
-            seen = await self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, value))
+            seen = await self._compare_and_swap(address, width, expected, value)
             return truth(seen == expected)  # type: ignore[no-any-return]  # a bool, or one with dependencies
         seen = await self._alone(cpu, address, width, lambda old: value if old == expected else None)
         return truth(seen == expected)  # type: ignore[no-any-return]  # as above
@@ -100,13 +101,18 @@ class CompareAndSwap(Scheme):
         """Perform one host atomic, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
             return self._alone(cpu, address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, order, form))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one host compare-and-swap, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
-            return super().cmpxchg(cpu, address, width, expected, new)
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+            return self._alone(cpu, address, width, lambda old: new if old == expected else old)
+        return self._compare_and_swap(address, width, expected, new)
+
+    def _compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
 
     def is_host_atomic(self, address: int, width: int) -> bool:
         """Whether the host has an atomic for the access: no wider than a host word, and aligned.

@@ -118,7 +118,7 @@ class IdealMonitor:
 
     async def _stores_elsewhere(self) -> bool:
         """Whether a store-conditional to bytes other than the reserved ones stores, where the rule allows it."""
-        if self._spurious:
+        if self._spurious and not self._host_decides:
             return True  # `fails_early` has already decided that it does not fail
         return bool(await self._host.choose(2, "the store-conditional stores to other bytes than those reserved"))
 

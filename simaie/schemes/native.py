@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from simaie.barrier import Barrier
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.reservation import Place
@@ -29,6 +28,7 @@ from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.mapped import AFTER, BEFORE
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
 from simaie.trace import AccessKind
@@ -36,19 +36,6 @@ from simaie.trace import AccessKind
 __all__ = ["Native"]
 
 T = TypeVar("T")
-
-_RELEASE, _ACQUIRE = Barrier.LD_ST | Barrier.ST_ST, Barrier.LD_LD | Barrier.LD_ST
-#: The barriers before and after an access that enforce its order.
-_BEFORE = {
-    Order.RELAXED: Barrier.NONE,
-    Order.ACQUIRE: Barrier.NONE,
-    Order.RELEASE: _RELEASE,
-    Order.ACQ_REL: _RELEASE,
-    Order.SEQ_CST: Barrier.ST_LD,
-}
-_AFTER = {
-    order: _ACQUIRE if order in (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST) else Barrier.NONE for order in Order
-}
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
 #: The value of the option ``single_copy`` that makes every access indivisible, whatever its width and address.
@@ -73,6 +60,7 @@ class Native(Scheme):
     """
 
     name: ClassVar[str] = "native"
+    only_returns_old: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -96,8 +84,8 @@ class Native(Scheme):
             host_decides=machine.host_takes_orders,
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
-        #: The order of the guest's atomics; those of x86 alone are ordered without asking for it.
-        self._atomic_order = Order.RELAXED if machine.host_takes_orders and machine.isa != "x86" else Order.SEQ_CST
+        if self.mapping is None and machine.host_takes_orders and machine.isa != "x86":
+            self.atomic_order = Order.RELAXED  # atomics of x86 alone are ordered without asking for it
         #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
@@ -190,14 +178,15 @@ class Native(Scheme):
         """Perform one fetch-and-apply."""
         if self.crosses(address, width):
             return self._alone(address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, self._atomic_order))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, order, form))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one compare-and-swap; a failing one only reads."""
         if self.crosses(address, width):
             return self._alone(address, width, lambda old: new if old == expected else None)
-        order = self._atomic_order
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
 
     async def _alone(self, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load from two pages, store ``new_value(old)`` unless it is None, return the old."""
@@ -219,7 +208,7 @@ class Native(Scheme):
         """
         if self.passes_orders:
             return ordered(order, body)
-        return self.between(_BEFORE[order], _AFTER[order], body)
+        return self.between(BEFORE[order], AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: it clears the monitor, may clear it, or leaves it, as the rule says."""

@@ -11,7 +11,7 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,9 @@ from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Form, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.schemes.mapped import fenced, map_accesses
+from simaie.schemes.mapping import Access, mapping_of
+from simaie.schemes.mapping import Mapping as AccessMapping
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -47,6 +50,9 @@ class Scheme:
         pages: Page table of the guest.
         machine: Facts about the machine: instruction set, mode, host word, memory orders.
         barriers: Which barriers the emulator emits, see `BARRIERS`; ``"usual"`` for the default of this scheme.
+        mapping: What the emulator makes of loads, stores and atomics, in place of `barriers`: a name in
+            `simaie.schemes.mapping.MAPPINGS`, or the path of a TOML file with a table of your own; ``"usual"`` for what
+            `barriers` says.
         wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
             ``"refuse"``d with a guest fault.
     """
@@ -58,8 +64,21 @@ class Scheme:
     #: Names of attributes that may change outside operations, because no behaviour depends on when they change: a cache
     #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
+    #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
+    #: value does not depend on it. A class that overrides `atomic_rmw` has to say so anew.
+    only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
+    #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
+    #: access by another of these methods is left out; `cmpxchg` is added if a class overrides it.
+    mapped_methods: ClassVar[Mapping[str, str]] = {
+        "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
+    }  # fmt: skip
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "atomic_rmw" in vars(cls) and "only_returns_old" not in vars(cls):
+            cls.only_returns_old = False
 
     def __init__(
         self,
@@ -68,6 +87,7 @@ class Scheme:
         machine: MachineFacts,
         *,
         barriers: str | None = "usual",
+        mapping: str | None = "usual",
         wide_accesses: str = "split",
     ) -> None:
         require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
@@ -78,10 +98,17 @@ class Scheme:
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, so that no page table entry is looked up.
         self.flat = not machine.full_system and pages.is_identity
+        #: What the emulator makes of accesses; None if `barriers` says it.
+        self.mapping = _mapping(mapping, barriers)
         # On a command line, "none" is read as None.
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which the scheme emits barriers.
-        self.emitted = _emitted(self.barriers)
+        self.emitted = _emitted(self.barriers) if self.mapping is None else self.mapping.fences
+        #: The order and the form of the host's atomics on guest RAM.
+        self.atomic_order, self.atomic_form = Order.SEQ_CST, Form.NONE
+        if self.mapping is not None:
+            self.barriers = "guest"
+            self.atomic_order, self.atomic_form = self.mapping.atomic.order, self.mapping.atomic.form
 
     @classmethod
     def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -364,38 +391,21 @@ class Scheme:
             body: The access.
         """
         before, after = before & self.emitted, after & self.emitted
-        return self._fenced(before, after, body) if before or after else body
+        return fenced(self.host, before, after, body) if before or after else body
 
-    async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
-        if before:
-            try:
-                await self.host.fence(before.text)
-            except BaseException:  # the execution ends here
-                if isinstance(body, Coroutine):
-                    body.close()  # never started: Python would warn about it
-                raise
-        result = await body
-        if after:
-            await self.host.fence(after.text)
-        return result
+    def map_accesses(self) -> None:
+        """Put fences and orders around the guest's accesses, as the option ``mapping`` or ``barriers`` says.
 
-    def order_plain_accesses(self) -> None:
-        """Put a host barrier before each plain load and store, for the orders that the guest needs and the host lacks.
-
-        With ``barriers`` set to ``none`` or ``guest`` nothing changes. This is QEMU's rule (tcg_req_mo); atomic helpers
-        get no barrier.
+        A set of `barriers` puts a fence before each plain load and store, for the orders that the guest needs and the
+        host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
-        if self.barriers in ("none", "guest"):
-            return
-        missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
-        before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
-        if before_load:
-            self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
-        if before_store:
-            self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
-
-    def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
+        if self.mapping is not None:
+            own_compare = getattr(self.cmpxchg, "__func__", None) is not Scheme.cmpxchg
+            map_accesses(self, self.mapping, {**self.mapped_methods, **({"cmpxchg": "compare"} if own_compare else {})})
+        elif self.barriers not in ("none", "guest"):
+            missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
+            load, store = Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE)
+            map_accesses(self, AccessMapping("barriers", load, store), {"load": "load", "store": "store"})
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.
@@ -415,6 +425,17 @@ class Scheme:
 
     def _missing(self, what: str) -> Exception:
         return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+
+
+def _mapping(mapping: str | None, barriers: str | None) -> AccessMapping | None:
+    if mapping == "usual":
+        return None
+    if barriers != "usual":
+        raise UsageError(
+            f"give either mapping or barriers, not both: mapping={mapping or 'none'} says already which barriers are "
+            "emitted, and where"
+        )
+    return mapping_of(mapping)
 
 
 def _emitted(barriers: object) -> Barrier:

@@ -85,6 +85,8 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
         yield _dim(", ".join(parts))
     if timed and figures.engine_note:
         yield _dim(figures.engine_note)
+    if figures.processes_note:
+        yield _dim(figures.processes_note)
     if figures.coverage is not None:
         yield _dim("; ".join(_covered(figures.coverage)))
     if figures.failure_rate is not None and report.failing:

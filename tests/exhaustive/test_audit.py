@@ -60,14 +60,17 @@ def test_a_model_behaviour_was_looked_for_in_all_executions_without_a_finding(re
 
 
 def test_every_hole_has_a_short_counterexample_that_replays_and_is_explained(report):
-    """In 500 executions at most: four deviations and forty steps are enough for each."""
+    """In 500 executions at most: four deviations and forty steps are enough for each.
+
+    On a host that reorders loads, what a load reads and where a store goes are deviations, too.
+    """
     shown = list(row_counterexamples(report))
     assert len(shown) == sum(row.expected is Expect.FINDABLE for row in report.rows)
     for row, (failure, how) in shown:
         case = corpus.case(row.program)
         assert how.kind in case.kinds
         assert not how.exhausted
-        assert how.after.deviations <= 4
+        assert how.after.deviations <= (8 if case.needs.host == "armv8" else 4)
         assert how.after.steps <= 40
         assert replay(failure).trace.digest == failure.trace.digest
         finding = next(finding for finding in failure.findings if finding.kind == how.kind)

@@ -38,6 +38,7 @@ def running(state):
     return True
 
 racy = simaie.Program("racy", isa="x86", threads=[adder, adder], init={X: 0}, final=two)
+large = simaie.Program("large", isa="x86", threads=[adder] * 8, init={X: 0}, final=two)
 sound = simaie.Program("sound", isa="x86", threads=[locked, locked], init={X: 0}, final=running)
 """
 #: The usual length of a search is a second; this one has no end in any test.

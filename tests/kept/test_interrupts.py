@@ -16,7 +16,7 @@ from simaie.cli.interrupts import guarded_by_handlers, next_interrupt_ends_at_on
 from simaie.cli.status import Status
 from simaie.replaying.file import read_replay_file
 
-from .processes import ENDLESS, PATIENCE, PROGRAMS, PYTEST, SIMAIE, Ran, begun, soon
+from .processes import ENDLESS, PATIENCE, PROGRAMS, PYTEST, SIMAIE, Ran, begun, is_running, soon
 
 STATUS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
 
@@ -59,6 +59,24 @@ def test_a_failure_is_saved_when_it_is_found(programs: Path, number: signal.Sign
     assert ran.status == Status.VIOLATED
     assert ran.document["interrupted"] is True
     assert sorted(ran.document["saved"]) == list(map(str, files_in(folder)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("scheduler", ["portfolio", "dpor"])
+def test_workers_end_with_the_command(programs: Path, scheduler: str, number: signal.Signals) -> None:
+    """The failures so far are saved and reported, whatever the workers are at."""
+    folder = programs.parent / "failures"
+    options = (*ENDLESS[2:], "--scheduler", scheduler, "--jobs", 2, "--no-coverage", "--save", folder)
+    with begun(*SIMAIE, "explore", f"{programs}:large", *options, "--format", "json") as process:
+        workers = soon(process.children)
+        soon(lambda: files_in(folder))
+        ran = process.end(number)
+    assert_whole(folder)
+    assert_quiet(ran)
+    soon(lambda: not any(map(is_running, workers)))
+    if number is signal.SIGINT:
+        assert (ran.status, ran.document["interrupted"]) == (Status.VIOLATED, True)
+        assert ran.document["statistics"]["processes"] == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

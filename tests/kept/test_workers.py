@@ -87,14 +87,14 @@ def test_ctrl_c_brings_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
     answered = []
 
-    class Impatient(workers._Pool):
+    class Impatient(workers.Pool):
         def _answered(self, worker):
             super()._answered(worker)
             answered.append(worker)
             if len(answered) == 3:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "_Pool", Impatient)
+    monkeypatch.setattr(workers, "Pool", Impatient)
     results = in_workers(sleeps_at_first, PIECES[:30], 2, lost)
     assert [next(results) for _ in range(3)] == ["1", "4", "9"]
     with pytest.raises(KeyboardInterrupt):

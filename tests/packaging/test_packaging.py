@@ -1,18 +1,14 @@
 """What is shipped: the wheel and the sdist are built, and the wheel runs the README's code where it is alone.
 
-The wheel goes into an empty environment, and what it depends on is taken from the environment that runs this.
+`conftest.py` builds and installs them.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import sys
-import sysconfig
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
@@ -21,59 +17,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = {"simaie", "simaie_command", "simaie_schedulers", "pytest_simaie"}
-#: Builds with the setuptools that is installed, as `build` would without isolation.
-BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[2])(sys.argv[1])"
-
-
-@pytest.fixture(name="dist", scope="session")
-def fixture_dist(tmp_path_factory):
-    """The folder with the wheel and the sdist, built from what git would commit."""
-    folder = tmp_path_factory.mktemp("packaging")
-    copy, dist = folder / "project", folder / "dist"
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, copy / name)
-    dist.mkdir()
-    for how in ("build_sdist", "build_wheel"):
-        words = [sys.executable, "-c", BUILD, str(dist), how]
-        built = subprocess.run(words, cwd=copy, capture_output=True, text=True, check=False)
-        assert built.returncode == 0, built.stderr
-    return dist
-
-
-@pytest.fixture(name="wheel", scope="session")
-def fixture_wheel(dist):
-    (wheel,) = dist.glob("*.whl")
-    return wheel
-
-
-@pytest.fixture(name="alone", scope="session")
-def fixture_alone(wheel, tmp_path_factory):
-    """The Python of an environment that has the wheel, and what the wheel depends on."""
-    folder = tmp_path_factory.mktemp("alone")
-    venv.create(folder / "venv", symlinks=True)
-    python = folder / "venv" / "bin" / "python"
-    site = Path(subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-                                        text=True).strip())  # fmt: skip
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    for place in site_folders():
-        # Links and not a .pth, so that an editable installation of this project does not come along.
-        for each in place.iterdir():
-            if not re.match(r"__|simaie|pytest_simaie|_?_editable|distutils|.*\.pth$", each.name):
-                target = site / each.name
-                if not target.exists():
-                    target.symlink_to(each)
-    return python
-
-
-def site_folders() -> list[Path]:
-    """Where this Python finds what is installed."""
-    own = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
-    return list(dict.fromkeys([*own, *(Path(each) for each in sys.path if each.endswith("site-packages"))]))
 
 
 @pytest.fixture(name="elsewhere")

@@ -220,7 +220,7 @@ PICKS = st.lists(st.integers(0, 5), max_size=40)
 BLOCKS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(1, 3)), max_size=3)
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(threads(PLACES), PICKS, BLOCKS)
 def test_all_algorithms_agree_with_the_definition_on_generated_traces(code, picks, blocks):
     trace = interleaved(code, picks, blocks)
@@ -229,13 +229,13 @@ def test_all_algorithms_agree_with_the_definition_on_generated_traces(code, pick
         assert len(set(verdicts(trace, Units.BLOCKS))) == 1
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(threads(MIXED), PICKS, BLOCKS)
 def test_all_algorithms_agree_where_accesses_of_several_sizes_overlap(code, picks, blocks):
     assert len(set(verdicts(interleaved(code, picks, blocks), Units.INSTRUCTIONS))) == 1
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(threads(PLACES), PICKS, BLOCKS)
 def test_the_evidence_is_a_cycle(code, picks, blocks):
     trace = interleaved(code, picks, blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from exhaustive.explicit_state import ExplicitState, canonical, every_trace
 from exhaustive.small_programs import generated, inc, lastzero, load, readers, store
+from simaie_schedulers.undo.parts import together
 from simaie_schedulers.undo.search import UndoSearch
 
 from simaie.errors import UsageError
@@ -145,23 +146,81 @@ def test_steps_that_are_repeated_are_those_of_paths_set_aside():
     "make",
     [lambda: inc(3), lambda: readers(6), lambda: generated("waits", 4), lambda: generated("world and waits", 7)],
 )
-def test_parts_given_away_are_independent(make):
-    """Together the parts visit every trace once, also those that a part gave away in turn."""
-    whole = visited(UndoSearch(make()))
-    items, found, parts = [None], [], 0
-    while items:
-        search = UndoSearch(make(), item=items.pop())
-        parts += 1
-        for number, state in enumerate(search):
-            found.append(canonical(state))
-            if number % 3 == 0:
-                item = search.give_away()
-                items += [item] if item is not None else []
-    assert sorted(found, key=repr) == sorted(whole, key=repr)
+@pytest.mark.parametrize(("every", "budget"), [(1, 1), (3, 2), (2, 1000)])
+def test_parts_given_away_keep_the_order(make, every, budget):
+    """The executions, and the counts, are those of one search; parts are explored before their turn, in pieces."""
+    whole = UndoSearch(make())
+    order = visited(whole)
+    search, given, found, parts = UndoSearch(make()), {}, [], 0
+    while True:
+        if search.advance():
+            found.append(canonical(search.state))
+            if len(found) % every == 0:
+                part = search.give_away(parts)
+                if part is not None:
+                    given[parts] = explored(make, part, budget)
+                    parts += 1
+        elif search.due is None:
+            break
+        else:
+            executions, result = given.pop(search.due.number)
+            assert search.can_take_in(result)
+            search.take_in(result)
+            found += executions
+    assert found == order
     assert parts > 1
+    for name in ("executions", "redundant", "reversals", "infeasible", "peak_length"):
+        assert getattr(search, name) == getattr(whole, name), name
+    assert search.peak_kept <= whole.peak_kept + 1
+
+
+def explored(make, part, budget):
+    """Explore a part in pieces, each by a search on a state of its own; the last piece may leave a rest."""
+    executions, results = [], []
+    for _ in range(3):
+        search = UndoSearch(make())
+        search.begin(part)
+        before = len(executions)
+        while search.advance() and len(executions) < before + budget:
+            executions.append(canonical(search.state))
+        results.append(search.found())
+        if not results[-1].rest:
+            break
+        part = results[-1].following(part)
+    return executions, together(results)
+
+
+def test_a_part_can_be_taken_back():
+    whole = visited(UndoSearch(inc(3)))
+    search, found, taken = UndoSearch(inc(3)), [], 0
+    while search.advance() or search.due is not None:
+        if search.due is not None:
+            search.take_back()
+            taken += 1
+            continue
+        found.append(canonical(search.state))
+        search.give_away(len(found))
+    assert found == whole
+    assert taken
+
+
+def test_a_part_that_keeps_too_much_is_refused():
+    search = UndoSearch(inc(3), keep=3)
+    while search.advance():
+        part = search.give_away(0)
+        if part is not None:
+            break
+    other = UndoSearch(inc(3), keep=0)
+
+    def everything():
+        other.begin(part)
+        return list(other)
+
+    with pytest.raises(UsageError, match="too many"):
+        everything()
 
 
 def test_nothing_is_given_away_where_nothing_waits():
     search = UndoSearch(inc(1))
     assert search.advance()
-    assert search.give_away() is None
+    assert search.give_away(0) is None

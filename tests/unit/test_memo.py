@@ -340,7 +340,8 @@ def test_an_exploration_calls_it_nondeterminism(monkeypatch: pytest.MonkeyPatch)
     assert "store" in caught.value.expected
 
 
-def test_one_in_so_many_executions_runs_on_both_engines(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("scheduler", ["random-walk", "dpor"])
+def test_one_in_so_many_executions_runs_on_both_engines(scheduler: str, monkeypatch: pytest.MonkeyPatch):
     """A memo that has learnt something wrong is found out."""
     learn = runner.Runner.advance
 
@@ -351,8 +352,12 @@ def test_one_in_so_many_executions_runs_on_both_engines(monkeypatch: pytest.Monk
         return learnt
 
     monkeypatch.setattr(runner.Runner, "advance", wrong)
-    with pytest.raises(NondeterminismError):
-        explore(program(add, add), executions=600, scheduler="random-walk", failures=None)
+    with pytest.raises(NondeterminismError) as caught:
+        explore(program(add, add), executions=600, scheduler=scheduler, failures=None)
+    error = caught.value
+    assert error.vcpu in ("0", "1")
+    assert error.step is not None
+    assert (str(error.expected).split()[-1], str(error.got).split()[-1]) == ("3", "2")
 
 
 # -- explorations ---------------------------------------------------------------------------------------------------
@@ -429,6 +434,15 @@ def test_a_report_says_that_the_memo_reached_its_limit(monkeypatch: pytest.Monke
     assert "10 nodes" in note()
 
 
+def test_a_report_says_that_the_memo_of_a_search_by_undo_reached_its_limit(monkeypatch: pytest.MonkeyPatch):
+    """The search goes on with another memo: three vCPUs of a load and a store are 36 classes."""
+    made = program(add, add, add)
+    monkeypatch.setattr(Engines.__init__, "__kwdefaults__", {**Engines.__init__.__kwdefaults__, "most_nodes": 10})
+    report = explore(made, scheduler="dpor", failures=None)
+    assert (report.executions, report.complete) == (36, True)
+    assert "10 nodes" in report.statistics.engine_note
+
+
 def test_a_memo_to_which_most_steps_are_new_is_given_up():
     async def draws(cpu: Any) -> None:
         for _ in range(12):
@@ -440,6 +454,7 @@ def test_a_memo_to_which_most_steps_are_new_is_given_up():
         engines.run(engines.make(walk, index), index)
     engines.close()
     assert "were new" in engines.why_given_up
+    assert engines.why_given_up in engines.note
     assert engines.followed < 1_100
 
 

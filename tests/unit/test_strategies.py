@@ -271,7 +271,7 @@ def test_ctrl_c_ends_the_drawing_of_failures(monkeypatch):
 
 
 def test_ctrl_c_keeps_what_was_found(monkeypatch):
-    from simaie.cli import fuzz as module
+    from simaie.cli import fuzz, fuzzing
 
     count = 0
 
@@ -282,9 +282,9 @@ def test_ctrl_c_keeps_what_was_found(monkeypatch):
             raise KeyboardInterrupt
         return explore(*args, **kwargs)
 
-    monkeypatch.setattr(module, "explore", interrupted)
+    monkeypatch.setattr(fuzzing, "explore", interrupted)
     with pytest.raises(Interrupted) as caught:
-        module.fuzz("arm", Machine("cas"), examples=500, seed=1)
+        fuzz.fuzz("arm", Machine("cas"), examples=500, seed=1)
     result = caught.value.report
     assert result.interrupted
     assert len(result.programs) == 59

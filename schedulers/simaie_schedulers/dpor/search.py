@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchByUndo, require_count
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs, require_count
 from simaie.small_steps import SmallSteps
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dpor.execution import Run
@@ -85,7 +85,7 @@ class Dpor(Scheduler):
         self._run = Run(self._tree)
         self._finished = self._over_limit = False
         self._undo: UndoSearch | None = None
-        self._graphs: SearchByUndo | None = None
+        self._graphs: SearchOfGraphs | None = None
 
     # -- by undo ------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Dpor(Scheduler):
         self._undo = UndoSearch(state)
         return self._undo
 
-    def by_graphs(self, search: SearchByUndo) -> bool:
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
         """Return True: on a host of execution graphs, these are what executions are classes of."""
         if self.memory_limit is not None:
             raise UsageError("dpor has no limit on memory on a host of execution graphs; leave out memory_limit")

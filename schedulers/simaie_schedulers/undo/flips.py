@@ -50,7 +50,7 @@ class _Orders:
         self._path, self._start, self._actor = path, start, actor
         self._all = (1 << len(path)) - (1 << start)
         self._events = range(start, len(path))
-        self._actors, self._steps, self._past = list(order.actors), list(order.steps), list(order.past)
+        self._actors, self._steps, self._past = order.actors.copy(), order.steps.copy(), order.past.copy()
         self._siblings = path.state.buffered(actor)[1] if path.state.has_buffers else 0
         self._cut = path.cut(start)
         self._known: dict[int, tuple[int, int]] = {}
@@ -87,7 +87,8 @@ class _Orders:
         for event in performed:
             path.step(self._actors[event], self._cut[event - self._start].choice, ())
         path.step(self._actor, 0, ())
-        step, past = path.order.steps[-1], path.order.past[-1] >> self._start
+        last = len(path) - 1
+        step, past = path.order.steps[last], path.order.past[last] >> self._start
         path.rewind(self._start)
         near = set(path.state.overlaps[step.place])
         conflicting = 0

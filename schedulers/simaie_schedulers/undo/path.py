@@ -7,11 +7,12 @@ one step.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.small_steps import SmallSteps
-from simaie_schedulers.undo.order import Order, bits
+from simaie_schedulers.undo.order import Order
 
 __all__ = ["Decision", "Path", "Schedule", "Unsettled"]
 
@@ -45,8 +46,8 @@ class Unsettled(NamedTuple):
 class Decision(NamedTuple):
     """One step of the path, with all that the search has to know of it to go on from there.
 
-    waiting: The schedules that are still to be explored in place of this step. unsettled: Of a head, the default step
-    that its schedule has disabled.
+    waiting: The schedules that are still to be explored in place of this step, also those that were given away.
+    unsettled: Of a head, the default step that its schedule has disabled.
     """
 
     actor: int
@@ -54,12 +55,12 @@ class Decision(NamedTuple):
     scheduled: bool
     head: bool
     chain: tuple[int, ...]
-    waiting: list[Schedule]
+    waiting: list[Any]
     unsettled: Unsettled | None
 
 
 class Path:
-    """A state, and how the search came to it; lists are indexed by event.
+    """A state, and how the search came to it; lists are indexed by event, and never become shorter, as in `Order`.
 
     Args:
         state: The program, at its start.
@@ -70,7 +71,8 @@ class Path:
         scheduled: The mask of the events of schedules.
         heads: The mask of the heads.
         chains: By event, the heads before it that were put there for its sake.
-        waiting: By event, the schedules that are still to be explored in place of it.
+        choices: By event, the value of its local choice, or 0.
+        waiting: By event, the schedules that are still to be explored in place of it; None if there are none.
         unsettled: By head, the default step that its schedule has disabled.
         steps: How many steps were performed in all.
     """
@@ -82,41 +84,40 @@ class Path:
         self.heads = 0
         self.chains: list[tuple[int, ...]] = []
         self.choices: list[int] = []
-        self.waiting: list[list[Schedule]] = []
+        self.waiting: list[list[Any] | None] = []  # of `Schedule` and `simaie_schedulers.undo.parts.Given`
         self.unsettled: dict[int, Unsettled] = {}
         self.steps = 0
 
     def __len__(self) -> int:
-        return len(self.waiting)
+        return self.order.length
 
     def step(self, actor: int, choice: int, chain: tuple[int, ...]) -> int:
         """Perform the next operation of `actor`; return its immediate predecessors as `Order.append` does."""
-        if self.state.has_buffers:
-            preceding, siblings = self.state.buffered(actor)
-            immediate = self.order.append(actor, self.state.step(actor, choice), preceding, siblings)
+        state, order = self.state, self.order
+        index = order.length
+        if state.has_buffers:
+            preceding, siblings = state.buffered(actor)
+            immediate = order.append(actor, state.step(actor, choice), preceding, siblings)
         else:
-            immediate = self.order.append(actor, self.state.step(actor, choice))
-        self.chains.append(chain)
-        self.choices.append(choice)
-        self.waiting.append([])
+            immediate = order.append(actor, state.step(actor, choice))
+        if index == len(self.chains):
+            self.chains.append(chain)
+            self.choices.append(choice)
+            self.waiting.append(None)
+        else:
+            self.chains[index] = chain
+            self.choices[index] = choice
+            self.waiting[index] = None
         self.steps += 1
         return immediate
 
-    def pop(self) -> list[Schedule]:
-        """Take back the last step; return the schedules that were waiting there."""
-        self.state.undo()
-        self.order.pop()
-        self.chains.pop()
-        self.choices.pop()
-        waiting = self.waiting.pop()
-        index = len(self.waiting)
-        if self.scheduled >> index & 1:
-            bit = 1 << index
-            self.scheduled ^= bit
-            self.heads &= ~bit
-            if self.unsettled:
-                self.unsettled.pop(index, None)
-        return waiting
+    def keep(self, schedule: Schedule) -> None:
+        """Let a schedule wait at its node."""
+        waiting = self.waiting[schedule.at]
+        if waiting is None:
+            self.waiting[schedule.at] = [schedule]
+        else:
+            waiting.append(schedule)
 
     def schedule(self, at: int, between: int, actor: int) -> Schedule:
         """Return the schedule that puts an operation before the default step `at`.
@@ -128,9 +129,14 @@ class Path:
         """
         actors, choices, chain = self.order.actors, self.choices, self.chains[at]
         step = self.order.steps[at]
-        may_flip = bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS and self.state.mixed_sizes
-        moves = [(actors[index], choices[index]) for index in bits(between)]
-        return Schedule(at, actors[at], (*moves, (actor, 0)), chain, may_flip, not step.wrote)
+        may_flip = self.state.mixed_sizes and bool(chain) and step.kind in WRITES_IF_IT_SUCCEEDS
+        moves = []
+        while between:
+            index = (between & -between).bit_length() - 1
+            between &= between - 1
+            moves.append((actors[index], choices[index]))
+        moves.append((actor, 0))
+        return Schedule(at, actors[at], tuple(moves), chain, may_flip, not step.wrote)
 
     def leave_unsettled(self, actor: int, chain: tuple[int, ...]) -> None:
         """Note that the schedule at the end of the path has disabled the step of `actor`.
@@ -147,20 +153,39 @@ class Path:
         Returns:
             The immediate predecessors of its head; None if the head is disabled, and the path is then as before.
         """
-        start, last, immediate = len(self), len(schedule.moves) - 1, 0
-        for number, (actor, choice) in enumerate(schedule.moves):
-            if number == last and not self.state.is_enabled(actor):
-                self.rewind(start)
-                return None
-            immediate = self.step(actor, choice, ())
-            self.scheduled |= 1 << len(self) - 1
-        self.heads |= 1 << len(self) - 1
+        start, moves, immediate = self.order.length, schedule.moves, 0
+        if len(moves) > 1:
+            for actor, choice in moves[:-1]:
+                self.step(actor, choice, ())
+        actor, choice = moves[-1]
+        if not self.state.is_enabled(actor):
+            self.rewind(start)
+            return None
+        immediate = self.step(actor, choice, ())
+        end = self.order.length
+        self.scheduled |= (1 << end) - (1 << start)
+        self.heads |= 1 << end - 1
         return immediate
+
+    def back(self, floor: int) -> list[Schedule] | None:
+        """Go back to the last node where schedules wait, and return them; else to the length `floor`."""
+        waiting, length = self.waiting, self.order.length - 1
+        while length > floor and not waiting[length]:
+            length -= 1
+        self.rewind(length)
+        return waiting[length]
 
     def rewind(self, length: int) -> None:
         """Take back steps until the path has this length."""
-        while len(self) > length:
-            self.pop()
+        undo = self.state.undo
+        for _ in range(self.order.length - length):
+            undo()
+        self.order.cut(length)
+        stay = (1 << length) - 1
+        self.scheduled &= stay
+        self.heads &= stay
+        while self.unsettled and next(reversed(self.unsettled)) >= length:
+            self.unsettled.popitem()
 
     def cut(self, length: int) -> list[Decision]:
         """Take back steps until the path has this length, and return them."""
@@ -176,17 +201,17 @@ class Path:
             bool(self.scheduled >> index & 1),
             bool(self.heads >> index & 1),
             self.chains[index],
-            self.waiting[index],
+            self.waiting[index] or [],
             self.unsettled.get(index),
         )
 
-    def repeat(self, decisions: list[Decision]) -> None:
+    def repeat(self, decisions: Sequence[Decision]) -> None:
         """Perform steps that were taken back by `cut`."""
         for actor, choice, scheduled, head, chain, waiting, unsettled in decisions:
             self.step(actor, choice, chain)
             bit = 1 << len(self) - 1
             self.scheduled |= bit if scheduled else 0
             self.heads |= bit if head else 0
-            self.waiting[-1] = waiting
-            if unsettled is not None:
-                self.unsettled[len(self) - 1] = unsettled
+            self.waiting[len(self) - 1] = waiting
+            if unsettled is not None:  # its place may have another number in this state
+                self.leave_unsettled(unsettled.actor, unsettled.chain)

@@ -11,7 +11,7 @@ from simaie_schedulers.undo.flips import is_first
 from simaie_schedulers.undo.path import Path, Schedule
 from simaie_schedulers.undo.waits import completed
 
-__all__ = ["alternatives", "comes_behind", "is_canonical", "schedules"]
+__all__ = ["alternatives", "comes_behind", "is_canonical", "reversals", "schedules"]
 
 _MAY_WAIT = [kind in BLOCKING for kind in Kind]
 _MAY_FAIL = [kind in WRITES_IF_IT_SUCCEEDS for kind in Kind]
@@ -26,27 +26,40 @@ def schedules(path: Path, immediate: int, any_uncertain: bool) -> list[Schedule]
         immediate: Mask of the immediate predecessors of the event.
         any_uncertain: Whether an operation may have been uncertain.
     """
-    order = path.order
-    index = len(path) - 1
-    found: list[Schedule] = []
-    kind = order.steps[index].kind
+    kind = path.order.steps[len(path) - 1].kind
     certain = not (_MAY_WAIT[kind] or (path.state.mixed_sizes and _MAY_FAIL[kind]))
-    if immediate and certain:
-        past = order.past[index]
-        immediate &= ~path.scheduled & ~order.world
-        outside = path.heads & ~past
-        if outside:
-            immediate &= -1 << outside.bit_length()
-        while immediate:
-            earlier = immediate.bit_length() - 1
-            immediate ^= 1 << earlier
-            between = past & (-2 << earlier) & ~(1 << index)
-            schedule = path.schedule(earlier, between, order.actors[index])
-            decided = schedule.chain and _NEVER_WRITES[kind] and not schedule.may_flip
-            if not decided or _comes_last(path, earlier, between, index):
-                found.append(schedule)
+    found = reversals(path, immediate) if immediate and certain else []
     if any_uncertain:
         found += completed(path)
+    return found
+
+
+def reversals(path: Path, immediate: int) -> list[Schedule]:
+    """Return the schedules that put the last event of the path, which is certain, before its immediate predecessors.
+
+    Args:
+        path: The path.
+        immediate: Mask of the immediate predecessors.
+    """
+    found: list[Schedule] = []
+    order = path.order
+    immediate &= ~(path.scheduled | order.world)
+    if not immediate:
+        return found
+    index = order.length - 1
+    past, actor = order.past[index], order.actors[index]
+    outside = path.heads & ~past
+    if outside:
+        immediate &= -1 << outside.bit_length()
+    never_writes = _NEVER_WRITES[order.steps[index].kind]
+    while immediate:
+        earlier = immediate.bit_length() - 1
+        immediate ^= 1 << earlier
+        between = past & (-2 << earlier) & ~(1 << index)
+        schedule = path.schedule(earlier, between, actor)
+        decided = schedule.chain and never_writes and not schedule.may_flip
+        if not decided or _comes_last(path, earlier, between, index):
+            found.append(schedule)
     return found
 
 
@@ -62,19 +75,20 @@ def is_canonical(path: Path, schedule: Schedule) -> bool:
 
     Independent heads are ordered by their actors.
     """
-    if path.state.mixed_sizes and _MAY_FAIL[path.order.steps[-1].kind] and not _is_as_planned(path, schedule):
+    order = path.order
+    last = order.length - 1
+    if path.state.mixed_sizes and _MAY_FAIL[order.steps[last].kind] and not _is_as_planned(path, schedule):
         return False
     if schedule.may_flip:
         return is_first(path, schedule)
-    order = path.order
-    return comes_behind(path, schedule.chain, order.actors[-1], order.past[-1])
+    return not schedule.chain or comes_behind(path, schedule.chain, order.actors[last], order.past[last])
 
 
 def _is_as_planned(path: Path, schedule: Schedule) -> bool:
     """Whether the head conflicts with the default step, and all other steps of the schedule happen before the head."""
-    order = path.order
-    between = (1 << len(path)) - (1 << schedule.at)
-    return not between & ~order.past[-1] and (order.steps[-1].wrote or not schedule.before_read)
+    order, index = path.order, len(path) - 1
+    between = (2 << index) - (1 << schedule.at)
+    return not between & ~order.past[index] and (order.steps[index].wrote or not schedule.before_read)
 
 
 def _comes_last(path: Path, earlier: int, between: int, index: int) -> bool:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
 from simaie.op import Kind
-from simaie.small_steps import SmallSteps
+from simaie.small_steps import SmallSteps, Step
+from simaie_schedulers.undo.parts import Found, Given, Part, Sizes, kept_in, together, waiting_part
 from simaie_schedulers.undo.path import Decision, Path, Schedule
-from simaie_schedulers.undo.races import alternatives, is_canonical, schedules
+from simaie_schedulers.undo.races import alternatives, is_canonical, reversals, schedules
 from simaie_schedulers.undo.unsettled import is_settled
 
-__all__ = ["UndoSearch", "WorkItem"]
+__all__ = ["UndoSearch"]
 
 _CHOICE = Kind.CHOICE
 _MAY_FAIL = [kind in WRITES_IF_IT_SUCCEEDS for kind in Kind]
-
-
-class WorkItem(NamedTuple):
-    """A part of a search that another search can explore on its own: a path, and a schedule at its end."""
-
-    path: tuple[Decision, ...]
-    schedule: Schedule
 
 
 class _SetAside:
@@ -53,7 +47,6 @@ class UndoSearch:
     Args:
         state: The program at its start. The search moves it.
         keep: Most schedules to keep for later; beyond, each is explored at once, which costs time but no space.
-        item: The part to explore; None for everything.
 
     Attributes:
         state: The program.
@@ -66,11 +59,12 @@ class UndoSearch:
         peak_kept: Most schedules kept at one time.
         peak_set_aside: Most paths set aside at one time.
         peak_length: Length of the longest execution.
+        due: The part that was given away and comes next; None if none does.
         exhausted: Whether no execution is left.
         abandoned: Whether the scheduler has to begin anew, without this search.
     """
 
-    def __init__(self, state: SmallSteps, *, keep: int = 10_000, item: WorkItem | None = None) -> None:
+    def __init__(self, state: SmallSteps, *, keep: int = 10_000) -> None:
         self.state = state
         self.path = Path(state)
         self.executions = 0
@@ -84,8 +78,14 @@ class UndoSearch:
         self._urgent: list[Schedule] = []
         self._set_aside: list[_SetAside] = []
         self._conditional: set[int] = set()
-        self._any_uncertain = bool(state.uncertain())
-        self._item = item
+        self._any_uncertain = state.mixed_sizes or bool(state.uncertain())
+        self.due: Given | None = None
+        self._siblings: list[Any] | None = None  # the schedules that wait where `due` has waited
+        self._is_part = False
+        self._floor = 0  # of a part: the length of its prefix
+        self._below: list[Schedule] = []  # of a part: the schedules for nodes of its prefix
+        self._sizes = Sizes()
+        self._stands = False  # whether the path is at the end of an execution that was not visited
         self._started = False
         self.peak_length = 0
         self.exhausted = self.abandoned = False
@@ -104,54 +104,123 @@ class UndoSearch:
             yield self.state
 
     def advance(self) -> bool:
-        """Go to the end of the next execution; return False if no execution is left.
+        """Go to the end of the next execution; return False if none is left, or if a part is `due`.
 
         Raises:
-            UsageError: At the end: the sizes of accesses are mixed although the state denies it.
+            UsageError: At the end: the sizes of accesses are mixed although the state denies it. Or a part keeps too
+                many schedules.
         """
-        if not (self._turn() if self._started else self._start()):
+        if self._stands:
+            self._stands = False
+            return self._visit()
+        if self._started and not self._turn():
             return self._end()
+        self._started = True
+        order, default = self.path.order, self.state.default
         while True:
+            if self.due is not None:
+                return False
             if self._urgent:
                 self._set_aside.append(_SetAside(len(self.path), self._urgent))
                 self._urgent = []
                 self.peak_set_aside = max(self.peak_set_aside, len(self._set_aside))
                 self._turn()
                 continue
-            actors = self.path.order.actors
-            actor = self.state.default(actors[-1] if actors else -1)
+            length = order.length
+            actor = default(order.actors[length - 1] if length else -1)
             if actor >= 0:
                 self._default(actor, ())
             elif all(is_settled(self.path, step) for step in self.path.unsettled.values()):
-                self.executions += 1
-                self.peak_length = max(self.peak_length, len(self.path))
-                return True
+                return self._visit()
             else:
                 self.redundant += 1
                 if not self._turn():
                     return self._end()
+
+    def _visit(self) -> bool:
+        self.executions += 1
+        self.peak_length = max(self.peak_length, len(self.path))
+        return True
 
     def _end(self) -> bool:
         self._check_sizes()
         self.exhausted = True
         return False
 
-    def give_away(self) -> WorkItem | None:
-        """Return the waiting schedule nearest to the start, which this search then leaves out; None if none waits."""
-        for index, waiting in enumerate(self.path.waiting):
-            if waiting:
-                self._kept -= 1
-                prefix = [self.path.decision(at)._replace(waiting=[]) for at in range(index)]
-                return WorkItem(tuple(prefix), waiting.pop(0))
-        return None
+    # -- parts --------------------------------------------------------------------------------------
 
-    def _start(self) -> bool:
-        self._started = True
-        if self._item is None:
-            return True
-        self.path.repeat([decision._replace(waiting=[]) for decision in self._item.path])
+    def give_away(self, number: int, least: int = 1) -> Part | None:
+        """Return the part whose turn comes first among those that are large enough; None if there is none.
+
+        Args:
+            number: The number that `due` will have when the turn of the part comes.
+            least: The number of executions that it should have, as an estimate.
+        """
+        if self._set_aside:
+            return None
+        return waiting_part(self.path, number, lambda depth: self._sizes.of(depth, self.executions) >= least)
+
+    def can_take_in(self, found: Found) -> bool:
+        """Whether the part that is due can be taken in; if not, it has to be taken back."""
+        return not self._set_aside and self._kept + found.peak_kept <= self._keep
+
+    def take_in(self, found: Found) -> None:
+        """Take the result of the part that is due as if this search had explored it."""
+        path, at = self.path, len(self.path)
+        for schedule in found.below:
+            path.keep(schedule)
+        self.peak_kept = max(self.peak_kept, self._kept + found.peak_kept)
+        self._kept += len(found.below) + kept_in(found.rest)
+        self.peak_length = max(self.peak_length, found.peak_length)
+        self.executions += found.executions
+        self.redundant += found.redundant
+        self.reversals += found.reversals
+        self.infeasible += found.infeasible
         self._any_uncertain = True
-        return self._take(self._item.schedule, [])
+        self.due = None
+        if found.rest:
+            path.repeat(found.rest)
+            path.waiting[at], self._siblings = self._siblings, None
+            self._stands = True
+
+    def take_back(self) -> None:
+        """Let this search explore the part that is due itself."""
+        assert self.due is not None
+        assert self._siblings is not None
+        self._siblings.append(self.due.schedule)
+        self._kept += 1
+        self.due = None
+
+    def begin(self, part: Part) -> None:
+        """Explore `part`, and nothing else."""
+        path = self.path
+        path.rewind(0)
+        self._below, self._siblings, self._urgent, self._set_aside = [], None, [], []
+        self._is_part, self._floor, self.due, self.exhausted = True, 0, None, False
+        self.executions = self.redundant = self.reversals = self.infeasible = self.peak_length = 0
+        path.repeat([decision._replace(waiting=[]) for decision in part.prefix])
+        self._floor, self._any_uncertain = len(path), True
+        self._kept = self.peak_kept = part.below + kept_in(part.rest)
+        self._stands = bool(part.rest)
+        if part.rest:
+            path.repeat(part.rest)
+            self._started = True
+        else:
+            self._started = not self._take(part.schedule, [])
+
+    def found(self) -> Found:
+        """Return the result of the part so far: `advance` has just returned True, for the next execution, or False."""
+        rest = [] if self.exhausted else [self.path.decision(at) for at in range(self._floor, len(self.path))]
+        return Found(
+            tuple(self._below), tuple(rest), self.peak_kept, self.peak_length,
+            self.executions - bool(rest), self.redundant, self.reversals, self.infeasible,
+        )  # fmt: skip
+
+    def together(self, found: Sequence[Found]) -> Found:
+        """Return the result of several searches of one part, each of which continued the one before it."""
+        return together(found)
+
+    # -- the search ---------------------------------------------------------------------------------
 
     def _check_sizes(self) -> None:
         overlaps = self.state.overlaps
@@ -165,47 +234,71 @@ class UndoSearch:
         """Perform the default step of `actor`."""
         path = self.path
         immediate = path.step(actor, 0, chain)
-        if path.order.steps[-1].kind is _CHOICE:
+        order = path.order
+        step = order.steps[order.length - 1]
+        if not step.is_plain and step.kind is _CHOICE:
             self._plan(alternatives(path))
-        self._reverse(immediate)
+        self._reverse(immediate, step)
 
-    def _reverse(self, immediate: int) -> None:
-        """Find the schedules that the last event completes."""
-        order = self.path.order
-        step = order.steps[-1]
+    def _reverse(self, immediate: int, step: Step) -> None:
+        """Find the schedules that the last event, which did `step`, completes."""
+        if not step.is_plain or self._any_uncertain:
+            self._look_out(step)
+            found = schedules(self.path, immediate, self._any_uncertain) if immediate or self._any_uncertain else None
+        else:
+            found = reversals(self.path, immediate) if immediate else None
+        if found:
+            self._plan(found)
+
+    def _look_out(self, step: Step) -> None:
+        """Note what the last event, which did `step`, means for the rest of the search."""
         if _MAY_FAIL[step.kind]:
             self._conditional.add(step.place)
         if not self._any_uncertain:
-            state = self.state
-            self._any_uncertain = step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[-1]) >= 0
-        if immediate or self._any_uncertain:
-            found = schedules(self.path, immediate, self._any_uncertain)
-            if found:
-                self._plan(found)
+            state, order = self.state, self.path.order
+            self._any_uncertain = (
+                step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[order.length - 1]) >= 0
+            )
 
     def _plan(self, found: list[Schedule]) -> None:
         """Keep schedules at their nodes, or have them explored at once if too many are kept."""
         self.reversals += len(found)
         if self._kept + len(found) > self._keep:
+            if self._is_part:
+                raise UsageError("a part of the search keeps too many schedules")
             self._urgent += found
             return
         for schedule in found:
-            self.path.waiting[schedule.at].append(schedule)
+            if schedule.at < self._floor:
+                self._below.append(schedule)
+            else:
+                self.path.keep(schedule)
         self._kept += len(found)
         if self._kept > self.peak_kept:
             self.peak_kept = self._kept
 
     def _turn(self) -> bool:
-        """Go back to where a schedule waits, and take it; or return to a path that was set aside. False at the end."""
+        """Go back to where a schedule waits, and take it; or return to a path that was set aside. False at the end.
+
+        A schedule that was given away is not taken, but becomes `due`.
+        """
         path = self.path
+        waiting, self._siblings = self._siblings, None
         while True:
-            floor = self._set_aside[-1].at if self._set_aside else 0
-            while len(path) > floor:
-                waiting = path.pop()
+            floor = self._set_aside[-1].at if self._set_aside else self._floor
+            while True:
                 while waiting:
                     self._kept -= 1
-                    if self._take(waiting.pop(), waiting):
+                    schedule = waiting.pop()
+                    if isinstance(schedule, Given):
+                        self.due, self._siblings = schedule, waiting
                         return True
+                    self._sizes.take(len(path), self.executions)
+                    if self._take(schedule, waiting):
+                        return True
+                if len(path) <= floor:
+                    break
+                waiting = path.back(floor)
             if not self._set_aside:
                 return False
             if self._resume(self._set_aside[-1]):
@@ -231,17 +324,18 @@ class UndoSearch:
             waiting: The other schedules of its node.
         """
         path = self.path
-        start = len(path)
+        start = path.order.length
         immediate = path.perform(schedule)
         if immediate is None or not is_canonical(path, schedule):
             path.rewind(start)
             self.infeasible += 1
             return False
         path.waiting[start] = waiting
-        self._reverse(immediate)
+        head = path.order.length - 1
+        self._reverse(immediate, path.order.steps[head])
         if schedule.actor < 0:
             return True
-        chain = (*schedule.chain, len(path) - 1)
+        chain = (*schedule.chain, head)
         if self.state.is_enabled(schedule.actor):
             self._default(schedule.actor, chain)
         else:

@@ -6,7 +6,8 @@ it stays open until an independent write to another of these places comes, maybe
 belongs to the class of that write, and is visited there. It is not visited here, only counted: its races lead to
 executions that are visited.
 
-A lock or a wait for one place has no independent heads, and an operation of another kind is never disabled.
+A wait for one place may have independent heads too: read-modify-writes of it that commute. A lock has none, and an
+operation of another kind is never disabled.
 """
 
 from __future__ import annotations

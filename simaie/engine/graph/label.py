@@ -6,7 +6,7 @@ from typing import Any
 
 from simaie.engine.graph.layout import Layout, Piece
 from simaie.engine.snapshot import Snapshot
-from simaie.errors import UsageError
+from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.graph.revisit import NOTHING
@@ -89,7 +89,7 @@ class Label:
         self.groups: list[tuple[tuple[Piece, ...], int]] = []
         kind = op.kind
         if kind in _WORLD:
-            raise UsageError(
+            raise NotModelledError(
                 f"the scheme stops the world ({op}), which a host of execution graphs does not model yet; use another "
                 "scheme, or the host tso or pso"
             )
@@ -149,7 +149,7 @@ class Label:
             for place in places:
                 found.append(self._event(len(found), False, place, self._address()))
         if len(found) > len(parts) and self.op.kind in ATOMICS | {_LOAD_LINKED, Kind.UPDATE}:
-            raise UsageError(
+            raise NotModelledError(
                 f"{self.op} overlaps accesses of other sizes, which a host of execution graphs does not model for "
                 "atomics and exclusives; use the same size everywhere, or the host tso or pso"
             )
@@ -165,6 +165,11 @@ class Label:
         if op.kind is _STORE_CONDITIONAL:
             self.linked = self.past.linked
             if self.linked is None or self.linked.place != places[0]:
+                if op.watches_more:
+                    raise NotModelledError(
+                        f"{op} stores to other bytes of the reserved granule, which a host of execution graphs does "
+                        "not model; use the host tso or pso"
+                    )
                 self.linked = None
                 return ()
             pair = self.linked.index

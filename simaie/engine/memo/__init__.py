@@ -7,15 +7,16 @@ missing (a *miss*) does Python code of guests and schemes run: a live coroutine 
 sent the result, or a fresh one is first fed the whole history.
 
 **A memo execution** (`MemoExecution`) is an `simaie.engine.execution.Execution` whose actors are resumed by an edge
-instead of ``coroutine.send``. On a sequentially consistent host one loop performs plain steps (`simaie.engine.memo.
-quick`), and a trace is made when it is asked for (`simaie.engine.memo.lazy`). Waiting, store buffers, devices, choices,
-spin detection and limits are the code that the other drivers use, so the drivers cannot differ. The reference engine
-(`simaie.engine.inline`) defines what happens. The memo remembers it.
+instead of ``coroutine.send``. On a sequentially consistent host one loop performs plain steps and mutexes
+(`simaie.engine.memo.quick`), and a trace is made when it is asked for (`simaie.engine.memo.lazy`). Other waiting, store
+buffers, devices, choices, spin detection and limits are the code that the other drivers use, so the drivers cannot
+differ. The reference engine (`simaie.engine.inline`) defines what happens. The memo remembers it.
 
 **Identity.** One scheme, one host port and one page table serve all executions of a memo. A cell that a vCPU makes is
 identified by its maker, the place in the maker's history, and its name (`MemoHost`), so that a coroutine that is fed
-its history again gets the cell that the first one made. Two vCPUs that race to make the same entry make two. The values
-of cells are set back to their initial values before each execution.
+its history again gets the cell that the first one made. An object that simaie's own code makes of constants is the same
+in all histories of its maker, which then do not multiply the histories of those that find it. Two vCPUs that race to
+make the same entry make two. The values of cells are set back to their initial values before each execution.
 
 **What a memo cannot remember.** A payload of an operation that may change behind the memo's back (a list, an object of
 an unknown class, a closure over a variable that the coroutine assigns again) is *unsettled* (`simaie.engine.memo.

@@ -53,7 +53,9 @@ def same(known: Op, op: Op) -> bool:
         return False
     if known.kind is Kind.SPAWN:
         return True
-    return _same_value(known.value, op.value) and _same_value(known.expected, op.expected)
+    return (known.value is op.value or _same_value(known.value, op.value)) and (
+        known.expected is op.expected or _same_value(known.expected, op.expected)
+    )
 
 
 def _same_value(known: Any, value: Any) -> bool:

@@ -12,33 +12,39 @@ from simaie.trace import Ending, Fault
 __all__ = ["trace_of"]
 
 _NOTHING: dict[str, Op] = {}
+_STUCK = Ending.DEADLOCK
+_NO_WAITS: frozenset[int] = frozenset()
 
 
 def trace_of(state: MemoSteps) -> MemoTrace:
     """Return the trace of the execution whose end `state` is."""
-    memo, threads = state.memo, state.threads
-    last: tuple[Node, ...] = tuple([state.nodes[actor] for actor in threads.arrived])  # type: ignore[misc]  # they exist
+    memo, nodes = state.memo, state.nodes
+    last: tuple[Node, ...] = tuple([nodes[actor] for actor in state.threads.arrived])  # type: ignore[misc]  # they exist
     ending, waiting = Ending.FINISHED, _NOTHING
-    if any(node.op is not None for node in last):
-        ending, waiting = _stuck(state)
-    outcome = memo.outcome(state.memory, last)
-    occurred = memo.promised | memo.ending_bits[ending]
+    occurred = memo.promised
     for node in last:
         occurred |= node.occurred
+        if node.op is not None:
+            ending = _STUCK
+    if ending is _STUCK:
+        ending, waiting = _stuck(state)
+    outcome = memo.outcome(state.memory, last)
+    occurred |= memo.ending_bits[ending]
     accepted, refusal = None, None
     if memo.program.final is not None and ending is Ending.FINISHED:
         refusal = memo.refusal(state.memory, last, outcome)
         accepted = refusal is None
         if not accepted:
             occurred |= REFUSED
+    waits = frozenset(state.waits) if state.waits else _NO_WAITS
     return MemoTrace(
-        memo.origin, state.events.copy(), frozenset(state.waits), last, state.switches.copy(), (), waiting, ending,
+        memo.origin, state.events.copy(), waits, last, state.switches.copy(), (), waiting, ending,
         outcome, _faults(state) if occurred & FAULT else (), accepted, refusal or "", occurred,
     )  # fmt: skip
 
 
 def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
-    """Return how an execution ended in which nobody can go on, and what each vCPU waits for."""
+    """Return how an execution ended in which no vCPU can go on, and what each vCPU waits for."""
     threads = state.threads
     waiting = {}
     for actor in threads.order:

@@ -1,10 +1,20 @@
-"""The host port of a memo: what a vCPU makes is the same object each time that part of its history is run again."""
+"""The host port of a memo: what a vCPU makes is the same object each time that part of its history is run again.
+
+Objects that the vCPU makes of the same constants in two histories are the same one, too. For an execution follows one
+history of each vCPU, and cells begin with their initial values. If one history makes several of them, each is an object
+of its own. Otherwise each order in which other vCPUs ran before would make other objects, and these would be other
+results and other histories for all that find them. Objects of two vCPUs are always different: a racer must not take
+what the other one made for its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType
 from typing import Any, TypeVar
 
+from simaie.engine.code_facts import is_own
 from simaie.engine.memo.node import Node
 from simaie.guest.cpu import Thread
 from simaie.host.host import Host, Mutex, SharedCell
@@ -12,7 +22,8 @@ from simaie.host.host import Host, Mutex, SharedCell
 __all__ = ["MemoHost", "MemoThread"]
 
 T = TypeVar("T")
-_OBJECT = ""  # what `made` files its objects under: no cell has this name
+_OBJECT = ""  # what `made` files objects under that it cannot compare: no cell has this name
+_CONSTANTS = (int, str, bytes, bool, type(None))
 
 
 class MemoHost(Host):
@@ -23,13 +34,14 @@ class MemoHost(Host):
         unsettled: Why the memo cannot go on, as far as the port noticed; empty if it can.
     """
 
-    constant_attributes = Host.constant_attributes | {"at", "unsettled", "_counts", "_kept", "_known"}
+    constant_attributes = Host.constant_attributes | {"at", "unsettled", "_counts", "_kept", "_known", "_pool"}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.at: Node | None = None
         self.unsettled = ""
-        self._counts: dict[str, int] = {}
+        self._counts: dict[Any, int] = {}
+        self._pool: dict[tuple[Any, ...], Any] = {}  # by vCPU, what it is made of, and how many of these came before
         self._known: set[int] = set()  # the identities of what it made
         self._kept: list[Any] = []  # so that these identities stay theirs
 
@@ -59,7 +71,7 @@ class MemoHost(Host):
         """Return ``make()``, or what it returned when this part of the vCPU's history was first run."""
         if self.at is None:
             return make()
-        found: T = self._same(_OBJECT, make, inside=True)
+        found: T = self._same(_recipe(self, make) or _OBJECT, make, inside=True)
         self._know(found)
         return found
 
@@ -85,8 +97,14 @@ class MemoHost(Host):
             self._known.add(id(made))
             self._kept.append(made)
 
-    def _same(self, name: str, make: Callable[[], Any], *, inside: bool = False) -> Any:
-        """Return the next object of that name on the way to `at`. inside: whether what it makes is a part of it."""
+    def _same(self, name: Any, make: Callable[[], Any], *, inside: bool = False) -> Any:
+        """Return the next object of that name on the way to `at`.
+
+        Args:
+            name: The name of a cell, or what an object is made of.
+            make: Makes the object if it was not made yet.
+            inside: Whether cells that it makes are a part of it.
+        """
         at = self.at
         assert at is not None
         if at.made is None:
@@ -95,13 +113,54 @@ class MemoHost(Host):
         number = self._counts.get(name, 0)
         self._counts[name] = number + 1
         if number == len(made):
-            if inside:
-                self.at = None
+            made.append(self._make(at, name, number, make) if inside else make())
+        return made[number]
+
+    def _make(self, at: Node, recipe: Any, number: int, make: Callable[[], Any]) -> Any:
+        """Return a new object, or the one that the vCPU made of the same in another history."""
+        key = at.root.name, recipe, number + _made_before(at, recipe)
+        found = self._pool.get(key)
+        if found is None:
+            self.at = None
             try:
-                made.append(make())
+                found = make()
             finally:
                 self.at = at
-        return made[number]
+            if recipe is not _OBJECT:
+                self._pool[key] = found
+        return found
+
+
+def _made_before(at: Node, recipe: Any) -> int:
+    """Return how many objects of a recipe the vCPU has made before the way to `at`."""
+    count, node = 0, at.parent
+    while node is not None:
+        if node.made is not None:
+            count += len(node.made.get(recipe, ()))
+        node = node.parent
+    return count
+
+
+def _recipe(host: Host, make: Any) -> tuple[Any, ...] | None:
+    """Return what `make` makes its object of; None unless it is code of simaie with constants and the host port."""
+    parts: list[Any] = []
+    while type(make) is partial:
+        if make.keywords:
+            return None
+        parts = [*make.args, *parts]
+        make = make.func
+    if type(make) is FunctionType and is_own(make.__code__.co_filename):
+        parts += [cell.cell_contents for cell in make.__closure__ or ()]
+        make = make.__code__
+    elif not _is_class_of_simaie(make):
+        return None
+    if not all(type(part) in _CONSTANTS or part is host or _is_class_of_simaie(part) for part in parts):
+        return None
+    return (make, *[None if part is host else (type(part), part) for part in parts])
+
+
+def _is_class_of_simaie(value: Any) -> bool:
+    return type(value) is type and value.__module__.startswith("simaie.")
 
 
 class MemoThread(Thread):

@@ -13,7 +13,7 @@ from simaie.host.ram import Endian
 from simaie.op import Cell, Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "performed"]
+__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "operations_of", "performed"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
@@ -137,10 +137,22 @@ def performed(steps: Sequence[Step]) -> list[Event]:
     return [_event(step) if type(step) is Node else step for step in steps]  # type: ignore[misc]  # an Event
 
 
+def operations_of(trace: Trace) -> list[Op]:
+    """Return the operations of a trace, step by step; of a lazy one without making the rest of it."""
+    left = trace.__dict__.get("_left")
+    if left is None:
+        return [event.op for event in trace.events]
+    return _operations(left[1])
+
+
 def cells_of(steps: Sequence[Step]) -> set[Cell]:
     """Return the cells that the operations of `steps` accessed."""
-    operations = (step.parent.op if type(step) is Node else step.op for step in steps)  # type: ignore[union-attr]
-    return {cell for op in operations if (cell := op.cell) is not None}  # type: ignore[union-attr]  # each is an Op
+    return {cell for op in _operations(steps) if (cell := op.cell) is not None}
+
+
+def _operations(steps: Sequence[Step]) -> list[Op]:
+    found: list[Any] = [step.parent.op if type(step) is Node else step.op for step in steps]  # type: ignore[union-attr]
+    return found
 
 
 def _event(node: Node) -> Event:

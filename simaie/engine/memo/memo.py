@@ -78,6 +78,7 @@ class Memo:
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
         self._ranges: set[tuple[int, int]] = set()  # where an operation may write
         self._watched = tuple(program.watch.items())
+        self._watched_views = self._views_of_watched()
         self._outcomes: dict[Any, Outcome] = {}
         self.most_nodes = most_nodes
         self._roots: dict[str, Root] = {}
@@ -207,10 +208,20 @@ class Memo:
         if self.is_quick:
             self.memory.reservations.clear()  # type: ignore[attr-defined]  # an ScMemory
 
+    def _views_of_watched(self) -> list[tuple[memoryview, int]] | None:
+        """Return where RAM has the values of the outcome, as `Ram.view` does; None if not all have such a place."""
+        if not self.is_quick:
+            return None
+        views = [self.memory.ram.view(address, width) for address, width in self._watched]  # type: ignore[attr-defined]
+        return [view for view in views if view is not None] if None not in views else None
+
     def outcome(self, memory: HostMemory, last: tuple[Node, ...]) -> Outcome:
         """Return the outcome of an execution that left RAM as in `memory` and the vCPUs at `last`."""
         registers = [registers_of(node) if node.registers is None else node.registers for node in last]
-        key: Any = (*registers, *[memory.read(address, width) for address, width in self._watched])
+        if self._watched_views is None:
+            key: Any = (*registers, *[memory.read(address, width) for address, width in self._watched])
+        else:
+            key = (*registers, *[view[index] for view, index in self._watched_views])
         known = self._outcomes.get(key)
         if known is None:
             if len(self._outcomes) >= _MOST_OUTCOMES:

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from simaie.guest.cpu import Thread
     from simaie.small_steps import Step
 
-__all__ = ["END", "OTHER", "PERFORM", "READ", "READ_CELL", "WRITE", "WRITE_CELL", "Node", "key_of"]
+__all__ = [
+    "END", "MODIFY", "MODIFY_CELL", "MUTEX", "OTHER", "PERFORM", "READ", "READ_CELL", "SWAP", "WRITE", "WRITE_CELL",
+    "Node", "key_of",
+]  # fmt: skip
 
-#: How an operation is performed: a load or a store of RAM by an index, of a cell by its attribute, another operation by
-#: the host memory. END: the vCPU has ended, without a fault. OTHER: it may wait or change which actors are enabled.
-OTHER, END, READ, WRITE, READ_CELL, WRITE_CELL, PERFORM = range(7)
+#: How an operation is performed. OTHER: it may wait or change which actors are enabled. MUTEX: it takes or releases a
+#: mutex. END: the vCPU ended, without a fault. READ, WRITE, SWAP: a load, store or compare-and-swap of RAM, by an
+#: index. READ_CELL, WRITE_CELL: a load or store of a cell, by its attribute. MODIFY, MODIFY_CELL: the host memory
+#: performs it, and it changes nothing but this place. PERFORM: the host memory performs it.
+OTHER, MUTEX, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(11)
 
 
 class Node:
@@ -41,15 +46,15 @@ class Node:
         observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result; `after` is the one behind the result None.
         held: The number of mutexes that the vCPU holds.
-        made: The cells and objects made on the way here, by name, in order.
+        made: The cells and objects made on the way here, by name or by what they are made of, in order.
         runner: The live coroutine that is at this node, or None.
         roots: Of a SPAWN, the child by the identity that it gets; `thread` is the handle that it returns.
         occurred: What occurred up to here, as bits (see `simaie.check.needs`).
         registers: The observations as items of an outcome; made when first needed.
         story: The finished history up to here; made when first needed.
         code: How `simaie.engine.memo.quick` performs `op`: one of the constants of this module.
-        place: The view of RAM or the cell that `op` reads or writes; `offset` is the index in the view, and `stored`
-            the value to write.
+        place: The view of RAM or the cell that `op` accesses; `offset` is the index in the view, and `stored` the value
+            to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
         label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
@@ -100,7 +105,7 @@ class Node:
         self.final: Instruction | None = None
         self.faults: tuple[tuple[str, str], ...] = ()
         self.edges: dict[Any, Node] = {}
-        self.made: dict[str, list[Any]] | None = None
+        self.made: dict[Any, list[Any]] | None = None
         self.runner: Runner | None = None
         self.roots: dict[int, Root] | None = None
         self.thread: Thread | None = None

@@ -1,8 +1,8 @@
-"""Memo executions on a sequentially consistent host: one loop for the steps that only read or write a value.
+"""Memo executions on a sequentially consistent host: one loop for accesses to values, and for mutexes.
 
 Everything that an execution consists of (actors, offer, memory) is made once for each memo and scheduler, and set back
 before the next execution. The loop performs an operation by one call of C, follows the edge, and asks the scheduler
-again. Wherever more can happen (an operation that waits or wakes, a missing edge, the end of a vCPU while others wait),
+again. Wherever more can happen (a wait for a value or a thread, a missing edge, the end of a vCPU while others wait),
 it leaves the step to `simaie.engine.execution`, which works on the same actors and the same memory.
 """
 
@@ -14,14 +14,28 @@ from simaie.engine.actor import Actor
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, PERFORM, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import (
+    END,
+    MUTEX,
+    OTHER,
+    PERFORM,
+    READ,
+    READ_CELL,
+    SWAP,
+    WRITE,
+    WRITE_CELL,
+    Node,
+    key_of,
+)
 from simaie.host.sc import ScMemory
+from simaie.op import Kind, Op
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
 
 __all__ = ["QuickExecution", "make_memo_execution"]
 
 _MOST_KNOWN = 1_000
+_LOCK = Kind.LOCK
 
 
 def make_memo_execution(
@@ -73,6 +87,8 @@ class QuickExecution(MemoExecution):
 
     def restart(self, info: ExecutionInfo) -> None:
         """Begin another execution."""
+        if self.ending is not Ending.FINISHED:
+            self._was_special = True  # an actor may still wait
         self.info = info
         self._start()
         self.events.clear()
@@ -90,25 +106,28 @@ class QuickExecution(MemoExecution):
         self._busy = True
 
     def begin(self) -> Actor | None:
-        """Return the actor to resume first. If all vCPUs are known to begin with plain operations, they are there."""
+        """Return the actor to resume first. If it is known how all vCPUs begin, they are there."""
         opening = self._opening or self._find_opening()
         if opening is None:
             self._was_special = True
             self._cast.restart()  # type: ignore[attr-defined]  # as above
             return self.proceed()
-        for actor, node in opening:
-            actor.node, actor.op, actor.enabled = node, node.op, True
         cast = self._cast
         if cast.to_advance:
             cast.to_advance.clear()
         self._offer.candidates = self._all
         cast.changed = self._busy = False
+        for actor, node in opening:
+            actor.node, actor.op, actor.enabled = node, node.op, True
+            if node.code == MUTEX:
+                assert node.op is not None
+                self._announce_mutex(actor, node.op)
         return self._decide()
 
     def _find_opening(self) -> list[tuple[Any, Node]] | None:
-        """Return the first nodes of all actors, if they are known and plain."""
+        """Return the first nodes of all actors, if they are known, and no operation may wait for more than a mutex."""
         found = [(actor, actor.start.edges.get(None)) for actor in self._all]
-        if not found or any(node is None or node.code <= END for _, node in found):
+        if not found or any(node is None or node.code in (OTHER, END) for _, node in found):
             return None
         self._opening = found
         return found
@@ -193,6 +212,16 @@ class QuickExecution(MemoExecution):
                     node.place.value = node.stored
                     value = None
                     following = node.after
+                elif code == SWAP and not reserved:
+                    value = node.place[node.offset]
+                    if value == node.op.expected:
+                        node.place[node.offset] = node.stored
+                    following = node.edges.get(value)
+                elif code == MUTEX:
+                    self._carry_out(chosen, node.op)
+                    self._busy = least != END  # as before: it makes none wait for a value
+                    value = None
+                    following = node.after
                 else:
                     if code == READ_CELL:
                         value = node.place.value
@@ -214,6 +243,12 @@ class QuickExecution(MemoExecution):
                 note(following)
                 if following.code > least:
                     chosen.op = following.op
+                    if code == MUTEX and cast.changed:
+                        break
+                elif following.code == MUTEX and least == END:
+                    self._announce_mutex(chosen, following.op)
+                    if cast.changed:
+                        break
                 elif following.code == least == END:
                     cast.remove(chosen)
                     if not cast.live:
@@ -224,6 +259,12 @@ class QuickExecution(MemoExecution):
                     return chosen  # type: ignore[no-any-return]  # as above
             else:
                 return self._end(Ending.STEP_LIMIT)
+
+    def _announce_mutex(self, actor: Any, op: Op) -> None:
+        """Take the announcement of an operation that takes or releases a mutex, for which `actor` may have to wait."""
+        actor.op, actor.looks, actor.special = op, None, True
+        if op.kind is _LOCK:
+            self._waiting.enter(actor)
 
     def _performed(self, chosen: Any) -> Actor:
         """Perform an operation that may wake others or change which actors are enabled; return its actor."""

@@ -9,7 +9,7 @@ from simaie.errors import SimaieError
 from simaie.host.sc import ScMemory
 from simaie.op import Kind, Op
 
-__all__ = ["CannotUndo", "MixedSizes", "Old", "performed", "put_back"]
+__all__ = ["CannotUndo", "MixedSizes", "Old", "perform", "performed", "put_back"]
 
 #: The kinds of operations that change reservations even if there is none, or that read them.
 _EXCLUSIVE = frozenset({Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION})
@@ -51,13 +51,21 @@ def performed(memory: ScMemory, actor: Any, op: Op) -> tuple[Old | None, Any]:
     before: Any = None
     if kind not in _UNCHANGED:
         before = op.cell.value if op.cell is not None else memory.ram.read(op.address, op.width) if op.width else None
+    return Old(before, reservations), perform(memory, actor, op)
+
+
+def perform(memory: ScMemory, actor: Any, op: Op) -> Any:
+    """Perform `op` of `actor` and return its result.
+
+    Raises:
+        CannotUndo: It raised.
+    """
     try:
-        value = memory.perform(actor, op)
+        return memory.perform(actor, op)
     except SimaieError as error:
         raise CannotUndo(str(error)) from error
     except Exception as error:
         raise CannotUndo(f"a function of the guest or the scheme raised {error!r}") from error
-    return Old(before, reservations), value
 
 
 def put_back(memory: ScMemory, op: Op, old: Old) -> None:

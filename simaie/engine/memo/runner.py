@@ -132,26 +132,28 @@ class Runner(Actor):
             host.end()
 
     def _send(self, value: Any) -> Op | None:
-        while True:
-            try:
-                op = self.coroutine.send(value)
-            except StopIteration:
-                pass
-            except (GuestFault, AssertionError) as fault:
-                kind = "fault" if isinstance(fault, GuestFault) else "assertion"
-                self._faults.append((kind, str(fault) or "assertion failed"))
-            except PASSING:
-                raise
-            except BaseException as error:
-                raise trio_outside_trio(self, error) or guest_raised(self, error) from error
-            else:
-                if type(op) is not Op:
-                    raise foreign_await(self, op)
-                return op
-            epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
-            if epilogue is None:
-                return None
-            self.coroutine, value = epilogue, None
+        try:
+            op: Op = self.coroutine.send(value)
+        except PASSING:
+            raise
+        except BaseException as error:
+            return self._after(error)
+        if type(op) is not Op:
+            raise foreign_await(self, op)
+        return op
+
+    def _after(self, error: BaseException) -> Op | None:
+        """Return the first operation of what follows the code that ended with `error`; None at the end of the vCPU."""
+        if isinstance(error, GuestFault | AssertionError):
+            kind = "fault" if isinstance(error, GuestFault) else "assertion"
+            self._faults.append((kind, str(error) or "assertion failed"))
+        elif not isinstance(error, StopIteration):
+            raise trio_outside_trio(self, error) or guest_raised(self, error) from error
+        epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
+        if epilogue is None:
+            return None
+        self.coroutine = epilogue
+        return self._send(None)
 
     def _note(self, node: Node, record: Instruction | None) -> None:
         """Write down what is to be seen of the vCPU at `node`. record: the instruction of the operation before."""
@@ -254,22 +256,39 @@ class Runner(Actor):
         pause, first = remembered(path)
         start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
-            if place == start:
-                self._own.clear()  # what came before is not compared with anything
-            self._repeat(node, remembers=place >= first or place == pause)
+            if place < start:
+                self._pass(node)
+                continue
+            op = self._run(node, node.came)
+            self._compare(node, op)
+            if op is not None and (place >= first or place == pause):
+                self._wait(op)
+            self.node = node
         target.runner = self
 
-    def _repeat(self, node: Node, *, remembers: bool) -> None:
-        op = self._run(node, node.came)
+    def _pass(self, node: Node) -> None:
+        """Go to `node`, the next one, which does not count for the spin detection."""
+        before, cpu, host = self.node.op, self.cpu, self._memo.host
+        if before is not None and before.kind is not _CHOICE:
+            cpu.entered = cpu.instruction
+        if self._faults:
+            self._faults = []
+        host.begin(node)
+        try:
+            op = self._send(node.came)
+        finally:
+            host.end()
+        self._compare(node, op)
+        self.node = node
+
+    def _compare(self, node: Node, op: Op | None) -> None:
+        """Raise Differs unless the vCPU announces at `node` what it announced before."""
         expected = node.op
         if op is None or expected is None:
             if op is not expected or tuple(self._faults) != node.faults:
                 raise Differs(node, op)
         elif not same(expected, op):
             raise Differs(node, op)
-        elif remembers:
-            self._wait(op)
-        self.node = node
 
     def close(self) -> None:
         """Close the coroutine, as at the end of an execution."""

@@ -95,7 +95,7 @@ def _frozen(value: Any, constant: Constant, depth: int) -> Any:
     kind = type(value)
     if kind is Function:
         apply = _frozen(value.apply, constant, depth - 1)
-        return value if apply is value.apply else Function(value.name, apply)
+        return value if apply is value.apply else msgspec.structs.replace(value, apply=apply)
     if kind is FunctionType:
         return _frozen_function(value, constant, depth - 1)
     if kind is MethodType:

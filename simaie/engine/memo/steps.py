@@ -11,20 +11,23 @@ needs the reference engine (a local choice, a limit of the machine, an error of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from simaie.dependence import WRITES_IF_IT_SUCCEEDS, writes
+from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, READ, READ_CELL, WRITE, WRITE_CELL, Node, key_of
-from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, performed, put_back
+from simaie.engine.memo.node import END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, perform, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
 from simaie.op import BLOCKING, Kind, Op
 from simaie.small_steps import Rank, Step
 from simaie.trace import Event
 
-__all__ = ["CannotUndo", "MemoSteps"]
+__all__ = ["CannotUndo", "MemoSteps", "Range"]
+
+#: A place in RAM: its address, its width in bytes, and whether an operation there writes if it succeeds.
+Range: TypeAlias = tuple[int, int, bool]
 
 _LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
 _PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
@@ -42,6 +45,7 @@ class MemoSteps:
     Args:
         memo: The memo, whose host memory is sequentially consistent.
         mixed_sizes: Whether accesses may overlap in part.
+        commuting: Whether the order of read-modify-writes that commute makes no difference to the caller.
 
     Attributes:
         nodes: By actor, its node; None if it was not spawned yet.
@@ -54,8 +58,8 @@ class MemoSteps:
 
     has_buffers = False
 
-    def __init__(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
-        self.mixed_sizes = mixed_sizes
+    def __init__(self, memo: Memo, *, mixed_sizes: bool = False, commuting: bool = False) -> None:
+        self.mixed_sizes, self.commuting = mixed_sizes, commuting
         self.locations = memo.locations
         self.overlaps: Sequence[tuple[int, ...]] = self.locations.overlaps
         self._conditional: set[int] = set()  # the places of operations that write if they succeed
@@ -86,15 +90,38 @@ class MemoSteps:
 
     def move_to(self, memo: Memo) -> None:
         """Go on with another memo of the same program, which is new."""
-        actors = [actor for actor, _, _ in self._journal]
+        actors, names = [actor for actor, _, _ in self._journal], self.threads.names
         memo.locations = self.locations
         self._prepare(memo)
         self.begin()
+        self.threads.learn(names)
         for actor in actors:
             self.step(actor)
 
     def __len__(self) -> int:
         return len(self._journal)
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """All places in RAM so far, each with whether an operation there writes if it succeeds."""
+        ranges = self.locations.ranges.items()
+        return tuple([(address, width, place in self._conditional) for (address, width), place in ranges])
+
+    def learn(self, ranges: Sequence[Range]) -> None:
+        """Take places into account that another search has seen.
+
+        Raises:
+            MixedSizes: Some of them overlap in part, and the state does not allow for it.
+        """
+        for address, width, conditional in ranges:
+            place = self.locations.number((address, width))
+            if conditional:
+                self._conditional.add(place)
+        self._require_sizes()
+
+    def _require_sizes(self) -> None:
+        if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
+            raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
 
     def _following(self, actor: MemoActor, node: Node, value: Any) -> Node:
         key = value if value is None or type(value) is int else key_of(value)
@@ -111,7 +138,9 @@ class MemoSteps:
     def steps_back(self) -> Iterator[tuple[int, Node, int]]:
         """Yield the steps, the last first: the actor, where it was, and the child that it spawned or -1."""
         children = self.threads.spawned
-        for actor, node, _ in reversed(self._journal):
+        journal = self._journal
+        for number in range(len(journal) - 1, -1, -1):
+            actor, node, _ = journal[number]
             is_spawn = node.op is not None and node.op.kind is _SPAWN
             yield actor, node, children.pop() if is_spawn else -1
 
@@ -228,30 +257,52 @@ class MemoSteps:
         index = len(journal)
         if index >= self._limit:
             raise CannotUndo("an execution is as long as the limit on steps")
-        running = journal[-1][0] if index else -1
-        if actor != running:
-            self._note_switch(actor, running, index)
-        node: Any = self.nodes[actor]
+        nodes = self.nodes
+        node: Any = nodes[actor]
+        if not index or actor != (running := journal[-1][0]):
+            if index and nodes[running].code > END and self.stopper < 0:  # type: ignore[union-attr]  # it exists
+                self.switches.append(index)
+            else:
+                self._note_switch(actor, running if index else -1, index)
         code = node.code
         value = old = None
         if code == READ:
             value = node.place[node.offset]
-        elif code == WRITE and not self._reserved:
-            old = node.place[node.offset]
-            node.place[node.offset] = node.stored
         elif code == READ_CELL:
             value = node.place.value
         elif code == WRITE_CELL:
             old = node.place.value
             node.place.value = node.stored
-        else:
+        elif code == MODIFY_CELL:
+            old = node.place.value
+            value = self._perform(actor, node)
+        elif self._reserved or code <= END or code == PERFORM:
             return self._other_step(actor, node)
-        following = self._following(self.threads.actors[actor], node, value)
+        else:
+            old = node.place[node.offset]
+            if code == WRITE:
+                node.place[node.offset] = node.stored
+            elif code == SWAP:
+                value = old
+                if old == node.op.expected:
+                    node.place[node.offset] = node.stored
+            else:
+                value = self._perform(actor, node)
+        following = node.edges.get(value if value is None or type(value) is int else key_of(value))
+        step: Step | None = None if following is None else following.step
+        if step is None:
+            following = self._following(self.threads.actors[actor], node, value)
+            step = following.step
         journal.append((actor, node, old))
         self.events.append(following)
-        self.nodes[actor] = following
-        step: Step | None = following.step
+        nodes[actor] = following
         return step if step is not None else self._note_step(following, node.op, value, actor)
+
+    def _perform(self, actor: int, node: Node) -> Any:
+        """Have the host memory perform the operation of `node`, and return its result."""
+        op = node.op
+        assert op is not None
+        return perform(self.memory, self.threads.actors[actor], op)
 
     def _note_switch(self, actor: int, running: int, index: int) -> None:
         """Note step number `index` if it deviates from the default: the running actor goes on, or else the first."""
@@ -261,7 +312,8 @@ class MemoSteps:
         for other in self.threads.order:
             if other == actor:
                 return
-            if self.nodes[other].code != END and self.is_enabled(other):  # type: ignore[union-attr]  # it exists
+            code = self.nodes[other].code  # type: ignore[union-attr]  # it exists
+            if code != END and ((code > END and self.stopper < 0) or self.is_enabled(other)):
                 self.switches.append(index)
                 return
 
@@ -270,9 +322,11 @@ class MemoSteps:
         place, inside = self.locations.of(op), self._is_inside(actor)
         if op.kind in WRITES_IF_IT_SUCCEEDS:
             self._conditional.add(place)
-        if not self.mixed_sizes and any(len(self.overlaps[other]) > 1 for other in self._conditional):
-            raise MixedSizes("a compare-and-swap or store-conditional shares only some of its bytes with an access")
-        step = following.step = Step(op.kind, place, writes(op, value), inside=inside, child=child)
+        self._require_sizes()
+        may_wait = self.uncertain_place(actor) >= 0
+        family = family_of(op) if self.commuting else ""
+        step = Step(op.kind, place, writes(op, value), inside=inside, child=child, family=family, may_wait=may_wait)
+        following.step = step
         return step
 
     def _other_step(self, actor: int, node: Node) -> Step:
@@ -339,16 +393,16 @@ class MemoSteps:
         if self.switches and self.switches[-1] == index:
             self.switches.pop()
         code = node.code
-        if code == WRITE_CELL:
+        if code in (WRITE_CELL, MODIFY_CELL):
             node.place.value = old
-        elif code == WRITE and type(old) is int:
-            node.place[node.offset] = old
         elif old is _WAITED:
             self.waits.pop()
             self._waited[actor] = False
             return
-        elif code != READ and code != READ_CELL:
+        elif code <= END or type(old) is Old:
             self._undo_other(actor, node, old)
+        elif code >= SWAP or code == WRITE:
+            node.place[node.offset] = old
         self.nodes[actor] = node
 
     def _undo_other(self, actor: int, node: Node, old: Any) -> None:

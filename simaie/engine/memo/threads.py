@@ -1,8 +1,9 @@
-"""The vCPUs of a state that goes forward and back: who exists, in which order, with which identity."""
+"""The vCPUs of a state that goes forward and back: which exist, in which order, with which identity."""
 
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Sequence
 from typing import Any
 
 from simaie.engine.memo.execution import MemoActor, first_actors
@@ -90,6 +91,26 @@ class Threads:
             root = memo.root(name, identity, kind, op.value, spawned_at=node, is_device=False)
             known = self._known[number, identity, node] = MemoActor(name, rank, identity, root.start)
         return known
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all vCPUs so far, by number."""
+        return tuple(self._numbers)
+
+    def learn(self, names: Sequence[str]) -> None:
+        """Let the vCPUs have the numbers that they have in `names`, which begins with all that are known."""
+        for name in names[len(self._numbers) :]:
+            self._numbers[name] = len(self.actors)
+            self.actors.append(self._first[0])  # until it is spawned
+            self._children.append(0)
+
+    def agree_with(self, names: Sequence[str]) -> bool:
+        """Learn `names`; return False if some vCPUs have other numbers already."""
+        known = self.names
+        if tuple(names[: len(known)]) != known:
+            return False
+        self.learn(names)
+        return True
 
     @property
     def spawned(self) -> list[int]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from simaie.check.needs import BLOCK
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
 from simaie.engine.memo.finished import trace_of
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.restored import CannotUndo, MixedSizes
 from simaie.engine.memo.runner import Differs
-from simaie.engine.memo.steps import MemoSteps
+from simaie.engine.memo.steps import MemoSteps, Range
 from simaie.errors import SimaieError
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -20,10 +21,45 @@ from simaie.protocols import ExecutionInfo
 from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Trace
 
-__all__ = ["Undone"]
+__all__ = ["Branch", "Explored", "Undone"]
 
 #: Returns a search over a state; None if a scheduler has none.
 Searches: TypeAlias = Callable[[SmallSteps], SearchByUndo | None]
+
+
+class Branch(NamedTuple):
+    """A part of a search by undo, which another search on a state of the same program can explore.
+
+    Attributes:
+        part: The part, as the search has returned it.
+        names: The names of the vCPUs by their numbers, which are those in the part.
+        mixed_sizes: Whether the state allows for accesses that overlap in part.
+        commuting: Whether read-modify-writes that commute are independent.
+    """
+
+    part: Any
+    names: tuple[str, ...]
+    mixed_sizes: bool
+    commuting: bool
+
+    @property
+    def depth(self) -> int:
+        """The length of the path to it: the longer, the sooner is its turn."""
+        return len(self.part.prefix)
+
+
+class Explored(NamedTuple):
+    """The result of exploring a `Branch`.
+
+    Attributes:
+        found: The result of the search.
+        ranges: The places in RAM that it has seen.
+        left: What is left of the branch; None if nothing.
+    """
+
+    found: Any
+    ranges: tuple[Range, ...]
+    left: Branch | None
 
 
 class Undone:
@@ -37,6 +73,8 @@ class Undone:
         seed: The seed of the search.
         make_memo: Returns a new memo of the program.
         searches: Returns a search over a state.
+        commuting: Whether read-modify-writes that commute may be taken as independent, as long as no atomic block or
+            call occurs: a checker may judge the order of these.
 
     Attributes:
         program: The program; `machine` is the machine.
@@ -52,11 +90,18 @@ class Undone:
     went_elsewhere = False
 
     def __init__(
-        self, program: Program, machine: Machine, seed: int, make_memo: Callable[[], Memo], searches: Searches
+        self,
+        program: Program,
+        machine: Machine,
+        seed: int,
+        make_memo: Callable[[], Memo],
+        searches: Searches,
+        *,
+        commuting: bool = False,
     ) -> None:
         self._make_memo, self._searches = make_memo, searches
         self.program, self.machine = program, machine
-        self._seed, self.index = seed, 0
+        self._seed, self.index, self._commuting = seed, 0, commuting
         self.identities: dict[str, int] = {}
         self.why_not = ""
         self.is_known = self._next_is_known = False
@@ -65,6 +110,7 @@ class Undone:
         self._state: MemoSteps | None = None
         self._search: SearchByUndo | None = None
         self._memo: Memo | None = None
+        self._branch: Branch | None = None  # that this search explores, if it does not explore everything
 
     @property
     def info(self) -> ExecutionInfo:
@@ -98,47 +144,153 @@ class Undone:
         return trace_of(self._state)
 
     def go_on(self) -> None:
-        """Find the next execution; afterwards the search is exhausted if there is none, and `why_not` may be set."""
+        """Find the next execution; afterwards the search is exhausted if there is none, and `why_not` may be set.
+
+        If a branch that was given away is next, `due` is set.
+        """
+        if self._memo is None:
+            self._memo = self._make_memo()
+        memo = self._memo
+        self._guarded(lambda: self._advance(memo))
+
+    def _guarded(self, move: Callable[[], None]) -> None:
+        """Let the search move, and look after the memo; errors end the search."""
+        assert self._memo is not None
         try:
-            if self._memo is None:
-                self._memo = self._make_memo()
             misses = self._memo.misses
-            self._advance(self._memo)
+            move()
             self._next_is_known = self._memo.misses == misses
             if not self._next_is_known:
                 self._look_after(self._memo)
-        except MixedSizes as error:
-            self._begin_anew(str(error))
+        except MixedSizes as mixed:
+            self._begin_anew(str(mixed), mixed_sizes=True)
         except (CannotUndo, SimaieError, Differs) as error:
             self._give_up(str(error) or type(error).__name__)
 
     def _advance(self, memo: Memo) -> None:
+        self._prepare(memo)
+        if self._search is not None:
+            self._search.advance()
+
+    def _prepare(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
+        """Make the state and the search, if they do not exist."""
         if self._state is None:
-            self._state = MemoSteps(memo)
+            self._state = MemoSteps(memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
             self._state.begin()
         if self._search is None:
             self._search = self._searches(self._state)
         if self._search is None:
             self.why_not = "the scheduler has no search by undo"
-        else:
-            self._search.advance()
 
-    def _begin_anew(self, reason: str) -> None:
-        """Begin again with a state that allows for accesses of mixed sizes, unless executions were visited already."""
+    # -- parts of a search --------------------------------------------------------------------------
+
+    @property
+    def due(self) -> int | None:
+        """The number of the branch that comes next, because it was given away; None if an execution comes next."""
+        due = None if self._search is None else self._search.due
+        return None if due is None else due.number
+
+    def give_away(self, number: int, least: int) -> Branch | None:
+        """Return the branch whose turn comes first among those that are large enough; None if there is none.
+
+        Args:
+            number: The number that `due` will have when its turn comes.
+            least: The number of executions that it should have, as an estimate.
+        """
+        assert self._state is not None
+        assert self._search is not None
+        part = self._search.give_away(number, least)
+        if part is None:
+            return None
+        return Branch(part, self._state.threads.names, self._state.mixed_sizes, self._commuting)
+
+    def take_in(self, explored: Sequence[Explored]) -> bool:
+        """Take the executions of the branch that is due as visited, and find the next one.
+
+        Args:
+            explored: The results of searches of the branch, each of which continued the one before it.
+
+        Returns:
+            Whether it was possible; if not, this search explores the branch itself.
+        """
+        search = self._search
+        assert self._state is not None
+        assert search is not None
+        try:
+            for each in explored:
+                self._state.learn(each.ranges)
+            found = search.together([each.found for each in explored]) if explored else None
+            possible = found is not None and search.can_take_in(found)
+        except MixedSizes:
+            possible = False
+        if possible:
+            self.visited += sum(each.found.executions for each in explored)
+            self._guarded(lambda: search.take_in(found))
+        else:
+            search.take_back()
+        if not self.why_not:
+            self.go_on()
+        return possible
+
+    def begin(self, branch: Branch) -> None:
+        """Explore `branch` and nothing else, and find its first execution."""
+        if self._memo is None:
+            self._memo = self._make_memo()
+        self._branch = branch
+        if self._state is None:
+            self._commuting = branch.commuting
+        self._prepare(self._memo, mixed_sizes=branch.mixed_sizes)
+        search = self._search
+        assert self._state is not None
+        assert search is not None
+        same = (self._state.mixed_sizes, self._commuting) == (branch.mixed_sizes, branch.commuting)
+        if not same or not self._state.threads.agree_with(branch.names):
+            self._give_up("the search has been somewhere else before")
+            return
+        self._guarded(lambda: search.begin(branch.part))
+        if not self.why_not:
+            self.go_on()
+
+    def explored(self) -> Explored:
+        """Return the result of the branch so far; the execution that was found last is left."""
+        assert self._state is not None
+        assert self._search is not None
+        assert self._branch is not None
+        found = self._search.found()
+        left = self._branch._replace(part=found.following(self._branch.part)) if found.rest else None
+        return Explored(found, self._state.ranges, left)
+
+    @property
+    def has_new_names(self) -> bool:
+        """Whether there are vCPUs that have no number in the branch."""
+        assert self._state is not None
+        assert self._branch is not None
+        return self._state.threads.names != self._branch.names
+
+    # -- beginning anew -----------------------------------------------------------------------------
+
+    def _begin_anew(self, reason: str, *, mixed_sizes: bool) -> None:
+        """Begin again with a state that takes more operations as dependent, unless it is too late, or in a branch."""
         assert self._state is not None
         assert self._memo is not None
-        if self.visited or self._state.mixed_sizes or self._search is None:
+        if self.visited or self._branch is not None or self._state.mixed_sizes or self._search is None:
             self._give_up(reason)
             return
         self._search.abandon()
         self._search = None
-        self._state = MemoSteps(self._memo, mixed_sizes=True)
+        self._memo.close()
+        self._memo = self._make_memo()
+        self._state = MemoSteps(self._memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
         self._state.begin()
         self.go_on()
 
     def _look_after(self, memo: Memo) -> None:
         """End the search if the memo cannot be trusted; drop the memo if it is too large."""
         state = self._state
+        if self._commuting and state is not None and any(node and node.occurred & BLOCK for node in state.nodes):
+            self._commuting = False
+            self._begin_anew("an atomic block or a call occurred late", mixed_sizes=state.mixed_sizes)
+            return
         memo.keep_bounds()
         if reason := memo.given_up or memo.shared.changed():
             self._give_up(reason)

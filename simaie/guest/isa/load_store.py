@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from simaie.guest.cpu import Cpu
-from simaie.guest.function import rmw
 from simaie.guest.reservation import Cause
 from simaie.op import Kind, Op, Order
 from simaie.trace import AccessKind
@@ -90,7 +89,7 @@ class LoadStoreCpu(Cpu):
 
         drops: whether the guest's instruction drops the old value.
         """
-        update = rmw(function, operand, width)
+        update = self._update(function, operand, width, drops=drops)
         body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
         if drops:
             body = self._scheme.without_result(body)

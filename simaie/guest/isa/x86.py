@@ -340,7 +340,7 @@ class X86Cpu(Cpu):
     ) -> int:
         mnemonic = f"lock {name}"
         check_width(width, _WIDTHS)
-        update = rmw(function, value, width)
+        update = self._update(function, value, width)
         body = self._scheme.atomic_rmw(self, address, width, update)
         old: int = await self._access(mnemonic, AccessKind.ATOMIC, address, width, body, 1, update)
         return result(old, update.apply(old))
