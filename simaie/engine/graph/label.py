@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.engine.graph.layout import Layout, Piece
+from simaie.engine.graph.reach import PLAIN, reaches
 from simaie.engine.snapshot import Snapshot
 from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
@@ -270,7 +271,7 @@ class Label:
         key = id(owner), id(cell)  # both are kept alive, by the pasts and operations that hold them
         known = self.layout.reached.get(key)
         if known is None:
-            known = self.layout.reached[key] = _reaches(owner, cell)
+            known = self.layout.reached[key] = reaches(owner, cell)
         return known
 
     def _stored(self) -> Dependencies:
@@ -384,7 +385,7 @@ class Label:
         else:
             for event in self.stores:
                 self._add(past, event, self._address_of(event))
-        if self.reads and kind is not Kind.UPDATE and value is not None and type(value) not in _PLAIN:
+        if self.reads and kind is not Kind.UPDATE and value is not None and type(value) not in PLAIN:
             past.reached = (*past.reached, (value, sum(self._read_dependencies())))
         return past
 
@@ -454,30 +455,3 @@ def _without(depends: Dependencies, mask: int) -> Dependencies:
 
 def _without_acquire(order: Order) -> Order:
     return Order.RELEASE if releases(order) else Order.RELAXED
-
-
-def _reaches(owner: Any, cell: Any, depth: int = 2) -> bool:
-    """Whether `cell` is a part of an object, or of one of its parts: to find it, one has to have the object."""
-    for part in _parts(owner):
-        if part is cell:
-            return True
-        if depth and type(part) not in _PLAIN and part is not None and _reaches_in(part, cell, depth - 1):
-            return True
-    return False
-
-
-_PLAIN = frozenset({int, str, bool, bytes, float})
-
-
-def _reaches_in(part: Any, cell: Any, depth: int) -> bool:
-    if isinstance(part, dict):
-        return any(each is cell for each in part.values())
-    if isinstance(part, tuple | list):
-        return any(each is cell for each in part)
-    return type(part).__module__.startswith("simaie.aie") and _reaches(part, cell, depth)
-
-
-def _parts(owner: Any) -> list[Any]:
-    names = [name for cls in type(owner).__mro__ for name in getattr(cls, "__slots__", ()) if isinstance(name, str)]
-    found = [getattr(owner, name, None) for name in names]
-    return [*found, *vars(owner).values()] if hasattr(owner, "__dict__") else found

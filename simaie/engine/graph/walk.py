@@ -6,15 +6,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from simaie.engine.graph.differs import differs, equal
 from simaie.engine.graph.label import ATOMICS, Label
 from simaie.engine.graph.memo import GraphMemo
+from simaie.engine.graph.rewind import rewound
 from simaie.engine.memo.node import Node, key_of
-from simaie.errors import NondeterminismError
 from simaie.host.graph.bounds import places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, cyclic
 from simaie.host.graph.revisit import revisits
-from simaie.op import Kind, show
+from simaie.op import Kind
 
 __all__ = ["End", "Walk", "initial_value"]
 
@@ -267,8 +268,8 @@ class Walk:
         known = graph.events[event.id]
         if known is event:
             return True
-        if (known.writes, known.place) != (event.writes, event.place) or not _equal(known.value, event.value):
-            raise _differs(label, known, event)
+        if (known.writes, known.place) != (event.writes, event.place) or not equal(known.value, event.value):
+            raise differs(label, known, event)
         graph.replace(event)
         return not (event.order & ~known.order & graph.mask and cyclic(graph, event.id))
 
@@ -338,35 +339,7 @@ class Walk:
         return True
 
     def _rewound(self, graph: Graph, read: int) -> Graph:
-        """Move each vCPU of a revisited graph back to where its first event is missing or has changed."""
-        before = self.graph
-        changed = before.mask & ~graph.mask | 1 << read
-        for vcpu, node in enumerate(graph.at):
-            if node is None:
-                continue
-            event = before.events[read]
-            base = vcpu * event.stride
-            own = changed >> base & (1 << event.stride) - 1
-            if own:
-                graph.at[vcpu] = self._back_to(node, (own & -own).bit_length() - 1)
-        self._forget_unborn(graph)
-        return graph
-
-    def _back_to(self, node: Node, index: int) -> Node:
-        operation = index // (2 * self._memo.layout.parts)
-        while node.depth > operation:
-            assert node.parent is not None
-            node = node.parent
-        return node
-
-    def _forget_unborn(self, graph: Graph) -> None:
-        """Take back the vCPUs whose SPAWN is gone."""
-        for vcpu, node in enumerate(graph.at):
-            if node is None or not node.root.spawned:
-                continue
-            born = self._memo.past_at_start(node).born
-            if not born & graph.mask:
-                graph.at[vcpu] = None
+        return rewound(self._memo, self.graph, graph, read)
 
 
 def initial_value(memo: GraphMemo, place: Any) -> Any:
@@ -374,27 +347,3 @@ def initial_value(memo: GraphMemo, place: Any) -> Any:
     if type(place) is not tuple:
         return place.initial
     return memo.beginning.read(*place) if type(place[0]) is int else None
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and bool(one == other))
-
-
-def _differs(label: Label, known: Event, event: Event) -> NondeterminismError:
-    def words(each: Event) -> str:
-        place = _shown(each.place)
-        return f"a store of {show(each.value)} to {place}" if each.writes else f"a load of {place}"
-
-    return NondeterminismError(
-        f"vCPU {label.name} comes to operation {label.number} again, with equal results of all that it depends on, and "
-        f"makes {words(event)} where it made {words(known)}: its code, or that of the scheme, keeps Python state that "
-        "other vCPUs change, or hides from simaie what a value was computed from",
-        vcpu=label.name,
-        step=label.number,
-        expected=words(known),
-        got=words(event),
-    )
-
-
-def _shown(place: Any) -> str:
-    return f"[{place[0]:#x}]/{place[1]}" if type(place) is tuple and type(place[0]) is int else str(place)
