@@ -133,7 +133,7 @@ class Exploration:
         memo = driver == "inline" and not check_determinism
         self._engines = Engines(
             program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
-            commuting=self.checkers.ignores_order,
+            commuting=self.checkers.ignores_order, out_of_time=self.is_out_of_time,
         )  # fmt: skip
         # By undo the executions come in another order, and the determinism check prevents it.
         self._other_order = check_determinism and driver == "inline" and can_undo(program, machine, self.scheduler)
