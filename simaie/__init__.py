@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from simaie.guest.code import Ins, ins
     from simaie.guest.cpu import Cpu, Thread
     from simaie.guest.device import Device
-    from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
+    from simaie.guest.isa.aarch64 import AArch64Cpu
+    from simaie.guest.isa.arm import ArmCpu
+    from simaie.guest.isa.mips import MipsCpu
+    from simaie.guest.isa.ppc import PpcCpu
+    from simaie.guest.isa.riscv import RiscvCpu
+    from simaie.guest.isa.x86 import X86Cpu
     from simaie.guest.program import FinalState, Program
     from simaie.host.host import Host, Mutex, SharedCell
     from simaie.host.pages import Page, PageTable
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
     from simaie.replaying.player import replay
     from simaie.schemes.scheme import Scheme
+    from simaie.survey.report import Matrix
+    from simaie.survey.survey import matrix
     from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
 #: A literal, so that a build can read it without importing anything.
@@ -82,6 +89,7 @@ __all__ = [
     "Limits",
     "Machine",
     "MachineFacts",
+    "Matrix",
     "MipsCpu",
     "Mutex",
     "Offer",
@@ -113,6 +121,7 @@ __all__ = [
     "explore",
     "ins",
     "interactive",
+    "matrix",
     "replay",
 ]
 
@@ -130,7 +139,12 @@ _MODULES = {
     "simaie.guest.code": ("Ins", "ins"),
     "simaie.guest.cpu": ("Cpu", "Thread"),
     "simaie.guest.device": ("Device",),
-    "simaie.guest.isa": ("AArch64Cpu", "ArmCpu", "MipsCpu", "PpcCpu", "RiscvCpu", "X86Cpu"),
+    "simaie.guest.isa.aarch64": ("AArch64Cpu",),
+    "simaie.guest.isa.arm": ("ArmCpu",),
+    "simaie.guest.isa.mips": ("MipsCpu",),
+    "simaie.guest.isa.ppc": ("PpcCpu",),
+    "simaie.guest.isa.riscv": ("RiscvCpu",),
+    "simaie.guest.isa.x86": ("X86Cpu",),
     "simaie.guest.program": ("FinalState", "Program"),
     "simaie.host.host": ("Host", "Mutex", "SharedCell"),
     "simaie.host.pages": ("Page", "PageTable"),
@@ -150,6 +164,8 @@ _MODULES = {
     "simaie.replaying.failure": ("Failure",),
     "simaie.replaying.player": ("replay",),
     "simaie.schemes.scheme": ("Scheme",),
+    "simaie.survey.survey": ("matrix",),
+    "simaie.survey.report": ("Matrix",),
     "simaie.trace": ("AccessKind", "Event", "Instruction", "Outcome", "Trace"),
 }
 __getattr__, __dir__ = lazy_names(__name__, {name: module for module, names in _MODULES.items() for name in names})

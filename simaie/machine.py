@@ -38,11 +38,6 @@ SchemeChoice: TypeAlias = (
     str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme] | Mapping[str, "SchemeChoice"]
 )
 
-#: The usual width of a guest address by instruction set, in bits: in user mode, and in full-system mode.
-USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 48, "ppc": 64}
-SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40, "aarch64": 52, "riscv": 52, "mips": 52, "ppc": 64}
-
-
 #: The largest limits that are accepted, because every step and every vCPU of an execution is kept in memory.
 MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
 MOST_ADDRESS_BITS = 64
@@ -102,7 +97,7 @@ class Machine:
         address_bits: The width of a guest address, in bits; None for the narrowest that holds every address of the
             program if these are known (see `Program.address_bits`), and otherwise the usual width of the instruction
             set.
-        endian: The byte order of guest RAM.
+        endian: The byte order of guest RAM, ``"little"`` or ``"big"``; None for that of the guest's instruction set.
         limits: The limits of each execution; None for the defaults of `Limits`.
 
     Raises:
@@ -118,11 +113,11 @@ class Machine:
         full_system: bool = False,
         host_word: int = 64,
         address_bits: int | None = None,
-        endian: Endian = "little",
+        endian: Endian | None = None,
         limits: Limits | None = None,
     ) -> None:
         require_one_of("host_word", host_word, (32, 64))
-        require_one_of("endian", endian, ("little", "big"))
+        require_one_of("endian", endian, (None, "little", "big"))
         require_count(address_bits=address_bits)
         require_at_most(MOST_ADDRESS_BITS, address_bits=address_bits)
         require_bool(full_system=full_system)
@@ -139,7 +134,9 @@ class Machine:
         self.full_system = full_system
         self.host_word = host_word
         self.address_bits = address_bits
-        self.endian: Endian = endian
+        #: Whether the byte order is that of the guest's instruction set; `endian` is then known by `for_program`.
+        self.endian_of_guest = endian is None
+        self.endian: Endian = endian or "little"
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
         custom = getattr(self._scheme_class, "__name__", self.scheme)
@@ -221,7 +218,7 @@ class Machine:
             parts += ["--host-word", str(self.host_word)]
         if self.address_bits is not None:
             parts += ["--address-bits", str(self.address_bits)]
-        if self.endian != "little":
+        if not self.endian_of_guest:
             parts += ["--endian", self.endian]
         if self.limits.steps != Limits().steps:
             parts += ["--steps", str(self.limits.steps)]
@@ -265,6 +262,18 @@ class Machine:
         made.address_bits = self._usual_bits(program.isa)
         return made
 
+    def for_program(self, program: Program) -> Machine:
+        """Return this machine with the byte order of the program, unless it has another one.
+
+        That is the byte order of its machine code, else of its instruction set.
+        """
+        order = program.byte_order or program.cpu_class.byte_order
+        if (order == self.endian) == self.endian_of_guest:
+            return self
+        made = copy.copy(self)
+        made.endian, made.endian_of_guest = order, True
+        return made
+
     def for_search(self, program: Program) -> Machine:
         """Return this machine with the `Scheme.search_options` that an exhaustive search of `program` adds."""
         spec, scheme = self.named_scheme, self.scheme_class
@@ -279,12 +288,12 @@ class Machine:
         return made
 
     def _usual_bits(self, isa: str) -> int:
-        return (SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS).get(isa, 64)
+        return isa_class(isa).address_bits[self.full_system]
 
     def _bits_of(self, program: Program) -> int:
         """Return the usual width, or that of the program if it is known and narrower."""
         usual, own = self._usual_bits(program.isa), program.address_bits
-        return usual if own is None or program.isa not in USER_ADDRESS_BITS else min(usual, own)
+        return usual if own is None else min(usual, own)
 
     def _facts_for(self, isa: str, bits: int) -> Facts:
         found = self._facts.get((isa, bits))

@@ -102,6 +102,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
             may return another value to the guest. It is `PENDING` until the instruction has completed.
         effect: The change that the instruction asks of its location; see `Effect`.
         place: Its place in the guest's code, if the guest is machine code; else None.
+        second: The address of its second location, if it accesses two of this width indivisibly.
     """
 
     vcpu: str
@@ -113,6 +114,7 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     result: Any = PENDING
     effect: Effect = None
     place: CodePlace | None = None
+    second: int | None = None
 
     @property
     def completed(self) -> bool:

@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
     "strategies": "Hypothesis strategies",
     "show": "tables, pictures, explanations, widgets",
     "audit": "the table of AIE cases",
+    "survey": "the matrix of schemes and classes of violations",
     "exploration": "searches, reports, compare, litmus",
     "replaying": "failures, replay files, shrinking",
     "engine": "runs one execution, inline or on trio",

@@ -36,7 +36,13 @@ from simaie.check.registry import CheckerChoice, blame, checkers_of, name_of, re
 from simaie.check.results import instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
-from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae, single_copy_lse2
+from simaie.check.single_copy import (
+    single_copy,
+    single_copy_atomicity,
+    single_copy_avx,
+    single_copy_lpae,
+    single_copy_lse2,
+)
 from simaie.check.starvation import starvation, store_conditional_within
 from simaie.finding import Finding
 from simaie.protocols import Checker
@@ -100,6 +106,7 @@ CHECKERS: dict[str, Checker] = {
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
     "single-copy-atomicity-lse2": single_copy_lse2,
+    "single-copy-atomicity-avx": single_copy_avx,
     "linearizable-counter": COUNTER,
     "linearizable-mutex": MUTEX,
     "linearizable-queue": QUEUE,

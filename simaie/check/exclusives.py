@@ -14,7 +14,7 @@ import msgspec
 
 from simaie.check.evidence import first_foreign_write
 from simaie.dependence import writes
-from simaie.guest.isa import ISAS
+from simaie.guest.isa import find_isa
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.op import Kind
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
@@ -39,7 +39,7 @@ _NOTHING: tuple[list[Any], list[Any]] = ([], [])
 
 def rule_of(trace: Trace) -> ReservationRule:
     """Return the rule of the trace's instruction set; of an unknown one, what all rules have in common."""
-    isa = ISAS.get(trace.isa)
+    isa = find_isa(trace.isa)
     return _UNKNOWN if isa is None or isa.reservation is None else isa.reservation
 
 

@@ -180,6 +180,17 @@ _FUZZ_EXAMPLES = f"""{_WORDS}
 Example:
 
 simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/"""
+_MATRIX_EXAMPLES = f"""{_WORDS}
+
+{_statuses("every cell is as expected", "a cell is not as expected", "a cell is open")}
+
+Examples:
+
+simaie matrix --jobs 2
+
+simaie matrix --scheme hst --host sc --host tso --verbose
+
+simaie matrix --scheme mine.py:Mine --class aba-two-storers --explain"""
 _LIST_EXAMPLES = f"""{_statuses("the list is printed")}
 
 Examples:
@@ -473,7 +484,7 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Each program or guest, not an overview.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """List schemes, schedulers, hosts, checkers, programs or guests, with options and defaults."""
+    """List schemes, schedulers, hosts, checkers, isas, programs or guests, with options and defaults."""
     from simaie.cli.listing import Selection, run_list
 
     return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
@@ -507,6 +518,42 @@ def audit(
     from simaie.cli.audit import run_audit
 
     return run_audit(scheme or None, row or None, seed, output, explain, verbose, _processes(jobs))
+
+
+@app.command(cls=StrictCommand, epilog=_MATRIX_EXAMPLES)
+@command
+def matrix(
+    scheme: Annotated[
+        list[str] | None,
+        plug_in(
+            SCHEMES,
+            "Only this scheme; repeatable. Without options it is a row for each of its published variants. "
+            "'--scheme family --scheme mine.py:Mine' adds a row to all known schemes.",
+        ),
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME", help="Only this class of violations; repeatable.")
+    ] = None,
+    host: Annotated[
+        list[str] | None, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}; repeatable. Default: sc.")
+    ] = None,
+    executions: Annotated[
+        int | None, typer.Option(metavar="N", help="Maximum number of executions of one program. Default: 50,000.")
+    ] = None,
+    jobs: JobsOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show the shortest counterexample of every violation, explained.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each cell, with the commands.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that needs no network.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a drawing.")] = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Decide for every scheme, class of violations and host whether there is a violation, and compare with the data."""
+    from simaie.cli.matrix import Shown, run_matrix
+
+    shown = Shown(output=output, html=html, svg=svg, explain=explain, verbose=verbose)
+    return run_matrix(scheme or None, class_ or None, host or None, executions, _processes(jobs), shown)
 
 
 @app.command(

@@ -41,7 +41,7 @@ def run_barriers(
     input_errors = InputErrors()
     with guest_output_aside(), barriers_progress() as progress:
         programs = [program for _, program in load_targets(targets, input_errors, scenario)]
-        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options, next(iter(programs), None))
+        machine = make_machine(targets[0] if len(targets) == 1 else "", machine_options)
         files = FailureFiles(folder)
         common = {"machine": machine, "progress": progress, "errors": input_errors.take, "jobs": search.jobs}
         options = {**common, **search.as_options()}

@@ -60,7 +60,7 @@ def run_compare(
     """Compare, save the witnesses, print, and return the status of the verdict."""
     with guest_output_aside(), comparison_progress(target) as progress:
         subject = litmus_or_program(target, scenario)
-        machine = make_machine(target, machine_options, subject)
+        machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
         comparison, interrupted = found_until_interrupted(
             partial(

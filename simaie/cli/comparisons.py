@@ -44,7 +44,7 @@ def run_comparisons(
     input_errors = InputErrors()
     with guest_output_aside():
         programs = list(load_targets(targets, input_errors, scenario))
-        machine_of_program = {name: make_machine(name, machine_options, program) for name, program in programs}
+        machine_of_program = {name: make_machine(name, machine_options) for name, _ in programs}
         for machine in machine_of_program.values():
             machine.check_options()
         tally = _Tally(FailureFiles(folder), input_errors)

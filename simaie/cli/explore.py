@@ -76,7 +76,7 @@ def run_explore(
         program = load_program(target, trust=trust, scenario=scenario)
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
-        machine = make_machine(target, machine_options, program)
+        machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
         report, failed, interrupted = _explored(program, machine, search, files)
         for failure in report.kept:

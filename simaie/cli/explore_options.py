@@ -129,7 +129,8 @@ AddressBits = Annotated[
     ),
 ]
 Endian = Annotated[
-    Endianness | None, typer.Option(help="Byte order of guest RAM. Default: little.", rich_help_panel=_MACHINE)
+    Endianness | None,
+    typer.Option(help="Byte order of guest RAM. Default: that of the instruction set.", rich_help_panel=_MACHINE),
 ]
 Steps = Annotated[
     int | None,
@@ -239,7 +240,7 @@ SingleCopy = Annotated[
     typer.Option(
         metavar="NAME",
         help="Which accesses the guest's architecture guarantees indivisible: those of its base (isa, the default), or "
-        "of an extension (lpae of Arm, lse2 of AArch64).",
+        "of an extension (lpae of Arm, lse2 of AArch64, avx of x86).",
         rich_help_panel=_ARCHITECTURE,
     ),
 ]

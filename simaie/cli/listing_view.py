@@ -84,7 +84,7 @@ def _indented(text: Text, column: int) -> list[Text]:
 
 
 def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
-    """Yield the case and the shortest program name of each row of the audit, and how to list its other programs."""
+    """Yield a line for each row of the audit, with its shortest program name, and how to list its other programs."""
     of_rows = sorted((entry for entry in entries if "row" in entry), key=lambda entry: (entry["row"], entry["name"]))
     rows = [list(found) for _, found in groupby(of_rows, key=lambda entry: entry["row"])]
     examples = [min(found, key=lambda entry: (len(entry["name"]), entry["name"])) for found in rows]
@@ -93,10 +93,15 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     for found, example in zip(rows, examples, strict=True):
         more = len({entry["description"] for entry in found}) - 1
         title = clean(example["description"]) + (f" (+{more})" if more else "")
-        yield from _indented_after(f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  ", title)
+        head = f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  "
+        line = Text(head, "bold cyan").append(title, "not bold default")
+        line.truncate(min(width(), WIDEST), overflow="ellipsis")
+        yield line
     bugs = sum(entry.get("regression", False) for entry in entries)
-    guests = len(entries) - len(of_rows) - bugs
+    classes = sum("class" in entry for entry in entries)
+    guests = len(entries) - len(of_rows) - bugs - classes
     yield from _indented_after(f"  -  {bugs:>3}  {'':<{column}}  ", "bugs that emulators have had: --name bug-")
+    yield from _indented_after(f"  -  {classes:>3}  {'':<{column}}  ", "classes of violations of schemes: --name hole-")
     yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
     how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
@@ -120,7 +125,8 @@ def _each_program(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         yield Text(f"row {row}: {clean(description)}" if row else clean(description), "bold")
         for entry in programs:
             yield Text(f"  {clean(entry['name'])}", "bold cyan").append(f"  ({_size(entry)})", "not bold default")
-            yield from _indented(Text(_expectations(entry["expected"]), "dim"), 6)
+            expectations = _expectations(entry["expected"])
+            yield from _indented(Text(expectations, "dim"), 6) if expectations else ()
 
 
 def _size(entry: Mapping[str, Any]) -> str:

@@ -60,13 +60,12 @@ def driver_of(name: str | None) -> Driver | None:
     return None if name is None else "trio" if name == "trio" else "inline"
 
 
-def make_machine(target: str, options: MachineOptions, program: Any = None) -> Machine:
+def make_machine(target: str, options: MachineOptions) -> Machine:
     """Return the machine for `target`: from the options, then from the corpus, then from the defaults.
 
     Args:
         target: As on the command line.
         options: The given options.
-        program: The program, which may need a byte order; None if it is not known.
     """
     case: Any = _entry(target)
     needs: dict[str, Any] = {}
@@ -83,7 +82,7 @@ def make_machine(target: str, options: MachineOptions, program: Any = None) -> M
         "full_system": options.full_system,
         "host_word": options.host_word,
         "address_bits": options.address_bits,
-        "endian": options.endian or getattr(program, "byte_order", None),
+        "endian": options.endian,
     }
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
     limits = None if steps is None else Limits(steps=steps)

@@ -1,8 +1,9 @@
 """Named programs, each with its expected outcome under the schemes, as data.
 
 There are one or more for every row of the audit of the AIE design (`cases`), a file for each theme; lock-free
-algorithms (`guests`), in the package `lockfree`; and bugs that emulators have had (`regressions`). They are created
-when the first of them is asked for.
+algorithms (`guests`), in the package `lockfree`; bugs that emulators have had (`regressions`); and the classes of
+violations by which schemes are told apart (`simaie.corpus.violations`). They are created when the first of them is
+asked for.
 """
 
 import re

@@ -6,15 +6,18 @@ under a scheme exactly if some execution has one of the kinds of finding that co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from simaie.corpus.audit_case import Needs
 from simaie.corpus.common import X
 from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
 from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
 
-__all__ = ["kinds_of", "violation"]
+__all__ = ["VIOLATIONS", "Violation", "kinds_of", "violation", "violations"]
 
 #: Another word of the page of X, outside the granule of X.
 _FAR = X + 0x40
@@ -77,9 +80,66 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """The program of a class of violations for one kind of guest.
+
+    Attributes:
+        hole: The class.
+        program: The program.
+        llsc: Whether the guest is one with LL/SC.
+        needs: The machine.
+    """
+
+    hole: Hole
+    program: Program
+    llsc: bool
+    needs: Needs = field(default_factory=Needs)
+
+    @property
+    def title(self) -> str:
+        """What happens in the class."""
+        return self.hole.meaning
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of finding that show a violation of the class."""
+        return _KINDS[self.hole]
+
+    @property
+    def expected(self) -> Mapping[str, Any]:
+        """No expectation: those of a scheme are in its data, see `simaie.schemes.holes.Variant`."""
+        return {}
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The program."""
+        return (self.program,)
+
+
+def _made() -> Iterator[Violation]:
+    """Yield the programs of all classes; a class of both kinds of guest has one for each."""
+    for hole in Hole:
+        found = [(isa, patterns[hole]) for isa, patterns in _BY_ISA.items() if hole in patterns]
+        for number, (isa, threads) in enumerate(found):
+            name = f"hole-{hole}" + (f"-{isa}" if number else "")
+            init = dict.fromkeys((X, X + 8, _FAR), (0, 8))
+            yield Violation(hole=hole, program=Program(name, isa=isa, threads=threads, init=init), llsc=isa != "x86")
+
+
+_BY_ISA = {"arm": _ARM, "aarch64": _AARCH64, "x86": _X86}
+#: The programs, in the order of the classes.
+VIOLATIONS = tuple(_made())
+
+
 def kinds_of(hole: Hole) -> frozenset[str]:
     """Return the kinds of finding that show a violation of this class."""
     return _KINDS[hole]
+
+
+def violations(hole: Hole) -> tuple[Violation, ...]:
+    """Return the programs of a class: one, or one for each kind of guest."""
+    return tuple(each for each in VIOLATIONS if each.hole is hole)
 
 
 def violation(hole: Hole, *, llsc: bool = True) -> Program:
@@ -92,9 +152,7 @@ def violation(hole: Hole, *, llsc: bool = True) -> Program:
     Raises:
         UsageError: No such guest has the class.
     """
-    for isa, patterns in (("arm", _ARM), ("aarch64", _AARCH64)) if llsc else (("x86", _X86),):
-        if hole in patterns:
-            places = (X, X + 8, _FAR)
-            threads = [list(code) for code in patterns[hole]]
-            return Program(f"{hole}", isa=isa, threads=threads, init=dict.fromkeys(places, (0, 8)))
+    for each in violations(hole):
+        if each.llsc is llsc:
+            return each.program
     raise UsageError(f"the class {hole} has no program for a guest with{'' if llsc else 'out'} LL/SC")

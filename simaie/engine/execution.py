@@ -57,6 +57,7 @@ class Execution:
     _await_change = staticmethod(await_change)
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
+        machine = machine.for_program(program)
         machine.require_fits(program)
         if not __debug__:
             program.require_asserts()

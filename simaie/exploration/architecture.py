@@ -1,8 +1,9 @@
 """The machine that models a guest's architecture: the ideal scheme on the host memory that is the guest's own.
 
-x86 is TSO (Sewell et al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows exactly what x86 allows.
-AArch64 is ``armv8``, and RISC-V is ``rvwmo``. The other guests may reorder anything, and there is no model of them:
-``pso`` keeps loads in order, so an outcome that it forbids may be allowed by such a guest's architecture.
+Each instruction set names its memory (`Cpu.memory_model`): x86, SPARC, s390x and RISC-V with Ztso are TSO (Sewell et
+al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows exactly what they allow. AArch64 is ``armv8``,
+RISC-V is ``rvwmo``, and a guest that keeps all orders is ``sc``. The other guests may reorder anything, and there is no
+model of them: ``pso`` keeps loads in order, so an outcome that it forbids may be allowed by such an architecture.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ __all__ = ["architecture_machine", "like", "model_note", "on_architecture"]
 
 T = TypeVar("T")
 
-#: The host memory that is the memory of a guest's architecture.
-_MEMORY = {"x86": "tso", "aarch64": "armv8", "riscv": "rvwmo"}
-#: What models the memory of the other guests: it has less reordering than they.
+#: What models the memory of a guest without a model of its own: it has less reordering than such a guest.
 _NEAREST = "pso"
 
 
@@ -38,11 +37,11 @@ def architecture_machine(
         spurious_failures: Whether a store-conditional may fail spuriously, as on every real architecture with one.
         single_copy: As for `simaie.schemes.native`.
     """
-    has_exclusives = isa_class(isa).reservation is not None
-    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and has_exclusives else {}
+    guest = isa_class(isa)
+    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and guest.reservation else {}
     if single_copy != "isa":
         options["single_copy"] = single_copy
-    return like(machine, Spec("native", options), host or _MEMORY.get(isa, _NEAREST), host_word=64)
+    return like(machine, Spec("native", options), host or guest.memory_model or _NEAREST, host_word=64)
 
 
 def on_architecture(
@@ -76,7 +75,7 @@ def on_architecture(
     try:
         return run(model(host=host))
     except NotModelledError:
-        if host is not None or _MEMORY.get(isa) is None:
+        if host is not None or isa_class(isa).memory_model is None:
             raise
         return run(model(host=_NEAREST))
 
@@ -89,7 +88,7 @@ def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = N
         full_system=machine.full_system,
         host_word=host_word or machine.host_word,
         address_bits=machine.address_bits,
-        endian=machine.endian,
+        endian=None if machine.endian_of_guest else machine.endian,
         limits=machine.limits,
     )
 
@@ -97,7 +96,8 @@ def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = N
 def model_note(isa: str, allowed: Machine) -> str:
     """Return how `allowed` differs from the guest's architecture, in words; empty if it does not."""
     parts: list[str] = []
-    own = _MEMORY.get(isa)
+    guest = isa_class(isa)
+    own = guest.memory_model
     if own is None:
         parts.append(
             f"{allowed.host} keeps orders that {isa} does not: an outcome that is called forbidden here "
@@ -105,7 +105,7 @@ def model_note(isa: str, allowed: Machine) -> str:
         )
     elif allowed.host != own:
         parts.append(f"the memory of {isa} is {own}, not {allowed.host}: what is allowed is not what {isa} allows")
-    if isa_class(isa).reservation is not None:
+    if guest.reservation is not None:
         if _spurious(allowed):
             parts.append(
                 "a store-conditional may fail spuriously, which an emulator need not do: "

@@ -177,7 +177,7 @@ def compare(
         spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
-            the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).
+            the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64, ``"avx"`` for x86).
         executions: The number of executions of each of the two searches at most; `Comparison.unexplored` names the
             searches that a limit ended.
         seconds: The time of each of the two searches at most, in seconds; None for no limit.

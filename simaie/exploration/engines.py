@@ -47,7 +47,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines", "StartAgain", "can_undo", "is_switched_off"]
+__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "is_switched_off"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -55,6 +55,10 @@ MEMO_SWITCH = "SIMAIE_MEMO"
 _FIRST = 16
 #: One in as many executions runs on both engines.
 _EVERY = 256
+
+
+class OutOfTime(Exception):
+    """The time of the search ended before its first execution."""
 
 
 class StartAgain(Exception):
@@ -94,6 +98,7 @@ class Engines:
         commuting: Whether the order of read-modify-writes that commute makes no difference to those who judge the
             executions, see `simaie.check.needs.ignores_order`.
         rehearsed: Called with an execution that ran before a search by undo, and belongs to no search.
+        out_of_time: Whether the time of the search is over; a search of graphs asks between executions, too.
 
     Attributes:
         followed: The number of executions that the memo ran.
@@ -114,6 +119,7 @@ class Engines:
         most_nodes: int = MOST_NODES,
         commuting: bool = False,
         rehearsed: Callable[[Execution, Trace], None] | None = None,
+        out_of_time: Callable[[], bool] = bool,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
         self._on_graphs = machine.has_graphs
@@ -131,6 +137,7 @@ class Engines:
         self._commuting = commuting
         self.by_index = True
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
+        self._out_of_time = out_of_time
         self._undone: Undone | None = None
         self._counter: PreemptionCounter | None = None  # of the search by undo
 
@@ -170,7 +177,7 @@ class Engines:
         """Return the graphs of the program, if the scheduler leaves its executions to a search of these."""
         if type(scheduler).by_graphs is Scheduler.by_graphs:
             return None
-        found = Graphs(self._program, self._machine, self._seed)
+        found = Graphs(self._program, self._machine, self._seed, self._out_of_time)
         if not scheduler.by_graphs(found.search):
             return None
         self.by_index = False
@@ -208,13 +215,14 @@ class Engines:
         """Return the trace of the graph that was found, and let the search find the next one."""
         if trace is None:
             if not graphs.comes_again:
+                if not graphs.search.exhausted:
+                    raise OutOfTime
                 raise InternalError(f"the search found no execution graph of {self._program.name!r}")
             graphs.comes_again = False
             raise StartAgain
         graphs.index = index
         self.undone += 1
-        graphs.keep()
-        graphs.go_on()
+        graphs.go_on_later()
         return trace
 
     def _rehearse(self, undone: Undone) -> None:
@@ -233,6 +241,7 @@ class Engines:
 
         Raises:
             StartAgain: The caller has to forget all executions so far, and make the first one again.
+            OutOfTime: The time ended before the first execution.
             NondeterminismError: The two engines do not agree.
             SimaieError: A guest, the scheduler, the scheme or the host memory raised; the class says which.
         """

@@ -117,6 +117,7 @@ class Exploration:
         if machine.has_graphs and (driver != "inline" or check_determinism):
             _require_decisions(self.scheduler, machine)
         self._task = Task(program, machine, scheduler, seed, checkers, driver, coverage, check_determinism)
+        machine = machine.for_program(program)
         machine = machine.for_search(program) if self.scheduler.exhaustive else machine
         self.program, self.machine = program, machine
         self.seed, self.execution_limit, self.seconds = seed, executions, seconds
@@ -132,7 +133,7 @@ class Exploration:
         memo = driver == "inline" and not check_determinism
         self._engines = Engines(
             program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
-            commuting=self.checkers.ignores_order,
+            commuting=self.checkers.ignores_order, out_of_time=self.is_out_of_time,
         )  # fmt: skip
         # By undo the executions come in another order, and the determinism check prevents it.
         self._other_order = check_determinism and driver == "inline" and can_undo(program, machine, self.scheduler)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from simaie.engine.execution import Execution
 from simaie.engine.memo.undone import Undone
 from simaie.engine.watchdog import Watchdog
-from simaie.exploration.engines import Engines, StartAgain
+from simaie.exploration.engines import Engines, OutOfTime, StartAgain
 from simaie.replaying.run import Driver
 from simaie.trace import Trace
 
@@ -46,6 +46,8 @@ def _run_inline(exploration: Exploration, work: Iterator[Work], engines: Engines
         except StartAgain:
             exploration.start_again()
             continue
+        except OutOfTime:
+            return False
         take(trace)
         if kept.has_news:
             return True

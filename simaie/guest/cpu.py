@@ -18,6 +18,7 @@ from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
+from simaie.guest.form import Form
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
@@ -25,7 +26,8 @@ from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
 from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
-from simaie.op import UNTIL, Function, Kind, Op
+from simaie.host.ram import Endian
+from simaie.op import UNTIL, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts
 from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
 
@@ -72,8 +74,22 @@ class Cpu:
     """
 
     isa: ClassVar[str] = "generic"
+    #: Width of a guest address, in bits: in user mode, and in full-system mode.
+    address_bits: ClassVar[tuple[int, int]] = (64, 64)
+    #: Byte order of guest RAM, unless the machine sets another one.
+    byte_order: ClassVar[Endian] = "little"
+    #: Width of a general register in bytes, to which a signed load extends.
+    register_width: ClassVar[int] = 8
+    #: The memory order of atomic instructions that do not say one themselves.
+    atomic_order: ClassVar[Order] = Order.RELAXED
+    #: The mnemonics of the plain loads and stores of two registers, whose halves are one access each.
+    pairs: ClassVar[frozenset[str]] = frozenset()
+    #: The instructions of generated programs.
+    forms: ClassVar[tuple[Form, ...]] = ()
     #: The orders of plain accesses that the architecture guarantees without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
+    #: The host memory that models the memory of the architecture; None if there is no model of it.
+    memory_model: ClassVar[str | None] = None
     #: The single-copy atomic accesses: of the base architecture under ``""``, and by the name of an extension.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {}
     #: The architecture's rule for load-linked and store-conditional; None if it has no such instructions.
@@ -356,6 +372,16 @@ class Cpu:
             raise GuestFault("alignment", address, f"{width}-byte access at {address:#x} is not aligned")
         if address < 0 or address + width > self._end:
             raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
+
+    def _note_second(self, second: int) -> None:
+        """Record that the instruction in execution accesses a second location; raise as `_require_place` does."""
+        record = self.instruction
+        assert record is not None
+        record.second = second
+        if problem := wrong_place(record.access, second, record.width):
+            raise UsageError(f"{record.mnemonic}: the second {problem}")
+        if second < 0 or second + record.width > self._end:
+            raise GuestFault("address", second, f"{second:#x} is outside {self._machine.address_bits} address bits")
 
     @classmethod
     def instruction_names(cls) -> list[str]:

@@ -69,6 +69,7 @@ class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
     width: int
     result: Any = None
     effect: Any = None
+    second: int | None = None
 
 
 class EventRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -259,6 +260,7 @@ class _Writer:
             self._instruction_table.append(InstructionRecord(
                 instruction.vcpu, instruction.number, instruction.mnemonic, instruction.access, instruction.address,
                 instruction.width, self._value(instruction.result), self._value(instruction.effect),
+                instruction.second,
             ))  # fmt: skip
             if instruction.place is not None:
                 symbol = instruction.place.location(instruction.address) if instruction.width else ""
@@ -362,7 +364,12 @@ class _Reader:
     def _instruction(self, each: InstructionRecord) -> Instruction:
         _require_place(each.address, each.width)
         result, effect = self._value(each.result), self._value(each.effect)
-        return Instruction(each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect)
+        if each.second is not None:
+            _require_place(each.second, each.width)
+        return Instruction(
+            each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect,
+            second=each.second,
+        )  # fmt: skip
 
     def _event(self, each: EventRecord) -> Event:
         op, made = _at(self._ops, each.op), self._value(each.made)

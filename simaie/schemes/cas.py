@@ -11,6 +11,7 @@ QEMU's atomic_template.h and target/arm/tcg/translate.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from simaie.host.host import Host
@@ -20,6 +21,7 @@ from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.two_places import compare_two_alone
 
 __all__ = ["CasState", "CompareAndSwap"]
 
@@ -119,6 +121,13 @@ class CompareAndSwap(Scheme):
         order, form = self.atomic_order, self.atomic_form
         return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform the instruction with the world stopped."""
+        stop, resume = partial(self._stop_for, cpu), partial(self._resume_world, cpu)
+        return compare_two_alone(self, cpu, addresses, width, expected, new, stop=stop, resume=resume)
+
     def is_host_atomic(self, address: int, width: int) -> bool:
         """Whether the host has an atomic for the access: no wider than a host word, and aligned.
 
@@ -131,8 +140,7 @@ class CompareAndSwap(Scheme):
 
     async def _alone(self, cpu: VCpu, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load the old value and store ``new_value(old)`` unless it is None; return the old."""
-        await self.host.begin_exclusive()
-        cpu.local.stopped = True
+        await self._stop_for(cpu)
         old = await self.load(cpu, address, width)
         new = new_value(old)
         if new is not None:
@@ -145,6 +153,10 @@ class CompareAndSwap(Scheme):
         await self._resume_world(cpu)
         if self.on_exception == "clear":
             cpu.local.linked = None
+
+    async def _stop_for(self, cpu: VCpu) -> None:
+        await self.host.begin_exclusive()
+        cpu.local.stopped = True
 
     async def _resume_world(self, cpu: VCpu) -> None:
         if cpu.local.stopped:

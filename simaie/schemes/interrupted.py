@@ -201,6 +201,14 @@ class _Exposed(Scheme):
         """Store, exposed."""
         return self._exposed(cpu, lambda: self._inner.store(cpu, address, width, value))
 
+    def load_pair(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """Load two registers, exposed."""
+        return self._exposed(cpu, lambda: self._inner.load_pair(cpu, address, width))
+
+    def store_pair(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """Store two registers, exposed."""
+        return self._exposed(cpu, lambda: self._inner.store_pair(cpu, address, width, value))
+
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Wait, exposed."""
         return self._exposed(cpu, lambda: self._inner.wait(cpu, address, width, function))
@@ -229,6 +237,12 @@ class _Exposed(Scheme):
         """Perform an unlocked compare-and-exchange, exposed."""
         return self._exposed(cpu, lambda: self._inner.cmpxchg_unlocked(cpu, address, width, expected, new))
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform a compare-and-swap of two locations, exposed."""
+        return self._exposed(cpu, lambda: self._inner.cmpxchg_two(cpu, addresses, width, expected, new))
+
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """Perform a guest barrier, exposed."""
         await self._exposed(cpu, lambda: self._inner.fence(cpu, kind))
@@ -236,6 +250,14 @@ class _Exposed(Scheme):
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Return the guest access `body`, which is exposed, with the barriers of its order, which are not."""
         return self._inner.in_order(order, body)
+
+    async def context_barrier(self, cpu: VCpu) -> None:
+        """Perform a barrier behind branches, exposed."""
+        await self._exposed(cpu, lambda: self._inner.context_barrier(cpu))
+
+    async def check_pages(self, address: int, width: int, *, write: bool) -> None:
+        """Fault before the first part of a compound access; this is not exposed, but its parts are."""
+        await self._inner.check_pages(address, width, write=write)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception that the guest itself causes; for a killed vCPU nothing runs."""

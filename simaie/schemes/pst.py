@@ -15,6 +15,7 @@ Source: as for `simaie.schemes.hst`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 from simaie.host.host import Host, Ranges
@@ -47,11 +48,20 @@ class Pst(LinkedScheme):
         self.permissions = Cells(host, "host page", PAGE_SIZE, WRITABLE)
         self.monitors = Monitors(host, PAGE_SIZE)
 
+    def protect(self, at: int, permission: str) -> Awaitable[Any]:
+        """Set the permission of a page: a system call, which waits for the vCPU's own buffered stores.
+
+        Args:
+            at: Physical address in the page.
+            permission: The new permission.
+        """
+        return self.permissions.at(at).exchange(permission)
+
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Set the monitor, protect the page, load."""
         at = await self.physical(address, write=False)
         await self.monitors.set(cpu, at)
-        await self.permissions.at(at).store(READ_ONLY)
+        await self.protect(at, READ_ONLY)
         value = await self.host.load(at, width)
         cpu.local.linked = Linked(address, value)
         return value
@@ -88,7 +98,7 @@ class Pst(LinkedScheme):
             cpu: The vCPU whose store has faulted.
             at: Physical address in the page.
         """
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         await self.monitors.clear(at)
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
@@ -96,7 +106,7 @@ class Pst(LinkedScheme):
         linked = self.take_linked(cpu, address)
         at = await self.physical(address, write=True)
         await self.stop_world(cpu)
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         stored = False
         if linked is not None and await self.monitors.holds(cpu, at):
             stored = await self.store_if(at, width, linked.value, value)
@@ -107,5 +117,5 @@ class Pst(LinkedScheme):
 
     async def end_reservations(self, cpu: VCpu, at: int) -> None:
         """Make the page writable and clear the monitors on it."""
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         await self.monitors.clear(at)

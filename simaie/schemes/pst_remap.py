@@ -65,7 +65,7 @@ class PstRemap(Pst):
         at = await self.physical(address, write=False)
         await self.lock(cpu, self.remap_lock)
         await self.monitors.set(cpu, at)
-        await self.permissions.at(at).store(READ_ONLY)
+        await self.protect(at, READ_ONLY)
         await self.unlock(cpu)
         value = await self.host.load(at, width)
         cpu.local.linked = Linked(address, value)
@@ -75,7 +75,7 @@ class PstRemap(Pst):
         """Under the lock, clear the monitors on the page and make it writable."""
         await self.lock(cpu, self.remap_lock)
         await self.monitors.clear(at)
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         await self.unlock(cpu)
 
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
@@ -90,11 +90,11 @@ class PstRemap(Pst):
             if self.unlocks:
                 await self.unlock(cpu)
             return False
-        await self.permissions.at(at).store(_UNMAPPED)
+        await self.protect(at, _UNMAPPED)
         stored = await self.monitors.holds(cpu, at) and await self.swap(at, width, linked.value, value)
         if stored and self.clears_others:
             await self.monitors.clear(at)
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         await self.unlock(cpu)
         return stored
 
@@ -104,8 +104,8 @@ class PstRemap(Pst):
         at = ranges[0][0]
         await self.lock(cpu, self.remap_lock)
         await self.monitors.clear(at)
-        await self.permissions.at(at).store(_UNMAPPED)
+        await self.protect(at, _UNMAPPED)
         old = await self.apply(ranges, function)
-        await self.permissions.at(at).store(WRITABLE)
+        await self.protect(at, WRITABLE)
         await self.unlock(cpu)
         return old

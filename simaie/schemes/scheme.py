@@ -37,6 +37,10 @@ _RELEASING = (Order.RELEASE, Order.ACQ_REL)
 _ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
 
+#: The rows of a mapping for methods that by default make their access by another method, so that only a class that
+#: overrides them needs a mapping of theirs.
+_MAPPED_IF_OVERRIDDEN = {"load_pair": "load", "store_pair": "store", "cmpxchg": "compare"}
+
 #: Bytes that an unlocked x86 instruction reads or writes at once.
 _HALF = 8
 
@@ -73,7 +77,8 @@ class Scheme:
     #: The variants of a published scheme, each with the violations that are expected of it.
     variants: ClassVar[tuple[Variant, ...]] = ()
     #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
-    #: access by another of these methods is left out; `cmpxchg` is added if a class overrides it.
+    #: access by another of these methods is left out; `load_pair`, `store_pair` and `cmpxchg` are added if a class
+    #: overrides them.
     mapped_methods: ClassVar[Mapping[str, str]] = {
         "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
     }  # fmt: skip
@@ -247,6 +252,27 @@ class Scheme:
     async def _store_mapped(self, address: int, width: int, value: int) -> None:
         await self.host.store_ranges(await self.ranges(address, width, write=True), value)
 
+    def load_pair(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """Load two registers with one instruction; by default, one load of both.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+        """
+        return self.load(cpu, address, width)
+
+    def store_pair(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """Store two registers with one instruction; by default, one store of both.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+            value: The unsigned integer to store.
+        """
+        return self.store(cpu, address, width, value)
+
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Wait until `function` holds of a location, and return the value that it then has.
 
@@ -343,6 +369,23 @@ class Scheme:
             await self.store(cpu, address + i, _HALF, part)
         return old
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Store to two locations if both hold what is expected, indivisibly: CAS2 of m68k.
+
+        Args:
+            cpu: The vCPU that performs it.
+            addresses: Guest-virtual addresses of the locations.
+            width: Width of each location in bytes.
+            expected: The values to compare with.
+            new: The values to store.
+
+        Returns:
+            Both old values as one number, whose low half is that of the first location.
+        """
+        raise self._missing("a compare-and-swap of two locations")
+
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """Perform a guest barrier as the same host barrier, or as nothing with ``barriers="none"``.
 
@@ -416,13 +459,17 @@ class Scheme:
         A set of `barriers` puts a fence before each plain load and store, for the orders that the guest needs and the
         host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
+        own = {name: row for name, row in _MAPPED_IF_OVERRIDDEN.items() if self._overrides(name)}
         if self.mapping is not None:
-            own_compare = getattr(self.cmpxchg, "__func__", None) is not Scheme.cmpxchg
-            map_accesses(self, self.mapping, {**self.mapped_methods, **({"cmpxchg": "compare"} if own_compare else {})})
+            map_accesses(self, self.mapping, {**self.mapped_methods, **own})
         elif self.barriers not in ("none", "guest"):
             missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
-            load, store = Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE)
-            map_accesses(self, AccessMapping("barriers", load, store), {"load": "load", "store": "store"})
+            barriers = AccessMapping("barriers", Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE))
+            methods = {"load": "load", "store": "store", **own}
+            map_accesses(self, barriers, {name: row for name, row in methods.items() if row != "compare"})
+
+    def _overrides(self, name: str) -> bool:
+        return getattr(getattr(self, name), "__func__", None) is not getattr(Scheme, name)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.

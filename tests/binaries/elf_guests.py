@@ -30,6 +30,6 @@ def structures(target: str, threads: list[str], final: str | None, **options: An
 
 def searched(program: BinaryProgram, scheme: str, host: str = "sc", **options: Any) -> Report:
     """Return the report of an exhaustive search."""
-    machine = Machine(scheme, host=host, endian=program.byte_order or "little")
+    machine = Machine(scheme, host=host)
     given: dict[str, Any] = {"scheduler": "dpor", "executions": 20_000, "checkers": JUDGES, **options}
     return explore(program, machine, **given)

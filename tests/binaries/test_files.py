@@ -99,7 +99,14 @@ def test_a_wrong_argument_is_refused(options):
 
 def test_a_machine_of_another_byte_order_is_refused():
     with pytest.raises(UsageError, match="big-endian"):
-        explore(locks("mips", "fas"), Machine("native"))
+        explore(locks("mips", "fas"), Machine("native", endian="little"))
+
+
+@pytest.mark.parametrize("endian", [None, "big"])
+def test_a_machine_without_a_byte_order_has_that_of_the_file(endian):
+    report = explore(locks("mips", "fas"), Machine("native", endian=endian), scheduler="round-robin", executions=1)
+    assert report.machine.endian == "big"
+    assert report.machine.arguments == Machine("native").arguments
 
 
 def test_an_instruction_that_is_not_modelled_is_named_with_its_place():
@@ -136,7 +143,7 @@ def survive(number: int) -> None:
     """Load a damaged file and run what is left of it; only simaie's own errors may come out."""
     try:
         guest = program(damaged(number), "fas", "fas")
-        machine = Machine("native", endian=guest.byte_order or "little", limits=Limits(steps=500))
+        machine = Machine("native", limits=Limits(steps=500))
         explore(guest, machine, executions=2, scheduler="random-walk", checkers=["guest-fault", "progress"])
     except SimaieError:
         pass

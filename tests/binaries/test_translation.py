@@ -52,8 +52,22 @@ def test_each_atomic_instruction_becomes_the_call_that_the_table_says():
         assert becomes(isa, bytes.fromhex(code)) == call, source
 
 
-def test_the_table_has_every_atomic_instruction_of_the_vcpu_classes():
-    """A method that no machine instruction becomes would be missing in the decoders."""
+#: Methods of vCPU classes that no decoder makes of machine code: of instructions that are newer than the compilers'
+#: usual targets, of accesses of two registers, and of hints.
+NOT_DECODED = {
+    "arm": {"lda", "ldaex", "sev", "stl", "stlex"},
+    "aarch64": {
+        "ldapur", "ldapurs", "ldclrp", "ldiapp", "ldlar", "ldp", "ldsetp", "sev", "sevl", "stilp", "stllr", "stlur",
+        "stp", "swpp",
+    },
+    "riscv": {"amocas", "wrs_nto", "wrs_sto"},
+    "mips": {"lldp", "llwp", "scdp", "scwp"},
+    "ppc": {"ldat", "lq", "lqarx", "lwat", "stdat", "stq", "stqcx", "stwat"},
+}  # fmt: skip
+
+
+def test_the_table_has_every_other_atomic_instruction_of_the_vcpu_classes():
+    """A new method must be decoded, or be listed as one that is not."""
     plain = {"load", "store", "spawn", "join", "wait_until", "choose", "observe", "exception", "map_page"}
     for isa, abis, also in (
         ("arm", ("arm", "thumb"), {"ldr", "str_", *(f"{name}{size}" for name in ("ldrex", "strex") for size in "bhd"),
@@ -65,7 +79,7 @@ def test_the_table_has_every_atomic_instruction_of_the_vcpu_classes():
     ):  # fmt: skip
         calls = " ".join(call for name, _, _, call in TABLE if name in abis)
         methods = set(isa_class(isa).instruction_names()) - plain - also
-        assert {method for method in methods if f"{method}(" not in calls} == set(), isa
+        assert {method for method in methods if f"{method}(" not in calls} == NOT_DECODED[isa], isa
 
 
 @pytest.mark.parametrize("abi", sorted(DECODERS))

@@ -33,7 +33,10 @@ JUDGED: dict[str, Checker] = {
     "store-conditional-within": store_conditional_within(1),
 }
 #: How many cases of each kind are made. The soak makes tens of thousands.
-CASES = {"instructions": 150, "wide": 50, "families": 75, "calls": 150, "careless": 40, "lying": 50, "pairs": 30}
+CASES = {
+    "instructions": 150, "wide": 50, "families": 75, "calls": 150, "careless": 40, "lying": 50, "pairs": 30,
+    "vectors": 30,
+}  # fmt: skip
 #: What each kind of case makes these checkers find.
 FINDING = {
     "instructions": {"data-races", "serializability", "rmw-atomicity", "atomic-blocks", "store-conditional-within",
@@ -46,6 +49,7 @@ FINDING = {
                  "unguarded-update", "progress"},
     "lying": {"instruction-results"},
     "pairs": {"single-copy-atomicity-lse2"},
+    "vectors": {"single-copy-atomicity-lse2", "single-copy-atomicity-avx"},
 }  # fmt: skip
 
 

@@ -20,6 +20,10 @@ def xchg(place: int, into: str) -> Ins:
     return ins("xchg", place, 1, into=into)
 
 
+def xadd(place: int, into: str = "q") -> Ins:
+    return ins("lock_xadd", place, 1, into=into)
+
+
 FENCE = ins("mfence")
 
 SHAPES: dict[str, list[list[Ins]]] = {

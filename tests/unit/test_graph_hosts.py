@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store
+from graph_enumeration import key_of
+from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store, xadd
 
 import simaie
 from simaie import Machine, Program, ins
 from simaie.corpus import catalogue as corpus
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
+from simaie.engine.graph.walk import End, Walk
 from simaie.errors import NondeterminismError, SchemeError, UsageError
+from simaie.exploration.search import ExhaustiveSearch, SearchLimits
 from simaie.host.graph.graph import has_cycle
 from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph_reference import GraphScMemory, GraphTsoMemory
@@ -103,6 +106,55 @@ def test_the_orders_of_atomics_come_once_each(scheme):
     for count, orders in ((2, 2), (3, 6), (4, 24)):
         report = explored(increments(count), scheme)
         assert (report.statistics.executions, report.complete) == (orders, True)
+
+
+def test_vcpus_that_wait_for_a_mutex_make_no_graphs_of_their_own():
+    for count, orders in ((2, 2), (3, 6), (4, 24)):
+        search, found = graphs_of(increments(count), "global-lock")
+        assert (len(found), search.counts.blocked, search.counts.dead) == (orders, 0, 0)
+
+
+A, B, AB, BA = 0x300, 0x340, 0x380, 0x3C0
+
+
+class TwoLocks(CompareAndSwap):
+    """Locked instructions take one or two mutexes, by their address, and access other places."""
+
+    name = "two-locks"
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        a, b = self.host.mutex("a"), self.host.mutex("b")
+        self.locks = {A: (a,), B: (b,), AB: (a, b), BA: (b, a)}
+
+    async def atomic_rmw(self, cpu, address, width, function):
+        for lock in self.locks[address]:
+            await lock.lock()
+        value = await self.host.load(X, 4)
+        await self.host.store(Y, 4, function.apply(value))
+        for lock in reversed(self.locks[address]):
+            await lock.unlock()
+        return value
+
+
+#: The graphs that a search finds in which vCPUs that wait are no different from others, for programs of `TwoLocks`.
+LOCKED = [
+    ([[store(X), xadd(AB)], [xadd(BA)]], 4),
+    ([[xadd(B)], [store(X), xadd(AB)], [xadd(AB)]], 12),
+    ([[load(Y, "r"), xadd(A)], [xadd(A), load(X, "s")]], 3),
+    ([[xadd(AB)], [xadd(AB), store(X)], [xadd(B)]], 12),
+    ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
+    ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
+]
+
+
+@pytest.mark.parametrize("number", range(len(LOCKED)))
+@pytest.mark.parametrize("host", ["armv8", "rvwmo", GraphScMemory])
+def test_nested_mutexes_lose_no_graph_and_no_deadlock(number, host):
+    threads, count = LOCKED[number]
+    search, found = graphs_of(Program("locks", isa="x86", threads=threads), TwoLocks, host)
+    assert (len(found), len({key_of(graph) for graph in found})) == (count, count)
+    assert not search.counts.blocked
 
 
 def test_host_atomics_of_exclusives_are_no_barrier_although_those_of_lse_are():
@@ -235,6 +287,39 @@ def test_a_guest_that_never_ends_is_cut_and_proves_nothing():
     machine = Machine(host="armv8", limits=simaie.Limits(steps=300))
     report = simaie.explore(Program("endless", isa="x86", threads=[_endless]), machine, scheduler="dpor")
     assert (report.verdict, report.statistics.truncated) == ("inconclusive", 1)
+
+
+# -- limits ---------------------------------------------------------------------------------------------
+
+
+class NeverEnds(Walk):
+    """A way that leads to no execution, as all after it."""
+
+    def go(self):
+        self._others(self.graph)
+        return End.DEAD
+
+
+def test_the_time_ends_a_search_that_finds_no_execution(monkeypatch):
+    monkeypatch.setattr("simaie.engine.graph.search.Walk", NeverEnds)
+    report = simaie.explore(shape("MP"), Machine("native", host="armv8"), scheduler="dpor", seconds=0.05)
+    assert (report.verdict, report.statistics.executions, report.complete) == ("inconclusive", 0, False)
+    search = ExhaustiveSearch(shape("MP"), Machine("native", host="armv8"), SearchLimits(seconds=0.05))
+    search.run(search.trace_of, lambda: False, lambda: None)
+    assert (search.executions, search.limited, search.complete) == (0, True, False)
+
+
+def test_an_interrupt_loses_no_execution_that_was_found(monkeypatch):
+    class Interrupted(Walk):
+        def go(self):
+            if self.graph.added:
+                raise KeyboardInterrupt
+            return super().go()
+
+    monkeypatch.setattr("simaie.engine.graph.search.Walk", Interrupted)
+    with pytest.raises(simaie.Interrupted) as caught:
+        simaie.explore(shape("MP"), Machine("native", host="armv8"), scheduler="dpor")
+    assert (caught.value.report.statistics.executions, caught.value.report.interrupted) == (1, True)
 
 
 # -- mistakes -------------------------------------------------------------------------------------------

@@ -227,6 +227,20 @@ def test_a_scheme_of_ones_own_needs_nothing_for_a_mapping():
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_an_access_of_two_registers_has_the_fences_of_one_access(scheme):
+    """It is two operations of 8 bytes. Native has its own way to make them, in an order that a choice decides."""
+
+    def made(name, options, host=TakesOrders):
+        code = [ins("movaps_load", X)] if name == "load" else [ins("movaps", X, 1)]
+        return [word for word in announced(code, f"{scheme}:{options}", host) if word.split()[0] in ("fence", name)]
+
+    assert made("load", "mapping=risotto") == ["load", "load", f"fence {LOADS}"]
+    assert made("store", "mapping=risotto") == ["fence st-st", "store", "store"]
+    assert made("load", "mapping=fex") == ["load acquire"] * 2
+    assert made("store", "barriers=full", "pso") == ["fence st-st", "store", "store"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_search_under_a_mapping_proves_what_it_proves_without(scheme):
     """On a host that keeps all orders the fences change nothing; the memo follows the same vCPUs."""
     threads = [[ins("lock_inc", X), ins("load", X, into="r")]] * 2

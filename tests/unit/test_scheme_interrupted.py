@@ -105,6 +105,32 @@ def test_the_published_holes_stay_and_no_other_comes():
         assert explored(violation(hole), "interrupted:scheme=hst,vcpus=0").verdict == verdict
 
 
+def test_an_access_of_two_registers_is_that_of_the_interrupted_scheme():
+    """Both words are one access with LSE2 only; an exception between the halves starts the load again."""
+    pair = [ins("stp", X, 1 + (1 << 32), width=4)], [ins("ldp", X, into="r", width=4)]
+    program = Program("pair", isa="aarch64", threads=list(pair), init={X: (0, 8)})
+    for scheme, values in (("native:single_copy=lse2", 2), ("native", 4)):
+        outcomes = explored(program, f"interrupted:scheme={scheme},vcpus=1", checkers=[]).outcomes
+        assert len({outcome.as_dict()["1:r"] for outcome in outcomes}) == values
+
+
+def test_a_compare_and_swap_of_two_locations_that_is_interrupted_resumes_the_world():
+    swap = [ins("cas2", X, X + 8, 0, 0, 1, 1)]
+    program = Program("two", isa="m68k", threads=[swap, swap], init={X: 0, X + 8: 0})
+    report = explored(program, "interrupted:scheme=cas,vcpus=0")
+    assert report.verdict == "holds"
+    assert report.statistics.executions > explored(program, "cas").statistics.executions
+
+
+@pytest.mark.parametrize(("isa", "code", "host"), [
+    ("aarch64", [ins("isb")], "armv8"), ("x86", [ins("movups", X, 1)], "sc"),
+])  # fmt: skip
+def test_instructions_that_ask_the_scheme_for_more_than_an_access_can_be_interrupted(isa, code, host):
+    program = Program("one", isa=isa, threads=[code], init={X: (0, 16)})
+    machine = Machine("interrupted:scheme=native", host=host)
+    assert simaie.explore(program, machine, scheduler="dpor", failures=None).verdict == "holds"
+
+
 # -- kills -----------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simaie.engine.actor import Actor
@@ -27,6 +27,7 @@ class Graphs(Undone):
         program: The program.
         machine: The machine.
         seed: The seed of the search.
+        out_of_time: Whether the time of the search is over; asked often, since many ways may lead to no execution.
 
     Attributes:
         search: The search.
@@ -36,7 +37,7 @@ class Graphs(Undone):
     #: What a vCPU does is compared by the search itself, whose events are not in the order of the program.
     went_elsewhere = True
 
-    def __init__(self, program: Program, machine: Machine, seed: int) -> None:
+    def __init__(self, program: Program, machine: Machine, seed: int, out_of_time: Callable[[], bool]) -> None:
         self.program, self.machine = program, machine
         self._seed, self.index = seed, 0
         self.identities = {}
@@ -44,10 +45,11 @@ class Graphs(Undone):
         self.is_known = self._next_is_known = False
         self.visited = self.rebuilt = 0
         self.rehearsing: Execution | None = None
-        self.search = GraphSearch(program, machine)
+        self.search = GraphSearch(program, machine, out_of_time)
         self.comes_again = False
         self._found = False
         self._kept: tuple[Graph, Ending] | None = None
+        self._interrupt: KeyboardInterrupt | None = None
 
     @property
     def events(self) -> list[Any]:
@@ -60,7 +62,13 @@ class Graphs(Undone):
         return self.rehearsing.actors if self.rehearsing is not None else self.search.actors
 
     def trace(self) -> Trace | None:
-        """Return the trace of the execution that was found; None if there is none."""
+        """Return the trace of the execution that was found; None if there is none.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed while it was searched for.
+        """
+        if self._interrupt is not None:
+            raise self._interrupt
         if not self._found:
             self.go_on()
         if self.comes_again or self.search.graph is None:
@@ -80,9 +88,13 @@ class Graphs(Undone):
                     self.visited, self.comes_again, self._found = 0, True, False
                     return
 
-    def keep(self) -> None:
-        """Keep what the current execution is: the next one is about to be found."""
+    def go_on_later(self) -> None:
+        """Find the next execution, while the current one is still to be judged: Ctrl-C ends the search after that."""
         self._kept = self.search.graph
+        try:
+            self.go_on()
+        except KeyboardInterrupt as interrupt:
+            self._interrupt = interrupt
 
     def replayable(self, trace: Trace) -> Trace:
         """Return the current execution with a schedule.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.engine.graph.layout import Layout, Piece
+from simaie.engine.graph.reach import reaches
 from simaie.engine.snapshot import Snapshot
 from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
@@ -14,7 +15,7 @@ from simaie.host.loaded import Control, Loaded, choices_of, data_of, plain, step
 from simaie.host.ordered import acquires, releases
 from simaie.op import Form, Kind, Op, Order
 
-__all__ = ["ATOMICS", "READS", "Label", "Write"]
+__all__ = ["ATOMICS", "READS", "THREADS", "Label", "Write"]
 
 _LOAD, _LOAD_LINKED, _STORE_CONDITIONAL = Kind.LOAD, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL
 #: Operations that read and write in one: those of the host, and the taking of a mutex.
@@ -25,7 +26,7 @@ _WRITES = frozenset({Kind.STORE, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT, _STORE_COND
 _WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
 _ORDERED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, _LOAD_LINKED, _STORE_CONDITIONAL})
 #: Operations of threads: every earlier operation of the vCPU comes before them, and every later one after them.
-_THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
+THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 
 
 class Write:
@@ -57,6 +58,7 @@ class Label:
         fails: The event of a store-conditional that fails, or of a local choice; None for other operations.
         state: The state of the vCPU at a load-linked; None if it cannot be read, and for other operations.
         retries: Whether the vCPU tries a load-linked again although nothing has changed for it since the last try.
+        written: The writes of a read-modify-write that were asked for, by what it reads.
         groups: By place of an operation that reads several, its pieces and the number of its first read.
     """
 
@@ -81,7 +83,7 @@ class Label:
         self.linked: Event | None = None
         self.state: Snapshot | None = None
         self.retries = False
-        self._written: dict[Any, Write] = {}
+        self.written: dict[Any, Write] = {}
         self._where: Dependencies | None = None
         self.reads: tuple[Event, ...] = ()
         self.stores: tuple[Event, ...] = ()
@@ -115,7 +117,7 @@ class Label:
         event.status = (status | past.stored.get(place, 0)) << event.base
         if status:
             depends = _without(depends, past.status)
-        full = self.in_order or kind in _THREADS
+        full = self.in_order or kind in THREADS
         event.local = past.everything if full else self.model.order_of(past, event, depends)
         event.order = event.local << event.base | past.born
         event.data = depends.value
@@ -127,7 +129,7 @@ class Label:
     def _set_order(self, event: Event, op: Op, write: bool) -> None:
         kind, order = op.kind, op.order
         event.atomic = self._is_instruction
-        event.drops = bool(op.form & Form.NO_RESULT) and not write
+        event.drops = not write and op.form is not Form.NONE and bool(op.form & Form.NO_RESULT)
         if kind is Kind.FETCH or kind is Kind.EXCHANGE:
             order = _without_acquire(order) if event.drops else order
         as_one = self.model.one_operation
@@ -178,6 +180,8 @@ class Label:
             event = self._event(number, True, place, self._stored(), pair)
             event.value = self._part_of(op.value, place)
             found.append(event)
+        if op.kind is Kind.UNLOCK and found[0].last_store is not None:
+            found[0].taken = found[0].last_store.id
         self._join(found)
         if op.kind is _STORE_CONDITIONAL:
             found[0].choice = 1
@@ -240,8 +244,10 @@ class Label:
     @property
     def _is_instruction(self) -> bool:
         """Whether the operation is an atomic that the host performs as a single instruction."""
-        exclusive = self.model.exclusive_atomics or self.op.form & Form.EXCLUSIVE
-        return self.op.kind in ATOMICS and not exclusive
+        op = self.op
+        if op.kind not in ATOMICS or self.model.exclusive_atomics:
+            return False
+        return op.form is Form.NONE or not op.form & Form.EXCLUSIVE
 
     # -- its dependencies ---------------------------------------------------------------------------
 
@@ -254,7 +260,7 @@ class Label:
         data, choices = data_of(self.raw.address), choices_of(self.raw.address)
         if self.op.cell is not None:
             for owner, loads in self.past.reached:
-                if self._reaches(owner, self.op.cell):
+                if loads & ~data and self._reaches(owner, self.op.cell):
                     data |= loads
         found = Dependencies(data, choices | data, control=self.control)
         if self.model.one_operation and self._is_instruction:  # the whole operation waits for its operand
@@ -263,10 +269,10 @@ class Label:
         return found
 
     def _reaches(self, owner: Any, cell: Any) -> bool:
-        key = id(owner), cell  # the owner is kept alive by the pasts that hold it
+        key = id(owner), id(cell)  # both are kept alive, by the pasts and operations that hold them
         known = self.layout.reached.get(key)
         if known is None:
-            known = self.layout.reached[key] = _reaches(owner, cell)
+            known = self.layout.reached[key] = reaches(owner, cell)
         return known
 
     def _stored(self) -> Dependencies:
@@ -310,9 +316,9 @@ class Label:
     def write(self, old: Any) -> Write:
         """Return the write of a read-modify-write that has read `old`, whose event is None if it does not write."""
         key = (type(old), old) if type(old) in (int, bool, type(None)) else id(old)
-        known = self._written.get(key)
+        known = self.written.get(key)
         if known is None:
-            known = self._written[key] = self._write(old)
+            known = self.written[key] = self._write(old)
         return known
 
     def _write(self, old: Any) -> Write:
@@ -338,106 +344,17 @@ class Label:
         """Return the write event, whose past includes the read."""
         before = self.past
         self.past = before.copy()
-        self.model.add(self.past, read, self._address_of(read))
+        self.model.add(self.past, read, self.address_of(read))
         try:
             pair = read.index if self.op.kind in ATOMICS else -1
             return self._event(0, True, read.place, depends, pair)
         finally:
             self.past = before
 
-    def _address_of(self, event: Event) -> Dependencies:
+    def address_of(self, event: Event) -> Dependencies:
         """Return the dependencies of the address of an event, as later events see them."""
         found = self._address()
         return _without(found, self.past.status) if self.past.status else found
-
-    # -- what comes after it --------------------------------------------------------------------------
-
-    def past_after(self, value: Any) -> Past:
-        """Return what the vCPU has done after the operation, which returned `value`."""
-        past, op, kind, model = self.past.copy(), self.op, self.op.kind, self.model
-        if kind is Kind.FENCE:
-            model.fence(past, op.orders, self.control, context=bool(op.form & Form.CONTEXT))
-        elif kind is Kind.CHOICE:
-            assert self.fails is not None
-            past.decided |= 1 << self.fails.index
-        elif kind is Kind.CLEAR_RESERVATION:
-            past.linked = None
-        elif kind is Kind.SPAWN:
-            past.children += 1
-        address = self._address_of(self.reads[0]) if self.reads else None
-        for event in self.reads:
-            assert address is not None
-            self._add(past, event, address)
-        if kind is _LOAD_LINKED:
-            past.linked = self.reads[0]
-        if kind in ATOMICS or kind is Kind.UPDATE:
-            old = None if kind is Kind.LOCK else value
-            write = self._update_write(value) if kind is Kind.UPDATE else self.write(old)
-            if write.event is not None:
-                self._add(past, write.event, self._address_of(write.event))
-        elif kind is _STORE_CONDITIONAL:
-            self._conditional_after(past, value)
-        else:
-            for event in self.stores:
-                self._add(past, event, self._address_of(event))
-        if self.reads and kind is not Kind.UPDATE and value is not None and type(value) not in _PLAIN:
-            past.reached = (*past.reached, (value, sum(self._read_dependencies())))
-        return past
-
-    def _add(self, past: Past, event: Event, address: Dependencies) -> None:
-        self.model.add(past, event, address)
-        if self.in_order or self.op.kind in _THREADS:
-            past.full |= 1 << event.index
-
-    def _update_write(self, result: Any) -> Write:
-        """Return the write of an UPDATE; which value it stored does not matter for what comes later."""
-        return next(each for each in self._written.values() if each.result is result or each.result == result)
-
-    def _conditional_after(self, past: Past, value: Any) -> None:
-        past.linked = None
-        if not self.stores:
-            return
-        event = self.stores[0]
-        bit = 1 << event.index
-        if value:
-            self._add(past, event, self._address_of(event))
-            past.stored[event.place] = past.stored.get(event.place, 0) | bit
-            if not self.model.status_orders:
-                past.status |= bit
-            return
-        past.status |= bit
-        past.failed[event.place] = past.failed.get(event.place, 0) | bit
-
-    def _read_dependencies(self) -> tuple[int, int]:
-        """Return on what a value that the operation reads depends: by data, and further events by choice."""
-        data = choices = 0
-        for event in self.reads:
-            data |= 1 << event.index
-            if self.model.through_memory and event.last_store is not None:
-                data |= event.last_store.data
-                choices |= event.last_store.choices
-        return data, choices & ~data
-
-    def result(self, value: Any, control: Control) -> Any:
-        """Return the result `value` as the vCPU gets it, and note on what the vCPU depends from now on.
-
-        Args:
-            value: The plain result.
-            control: What it has branched on.
-        """
-        kind = self.op.kind
-        if kind is _STORE_CONDITIONAL:
-            return Loaded(value, 1 << self.stores[0].index) if self.stores else value
-        if not self.reads:
-            return value
-        data, choices = self._read_dependencies()
-        if kind is Kind.LOCK or kind is Kind.AWAIT or kind is Kind.JOIN:
-            control.mask |= data | choices  # it waits in a loop, which branches on what it reads
-        if type(value) is int:
-            return Loaded(value, data, choices)
-        if kind is not Kind.UPDATE:
-            control.mask |= data | choices
-        return value
 
 
 def _without(depends: Dependencies, mask: int) -> Dependencies:
@@ -450,30 +367,3 @@ def _without(depends: Dependencies, mask: int) -> Dependencies:
 
 def _without_acquire(order: Order) -> Order:
     return Order.RELEASE if releases(order) else Order.RELAXED
-
-
-def _reaches(owner: Any, cell: Any, depth: int = 2) -> bool:
-    """Whether `cell` is a part of an object, or of one of its parts: to find it, one has to have the object."""
-    for part in _parts(owner):
-        if part is cell:
-            return True
-        if depth and type(part) not in _PLAIN and part is not None and _reaches_in(part, cell, depth - 1):
-            return True
-    return False
-
-
-_PLAIN = frozenset({int, str, bool, bytes, float})
-
-
-def _reaches_in(part: Any, cell: Any, depth: int) -> bool:
-    if isinstance(part, dict):
-        return any(each is cell for each in part.values())
-    if isinstance(part, tuple | list):
-        return any(each is cell for each in part)
-    return type(part).__module__.startswith("simaie.aie") and _reaches(part, cell, depth)
-
-
-def _parts(owner: Any) -> list[Any]:
-    names = [name for cls in type(owner).__mro__ for name in getattr(cls, "__slots__", ()) if isinstance(name, str)]
-    found = [getattr(owner, name, None) for name in names]
-    return [*found, *vars(owner).values()] if hasattr(owner, "__dict__") else found

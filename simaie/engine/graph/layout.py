@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from simaie.host.ram import Endian
 
@@ -39,7 +38,7 @@ class Layout:
     def __init__(self, endian: Endian) -> None:
         self.endian: Endian = endian
         self.parts = 1
-        self.reached: dict[tuple[int, Any], bool] = {}
+        self.reached: dict[tuple[int, int], bool] = {}
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte

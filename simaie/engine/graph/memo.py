@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from simaie.dependence import writes
+from simaie.engine.graph.after import carry_dependencies, past_after
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.layout import Layout
 from simaie.engine.memo.execution import MemoActor
@@ -46,8 +47,8 @@ class GraphRunner(Runner):
             past = self._graphs.past_at_start(self.node)
         else:
             known = self.node.edges.get(key_of(value))  # it is fed its history again
-            past = known.label.past if known is not None and known.label is not None else label.past_after(value)
-            value = label.result(value, self._control)
+            past = known.label.past if known is not None and known.label is not None else past_after(label, value)
+            value = carry_dependencies(label, value, self._control)
         with stepping(self._control):
             raw = super()._send(value)
         self._raw, self._graphs.reached = raw, past

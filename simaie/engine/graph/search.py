@@ -11,7 +11,7 @@ searches; they have not been proved to be all, nor to come once. A graph that co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simaie.engine.actor import Actor
@@ -53,6 +53,7 @@ class GraphSearch:
     Args:
         program: The program.
         machine: The machine, whose host memory is a `simaie.host.graph.memory.GraphMemory`.
+        enough: Asked before each way to grow a graph: whether to stop before the next finished graph.
 
     Attributes:
         exhausted: Whether no graph is left.
@@ -61,7 +62,8 @@ class GraphSearch:
         began_anew: The number of times that the search began anew, because it learnt more about sizes and lengths.
     """
 
-    def __init__(self, program: Program, machine: Machine) -> None:
+    def __init__(self, program: Program, machine: Machine, enough: Callable[[], bool] = bool) -> None:
+        self._enough = enough
         self._program, self._machine = program, machine
         self._layout = Layout(machine.endian)
         self.exhausted = False
@@ -90,7 +92,7 @@ class GraphSearch:
         return self._memo.misses
 
     def advance(self) -> bool:
-        """Find the next finished graph; return False if none is left.
+        """Find the next finished graph; return False if none is left, or the search stopped before it.
 
         Raises:
             BeginAnew: The search has begun anew, and all graphs so far come again.
@@ -98,6 +100,9 @@ class GraphSearch:
         """
         stack, limit = self._stack, min(self._machine.limits.steps, MOST_EVENTS)
         while stack:
+            if self._enough():
+                self.graph = None
+                return False
             walk = Walk(self._memo, stack.pop(), stack.append, limit)
             try:
                 self._start(walk)

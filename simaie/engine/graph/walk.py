@@ -6,15 +6,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from simaie.engine.graph.differs import differs, equal
 from simaie.engine.graph.label import ATOMICS, Label
 from simaie.engine.graph.memo import GraphMemo
+from simaie.engine.graph.rewind import rewound
 from simaie.engine.memo.node import Node, key_of
-from simaie.errors import NondeterminismError
 from simaie.host.graph.bounds import places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, cyclic
 from simaie.host.graph.revisit import revisits
-from simaie.op import Kind, show
+from simaie.op import Kind
 
 __all__ = ["End", "Walk", "initial_value"]
 
@@ -51,17 +52,22 @@ class Walk:
 
     def __init__(self, memo: GraphMemo, graph: Graph, others: Callable[[Graph], None], limit: int) -> None:
         self._memo, self.graph, self._others, self._limit = memo, graph, others, limit
+        self._released = False  # a mutex for which another vCPU waited
 
     def go(self) -> End:
         """Grow the graph to its end."""
         graph, vcpu = self.graph, 0
+        if not self._take_mutexes():
+            return End.DEAD
         while vcpu < len(graph.at):  # a SPAWN adds to them
             state = _State.WAITS if self._retries(vcpu) else self._advance(vcpu)
             if state is _State.DEAD:
                 return End.DEAD
             if len(graph.added) > self._limit:
                 return End.CUT
-            if state is not _State.WENT:
+            if self._released:
+                self._released, vcpu = False, 0
+            elif state is not _State.WENT:
                 vcpu += 1
         return End.DONE
 
@@ -69,6 +75,40 @@ class Walk:
         """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
         node = self.graph.at[vcpu]
         return node is not None and node.op is not None and node.label.retries
+
+    # -- mutexes ----------------------------------------------------------------------------------
+
+    def _release(self, release: Event) -> bool:
+        """Add the release of a mutex, and let the vCPU read it that waits for it first, if one does.
+
+        Otherwise this graph would go on to its end with a vCPU that waits in vain (GenMC's revisit in place). The other
+        vCPUs that wait come to their LOCK again. No other LOCK could read the release: the release needs all before it.
+        """
+        graph = self.graph
+        waiting = graph.readers_of(release.taken, release.place) if release.taken >= 0 else 0
+        if not waiting:
+            return self._add_write(release)
+        self._released = True
+        first, *more = [read for read in graph.added if waiting >> read & 1]
+        for read in more:
+            graph.remove(graph.events[read])
+        graph.add(release)
+        places = places_for(graph, release)
+        if not places:
+            return False
+        graph.stores_to(release.place).insert(places[-1], release.id)
+        graph.unread(first)
+        graph.read_from(first, release.id)
+        return not cyclic(graph, first) and self._advance(graph.events[first].vcpu) is not _State.DEAD
+
+    def _take_mutexes(self) -> bool:
+        """Let each vCPU take the mutex that its LOCK found free, if the graph has that, before another one takes it."""
+        for vcpu, node in enumerate(self.graph.at):
+            if node is None or node.op is None or node.label.op.kind is not Kind.LOCK:
+                continue
+            if self.graph.mask >> node.label.reads[0].id & 1 and self._advance(vcpu) is _State.DEAD:
+                return False
+        return True
 
     # -- one operation ----------------------------------------------------------------------------
 
@@ -186,6 +226,8 @@ class Walk:
             self._others(other)
 
     def _store(self, vcpu: int, node: Node, label: Label) -> _State:
+        if label.op.kind is Kind.UNLOCK and not self.graph.mask >> label.stores[0].id & 1:
+            return self._went(self._release(label.stores[0]), vcpu, node, None)
         if not all(self._put_write(event, label) for event in label.stores):
             return _State.DEAD
         if label.op.kind is not Kind.SPAWN:
@@ -226,9 +268,9 @@ class Walk:
         known = graph.events[event.id]
         if known is event:
             return True
-        if (known.writes, known.place) != (event.writes, event.place) or not _equal(known.value, event.value):
-            raise _differs(label, known, event)
-        graph.events[event.id] = event
+        if (known.writes, known.place) != (event.writes, event.place) or not equal(known.value, event.value):
+            raise differs(label, known, event)
+        graph.replace(event)
         return not (event.order & ~known.order & graph.mask and cyclic(graph, event.id))
 
     def _add_read(self, event: Event, label: Label, node: Node) -> _State | None:
@@ -297,35 +339,7 @@ class Walk:
         return True
 
     def _rewound(self, graph: Graph, read: int) -> Graph:
-        """Move each vCPU of a revisited graph back to where its first event is missing or has changed."""
-        before = self.graph
-        changed = before.mask & ~graph.mask | 1 << read
-        for vcpu, node in enumerate(graph.at):
-            if node is None:
-                continue
-            event = before.events[read]
-            base = vcpu * event.stride
-            own = changed >> base & (1 << event.stride) - 1
-            if own:
-                graph.at[vcpu] = self._back_to(node, (own & -own).bit_length() - 1)
-        self._forget_unborn(graph)
-        return graph
-
-    def _back_to(self, node: Node, index: int) -> Node:
-        operation = index // (2 * self._memo.layout.parts)
-        while node.depth > operation:
-            assert node.parent is not None
-            node = node.parent
-        return node
-
-    def _forget_unborn(self, graph: Graph) -> None:
-        """Take back the vCPUs whose SPAWN is gone."""
-        for vcpu, node in enumerate(graph.at):
-            if node is None or not node.root.spawned:
-                continue
-            born = self._memo.past_at_start(node).born
-            if not born & graph.mask:
-                graph.at[vcpu] = None
+        return rewound(self._memo, self.graph, graph, read)
 
 
 def initial_value(memo: GraphMemo, place: Any) -> Any:
@@ -333,27 +347,3 @@ def initial_value(memo: GraphMemo, place: Any) -> Any:
     if type(place) is not tuple:
         return place.initial
     return memo.beginning.read(*place) if type(place[0]) is int else None
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and bool(one == other))
-
-
-def _differs(label: Label, known: Event, event: Event) -> NondeterminismError:
-    def words(each: Event) -> str:
-        place = _shown(each.place)
-        return f"a store of {show(each.value)} to {place}" if each.writes else f"a load of {place}"
-
-    return NondeterminismError(
-        f"vCPU {label.name} comes to operation {label.number} again, with equal results of all that it depends on, and "
-        f"makes {words(event)} where it made {words(known)}: its code, or that of the scheme, keeps Python state that "
-        "other vCPUs change, or hides from simaie what a value was computed from",
-        vcpu=label.name,
-        step=label.number,
-        expected=words(known),
-        got=words(event),
-    )
-
-
-def _shown(place: Any) -> str:
-    return f"[{place[0]:#x}]/{place[1]}" if type(place) is tuple and type(place[0]) is int else str(place)

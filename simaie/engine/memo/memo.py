@@ -58,6 +58,7 @@ class Memo:
     def __init__(
         self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES
     ) -> None:
+        machine = machine.for_program(program)
         machine.require_fits(program)
         self.program, self.machine, self.shared = program, machine, shared
         self.facts = machine.facts_of(program)

@@ -314,7 +314,7 @@ def _pending(record: Instruction) -> Instruction:
     """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING,
-        record.effect, record.place,
+        record.effect, record.place, record.second,
     )  # fmt: skip
 
 
@@ -327,5 +327,5 @@ def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
         return record
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
-        pending.effect, record.place,
+        pending.effect, record.place, record.second,
     )  # fmt: skip

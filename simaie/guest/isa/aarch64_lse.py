@@ -1,4 +1,4 @@
-"""The single-instruction atomics of AArch64 (FEAT_LSE; Arm ARM, DDI 0487, C6.2): CAS, SWP, LDADD and the others.
+"""The single-instruction atomics of AArch64 (FEAT_LSE, FEAT_LSE128; Arm ARM, DDI 0487, C6.2): CAS, SWP and the others.
 
 ``order`` is the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. All methods return
 the old value, except the ST forms, which return nothing and cannot acquire. Widths are in bytes.
@@ -128,6 +128,25 @@ class LargeSystemExtensions(LoadStoreCpu):
     def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the unsigned minimum of the location and `value`; return the old value: LDUMIN."""
         return self._fetch("umin", address, value, width, order, zero)
+
+    @accepts(_order)
+    def swpp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Exchange 16 bytes with `value`; return the old value (FEAT_LSE128): SWPP."""
+        return self._of_pair("swpp", "swap", address, value, order)
+
+    @accepts(_order)
+    def ldclrp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Clear the bits of 16 bytes that are set in `value`; return the old value (FEAT_LSE128): LDCLRP."""
+        return self._of_pair("ldclrp", "clear", address, value, order)
+
+    @accepts(_order)
+    def ldsetp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Set the bits of 16 bytes that are set in `value`; return the old value (FEAT_LSE128): LDSETP."""
+        return self._of_pair("ldsetp", "or", address, value, order)
+
+    def _of_pair(self, mnemonic: str, function: str, address: int, value: int, order: str) -> Old:
+        _order(order)
+        return self._atomic(mnemonic + order, function, address, value, 16, ORDERS[order])
 
     @accepts(_store_order)
     @has_widths(*_WIDTHS)

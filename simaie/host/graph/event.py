@@ -43,12 +43,14 @@ class Event:
         last_store: The last earlier store of its vCPU to its place, or None.
         reads_before: The earlier reads of its vCPU of its place.
         siblings: The ids of the events of the same access, if accesses of several sizes make it several; else None.
+        taken: Of the release of a mutex, the id of the write that took it; else -1.
     """
 
     __slots__ = (
         "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "consistent", "data", "drops",
         "function", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place", "reads_before",
-        "release", "siblings", "status", "stride", "total", "value", "vcpu", "writes",
+        "release", "siblings", "status", "stride", "taken", "total", "value",
+        "vcpu", "writes",
     )  # fmt: skip
 
     def __init__(self, vcpu: int, index: int, stride: int, *, writes: bool, place: Hashable) -> None:
@@ -56,7 +58,7 @@ class Event:
         self.id = self.base + index
         self.writes, self.place = writes, place
         self.value: Any = None
-        self.choice = self.pair = -1
+        self.choice = self.pair = self.taken = -1
         self.acquire = self.acquire_pc = self.release = self.consistent = self.drops = self.atomic = False
         self.total = False
         self.function: Callable[[Any], Any] | None = None
@@ -124,9 +126,13 @@ class Past:
     def copy(self) -> Past:
         """Return a copy, which may be changed."""
         made = Past.__new__(Past)
-        for name in Past.__slots__:
-            value = getattr(self, name)
-            setattr(made, name, value.copy() if type(value) is dict else value)
+        made.everything, made.loads, made.stores, made.full = self.everything, self.loads, self.stores, self.full
+        made.before_loads, made.before_stores = self.before_loads, self.before_stores
+        made.consistent, made.releases, made.pairs = self.consistent, self.releases, self.pairs
+        made.addresses, made.status, made.decided, made.born = self.addresses, self.status, self.decided, self.born
+        made.children, made.reached, made.linked = self.children, self.reached, self.linked
+        made.to_place, made.last_store, made.reads = self.to_place.copy(), self.last_store.copy(), self.reads.copy()
+        made.failed, made.stored, made.events = self.failed.copy(), self.stored.copy(), self.events.copy()
         return made
 
     def add(self, event: Event) -> None:

@@ -24,10 +24,13 @@ class Graph:
         forced: The results that store-conditionals must have when they are added again.
         at: By vCPU, where it stands; the graph only keeps it.
         pieces: Whether some accesses are several events.
+        both: The reads of operations that may write, too, as a mask; it may have ids of which there is no event.
+        closures: What `simaie.host.graph.prefix` has found out about some of the events.
     """
 
     __slots__ = (
-        "added", "at", "coherence", "events", "forced", "mask", "model", "pieces", "readers", "source",
+        "added", "at", "both", "closures", "coherence", "events", "forced", "mask", "model", "pieces", "readers",
+        "source",
     )  # fmt: skip
 
     def __init__(self, model: Model, at: list[Any], *, pieces: bool = False) -> None:
@@ -38,12 +41,14 @@ class Graph:
         self.added: list[int] = []
         self.readers: dict[Hashable, int] = {}
         self.forced: dict[int, int] = {}
-        self.mask = 0
+        self.closures: dict[int, tuple[int, int]] = {}
+        self.mask = self.both = 0
 
     def copy(self) -> Graph:
         """Return a copy that grows on its own."""
         made = Graph.__new__(Graph)
-        made.model, made.pieces, made.mask = self.model, self.pieces, self.mask
+        made.model, made.pieces, made.mask, made.both = self.model, self.pieces, self.mask, self.both
+        made.closures = self.closures.copy()
         made.at, made.added = self.at[:], self.added[:]
         made.events, made.source = self.events.copy(), self.source.copy()
         made.coherence = {place: stores[:] for place, stores in self.coherence.items()}
@@ -56,13 +61,21 @@ class Graph:
         Later events of its vCPU that are there already stop being ordered behind it: whether they are is known when
         they come again.
         """
-        self.events[event.id] = event
-        self.added.append(event.id)
-        self.mask |= 1 << event.id
-        bit = 1 << event.id
+        number = event.id
+        self.events[number] = event
+        self.added.append(number)
+        bit = 1 << number
+        self.mask |= bit
+        self.both = self.both & ~bit if event.function is None else self.both | bit
         for later in self.later(event):
+            self.closures.clear()
             if later.order & bit:
                 self.events[later.id] = later.without(bit)
+
+    def replace(self, event: Event) -> None:
+        """Put an event in the place of the one that has its id, whose order or dependencies may have changed."""
+        self.events[event.id] = event
+        self.closures.clear()
 
     def later(self, event: Event) -> list[Event]:
         """Return the events of its vCPU that come after `event` in the program and are in the graph already."""
@@ -83,6 +96,13 @@ class Graph:
         """Take back `read_from`."""
         store = self.source.pop(read)
         self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
+
+    def remove(self, event: Event) -> None:
+        """Take back the read that is `event`, behind which nothing is ordered."""
+        self.unread(event.id)
+        del self.events[event.id]
+        self.added.remove(event.id)
+        self.mask &= ~(1 << event.id)
 
     def readers_of(self, store: int, place: Hashable) -> int:
         """Return the reads of a store to `place`, or of its initial value, as a mask."""
@@ -176,14 +196,15 @@ def cyclic(graph: Graph, event: int) -> bool:
     """Whether an event is ordered before itself."""
     if graph.pieces:
         return has_cycle(graph)
-    events, goal, seen = graph.events, 1 << event, 0
+    events, seen = graph.events, 0
     left = predecessors(graph, events[event])
     while left:
-        low = left & -left
-        if low == goal:
+        if left >> event & 1:
             return True
-        seen |= low
-        left = (left | predecessors(graph, events[low.bit_length() - 1])) & ~seen
+        number = left.bit_length() - 1
+        seen |= 1 << number
+        left |= predecessors(graph, events[number])
+        left &= ~seen
     return False
 
 

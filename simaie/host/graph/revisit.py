@@ -2,6 +2,9 @@
 
 Each graph is reached once: a revisit is taken only from the one graph in which all that goes was added as it would be
 without what comes later (TruSt's maximality).
+
+A LOCK that finds its mutex taken reads the store that took it, and waits. Once the release is there, it reads that.
+This is no alternative, and the rules here take both for the same.
 """
 
 from __future__ import annotations
@@ -31,15 +34,18 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         store: The store.
         everything: Whether to yield the graphs that another way leads to, too.
     """
-    reads = [number for number in graph.added if _may_read(graph, number, store)]
-    if not reads:
+    readers = graph.readers_of(INITIAL, store.place)
+    for other in graph.coherence.get(store.place, ()):
+        readers |= graph.readers_of(other, store.place)
+    if not readers:
         return
     narrow, wide = prefix(graph, store.id)
+    readers &= ~narrow
+    if not readers:
+        return
     stamps = {number: stamp for stamp, number in enumerate(graph.added)}
-    for read in reads:
+    for read in sorted(members(readers), key=stamps.__getitem__):
         needed = narrow if wide >> read & 1 else wide
-        if needed >> read & 1:
-            continue
         stamp = stamps[read]
         kept = [number for number in graph.added if stamps[number] <= stamp or needed >> number & 1]
         gone = [number for number in graph.added if stamps[number] > stamp and not needed >> number & 1]
@@ -47,7 +53,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         for number in kept:
             told |= graph.events[number].status
         if not everything:
-            maximal = _Maximal(graph, needed, stamps, told)
+            maximal = _Maximal(graph, needed, stamps, told, gone)
             if not all(maximal(number) for number in (*gone, read)):
                 continue
         made = _restricted(graph, kept, gone, read, told)
@@ -58,11 +64,6 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
             each = made.copy()
             each.coherence[store.place].insert(number, store.id)
             yield each, read, number
-
-
-def _may_read(graph: Graph, number: int, store: Event) -> bool:
-    event = graph.events[number]
-    return event.place == store.place and not event.writes and number in graph.source
 
 
 def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told: int) -> Graph | None:
@@ -82,7 +83,10 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     mask = 0
     for number in kept:
         mask |= 1 << number
-    made.mask = mask
+    made.mask, made.both = mask, graph.both
+    if not graph.model.depends_on_source:
+        lost = 1 << read | ~mask
+        made.closures = {number: known for number, known in graph.closures.items() if not known[1] & lost}
     made.coherence = {
         place: [store for store in stores if mask >> store & 1] for place, stores in graph.coherence.items()
     }
@@ -91,7 +95,9 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
         if store is None or number == read:
             continue
         if store != INITIAL and not mask >> store & 1:
-            return None
+            store = events[store].taken  # a LOCK waits again, as before the release of the mutex was there
+            if store < 0 or not mask >> store & 1:
+                return None
         made.read_from(number, store)
     return made
 
@@ -118,8 +124,8 @@ def _highest_with(graph: Graph, store: Event, number: int, read: Event, later: l
 class _Maximal:
     """Whether an event was added as if only what was there before, and the prefix of a store, were there."""
 
-    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int) -> None:
-        self._graph, self._needed, self._stamps, self._told = graph, needed, stamps, told
+    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int, gone: list[int]) -> None:
+        self._graph, self._needed, self._stamps, self._told, self._gone = graph, needed, stamps, told, gone
 
     def __call__(self, number: int) -> bool:
         graph, needed = self._graph, self._needed
@@ -131,7 +137,7 @@ class _Maximal:
         if event.place is None:
             return True
         if event.writes:
-            if any(self._previous(reader, number) for reader in members(graph.readers.get(number, 0))):
+            if any(self._is_read_before(number, reader) for reader in members(graph.readers.get(number, 0))):
                 return False
             if event.choice < 0 and event.pair >= 0 and needed >> event.base + event.pair & 1:
                 return True  # its place is next to what its own read, which stays, reads from
@@ -139,10 +145,23 @@ class _Maximal:
         else:
             top = graph.source[number]
             if top != INITIAL and not self._previous(top, number):
-                return False
+                top = self._waited_for(number, top)
+                if top == INITIAL or not self._previous(top, number):
+                    return False
         stores = graph.coherence.get(event.place, [])
         newer = [store for store in stores[position(graph, top) + 1 :] if self._previous(store, number)]
         return not newer or self._none_is_open(event, stores, newer)
+
+    def _waited_for(self, read: int, store: int) -> int:
+        """Return what a LOCK read that waited for the release `store`, which it reads now; -1 for other reads."""
+        return self._graph.events[store].taken if self._stamps[store] > self._stamps[read] else INITIAL
+
+    def _is_read_before(self, store: int, read: int) -> bool:
+        """Whether `read` already read from the store `store` at the time at which that was added."""
+        waited_for = self._waited_for(read, store)
+        if waited_for == INITIAL:
+            return self._previous(read, store)
+        return waited_for in self._gone and self._previous(read, waited_for)
 
     def _previous(self, other: int, number: int) -> bool:
         return self._stamps[other] <= self._stamps[number] or bool(self._needed >> other & 1)

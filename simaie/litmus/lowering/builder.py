@@ -32,6 +32,8 @@ Value = int | str
 AnyRegister = Register | SymbolicRegister
 
 _MASK64 = (1 << 64) - 1
+#: The instructions without a condition that read a flag.
+_FLAG_READERS = frozenset({"adc", "sbb", "mrs"})
 
 
 def mask(bits: int) -> int:
@@ -97,6 +99,20 @@ class Builder:
         into = into or self.temporary()
         self.emit("reg_" + operation, a, b, into=into)
         return into
+
+    def join(self, low: Value, high: Value, bits: int) -> Value:
+        """Return a pair of values of `bits` bits as one number; the pair of two of 64 is for an instruction only."""
+        if isinstance(low, int) and isinstance(high, int):
+            return low | high << bits
+        if bits < 64:
+            return self.alu("or", low, self.alu("shl", high, bits))
+        into = self.temporary()
+        self.emit("reg_join", low, high, into=into)
+        return into
+
+    def halves(self, pair: Value, bits: int) -> tuple[Value, Value]:
+        """Return the low and the high half of a pair of values of `bits` bits."""
+        return self.alu("and", pair, mask(bits)), self.alu("shr", pair, bits)
 
     def wrap(self, value: Value, bits: int) -> Value:
         """Return `value` modulo 2^bits."""
@@ -272,8 +288,10 @@ class Builder:
 
     @cached_property
     def looks_at_flags(self) -> bool:
-        """Whether any instruction has a condition; only then are flags kept."""
+        """Whether any instruction has a condition or reads a flag; only then are flags kept."""
         return any(
-            each.condition is not None or any(isinstance(operand, ConditionCode) for operand in each.operands)
+            each.condition is not None
+            or each.mnemonic in _FLAG_READERS
+            or any(isinstance(operand, ConditionCode) for operand in each.operands)
             for each in self.instructions
         )
