@@ -26,7 +26,7 @@ MAY_FALL_BACK = {
 
 def searched(made, machine, scheduler, *, memo, limit=150):
     """Return what a search visits, what its scheduler says at the end, and the number of executions by undo."""
-    engines, counter = Engines(made, machine, memo=memo), PreemptionCounter(scheduler)
+    engines, counter = Engines(made, machine, memo=memo, commuting=True), PreemptionCounter(scheduler)
     seen = []
     while not scheduler.exhausted and len(seen) < limit:
         profile = scheduler.profile()
@@ -72,6 +72,44 @@ def test_an_execution_that_reaches_the_limit_on_steps_sends_the_search_back_to_t
     made = program("plain", 1, (2, 2))
     for bound in (None, 1):
         assert not by_undo_is_alike(made, Machine("native", limits=Limits(steps=3)), bound)
+
+
+def late(action):
+    """Return a program that performs `action` if its second vCPU comes first, as it does in no early execution."""
+
+    async def first(cpu):
+        await cpu.lock_cmpxchg(BASE, 0, 1)
+        await cpu.lock_add(BASE + 4, 1)
+
+    async def second(cpu):
+        if await cpu.load(BASE) == 0:
+            await action(cpu)
+
+    return Program(action.__name__, isa="x86", threads=[first, second])
+
+
+async def overlaps(cpu):
+    await cpu.store(BASE + 1, 1, width=1)
+
+
+async def block(cpu):
+    async with cpu.atomic("block"):
+        await cpu.lock_add(BASE + 4, 1)
+
+
+async def choice(cpu):
+    await cpu.choose(2)
+
+
+@pytest.mark.parametrize("action", [overlaps, block])
+def test_what_is_found_late_does_not_end_the_search_by_undo(action):
+    """Searches that depend on commutation begin anew there: an overlap in part, and a block that is judged."""
+    assert by_undo_is_alike(late(action), Machine("native"), None)
+
+
+def test_a_late_choice_sends_the_search_back_to_the_start_and_indices_keep_their_meaning():
+    for bound in (None, 2):
+        assert not by_undo_is_alike(late(choice), Machine("native"), bound)
 
 
 def storing(first):
