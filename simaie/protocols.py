@@ -212,11 +212,13 @@ class Scheduler(ABC):
         """Learn from an execution that ended; `trace` is complete and may be kept."""
 
     def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
-        """Return a search over `state` that visits the executions that this scheduler would choose, in any order.
+        """Return a search over `state` that visits the executions that this scheduler would choose.
 
-        It goes back by undo, so that it is faster than executions from the start. While it goes on, `exhausted`,
-        `complete` and `bound_note` are about it, and none of the other methods is called. None if there is no such
-        search, as for most schedulers.
+        It visits them in any order if `up_to_commutation`, else in the order of the scheduler. It goes back by undo,
+        so that it is faster than executions from the start. While it goes on, `exhausted`, `complete` and `bound_note`
+        are about it, and none of the other methods is called but `profile`, whose result is not used. None if there is
+        no such search, as for most schedulers. If `up_to_commutation`, it is a
+        `simaie.small_steps.DividedSearchByUndo`.
 
         Args:
             state: The program at its start.

@@ -78,10 +78,14 @@ def is_switched_off() -> bool:
     return os.environ.get(MEMO_SWITCH, "") == "0"
 
 
+def _asked(scheduler: Scheduler) -> Scheduler:
+    """Return the scheduler itself, without what counts its preemptions."""
+    return scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
+
+
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
-    asked = scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
-    if type(asked).by_undo is Scheduler.by_undo or program.devices or is_switched_off():
+    if type(_asked(scheduler)).by_undo is Scheduler.by_undo or program.devices or is_switched_off():
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -156,8 +160,9 @@ class Engines:
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
             self._counter = scheduler if isinstance(scheduler, PreemptionCounter) else None
             self._undone = Undone(
-                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo, commuting=self._commuting
-            )
+                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo,
+                commuting=self._commuting, up_to_commutation=_asked(scheduler).up_to_commutation,
+            )  # fmt: skip
             return self._undone
         self._made += 1
         memo = self._memo_at(index)
@@ -198,7 +203,7 @@ class Engines:
             return self._visit_graph(undone, trace, index)
         if trace is None:
             self.why_not_undone = undone.why_not
-            self.by_index = not undone.visited
+            self.by_index = not undone.visited or undone.keeps_order
             undone.close()
             self._undone = None
             raise StartAgain

@@ -135,8 +135,13 @@ class Exploration:
             program, machine, seed=seed, memo=memo, rehearsed=self._consistency.rehearsed,
             commuting=self.checkers.ignores_order, out_of_time=self.is_out_of_time,
         )  # fmt: skip
-        # By undo the executions come in another order, and the determinism check prevents it.
-        self._other_order = check_determinism and driver == "inline" and can_undo(program, machine, self.scheduler)
+        # By undo the executions may come in another order, and the determinism check prevents it.
+        self._other_order = (
+            check_determinism
+            and driver == "inline"
+            and self.scheduler.up_to_commutation
+            and can_undo(program, machine, self.scheduler)
+        )
         self._maker = Maker(self, self._engines, self._consistency, self._coverage, twice=check_determinism)
         self._team = None if self.jobs == 1 else make_team(self, self._task)
         self._began = self._shown = time.perf_counter()

@@ -77,7 +77,7 @@ def make_team(exploration: Exploration, task: Task) -> Team:
 
 def why_not_by_undo(program: Program, machine: Machine, scheduler: Scheduler, task: Task) -> str:
     """Return why an exhaustive search cannot be split into subtrees; empty if it can."""
-    if type(scheduler).by_undo is Scheduler.by_undo:
+    if type(scheduler).by_undo is Scheduler.by_undo or not scheduler.up_to_commutation:
         return f"{type(scheduler).__name__} is an exhaustive search that is not split into subtrees"
     if task.check_determinism or task.driver != "inline":
         return "an exhaustive search is split only on the inline driver and without the determinism check"

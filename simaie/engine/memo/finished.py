@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.engine.memo.lazy import MemoTrace
-from simaie.engine.memo.node import Node
+from simaie.engine.memo.node import Node, yields
 from simaie.engine.memo.steps import MemoSteps
 from simaie.op import Kind, Op
-from simaie.trace import AccessKind, Ending, Fault
+from simaie.trace import Ending, Fault
 
 __all__ = ["preemptions_in", "trace_of"]
 
@@ -81,21 +81,7 @@ def preemptions_in(state: MemoSteps) -> int:
     count, after = 0, dict(enumerate(state.nodes))
     for number, (actor, node, _) in zip(range(len(state) - 1, -1, -1), state.steps_back(), strict=True):
         running = after[actor]  # where it was when another vCPU took the next step
-        if number + 1 in preempting and running is not None and not _yields(running, has_waited=number in waits):
+        if number + 1 in preempting and running is not None and not yields(running, has_waited=number in waits):
             count += 1
         after[actor] = node
     return count
-
-
-def _yields(node: Node, *, has_waited: bool) -> bool:
-    """Return whether a vCPU at `node` yields, as `simaie.engine.actor.Actor.yielding` says.
-
-    Args:
-        node: The node.
-        has_waited: Whether the wait that comes before the operation of the node is over.
-    """
-    op = node.op
-    if op is not None and (op.kind is Kind.PAUSE or (node.wait is not None and not has_waited)):
-        return True
-    entered = node.entered
-    return entered is not None and entered.access is AccessKind.STORE_CONDITIONAL and entered.result == 0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie.block import Block
-from simaie.op import Op
-from simaie.trace import Instruction, ReservationEnd
+from simaie.op import Kind, Op
+from simaie.trace import AccessKind, Instruction, ReservationEnd
 
 if TYPE_CHECKING:
     from simaie.engine.memo.runner import Root, Runner
@@ -163,3 +163,17 @@ def key_of(value: Any) -> Any:
     if isinstance(value, msgspec.Struct) and kind.__struct_config__.frozen and kind.__struct_config__.eq:
         return kind, tuple([key_of(getattr(value, name)) for name in value.__struct_fields__])
     return kind, id(value)
+
+
+def yields(node: Node, *, has_waited: bool) -> bool:
+    """Return whether a vCPU at `node` yields, as `simaie.engine.actor.Actor.yielding` says.
+
+    Args:
+        node: The node.
+        has_waited: Whether the wait that comes before the operation of the node is over.
+    """
+    op = node.op
+    if op is not None and (op.kind is Kind.PAUSE or (node.wait is not None and not has_waited)):
+        return True
+    entered = node.entered
+    return entered is not None and entered.access is AccessKind.STORE_CONDITIONAL and entered.result == 0

@@ -16,7 +16,19 @@ from typing import Any, TypeAlias
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import (
+    END,
+    MODIFY_CELL,
+    PERFORM,
+    READ,
+    READ_CELL,
+    SWAP,
+    WRITE,
+    WRITE_CELL,
+    Node,
+    key_of,
+    yields,
+)
 from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, perform, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
@@ -201,6 +213,11 @@ class MemoSteps:
                     return actor
                 found, lowest = actor, rank
         return found
+
+    def yields(self, actor: int) -> bool:
+        """Return whether an actor that has taken a step lets others go first."""
+        node: Any = self.nodes[actor]
+        return yields(node, has_waited=self._waited[actor])
 
     def pending(self, actor: int) -> Op:
         """Return the next operation of an actor that has not ended."""
