@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 # What running simaie needs, and what developing it needs.
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
-# Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
-SEARCHES := tests/exhaustive tests/quality tests/kept tests/packaging tests/browser tests/notebooks tests/docs
+# Coverage is measured where it costs little: it triples the time of searches, which cover the same lines. So tests in
+# other folders that search for seconds are marked no_cover.
+SEARCHES := tests/exhaustive tests/conformance tests/litmus tests/quality tests/kept tests/golden tests/packaging \
+	tests/browser tests/notebooks tests/docs tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
