@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of searches, which cover the same lines. So tests in
-# other folders that search for seconds are marked no_cover.
-SEARCHES := tests/exhaustive tests/conformance tests/litmus tests/quality tests/kept tests/golden tests/packaging \
-	tests/browser tests/notebooks tests/docs tests/prose
+# other folders that search for seconds are marked no_cover. The longest files come first, and each runs in one worker,
+# so that its fixtures are made once.
+SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/quality tests/browser tests/kept \
+	tests/conformance tests/litmus tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
@@ -19,7 +20,7 @@ demo: $(RUNTIME)
 
 test: $(READY) lint types layers oldest
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=95 $(COVERED)
-	$(BIN)/python -m pytest -n 2 $(SEARCHES)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SEARCHES)
 
 oldest: $(READY)
 	$(BIN)/python .ci/oldest
