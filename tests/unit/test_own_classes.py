@@ -81,7 +81,7 @@ COMMANDS = [
     ["explore", "mine.py:program", "--scheduler", "dpor"],
     ["compare", "mine.py:program"],
     ["barriers", "mine.py:program"],
-    ["fuzz", "--isa", "x86", "--examples", "20"],
+    ["fuzz", "--isa", "x86", "--examples", "5"],
     ["litmus", "sb.litmus"],
 ]
 LITMUS = """X86 SB

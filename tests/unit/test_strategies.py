@@ -225,14 +225,14 @@ def test_unknown_names_are_refused():
             asked()
 
 
-ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "300", "--seed", "1", "--format", "json"]
+ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "120", "--seed", "1", "--format", "json"]
 
 
 @pytest.mark.no_cover
 def test_fuzz_finds_saves_and_the_saved_failure_replays(tmp_path, capsys):
     assert main([*ARGUMENTS, "--save", str(tmp_path / "out")]) == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["examples"] == 300
+    assert said["examples"] == 120
     assert said["traces"] > 0
     for failure in said["failures"]:
         assert failure["kind"] in {finding.kind for finding in simaie.replay(failure["saved"]).findings}
