@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # other folders that search for seconds are marked no_cover. The longest files come first, and each runs in one worker,
 # so that its fixtures are made once.
 SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/quality tests/browser tests/kept \
-	tests/conformance tests/litmus tests/golden tests/prose
+	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
