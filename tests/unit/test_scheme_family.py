@@ -47,7 +47,7 @@ def test_a_scheme_has_exactly_the_violations_of_its_data(scheme):
     assert differing(scheme, "sc", [hole for hole in Hole if hole not in SLOW.get(scheme, ())]) == []
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "htm"])  # which refuses such a host
 def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(scheme):
     reorders = any(variant.reordered for variant in plugins.resolve(plugins.SCHEMES, scheme).variants)
     assert differing(scheme, "tso", Hole if reorders else BY_ORDER) == []
@@ -63,10 +63,10 @@ def test_a_host_that_reorders_loads_adds_exactly_the_violations_of_the_data(sche
 @pytest.mark.parametrize("host", EXPECTED_ON)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_all_classes_are_as_the_data_say(scheme, host):
-    """On armv8 a cell is open where the host does not model what the scheme does."""
+    """A cell is open where the host does not model what the scheme does, or the scheme refuses the host."""
     matrix = simaie.matrix([scheme], hosts=[host])
     assert list(matrix.unexpected) == []
-    assert host == "armv8" or matrix.ok
+    assert matrix.ok or host == "armv8" or (scheme, host) == ("htm", "tso")
 
 
 def test_nothing_is_said_of_other_hosts():
