@@ -103,6 +103,7 @@ class Role(StrEnum):
     ANNOUNCED = "bm_set"  # whether a granule's bit of the bitmap is known to be set
     SWITCH = "swp-switch"  # whether plain stores have to look for entries
     PAGE = "pte"  # an entry of the guest's page table
+    TRANSACTIONS = "transactions"  # the host's transactions that run; in one, stores are deferred until it commits
 
 
 def cell_name(role: Role, address: int) -> str:

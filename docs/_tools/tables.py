@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, get_args
 
@@ -270,10 +270,14 @@ def variants() -> str:
     rows = []
     for name in plugins.names(plugins.SCHEMES):
         for variant in plugins.resolve(plugins.SCHEMES, name).variants:
-            found = ", ".join(f"`{hole}`" for hole in Hole if hole in variant.holes)
             options = f"`{variant.options}`" if variant.options else "defaults"
-            rows.append([f"[`{name}`](schemes.md#{name})", options, f"`{variant.host}`", found or "none"])
-    return table(["scheme", "options", "host", "broken classes"], rows)
+            more = _listed(variant.reordered - variant.holes) if variant.reordered else ""
+            rows.append([f"[`{name}`](schemes.md#{name})", options, _listed(variant.holes), more])
+    return table(["scheme", "options", "broken classes", "more on `tso` and `armv8`"], rows)
+
+
+def _listed(holes: Collection[Hole]) -> str:
+    return ", ".join(f"`{hole}`" for hole in Hole if hole in holes) or "none"
 
 
 #: The cells that the documentation names: scheme, class, host.

@@ -11,7 +11,8 @@ what came in between. For every byte of its location:
 
 An operation may be wider than its instruction if it writes to the surrounding bytes only what it has read there. A
 store that waits in a buffer counts as written, and a load that the buffer answers counts as read. An instruction for
-which the scheme performed no operation at all is judged too. An instruction of two locations is not judged.
+which the scheme performed no operation at all is judged too. An instruction of two locations is not judged, nor is one
+under a scheme with transactions of the host, where another instruction performs its store, or none after a roll-back.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from simaie.check.evidence import instruction_at
 from simaie.check.location import Location, Mapping
 from simaie.check.plain_results import made_of, plainly_right
 from simaie.finding import Finding
+from simaie.op import Role
 from simaie.trace import AccessKind, Effect, Event, Instruction, Trace
 
 __all__ = ["has_result", "instruction_results"]
@@ -46,6 +48,8 @@ def _judge(trace: Trace) -> Iterator[Finding]:
     mapping = Mapping(trace)
     for instruction, events in suspects.items():
         assert instruction is not None
+        if any(event.op.cell is not None and event.op.cell.role is Role.TRANSACTIONS for event in events):
+            continue
         if has_result(instruction) and (trace.frames or not plainly_right(instruction, events, trace.endian)):
             yield from _judge_one(trace, mapping, instruction, events)
 

@@ -25,7 +25,7 @@ from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
-from simaie.guest.running import Runner
+from simaie.guest.running import RestartPoint, RolledBack, Runner
 from simaie.host.loaded import LOADED, lift, select
 
 __all__ = [
@@ -348,6 +348,7 @@ class Interpreter(Runner):
     async def run(self) -> None:
         """Run to the end of the list."""
         cpu, steps, registers = self._cpu, self._code.steps, self._registers
+        cpu.runner = self
         position, local_run, end = self._position, 0, len(self._code.steps)
         while position < end:
             step = steps[position]
@@ -366,12 +367,26 @@ class Interpreter(Runner):
             local_run = 0
             self._position = position
             cpu.drops = not into
-            result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
+            try:
+                result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
+            except RolledBack as back:
+                position = self._take_back(back.point)
+                continue
             if into:
                 value = lift(int, result) & mask if type(result) is LOADED else int(result) & mask
                 registers[into] = value
                 if seen is not None:
                     cpu.observe(seen, value)
+
+    def restart_point(self) -> RestartPoint:
+        """Return the state before the instruction in execution."""
+        return RestartPoint(self._position - 1, tuple(self._registers), tuple(self._cpu.observations.items()))
+
+    def _take_back(self, point: RestartPoint) -> int:
+        """Restore an earlier state, and return its position; the instruction in execution has no effect."""
+        self._registers[:] = point.registers
+        self._cpu.abandon_instruction(point.observations)
+        return point.position
 
     def _local(self, step: tuple[Any, ...], following: int) -> int:
         """Execute a register instruction; return the position of the next instruction."""

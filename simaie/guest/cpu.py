@@ -7,7 +7,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import CoroutineType
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
+from simaie.guest.running import RestartPoint, Runner
 from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
 from simaie.host.ram import Endian
@@ -37,6 +38,11 @@ _LOAD, _STORE = AccessKind.LOAD, AccessKind.STORE  # looked up once, not per acc
 _CONDITIONAL, _OTHER = AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
 
 _WIDTHS = frozenset(WIDTHS)
+#: The methods that are no instructions of a list.
+_NO_INSTRUCTIONS = frozenset({
+    "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "restart_point",
+    "abandon_instruction",
+})  # fmt: skip
 
 
 class Thread:
@@ -100,6 +106,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    #: What runs the guest's code, if it is no Python function.
+    runner: Runner | None = None
     #: The place of the instruction in execution, if the guest is machine code; else None.
     place: CodePlace | None = None
 
@@ -352,6 +360,21 @@ class Cpu:
             self._note_end_of_reservation(ends, record)
         return result
 
+    def restart_point(self) -> RestartPoint | None:
+        """Return the state of the guest before the instruction in execution; None if it cannot be taken back there."""
+        return None if self.runner is None else self.runner.restart_point()
+
+    def abandon_instruction(self, observations: Iterable[tuple[str, int]]) -> None:
+        """End the instruction in execution without a result, since the guest goes on from an earlier one.
+
+        Args:
+            observations: What the vCPU had observed before that earlier instruction.
+        """
+        if self.instruction is not None:
+            self._note_end_of_reservation(Cause.EXCEPTION, self.instruction)
+            self.instruction = None
+        self.observations = dict(observations)
+
     def note_exception(self) -> None:
         """Record that an exception has arrived before the effect of the current instruction, which starts again."""
         if self.instruction is not None:
@@ -387,7 +410,7 @@ class Cpu:
     def instruction_names(cls) -> list[str]:
         """Return the names of the methods that guest code may call, sorted."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception"})
+        return sorted(set(names) - _NO_INSTRUCTIONS)
 
 
 def _count(ended: int) -> tuple[int, None]:

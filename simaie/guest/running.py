@@ -8,9 +8,35 @@ Python frames hold nothing else that matters.
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-__all__ = ["Runner"]
+__all__ = ["RestartPoint", "RolledBack", "Runner"]
+
+
+class RestartPoint(NamedTuple):
+    """The state of a guest before an instruction, to which it can be taken back.
+
+    Attributes:
+        position: The position of the instruction in the code.
+        registers: The registers.
+        observations: What the vCPU has observed.
+    """
+
+    position: int
+    registers: tuple[int, ...]
+    observations: tuple[tuple[str, int], ...]
+
+
+class RolledBack(Exception):
+    """Takes a guest back to an earlier instruction; a scheme raises it in the middle of one, and it is no error.
+
+    Args:
+        point: Where the guest goes on.
+    """
+
+    def __init__(self, point: RestartPoint) -> None:
+        super().__init__(point)
+        self.point = point
 
 
 class Runner:
@@ -29,6 +55,10 @@ class Runner:
     def guest_state(self) -> Any:
         """Return the state on which the rest of the run depends, made of plain values."""
         raise NotImplementedError
+
+    def restart_point(self) -> RestartPoint | None:
+        """Return the state before the instruction in execution; None if the guest cannot be taken back to it."""
+        return None
 
     @property
     def position(self) -> int:

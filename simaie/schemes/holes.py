@@ -2,7 +2,8 @@
 
 Each class is a pattern of accesses under which a scheme may break atomicity. `simaie.corpus.violations` has a small
 program for each, which a search runs in every order. A scheme lists its variants, each with exactly the classes in
-which such a search finds a violation; in all others it proves that there is none.
+which such a search finds a violation; in all others it proves that there is none. The expectations are for a
+sequentially consistent host, and for hosts that reorder accesses: these have all its executions and more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["BY_VALUE", "LLSC_HOLES", "LOCK_HOLES", "Hole", "Variant"]
+__all__ = ["BY_VALUE", "EXPECTED_ON", "LLSC_HOLES", "LOCK_HOLES", "Hole", "Variant"]
 
 
 class Hole(StrEnum):
@@ -53,15 +54,25 @@ LOCK_HOLES = tuple(Hole)[tuple(Hole).index(Hole.RMW) : tuple(Hole).index(Hole.ST
 BY_VALUE = frozenset({Hole.SAME_VALUE, Hole.ABA_ONE_STORER, Hole.ABA_TWO_STORERS, Hole.ABA_FAILED_SC, Hole.WIDE})
 
 
+#: The hosts of which a variant says what is expected.
+EXPECTED_ON = ("sc", "tso", "armv8")
+
+
 class Variant(NamedTuple):
     """A published variant of a scheme, with what is expected of it.
 
     Attributes:
         options: The options of the scheme, as on a command line; empty for the defaults.
-        holes: The classes in which it has a violation.
-        host: The host memory.
+        holes: The classes in which it has a violation on every host.
+        reordered: The classes in which it has one on hosts that reorder accesses, in addition.
     """
 
     options: str = ""
     holes: frozenset[Hole] = frozenset()
-    host: str = "sc"
+    reordered: frozenset[Hole] = frozenset()
+
+    def on(self, host: str) -> frozenset[Hole] | None:
+        """Return the classes in which it has a violation on `host`; None if nothing is said of this host."""
+        if host not in EXPECTED_ON:
+            return None
+        return self.holes if host == "sc" else self.holes | self.reordered

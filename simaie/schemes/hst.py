@@ -28,6 +28,8 @@ __all__ = ["Hst"]
 
 #: What two marks before the load-linked hide, if the store-conditional compares values.
 _BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE})
+#: What one storer hides from a load-linked whose mark waits in the store buffer.
+_ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC})
 _ALL_LLSC = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC, Hole.LLSC_RMW}
 
 class Hst(LinkedScheme):
@@ -49,19 +51,16 @@ class Hst(LinkedScheme):
 
     name: ClassVar[str] = "hst"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE_AFTER_MARKS),
+        Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
         Variant("barrier=st-ld", _BY_VALUE_AFTER_MARKS),
         Variant("compare=false", BY_VALUE | {Hole.STORE}),
-        Variant("order=store-first", frozenset({Hole.WIDE})),
-        Variant("order=store-first,compare=false", frozenset({Hole.WIDE})),
-        Variant("order=store-first,compare=false,granule=8"),
-        Variant("sc=mutex", BY_VALUE),
-        Variant("sc=mutex,order=store-first", BY_VALUE),
+        Variant("order=store-first", frozenset({Hole.WIDE}), reordered=BY_VALUE),
+        Variant("order=store-first,compare=false", frozenset({Hole.WIDE}), reordered=BY_VALUE | {Hole.STORE}),
+        Variant("order=store-first,compare=false,barrier=st-ld", frozenset({Hole.WIDE})),
+        Variant("order=store-first,compare=false,granule=8", reordered=BY_VALUE | {Hole.STORE}),
+        Variant("sc=mutex", BY_VALUE, reordered=frozenset({Hole.ABA_BY_SC})),
+        Variant("sc=mutex,order=store-first", BY_VALUE, reordered=frozenset({Hole.ABA_BY_SC})),
         Variant("sc=mutex,order=store-first,compare=false", _ALL_LLSC),
-        Variant("", _BY_VALUE_AFTER_MARKS | {Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC}, "tso"),
-        Variant("barrier=st-ld", _BY_VALUE_AFTER_MARKS, "tso"),
-        Variant("order=store-first,compare=false", BY_VALUE | {Hole.STORE}, "tso"),
-        Variant("order=store-first,compare=false,barrier=st-ld", frozenset({Hole.WIDE}), "tso"),
     )
 
     def __init__(

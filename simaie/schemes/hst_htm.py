@@ -21,6 +21,8 @@ __all__ = ["HstHtm"]
 
 #: What two marks before the load-linked, or two stores before their marks, hide if the values are equal.
 _BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE})
+#: What one other vCPU hides from a load-linked whose mark waits in the store buffer.
+_ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_BY_SC, Hole.ABA_FAILED_SC})
 
 
 class HstHtm(Hst):
@@ -36,10 +38,14 @@ class HstHtm(Hst):
 
     name: ClassVar[str] = "hst-htm"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE_AFTER_MARKS),
-        Variant("aborts=true", _BY_VALUE_AFTER_MARKS),
-        Variant("order=store-first", _BY_VALUE_AFTER_MARKS),
-        Variant("order=store-first,compare=false", BY_VALUE | {Hole.STORE}),
+        Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("aborts=true", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("order=store-first", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant(
+            "order=store-first,compare=false",
+            BY_VALUE | {Hole.STORE},
+            reordered=frozenset({Hole.LLSC, Hole.ABA_BY_SC, Hole.LLSC_RMW}),
+        ),
     )
 
     def __init__(

@@ -1,7 +1,8 @@
 """HST-WEAK: store tags that plain stores do not write, so only load-linkeds and store-conditionals see each other.
 
 The store-conditional takes a mutex, tests the tag, and compares and swaps. A plain store is visible by its value only,
-so an A-B-A by plain stores breaks the scheme. Traffic by LL/SC alone is safe, because every load-linked marks.
+so an A-B-A by plain stores breaks the scheme. Traffic by LL/SC alone is safe, because every load-linked marks;
+on a host with store buffers it is not, because the load may overtake the mark.
 
 Source: as for `simaie.schemes.hst`.
 """
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts
-from simaie.schemes.holes import BY_VALUE, Variant
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.hst import Hst
 
 __all__ = ["HstWeak"]
@@ -32,7 +33,7 @@ class HstWeak(Hst):
     """
 
     name: ClassVar[str] = "hst-weak"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE),)
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE, reordered=frozenset({Hole.ABA_BY_SC})),)
 
     def __init__(
         self,

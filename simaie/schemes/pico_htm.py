@@ -4,6 +4,8 @@ The load-linked begins a transaction, and the store-conditional commits it. A fo
 transaction has read aborts it. So does an exception, and on many hosts a barrier or a helper call in between: code with
 one of these between its load-linked and store-conditional never commits.
 
+This is the cheaper of two models; `simaie.schemes.htm` has read and write sets, and goes back to the load-linked.
+
 Deviations: an aborted transaction does not go back to the load-linked; its store-conditional fails, and the guest's
 loop tries again. The read set is the line of the load-linked, without the lines of other accesses in between. Plain
 stores in between take effect at once, not when the transaction commits.

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import NotEmulatedError, UsageError
 from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
+from simaie.host.loaded import select
 from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
 from simaie.op import Form, Function, Kind, Op, Order
@@ -364,7 +365,7 @@ class Scheme:
     async def _compare_and_write(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> int:
         offsets, endian = range(0, width, _HALF), self.host.endian
         old = join_words([await self.load(cpu, address + i, _HALF) for i in offsets], _HALF, endian)
-        parts = split_words(new if old == expected else old, width, _HALF, endian)
+        parts = split_words(select(old == expected, new, old), width, _HALF, endian)
         for i, part in zip(offsets, parts, strict=True):
             await self.store(cpu, address + i, _HALF, part)
         return old

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from simaie.corpus.violations import Violation, violations
-from simaie.errors import NotEmulatedError, SchemeError
+from simaie.errors import NotEmulatedError, NotModelledError, SchemeError
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import LLSC_LEVELS, RMW_LEVELS
@@ -113,7 +113,8 @@ def machine_of(item: Item, program: Violation) -> Machine:
 def examine(item: Item) -> Cell:
     """Search all programs of the class that the scheme emulates, and return the cell.
 
-    A scheme that breaks its contract (a wrong unlock) leaves the cell open, with the reason.
+    A scheme that breaks its contract (a wrong unlock), or something that the host does not model, leaves the cell open,
+    with the reason.
     """
     began = time.process_time()
     reports: list[tuple[Violation, Report]] = []
@@ -123,7 +124,7 @@ def examine(item: Item) -> Cell:
             reports.append((program, _searched(item, program)))
         except NotEmulatedError:
             continue
-        except SchemeError as error:
+        except (SchemeError, NotModelledError) as error:
             reason = str(error)
     found = [(program, failure) for program, report in reports for failure in counting(program, report)]
     reason = reason or next((report.reason for _, report in reports if not report.complete), "")

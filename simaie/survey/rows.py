@@ -25,16 +25,16 @@ class Row:
     Attributes:
         scheme: The scheme as `simaie.Machine` accepts it.
         shown: The scheme as text.
-        variants: What is expected of it, for each host of which its author says so.
+        variant: What is expected of it; None if its author does not say.
     """
 
     scheme: SchemeChoice
     shown: str
-    variants: tuple[Variant, ...] = ()
+    variant: Variant | None = None
 
     def expected(self, host: str) -> frozenset[Hole] | None:
         """Return the classes in which it has a violation on `host`; None if its author does not say."""
-        return next((variant.holes for variant in self.variants if variant.host == host), None)
+        return None if self.variant is None else self.variant.on(host)
 
 
 def rows_of(choices: Sequence[SchemeChoice] | None) -> list[Row]:
@@ -76,8 +76,8 @@ def _rows(choice: SchemeChoice) -> Iterator[Row]:
     if variants and not spec.options:
         yield from _variant_rows(spec.name, made)
     else:
-        same = tuple(each for each in variants if _spec(spec.name, each).options == spec.options)
-        yield Row(spec, str(spec), same)
+        same = (each for each in variants if _spec(spec.name, each).options == spec.options)
+        yield Row(spec, str(spec), next(same, None))
 
 
 def _own_variants(made: Any) -> tuple[Variant, ...]:
@@ -90,19 +90,15 @@ def _spec(name: str, variant: Variant) -> Spec:
     return Spec.of(f"{name}:{variant.options}" if variant.options else name)
 
 
-def _by_options(variants: Sequence[Variant]) -> dict[str, tuple[Variant, ...]]:
-    """Return the variants with the same options, which differ in their hosts, in the order of the first of each."""
-    return {first.options: tuple(v for v in variants if v.options == first.options) for first in variants}
-
-
 def _variant_rows(name: str, made: Any) -> Iterator[Row]:
-    for of_options in _by_options(_own_variants(made)).values():
-        spec = _spec(name, of_options[0])
-        yield Row(spec, str(spec), of_options)
+    for variant in _own_variants(made):
+        spec = _spec(name, variant)
+        yield Row(spec, str(spec), variant)
 
 
 def _class_rows(made: Any) -> Iterator[Row]:
     """Yield the rows of a class that was passed as such; its options cannot be set, so that only one row is listed."""
     spec = plugins.spec_for(plugins.SCHEMES, made)
     shown = getattr(made, "__name__", repr(made)) if spec is None else str(spec)
-    yield Row(made if spec is None else spec, shown, _by_options(_own_variants(made)).get("", ()))
+    default = (each for each in _own_variants(made) if not each.options)
+    yield Row(made if spec is None else spec, shown, next(default, None))

@@ -40,7 +40,7 @@ FAMILY = [
         (scheme, "arm", without("arm", *LLSC))
         for scheme in (
             "stop-world-value", "pico-st", "hst", "pst-remap", "hst-weak", "monitor-spin", "tlib", "inline-cas",
-            "ldstex2cas", "qemu-atomicity", "pico-htm", "hst-htm", "pst", "tlb-excl", "nsim",
+            "ldstex2cas", "qemu-atomicity", "pico-htm", "htm", "hst-htm", "pst", "tlb-excl", "nsim",
         )
     ),
     *((scheme, "x86", kinds_of("x86")) for scheme in ("split-cas", "split-mutex", "split-low-byte", "wide-mutex")),

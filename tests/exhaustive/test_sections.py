@@ -205,3 +205,10 @@ def test_a_search_by_undo_leaves_sections_to_the_other_one():
     state = MemoSteps(Memo(stores, Machine(Sections, address_bits=12), SharedState(stores)))
     with pytest.raises(CannotUndo, match="indivisible section"):
         state.begin()
+
+
+def test_each_trace_with_a_roll_back_is_run_once():
+    """An abort takes the guest back in the middle of its code, on the engine that remembers vCPUs too."""
+    pair = [ins("ldrex", X, into="a"), ins("str_", Y, 1), ins("strex", X, 1, into="f")]
+    prog = Program("roll-back", isa="arm", threads=[pair, [ins("str_", X, 5)]], init={X: 0, Y: 0})
+    assert_each_trace_once(prog, Machine("htm", address_bits=12))

@@ -7,11 +7,12 @@ import pytest
 import simaie
 from simaie import Limits, Machine, Program, ins
 from simaie.corpus.violations import violation
+from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.holes import Hole
 from simaie.schemes.linked import Linked
 from simaie.schemes.pst_remap import PstRemap
 
-X = 0x100
+X, Y = 0x100, 0x180
 STRICT, VALUE = "llsc-atomicity-strict", "llsc-atomicity-value"
 
 
@@ -156,3 +157,93 @@ def test_a_pair_of_words_is_torn_on_a_host_of_32_bits():
     )  # fmt: skip
     assert "final-check" in kinds(search(program, "cas", host_word=32))
     assert search(program, "cas").verdict == "holds"
+
+
+# -- pairs -------------------------------------------------------------------------------------------------
+
+
+class ComparesHalf(CompareAndSwap):
+    """A store-conditional of two words that compares the lower word only."""
+
+    async def store_conditional(self, cpu, address, width, value):
+        if await self.host.load(address, 4) == cpu.local.linked[1] & 0xFFFFFFFF:
+            cpu.local.linked = address, await self.host.load(address, width)
+        return await super().store_conditional(cpu, address, width, value)
+
+
+def test_a_pair_must_be_compared_as_a_whole():
+    """A store changes the upper word between LDXP and STXP of W registers."""
+    code = [ins("ldxp", X, into="seen", width=4), ins("stxp", X, 1, into="failed", width=4)]
+    program = Program("pair", isa="aarch64", threads=[code, [ins("str_", X + 4, 7)]], init={X: (0, 8)})
+    assert "llsc-atomicity" in kinds(search(program, ComparesHalf))
+    assert search(program, "cas").verdict == "holds"
+
+
+@pytest.mark.parametrize("endian", ["little", "big"])
+@pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc", "tlib", "hst", "pico-htm"])
+def test_the_word_at_the_lower_address_is_the_low_half_of_a_pair_in_little_endian_order_only(scheme, endian):
+    """LDREXD and STREXD of A32 name two registers, here one number of 64 bits."""
+    code = [ins("ldrexd", X, into="seen"), ins("strexd", X, (3 << 32) + 4, into="failed")]
+    program = Program(
+        "halves", isa="arm", threads=[code], init={X: (1, 4), X + 4: (2, 4)}, watch={X: 4, X + 4: 4},
+    )  # fmt: skip
+    (outcome,) = search(program, scheme, endian=endian).outcomes
+    found = dict(outcome.items)
+    words = found[f"[{X:#x}]"], found[f"[{X + 4:#x}]"], found["0:seen"]
+    assert words == ((4, 3, (2 << 32) + 1) if endian == "little" else (3, 4, (1 << 32) + 2))
+
+
+# -- memory order ------------------------------------------------------------------------------------------
+
+
+def message_passing(store, load, isa):
+    """A program: vCPU 0 stores data and then a flag; the stale data is a violation."""
+    plain = {"arm": ("str_", "ldr"), "x86": ("store", "load")}[isa]
+    writer = [ins(plain[0], X, 1), ins(store, X + 8, 1)]
+    reader = [ins(load, X + 8, into="flag"), ins(plain[1], X, into="data")]
+    return Program(
+        "message", isa=isa, threads=[writer, reader], init={X: 0, X + 8: 0},
+        final=lambda state: not state.registers["1:flag"] or state.registers["1:data"] == 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("scheme", "verdict"), [("cas", "holds"), ("cas:barriers=none", "violated")])
+def test_lda_and_stl_of_a32_need_their_barriers(scheme, verdict):
+    assert search(message_passing("stl", "lda", "arm"), scheme, host="armv8").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("barriers", "verdict"), [("full", "holds"), ("ld-ld+st-st", "holds"), ("ld-ld", "violated"), ("st-st", "violated")]
+)
+def test_a_barrier_between_stores_that_is_emitted_as_one_between_loads_is_none(barriers, verdict):
+    """Of an x86 guest on RISC-V, with the order of the stores lost; the loads of the other vCPU need theirs too."""
+    program = message_passing("store", "load", "x86")
+    assert search(program, f"cas:barriers={barriers}", host="rvwmo").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("paths", "verdict"),
+    [
+        ({"*": "cas:barriers=full"}, "holds"),
+        ({"0": "cas:barriers=none", "*": "cas:barriers=full"}, "violated"),
+        ({"1": "cas:barriers=none", "*": "cas:barriers=full"}, "violated"),
+    ],
+)
+def test_total_store_order_that_is_switched_on_for_all_threads_but_one_is_none(paths, verdict):
+    """As by a bit of a control register of each core, with one core left out."""
+    assert search(message_passing("store", "load", "x86"), paths, host="armv8").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("scheme", "verdict"),
+    [("native", "holds"), ("cas", "holds"), ("aie-rfc:barriers=full", "violated"), ("aie-v2:barriers=full", "violated")],
+)
+def test_a_locked_instruction_under_aie_is_no_fence_on_a_host_that_reorders_loads(scheme, verdict):
+    """On x86 it is one. Two granules have two mutexes, and barriers stand around plain accesses only."""
+    threads = [[ins("xchg", mine, 1), ins("load", other, into="r")] for mine, other in ((X, Y), (Y, X))]
+    program = Program(
+        "store-buffering", isa="x86", threads=threads, init={X: 0, Y: 0},
+        final=lambda state: state.registers["0:r"] + state.registers["1:r"] > 0,
+    )  # fmt: skip
+    machine = Machine(scheme, host="armv8", address_bits=12)
+    assert simaie.explore(program, machine, scheduler="dpor", failures=1).verdict == verdict

@@ -97,11 +97,11 @@ class AlphaCpu(LoadStoreCpu):
 
     async def stl_c(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return 1 if it stored, 0 if not: STL_C."""
-        return int(await self._store_conditional("stl_c", address, value, 4))
+        return await self._flag_of_store("stl_c", address, value, 4)
 
     async def stq_c(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: STQ_C."""
-        return int(await self._store_conditional("stq_c", address, value, 8))
+        return await self._flag_of_store("stq_c", address, value, 8)
 
     # -- barriers -----------------------------------------------------------------------------
 

@@ -63,11 +63,11 @@ class HexagonCpu(LoadStoreCpu):
 
     async def memw_locked_store(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return 1 if it stored, 0 if not: ``memw_locked(Rs, Pd) = Rt``."""
-        return int(await self._store_conditional("memw_locked store", address, value, 4))
+        return await self._flag_of_store("memw_locked store", address, value, 4)
 
     async def memd_locked_store(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: ``memd_locked(Rs, Pd) = Rtt``."""
-        return int(await self._store_conditional("memd_locked store", address, value, 8))
+        return await self._flag_of_store("memd_locked store", address, value, 8)
 
     def memw_aq(self, address: int) -> Loaded:
         """Load-acquire 4 bytes: ``Rd = memw_aq(Rs)``."""

@@ -12,6 +12,7 @@ from typing import Any
 from simaie.guest.contract import require_number
 from simaie.guest.cpu import Cpu
 from simaie.guest.reservation import Cause
+from simaie.host.loaded import lift
 from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
 
@@ -99,6 +100,13 @@ class LoadStoreCpu(Cpu):
         kind = AccessKind.STORE_CONDITIONAL
         stored: bool = await self._access(mnemonic, kind, address, width, body, width, wrapped)
         return stored
+
+    async def _flag_of_store(
+        self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED
+    ) -> int:
+        """Store if the reservation holds; return 1 if it stored, 0 if not, with the dependencies of that."""
+        flag: int = lift(int, await self._store_conditional(mnemonic, address, value, width, order))
+        return flag
 
     def _atomic(
         self,

@@ -127,17 +127,17 @@ class LoongArchCpu(LoadStoreCpu):
     async def sc(self, address: int, value: int, *, width: int = 4) -> int:
         """Store if the reservation holds; return 1 if it stored, 0 if not: SC.W, SC.D."""
         name = _named("sc", width, _WORDS)
-        return int(await self._store_conditional(name, address, value, width, Order.RELEASE))
+        return await self._flag_of_store(name, address, value, width, Order.RELEASE)
 
     @has_widths(*_WORDS)
     async def screl(self, address: int, value: int, *, width: int = 4) -> int:
         """Store-release if the reservation holds; return 1 if it stored, 0 if not: SCREL.W, SCREL.D."""
         name = _named("screl", width, _WORDS)
-        return int(await self._store_conditional(name, address, value, width, Order.RELEASE))
+        return await self._flag_of_store(name, address, value, width, Order.RELEASE)
 
     async def sc_q(self, address: int, value: int) -> int:
         """Store 16 bytes if an LL.D of the lower half holds the reservation; return 1 if it stored, 0 if not: SC.Q."""
-        return int(await self._store_conditional("sc.q", address, value, 16, Order.RELEASE))
+        return await self._flag_of_store("sc.q", address, value, 16, Order.RELEASE)
 
     # -- AM*: all return the old value ----------------------------------------------------------
 

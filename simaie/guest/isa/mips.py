@@ -110,11 +110,11 @@ class MipsCpu(LoadStoreCpu):
 
     async def sc(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return 1 if it stored, 0 if not: SC."""
-        return int(await self._store_conditional("sc", address, value, 4))
+        return await self._flag_of_store("sc", address, value, 4)
 
     async def scd(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: SCD."""
-        return int(await self._store_conditional("scd", address, value, 8))
+        return await self._flag_of_store("scd", address, value, 8)
 
     def llwp(self, address: int) -> Loaded:
         """Load and reserve two words, 8 bytes as one number (Release 6): LLWP."""
@@ -122,7 +122,7 @@ class MipsCpu(LoadStoreCpu):
 
     async def scwp(self, address: int, value: int) -> int:
         """Store two words, 8 bytes, if the reservation holds; return 1 if it stored, 0 if not (Release 6): SCWP."""
-        return int(await self._store_conditional("scwp", address, value, 8))
+        return await self._flag_of_store("scwp", address, value, 8)
 
     def lldp(self, address: int) -> Loaded:
         """Load and reserve two doublewords, 16 bytes as one number (Release 6): LLDP."""
@@ -130,7 +130,7 @@ class MipsCpu(LoadStoreCpu):
 
     async def scdp(self, address: int, value: int) -> int:
         """Store two doublewords, 16 bytes, if the reservation holds; return 1 if it stored, 0 if not: SCDP."""
-        return int(await self._store_conditional("scdp", address, value, 16))
+        return await self._flag_of_store("scdp", address, value, 16)
 
     # -- barriers and hints -------------------------------------------------------------------
 

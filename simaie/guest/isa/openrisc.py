@@ -84,7 +84,7 @@ class OpenRiscCpu(LoadStoreCpu):
 
     async def l_swa(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return SR[F], 1 if it stored, 0 if not: l.swa."""
-        return int(await self._store_conditional("l.swa", address, value, 4, Order.ACQ_REL))
+        return await self._flag_of_store("l.swa", address, value, 4, Order.ACQ_REL)
 
     def l_msync(self) -> Nothing:
         """Order all accesses: l.msync."""

@@ -129,19 +129,19 @@ class PpcCpu(LoadStoreCpu):
 
     async def stbcx(self, address: int, value: int) -> int:
         """Store a byte if the reservation holds; return CR0.EQ, 1 if it stored, 0 if not: STBCX."""
-        return int(await self._store_conditional("stbcx.", address, value, 1))
+        return await self._flag_of_store("stbcx.", address, value, 1)
 
     async def sthcx(self, address: int, value: int) -> int:
         """Store 2 bytes if the reservation holds; return CR0.EQ, 1 if it stored, 0 if not: STHCX."""
-        return int(await self._store_conditional("sthcx.", address, value, 2))
+        return await self._flag_of_store("sthcx.", address, value, 2)
 
     async def stwcx(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return CR0.EQ, 1 if it stored, 0 if not: STWCX."""
-        return int(await self._store_conditional("stwcx.", address, value, 4))
+        return await self._flag_of_store("stwcx.", address, value, 4)
 
     async def stdcx(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return CR0.EQ, 1 if it stored, 0 if not: STDCX."""
-        return int(await self._store_conditional("stdcx.", address, value, 8))
+        return await self._flag_of_store("stdcx.", address, value, 8)
 
     def lqarx(self, address: int) -> Loaded:
         """Load and reserve 16 bytes: LQARX."""
@@ -149,7 +149,7 @@ class PpcCpu(LoadStoreCpu):
 
     async def stqcx(self, address: int, value: int) -> int:
         """Store 16 bytes if the reservation holds; return CR0.EQ, 1 if it stored, 0 if not: STQCX."""
-        return int(await self._store_conditional("stqcx.", address, value, 16))
+        return await self._flag_of_store("stqcx.", address, value, 16)
 
     # -- atomic memory operations -------------------------------------------------------------
 

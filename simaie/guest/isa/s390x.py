@@ -20,6 +20,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.guest.operands import has_widths, takes
 from simaie.guest.plain_rmw import read_then_write
+from simaie.host.loaded import lift
 from simaie.host.ram import Endian
 from simaie.op import Order
 from simaie.trace import AccessKind
@@ -184,13 +185,15 @@ class S390xCpu(LoadStoreCpu):
 
     async def _immediate(self, name: str, function: str, address: int, value: int, width: int) -> int:
         old = await self._atomic(name, function, address, value, width)
-        return int(rmw(function, value, width).apply(old))
+        new: int = lift(rmw(function, value, width).apply, old)
+        return new
 
     async def _not_interlocked(self, name: str, address: int, value: int, width: int) -> int:
         update = rmw("add", value, width)
         body = read_then_write(self._scheme, self, address, width, update)
         old = await self._access(name, AccessKind.PLAIN_RMW, address, width, body, 1, update)
-        return int(update.apply(old))
+        new: int = lift(update.apply, old)
+        return new
 
     # -- serialization ------------------------------------------------------------------------
 

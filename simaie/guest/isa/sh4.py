@@ -13,6 +13,7 @@ from simaie.guest import form
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
+from simaie.host.loaded import lift
 
 __all__ = ["Sh4Cpu"]
 
@@ -52,11 +53,12 @@ class Sh4Cpu(LoadStoreCpu):
 
     async def movco_l(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return the bit T, 1 if it stored, 0 if not: MOVCO.L."""
-        return int(await self._store_conditional("movco.l", address, value, 4))
+        return await self._flag_of_store("movco.l", address, value, 4)
 
     async def tas_b(self, address: int) -> int:
         """Set the highest bit of a byte; return the bit T, 1 if the byte was 0: TAS.B."""
-        return int(await self._atomic("tas.b", "or", address, 0x80, 1) == 0)
+        was_free: int = lift(int, await self._atomic("tas.b", "or", address, 0x80, 1) == 0)
+        return was_free
 
     def synco(self) -> Coroutine[Any, Any, None]:
         """Order all accesses: SYNCO."""

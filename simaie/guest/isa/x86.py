@@ -23,6 +23,7 @@ from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.x86_more import X86More
 from simaie.guest.operands import has_widths
 from simaie.guest.plain_rmw import read_then_write
+from simaie.host.loaded import select
 from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
 
@@ -100,7 +101,7 @@ class X86Cpu(X86More):
         """
         check_width(width, _WIDTHS)
         mask = (1 << 8 * width) - 1
-        function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
+        function = Function("cmpxchg", lambda old: select(old == expected & mask, new & mask, old))
         body = read_then_write(self._scheme, self, address, width, function)
         return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body, 1, function)
 

@@ -98,7 +98,7 @@ class XtensaCpu(LoadStoreCpu):
 
     async def s32ex(self, address: int, value: int) -> int:
         """Store 4 bytes if the reservation holds; return what GETEX reads, 1 if it stored, 0 if not: S32EX."""
-        return int(await self._store_conditional("s32ex", address, value, 4))
+        return await self._flag_of_store("s32ex", address, value, 4)
 
     def clrex(self) -> Nothing:
         """Drop the vCPU's reservation: CLREX."""
