@@ -33,7 +33,7 @@ class BinaryRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         file: The name of the file.
         scenario: What is run of it.
         digest: The digest of its content.
-        source: Its path, relative to the replay file; None if it is not known.
+        source: Its path, relative to the replay file; None if it is not known, or was only made to be explored.
         content: Its content, compressed by zlib; None if it has more than `MOST_CARRIED` bytes.
     """
 
@@ -46,7 +46,8 @@ class BinaryRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def binary_record(program: BinaryProgram, base: Path) -> BinaryRecord:
     """Return the ELF file of `program` as data; paths in it are relative to the folder `base`."""
-    image, source = program.binary, program.defined_in
+    image = program.binary
+    source = program.defined_in if program.compiled_by is None else None
     path = None if source is None else os.path.relpath(source.resolve(), base.resolve())
     content = zlib.compress(image.content, 9) if len(image.content) <= MOST_CARRIED else None
     return BinaryRecord(image.name, program.scenario, image.digest, path, content)
