@@ -16,6 +16,7 @@ from simaie.binary.image import Image
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
 from simaie.binary.scenario import Scenario
+from simaie.binary.sources import read_sources
 from simaie.binary.thread import BinaryThread
 from simaie.binary.translation import Code, code_of
 from simaie.errors import UsageError
@@ -99,12 +100,18 @@ class BinaryProgram(Program):
         code: Its translated code.
         scenario: What is run of it.
         compiled_by: The command that made the file of a C file; None for a file that was compiled elsewhere.
+        sources: The lines of its source files by name, as far as they are found when they are first asked for.
     """
 
     binary: Image
     code: Code
     scenario: Scenario
     compiled_by: str | None = None
+
+    @functools.cached_property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """The lines of its source files by name, as far as they are found when they are first asked for."""
+        return {} if self.defined_in is None else read_sources(self.binary.lines, self.defined_in.parent)
 
 
 def binary_program(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simaie import corpus
@@ -24,6 +24,7 @@ __all__ = [
     "recorded_path",
     "require_unchanged",
     "scenario_of",
+    "sources_of",
     "target_text",
     "variable_of",
 ]
@@ -91,6 +92,12 @@ def is_elf(target: str) -> bool:
 def scenario_of(program: Program) -> Scenario | None:
     """Return what a program runs of an ELF file; None for any other program."""
     return getattr(program.cut_from or program, "scenario", None)
+
+
+def sources_of(program: Program) -> Mapping[str, tuple[str, ...]]:
+    """Return the lines of the source files of a compiled program by name; none of any other program."""
+    found: Mapping[str, tuple[str, ...]] = getattr(program.cut_from or program, "sources", {})
+    return found
 
 
 def compiler_command(program: Program) -> str | None:
