@@ -82,7 +82,14 @@ Effect: TypeAlias = int | Function | tuple[int, int] | None
 
 
 class CodePlace(Protocol):
-    """The place of an instruction in machine code; its text is that of its source lines, or empty."""
+    """The place of an instruction in machine code.
+
+    Its text is that of its source lines, from the inside out (``"lock.h:77 < worker.c:22"``), or empty.
+    """
+
+    @property
+    def disassembly(self) -> str:
+        """The instruction with its operands, as a disassembler shows it; empty if it is not known."""
 
     def location(self, address: int) -> str:
         """Return an address of the guest in terms of symbols, as in ``lock+0``; empty if no symbol contains it."""

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from simaie.binary.calls import CCall, parse_calls
+from simaie.binary.compilers import compile_c
 from simaie.binary.elf import load_image
-from simaie.binary.file import read_elf
+from simaie.binary.file import SOURCE_SUFFIX, read_elf
 from simaie.binary.image import Image
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
 from simaie.binary.scenario import Scenario
+from simaie.binary.sources import read_sources
 from simaie.binary.thread import BinaryThread
 from simaie.binary.translation import Code, code_of
 from simaie.errors import UsageError
@@ -97,11 +99,19 @@ class BinaryProgram(Program):
         binary: The loaded file.
         code: Its translated code.
         scenario: What is run of it.
+        compiled_by: The command that made the file of a C file; None for a file that was compiled elsewhere.
+        sources: The lines of its source files by name, as far as they are found when they are first asked for.
     """
 
     binary: Image
     code: Code
     scenario: Scenario
+    compiled_by: str | None = None
+
+    @functools.cached_property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """The lines of its source files by name, as far as they are found when they are first asked for."""
+        return {} if self.defined_in is None else read_sources(self.binary.lines, self.defined_in.parent)
 
 
 def binary_program(
@@ -114,10 +124,11 @@ def binary_program(
     watch: Sequence[str] = (),
     stack: int = STACK_BYTES,
     shared_stacks: bool = False,
+    cc: str | None = None,
     name: str | None = None,
     checkers: Sequence[Any] = (),
 ) -> BinaryProgram:
-    """Return the program whose threads call functions of an ELF file.
+    """Return the program whose threads call functions of an ELF file, or of a C file that is compiled first.
 
         binary_program("stack.elf", ["push:1", "pop"], init="setup", final="check")
 
@@ -125,7 +136,7 @@ def binary_program(
 
     Args:
         path: An executable, a shared object or an object file for arm, aarch64, x86-64, i386, riscv64, mips, mipsel or
-            ppc64le.
+            ppc64le; or a C file (``.c``).
         threads: What each thread calls, one function after the other: ``FUNCTION:ARGUMENT:ARGUMENT``, separated by
             spaces. An argument is a number or ``&VARIABLE``.
         main: The arguments with which to run the program as a whole, in place of `threads`: `main` on the first vCPU,
@@ -137,24 +148,26 @@ def binary_program(
         stack: The size of each stack in bytes.
         shared_stacks: Whether stacks are shared memory from the beginning, and not only once an address into a stack
             is stored in shared memory.
+        cc: The compiler of a C file with its flags, such as ``"aarch64-linux-gnu-gcc -O1"``, or a target such as
+            ``"aarch64"``; None for the first compiler that is found.
         name: The name of the program; None for the name of the file.
         checkers: As for a `Program`.
 
     Raises:
-        InputError: The file cannot be read, or is not for a machine that is modelled; or `init` faults.
+        InputError: The file cannot be read or compiled, or is not for a machine that is modelled; or `init` faults.
         UnknownNameError: It has no function or variable of a name.
-        UsageError: An argument is wrong, or pypcode or pyelftools is not installed.
+        UsageError: An argument is wrong, pypcode or pyelftools is not installed, or no compiler is found.
     """
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
-    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main)
+    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main, cc)
     return program_of_file(Path(path), scenario, name, tuple(checkers))
 
 
 def program_of_file(
     path: Path, scenario: Scenario, name: str | None = None, checkers: tuple[Any, ...] = ()
 ) -> BinaryProgram:
-    """Return the program of the ELF file at `path`.
+    """Return the program of the ELF file or C file at `path`.
 
     Args:
         path: The file.
@@ -165,15 +178,24 @@ def program_of_file(
     Raises:
         InputError: This and the others as for `binary_program`.
     """
-    made = program_of_bytes(path.name, read_elf(path), scenario, name or path.name, checkers)
-    made.defined_in = path
+    if path.suffix == SOURCE_SUFFIX:
+        file, content, command = compile_c(path, scenario.cc)
+    elif scenario.cc is not None:
+        raise UsageError(f"{path}: a compiler is for a file that ends in {SOURCE_SUFFIX}")
+    else:
+        file, content, command = path.name, read_elf(path), None
+    made = program_of_bytes(file, content, scenario, name or path.name, checkers)
+    made.defined_in, made.compiled_by = path, command
     return made
 
 
-def functions_of(path: Path) -> list[str]:
-    """Return the names of the functions of the ELF file at `path`, sorted; raise errors as `binary_program` does."""
-    image = load_image(path.name, read_elf(path))
-    return sorted(symbol.name for symbol in image.symbols.values() if symbol.is_function)
+def functions_of(path: Path, cc: str | None = None) -> list[str]:
+    """Return the names of the functions of an ELF file or C file, sorted; raise errors as `binary_program` does."""
+    if path.suffix == SOURCE_SUFFIX:
+        file, content, _ = compile_c(path, cc)
+    else:
+        file, content = path.name, read_elf(path)
+    return sorted(symbol.name for symbol in load_image(file, content).symbols.values() if symbol.is_function)
 
 
 def program_of_bytes(

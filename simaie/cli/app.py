@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from simaie.cli.binary_options import (
+    CompilerCommand,
     FinalCall,
     InitCall,
     MainArguments,
@@ -111,7 +112,9 @@ simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --
 
 simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
 
-simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas"""
+simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas
+
+simaie explore stack.c --cc aarch64 --thread push:1 --thread pop --final check --scheme cas"""
 _COMPARE_EXAMPLES = f"""{_WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
@@ -239,6 +242,7 @@ def explore(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -290,7 +294,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
     return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
@@ -605,6 +609,7 @@ def compare(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -645,7 +650,7 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything, scenario)
     return run_comparisons(targets, machine, search, save, output, scenario)
@@ -663,6 +668,7 @@ def barriers(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
     scheme: SchemeName = None,
     places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
@@ -705,5 +711,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
     return run_barriers(targets, machine, search, save, output, scenario, places=places)

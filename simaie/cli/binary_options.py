@@ -12,8 +12,8 @@ from simaie.binary.scenario import Scenario
 from simaie.errors import UsageError
 
 __all__ = [
-    "FinalCall", "InitCall", "MainArguments", "SharedStacks", "StackSize", "ThreadCalls", "WatchedVariables",
-    "scenario_of",
+    "CompilerCommand", "FinalCall", "InitCall", "MainArguments", "SharedStacks", "StackSize", "ThreadCalls",
+    "WatchedVariables", "scenario_of",
 ]  # fmt: skip
 
 _PANEL = "Compiled program"
@@ -69,6 +69,17 @@ SharedStacks = Annotated[
     ),
 ]
 
+CompilerCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--cc",
+        metavar="COMPILER",
+        help="Compile a .c file with this: a compiler and flags (\"aarch64-linux-gnu-gcc -O1\"), or the name of a "
+        "target (aarch64). Default: the first compiler that is found.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 
 def scenario_of(
     threads: list[str] | None,
@@ -78,15 +89,16 @@ def scenario_of(
     stack: int | None,
     shared_stacks: bool,
     main: str | None = None,
+    cc: str | None = None,
 ) -> Scenario | None:
     """Return what the options say; None if none was given."""
     if not threads and main is None:
-        if init or final or watch or stack is not None or shared_stacks:
-            raise UsageError("name what each thread of the ELF file calls: --thread push:1 --thread pop")
+        if init or final or watch or stack is not None or shared_stacks or cc is not None:
+            raise UsageError("name what each thread of the file calls: --thread push:1 --thread pop")
         return None
     try:
         arguments = None if main is None else shlex.split(main)
     except ValueError as error:
         raise UsageError(f"--main {main!r}: {error}") from None
     size = STACK_BYTES if stack is None else stack
-    return Scenario.of(threads or (), init, final, watch or (), size, shared_stacks, arguments)
+    return Scenario.of(threads or (), init, final, watch or (), size, shared_stacks, arguments, cc)

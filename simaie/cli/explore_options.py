@@ -54,7 +54,7 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         help="A program: file.py:name, a name of the corpus (simaie list programs --all), a .litmus file, or an "
-        "ELF file (with --thread).",
+        "ELF file or a .c file (with --thread).",
         autocompletion=complete_programs,
     ),
 ]

@@ -5,6 +5,7 @@ A program of the corpus brings the machine for which it is meant; each given opt
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
 from simaie.replaying.run import Driver
-from simaie.replaying.target import find_target
+from simaie.replaying.target import compiler_command, find_target
 
 __all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
 
@@ -37,7 +38,7 @@ class MachineOptions:
 
 
 def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
-    """Return the program that `target` names.
+    """Return the program that `target` names; show on stderr by which command a C file was compiled.
 
     Args:
         target: As on the command line.
@@ -48,11 +49,14 @@ def load_program(target: str, *, trust: bool = False, scenario: Scenario | None 
         InputError: There is no such program, or its file raises or exits.
     """
     try:
-        return find_target(target, trust=trust, scenario=scenario)
+        program = find_target(target, trust=trust, scenario=scenario)
     except SimaieError:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(f"{target}: the program cannot be loaded: {type(error).__name__}: {error}") from error
+    if (command := compiler_command(program)) is not None:
+        print(f"compiled by: {command}", file=sys.stderr)
+    return program
 
 
 def driver_of(name: str | None) -> Driver | None:

@@ -108,6 +108,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         init: The integers in memory before the first step, as (address, width, value).
         places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
             in terms of symbols.
+        disassembly: Of instructions of machine code, their number in `instructions` and their text with operands.
     """
 
     cells: tuple[CellRecord, ...]
@@ -129,6 +130,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     silent: tuple[int, ...] = ()
     init: tuple[tuple[int, int, int], ...] = ()
     places: tuple[tuple[int, str, str], ...] = ()
+    disassembly: tuple[tuple[int, str], ...] = ()
 
 
 class RecordedPlace:
@@ -138,10 +140,14 @@ class RecordedPlace:
         text: Its source lines.
         address: The address of the location that it accesses.
         symbol: The same in terms of symbols.
+
+    Attributes:
+        disassembly: The instruction with its operands; empty if it was not recorded.
     """
 
     def __init__(self, text: str, address: int, symbol: str) -> None:
         self._text, self._address, self._symbol = text, address, symbol
+        self.disassembly = ""
 
     def __str__(self) -> str:
         return self._text
@@ -178,6 +184,7 @@ class _Writer:
         self._op_table: list[OpRecord] = []
         self._instruction_table: list[InstructionRecord] = []
         self._places: list[tuple[int, str, str]] = []
+        self._disassembly: list[tuple[int, str]] = []
         self._held: dict[Cell, Any] = {}
 
     def record(self, trace: Trace, program: Program) -> TraceRecord:
@@ -189,6 +196,7 @@ class _Writer:
             ops=tuple(self._op_table),
             instructions=tuple(self._instruction_table),
             places=tuple(self._places),
+            disassembly=tuple(self._disassembly),
             events=events,
             ending=trace.ending,
             outcome=trace.outcome,
@@ -265,6 +273,8 @@ class _Writer:
             if instruction.place is not None:
                 symbol = instruction.place.location(instruction.address) if instruction.width else ""
                 self._places.append((number, str(instruction.place), symbol))
+                if text := instruction.place.disassembly:
+                    self._disassembly.append((number, text))
         return number
 
     def _block(self, block: Block) -> BlockRecord:
@@ -326,6 +336,10 @@ class _Reader:
         for number, text, symbol in record.places:
             instruction = _at(self._instructions, number)
             instruction.place = RecordedPlace(text, instruction.address, symbol)
+        for number, text in record.disassembly:
+            place = _at(self._instructions, number).place
+            if isinstance(place, RecordedPlace):
+                place.disassembly = text
 
     def trace(self, program: str, schedule: Schedule) -> Trace:
         record = self._record
