@@ -17,6 +17,7 @@ from simaie.cli.binary_options import (
     WatchedVariables,
     scenario_of,
 )
+from simaie.cli.campaign_app import campaign_app
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -90,6 +91,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_statuses("holds", "violated", "inconclusive"),
 )
+
+app.add_typer(campaign_app, name="campaign")
 
 #: What the words for plug-ins in the column of values mean.
 _WORDS = (
