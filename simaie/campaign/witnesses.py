@@ -49,7 +49,7 @@ def find(status: Status, name: str) -> Finding:
     """Return the finding whose id, or the digest of whose signature, begins with `name`.
 
     Raises:
-        UsageError: There is none, or there are several.
+        UsageError: No finding has such a name, or several have.
     """
     found = [each for each in status.findings if each.finding.startswith(name) or each.signature.startswith(name)]
     exact = [each for each in found if each.finding == name] or found

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from simaie.cli.explore_options import JobsOption, Seconds
-from simaie.cli.options import FormatOption, complete_programs, known, plug_in
+from simaie.cli.options import WORDS, FormatOption, complete_programs, known, plug_in
 from simaie.cli.output import Format
 from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
@@ -16,17 +16,19 @@ from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = ["campaign_app"]
 
-campaign_app = typer.Typer(
-    no_args_is_help=True,
-    help="Explore for hours or days: survive kills, use many cores and machines, keep each finding once.",
-)
-
 _STATUSES = (
     "Exit status: 0 every unit holds, 1 a finding that is not accepted, 2 bad usage or input, 3 something is open, "
     "70 a bug of simaie (SIMAIE_TRACEBACK=1 shows where), 130 interrupted, 141 the reader of the output left, "
     "143 terminated."
 )
-_RUN_EXAMPLES = f"""{_STATUSES}
+campaign_app = typer.Typer(
+    no_args_is_help=True,
+    help="Explore for hours or days: survive kills, use many cores and machines, keep each finding once.",
+    epilog=_STATUSES,
+)
+_RUN_EXAMPLES = f"""{WORDS}
+
+{_STATUSES}
 
 Examples:
 

@@ -1,4 +1,4 @@
-"""Campaigns: the same shards have the same results, whoever runs them and in whatever order."""
+"""Campaigns: the same shards have the same results, whatever runs them and in whatever order."""
 
 from __future__ import annotations
 
