@@ -37,7 +37,7 @@ def merge_stores(path: Path, others: list[Path]) -> int:
     """
     if len({each.resolve() for each in (path, *others)}) <= len(others):
         raise UsageError("name each store once: the first takes in all others")
-    with lock(path), Store(path) as store:
+    with Store(path) as store, lock(path):
         campaign_in(store)
         return sum(_merged(store, each) for each in others)
 

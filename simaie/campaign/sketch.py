@@ -111,8 +111,11 @@ class Sketch:
 
     @property
     def new_trace(self) -> float | None:
-        """The probability that another execution of the same kind shows a new trace; None before the first."""
+        """The probability that another execution of the same kind shows a new trace; None before the first.
+
+        It is the estimate of Good and Turing with one trace more, so that few executions never make it zero.
+        """
         if not self.traced:
             return None
         once = sum(times == 1 for times in self._times.values()) / len(self._times)
-        return min(1.0, once * self.traces / self.traced)
+        return min(1.0, (once * self.traces + 1) / self.traced)

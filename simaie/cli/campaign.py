@@ -109,7 +109,8 @@ def _run(
 @contextlib.contextmanager
 def _workers(spent: Spent) -> Iterator[Callable[[], Crew]]:
     if spent.dask is None:
-        yield lambda: Processes(1 if spent.jobs is None else number_of_jobs(spent.jobs))
+        jobs = 1 if spent.jobs is None else number_of_jobs(spent.jobs)
+        yield lambda: Processes(jobs)
         return
     if spent.jobs is not None:
         raise UsageError("--dask says how many workers there are; leave out --jobs")

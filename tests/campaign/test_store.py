@@ -14,7 +14,7 @@ from simaie.campaign.coordinator import Budget
 from simaie.campaign.merging import merge_stores
 from simaie.campaign.planning import plan
 from simaie.campaign.schema import VERSION, is_locked, lock
-from simaie.campaign.unit import Ending, Piece, Result
+from simaie.campaign.unit import Ending, Piece, Result, Unit
 from simaie.campaign.work import run_piece
 from simaie.errors import InputError, UsageError
 
@@ -62,13 +62,18 @@ def test_a_full_disk_leaves_the_store_intact_and_the_campaign_goes_on(tmp_path: 
         store.plan(msgspec.json.encode(SMALL), plan(SMALL).units, b"{}")
         (pages,) = store.rows("PRAGMA page_count")[0]
         store.connection.execute(f"PRAGMA max_page_count = {pages}")  # as if no room were left
+        results = [(run_piece(piece), piece.unit) for piece in pieces(store)]
         with pytest.raises(InputError, match="full"):
-            for piece in pieces(store):
-                store.add(run_piece(piece), piece.unit)
+            _add_all(store, results)
         assert store.rows("PRAGMA integrity_check") == [("ok",)]
     run_here(path, None)
     run_here(tmp_path / "b.simaie")
     assert facts(path) == facts(tmp_path / "b.simaie")
+
+
+def _add_all(store: Store, results: list[tuple[Result, Unit]]) -> None:
+    for result, unit in results:
+        store.add(result, unit)
 
 
 def test_a_second_coordinator_is_told(tmp_path: Path) -> None:
@@ -146,7 +151,8 @@ def test_a_shard_whose_worker_dies_is_marked_and_the_rest_goes_on(tmp_path: Path
 def test_a_guest_that_raises_is_marked_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "guest.py"
     file.write_text(
-        "from simaie import Program\n\n\nasync def run(cpu):\n    if await cpu.load(0x100):\n        raise KeyError('x')\n"
+        "from simaie import Program\n\n\nasync def run(cpu):\n"
+        "    if await cpu.load(0x100):\n        raise KeyError('x')\n"
         "    await cpu.store(0x100, 1)\n\n\nprogram = Program('raising', isa='x86', threads=[run, run])\n"
     )
     campaign = CampaignFile(
