@@ -231,3 +231,23 @@ class DividedSearchByUndo(SearchByUndo, Protocol):
     def together(self, found: Sequence[Any]) -> Any:
         """Return the result of several searches of one part, each of which continued the one before it."""
         ...
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether `left` can say what is left of this search."""
+        ...
+
+    def left(self) -> Any:
+        """Return what is left of a search that explores everything, as JSON values; None if nothing is left.
+
+        The execution to which `advance` has gone last is left.
+        """
+        ...
+
+    def go_on_from(self, left: Any) -> None:
+        """Go on with what another search has left; this one has not begun.
+
+        Raises:
+            UsageError: The values are not of that form.
+        """
+        ...

@@ -18,6 +18,7 @@ from simaie.cli.binary_options import (
     WatchedVariables,
     scenario_of,
 )
+from simaie.cli.campaign_app import campaign_app
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -52,6 +53,7 @@ from simaie.cli.explore_options import (
     Word,
 )
 from simaie.cli.options import (
+    WORDS,
     DriverName,
     FormatOption,
     Judges,
@@ -92,13 +94,9 @@ app = typer.Typer(
     epilog=_statuses("holds", "violated", "inconclusive"),
 )
 
-#: What the words for plug-ins in the column of values mean.
-_WORDS = (
-    "SCHEME, HOST, SCHEDULER and CHECKER are names (simaie list), or FILE.py:CLASS for one of your own; options "
-    "follow, as in aie-rfc:granule=64 or mine.py:Mine:retries=3."
-)
+app.add_typer(campaign_app, name="campaign")
 
-_EXPLORE_EXAMPLES = f"""{_WORDS}
+_EXPLORE_EXAMPLES = f"""{WORDS}
 
 {_statuses("holds", "violated", "inconclusive")}
 
@@ -115,7 +113,7 @@ simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
 simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas
 
 simaie explore stack.c --cc aarch64 --thread push:1 --thread pop --final check --scheme cas"""
-_COMPARE_EXAMPLES = f"""{_WORDS}
+_COMPARE_EXAMPLES = f"""{WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
 
@@ -126,7 +124,7 @@ simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
 simaie compare spinlock.py:program --scheme cas --save failures/
 
 simaie compare tests/ARM --scheme cas"""
-_BARRIERS_EXAMPLES = f"""{_WORDS}
+_BARRIERS_EXAMPLES = f"""{WORDS}
 
 {_statuses("the answer is sure", "not even all barriers are enough", "not sure")}
 
@@ -140,7 +138,7 @@ simaie barriers tests/X86 --scheme cas --host armv8 --places
 
 simaie barriers tests/X86 --scheme cas:mapping=qemu --host armv8"""
 #: Of a single execution, which proves nothing to hold.
-_ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
+_ONE = f"{WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
 
 Examples:
@@ -158,7 +156,7 @@ Examples:
 simaie check failure.json
 
 simaie check failure.json --checker serializability --checker data-races"""
-_SHOW_EXAMPLES = f"""{_WORDS}
+_SHOW_EXAMPLES = f"""{WORDS}
 
 {_statuses("it is shown, whatever the verdict")}
 
@@ -167,7 +165,7 @@ Examples:
 simaie show failure.json
 
 simaie show failure.json --html walk.html --svg drawing.svg"""
-_SHRINK_EXAMPLES = f"""{_WORDS}
+_SHRINK_EXAMPLES = f"""{WORDS}
 
 {_statuses("the shortest failure is printed, and written")}
 
@@ -176,14 +174,14 @@ Examples:
 simaie shrink failure.json --out short.json
 
 simaie shrink failure.json --kind rmw-atomicity --whole"""
-_FUZZ_EXAMPLES = f"""{_WORDS}
+_FUZZ_EXAMPLES = f"""{WORDS}
 
 {_statuses(one="a program fails", three="none fails, which proves nothing")}
 
 Example:
 
 simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/"""
-_MATRIX_EXAMPLES = f"""{_WORDS}
+_MATRIX_EXAMPLES = f"""{WORDS}
 
 {_statuses("every cell is as expected", "a cell is not as expected", "a cell is open")}
 
@@ -495,7 +493,7 @@ def list_(
 
 
 @app.command(
-    cls=StrictCommand, epilog=f"{_WORDS}\n\n" + _statuses("every row is as expected", "a row is not as expected")
+    cls=StrictCommand, epilog=f"{WORDS}\n\n" + _statuses("every row is as expected", "a row is not as expected")
 )
 @command
 def audit(
@@ -562,7 +560,7 @@ def matrix(
 
 @app.command(
     cls=StrictCommand,
-    epilog=f"{_WORDS}\n\n"
+    epilog=f"{WORDS}\n\n"
     + _statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure"),
 )
 @command

@@ -1,17 +1,25 @@
-"""Optimal DPOR by undo, of which other searches explore parts: see `simaie_schedulers.undo.parts`."""
+"""Optimal DPOR by undo, of which other searches explore parts, or which another search goes on with later.
+
+`simaie_schedulers.undo.parts` explains the parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from simaie_schedulers.undo.parts import Found, Part, kept_in, together, waiting_part
+from simaie_schedulers.undo.saving import decisions_of, values_of
 from simaie_schedulers.undo.search import UndoSearch
 
 __all__ = ["DividedSearch"]
 
 
 class DividedSearch(UndoSearch):
-    """A search that can give away parts of it, take in their results, and explore a part of another search."""
+    """A search that can give away parts of it, take in their results, and explore a part of another search.
+
+    Another search can also go on where this one has stopped.
+    """
 
     def give_away(self, number: int, least: int = 1) -> Part | None:
         """Return the first part that is large enough, in the order of their turns; None if no part is.
@@ -83,3 +91,19 @@ class DividedSearch(UndoSearch):
     def together(self, found: Sequence[Found]) -> Found:
         """Return the result of several searches of one part, each of which continued the one before it."""
         return together(found)
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether another search can go on from here: no path is set aside, and this is no part."""
+        return not (self._set_aside or self._urgent or self._is_part)
+
+    def left(self) -> Any:
+        """Return what is left, after `advance` has just returned True; None if nothing is."""
+        return None if self.exhausted else values_of([self.path.decision(at) for at in range(len(self.path))])
+
+    def go_on_from(self, left: Any) -> None:
+        """Go to where another search has stopped, instead of the start; `advance` then finds the same execution."""
+        decisions = decisions_of(left)
+        self.path.repeat(decisions)
+        self._kept = self.peak_kept = kept_in(decisions)
+        self._started = self._stands = self._any_uncertain = True
