@@ -30,7 +30,8 @@ class DividedSearch(UndoSearch):
         """
         if self._set_aside:
             return None
-        return waiting_part(self.path, number, lambda depth: self._sizes.of(depth, self.executions) >= least)
+        part = waiting_part(self.path, number, lambda depth: self._sizes.of(depth, self.executions) >= least)
+        return None if part is None else part._replace(uncertain=self._any_uncertain)
 
     def can_take_in(self, found: Found) -> bool:
         """Whether the part that is due can be taken in; if not, it has to be taken back."""
@@ -48,7 +49,7 @@ class DividedSearch(UndoSearch):
         self.redundant += found.redundant
         self.reversals += found.reversals
         self.infeasible += found.infeasible
-        self._any_uncertain = True
+        self._any_uncertain |= found.uncertain
         self.due = None
         if found.rest:
             path.repeat(found.rest)
@@ -71,7 +72,7 @@ class DividedSearch(UndoSearch):
         self._is_part, self._floor, self.due, self.exhausted = True, 0, None, False
         self.executions = self.redundant = self.reversals = self.infeasible = self.peak_length = 0
         path.repeat([decision._replace(waiting=[]) for decision in part.prefix])
-        self._floor, self._any_uncertain = len(path), True
+        self._floor, self._any_uncertain = len(path), part.uncertain
         self._kept = self.peak_kept = part.below + kept_in(part.rest)
         self._stands = bool(part.rest)
         if part.rest:
@@ -86,6 +87,7 @@ class DividedSearch(UndoSearch):
         return Found(
             tuple(self._below), tuple(rest), self.peak_kept, self.peak_length,
             self.executions - bool(rest), self.redundant, self.reversals, self.infeasible,
+            self._any_uncertain,
         )  # fmt: skip
 
     def together(self, found: Sequence[Found]) -> Found:

@@ -27,12 +27,15 @@ class Part(NamedTuple):
         schedule: The schedule that waits there; ignored if there is a `rest`.
         rest: The path from the node to where an earlier search of this part stopped, at the end of an execution.
         below: The number of schedules that earlier searches of this part have returned.
+        uncertain: Whether the searches so far may have met an uncertain operation. If they have met none, there is none
+            in the prefix, the schedule and the rest.
     """
 
     prefix: tuple[Decision, ...]
     schedule: Schedule
     rest: tuple[Decision, ...] = ()
     below: int = 0
+    uncertain: bool = True
 
 
 class Found(NamedTuple):
@@ -48,6 +51,7 @@ class Found(NamedTuple):
         redundant: See there.
         reversals: See there.
         infeasible: See there.
+        uncertain: Whether it may have met an uncertain operation.
     """
 
     below: tuple[Schedule, ...]
@@ -58,10 +62,11 @@ class Found(NamedTuple):
     redundant: int
     reversals: int
     infeasible: int
+    uncertain: bool
 
     def following(self, part: Part) -> Part:
         """Return the rest of `part`, which this search has not explored."""
-        return part._replace(rest=self.rest, below=part.below + len(self.below))
+        return part._replace(rest=self.rest, below=part.below + len(self.below), uncertain=self.uncertain)
 
 
 class Given(NamedTuple):
@@ -83,6 +88,7 @@ def together(found: Sequence[Found]) -> Found:
         sum(each.redundant for each in found),
         sum(each.reversals for each in found),
         sum(each.infeasible for each in found),
+        any(each.uncertain for each in found),
     )
 
 
