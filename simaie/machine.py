@@ -44,14 +44,17 @@ class Limits(msgspec.Struct, frozen=True):
         steps: The number of operations at most.
         threads: The number of vCPUs at most, including those that have exited.
         spin_seconds: The time in seconds that a guest may run without an operation; see `simaie.engine.watchdog`.
+        tries: The number of times in a row that a vCPU runs a round of a loop that changes nothing, before it has to
+            wait until one of the places that it reads has another value; see `simaie.engine.spin`.
     """
 
     steps: int = 20_000
     threads: int = 4_096
     spin_seconds: float = 5.0
+    tries: int = 1
 
     def __post_init__(self) -> None:
-        require_count(steps=self.steps, threads=self.threads)
+        require_count(steps=self.steps, threads=self.threads, tries=self.tries)
         require_at_most(MOST_STEPS, steps=self.steps)
         require_at_most(MOST_THREADS, threads=self.threads)
         require_positive(spin_seconds=self.spin_seconds)

@@ -180,7 +180,7 @@ class Ending(StrEnum):
     LIVELOCK = "livelock"  # the same, where the actor that waits is a guest that spins on a location
     STEP_LIMIT = "step-limit"
     THREAD_LIMIT = "thread-limit"
-    PRUNED = "pruned"  # the scheduler gave up the execution
+    PRUNED = "pruned"  # the scheduler gave up the execution, or it repeats tries (see `simaie.engine.spin`)
 
 
 #: The endings in which an actor still waits and no actor can take a step.

@@ -30,7 +30,7 @@ from simaie_schedulers.dfs_tree import Branches, Frontier, Path
 
 __all__ = ["DepthFirst"]
 
-_CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.PRUNED})
+_CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT})  # what is pruned only repeats tries
 
 #: The largest bound: what waits is kept by its cost.
 MOST_BOUND = 10_000

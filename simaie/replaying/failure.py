@@ -346,6 +346,7 @@ def machine_record(machine: Machine, program: Program, base: Path) -> MachineRec
         host_source=host_source,
         host_digest=host_digest,
         host_options=dict(host.options),
+        tries=machine.limits.tries,
     )
 
 

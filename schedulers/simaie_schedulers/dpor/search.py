@@ -212,7 +212,7 @@ class Dpor(Scheduler):
         asleep_at = tree.take_in(trace)
         self._presumed += tree.is_overcautious
         ending = trace.ending
-        if ending is Ending.PRUNED:
+        if ending is Ending.PRUNED and self._run.gave_up:
             self._blocked += not self._run.led_nowhere
         elif asleep_at is not None:
             self._redundant += 1
