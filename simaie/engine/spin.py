@@ -36,9 +36,10 @@ A try that another vCPU noticed cannot be left out: it took back what the other 
 the other one (`simaie.engine.tries.was_noticed`). Its vCPU is not held back: the AWAIT is enabled at once.
 
 **Tries that may succeed.** A round in which a store-conditional failed can be left out, as any try. But the vCPU does
-not spin for ever: the next round succeeds unless another vCPU interferes. So an execution that ends while a vCPU is
-held back after such a round only repeats what another execution shows, which leaves the round out. Its ending is
-`Ending.PRUNED`. A search has to reverse its races nevertheless. That vCPUs can let each other fail for ever is not seen
+not spin for ever if another vCPU made it fail (`simaie.engine.tries.was_disturbed`). An execution that ends while such
+a vCPU is held back only repeats what another execution shows, which leaves the round out. Its ending is
+`Ending.PRUNED`. If nobody disturbed the round, it fails again for ever, and the vCPU spins as any other.
+ A search has to reverse its races nevertheless. That vCPUs can let each other fail for ever is not seen
 by such a search.
 
 **What is given up.** The number of fruitless rounds of a spinning vCPU is no longer random. These loops are left
@@ -50,7 +51,7 @@ vCPU is in a loop and has been at the same place since it last wrote news. If a 
 are compared less and less often.
 
 What follows from the vCPU's own history depends neither on the driver nor on the steps of other vCPUs (`Wait`). Only
-whether others noticed a try does (`granted`).
+whether others noticed a try, or made it fail, does (`granted`).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ from typing import Any, NamedTuple
 
 from simaie.engine.actor import Actor
 from simaie.engine.snapshot import Snapshot, loop_position, snapshot, where
-from simaie.engine.tries import Try, place_of, same, try_of, verb_of, was_noticed, wrote_news
+from simaie.engine.tries import Try, place_of, same, try_of, verb_of, was_disturbed, was_noticed, wrote_news
 from simaie.op import Cell, Function, Kind, Op, Role, show
 from simaie.trace import Event
 
@@ -90,7 +91,9 @@ class Wait(NamedTuple):
 
 
 def granted(wait: Wait, vcpu: str, events: Sequence[Event]) -> Op:
-    """Return the AWAIT of `wait`, or one that is enabled at once if other vCPUs noticed what `vcpu` tried.
+    """Return the AWAIT of `wait`, changed by what other vCPUs have to do with what `vcpu` tried.
+
+    It is enabled at once if others noticed the try. It is one of a vCPU that could go on if others made it fail.
 
     Args:
         wait: The wait that `vcpu` has just come to.
@@ -98,11 +101,14 @@ def granted(wait: Wait, vcpu: str, events: Sequence[Event]) -> Op:
         events: The steps of all vCPUs.
     """
     op, tried = wait
-    if not was_noticed(tried, vcpu, events):
+    function = op.function
+    assert function is not None
+    if was_noticed(tried, vcpu, events):
+        function = Function(function.name, _always)
+    elif not tried.fails:
         return op
-    assert op.function is not None
-    at_once = Function(op.function.name, _always)
-    return Op(op.kind, op.cell, op.address, op.width, op.value, op.expected, at_once, note=op.note)
+    could_go_on = True if tried.fails and was_disturbed(vcpu, tried.steps, events) else None
+    return Op(op.kind, op.cell, op.address, op.width, op.value, could_go_on, function, note=op.note)
 
 
 def _always(value: Any) -> bool:
@@ -248,22 +254,20 @@ def _wait_for_change(actor: Actor, events: Sequence[Event], start: int) -> Wait 
     if tried is None:
         return None
     place = where(actor.coroutine)
-    kind = "retry" if tried.fails else "spin"
-    return Wait(_await(tried, f"{kind} at {place}" if place else kind), tried)
+    return Wait(_await(tried, f"spin at {place}" if place else "spin"), tried)
 
 
 def _await(tried: Try, note: str) -> Op:
     places, olds = tuple(tried.seen), tuple(tried.seen.values())
     cells = tuple([cell for cell, _, _ in places])
-    repeats = True if tried.fails else None
     noticed = ", or others noticed the try" if tried.stores else ""
     if len(places) == 1:
         ((cell, address, width),), (old,) = places, olds
         changed = Function(f"changes from {show(old)}{noticed}", lambda value: _has_changed(cell, old, value))
-        return Op(Kind.AWAIT, cell, address, width, expected=repeats, function=changed, note=note)
+        return Op(Kind.AWAIT, cell, address, width, function=changed, note=note)
     changed = Function(f"changes from {show(olds)}{noticed}", lambda now: any(map(_has_changed, cells, olds, now)))
     loads = tuple(Op(Kind.LOAD, *place) for place in places)
-    return Op(Kind.AWAIT, value=loads, expected=repeats, function=changed, note=note)
+    return Op(Kind.AWAIT, value=loads, function=changed, note=note)
 
 
 def _has_changed(cell: Cell | None, old: Any, value: Any) -> bool:

@@ -22,7 +22,7 @@ from simaie.dependence import overlap, share_byte, writes
 from simaie.op import Cell, Kind, Op, Role, owner_of
 from simaie.trace import Event
 
-__all__ = ["Place", "Try", "place_of", "same", "try_of", "verb_of", "was_noticed", "wrote_news"]
+__all__ = ["Place", "Try", "place_of", "same", "try_of", "verb_of", "was_disturbed", "was_noticed", "wrote_news"]
 
 #: As in an Op: cell, address, width.
 Place: TypeAlias = tuple[Cell | None, int, int]
@@ -193,6 +193,36 @@ def was_noticed(tried: Try, vcpu: str, events: Sequence[Event]) -> bool:
         for number in own
         if writes(events[number].op, events[number].value)
     )
+
+
+def was_disturbed(vcpu: str, steps: int, events: Sequence[Event]) -> bool:
+    """Whether another vCPU may have made the store-conditionals fail that failed in the last `steps` steps of `vcpu`.
+
+    If not, they fail again in every round.
+
+    Args:
+        vcpu: The name of the vCPU.
+        steps: The number of its steps, which are a try.
+        events: The steps of all vCPUs, as for `was_noticed`.
+    """
+    own = [number for number, event in enumerate(events) if event.actor == vcpu][-steps:]
+    reserved = -1
+    for number in own:
+        op, value = events[number].op, events[number].value
+        if op.kind is Kind.LOAD_LINKED or verb_of(op) == _INSERT:
+            reserved = number
+        fails = (op.kind is Kind.STORE_CONDITIONAL and value != 1) or (verb_of(op) == _TEST and value is False)
+        if fails and any(_may_end(event, op) for event in events[reserved:number] if event.actor != vcpu):
+            return True
+    return False
+
+
+def _may_end(event: Event, op: Op) -> bool:
+    """Whether a step may have ended the reservation that `op` needs."""
+    other = event.op
+    if other.cell is not None or op.cell is not None:
+        return other.cell is op.cell and verb_of(other) == _EMPTY
+    return writes(other, event.value) and share_byte(*op.reserved, other.address, other.width)
 
 
 def _took_back(tried: Try, own: list[int], at: int, events: Sequence[Event]) -> bool:

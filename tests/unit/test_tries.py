@@ -262,7 +262,7 @@ def test_an_execution_that_would_only_repeat_failed_tries_is_given_up():
     traces = explored(made(adds, swaps_for_a_while, isa="arm"))
     pruned = [trace for trace in traces if trace.ending is Ending.PRUNED]
     assert pruned
-    assert all(trace.waiting["0"].expected is True for trace in pruned)
+    assert all(trace.waiting["0"].leaves_out_tries for trace in pruned)
     assert {trace.ending for trace in traces} == {Ending.PRUNED, Ending.FINISHED}
 
 
@@ -276,6 +276,24 @@ def test_such_executions_do_not_keep_a_search_from_a_proof(scheduler):
     report = simaie.explore(made(adds, swaps_for_a_while, isa="arm"), scheduler=scheduler)
     assert (report.verdict, report.complete) == ("holds", True)
     assert report.statistics.pruned
+
+
+@pytest.mark.parametrize("machine", [NATIVE, CAS, RFC], ids=lambda machine: machine.scheme)
+def test_a_store_conditional_that_fails_by_itself_for_ever_is_a_livelock(machine):
+    async def forgets_its_reservation(cpu):
+        while True:
+            await cpu.ldrex(X)
+            await cpu.clrex()
+            if not await cpu.strex(X, 2):
+                return
+
+    async def writes_elsewhere(cpu):
+        await cpu.str_(Y, 1)
+
+    traces = explored(made(forgets_its_reservation, writes_elsewhere, isa="arm"), machine)
+    assert {trace.ending for trace in traces} == {Ending.LIVELOCK}
+    for trace in traces:
+        assert not trace.waiting["0"].leaves_out_tries
 
 
 def test_no_outcome_is_lost_by_it():

@@ -40,7 +40,7 @@ class Node:
         came: The result that led here.
         op: The announced operation; None at the start and after the vCPU's end.
         wait: The AWAIT that stands for `op` (a PAUSE) or has to come before it (a look); see `simaie.engine.spin`.
-        tried: The try after which `wait` may be enabled at once, since others may have noticed it; else None.
+        tried: The try before `wait` if others may have noticed it or made it fail; else None.
         instruction: The guest instruction in execution. It stays pending in every history, see `final`.
         entered: The instruction of the last operation, with its result where it has come to its end.
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.

@@ -243,7 +243,7 @@ class Runner(Actor):
     def _take_wait(node: Node, wait: Wait | None) -> None:
         if wait is not None:
             node.wait = wait.op
-            node.tried = wait.tried if wait.tried.stores else None
+            node.tried = wait.tried if wait.tried.stores or wait.tried.fails else None
 
     # -- going where others have been -------------------------------------------------------------
 
