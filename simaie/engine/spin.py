@@ -38,9 +38,9 @@ the other one (`simaie.engine.tries.was_noticed`). Its vCPU is not held back: th
 **Tries that may succeed.** A round in which a store-conditional failed can be left out, as any try. But the vCPU does
 not spin for ever if another vCPU made it fail (`simaie.engine.tries.was_disturbed`). An execution that ends while such
 a vCPU is held back only repeats what another execution shows, which leaves the round out. Its ending is
-`Ending.PRUNED`. If nobody disturbed the round, it fails again for ever, and the vCPU spins as any other.
- A search has to reverse its races nevertheless. That vCPUs can let each other fail for ever is not seen
-by such a search.
+`Ending.PRUNED`. A search has to reverse its races nevertheless. That vCPUs can let each other fail for ever is not seen
+by such a search (see `simaie.exploration.lasso`). If no vCPU disturbed the round, it fails again for ever, and the vCPU
+spins as any other.
 
 **What is given up.** The number of fruitless rounds of a spinning vCPU is no longer random. These loops are left
 unchanged: those that count their rounds, those that change cells of the scheme other than mutexes and sets of

@@ -103,7 +103,7 @@ class Try:
         if verb == _INSERT:
             self._reserve(event)
         elif verb == _TEST:
-            if self._reserves is not Kind.LOAD_LINKED:
+            if self._reserves is None:
                 return False
             self._reserves = Kind.STORE_CONDITIONAL
             self.fails = self.fails or event.value is False
@@ -119,7 +119,7 @@ class Try:
 
     def _stores(self, op: Op, value: Any) -> bool:
         if op.kind is Kind.STORE_CONDITIONAL:
-            if self._reserves is not Kind.LOAD_LINKED:
+            if self._reserves is None:  # it would depend on an earlier round
                 return False
             self._reserves = op.kind
             if value != 1:
