@@ -1,8 +1,8 @@
-"""The build of simaie: pyproject.toml says all, but for the modules that mypyc compiles if it is asked to.
+"""The build of simaie: pyproject.toml defines everything except the modules that mypyc compiles on request.
 
 `make wheel` asks, with ``SIMAIE_COMPILE=1`` in the environment. It needs mypy and a C compiler. Every other build is
-pure Python and complete: the compiled modules are faster, and do nothing else. A wheel with compiled modules holds
-their sources too, which run if ``SIMAIE_COMPILED=0`` is in the environment (see `simaie.compiled`).
+pure Python and complete: the compiled modules are faster and otherwise behave the same. A wheel with compiled modules
+holds their sources too, which run if ``SIMAIE_COMPILED=0`` is in the environment (see `simaie.compiled`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SWITCH = "SIMAIE_COMPILE"
 MODULES = {
     "simaie": ["locations", "small_steps"],
     "simaie/engine/memo": ["finished", "memo", "node", "prepared", "restored", "steps", "story", "threads", "undone"],
-    "schedulers/simaie_schedulers/undo": ["flips", "order", "path", "races", "search", "unsettled", "waits"],
+    "schedulers/simaie_schedulers/undo": ["divided", "flips", "order", "path", "races", "search", "unsettled", "waits"],
 }
 #: A compilation asks for the types of simaie and of the standard library only. All else is a Python object there: what
 #: simaie depends on is neither installed nor read.

@@ -14,7 +14,9 @@ import pytest
 from simaie import Limits, Machine
 from simaie.check import CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import ExplorationProgress, FailureCallback
+from simaie.exploration.in_progress import ExplorationProgress
+from simaie.exploration.jobs import Jobs
+from simaie.exploration.kept import FailureCallback
 from simaie.exploration.scheduler_choice import SchedulerChoice
 from simaie.host.memory import HostFactory
 from simaie.machine import SchemeChoice
@@ -52,6 +54,7 @@ class SearchOptions(TypedDict, total=False):
     check_determinism: bool
     progress: ExplorationProgress | bool | None
     found: FailureCallback | None
+    jobs: Jobs
 
 
 class Options(MachineOptions, SearchOptions, total=False):

@@ -18,6 +18,7 @@ from simaie.lazy import lazy_names
 
 if TYPE_CHECKING:
     from simaie.barrier import Barrier
+    from simaie.binary.program import binary_program
     from simaie.decision import Choice, Schedule, Switch
     from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
     from simaie.exploration.compare import Comparison, compare
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
     from simaie.guest.code import Ins, ins
     from simaie.guest.cpu import Cpu, Thread
     from simaie.guest.device import Device
-    from simaie.guest.isa import AArch64Cpu, ArmCpu, MipsCpu, PpcCpu, RiscvCpu, X86Cpu
+    from simaie.guest.isa.aarch64 import AArch64Cpu
+    from simaie.guest.isa.arm import ArmCpu
+    from simaie.guest.isa.mips import MipsCpu
+    from simaie.guest.isa.ppc import PpcCpu
+    from simaie.guest.isa.riscv import RiscvCpu
+    from simaie.guest.isa.x86 import X86Cpu
     from simaie.guest.program import FinalState, Program
     from simaie.host.host import Host, Mutex, SharedCell
     from simaie.host.pages import Page, PageTable
@@ -48,6 +54,8 @@ if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
     from simaie.replaying.player import replay
     from simaie.schemes.scheme import Scheme
+    from simaie.survey.report import Matrix
+    from simaie.survey.survey import matrix
     from simaie.trace import AccessKind, Event, Instruction, Outcome, Trace
 
 #: A literal, so that a build can read it without importing anything.
@@ -81,6 +89,7 @@ __all__ = [
     "Limits",
     "Machine",
     "MachineFacts",
+    "Matrix",
     "MipsCpu",
     "Mutex",
     "Offer",
@@ -107,16 +116,19 @@ __all__ = [
     "Verdict",
     "X86Cpu",
     "__version__",
+    "binary_program",
     "compare",
     "explore",
     "ins",
     "interactive",
+    "matrix",
     "replay",
 ]
 
 obey_switch()
 _MODULES = {
     "simaie.barrier": ("Barrier",),
+    "simaie.binary.program": ("binary_program",),
     "simaie.decision": ("Choice", "Schedule", "Switch"),
     "simaie.errors": ("GuestFault", "Interrupted", "SimaieError", "UsageError"),
     "simaie.exploration.compare": ("Comparison", "compare"),
@@ -127,7 +139,12 @@ _MODULES = {
     "simaie.guest.code": ("Ins", "ins"),
     "simaie.guest.cpu": ("Cpu", "Thread"),
     "simaie.guest.device": ("Device",),
-    "simaie.guest.isa": ("AArch64Cpu", "ArmCpu", "MipsCpu", "PpcCpu", "RiscvCpu", "X86Cpu"),
+    "simaie.guest.isa.aarch64": ("AArch64Cpu",),
+    "simaie.guest.isa.arm": ("ArmCpu",),
+    "simaie.guest.isa.mips": ("MipsCpu",),
+    "simaie.guest.isa.ppc": ("PpcCpu",),
+    "simaie.guest.isa.riscv": ("RiscvCpu",),
+    "simaie.guest.isa.x86": ("X86Cpu",),
     "simaie.guest.program": ("FinalState", "Program"),
     "simaie.host.host": ("Host", "Mutex", "SharedCell"),
     "simaie.host.pages": ("Page", "PageTable"),
@@ -147,6 +164,8 @@ _MODULES = {
     "simaie.replaying.failure": ("Failure",),
     "simaie.replaying.player": ("replay",),
     "simaie.schemes.scheme": ("Scheme",),
+    "simaie.survey.survey": ("matrix",),
+    "simaie.survey.report": ("Matrix",),
     "simaie.trace": ("AccessKind", "Event", "Instruction", "Outcome", "Trace"),
 }
 __getattr__, __dir__ = lazy_names(__name__, {name: module for module, names in _MODULES.items() for name in names})

@@ -1,9 +1,9 @@
 """Modules that mypyc has compiled, and the switch that runs their Python sources instead.
 
 The wheel of `make wheel` holds each compiled module next to its source. Python imports the compiled one. If
-``SIMAIE_COMPILED=0`` is in the environment, a finder in front of Python's own finds only the sources: of all modules of
-simaie and its schedulers, so that nothing here has to know which are compiled (`setup.py` lists them). A pure wheel and
-a checkout hold sources only, and the switch changes nothing. No result depends on it, only speed.
+``SIMAIE_COMPILED=0`` is in the environment, a finder in front of Python's own finds only the sources. It does so for
+every module of simaie and its schedulers, so this file need not know which ones are compiled (`setup.py` lists them). A
+pure wheel and a checkout hold sources only, and the switch changes nothing. No result depends on it, only speed.
 """
 
 from __future__ import annotations

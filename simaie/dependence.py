@@ -19,6 +19,8 @@ __all__ = [
     "MAY_WRITE",
     "READS",
     "RELEASES",
+    "RESUMES",
+    "STOPS",
     "STOPS_WORLD",
     "TAKES",
     "THREADS",
@@ -39,15 +41,17 @@ __all__ = [
     "writes",
 ]
 
-#: Operations that stop the world or let it go on: they conflict with every operation.
-STOPS_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
+#: Operations that stop the world, and those that let it go on: all of them conflict with every operation.
+STOPS = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.BEGIN_SECTION})
+RESUMES = frozenset({Kind.END_EXCLUSIVE, Kind.END_SECTION})
+STOPS_WORLD = STOPS | RESUMES
 #: Operations that start, end and join threads: they conflict with each other, as accesses to `THREADS`.
 THREAD_KINDS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
 #: The place where thread operations conflict.
 THREADS = "threads"
 #: Operations that take a lock or stop the world, and those that undo it.
-TAKES = frozenset({Kind.LOCK, Kind.BEGIN_EXCLUSIVE})
-RELEASES = frozenset({Kind.UNLOCK, Kind.END_EXCLUSIVE})
+TAKES = STOPS | {Kind.LOCK}
+RELEASES = RESUMES | {Kind.UNLOCK}
 #: Operations whose value is what they read.
 READS = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
 ALWAYS_WRITES = frozenset(

@@ -37,7 +37,9 @@ def plain_op(op: Op) -> Plain:
     if type(value) is not int or not _LEAST <= value <= _MOST:
         value = None if kind is _SPAWN else plain(value)  # what a SPAWN starts is code
     place = op.address if cell is None else cell.name
-    form = (int(kind), place, op.width, value, int(op.order))
+    form: tuple[Plain, ...] = (int(kind), place, op.width, value, int(op.order))
+    if op.form:
+        form = (*form, "form", int(op.form))
     if op.expected is None and op.function is None and not op.orders and op.bit < 0:
         return form
     return (*form, plain(op.expected), op.function and op.function.name, int(op.orders), op.bit)

@@ -18,6 +18,7 @@ from simaie.printable import clean
 
 __all__ = [
     "OWN_CODE",
+    "TRANSLATED",
     "DivergenceError",
     "EscapedStateError",
     "ForeignAwaitError",
@@ -32,19 +33,24 @@ __all__ = [
     "NeverAwaitedInstructionError",
     "NondeterminismError",
     "NotEmulatedError",
+    "NotModelledError",
     "ProgramTextError",
     "ReplayError",
     "SchedulerError",
     "SchemeError",
     "SimaieError",
     "UnknownNameError",
+    "UnmodelledCodeError",
     "UnnamedCodeError",
     "UsageError",
+    "kind_of",
     "raised",
 ]
 
 #: The folder of simaie's own code; all other frames on a stack belong to the user.
 OWN_CODE = str(Path(__file__).resolve().parent)
+#: The names of files of code that was translated from machine code begin with this; no line of it is a user's.
+TRANSLATED = "<guest "
 
 
 class SimaieError(Exception):
@@ -92,6 +98,14 @@ class UsageError(SimaieError):
 
 class NotEmulatedError(UsageError):
     """The program uses a kind of guest instruction that the scheme does not emulate."""
+
+
+class NotModelledError(UsageError):
+    """The program, or the scheme, uses something that the host memory does not model."""
+
+
+class UnmodelledCodeError(UsageError):
+    """Compiled code does something that simaie does not model; the message says how to avoid it."""
 
 
 class UnknownNameError(UsageError):
@@ -284,14 +298,21 @@ class GuestFault(Exception):
     not, the vCPU ends, and the trace records the fault.
 
     Attributes:
-        cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``, or ``"width"`` if the emulator refuses
-            the width.
+        cause: ``"alignment"``, ``"address"``, ``"page"``, ``"permission"``; ``"width"`` if the emulator refuses the
+            width; ``"kill"`` if the vCPU is killed.
         address: The guest-virtual address.
     """
 
     def __init__(self, cause: str, address: int, message: str) -> None:
         self.cause, self.address = cause, address
         super().__init__(message)
+
+
+def kind_of(fault: GuestFault | AssertionError) -> str:
+    """Return the kind of what ended a vCPU: fault, assertion, or kill."""
+    if isinstance(fault, AssertionError):
+        return "assertion"
+    return "kill" if fault.cause == "kill" else "fault"
 
 
 def raised(error: BaseException) -> tuple[str, str]:
@@ -302,6 +323,7 @@ def raised(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
         members = sorted(raised(member) for member in error.exceptions)  # trio collects them in no fixed order
         return f"{type(error).__name__} of {len(members)}: {', '.join(words for words, _ in members)}", members[0][1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OWN_CODE)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if not frame.filename.startswith((OWN_CODE, TRANSLATED))]  # fmt: skip
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return clean(f"{type(error).__name__}: {error}") + (f" at {where}" if where else ""), where

@@ -20,17 +20,23 @@ from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
 from simaie.plugins import Spec
-from simaie.protocols import HostMemory, require_at_most, require_count, require_one_of, require_positive
+from simaie.protocols import (
+    HostMemory,
+    has_graphs,
+    require_at_most,
+    require_count,
+    require_one_of,
+    require_positive,
+    takes_orders,
+)
+from simaie.schemes.mixed import mixture
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Facts", "Limits", "Machine"]
 
-SchemeChoice: TypeAlias = str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme]
-
-#: The usual width of a guest address by instruction set, in bits: in user mode, and in full-system mode.
-USER_ADDRESS_BITS = {"x86": 47, "arm": 32, "aarch64": 48, "riscv": 48, "mips": 48, "ppc": 64}
-SYSTEM_ADDRESS_BITS = {"x86": 52, "arm": 40, "aarch64": 52, "riscv": 52, "mips": 52, "ppc": 64}
-
+SchemeChoice: TypeAlias = (
+    str | tuple[str, Mapping[str, Any]] | Spec | Callable[..., Scheme] | Mapping[str, "SchemeChoice"]
+)
 
 #: The largest limits that are accepted, because every step and every vCPU of an execution is kept in memory.
 MOST_STEPS, MOST_THREADS = 10_000_000, 65_536
@@ -77,6 +83,7 @@ class Facts(msgspec.Struct, frozen=True):
     address_bits: int
     guest_order: Barrier = Barrier.NONE
     host_order: Barrier = Barrier.FULL
+    host_takes_orders: bool = False
 
 
 class Machine:
@@ -84,7 +91,8 @@ class Machine:
 
     Args:
         scheme: How the emulator performs guest accesses: a name, ``"name:option=value"``, ``(name, options)``,
-            ``"FILE.py:Class"``, or a class that derives from `Scheme`.
+            ``"FILE.py:Class"``, or a class that derives from `Scheme`. A map from names of vCPUs to schemes mixes
+            several: ``{"0": "monitor-spin", "*": "cas"}``, see `simaie.schemes.mixed`.
         host: The memory model of the host: ``"sc"``, ``"tso"``, ``"pso"``, ``"FILE.py:Class"``, or a class that makes a
             `HostMemory` for a byte order (``"little"`` or ``"big"``); a function may take the place of the class.
         full_system: Whether each access walks the guest's page table, step by step; otherwise user mode.
@@ -92,7 +100,7 @@ class Machine:
         address_bits: The width of a guest address, in bits; None for the narrowest that holds every address of the
             program if these are known (see `Program.address_bits`), and otherwise the usual width of the instruction
             set.
-        endian: The byte order of guest RAM.
+        endian: The byte order of guest RAM, ``"little"`` or ``"big"``; None for that of the guest's instruction set.
         limits: The limits of each execution; None for the defaults of `Limits`.
 
     Raises:
@@ -108,11 +116,11 @@ class Machine:
         full_system: bool = False,
         host_word: int = 64,
         address_bits: int | None = None,
-        endian: Endian = "little",
+        endian: Endian | None = None,
         limits: Limits | None = None,
     ) -> None:
         require_one_of("host_word", host_word, (32, 64))
-        require_one_of("endian", endian, ("little", "big"))
+        require_one_of("endian", endian, (None, "little", "big"))
         require_count(address_bits=address_bits)
         require_at_most(MOST_ADDRESS_BITS, address_bits=address_bits)
         require_bool(full_system=full_system)
@@ -120,6 +128,8 @@ class Machine:
             require_instance("limits", limits, Limits, "a simaie.Limits")
         if not isinstance(host, str | tuple | Spec):
             require_factory(host)
+        if isinstance(scheme, Mapping):
+            scheme = mixture(scheme)
         self.scheme_spec = None if callable(scheme) else Spec.of(scheme, "scheme", "a class of simaie.Scheme")
         self.custom_host = callable(host)
         self.host_spec = None if callable(host) else Spec.of(host, "host", "a class of simaie.HostMemory")
@@ -127,7 +137,9 @@ class Machine:
         self.full_system = full_system
         self.host_word = host_word
         self.address_bits = address_bits
-        self.endian: Endian = endian
+        #: Whether the byte order is that of the guest's instruction set; `endian` is then known by `for_program`.
+        self.endian_of_guest = endian is None
+        self.endian: Endian = endian or "little"
         self.limits = limits or Limits()
         self._scheme_class = self._find_scheme(scheme)
         custom = getattr(self._scheme_class, "__name__", self.scheme)
@@ -149,6 +161,8 @@ class Machine:
         plugins.construct(f"host {spec}", found, "little", **spec.options)  # raises if it does not know an option
         made = partial(found, **spec.options)
         made.order = found.order  # type: ignore[attr-defined]  # a partial has room for this attribute of its class
+        made.takes_orders = takes_orders(found)  # type: ignore[attr-defined]  # as above
+        made.has_graphs = has_graphs(found)  # type: ignore[attr-defined]  # as above
         return made
 
     @property
@@ -165,6 +179,14 @@ class Machine:
     def scheme_class(self) -> type[Scheme] | None:
         """The class of the scheme; None if a function makes it."""
         return self._scheme_class if isinstance(self._scheme_class, type) else None
+
+    @property
+    def scheme_classes(self) -> tuple[type[Scheme], ...]:
+        """The class of the scheme, and those of the schemes that it mixes; empty if a function makes one of them."""
+        made: list[Any] = [self._scheme_class]
+        if self.scheme_class is not None and issubclass(self.scheme_class, Scheme) and self.scheme_spec is not None:
+            made += self.scheme_class.part_classes(self.scheme_spec.options)
+        return tuple(made) if all(isinstance(each, type) for each in made) else ()
 
     @property
     def scheme(self) -> str:
@@ -199,7 +221,7 @@ class Machine:
             parts += ["--host-word", str(self.host_word)]
         if self.address_bits is not None:
             parts += ["--address-bits", str(self.address_bits)]
-        if self.endian != "little":
+        if not self.endian_of_guest:
             parts += ["--endian", self.endian]
         if self.limits.steps != Limits().steps:
             parts += ["--steps", str(self.limits.steps)]
@@ -210,9 +232,22 @@ class Machine:
         """The orders of a vCPU's accesses that the host memory keeps without fences."""
         return order_of(self._memory_class, self.endian)
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether the executions on the host memory are graphs."""
+        return has_graphs(self._memory_class)
+
     def facts(self, isa: str) -> Facts:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
         return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
+
+    def require_fits(self, program: Program) -> None:
+        """Raise UsageError if `program` cannot run on this machine."""
+        self.limits.require_threads(program)
+        if program.byte_order not in (None, self.endian):
+            raise UsageError(
+                f"program {program.name!r} is {program.byte_order}-endian: use Machine(endian={program.byte_order!r})"
+            )
 
     def facts_of(self, program: Program) -> Facts:
         """Return the facts that a scheme receives when `program` runs."""
@@ -230,6 +265,18 @@ class Machine:
         made.address_bits = self._usual_bits(program.isa)
         return made
 
+    def for_program(self, program: Program) -> Machine:
+        """Return this machine with the byte order of the program, unless it has another one.
+
+        That is the byte order of its machine code, else of its instruction set.
+        """
+        order = program.byte_order or program.cpu_class.byte_order
+        if (order == self.endian) == self.endian_of_guest:
+            return self
+        made = copy.copy(self)
+        made.endian, made.endian_of_guest = order, True
+        return made
+
     def for_search(self, program: Program) -> Machine:
         """Return this machine with the `Scheme.search_options` that an exhaustive search of `program` adds."""
         spec, scheme = self.named_scheme, self.scheme_class
@@ -244,18 +291,19 @@ class Machine:
         return made
 
     def _usual_bits(self, isa: str) -> int:
-        return (SYSTEM_ADDRESS_BITS if self.full_system else USER_ADDRESS_BITS).get(isa, 64)
+        return isa_class(isa).address_bits[self.full_system]
 
     def _bits_of(self, program: Program) -> int:
         """Return the usual width, or that of the program if it is known and narrower."""
         usual, own = self._usual_bits(program.isa), program.address_bits
-        return usual if own is None or program.isa not in USER_ADDRESS_BITS else min(usual, own)
+        return usual if own is None else min(usual, own)
 
     def _facts_for(self, isa: str, bits: int) -> Facts:
         found = self._facts.get((isa, bits))
         if found is None:
             order = isa_class(isa).memory_order
-            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order)
+            ordered = takes_orders(self._memory_class)
+            found = Facts(isa, self.full_system, self.host_word, bits, order, self.host_order, ordered)
             self._facts[isa, bits] = found
         return found
 
@@ -278,5 +326,5 @@ class Machine:
         made = plugins.construct(self._whose_options, self._scheme_class, host, pages, facts, **options)
         if not isinstance(made, Scheme):
             raise UsageError(f"a scheme must derive from simaie.Scheme; {self._scheme_class!r} returned {made!r}")
-        made.order_plain_accesses()
+        made.map_accesses()
         return made

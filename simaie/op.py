@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
-from enum import IntEnum, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ __all__ = [
     "FIRST_SPECIAL",
     "UNTIL",
     "Cell",
+    "Form",
     "Function",
     "Kind",
     "Op",
@@ -59,6 +60,8 @@ class Kind(IntEnum):
     JOIN = 18
     EXIT = 19
     BUFFER = 20  # a store enters the vCPU's own store buffer; `value` is the STORE that the buffer performs later
+    BEGIN_SECTION = 21  # from here to END_SECTION no other actor steps; unlike BEGIN_EXCLUSIVE it waits for no vCPU
+    END_SECTION = 22
 
 
 FIRST_SPECIAL = Kind.LOCK
@@ -74,6 +77,18 @@ class Order(IntEnum):
     RELEASE = 2
     ACQ_REL = 3
     SEQ_CST = 4
+
+
+class Form(IntFlag):
+    """Properties of a host instruction, beyond kind and order, on which a host that reorders loads depends.
+
+    Other hosts ignore them.
+    """
+
+    NONE = 0
+    NO_RESULT = 1  # an atomic whose old value goes nowhere, as STADD or LDADD with a zero register
+    EXCLUSIVE = 2  # an atomic made of a load-linked and a store-conditional, and not a single instruction
+    CONTEXT = 4  # a FENCE that orders what was branched on before what is loaded after it, as ISB
 
 
 class Role(StrEnum):
@@ -160,11 +175,14 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         expected: The value with which a CAS compares. For a LOAD_LINKED and a STORE_CONDITIONAL, see `reserved`.
             For an AWAIT, True if the vCPU could go on, but would only repeat what it has tried.
         function: The function that a FETCH, an UPDATE or an AWAIT applies.
-        order: The memory order that it asks for.
+        order: The memory order that it asks for. Of an atomic, the acquire part is about its read and the release part
+            about its write. A load with ACQUIRE may overtake an earlier store-release of its vCPU (LDAPR of Armv8);
+            with SEQ_CST it may not (LDAR).
         note: A remark for readers of a trace, without effect.
         orders: The orders that a FENCE keeps.
         buffer: The name of the store buffer of its vCPU that a BUFFER enters.
         bit: For an access to a bitmap, the number of the bit, counted from the bitmap's first word; otherwise -1.
+        form: Properties that only a host with `simaie.protocols.takes_orders` uses.
     """
 
     kind: Kind
@@ -179,6 +197,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
     orders: Barrier = Barrier.NONE
     buffer: str = ""
     bit: int = -1
+    form: Form = Form.NONE
 
     def __await__(self) -> Generator[Op, Any, Any]:
         """Announce this operation to the engine, and return the result that the engine sends back."""
@@ -252,6 +271,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         """A remark for readers of a trace: the orders of a FENCE, the bit of a bitmap, or the note."""
         if self.orders:
             return self.orders.text
+        if self.form:
+            return "+".join(form.name.lower().replace("_", "-") for form in Form if form & self.form and form.name)
         return f"bit {self.bit}" if self.bit >= 0 else self.note
 
 

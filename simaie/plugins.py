@@ -2,9 +2,9 @@
 
 A plug-in is named by its entry point, or as ``FILE.py:NAME``, a global of a Python file. Options follow either.
 
-Third parties register entry points in their own pyproject.toml; simaie's own schemes, schedulers and host memories are
-registered in the same way. So are the renderers. A failure belongs to a lower layer than the code that draws it, so it
-asks for its picture by name, and the drawing code is imported only when it is needed.
+Third parties register entry points in their own pyproject.toml; simaie's own schemes, schedulers, host memories and
+instruction sets are registered in the same way. So are the renderers. A failure belongs to a lower layer than the code
+that draws it, so it asks for its picture by name, and the drawing code is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from simaie.definitions import definition, home_of, value_of
 from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 
 __all__ = [
-    "CHECKERS", "HOSTS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "construct", "names", "options_of", "resolve",
-    "spec_for",
+    "CHECKERS", "HOSTS", "ISAS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "construct", "names",
+    "options_of", "resolve", "spec_for",
 ]  # fmt: skip
 
 SCHEMES = "simaie.schemes"
 SCHEDULERS = "simaie.schedulers"
 CHECKERS = "simaie.checkers"
 HOSTS = "simaie.hosts"
+ISAS = "simaie.isas"
 #: Functions from a failure, a report or a trace to text, by which a result shows itself.
 RENDERERS = "simaie.renderers"
 #: The groups whose plug-ins are classes, or functions that make an object as a class does.
-_CLASSES: Final = (SCHEMES, SCHEDULERS, HOSTS)
+_CLASSES: Final = (SCHEMES, SCHEDULERS, HOSTS, ISAS)
 
 Option = str | int | float | bool | None
 
@@ -142,7 +143,7 @@ def _whose(point: EntryPoint) -> str:
 
 
 def _kind(group: str) -> str:
-    return group.removeprefix("simaie.").removesuffix("s")
+    return "instruction set" if group == ISAS else group.removeprefix("simaie.").removesuffix("s")
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from simaie.arguments import require_positive as require_positive
 from simaie.barrier import Barrier
 from simaie.finding import Finding
 from simaie.op import Op
-from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.small_steps import SearchByUndo, SearchOfGraphs, SmallSteps
 from simaie.trace import Trace
 
 __all__ = [
@@ -36,8 +36,11 @@ __all__ = [
     "Promise",
     "Scheduler",
     "SearchByUndo",
+    "SearchOfGraphs",
     "SmallSteps",
     "VCpu",
+    "has_graphs",
+    "takes_orders",
 ]
 
 
@@ -209,16 +212,29 @@ class Scheduler(ABC):
         """Learn from an execution that ended; `trace` is complete and may be kept."""
 
     def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
-        """Return a search over `state` that visits the executions that this scheduler would choose, in any order.
+        """Return a search over `state` that visits the executions that this scheduler would choose.
 
-        It goes back by undo, so that it is faster than executions from the start. While it goes on, `exhausted`,
-        `complete` and `bound_note` are about it, and none of the other methods is called. None if there is no such
-        search, as for most schedulers.
+        It visits them in any order if `up_to_commutation`, else in the order of the scheduler. It goes back by undo,
+        so that it is faster than executions from the start. While it goes on, `exhausted`, `complete` and `bound_note`
+        are about it, and none of the other methods is called but `profile`, whose result is not used. None if there is
+        no such search, as for most schedulers. If `up_to_commutation`, it is a
+        `simaie.small_steps.DividedSearchByUndo`.
 
         Args:
             state: The program at its start.
         """
         return None
+
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return whether `search` visits the executions that this scheduler would choose, on a host of graphs.
+
+        It visits each execution graph once. While it goes on, `exhausted` and `complete` are about it, and none of the
+        other methods is called.
+
+        Args:
+            search: The search, which has not begun.
+        """
+        return False
 
     def profile(self) -> Mapping[str, Any]:
         """Return the JSON values that a new instance needs, with seed and index, to repeat the next execution."""
@@ -265,6 +281,22 @@ class HostMemory(Protocol):
         """Return the value in RAM, for final checks and watched locations; `width` is in bytes."""
 
 
+def takes_orders(memory: object) -> bool:
+    """Whether a host memory, or a class of it, keeps the orders that single accesses ask for (`simaie.op.Op.order`).
+
+    It says so by an attribute ``takes_orders``; without it, a scheme has to put fences around accesses instead.
+    """
+    return bool(getattr(memory, "takes_orders", False))
+
+
+def has_graphs(memory: object) -> bool:
+    """Whether the executions on a host memory, or a class of it, are graphs: it says so by an attribute ``has_graphs``.
+
+    Such a memory derives from `simaie.host.graph.memory.GraphMemory`.
+    """
+    return bool(getattr(memory, "has_graphs", False))
+
+
 class MachineFacts(Protocol):
     """The facts about the machine that a scheme may use."""
 
@@ -291,6 +323,10 @@ class MachineFacts(Protocol):
     @property
     def host_order(self) -> Barrier:
         """The orders of plain accesses that the host memory keeps without fences."""
+
+    @property
+    def host_takes_orders(self) -> bool:
+        """Whether the host keeps the orders that single accesses ask for; see `takes_orders`."""
 
 
 class VCpu(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simaie.op import Kind
 
-__all__ = ["Rank", "SearchByUndo", "SmallSteps", "Step"]
+__all__ = ["DividedSearchByUndo", "Rank", "SearchByUndo", "SearchOfGraphs", "SmallSteps", "Step"]
 
 _PLAIN = (Kind.LOAD, Kind.STORE)
 
@@ -104,6 +104,10 @@ class SmallSteps(Protocol):
         """Return how late the search is to choose an enabled actor: 0, or a `Rank` for its next operation."""
         ...
 
+    def yields(self, actor: int) -> bool:
+        """Return whether an actor that has taken a step lets others go first, as `Candidate.yielding` says."""
+        ...
+
     def uncertain_place(self, actor: int) -> int:
         """Return the place of the actor's next operation if it is uncertain, else -1; see `uncertain`."""
         ...
@@ -146,26 +150,55 @@ class SmallSteps(Protocol):
         ...
 
 
-class SearchByUndo(Protocol):
-    """A search over a state that goes back by undo.
-
-    Other searches, on states of their own, may explore parts of it meanwhile. Parts and their results are plain values,
-    which can be sent to another process.
+class SearchOfGraphs(Protocol):
+    """A search that visits each execution graph of a program once.
 
     Attributes:
-        exhausted: Whether no execution is left.
-        due: The part that was given away and comes next, with its `number`; None if none does.
+        exhausted: Whether no graph is left.
     """
 
     exhausted: bool
-    due: Any
 
-    def advance(self) -> bool:
-        """Take the state to the end of the next execution; return False if none is left, or a part is `due`."""
+
+class SearchByUndo(Protocol):
+    """A search over a state that goes back by undo."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no execution is left."""
         ...
 
+    def advance(self) -> bool:
+        """Take the state to the end of the next execution; return False if none is left, or a part is due."""
+        ...
+
+    def abandon(self) -> None:
+        """End the search: its scheduler has to begin anew, without undo."""
+        ...
+
+    def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
+        """Return the profile with which the scheduler, without undo, begins with one execution.
+
+        Args:
+            actors: The names of the actors of its steps; none is a local choice. It is the execution that `advance` has
+                found before the last one, or the last one if no other follows.
+        """
+        ...
+
+
+class DividedSearchByUndo(SearchByUndo, Protocol):
+    """A search by undo of which other searches, on states of their own, may explore parts meanwhile.
+
+    Parts and their results are plain values, which can be sent to another process.
+
+    Attributes:
+        due: The part that was given away and comes next, with its `number`; None if none does.
+    """
+
+    due: Any
+
     def give_away(self, number: int, least: int) -> Any:
-        """Return the part whose turn comes first among those that are large enough; None if there is none.
+        """Return the first part that is large enough, in the order of their turns; None if no part is.
 
         The length of its `prefix` says where it begins: the longer, the sooner is its turn.
 
@@ -197,16 +230,4 @@ class SearchByUndo(Protocol):
 
     def together(self, found: Sequence[Any]) -> Any:
         """Return the result of several searches of one part, each of which continued the one before it."""
-        ...
-
-    def abandon(self) -> None:
-        """End the search: its scheduler has to begin anew, without undo."""
-        ...
-
-    def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
-        """Return the profile with which the scheduler, without undo, begins with one execution.
-
-        Args:
-            actors: The names of the actors of its steps; none is a local choice.
-        """
         ...

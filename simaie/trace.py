@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,7 @@ __all__ = [
     "PENDING",
     "STUCK",
     "AccessKind",
+    "CodePlace",
     "Effect",
     "Ending",
     "Event",
@@ -80,6 +81,13 @@ PENDING = _Pending()
 Effect: TypeAlias = int | Function | tuple[int, int] | None
 
 
+class CodePlace(Protocol):
+    """The place of an instruction in machine code; its text is that of its source lines, or empty."""
+
+    def location(self, address: int) -> str:
+        """Return an address of the guest in terms of symbols, as in ``lock+0``; empty if no symbol contains it."""
+
+
 class Instruction(msgspec.Struct, eq=False, gc=False):
     """One guest instruction that a vCPU began.
 
@@ -93,6 +101,8 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
         result: What the scheme returned: the value read, whether a store-conditional stored, or None. The vCPU class
             may return another value to the guest. It is `PENDING` until the instruction has completed.
         effect: The change that the instruction asks of its location; see `Effect`.
+        place: Its place in the guest's code, if the guest is machine code; else None.
+        second: The address of its second location, if it accesses two of this width indivisibly.
     """
 
     vcpu: str
@@ -103,6 +113,8 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
     width: int
     result: Any = PENDING
     effect: Effect = None
+    place: CodePlace | None = None
+    second: int | None = None
 
     @property
     def completed(self) -> bool:
@@ -110,8 +122,14 @@ class Instruction(msgspec.Struct, eq=False, gc=False):
         return self.result is not PENDING
 
     def __str__(self) -> str:
-        place = f" [{self.address:#x}]" if self.width else ""
-        return f"{self.mnemonic}{place}"
+        name = self.place.location(self.address) if self.place is not None else ""
+        location = f" [{name or hex(self.address)}]" if self.width else ""
+        return f"{self.mnemonic}{location}{self.at}"
+
+    @property
+    def at(self) -> str:
+        """Its place in the guest's source, as in ``" at stack.c:12"``; empty if it is not known."""
+        return f" at {self.place}" if self.place is not None and str(self.place) else ""
 
 
 class ReservationEnd(msgspec.Struct, frozen=True):
@@ -194,7 +212,7 @@ class Fault(msgspec.Struct, frozen=True):
         vcpu: The name of the vCPU.
         step: The number of events before it.
         message: The fault or assertion in words.
-        kind: ``"fault"`` or ``"assertion"``.
+        kind: ``"fault"`` or ``"assertion"``; ``"kill"`` for a vCPU that was killed, which is no fault of the guest.
     """
 
     vcpu: str

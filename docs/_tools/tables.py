@@ -14,12 +14,14 @@ from typing import Any, get_args
 import msgspec
 import typer.main
 
+import simaie
 from simaie import plugins
 from simaie.cli.app import app
 from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
 from simaie.replaying.file import ReplayFile
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
 
 __all__ = ["PAGES", "PARTS", "commands", "instructions", "plugin_page"]
 
@@ -143,11 +145,29 @@ def instructions() -> str:
         "## Register instructions of lists",
         _LISTED,
         ", ".join(f"`{name}`" for name in sorted(LOCAL)) + ".",
+        "## All instruction sets",
+        _overview(),
     ]
     for isa, cls in sorted(ISAS.items()):
         own = [name for name in cls.instruction_names() if name not in shared or _overridden(cls, name)]
         parts += [f"## {isa}", _module_summary(cls), *_rules(cls), _methods(cls, own)]
     return "\n\n".join(parts) + "\n"
+
+
+def _overview() -> str:
+    """Return a table of the instruction sets with what tells them apart."""
+    rows = []
+    for isa, cls in sorted(ISAS.items()):
+        base = cls.guarantees[""]
+        rows.append([
+            f"[`{isa}`](#{isa})", str(8 * cls.register_width), cls.byte_order, f"`{cls.memory_order.text}`",
+            str(base.plain), str(base.atomic), "no" if cls.reservation is None else "yes",
+        ])  # fmt: skip
+    head = [
+        "name", "bits of a register", "byte order", "orders kept without fences", "widest plain access in bytes",
+        "widest atomic in bytes", "LL/SC",
+    ]  # fmt: skip
+    return table(head, rows)
 
 
 def _overridden(cls: type[Cpu], name: str) -> bool:
@@ -160,7 +180,13 @@ def _module_summary(cls: type[Cpu]) -> str:
 
 
 def _rules(cls: type[Cpu]) -> list[str]:
-    rows = [["orders kept without fences", f"`{cls.memory_order.text}`"]]
+    user, system = cls.address_bits
+    rows = [
+        ["orders kept without fences", f"`{cls.memory_order.text}`"],
+        ["general register", f"{cls.register_width} bytes"],
+        ["guest address", f"{user} bits in user mode, {system} in full-system mode"],
+        ["usual byte order", cls.byte_order],
+    ]
     for extension, promise in cls.guarantees.items():
         widest = f"load or store {promise.plain}, load-linked {promise.linked}, atomic {promise.atomic} bytes"
         rows.append([f"widest single-copy atomic accesses{f' with {extension}' if extension else ''}", widest])
@@ -231,8 +257,66 @@ def _type_name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else re.sub(r"\b[a-z_]+\.", "", str(kind))
 
 
+def holes() -> str:
+    """Return a table of the classes of violations and of what happens in each."""
+    kinds = dict.fromkeys(LLSC_HOLES, "LL/SC") | dict.fromkeys(LOCK_HOLES, "locked instructions")
+    both = set(LLSC_HOLES) & set(LOCK_HOLES)
+    rows = [[f"`{hole}`", "both" if hole in both else kinds.get(hole, "LL/SC"), hole.meaning] for hole in Hole]
+    return table(["class", "guests with", "what happens"], rows)
+
+
+def variants() -> str:
+    """Return the variants of each scheme with the classes in which it has a violation."""
+    rows = []
+    for name in plugins.names(plugins.SCHEMES):
+        for variant in plugins.resolve(plugins.SCHEMES, name).variants:
+            found = ", ".join(f"`{hole}`" for hole in Hole if hole in variant.holes)
+            options = f"`{variant.options}`" if variant.options else "defaults"
+            rows.append([f"[`{name}`](schemes.md#{name})", options, f"`{variant.host}`", found or "none"])
+    return table(["scheme", "options", "host", "broken classes"], rows)
+
+
+#: The cells that the documentation names: scheme, class, host.
+HEADLINES = (
+    ("cas", Hole.ABA_ONE_STORER, "sc"),
+    ("hst", Hole.ABA_ONE_STORER, "sc"),
+    ("hst", Hole.ABA_TWO_STORERS, "sc"),
+    ("hst", Hole.ABA_ONE_STORER, "tso"),
+    ("hst:barrier=st-ld", Hole.ABA_ONE_STORER, "tso"),
+    ("tlb-excl:order=load-first", Hole.STORE, "sc"),
+    ("tlb-excl:order=flush-first", Hole.STORE, "sc"),
+    ("tlb-excl:order=locked", Hole.STORE, "sc"),
+    ("pst", Hole.ABA_FAILED_SC, "sc"),
+    ("pst-remap:unlocks=false", Hole.STUCK, "sc"),
+    ("pst-remap", Hole.ABA_BY_SC, "sc"),
+    ("pico-st:window=split", Hole.ABA_TWO_STORERS, "sc"),
+    ("mixed:paths=0=monitor-spin;*=cas", Hole.ABA_BY_SC, "sc"),
+    ("aie-rfc", Hole.LLSC_RMW, "sc"),
+    ("aie-rfc:checked_store_revokes=true", Hole.LLSC_RMW, "sc"),
+    ("split-cas", Hole.SPLIT_LOCK, "sc"),
+)
+
+
+def headlines() -> str:
+    """Return the cells of `HEADLINES`, each decided anew, with the commands that show what was found."""
+    rows = []
+    for scheme, hole, host in HEADLINES:
+        (cell,) = (c for c in simaie.matrix([scheme], [hole], [host]).cells if c.scheme == scheme)
+        command = f"`{cell.command}`" if cell.command else ""
+        rows.append(
+            [f"`{scheme}`", f"`{hole}`", f"`{host}`", cell.result, str(cell.executions), str(cell.steps or ""), command]
+        )
+    return table(["scheme", "class", "host", "result", "executions", "steps", "to show it again"], rows)
+
+
 #: The functions whose text replaces ``<!-- generated: NAME -->`` in a page.
-PARTS: Mapping[str, Callable[[], str]] = {"grammar": grammar, "replay-fields": replay_fields}
+PARTS: Mapping[str, Callable[[], str]] = {
+    "grammar": grammar,
+    "replay-fields": replay_fields,
+    "holes": holes,
+    "variants": variants,
+    "headlines": headlines,
+}
 
 # -- all ----------------------------------------------------------------------------------------
 

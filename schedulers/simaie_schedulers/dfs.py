@@ -16,17 +16,22 @@ nothing.
 A local choice costs nothing. The drain of a store buffer costs nothing either: it is no switch to another vCPU. While
 the search replays its own prefix, it compares each offer with the recorded one and raises NondeterminismError if they
 differ; the comparison proves nothing about state that the offers do not show.
+
+Without a bound on delays, the search can go back by undo (`simaie_schedulers.dfs_undo`). The executions, their order
+and all counts are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simaie.errors import UsageError
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_at_most, require_count
+from simaie.small_steps import SmallSteps
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dfs_tree import Branches, Frontier, Path
+from simaie_schedulers.dfs_undo import UndonePath
 
 __all__ = ["DepthFirst"]
 
@@ -69,11 +74,15 @@ class DepthFirst(Scheduler):
         self._by_delays = delays is not None
         self._limit = preemptions if delays is None else delays
         self._unit = "delays" if self._by_delays else "preemptions"
+        self._restored = False  # whether there is one path to repeat and nothing to search
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the search, or begin it anew."""
         self.per_bound: list[int] = [0]
         self._path = Path()
         self._frontier = Frontier(self._limit or 0)
         self._exhausted = self._over_limit = False
-        self._restored = False  # whether there is one path to repeat and nothing to search
         self._cut_short = 0  # executions that ended at a limit
 
     # -- state of the search --------------------------------------------------------------------
@@ -110,6 +119,13 @@ class DepthFirst(Scheduler):
         self._restored = True
         self._path.follow(profile["path"])
 
+    def by_undo(self, state: SmallSteps) -> DepthFirstByUndo | None:
+        """Return the same search by undo; None with a bound on delays, or if this search has begun already."""
+        if self._by_delays or self._restored or self.per_bound != [0]:
+            return None
+        self._path = path = UndonePath(state, bounded=self._limit is not None)
+        return DepthFirstByUndo(self, path)
+
     # -- one execution ----------------------------------------------------------------------------
 
     def start(self, info: ExecutionInfo) -> None:
@@ -139,8 +155,12 @@ class DepthFirst(Scheduler):
     def finish(self, trace: Trace) -> None:
         """Count the execution, record its branches for later rounds, and go on to the next path."""
         self._path.check_consumed(len(trace))
-        self.per_bound[-1] += 1
         self._cut_short += trace.ending in _CUT_SHORT
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Count an execution, record its branches for later rounds, and prescribe the next path."""
+        self.per_bound[-1] += 1
         if self._restored:
             self._exhausted = True
             return
@@ -167,6 +187,44 @@ class DepthFirst(Scheduler):
                 cost = alternative + 1 - decision.free if self._by_delays else 1
                 self._frontier.add(branches, cost, position, alternative, decision.seen)
         self._frontier.keep(branches)
+
+
+class DepthFirstByUndo:
+    """A depth-first search by undo: the path of its scheduler leads to the ends of executions.
+
+    Args:
+        scheduler: The scheduler, which says where the path goes.
+        path: Its path.
+    """
+
+    def __init__(self, scheduler: DepthFirst, path: UndonePath) -> None:
+        self._scheduler, self._path = scheduler, path
+        self._began = False
+        self._before: list[int] = []  # the path that was prescribed for the execution before the one found last
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no execution is left."""
+        return self._scheduler.exhausted
+
+    def advance(self) -> bool:
+        """Go to the end of the next execution; return False if none is left."""
+        if self._began:
+            self._before = self._path.prescribed()
+            self._scheduler.go_on()
+            if self._scheduler.exhausted:
+                return False
+        self._began = True
+        self._path.descend()
+        return True
+
+    def abandon(self) -> None:
+        """End the search: the scheduler begins anew."""
+        self._scheduler.begin()
+
+    def profile(self, actors: Sequence[str]) -> Mapping[str, Any]:
+        """Return the profile of the execution before the one found last; see `SearchByUndo`."""
+        return {"path": self._before}
 
 
 def _default_first(offer: Offer) -> list[Candidate]:

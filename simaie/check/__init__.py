@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
 from simaie.check.evidence import Intruder, intruder
 from simaie.check.guest import final_check, guest_fault
+from simaie.check.heap import use_after_free
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.linearizability import COUNTER, MUTEX, QUEUE, REGISTER, SET, STACK, linearizable
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE, Level, llsc_atomicity
@@ -35,7 +36,13 @@ from simaie.check.registry import CheckerChoice, blame, checkers_of, name_of, re
 from simaie.check.results import instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks, serializability
-from simaie.check.single_copy import single_copy, single_copy_atomicity, single_copy_lpae, single_copy_lse2
+from simaie.check.single_copy import (
+    single_copy,
+    single_copy_atomicity,
+    single_copy_avx,
+    single_copy_lpae,
+    single_copy_lse2,
+)
 from simaie.check.starvation import starvation, store_conditional_within
 from simaie.finding import Finding
 from simaie.protocols import Checker
@@ -95,9 +102,11 @@ CHECKERS: dict[str, Checker] = {
     "atomic-blocks": atomic_blocks,
     "serializability": serializability,
     "data-races": data_races,
+    "use-after-free": use_after_free,
     "single-copy-atomicity": single_copy_atomicity,
     "single-copy-atomicity-lpae": single_copy_lpae,
     "single-copy-atomicity-lse2": single_copy_lse2,
+    "single-copy-atomicity-avx": single_copy_avx,
     "linearizable-counter": COUNTER,
     "linearizable-mutex": MUTEX,
     "linearizable-queue": QUEUE,

@@ -14,7 +14,7 @@ import msgspec
 
 from simaie.check.evidence import first_foreign_write
 from simaie.dependence import writes
-from simaie.guest.isa import ISAS
+from simaie.guest.isa import find_isa
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.op import Kind
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
@@ -22,6 +22,7 @@ from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 __all__ = ["ConditionalStore", "LinkedLoad", "attempts", "rule_of"]
 
 _LINKED, _CONDITIONAL, _OTHER = AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL, AccessKind.OTHER
+_EXCEPTION = Cause.EXCEPTION.name
 _STORE = Kind.STORE  # looked up once: most store-conditionals end in one
 #: The rule of an unknown instruction set: what all rules have in common.
 _UNKNOWN = ReservationRule(
@@ -38,7 +39,7 @@ _NOTHING: tuple[list[Any], list[Any]] = ([], [])
 
 def rule_of(trace: Trace) -> ReservationRule:
     """Return the rule of the trace's instruction set; of an unknown one, what all rules have in common."""
-    isa = ISAS.get(trace.isa)
+    isa = find_isa(trace.isa)
     return _UNKNOWN if isa is None or isa.reservation is None else isa.reservation
 
 
@@ -186,14 +187,14 @@ class _History:
         """Create the history.
 
         Args:
-            linked: The reservations, those of each vCPU in program order.
+            linked: The reservations, in the order in which they were made.
             ends: The ends of reservations, those of each vCPU in program order.
             rule: The rule, which says which causes must end a reservation.
         """
         must = {cause.name for cause in rule.must}
         self._linked: dict[str, tuple[list[int], list[LinkedLoad]]] = {}
         self._ends: dict[str, tuple[list[int], list[ReservationEnd]]] = {}
-        for reservation in linked:
+        for reservation in sorted(linked, key=lambda each: each.instruction.number):  # a host may reorder loads
             instruction = reservation.instruction
             own = self._linked.get(instruction.vcpu)
             if own is None:
@@ -218,5 +219,8 @@ class _History:
         attempt.reservation = reservations[at - 1]
         ended, ends = self._ends.get(vcpu, _NOTHING)
         first = bisect_right(ended, numbers[at - 1])
-        if first < len(ends) and ended[first] < number:
-            attempt.ended = ends[first]
+        if first < len(ends):
+            # An exception in the middle of the store-conditional came before its effect: it started again.
+            interrupted = ended[first] == number and ends[first].cause == _EXCEPTION
+            if ended[first] < number or interrupted:
+                attempt.ended = ends[first]

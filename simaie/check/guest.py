@@ -13,8 +13,8 @@ _KINDS = {"fault": "guest-fault", "assertion": "assertion"}
 
 
 def guest_fault(trace: Trace) -> Iterable[Finding]:
-    """Find each vCPU that a fault or an assertion ended; the step is the vCPU's last before it."""
-    return [_ended(trace, fault) for fault in trace.faults] if trace.faults else ()
+    """Find each vCPU that a fault or an assertion ended; the step is the vCPU's last before it. A kill is neither."""
+    return [_ended(trace, fault) for fault in trace.faults if fault.kind != "kill"] if trace.faults else ()
 
 
 def final_check(trace: Trace) -> Iterable[Finding]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from simaie.dependence import STOPS_WORLD
 from simaie.finding import Finding
-from simaie.op import Cell, Kind
+from simaie.op import Cell, Kind, is_device
 from simaie.protocols import Promise
-from simaie.trace import Trace
+from simaie.trace import Event, Trace
 
 __all__ = ["host_operations", "unguarded_update"]
 
@@ -23,7 +23,8 @@ _SUSPICIOUS = STOPS_WORLD | _RAM_ATOMICS
 def host_operations(trace: Trace) -> Iterable[Finding]:
     """Find host atomics on guest RAM and stopped worlds, under a scheme that promises to need only mutexes.
 
-    Atomics on the emulator's own cells, one pointer wide, are part of the promise. One finding per operation.
+    Atomics on the emulator's own cells, one pointer wide, are part of the promise; so is what a device does past the
+    scheme. One finding per operation.
     """
     if Promise.MUTEXES_ONLY not in trace.promises or _SUSPICIOUS.isdisjoint(trace.kinds):
         return ()
@@ -42,6 +43,8 @@ def unguarded_update(trace: Trace) -> Iterable[Finding]:
 def _forbidden(trace: Trace) -> Iterator[Finding]:
     for step, event in enumerate(trace.events):
         op = event.op
+        if _is_direct(event):
+            continue
         if op.kind in STOPS_WORLD or (op.kind in _RAM_ATOMICS and op.cell is None):
             yield Finding(
                 HOST,
@@ -51,6 +54,11 @@ def _forbidden(trace: Trace) -> Iterator[Finding]:
                 addresses=(op.address,) if op.width else (),
                 vcpus=(event.actor,),
             )
+
+
+def _is_direct(event: Event) -> bool:
+    """Whether an operation is a device's direct access to memory, which is not the scheme's."""
+    return is_device(event.actor) and event.instruction is not None and event.instruction.mnemonic.startswith("dma-")
 
 
 def _unguarded(trace: Trace) -> Iterator[Finding]:

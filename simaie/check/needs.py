@@ -23,7 +23,7 @@ from simaie.check.progress import progress
 from simaie.check.results import has_result, instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks
-from simaie.check.single_copy import single_copy_atomicity, single_copy_lpae, single_copy_lse2
+from simaie.check.single_copy import single_copy_atomicity, single_copy_avx, single_copy_lpae, single_copy_lse2
 from simaie.check.starvation import starvation
 from simaie.dependence import STOPS_WORLD
 from simaie.host.ram import Endian
@@ -164,6 +164,7 @@ NEEDS: Mapping[Checker, tuple[int, ...]] = {
     single_copy_atomicity: (_SPLIT,),
     single_copy_lpae: (_SPLIT,),
     single_copy_lse2: (_SPLIT,),
+    single_copy_avx: (_SPLIT,),
     guest_fault: (FAULT,),
     final_check: (REFUSED,),
 }  # fmt: skip

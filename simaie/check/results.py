@@ -11,7 +11,7 @@ what came in between. For every byte of its location:
 
 An operation may be wider than its instruction if it writes to the surrounding bytes only what it has read there. A
 store that waits in a buffer counts as written, and a load that the buffer answers counts as read. An instruction for
-which the scheme performed no operation at all is judged too.
+which the scheme performed no operation at all is judged too. An instruction of two locations is not judged.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _judge(trace: Trace) -> Iterator[Finding]:
 def has_result(instruction: Instruction) -> bool:
     """Whether the instruction has a result to judge: traces made by hand may lack it."""
     access, result = instruction.access, instruction.result
-    if access is _OTHER or not instruction.completed:
+    if access is _OTHER or not instruction.completed or instruction.second is not None:
         return False
     if access is _STORE:
         return isinstance(instruction.effect, int)

@@ -5,6 +5,8 @@ to the instruction's last write of it; a foreign write to that byte in the windo
 depends only on the order of accesses to one byte, and all executions that differ only in the order of independent
 operations get the same verdict. A host atomic (a successful compare-and-swap, say) reads in the same step in which it
 writes, so its window is empty. An instruction that retries after a failed attempt is judged by the attempt that wrote.
+Of an instruction that writes two locations each is judged by itself; whether others see both stores at once is a
+question of serializability.
 
 On a host with store buffers a write takes effect when it drains. A read that the vCPU's own buffer answers, from a
 store of an earlier instruction, has read what that store will write: its window begins when that store drains.

@@ -1,6 +1,6 @@
 """Single-copy atomicity: a load sees all or none of the bytes that it shares with a store.
 
-The checker judges pairs of accesses that the guest's architecture guarantees (`simaie.check.guarantees`) and that an
+The checker judges pairs of accesses that the guest's architecture guarantees (`simaie.guest.guarantee`) and that an
 emulator may have split: a 64-bit access on a 32-bit host, 16 bytes as two halves. A load is torn if it read one byte
 before the store wrote it and another after (Arm ARM, DDI 0406C, A3.5.3; the x86 manual says the same of a "guaranteed
 atomic" operation). If the guarantee holds of the parts of an access, as of the two words of an LDRD, each part is
@@ -20,14 +20,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.accesses import Access, ram_accesses
 from simaie.check.evidence import instruction_at
-from simaie.check.guarantees import ARM_LPAE, ARM_LSE2, GUARANTEES, Guarantee
 from simaie.dependence import blocks
 from simaie.finding import Finding
+from simaie.guest.guarantee import Guarantee
+from simaie.guest.isa import find_isa
+from simaie.guest.isa.aarch64 import AArch64Cpu
+from simaie.guest.isa.arm import ArmCpu
+from simaie.guest.isa.x86 import X86Cpu
 from simaie.host.pages import PAGE_SIZE
 from simaie.protocols import Checker
 from simaie.trace import Instruction, Trace
 
-__all__ = ["single_copy", "single_copy_atomicity", "single_copy_lpae", "single_copy_lse2"]
+__all__ = ["single_copy", "single_copy_atomicity", "single_copy_avx", "single_copy_lpae", "single_copy_lse2"]
 
 KIND = "single-copy-atomicity"
 
@@ -36,7 +40,7 @@ def single_copy(guarantee: Guarantee | None = None) -> Checker:
     """Return the checker for a guarantee; None selects that of the trace's instruction set."""
 
     def checker(trace: Trace) -> Iterable[Finding]:
-        known = guarantee or GUARANTEES.get(trace.isa)
+        known = guarantee or _guarantee_of(trace.isa)
         if known is None or not _any_split(trace):
             return ()
         return _judge(trace, known)
@@ -47,8 +51,15 @@ def single_copy(guarantee: Guarantee | None = None) -> Checker:
 
 
 single_copy_atomicity = single_copy()
-single_copy_lpae = single_copy(ARM_LPAE)
-single_copy_lse2 = single_copy(ARM_LSE2)
+single_copy_lpae = single_copy(ArmCpu.guarantees["lpae"])
+single_copy_avx = single_copy(X86Cpu.guarantees["avx"])
+single_copy_lse2 = single_copy(AArch64Cpu.guarantees["lse2"])
+
+
+def _guarantee_of(isa: str) -> Guarantee | None:
+    """Return the guarantee of the base architecture; None if nothing is guaranteed or the architecture is unknown."""
+    found = find_isa(isa)
+    return None if found is None else found.guarantees.get("")
 
 
 def _any_split(trace: Trace) -> bool:
@@ -114,6 +125,8 @@ class _Found:
         self.never = len(trace.events)
         self._blocks: dict[int, tuple[list[int], list[Instruction]]] = {}  # by 8-byte block: steps and instructions
         uncovered: set[Instruction] = set()
+        isa = find_isa(trace.isa)
+        pairs = frozenset[str]() if isa is None else isa.pairs
         for access in ram_accesses(trace):
             instruction = access.event.instruction
             if instruction is None or instruction in uncovered:
@@ -121,7 +134,7 @@ class _Found:
             own = self.accesses.get(instruction)
             if own is not None:
                 own.append(access)
-            elif max(widths := _parts_of(instruction, guarantee), default=0) > 1:
+            elif max(widths := _parts_of(instruction, guarantee, pairs), default=0) > 1:
                 self.accesses[instruction] = [access]
                 self.widths[instruction] = widths
             else:
@@ -150,8 +163,9 @@ class _Found:
                         yield mine, other
 
 
-def _parts_of(instruction: Instruction, guarantee: Guarantee) -> tuple[int, ...]:
-    return guarantee.parts(instruction.access, instruction.address, instruction.width)
+def _parts_of(instruction: Instruction, guarantee: Guarantee, pairs: frozenset[str]) -> tuple[int, ...]:
+    parts = guarantee.parts_of_pair if instruction.mnemonic in pairs else guarantee.parts
+    return parts(instruction.access, instruction.address, instruction.width)
 
 
 def _blocks_of(access: Access) -> range:

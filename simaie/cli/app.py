@@ -7,6 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from simaie.cli.binary_options import (
+    FinalCall,
+    InitCall,
+    MainArguments,
+    SharedStacks,
+    StackSize,
+    ThreadCalls,
+    WatchedVariables,
+    scenario_of,
+)
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -99,7 +109,9 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
-simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3"""
+simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
+
+simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas"""
 _COMPARE_EXAMPLES = f"""{_WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
@@ -119,7 +131,11 @@ Examples:
 
 simaie barriers tests/X86 --host pso
 
-simaie barriers queue.py:program --scheme aie-rfc --host tso"""
+simaie barriers queue.py:program --scheme aie-rfc --host tso
+
+simaie barriers tests/X86 --scheme cas --host armv8 --places
+
+simaie barriers tests/X86 --scheme cas:mapping=qemu --host armv8"""
 #: Of a single execution, which proves nothing to hold.
 _ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
@@ -164,6 +180,17 @@ _FUZZ_EXAMPLES = f"""{_WORDS}
 Example:
 
 simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/"""
+_MATRIX_EXAMPLES = f"""{_WORDS}
+
+{_statuses("every cell is as expected", "a cell is not as expected", "a cell is open")}
+
+Examples:
+
+simaie matrix --jobs 2
+
+simaie matrix --scheme hst --host sc --host tso --verbose
+
+simaie matrix --scheme mine.py:Mine --class aba-two-storers --explain"""
 _LIST_EXAMPLES = f"""{_statuses("the list is printed")}
 
 Examples:
@@ -205,6 +232,13 @@ def simaie(
 @command
 def explore(
     target: Target,
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -256,7 +290,8 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    return run_explore(target, machine, search, save, output, everything, trust=trust)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
@@ -449,7 +484,7 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Each program or guest, not an overview.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """List schemes, schedulers, hosts, checkers, programs or guests, with options and defaults."""
+    """List schemes, schedulers, hosts, checkers, isas, programs or guests, with options and defaults."""
     from simaie.cli.listing import Selection, run_list
 
     return run_list(what, output, Selection(isas=isa or (), rows=row or (), name=name, everything=everything))
@@ -483,6 +518,42 @@ def audit(
     from simaie.cli.audit import run_audit
 
     return run_audit(scheme or None, row or None, seed, output, explain, verbose, _processes(jobs))
+
+
+@app.command(cls=StrictCommand, epilog=_MATRIX_EXAMPLES)
+@command
+def matrix(
+    scheme: Annotated[
+        list[str] | None,
+        plug_in(
+            SCHEMES,
+            "Only this scheme; repeatable. Without options it is a row for each of its published variants. "
+            "'--scheme family --scheme mine.py:Mine' adds a row to all known schemes.",
+        ),
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME", help="Only this class of violations; repeatable.")
+    ] = None,
+    host: Annotated[
+        list[str] | None, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}; repeatable. Default: sc.")
+    ] = None,
+    executions: Annotated[
+        int | None, typer.Option(metavar="N", help="Maximum number of executions of one program. Default: 50,000.")
+    ] = None,
+    jobs: JobsOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show the shortest counterexample of every violation, explained.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each cell, with the commands.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that needs no network.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a drawing.")] = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Decide for every scheme, class of violations and host whether there is a violation, and compare with the data."""
+    from simaie.cli.matrix import Shown, run_matrix
+
+    shown = Shown(output=output, html=html, svg=svg, explain=explain, verbose=verbose)
+    return run_matrix(scheme or None, class_ or None, host or None, executions, _processes(jobs), shown)
 
 
 @app.command(
@@ -527,6 +598,13 @@ def litmus(
 @command
 def compare(
     targets: Targets,
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -567,9 +645,10 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
     if len(targets) == 1 and is_one(targets[0]):
-        return run_compare(targets[0], machine, search, save, output, everything)
-    return run_comparisons(targets, machine, search, save, output)
+        return run_compare(targets[0], machine, search, save, output, everything, scenario)
+    return run_comparisons(targets, machine, search, save, output, scenario)
 
 
 @app.command(cls=StrictCommand, epilog=_BARRIERS_EXAMPLES)
@@ -577,7 +656,15 @@ def compare(
 def barriers(
     targets: Targets,
     host: Annotated[str, plug_in(HOSTS, f"The host's memory model: {known(HOSTS)}.")],
+    thread: ThreadCalls = None,
+    main: MainArguments = None,
+    init: InitCall = None,
+    final: FinalCall = None,
+    watch: WatchedVariables = None,
+    stack: StackSize = None,
+    shared_stacks: SharedStacks = False,
     scheme: SchemeName = None,
+    places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
     spurious_failures: SpuriousFailures = None,
     single_copy: SingleCopy = None,
@@ -592,7 +679,11 @@ def barriers(
     save: Save = None,
     output: FormatOption = Format.TEXT,
 ) -> Status:
-    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows."""
+    """Find the fewest kinds of barrier with which programs do only what the guest's architecture allows.
+
+    If the scheme has a mapping, judge it: exact, too weak, or stronger than needed. With --places, find where barriers
+    have to be in addition to the mapping.
+    """
     from simaie.cli.barriers import run_barriers
     from simaie.cli.compare import Search
     from simaie.cli.machines import MachineOptions
@@ -614,4 +705,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    return run_barriers(targets, machine, search, save, output)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    return run_barriers(targets, machine, search, save, output, scenario, places=places)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -42,21 +43,30 @@ class Search:
         return {"allowed_host": self.allowed_host} | {name: it for name, it in given.items() if it is not None}
 
 
-def litmus_or_program(target: str) -> Any:
+def litmus_or_program(target: str, scenario: Scenario | None = None) -> Any:
     """Return the path of a litmus file as it is, or the program that `target` names."""
-    return target if target.endswith(".litmus") else load_program(target)
+    return target if target.endswith(".litmus") else load_program(target, scenario=scenario)
 
 
 def run_compare(
-    target: str, machine_options: MachineOptions, search: Search, folder: Path | None, output: Format, everything: bool
+    target: str,
+    machine_options: MachineOptions,
+    search: Search,
+    folder: Path | None,
+    output: Format,
+    everything: bool,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Compare, save the witnesses, print, and return the status of the verdict."""
     with guest_output_aside(), comparison_progress(target) as progress:
-        subject = litmus_or_program(target)
+        subject = litmus_or_program(target, scenario)
         machine = make_machine(target, machine_options)
         files = FailureFiles(folder)
         comparison, interrupted = found_until_interrupted(
-            partial(compare, subject, machine=machine, progress=progress, found=files, **search.as_options())
+            partial(
+                compare, subject, machine=machine, progress=progress, found=files, jobs=search.jobs,
+                **search.as_options(),
+            )
         )
         for each in comparison.forbidden:
             files(each.failure)

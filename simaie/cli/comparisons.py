@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.compare import Search
 from simaie.cli.interrupts import found_until_interrupted, interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.machines import MachineOptions, make_machine
@@ -29,7 +30,12 @@ __all__ = ["run_comparisons"]
 
 
 def run_comparisons(
-    targets: Sequence[str], machine_options: MachineOptions, search: Search, folder: Path | None, output: Format
+    targets: Sequence[str],
+    machine_options: MachineOptions,
+    search: Search,
+    folder: Path | None,
+    output: Format,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Compare each program, save the witnesses, print; report programs that cannot be run on stderr, and go on.
 
@@ -37,7 +43,7 @@ def run_comparisons(
     """
     input_errors = InputErrors()
     with guest_output_aside():
-        programs = list(load_targets(targets, input_errors))
+        programs = list(load_targets(targets, input_errors, scenario))
         machine_of_program = {name: make_machine(name, machine_options) for name, _ in programs}
         for machine in machine_of_program.values():
             machine.check_options()

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -68,10 +69,11 @@ def run_explore(
     everything: bool,
     *,
     trust: bool = False,
+    scenario: Scenario | None = None,
 ) -> Status:
     """Explore, save, print; return the status of the verdict, or of an error on the way."""
     with guest_output_aside():
-        program = load_program(target, trust=trust)
+        program = load_program(target, trust=trust, scenario=scenario)
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
@@ -137,8 +139,9 @@ def _check_elsewhere(report: Report, options: Mapping[str, Any]) -> bool:
 
 
 def _refuse_limits(search: Search) -> None:
-    if any(given is not None for given in (search.executions, search.failures, search.jobs)):
-        raise UsageError("--index runs one execution; leave out --executions, --failures and --jobs")
+    several = search.jobs is not None and number_of_jobs(search.jobs) > 1
+    if several or search.executions is not None or search.failures is not None:
+        raise UsageError("--index runs one execution; leave out --executions, --failures and several --jobs")
 
 
 def _failure_limit(text: str) -> int | None:

@@ -53,7 +53,8 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A program: file.py:name, a name of the corpus (simaie list programs --all), or a .litmus file.",
+        help="A program: file.py:name, a name of the corpus (simaie list programs --all), a .litmus file, or an "
+        "ELF file (with --thread).",
         autocompletion=complete_programs,
     ),
 ]
@@ -128,7 +129,8 @@ AddressBits = Annotated[
     ),
 ]
 Endian = Annotated[
-    Endianness | None, typer.Option(help="Byte order of guest RAM. Default: little.", rich_help_panel=_MACHINE)
+    Endianness | None,
+    typer.Option(help="Byte order of guest RAM. Default: that of the instruction set.", rich_help_panel=_MACHINE),
 ]
 Steps = Annotated[
     int | None,
@@ -165,7 +167,8 @@ JobsOption = Annotated[
         "--jobs",
         "-j",
         metavar="N|auto",
-        help="Number of processes; auto: one for each core. It changes the time and no result. Default: 1.",
+        help="Number of processes; auto: one for each core. It affects only how long the run takes, not its results. "
+        "Default: 1.",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -237,7 +240,7 @@ SingleCopy = Annotated[
     typer.Option(
         metavar="NAME",
         help="Which accesses the guest's architecture guarantees indivisible: those of its base (isa, the default), or "
-        "of an extension (lpae of Arm, lse2 of AArch64).",
+        "of an extension (lpae of Arm, lse2 of AArch64, avx of x86).",
         rich_help_panel=_ARCHITECTURE,
     ),
 ]

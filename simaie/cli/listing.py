@@ -1,4 +1,4 @@
-"""The command ``simaie list``: schemes, schedulers, hosts, checkers, programs and lock-free guests."""
+"""The command ``simaie list``: schemes, schedulers, hosts, checkers, instruction sets, programs, lock-free guests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _GROUPS = {
     Listed.SCHEDULERS: plugins.SCHEDULERS,
     Listed.HOSTS: plugins.HOSTS,
     Listed.CHECKERS: plugins.CHECKERS,
+    Listed.ISAS: plugins.ISAS,
 }
 #: How the paragraph of a plug-in's documentation begins that says what it is for.
 _USE = "Use it "
@@ -102,8 +103,8 @@ def _plugin(group: str, name: str) -> dict[str, Any]:
     """Return the entry of a plug-in; if it cannot be loaded, with the reason in place of its description."""
     try:
         found = plugins.resolve(group, name)
-        # A host memory takes no options that a user could choose.
-        known = {} if group == plugins.HOSTS else plugins.options_of(found)
+        # A host memory or an instruction set takes no options that a user could choose.
+        known = {} if group in (plugins.HOSTS, plugins.ISAS) else plugins.options_of(found)
         options = {k: v for k, v in known.items() if isinstance(v, bool | int | float | str | None)}
         description, use = _documentation(found)
         return {"name": name, "description": description, "use": use, "options": options}
@@ -135,8 +136,17 @@ def _programs() -> list[dict[str, Any]]:
             entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
-            entries.append({**common, "row": found.row, "expected": expected})
+            entries.append({**common, **_kind(found), "expected": expected})
     return entries
+
+
+def _kind(found: Any) -> dict[str, Any]:
+    """Return what a program without rows of its own is for: a row of the audit, a bug, or a class of violations."""
+    from simaie import corpus
+
+    if isinstance(found, corpus.Case):
+        return {"row": found.row}
+    return {"regression": True} if isinstance(found, corpus.Regression) else {"class": str(found.hole)}
 
 
 def _guests() -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ __all__ = ["listing_view"]
 WIDEST = 80
 #: The names of a list take at most this column; a longer one has a line of its own.
 _NAMES = 30
+#: A list of more plug-ins is printed without their options, unless all is asked for.
+_MOST_IN_FULL = 20
 
 
 def listing_view(what: Listed, entries: Sequence[dict[str, Any]], *, brief: bool) -> list[Text]:
@@ -29,7 +31,7 @@ def listing_view(what: Listed, entries: Sequence[dict[str, Any]], *, brief: bool
     Args:
         what: The list.
         entries: Its entries, as the JSON document has them.
-        brief: Whether to print an overview of the corpus in place of each program.
+        brief: Whether to print an overview of a long list.
     """
     if not entries:
         return [Text("(none)", "dim")]
@@ -38,7 +40,7 @@ def listing_view(what: Listed, entries: Sequence[dict[str, Any]], *, brief: bool
     elif what is Listed.GUESTS:
         lines = _titles(entries) if brief else _each_guest(entries)
     else:
-        lines = _plugins(entries)
+        lines = _plugins(entries, brief=brief and len(entries) > _MOST_IN_FULL)
     room = min(width(), WIDEST)
     return [part for line in lines for part in wrapped(line, room)]
 
@@ -46,14 +48,20 @@ def listing_view(what: Listed, entries: Sequence[dict[str, Any]], *, brief: bool
 # -- plug-ins ----------------------------------------------------------------------------------------
 
 
-def _plugins(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
+def _plugins(entries: Sequence[dict[str, Any]], *, brief: bool) -> Iterator[Text]:
     column = min(max(len(entry["name"]) for entry in entries), _NAMES) + 2
+    brief = brief and any(entry["options"] for entry in entries)
     for entry in entries:
         yield from _named(entry["name"], Text(clean(entry["description"])), column)
+        if brief:
+            continue
         options = ", ".join(f"{name}={str(value).lower()}" for name, value in entry["options"].items())
         for text in (Text(clean(entry["use"])), Text(f"options: {clean(options)}" if options else "", "dim")):
             if text:
                 yield from _indented(text, column)
+    if brief:
+        yield Text()
+        yield Text("For the options: --name TEXT, or --all.", "dim")
 
 
 def _named(name: str, text: Text, column: int) -> Iterator[Text]:
@@ -76,7 +84,7 @@ def _indented(text: Text, column: int) -> list[Text]:
 
 
 def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
-    """Yield the case and the shortest program name of each row of the audit, and how to list its other programs."""
+    """Yield a line for each row of the audit, with its shortest program name, and how to list its other programs."""
     of_rows = sorted((entry for entry in entries if "row" in entry), key=lambda entry: (entry["row"], entry["name"]))
     rows = [list(found) for _, found in groupby(of_rows, key=lambda entry: entry["row"])]
     examples = [min(found, key=lambda entry: (len(entry["name"]), entry["name"])) for found in rows]
@@ -85,8 +93,15 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     for found, example in zip(rows, examples, strict=True):
         more = len({entry["description"] for entry in found}) - 1
         title = clean(example["description"]) + (f" (+{more})" if more else "")
-        yield from _indented_after(f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  ", title)
-    guests = len(entries) - len(of_rows)
+        head = f"{example['row']:>3}  {len(found):>3}  {clean(example['name']):<{column}}  "
+        line = Text(head, "bold cyan").append(title, "not bold default")
+        line.truncate(min(width(), WIDEST), overflow="ellipsis")
+        yield line
+    bugs = sum(entry.get("regression", False) for entry in entries)
+    classes = sum("class" in entry for entry in entries)
+    guests = len(entries) - len(of_rows) - bugs - classes
+    yield from _indented_after(f"  -  {bugs:>3}  {'':<{column}}  ", "bugs that emulators have had: --name bug-")
+    yield from _indented_after(f"  -  {classes:>3}  {'':<{column}}  ", "classes of violations of schemes: --name hole-")
     yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
     how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
@@ -110,7 +125,8 @@ def _each_program(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         yield Text(f"row {row}: {clean(description)}" if row else clean(description), "bold")
         for entry in programs:
             yield Text(f"  {clean(entry['name'])}", "bold cyan").append(f"  ({_size(entry)})", "not bold default")
-            yield from _indented(Text(_expectations(entry["expected"]), "dim"), 6)
+            expectations = _expectations(entry["expected"])
+            yield from _indented(Text(expectations, "dim"), 6) if expectations else ()
 
 
 def _size(entry: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simaie import corpus
+from simaie.binary.scenario import Scenario
 from simaie.errors import InputError, SimaieError
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
@@ -35,18 +36,19 @@ class MachineOptions:
     steps: int | None = None
 
 
-def load_program(target: str, *, trust: bool = False) -> Program:
+def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
     """Return the program that `target` names.
 
     Args:
         target: As on the command line.
         trust: Whether a text may name code, see `simaie.guest.text.parse_program`.
+        scenario: What is run of an ELF file.
 
     Raises:
         InputError: There is no such program, or its file raises or exits.
     """
     try:
-        return find_target(target, trust=trust)
+        return find_target(target, trust=trust, scenario=scenario)
     except SimaieError:
         raise
     except (Exception, SystemExit) as error:
@@ -59,7 +61,12 @@ def driver_of(name: str | None) -> Driver | None:
 
 
 def make_machine(target: str, options: MachineOptions) -> Machine:
-    """Return the machine for `target`: from the options, then from the corpus, then from the defaults."""
+    """Return the machine for `target`: from the options, then from the corpus, then from the defaults.
+
+    Args:
+        target: As on the command line.
+        options: The given options.
+    """
     case: Any = _entry(target)
     needs: dict[str, Any] = {}
     known = [] if case is None else _schemes(case)

@@ -67,6 +67,7 @@ class Listed(StrEnum):
     SCHEDULERS = "schedulers"
     HOSTS = "hosts"
     CHECKERS = "checkers"
+    ISAS = "isas"
     PROGRAMS = "programs"
     GUESTS = "guests"
 

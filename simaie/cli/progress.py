@@ -15,8 +15,9 @@ from simaie.show.progress import bar, format_progress, numbers_first, used
 
 if TYPE_CHECKING:
     from simaie.audit import AuditRow
-    from simaie.exploration.explorer import Exploration
+    from simaie.exploration.in_progress import Exploration
     from simaie.replaying.shrink import ShrinkProgress
+    from simaie.survey import Cell
 
 __all__ = [
     "audit_progress",
@@ -26,6 +27,7 @@ __all__ = [
     "exploration_progress",
     "format_progress",
     "litmus_progress",
+    "matrix_progress",
     "shrink_progress",
 ]
 
@@ -47,6 +49,19 @@ def audit_progress() -> Iterator[Callable[[int, int, AuditRow], None] | None]:
             else lambda done, planned, row: draw(
                 done / planned,
                 numbers_first(f"{done}/{planned} checks, row {row.row} under {clean(row.scheme)}", row.program),
+            )
+        )
+
+
+@contextlib.contextmanager
+def matrix_progress() -> Iterator[Callable[[int, int, Cell], None] | None]:
+    """Yield the callback of the matrix, which draws the number of cells done and the last cell."""
+    with bar() as draw:
+        yield (
+            None
+            if draw is None
+            else lambda done, planned, cell: draw(
+                done / planned, numbers_first(f"{done}/{planned} cells, {cell.hole}", clean(cell.scheme))
             )
         )
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from simaie.binary.scenario import Scenario
 from simaie.cli.litmus import find_files
 from simaie.cli.machines import load_program
 from simaie.cli.status import complain
@@ -42,7 +43,9 @@ def is_one(target: str) -> bool:
     return not (target.startswith("@") or os.path.isdir(target))
 
 
-def load_targets(targets: Iterable[str], input_errors: InputErrors) -> Iterator[tuple[str, Any]]:
+def load_targets(
+    targets: Iterable[str], input_errors: InputErrors, scenario: Scenario | None = None
+) -> Iterator[tuple[str, Any]]:
     """Yield each program or path of a litmus file that the targets mean, with its name on the command line.
 
     Folders and lists have the meaning that they have for ``simaie litmus``.
@@ -54,4 +57,4 @@ def load_targets(targets: Iterable[str], input_errors: InputErrors) -> Iterator[
         if target.endswith(".litmus") or not is_one(target):
             yield from ((file, file) for file in find_files([target], input_errors))
         else:
-            yield target, load_program(target)
+            yield target, load_program(target, scenario=scenario)

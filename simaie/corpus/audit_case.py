@@ -66,6 +66,7 @@ class Case:
         larger: The same at a larger scope, to be sampled.
         samples: Executions to sample of `larger`.
         needs: The machine.
+        ideal_keeps: Whether the ideal scheme keeps it; false for a mistake outside of any scheme, such as a device's.
 
     Raises:
         UsageError: An expectation lacks what is needed to judge it.
@@ -81,6 +82,7 @@ class Case:
     larger: Program | None = None
     samples: int = 400
     needs: Needs = field(default_factory=Needs)
+    ideal_keeps: bool = True
 
     def __post_init__(self) -> None:
         wanted = set(self.expected.values())

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from simaie.corpus import addresses, barriers, contention, llsc, locked_rmw, locks, registration, swp
+from typing import TypeAlias
+
+from simaie.corpus import (
+    addresses,
+    atomics,
+    barriers,
+    both_kinds,
+    contention,
+    llsc,
+    locked_rmw,
+    locks,
+    page_walk,
+    registration,
+    sharing,
+    swp,
+    weak_hosts,
+)
 from simaie.corpus.audit_case import Case, Expect, Needs
+from simaie.corpus.bugs import REGRESSIONS
 from simaie.corpus.lockfree import GUESTS, Guest, Row
+from simaie.corpus.regression import Regression
+from simaie.corpus.violations import VIOLATIONS, Violation
 from simaie.errors import UnknownNameError
 from simaie.guest.program import Program
 
-__all__ = ["Case", "Expect", "Guest", "Needs", "Row", "case", "cases", "entry", "guest", "guests", "names", "program"]
+__all__ = [
+    "Case", "Expect", "Guest", "Needs", "Regression", "Row", "Violation",
+    "case", "cases", "entry", "guest", "guests", "names", "program", "regressions",
+]  # fmt: skip
 
-_THEMES = (registration, locked_rmw, llsc, swp, contention, locks, addresses, barriers)
+Entry: TypeAlias = Case | Guest | Regression | Violation
+
+_THEMES = (
+    registration, locked_rmw, atomics, llsc, both_kinds, swp, contention, locks,
+    addresses, page_walk, barriers, weak_hosts, sharing,
+)  # fmt: skip
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
-_ALL: tuple[Case | Guest, ...] = (*_CASES, *GUESTS)
-_BY_NAME: dict[str, tuple[Case | Guest, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
+_ALL: tuple[Entry, ...] = (*_CASES, *GUESTS, *REGRESSIONS, *VIOLATIONS)
+_BY_NAME: dict[str, tuple[Entry, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
 
 
 def cases() -> tuple[Case, ...]:
@@ -26,6 +53,11 @@ def guests() -> tuple[Guest, ...]:
     return GUESTS
 
 
+def regressions() -> tuple[Regression, ...]:
+    """Return the bugs that emulators have had."""
+    return REGRESSIONS
+
+
 def names() -> list[str]:
     """Return the names of all corpus programs, sorted."""
     return sorted(_BY_NAME)
@@ -36,8 +68,8 @@ def program(name: str) -> Program:
     return _find(name)[1]
 
 
-def entry(name: str) -> Case | Guest:
-    """Return the case or guest of the program called `name`; raise UnknownNameError if there is no such program."""
+def entry(name: str) -> Entry:
+    """Return the entry of the program called `name`; raise UnknownNameError if there is no such program."""
     return _find(name)[0]
 
 
@@ -57,7 +89,7 @@ def guest(name: str) -> Guest:
     return found
 
 
-def _find(name: str) -> tuple[Case | Guest, Program]:
+def _find(name: str) -> tuple[Entry, Program]:
     try:
         return _BY_NAME[name]
     except KeyError:

@@ -1,113 +1,126 @@
-"""Arm: load-linked and store-conditional, their reservations, and the members of a tiny set."""
+"""LL/SC of every instruction set that has it: reservations, and the members of a tiny set."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, TORN_LLSC, X, store_conditional_failed
+from simaie.corpus.dialects import ARM32, LLSC, Dialect
 from simaie.guest.code import Ins, ins
-from simaie.guest.program import FinalState, Program
+from simaie.guest.program import FinalState, Program, ThreadCode
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "few"]
 
 A, B = 0, 1
-ATTEMPT = [ins("ldrex", X, into="v"), ins("reg_add", "v", 1, into="v"), ins("strex", X, "v", into="failed")]
 
 
-def _generations(name: str, vcpus: int, times: int) -> Program:
+def few(dialect: Dialect) -> int:
+    """Return how many executions of a larger program to sample: fewer if Arm runs the same one."""
+    return 400 if dialect is ARM32 else 40
+
+
+def _increment(dialect: Dialect) -> list[Ins]:
+    """Add 1 to X by LL/SC, without a retry."""
+    return [dialect.reserve(X, "v"), ins("reg_add", "v", 1, into="v"), dialect.attempt(X, "v")]
+
+
+def _generations(dialect: Dialect, name: str, vcpus: int, times: int) -> Program:
     """Each vCPU tries `times` increments by LL/SC, without retries; X counts the SCs that reported success."""
-    code: list[Ins] = []
-    for _ in range(times):
-        code += [*ATTEMPT, ins("reg_sub", 1, "failed", into="ok"), ins("reg_add", "done", "ok", into="done")]
+    code = [*_increment(dialect), *dialect.count_success()] * times
 
     def final(state: FinalState) -> bool:
         return state[X] == sum(v for name, v in state.registers.items() if name.endswith(":done"))
 
-    return Program(name, isa="arm", threads=[code] * vcpus, init={X: 0}, final=final)
+    return Program(name, isa=dialect.isa, threads=[code] * vcpus, init={X: 0}, final=final)
 
 
-def _aba(name: str, flippers: int, times: int) -> Program:
+def _aba(dialect: Dialect, name: str, flippers: int, times: int) -> Program:
     """vCPU 0 holds a reservation while others change X from A to B and back, by store-conditionals only."""
-    flip = [ins("ldrex", X), ins("strex", X, B), ins("ldrex", X), ins("strex", X, A)]
-    return Program(
-        name,
-        isa="arm",
-        threads=[[ins("ldrex", X, into="seen"), ins("strex", X, 9, into="failed")], *[flip * times] * flippers],
-        init={X: A},
-    )
+    flip = [part for value in (B, A) for part in (dialect.reserve(X), ins(dialect.conditional, X, value))]
+    owner = [dialect.reserve(X, "seen"), dialect.attempt(X, 9)]
+    return Program(name, isa=dialect.isa, threads=[owner, *[flip * times] * flippers], init={X: A})
 
 
-async def _leaves_a_reservation(cpu: Any) -> None:
-    await cpu.ldrex(X)
+def _identity_used_again(dialect: Dialect) -> ThreadCode:
+    """A thread that leaves a reservation when it ends, and a later one that never made any."""
+
+    async def leaves_a_reservation(cpu: Any) -> None:
+        await getattr(cpu, dialect.linked)(X)
+
+    async def never_reserved(cpu: Any) -> None:
+        cpu.observe(dialect.result, await getattr(cpu, dialect.conditional)(X, 7))
+
+    async def one_after_the_other(cpu: Any) -> None:
+        await cpu.join(await cpu.spawn(leaves_a_reservation))
+        await cpu.join(await cpu.spawn(never_reserved))
+
+    return one_after_the_other
 
 
-async def _never_reserved(cpu: Any) -> None:
-    cpu.observe("failed", await cpu.strex(X, 7))
-
-
-async def _one_after_the_other(cpu: Any) -> None:
-    await cpu.join(await cpu.spawn(_leaves_a_reservation))
-    await cpu.join(await cpu.spawn(_never_reserved))
-
-
-CASES = (
-    Case(
+def _cases(dialect: Dialect) -> Iterator[Case]:
+    suffix, isa = dialect.suffix, dialect.isa
+    yield Case(
         row=13,
         title="LL/SC against LL/SC: two SC successes from one generation",
         why="An SC that stores empties the set under the entry's lock, so no other vCPU of its generation is in it.",
-        program=_generations("two-sc-one-generation", 2, 2),
-        larger=_generations("two-sc-one-generation-large", 4, 4),
+        program=_generations(dialect, f"two-sc-one-generation{suffix}", 2, 2 if dialect is ARM32 else 1),
+        larger=_generations(dialect, f"two-sc-one-generation{suffix}-large", 4, 4 if dialect is ARM32 else 2),
+        samples=few(dialect),
         kinds=TORN_LLSC,
         expected=ARM(Expect.MUST_NOT, none=Expect.FINDABLE),
-    ),
-    Case(
+    )
+    yield Case(
         row=14,
         title="A-B-A through SCs only",
         why="The first foreign SC emptied the set, whatever the value is now; a compare-and-swap sees only the value.",
-        program=_aba("aba-through-sc", 1, 1),
-        larger=_aba("aba-through-sc-large", 2, 3),
+        program=_aba(dialect, f"aba-through-sc{suffix}", 1, 1),
+        larger=_aba(dialect, f"aba-through-sc{suffix}-large", 2, 3 if dialect is ARM32 else 1),
+        samples=few(dialect),
         kinds=TORN_LLSC,
         expected=ARM(Expect.MUST_NOT, cas=Expect.FINDABLE),
-    ),
-    Case(
+    )
+    yield Case(
         row=15,
         title="a plain store between LL and SC goes undetected",
         why="By design: a plain store ignores the set, so the reservation remains and the SC overwrites the store.",
         program=Program(
-            "plain-store-between-ll-and-sc",
-            isa="arm",
-            threads=[ATTEMPT, [ins("str_", X, 5)]],
+            f"plain-store-between-ll-and-sc{suffix}",
+            isa=isa,
+            threads=[_increment(dialect), [ins(dialect.store, X, 5)]],
             init={X: 0},
         ),
         kinds=TORN_LLSC,
         expected=ARM(Expect.FINDABLE),
-    ),
-    Case(
+    )
+    yield Case(
         row=20,
         title="another word of the same granule: a spurious SC failure",
         why="Ownership is by granule: a neighbour's SC empties the set. Legal, since an SC may fail spuriously.",
         program=Program(
-            "granule-neighbours",
-            isa="arm",
-            threads=[ATTEMPT, [ins("ldrex", X + 4), ins("strex", X + 4, 1, into="failed")]],
+            f"granule-neighbours{suffix}",
+            isa=isa,
+            threads=[_increment(dialect), [dialect.reserve(X + 4), dialect.attempt(X + 4, 1)]],
             init={X: 0, X + 4: 0},
         ),
         observed=store_conditional_failed,
         expected=ARM(Expect.MODEL),
-    ),
-    Case(
+    )
+    yield Case(
         row=30,
         title="a thread's identity is used again while it is still in a tiny set",
         why="The set holds identities: a new thread with the dead thread's identity counts as the owner.",
         program=Program(
-            "identity-used-again",
-            isa="arm",
-            threads=[_one_after_the_other],
+            f"identity-used-again{suffix}",
+            isa=isa,
+            threads=[_identity_used_again(dialect)],
             init={X: 0},
             final=lambda s: s[X] == 0,
         ),
         kinds=TORN_LLSC,
         expected=ARM(Expect.FINDABLE),
-    ),
-)
+    )
+
+
+CASES = tuple(case for dialect in LLSC for case in _cases(dialect))

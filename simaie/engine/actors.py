@@ -79,8 +79,9 @@ class ActorTable:
         self._devices = len(program.devices)
 
     def _make(self, name: str, rank: tuple[int, ...], cpu_class: type[Any], code: GuestFunction) -> Actor:
-        cpu = cpu_class(name, self._next_identity(), self._scheme, self._facts)
-        self._scheme.enter(cpu)
+        scheme = self._scheme.of(name)
+        cpu = cpu_class(name, self._next_identity(), scheme, self._facts)
+        scheme.enter(cpu)
         return self._enter(Actor(name, rank, cpu, begun(name, code, cpu)))
 
     def _next_identity(self) -> int:

@@ -28,7 +28,7 @@ from typing import Any
 
 from simaie.op import Cell, Op
 
-__all__ = ["Leaves", "difference", "is_own", "read", "roots"]
+__all__ = ["Leaves", "difference", "has_own_parts_only", "is_own", "read", "roots"]
 
 #: The value at each path.
 Leaves = dict[str, Any]
@@ -63,6 +63,11 @@ class _Enough(Exception):
 def is_own(cls: Any) -> bool:
     """Whether a class is simaie's own; such a scheme is verified by simaie's tests, and not in each exploration."""
     return _is_own(cls)
+
+
+def has_own_parts_only(scheme: Any) -> bool:
+    """Whether a scheme, and each scheme that it mixes, is simaie's own."""
+    return all(is_own(type(part)) for part in scheme.parts)
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.decision import Choice
+from simaie.dependence import STOPS, STOPS_WORLD
 from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
@@ -26,7 +27,7 @@ from simaie.engine.record import Record
 from simaie.engine.spin import await_change, ends_looking, granted, looks_again
 from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
-from simaie.errors import GuestFault, InternalError
+from simaie.errors import GuestFault, InternalError, kind_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction, Program
 from simaie.host.host import Host
@@ -53,7 +54,8 @@ class Execution:
     is_known = False
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
-        machine.limits.require_threads(program)
+        machine = machine.for_program(program)
+        machine.require_fits(program)
         if not __debug__:
             program.require_asserts()
         beginning = Beginning(program, machine)
@@ -122,7 +124,7 @@ class Execution:
 
     def faulted(self, actor: Actor, fault: GuestFault | AssertionError) -> Actor | None:
         """End `actor`, whose guest did not handle a fault or failed an assertion; return the actor to resume."""
-        kind = "fault" if isinstance(fault, GuestFault) else "assertion"
+        kind = kind_of(fault)
         self._record.faults.append(Fault(actor.name, len(self.events), str(fault) or "assertion failed", kind))
         return self.exited(actor)
 
@@ -279,11 +281,18 @@ class Execution:
         if kind is Kind.EXIT:
             self._waiting.thread_ended(self._cast.exit(actor))
             return None
-        if kind is Kind.BEGIN_EXCLUSIVE:
-            return self._waiting.stop_world(actor)
-        if kind is Kind.END_EXCLUSIVE:
-            return self._waiting.release_world(actor)
+        if kind in STOPS_WORLD:
+            return self._stop_or_resume_world(actor, kind)
         return None if kind is Kind.JOIN else self.memory.perform(actor, op)
+
+    def _stop_or_resume_world(self, actor: Actor, kind: Kind) -> None:
+        section = kind is Kind.BEGIN_SECTION or kind is Kind.END_SECTION
+        if kind in STOPS:
+            self._waiting.stop_world(actor, section=section)
+        else:
+            self._waiting.release_world(actor, section=section)
+        if section and self._buffered:
+            self._store_buffers.let_only(actor if kind in STOPS else None)
 
     def _end_wait(self, actor: Actor) -> None:
         """End a wait for a change of what `actor` looks at; its next step is the look that was held back."""

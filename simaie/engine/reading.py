@@ -45,8 +45,10 @@ import msgspec
 from simaie.engine import readable
 from simaie.engine.code_facts import code_facts
 from simaie.engine.readable import MACHINERY, PLAIN, Unreadable
-from simaie.guest.code import Interpreter
+from simaie.errors import TRANSLATED
 from simaie.guest.cpu import Cpu
+from simaie.guest.running import Runner
+from simaie.host.loaded import Loaded
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["Reader", "awaited_by", "frame_of"]
@@ -59,7 +61,6 @@ _OF_ENGINE = frozenset({
     "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
     "open_blocks",
 })  # fmt: skip
-_INTERPRETER = Interpreter.run.__code__
 _METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
 _UNSET = object()
 
@@ -114,8 +115,11 @@ class Reader:
         code, variables = frame.f_code, frame.f_locals
         self._identity(code)
         self.tokens.append(frame.f_lasti)
-        if code is _INTERPRETER:
+        if code in Runner.codes:
             self.value(variables["self"].guest_state(), depth)
+            return
+        if code.co_filename.startswith(TRANSLATED):  # all else belongs to its runner
+            self.tokens += [value for value in variables.values() if type(value) is int]
             return
         self.tokens.append(tuple(variables))
         awaited = awaited_by(coroutine)
@@ -173,6 +177,9 @@ class Reader:
         self.tokens.append(id(value))
 
     # -- constants, containers and iterators --------------------------------------------------
+
+    def _loaded(self, value: Loaded, depth: int) -> None:
+        self.value(value.value, depth)  # what it depends on makes no difference to what the guest does next
 
     def _number(self, value: float | complex, depth: int) -> None:
         self.tokens += (type(value), repr(value))  # 0.0 and -0.0 are equal but not the same
@@ -423,6 +430,7 @@ def awaited_by(coroutine: Any) -> Any:
 
 
 _READERS: dict[type, Callable[[Reader, Any, int], None]] = {
+    Loaded: Reader._loaded,
     float: Reader._number,
     complex: Reader._number,
     object: Reader._bare,

@@ -31,14 +31,14 @@ from typing import Any
 from simaie.engine.code_facts import is_own, loops_around
 from simaie.engine.readable import Unreadable
 from simaie.engine.reading import Reader, awaited_by, frame_of
-from simaie.guest.code import Interpreter
+from simaie.errors import TRANSLATED
 from simaie.guest.cpu import Cpu
+from simaie.guest.running import Runner
 from simaie.op import Op
 
 __all__ = ["Snapshot", "loop_position", "snapshot", "where"]
 
 _INSTRUCTION: CodeType = Cpu._access.__code__  # its frame holds the record of an instruction, which is new each time
-_INTERPRETER: CodeType = Interpreter.run.__code__
 _OPERATION: CodeType = Op.__await__.__code__  # the end of every chain
 
 
@@ -105,10 +105,12 @@ def loop_position(coroutine: Any) -> tuple[int, ...] | None:
         code = frame.f_code
         if code is _INSTRUCTION:
             continue
-        if code is _INTERPRETER:
-            interpreter = frame.f_locals["self"]
-            position.append(interpreter.position)
-            in_loop = in_loop or interpreter.in_loop
+        if code in Runner.codes:
+            runner = frame.f_locals["self"]
+            position.append(runner.position)
+            in_loop = in_loop or runner.in_loop
+        elif code.co_filename.startswith(TRANSLATED):
+            position.append(frame.f_lasti)
         else:
             position.append(frame.f_lasti)
             in_loop = in_loop or loops_around(code, frame.f_lasti)
@@ -141,7 +143,7 @@ def _where(frame: FrameType | None) -> str:
     """Return the position of a frame in the guest's source; empty if the frame belongs to simaie."""
     assert frame is not None
     code = frame.f_code
-    if code is _INTERPRETER:
+    if code in Runner.codes:
         return str(frame.f_locals["self"].where)
     filename = code.co_filename
-    return "" if is_own(filename) else f"{Path(filename).name}:{frame.f_lineno}"
+    return "" if is_own(filename) or filename.startswith(TRANSLATED) else f"{Path(filename).name}:{frame.f_lineno}"

@@ -18,12 +18,13 @@ __all__ = ["StoreBuffers"]
 class StoreBuffers:
     """The store buffers of one execution."""
 
-    __slots__ = ("_buffers", "_cast", "_memory")
+    __slots__ = ("_buffers", "_cast", "_memory", "_only")
 
     def __init__(self, cast: ActorTable, memory: HostMemory) -> None:
         self._cast = cast
         self._memory = memory
         self._buffers: dict[Actor, dict[str, StoreBuffer]] = {}
+        self._only: Actor | None = None  # the owner of the only buffers that may drain now; None if all may
 
     def take(self, actor: Actor, op: Op) -> None:
         """Let a store of `actor` enter a buffer, which from then on is an actor."""
@@ -43,6 +44,12 @@ class StoreBuffers:
         self._ask(buffer.owner)
         return event
 
+    def let_only(self, owner: Actor | None) -> None:
+        """Let only the buffers of `owner` drain, which begins an indivisible section; those of all actors if None."""
+        self._only = owner
+        for each in self._buffers:
+            self._ask(each)
+
     def close(self) -> None:
         """Make all buffers no candidates any more."""
         for buffers in self._buffers.values():
@@ -51,7 +58,7 @@ class StoreBuffers:
 
     def _ask(self, owner: Actor) -> None:
         """Update which buffers of `owner` are candidates, and with which store."""
-        ready = dict(self._memory.drains(owner))
+        ready = dict(self._memory.drains(owner)) if self._only in (None, owner) else {}
         for key, buffer in self._buffers[owner].items():
             op = ready.get(key)
             if op is not None:

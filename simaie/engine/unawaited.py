@@ -109,6 +109,8 @@ class NotingHost(Host):
     choose = _noting(Host.choose)
     begin_exclusive = _noting(Host.begin_exclusive)
     end_exclusive = _noting(Host.end_exclusive)
+    begin_section = _noting(Host.begin_section)
+    end_section = _noting(Host.end_section)
 
     def cell(self, *args: Any, **options: Any) -> SharedCell:
         """Return a new cell, whose operations are recorded."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.engine.actor import Actor
-from simaie.engine.attributes import is_own
+from simaie.engine.attributes import has_own_parts_only, is_own
 from simaie.engine.blame import guest_line
 from simaie.engine.execution import Execution
 from simaie.engine.guard import Escaped, Guard, attributes_of, changed_attribute
@@ -42,7 +42,8 @@ def is_trusted(program: Program, machine: Machine) -> bool:
 
 
 def _is_own(machine: Machine) -> bool:
-    return machine.scheme_class is not None and is_own(machine.scheme_class)
+    classes = machine.scheme_classes
+    return bool(classes) and all(is_own(cls) for cls in classes)
 
 
 def execution_class(program: Program, machine: Machine, index: int) -> type[Execution]:
@@ -65,7 +66,7 @@ class VerifiedExecution(Execution):
         noting: Any = self.scheme.host
         self._noting: NotingHost = noting
         self._noting.notes.actors = self.actors
-        self._guard = None if is_own(type(self.scheme)) else Guard(self.scheme, self.actors)
+        self._guard = None if has_own_parts_only(self.scheme) else Guard(self.scheme, self.actors)
         self._begun = 0  # the number of events that the guard has accepted
 
     def begin(self) -> Actor | None:
@@ -172,7 +173,7 @@ class WatchedExecution(Execution):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._attributes = {} if is_own(type(self.scheme)) else attributes_of(self.scheme, of_base=False)
+        self._attributes = {} if has_own_parts_only(self.scheme) else attributes_of(self.scheme, of_base=False)
 
     def result(self) -> Trace:
         """Return the trace; EscapedStateError if an attribute has changed."""

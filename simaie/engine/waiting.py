@@ -7,6 +7,7 @@ every step.
 
 from __future__ import annotations
 
+from simaie.dependence import STOPS
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.blame import guest_line
@@ -18,14 +19,20 @@ from simaie.protocols import HostMemory
 __all__ = ["Waiting"]
 
 
+def _may_go_on(actor: Actor) -> bool:
+    """Whether `actor` can step while another has stopped the world: a device, unless it is to stop the world too."""
+    return actor.is_device and actor.op.kind not in STOPS
+
+
 class Waiting:
     """The actors whose announced operation is of a blocking kind.
 
     Attributes:
         stopper: The actor that has stopped the world; None while the world runs.
+        in_section: Whether it did so by an indivisible section, in which devices stop too.
     """
 
-    __slots__ = ("_cast", "_contenders", "_joiners", "_memory", "_waiting", "stopper")
+    __slots__ = ("_cast", "_contenders", "_joiners", "_memory", "_waiting", "in_section", "stopper")
 
     def __init__(self, cast: ActorTable, memory: HostMemory) -> None:
         self._cast = cast
@@ -34,6 +41,7 @@ class Waiting:
         self._contenders: dict[Cell, list[Actor]] = {}
         self._joiners: dict[Thread, list[Actor]] = {}
         self.stopper: Actor | None = None
+        self.in_section = False
 
     @property
     def busy(self) -> bool:
@@ -45,7 +53,7 @@ class Waiting:
         self._waiting.clear()
         self._contenders.clear()
         self._joiners.clear()
-        self.stopper = None
+        self.stopper, self.in_section = None, False
 
     # -- beginning and ending to wait ---------------------------------------------------------
 
@@ -111,7 +119,7 @@ class Waiting:
         op, stopper = actor.op, self.stopper
         if op is ELSEWHERE:
             return False
-        if stopper is not None and stopper is not actor and not actor.is_device:
+        if stopper is not None and stopper is not actor and (self.in_section or not _may_go_on(actor)):
             return False
         if op.kind is Kind.BEGIN_EXCLUSIVE:
             others = [a for a in self._cast.vcpus if a is not actor and not a.is_device]
@@ -123,13 +131,24 @@ class Waiting:
 
     # -- stopping the world -------------------------------------------------------------------
 
-    def stop_world(self, actor: Actor) -> None:
-        """Stop the world: from now on only `actor` and devices can step."""
-        self.stopper = actor
+    def stop_world(self, actor: Actor, *, section: bool) -> None:
+        """Stop the world: from now on only `actor` can step, and devices unless it is an indivisible section.
 
-    def release_world(self, actor: Actor) -> None:
-        """Let all actors continue; SchemeError if `actor` has not stopped the world."""
-        if self.stopper is not actor:
-            raise SchemeError(f"vCPU {actor.name} ends an exclusive section that it does not own")
-        self.stopper = None
+        Raises:
+            SchemeError: `actor` has stopped the world already.
+        """
+        if self.stopper is actor:
+            where = guest_line(actor)
+            raise SchemeError(
+                f"vCPU {actor.name} begins an indivisible section{f' at {where}' if where else ''} although it has "
+                "already stopped the world; end the first section before"
+            )
+        self.stopper, self.in_section = actor, section
+
+    def release_world(self, actor: Actor, *, section: bool) -> None:
+        """Let all actors continue; SchemeError if `actor` has not stopped the world in this way."""
+        if self.stopper is not actor or self.in_section is not section:
+            what = "indivisible" if section else "exclusive"
+            raise SchemeError(f"vCPU {actor.name} ends an {what} section that it does not own")
+        self.stopper, self.in_section = None, False
         self._ask_everybody()

@@ -1,22 +1,28 @@
-"""The machine that models a guest's architecture: the ideal scheme on the host memory most like the guest's.
+"""The machine that models a guest's architecture: the ideal scheme on the host memory that is the guest's own.
 
-x86 is TSO (Sewell et al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows exactly what x86 allows. The
-other guests may reorder anything. The weakest memory of simaie is ``pso``, which keeps loads in order. An outcome that
-it forbids may therefore be allowed by such a guest's architecture.
+Each instruction set names its memory (`Cpu.memory_model`): x86, SPARC, s390x and RISC-V with Ztso are TSO (Sewell et
+al., "x86-TSO", CACM 53(7), 2010), and ``native`` on ``tso`` allows exactly what they allow. AArch64 is ``armv8``,
+RISC-V is ``rvwmo``, and a guest that keeps all orders is ``sc``. The other guests may reorder anything, and there is no
+model of them: ``pso`` keeps loads in order, so an outcome that it forbids may be allowed by such an architecture.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
-from simaie.barrier import Barrier
+from simaie.errors import NotModelledError
 from simaie.guest.isa import isa_class
 from simaie.machine import Machine
 from simaie.plugins import Spec
 
-__all__ = ["architecture_machine", "like", "model_note"]
+__all__ = ["architecture_machine", "like", "model_note", "on_architecture"]
 
-_TSO = Barrier.FULL & ~Barrier.ST_LD
+T = TypeVar("T")
+
+#: What models the memory of a guest without a model of its own: it has less reordering than such a guest.
+_NEAREST = "pso"
 
 
 def architecture_machine(
@@ -31,11 +37,47 @@ def architecture_machine(
         spurious_failures: Whether a store-conditional may fail spuriously, as on every real architecture with one.
         single_copy: As for `simaie.schemes.native`.
     """
-    strong = isa_class(isa).memory_order == _TSO
-    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and not strong else {}
+    guest = isa_class(isa)
+    options: dict[str, Any] = {"spurious_failures": True} if spurious_failures and guest.reservation else {}
     if single_copy != "isa":
         options["single_copy"] = single_copy
-    return like(machine, Spec("native", options), host or ("tso" if strong else "pso"), host_word=64)
+    return like(machine, Spec("native", options), host or guest.memory_model or _NEAREST, host_word=64)
+
+
+def on_architecture(
+    isa: str,
+    machine: Machine,
+    run: Callable[[Machine], T],
+    *,
+    host: str | None = None,
+    spurious_failures: bool = True,
+    single_copy: str = "isa",
+) -> T:
+    """Return what `run` returns for the machine that models the guest's architecture.
+
+    If the memory of the architecture does not model what the program does, such as atomics of several sizes at one
+    place, `run` is called for ``pso`` instead; `model_note` says how that differs.
+
+    Args:
+        isa: The guest's instruction set.
+        machine: The machine whose mode, sizes and limits it has.
+        run: Called with the machine.
+        host: As for `architecture_machine`.
+        spurious_failures: As for `architecture_machine`.
+        single_copy: As for `architecture_machine`.
+
+    Raises:
+        NotModelledError: `host` does not model what the program does.
+    """
+    model = partial(
+        architecture_machine, isa, machine, spurious_failures=spurious_failures, single_copy=single_copy
+    )
+    try:
+        return run(model(host=host))
+    except NotModelledError:
+        if host is not None or isa_class(isa).memory_model is None:
+            raise
+        return run(model(host=_NEAREST))
 
 
 def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = None) -> Machine:
@@ -46,7 +88,7 @@ def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = N
         full_system=machine.full_system,
         host_word=host_word or machine.host_word,
         address_bits=machine.address_bits,
-        endian=machine.endian,
+        endian=None if machine.endian_of_guest else machine.endian,
         limits=machine.limits,
     )
 
@@ -54,14 +96,16 @@ def like(machine: Machine, scheme: Spec, host: str, *, host_word: int | None = N
 def model_note(isa: str, allowed: Machine) -> str:
     """Return how `allowed` differs from the guest's architecture, in words; empty if it does not."""
     parts: list[str] = []
-    if isa_class(isa).memory_order == _TSO:
-        if allowed.host != "tso":
-            parts.append(f"the memory of {isa} is tso, not {allowed.host}: what is allowed is not what {isa} allows")
-    else:
+    guest = isa_class(isa)
+    own = guest.memory_model
+    if own is None:
         parts.append(
             f"{allowed.host} keeps orders that {isa} does not: an outcome that is called forbidden here "
             f"may still be allowed by {isa}"
         )
+    elif allowed.host != own:
+        parts.append(f"the memory of {isa} is {own}, not {allowed.host}: what is allowed is not what {isa} allows")
+    if guest.reservation is not None:
         if _spurious(allowed):
             parts.append(
                 "a store-conditional may fail spuriously, which an emulator need not do: "

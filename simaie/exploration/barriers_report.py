@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simaie.barrier import Barrier
 from simaie.exploration.compare import Forbidden, forbidden_dict
-from simaie.exploration.minimal_sets import combined
+from simaie.exploration.minimal_sets import Kinds, combined
 from simaie.finding import Verdict
 
 __all__ = ["BarriersReport", "Need", "ProgramBarriers"]
@@ -26,9 +26,9 @@ class Need(NamedTuple):
     """
 
     program: str
-    kind: Barrier
-    minimal: Barrier
-    without: Barrier
+    kind: Kinds
+    minimal: Kinds
+    without: Kinds
     always: bool
     forbidden: Forbidden
 
@@ -56,7 +56,7 @@ class ProgramBarriers:
     """
 
     name: str
-    minimal: tuple[Barrier, ...]
+    minimal: tuple[Kinds, ...]
     needs: tuple[Need, ...] = field(repr=False)
     remaining: Forbidden | None = field(repr=False)
     undecided: str
@@ -83,13 +83,14 @@ class BarriersReport:
     """The result of `minimal_barriers`.
 
     Attributes:
-        scheme: The scheme, without its option ``barriers``.
+        scheme: The scheme, without the option that is varied.
         host: The host memory.
         kept: The kinds of barrier that the host keeps by itself.
         programs: The result for each program.
         model_notes: How the models differ from real architectures; see `Comparison.model_note`.
         interrupted: Whether Ctrl-C ended the search.
         seconds: The time of all searches, in seconds.
+        none: The empty set: a `Barrier`, or a `Placement` if the sets say where the barriers are.
     """
 
     scheme: str
@@ -99,14 +100,15 @@ class BarriersReport:
     model_notes: tuple[str, ...]
     interrupted: bool
     seconds: float = field(repr=False)
+    none: Kinds = field(default=Barrier.NONE, repr=False)
 
     @property
-    def minimal(self) -> tuple[Barrier, ...]:
+    def minimal(self) -> tuple[Kinds, ...]:
         """The minimal sets that suffice for all programs, smallest first.
 
         Programs that fail even with all barriers, and undecided ones, do not count.
         """
-        return combined(program.minimal for program in self.programs if program.minimal)
+        return combined((program.minimal for program in self.programs if program.minimal), self.none)
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -131,7 +133,7 @@ class BarriersReport:
         sure = self.programs and not self.undecided and not self.interrupted
         return Verdict.HOLDS if sure else Verdict.INCONCLUSIVE
 
-    def needed_by(self, kind: Barrier) -> tuple[str, ...]:
+    def needed_by(self, kind: Kinds) -> tuple[str, ...]:
         """Return the names of the programs that need one kind in every minimal set."""
         return tuple(dict.fromkeys(need.program for need in self.needs if need.kind == kind and need.always))
 

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from simaie import plugins
 from simaie.arguments import require_bool, require_callable, require_instance
 from simaie.errors import Interrupted, UsageError
-from simaie.exploration.architecture import architecture_machine, model_note
+from simaie.exploration.architecture import architecture_machine, model_note, on_architecture
+from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.outcomes import OutcomeSet, Witness, outcomes_of
-from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits
+from simaie.exploration.search import COMPARED_EXECUTIONS, COMPARED_SECONDS, SearchLimits, SearchProgress
+from simaie.exploration.side_by_side import NOT_BEGUN, CompareProgress, Emulated, both_sets
 from simaie.exploration.subject import FinalValues, SearchSubject, Target, search_subject, state_text
 from simaie.finding import FORBIDDEN_OUTCOME, Finding, Verdict
 from simaie.machine import Machine, SchemeChoice
@@ -32,14 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CompareProgress", "Comparison", "Forbidden", "compare", "forbidden_failure", "machine_of"]
 
-#: The reason why a set of outcomes is incomplete whose search never began.
-NOT_BEGUN = "the search was not begun"
 #: The number of store-conditionals that fail spuriously in one execution from which on they must be those of a loop.
 #: Each doubles the number of executions, so that a program without a loop could not be explored completely either.
 _ENDLESS = 32
 
-#: Called from time to time with the set that is explored (``"allowed"`` or ``"possible"``) and the executions so far.
-CompareProgress: TypeAlias = Callable[[str, int], None]
 
 
 class Forbidden(NamedTuple):
@@ -163,6 +161,7 @@ def compare(
     single_copy: str = "isa",
     executions: int = COMPARED_EXECUTIONS,
     seconds: float | None = COMPARED_SECONDS,
+    jobs: Jobs = 1,
     progress: CompareProgress | None = None,
     found: Callable[[Failure], object] | None = None,
 ) -> Comparison:
@@ -173,15 +172,17 @@ def compare(
         scheme: The scheme of the emulator, as for `simaie.Machine`; None for ``"native"``.
         host: The host memory of the emulator, as for `simaie.Machine`; None for ``"sc"``.
         machine: A machine to use instead of scheme and host.
-        allowed_host: The host memory that models the guest's memory; None for ``tso`` if the guest is x86, and ``pso``
-            if its architecture is weak.
+        allowed_host: The host memory that models the guest's memory; None for that of the guest's architecture:
+            ``tso`` of x86, ``armv8`` of AArch64, ``rvwmo`` of RISC-V, and ``pso`` for the others.
         spurious_failures: Whether a store-conditional of the architecture may fail spuriously. None for yes, unless
             the guest retries in a loop, which would then have no end.
         single_copy: The accesses that the architecture promises to be indivisible: ``"isa"`` for those of its base, or
-            the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64).
+            the name of an extension that promises more (``"lpae"`` for Arm, ``"lse2"`` for AArch64, ``"avx"`` for x86).
         executions: The number of executions of each of the two searches at most; `Comparison.unexplored` names the
             searches that a limit ended.
         seconds: The time of each of the two searches at most, in seconds; None for no limit.
+        jobs: The number of processes, or ``"auto"`` for one on each core. With more than one, both searches run at the
+            same time. It changes the time and never the result.
         progress: Called from time to time with the set that is explored and the number of executions.
         found: Called with the witness of each forbidden outcome as soon as it is found.
 
@@ -201,31 +202,19 @@ def compare(
         require_callable("progress", progress)
     isa, began = subject.program.isa, time.perf_counter()
     limits = SearchLimits(executions, seconds)
-    show = None if progress is None else partial(progress, "allowed")
-    model = partial(architecture_machine, isa, machine, host=allowed_host, single_copy=single_copy)
-    ideal = model(spurious_failures=spurious_failures is not False)
-    bounded = replace(limits, choices=_ENDLESS) if spurious_failures is None else limits
-    allowed = outcomes_of(subject, ideal, bounded, progress=show)
-    if allowed.endless:
-        ideal = model(spurious_failures=False)
-        allowed = outcomes_of(subject, ideal, limits, progress=show)
-    may = frozenset(allowed.states)
+    model = partial(on_architecture, isa, machine, host=allowed_host, single_copy=single_copy)
+    ideal = architecture_machine(
+        isa, machine, host=allowed_host, spurious_failures=spurious_failures is not False, single_copy=single_copy
+    )
+    allow = _Allow(subject, model, limits, spurious_failures)
 
-    def tell(state: FinalValues, witness: Witness) -> None:
+    def tell(state: FinalValues, witness: Witness, allowed: OutcomeSet) -> None:
         if found is not None:
             found(forbidden_failure(subject, state, witness, allowed, machine))
 
-    if allowed.interrupted:
-        possible = OutcomeSet(machine, reason=NOT_BEGUN)
-    else:
-        possible = outcomes_of(
-            subject,
-            machine,
-            limits,
-            wanted=lambda state: state not in may,
-            progress=None if progress is None else partial(progress, "possible"),
-            found=tell,
-        )
+    emulated = Emulated(subject, machine, limits)
+    allowed, possible = both_sets(allow, ideal, emulated, number_of_jobs(jobs), progress, tell)
+    may = frozenset(allowed.states)
     can = frozenset(possible.states)
     comparison = Comparison(
         subject.name,
@@ -235,15 +224,32 @@ def compare(
         tuple(
             Forbidden(state, forbidden_failure(subject, state, possible.witnesses[state], allowed, machine))
             for state in possible.states
-            if state not in may
+            if state in possible.witnesses and state not in may
         ),
         tuple(state for state in allowed.states if state not in can and possible.reason != NOT_BEGUN),
-        model_note(isa, ideal),
+        model_note(isa, allowed.machine),
         time.perf_counter() - began,
     )
     if comparison.interrupted:
         raise Interrupted(f"the comparison of {subject.name!r}", comparison)
     return comparison
+
+
+class _Allow:
+    """A function that finds the outcomes which the architecture allows."""
+
+    def __init__(
+        self, subject: SearchSubject, model: Callable[..., OutcomeSet], limits: SearchLimits, spurious: bool | None
+    ) -> None:
+        self._subject, self._model, self._limits, self._spurious = subject, model, limits, spurious
+
+    def __call__(self, progress: SearchProgress | None) -> OutcomeSet:
+        limits = replace(self._limits, choices=_ENDLESS) if self._spurious is None else self._limits
+        search = partial(outcomes_of, self._subject, progress=progress)
+        allowed = self._model(partial(search, limits=limits), spurious_failures=self._spurious is not False)
+        if not allowed.endless:
+            return allowed
+        return self._model(partial(search, limits=self._limits), spurious_failures=False)
 
 
 def machine_of(scheme: SchemeChoice | None, host: str | None, machine: Machine | None) -> Machine:

@@ -14,7 +14,8 @@ import msgspec
 from simaie.exploration.canonical import trace_digest
 from simaie.exploration.estimates import Interval, new_probability
 from simaie.exploration.probes import InterleavingProbe, Probe, SizeEstimate, TraceProbe
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs
+from simaie.small_steps import SearchByUndo, SmallSteps
 from simaie.trace import Ending, Trace
 
 __all__ = ["Coverage", "CoverageCollector", "CoverageRecorder", "Covered", "PreemptionCounter", "is_sampling"]
@@ -50,7 +51,8 @@ class Coverage(msgspec.Struct, frozen=True):
         preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions.
         most_preemptions: The largest number of preemptions in one execution.
         sizes: For exhaustive schedulers, estimates of the number of interleavings (which ``dfs`` without a bound runs)
-            and of traces (which ``dpor`` runs); empty for others.
+            and of traces (which ``dpor`` runs); empty for others. Traces that differ only in the order of
+            read-modify-writes that commute are counted one by one, although ``dpor`` may run just one of them.
         growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
             pair. The curve flattens when little is left unseen.
     """
@@ -86,12 +88,21 @@ def is_sampling(scheduler: Scheduler) -> bool:
 
 
 class CoverageCollector:
-    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time."""
+    """The counters of coverage, updated with each execution, so that a `summary` is cheap at any time.
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    Args:
+        scheduler: The scheduler.
+        probes: Whether random probes may estimate the size of an exhaustive search.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, probes: bool = True) -> None:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
-        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive else []
+        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive and probes else []
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the executions so far, but not the probes, which do not depend on them."""
         self._seen: dict[int, int] = {}  # digest -> number of executions, up to 3
         self._with = [0, 0, 0, 0]  # number of executions -> number of digests that have it
         self._traced = 0
@@ -163,6 +174,7 @@ class CoverageRecorder(CoverageCollector):
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler)
+        self._probes = []  # those of the other one are enough
         self._digests = array("Q")
 
     def _count(self, digest: int) -> None:
@@ -200,6 +212,14 @@ class PreemptionCounter(Scheduler):
         """Return the value that `inner` chooses."""
         return self.inner.choose_value(offer, arity)
 
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Return the answer of `inner`; a graph has no preemptions."""
+        return self.inner.by_graphs(search)
+
     def finish(self, trace: Trace) -> None:
         """Pass the trace on to `inner`."""
         self.inner.finish(trace)
+
+    def by_undo(self, state: SmallSteps) -> SearchByUndo | None:
+        """Return the search of `inner`; those who follow it set `count`."""
+        return self.inner.by_undo(state)

@@ -25,6 +25,7 @@ from collections.abc import Callable
 
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.guilty_line import Again
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
@@ -34,8 +35,9 @@ from simaie.engine.memo.quick import make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.verified import is_trusted, is_verified
-from simaie.errors import NondeterminismError
+from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified
+from simaie.errors import InternalError, NondeterminismError
+from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
@@ -45,7 +47,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines", "StartAgain", "can_undo"]
+__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "is_switched_off"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -53,6 +55,10 @@ MEMO_SWITCH = "SIMAIE_MEMO"
 _FIRST = 16
 #: One in as many executions runs on both engines.
 _EVERY = 256
+
+
+class OutOfTime(Exception):
+    """The time of the search ended before its first execution."""
 
 
 class StartAgain(Exception):
@@ -67,9 +73,19 @@ class _Default(Scheduler):
         return offer.default
 
 
+def is_switched_off() -> bool:
+    """Whether the environment switches the memo off."""
+    return os.environ.get(MEMO_SWITCH, "") == "0"
+
+
+def _asked(scheduler: Scheduler) -> Scheduler:
+    """Return the scheduler itself, without what counts its preemptions."""
+    return scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
+
+
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
-    if type(scheduler).by_undo is Scheduler.by_undo or program.devices or os.environ.get(MEMO_SWITCH, "") == "0":
+    if type(_asked(scheduler)).by_undo is Scheduler.by_undo or program.devices or is_switched_off():
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -86,11 +102,12 @@ class Engines:
         commuting: Whether the order of read-modify-writes that commute makes no difference to those who judge the
             executions, see `simaie.check.needs.ignores_order`.
         rehearsed: Called with an execution that ran before a search by undo, and belongs to no search.
+        out_of_time: Whether the time of the search is over; a search of graphs asks between executions, too.
 
     Attributes:
         followed: The number of executions that the memo ran.
         rebuilt: How often the memo was dropped because it had too many nodes.
-        why_given_up: Why the memo is not used any more; empty if it is, or was never allowed.
+        why_given_up: Why the memo is no longer used; empty if it is still in use, or was never allowed.
         why_not_undone: Why the search does not go back by undo although it was tried; empty if it does.
         undone: The number of executions that a search by undo visited.
         by_index: Whether a plain exploration has the same executions at the same indices.
@@ -106,9 +123,11 @@ class Engines:
         most_nodes: int = MOST_NODES,
         commuting: bool = False,
         rehearsed: Callable[[Execution, Trace], None] | None = None,
+        out_of_time: Callable[[], bool] = bool,
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
-        self._allowed = memo and os.environ.get(MEMO_SWITCH, "") != "0"
+        self._on_graphs = machine.has_graphs
+        self._allowed = memo and not is_switched_off() and not self._on_graphs
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None
@@ -122,7 +141,9 @@ class Engines:
         self._commuting = commuting
         self.by_index = True
         self._rehearsed: Callable[[Execution, Trace], None] | None = rehearsed
+        self._out_of_time = out_of_time
         self._undone: Undone | None = None
+        self._counter: PreemptionCounter | None = None  # of the search by undo
 
     @property
     def undoing(self) -> Undone | None:
@@ -133,10 +154,15 @@ class Engines:
         """Return execution number `index`, ready to run; the scheduler has been started if it does not go by undo."""
         if self._undone is not None:
             return self._undone
+        if not self._made and self._on_graphs and (graphs := self._graphs(scheduler)) is not None:
+            self._undone = graphs
+            return graphs
         if not self._made and not self.why_not_undone and self._can_undo(scheduler):
+            self._counter = scheduler if isinstance(scheduler, PreemptionCounter) else None
             self._undone = Undone(
-                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo, commuting=self._commuting
-            )
+                self._program, self._machine, self._seed, self._new_memo, scheduler.by_undo,
+                commuting=self._commuting, up_to_commutation=_asked(scheduler).up_to_commutation,
+            )  # fmt: skip
             return self._undone
         self._made += 1
         memo = self._memo_at(index)
@@ -152,6 +178,16 @@ class Engines:
                 raise found from error
             raise
 
+    def _graphs(self, scheduler: Scheduler) -> Graphs | None:
+        """Return the graphs of the program, if the scheduler leaves its executions to a search of these."""
+        if type(scheduler).by_graphs is Scheduler.by_graphs:
+            return None
+        found = Graphs(self._program, self._machine, self._seed, self._out_of_time)
+        if not scheduler.by_graphs(found.search):
+            return None
+        self.by_index = False
+        return found
+
     def _can_undo(self, scheduler: Scheduler) -> bool:
         if not self._allowed or not can_undo(self._program, self._machine, scheduler):
             return False
@@ -163,35 +199,54 @@ class Engines:
         if not undone.visited and not self._trusted:
             self._rehearse(undone)
         trace = undone.trace()
+        if isinstance(undone, Graphs):
+            return self._visit_graph(undone, trace, index)
         if trace is None:
             self.why_not_undone = undone.why_not
-            self.by_index = not undone.visited
+            self.by_index = not undone.visited or undone.keeps_order
             undone.close()
             self._undone = None
             raise StartAgain
         undone.index = index
         self.undone += 1
+        if self._counter is not None:
+            self._counter.count = undone.preemptions
         if (index + 1) % _EVERY == 0 or (is_verified(index) and not self._trusted):  # a small search is not held up
             trace = self.confirmed(undone, trace)
         undone.go_on()
         return trace
 
+    def _visit_graph(self, graphs: Graphs, trace: Trace | None, index: int) -> Trace:
+        """Return the trace of the graph that was found, and let the search find the next one."""
+        if trace is None:
+            if not graphs.comes_again:
+                if not graphs.search.exhausted:
+                    raise OutOfTime
+                raise InternalError(f"the search found no execution graph of {self._program.name!r}")
+            graphs.comes_again = False
+            raise StartAgain
+        graphs.index = index
+        self.undone += 1
+        graphs.go_on_later()
+        return trace
+
     def _rehearse(self, undone: Undone) -> None:
         """Run one verified execution before code of the user runs by undo, so that its mistakes are named."""
-        made = make_execution(self._program, self._machine, _Default(), seed=self._seed)
+        made = make_execution(self._program, self._machine, _Default(), seed=self._seed, kind=VerifiedExecution)
         undone.rehearsing = made
         trace = run_inline(made)
         undone.rehearsing = None
         if self._rehearsed is not None:
             self._rehearsed(made, trace)
-        assert self._shared is not None
-        undone.why_not = self._shared.changed()
+        if self._shared is not None:
+            undone.why_not = self._shared.changed()
 
     def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.
 
         Raises:
             StartAgain: The caller has to forget all executions so far, and make the first one again.
+            OutOfTime: The time ended before the first execution.
             NondeterminismError: The two engines do not agree.
             SimaieError: A guest, the scheduler, the scheme or the host memory raised; the class says which.
         """
@@ -216,6 +271,8 @@ class Engines:
         Raises:
             NondeterminismError: The two engines do not agree.
         """
+        if isinstance(execution, Graphs):
+            return execution.replayable(self.kept(trace))
         if not isinstance(execution, MemoExecution | Undone):
             return trace
         confirmed = run_inline(reference(execution, trace.events))

@@ -132,9 +132,9 @@ def went_differently(program: str, vcpu: str, step: int, expected: str, got: str
     """Return the error for a vCPU that acted differently after the same results; without a vCPU, for another end."""
     what = f"vCPU {vcpu} of program {program!r} acted differently" if vcpu else f"program {program!r} ended differently"
     return NondeterminismError(
-        f"{what} at step {step} after the same results of all operations: expected {expected}, got {got}; guests must "
-        "share nothing except guest memory (no list, no object), keep nothing from one execution to the next, and "
-        "depend on no clock, random number or set order",
+        f"{what} at step {step} after the same results of all operations: expected {expected}, got {got}; guests "
+        "and schemes must share nothing except guest memory (no list, no object), keep nothing from one execution "
+        "to the next, and depend on no clock, random number or set order",
         step=step,
         expected=expected,
         got=got,

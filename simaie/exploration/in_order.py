@@ -76,6 +76,14 @@ class InOrder(Generic[P, R]):
         """The number of calls to `put` before the next result is taken, so that no worker waits."""
         return max(0, self._most - len(self._out))
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the result of the first call is there, so that `take` does not wait for another process."""
+        if self._pool is None:
+            return True
+        self._pool.hear(0)
+        return self._taken in self._pool.results
+
     def put(self, piece: P) -> None:
         """Add a call."""
         self._out.append(piece)

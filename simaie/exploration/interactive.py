@@ -82,6 +82,11 @@ class Session:
     ) -> None:
         require_instance("program", program, Program, PROGRAM)
         require_instance("machine", machine, Machine, MACHINE)
+        if machine.has_graphs:
+            raise UsageError(
+                f"an execution on {machine.host} is a graph, which a session cannot build step by step; explore the "
+                "program there, or open the session on sc, tso or pso"
+            )
         self.program, self.machine = program, machine
         self._choices = with_its_own(checkers, program)
         self._checkers, self._driver = judges(self._choices), driver

@@ -146,7 +146,7 @@ class _Collected:
             watchdog.watch(execution)
             trace = search.trace_of(execution, index)
             consistency.observe(execution, trace, index)
-            self._take(trace, index, by_index=search.by_index)
+            self._take(trace, index, lambda: search.replayable(execution, trace), by_index=search.by_index)
 
         search.run(take, self._enough, self._forget)
         if not search.interrupted:
@@ -163,7 +163,7 @@ class _Collected:
         self._cut = 0
         self._witnesses = {state: replace(each, by_index=False) for state, each in self._witnesses.items()}
 
-    def _take(self, trace: Trace, index: int, *, by_index: bool) -> None:
+    def _take(self, trace: Trace, index: int, replayable: Callable[[], Trace], *, by_index: bool) -> None:
         if trace.ending is Ending.PRUNED:
             return
         if self._most_choices is not None and len(trace.schedule.choices) > self._most_choices:
@@ -183,7 +183,7 @@ class _Collected:
             return
         self._states.add(state)
         if self._wanted is not None and self._wanted(state):
-            self._witnesses[state] = witness = Witness(index, trace, by_index)
+            self._witnesses[state] = witness = Witness(index, replayable(), by_index)
             if self._found is not None:
                 self._found(state, witness)
 

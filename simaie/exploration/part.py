@@ -12,7 +12,9 @@ from simaie.engine.memo.undone import Branch, Undone
 from simaie.engine.memo.undone import Explored as ExploredBranch
 from simaie.exploration.coverage import CoverageRecorder
 from simaie.exploration.engines import StartAgain
-from simaie.exploration.explorer import MAX_KEPT, Exploration
+from simaie.exploration.in_progress import Exploration
+from simaie.exploration.kept import MAX_KEPT
+from simaie.exploration.running import run_work
 from simaie.exploration.signatures import Signatures
 from simaie.exploration.statistics import MAX_OUTCOMES, StatisticsCollector
 from simaie.exploration.tally import Last, Suspect, Tally
@@ -76,13 +78,20 @@ class Explored(NamedTuple):
         tally: The executions.
         profile: The profile of the scheduler after them.
         seconds: The time that they took, in seconds.
+        has_enough: Whether they ended at the last failure that was wanted.
         branch: The result of the search by undo; None if there is none.
     """
 
     tally: Tally
     profile: Mapping[str, Any]
     seconds: float
+    has_enough: bool
     branch: ExploredBranch | None = None
+
+    def goes_beyond(self, failures: int) -> bool:
+        """Whether there are more failures than `failures`, or may be executions after the last of them."""
+        failing = self.tally.judgements.failing
+        return failing > failures or (failing == failures and not self.has_enough)
 
 
 def lost(piece: object) -> Trouble:
@@ -125,11 +134,11 @@ class Part(Exploration):
             failures=None,
             checkers=task.checkers,
             driver=task.driver,
+            coverage=task.coverage,
             check_determinism=task.check_determinism,
             progress=None,
         )
-        self._recorder = CoverageRecorder(self.scheduler) if task.coverage else None
-        self._coverage = self._recorder
+        self._signatures = Signatures(MOST_EXECUTIONS)
         self._suspects: list[Suspect] = []
         self._others: Counter[Signature] = Counter()
 
@@ -137,40 +146,44 @@ class Part(Exploration):
         """Run the executions of `piece`; any exception ends this part."""
         began = time.perf_counter()
         self.scheduler.restore(piece.profile)
-        self._index = self._first_index = piece.first
+        self.index = self._first_index = piece.first
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
         tally = self._tallied()
-        return Explored(tally, self.scheduler.profile(), time.perf_counter() - began)
+        return Explored(tally, self.scheduler.profile(), time.perf_counter() - began, self.has_enough)
 
     def stretch(self, piece: Stretch) -> Explored:
         """Run executions of the branch of `piece`; any exception ends this part."""
         began = time.perf_counter()
-        self._first_index = self._index  # the executions are counted on, so that not each piece is verified
+        self._first_index = self.index  # the executions are counted on, so that not each piece is verified
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
-        undone = self._engines.make(self.scheduler, self._index)
+        undone = self._maker.make(self._maker.chooser)
         if not isinstance(undone, Undone):
             raise StartAgain
         undone.begin(piece.branch)
         tally = self._tallied()
         if undone.why_not or undone.has_new_names:
             raise StartAgain
-        return Explored(tally, {}, time.perf_counter() - began, undone.explored())
+        return Explored(tally, {}, time.perf_counter() - began, self.has_enough, undone.explored())
 
-    def _start_again(self) -> None:
+    def _collector(self) -> CoverageRecorder:
+        return CoverageRecorder(self.scheduler)
+
+    def start_again(self) -> None:
+        """Raise `StartAgain`: a worker cannot."""
         raise StartAgain
 
     def _tallied(self) -> Tally:
         """Run executions up to a limit, and return their tally."""
-        self.statistics = StatisticsCollector(sampling=self.statistics.sampling, coverage=self._recorder)
-        self.signatures = Signatures(MOST_EXECUTIONS)
-        self._checkers_runner.forget()
+        self.statistics = StatisticsCollector(sampling=self.statistics.sampling, coverage=self._coverage)
+        self._signatures = Signatures(MOST_EXECUTIONS)
+        self.checkers.forget()
         self._suspects, self._others = [], Counter()
-        self._run(self._executions())
+        run_work(self, self._maker.executions(), self._engines, self._driver)
         statistics = copy(self.statistics)
         statistics.coverage = None
-        covered = None if self._recorder is None else self._recorder.take()
+        covered = self._coverage.take() if isinstance(self._coverage, CoverageRecorder) else None
         suspects, others = tuple(self._suspects), dict(self._others)
-        return Tally(statistics, covered, self._checkers_runner.judgements, suspects, others, self._last())
+        return Tally(statistics, covered, self.checkers.judgements, suspects, others, self._last())
 
     def _last(self) -> Last | None:
         last = self._consistency.last
@@ -180,11 +193,12 @@ class Part(Exploration):
         return Last(index - self._first_index, trace.schedule, trace.digest)
 
     def _take_failing(self, trace: Trace, findings: tuple[Finding, ...]) -> None:
-        failure = self._failure(self._engines.kept(trace), findings)
-        signature, number = failure.signature, self._index - self._first_index
-        if self.signatures.add(failure) or len(self._suspects) < MAX_KEPT:
+        profile = self._maker.profile
+        failure = self._failure(self._engines.kept(trace), findings, self.index, profile)
+        signature, number = failure.signature, self.index - self._first_index
+        if self._signatures.add(failure) or len(self._suspects) < MAX_KEPT:
             self._suspects.append(
-                Suspect(number, trace.schedule, trace.digest, len(trace), signature, self._profile)
+                Suspect(number, trace.schedule, trace.digest, len(trace), signature, profile)
             )
         else:
             self._others[signature] += 1

@@ -12,15 +12,17 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simaie.errors import NondeterminismError
+from simaie.exploration.adopted import adopt, repeat_last
 from simaie.exploration.part import MOST_EXECUTIONS, Explored, Range, Trouble, Worker, lost
 from simaie.exploration.tally import Last
 from simaie.exploration.task import Task
-from simaie.exploration.team import Attended, repeat_last
+from simaie.exploration.team import Attended
 from simaie.exploration.workers import Pool
 
 if TYPE_CHECKING:
     from simaie.exploration.consistency import Consistency
-    from simaie.exploration.explorer import Exploration, Work
+    from simaie.exploration.in_progress import Exploration
+    from simaie.exploration.running import Work
 
 __all__ = ["Ranges"]
 
@@ -66,7 +68,7 @@ class Ranges:
         if explored is None:
             return True  # the time is over
         exploration = self._exploration
-        if isinstance(explored, Trouble) or self._has_too_many_failures(explored):
+        if isinstance(explored, Trouble) or self._goes_too_far(explored):
             self._trouble = explored if isinstance(explored, Trouble) else Trouble()
             self._here = piece.executions - 1
             return False
@@ -74,7 +76,7 @@ class Ranges:
         if explored.tally.last is not None:
             self._last = exploration.index, explored.tally.last
         exploration.scheduler.restore(explored.profile)
-        yield from exploration.merge(explored.tally)
+        yield from adopt(exploration, explored.tally)
         return True
 
     def last_execution(self, consistency: Consistency) -> Generator[Work, None, None]:
@@ -129,9 +131,10 @@ class Ranges:
             self._pool.drop(number)
             self._send(piece._replace(profile=profile))
 
-    def _has_too_many_failures(self, explored: Explored) -> bool:
+    def _goes_too_far(self, explored: Explored) -> bool:
+        """Whether the exploration ends before the piece does: executions after the last failure must not count."""
         wanted = self._exploration.failures_wanted
-        return wanted is not None and explored.tally.judgements.failing > wanted
+        return wanted is not None and explored.goes_beyond(wanted)
 
     def _adapt(self, explored: Explored) -> None:
         """Set the size of the next pieces by the time that this one took."""

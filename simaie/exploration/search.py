@@ -10,8 +10,9 @@ from typing import TypeAlias
 
 from simaie.arguments import require_at_least_one
 from simaie.engine.execution import Execution
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.memo.undone import Undone
-from simaie.exploration.engines import Engines, StartAgain
+from simaie.exploration.engines import Engines, OutOfTime, StartAgain
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.guest.program import Program
 from simaie.machine import Machine
@@ -74,7 +75,7 @@ class ExhaustiveSearch:
     ) -> None:
         limits.require()
         self._limits, self._progress = limits, progress
-        self._engines = Engines(program, machine, rehearsed=rehearsed)
+        self._engines = Engines(program, machine, rehearsed=rehearsed, out_of_time=self._is_late)
         self._scheduler, _ = make_scheduler("dpor")
         self._began = time.perf_counter()
         self.executions = 0
@@ -103,6 +104,8 @@ class ExhaustiveSearch:
                         self.executions = 0
                         again()
                         continue
+                    except OutOfTime:
+                        break
                     self.executions += 1
                     if progress is not None and self.executions % _PROGRESS_EVERY == 0:
                         progress(self.executions)
@@ -117,6 +120,10 @@ class ExhaustiveSearch:
     def trace_of(self, execution: Execution | Undone, index: int) -> Trace:
         """Run an execution, which `take` was handed with its number, on the engine that is due."""
         return self._engines.run(execution, index)
+
+    def replayable(self, execution: Execution | Undone, trace: Trace) -> Trace:
+        """Return the `trace` of an execution with a schedule that repeats it, before the next execution runs."""
+        return self._engines.confirmed(execution, trace) if isinstance(execution, Graphs) else trace
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -133,8 +140,10 @@ class ExhaustiveSearch:
 
     @property
     def _spent(self) -> bool:
-        limits = self._limits
-        return self.executions >= limits.executions or (limits.seconds is not None and self.seconds >= limits.seconds)
+        return self.executions >= self._limits.executions or self._is_late()
+
+    def _is_late(self) -> bool:
+        return self._limits.seconds is not None and self.seconds >= self._limits.seconds
 
     @property
     def limited(self) -> bool:

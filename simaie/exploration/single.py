@@ -13,7 +13,8 @@ from typing import Any
 
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import UsageError
-from simaie.exploration.explorer import Exploration, ExplorationProgress, FailureCallback
+from simaie.exploration.in_progress import Exploration, ExplorationProgress
+from simaie.exploration.kept import FailureCallback
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice, make_scheduler
 from simaie.guest.program import Program
@@ -97,15 +98,18 @@ class _OneExecution(Exploration):
         self._wanted = wanted
         self.passed = 0
 
-    def _take(self, trace: Trace) -> None:
-        if self._index == self._wanted:
-            super()._take(trace)
+    def take(self, trace: Trace) -> None:
+        """Judge and count the execution that is wanted, and no other."""
+        if self.index == self._wanted:
+            super().take(trace)
             return
-        self._index += 1
+        self.index += 1
         self.passed += 1
 
-    def _complete(self) -> bool:
+    def is_complete(self) -> bool:
+        """One execution is not everything."""
         return False
 
-    def _why_incomplete(self) -> str:
-        return "only this execution was run" if self.statistics.executions else super()._why_incomplete()
+    def why_incomplete(self) -> str:
+        """Return why the execution supports no proof."""
+        return "only this execution was run" if self.statistics.executions else super().why_incomplete()

@@ -7,7 +7,7 @@ from collections import Counter
 
 import msgspec
 
-from simaie.exploration.coverage import Coverage, CoverageCollector
+from simaie.exploration.coverage import Coverage, CoverageCollector, Covered
 from simaie.exploration.estimates import Interval, share
 from simaie.trace import Ending, Outcome, Trace
 
@@ -100,11 +100,17 @@ class StatisticsCollector:
         else:
             self.outcomes_complete = False
 
-    def merge(self, later: StatisticsCollector) -> None:
-        """Add the figures of executions that come after those so far, without their coverage.
+    def merge(self, later: StatisticsCollector, covered: Covered | None = None) -> None:
+        """Add the figures of executions that come after those so far.
 
         The outcomes are exactly those of one collector if `later` has counted all of its outcomes.
+
+        Args:
+            later: The figures, without coverage.
+            covered: The coverage of these executions; None if it is not counted.
         """
+        if self.coverage is not None and covered is not None:
+            self.coverage.merge(covered)
         self._last_ended = time.perf_counter()
         self._first_ended = self._first_ended or self._last_ended
         self.executions += later.executions

@@ -21,15 +21,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simaie.engine.memo.undone import Undone
+from simaie.exploration.adopted import adopt, repeat_last
 from simaie.exploration.part import MOST_EXECUTIONS, Explored, Stretch, Trouble, Worker, lost
 from simaie.exploration.tally import Last
 from simaie.exploration.task import Task
-from simaie.exploration.team import Attended, repeat_last
+from simaie.exploration.team import Attended
 from simaie.exploration.workers import Pool
 
 if TYPE_CHECKING:
     from simaie.exploration.consistency import Consistency
-    from simaie.exploration.explorer import Exploration, Work
+    from simaie.exploration.in_progress import Exploration
+    from simaie.exploration.running import Work
 
 __all__ = ["Subtrees"]
 
@@ -190,7 +192,7 @@ class Subtrees:
         for each in fitting:
             if each.tally.last is not None:
                 self._last = exploration.index, each.tally.last
-            yield from exploration.merge(each.tally)
+            yield from adopt(exploration, each.tally)
 
     def _fitting(self, branch: _Branch) -> list[Explored]:
         """Return the first pieces of a branch that do not go beyond a limit."""
@@ -200,8 +202,8 @@ class Subtrees:
         fitting = []
         for piece in branch.pieces:
             executions -= piece.tally.executions
-            failures = None if failures is None else failures - piece.tally.judgements.failing
-            if executions < 0 or (failures is not None and failures < 0):
+            if executions < 0 or (failures is not None and piece.goes_beyond(failures)):
                 break
+            failures = None if failures is None else failures - piece.tally.judgements.failing
             fitting.append(piece)
         return fitting

@@ -3,7 +3,7 @@
 A tally holds counts, and of failing executions the decisions. The exploration runs such an execution again if it keeps
 the failure. A failure is kept if it is one of the first, or the first or the shortest so far of its signature. Whatever
 happened before the executions of a tally, only its own first failures, and those that are the shortest so far in it,
-can be kept. Of all others the counts are enough.
+can be kept. For all others, the counts are enough.
 """
 
 from __future__ import annotations

@@ -16,20 +16,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from simaie.errors import NondeterminismError
-from simaie.exploration.engines import can_undo
-from simaie.exploration.tally import Last
+from simaie.exploration.engines import can_undo, is_switched_off
 from simaie.exploration.task import Task, why_no_workers
 from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.protocols import Scheduler
-from simaie.trace import Trace
 
 if TYPE_CHECKING:
     from simaie.exploration.consistency import Consistency
-    from simaie.exploration.explorer import Exploration, Work
+    from simaie.exploration.in_progress import Exploration
+    from simaie.exploration.running import Work
 
-__all__ = ["Attended", "Team", "make_team", "repeat_last", "require_same"]
+__all__ = ["Attended", "Team", "make_team"]
 
 #: Yields executions that have to run here. Returns whether other processes have contributed executions; if not, the
 #: next execution runs here.
@@ -79,15 +77,15 @@ def make_team(exploration: Exploration, task: Task) -> Team:
 
 def why_not_by_undo(program: Program, machine: Machine, scheduler: Scheduler, task: Task) -> str:
     """Return why an exhaustive search cannot be split into subtrees; empty if it can."""
-    if type(scheduler).by_undo is Scheduler.by_undo:
+    if type(scheduler).by_undo is Scheduler.by_undo or not scheduler.up_to_commutation:
         return f"{type(scheduler).__name__} is an exhaustive search that is not split into subtrees"
-    if task.coverage:
-        return "an exhaustive search is split only without coverage (coverage=False, --no-coverage)"
     if task.check_determinism or task.driver != "inline":
         return "an exhaustive search is split only on the inline driver and without the determinism check"
-    if not can_undo(program, machine, scheduler):
-        return "the program has devices, the host is not sequentially consistent, or the memo is switched off"
-    return ""
+    if can_undo(program, machine, scheduler):
+        return ""
+    if is_switched_off():
+        return "the memo is switched off"
+    return "the program has devices" if program.devices else f"the host {machine.host} is not sequentially consistent"
 
 
 class Alone:
@@ -110,36 +108,3 @@ class Alone:
 
     def end(self) -> None:
         """Do nothing."""
-
-
-def repeat_last(
-    exploration: Exploration, known: tuple[int, Last] | None, consistency: Consistency
-) -> Generator[Work, None, None]:
-    """Let `consistency` know the last execution that workers ran, if none came after it.
-
-    Args:
-        exploration: The exploration.
-        known: The last tally's last execution, and the index of the first execution of the tally; None if none is.
-        consistency: The consistency checks of the exploration.
-    """
-    if known is None:
-        return
-    first, last = known
-    index = first + last.number
-    if consistency.last is not None and consistency.last[0] > index:
-        return
-
-    def take(trace: Trace) -> None:
-        require_same(trace, last.digest)
-        consistency.ran_last(index, trace)
-
-    yield exploration.repeated(last.schedule, index), take
-
-
-def require_same(trace: Trace, digest: str) -> None:
-    """Raise NondeterminismError unless an execution that a worker ran too has the same digest here."""
-    if trace.digest != digest:
-        raise NondeterminismError(
-            f"program {trace.program!r} ran differently in a worker process under the same decisions; its guest code "
-            "must not depend on clocks, random numbers, set order or state kept between executions"
-        )

@@ -6,7 +6,8 @@
 An instruction names a method of the vCPU or one of the few register instructions below, which only move values. An
 argument that is a string names a register. If a register is ever written, its final value is part of the outcome,
 unless its name begins with a dot: such a register is internal to the program, and `observe` can show it. Registers
-start at 0 and hold 64 bits, unsigned.
+start at 0 and hold 64 bits, unsigned. Only one whose name begins with two dots holds 128: the result of an instruction
+that loads a pair, or ``reg_join low, high``, to store one; ``reg_and`` and ``reg_shr`` take it apart.
 
 `Code` resolves names once, to indices in a list that holds registers and constants, because the interpretation of a
 program is most of the cost of exploring it.
@@ -24,15 +25,20 @@ from simaie.arguments import is_integer, require_instance, require_text
 from simaie.errors import GuestError, UnknownNameError, UsageError
 from simaie.guest.cpu import Cpu
 from simaie.guest.operands import Operand, Row, number_refusal, rows_of
+from simaie.guest.running import Runner
+from simaie.host.loaded import LOADED, lift, select
 
 __all__ = [
     "ALU", "BRANCHES", "COUNTER", "LOCAL", "Code", "Ins", "Interpreter", "ins", "instructions_of", "refusal",
     "run_code",
 ]  # fmt: skip
 
-_MASK64 = (1 << 64) - 1
+_MASK64, _MASK128 = (1 << 64) - 1, (1 << 128) - 1
+_JOIN_NAME = "reg_join"
 #: Prefix of the name of a register that only counts the rounds of a loop in order to cut it.
 COUNTER = "..rounds "
+#: Prefix of the names of registers that hold 128 bits.
+_PAIR = ".."
 #: Maximum number of local instructions in a row: a guest loop without any memory access would run forever.
 _LOCAL_LIMIT = 100_000
 
@@ -69,12 +75,12 @@ ALU: dict[str, Callable[[int, int], int]] = {
     "slt": lambda a, b: int(_signed(a) < _signed(b)),
     "sle": lambda a, b: int(_signed(a) <= _signed(b)),
 }
-#: Register instructions: moves, arithmetic, labels and branches. `cbz r label` branches if r is 0, `cbnz` if not;
-#: ``select c, a, b`` is a if c is not 0, else b; ``ins("observe", r, into=name)`` puts r into the outcome as `name`;
-#: `spawn label` starts a thread that runs the same list from the label on, with a copy of the registers, like clone();
-#: `exit` ends the thread.
-LOCAL = frozenset({*("reg_" + name for name in ALU), "mov", "select", "label", "branch", "cbz", "cbnz", "observe",
-                   "spawn", "exit"})  # fmt: skip
+#: Register instructions: moves, arithmetic, labels and branches. ``reg_join a, b`` is ``a + (b << 64)``. `cbz r label`
+#: branches if r is 0, `cbnz` if not; ``select c, a, b`` is a if c is not 0, else b; ``ins("observe", r, into=name)``
+#: puts r into the outcome as `name`; `spawn label` starts a thread that runs the same list from the label on, with a
+#: copy of the registers, like clone(); `exit` ends the thread.
+LOCAL = frozenset({*("reg_" + name for name in ALU), _JOIN_NAME, "mov", "select", "label", "branch", "cbz", "cbnz",
+                   "observe", "spawn", "exit"})  # fmt: skip
 _ARGUMENTS = {"mov": 1, "select": 3, "label": 1, "branch": 1, "cbz": 2, "cbnz": 2, "observe": 1, "spawn": 1, "exit": 0}
 #: The instructions whose last argument is a label.
 BRANCHES = frozenset({"branch", "cbz", "cbnz", "spawn"})
@@ -221,6 +227,8 @@ def _local_refusal(item: Ins) -> str:
         return f"it has no option {item.options[0][0]!r}"
     if (item.name in BRANCHES or item.name == "label") and not isinstance(item.args[-1], str):
         return "a label is a text"
+    if item.name == _JOIN_NAME and item.into is not None and not item.into.startswith(_PAIR):
+        return f"its result has 128 bits, which only a register whose name begins with {_PAIR!r} holds"
     if item.into is not None and (item.name in BRANCHES or item.name in ("label", "exit")):
         return "it has no result for a register"
     return ""
@@ -228,7 +236,7 @@ def _local_refusal(item: Ins) -> str:
 
 #: The first item of a step. The other items: indices of operands, index of the result (0 if unwanted), and the name
 #: under which the result is observed, or None.
-_CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING, _SPAWN = range(10)
+_CALL, _ALU, _MOVE, _SELECT, _OBSERVE, _JUMP, _IF_ZERO, _IF_NOT_ZERO, _NOTHING, _SPAWN, _JOIN = range(11)
 
 
 class _Compiler:
@@ -250,7 +258,8 @@ class _Compiler:
         into = 0 if target is None else self._place(target)
         seen = None if target is None or target.startswith(".") else target
         if name not in LOCAL:
-            return _CALL, name, [self._place(a, wrapped=False) for a in args], dict(item.options), into, seen
+            mask = _MASK128 if target is not None and target.startswith(_PAIR) else _MASK64
+            return _CALL, name, [self._place(a, wrapped=False) for a in args], dict(item.options), into, seen, mask
         if name == "label":
             return (_NOTHING,)
         if name in ("branch", "spawn"):
@@ -266,6 +275,8 @@ class _Compiler:
             return _MOVE, places[0], into, seen
         if name == "select":
             return _SELECT, *places, into, seen
+        if name == _JOIN_NAME:
+            return _JOIN, *places, into, seen
         return _ALU, ALU[name[4:]], *places, into, seen
 
     def _place(self, operand: Operand, *, wrapped: bool = True) -> int:
@@ -294,7 +305,7 @@ class _Child:
         await Interpreter(self._code, cpu, self._position, self._registers).run()
 
 
-class Interpreter:
+class Interpreter(Runner):
     """Runs a list of instructions on a vCPU.
 
     Args:
@@ -351,13 +362,14 @@ class Interpreter:
                     self._endless(position - 1)
                 position = self._local(step, position)
                 continue
-            _, name, places, options, into, seen = step
+            _, name, places, options, into, seen, mask = step
             local_run = 0
             self._position = position
             cpu.drops = not into
             result = await getattr(cpu, name)(*[registers[place] for place in places], **options)
             if into:
-                registers[into] = value = int(result) & _MASK64
+                value = lift(int, result) & mask if type(result) is LOADED else int(result) & mask
+                registers[into] = value
                 if seen is not None:
                     cpu.observe(seen, value)
 
@@ -365,17 +377,23 @@ class Interpreter:
         """Execute a register instruction; return the position of the next instruction."""
         registers, kind = self._registers, step[0]
         if kind == _ALU:
-            value = step[1](registers[step[2]], registers[step[3]]) & _MASK64
+            one, other = registers[step[2]], registers[step[3]]
+            if type(one) is LOADED or type(other) is LOADED:
+                value = lift(step[1], one, other) & _MASK64
+            else:
+                value = step[1](one, other) & _MASK64
         elif kind == _MOVE:
             value = registers[step[1]]
         elif kind == _SELECT:
-            value = registers[step[2] if registers[step[1]] else step[3]]
+            value = select(registers[step[1]], registers[step[2]], registers[step[3]])
+        elif kind == _JOIN:
+            value = registers[step[1]] & _MASK64 | (registers[step[2]] & _MASK64) << 64
         elif kind == _OBSERVE:
             self._cpu.observe(step[2], registers[step[1]])
             return following
         elif kind == _NOTHING:
             return following
-        elif kind == _JUMP or (registers[step[1]] == 0) == (kind == _IF_ZERO):
+        elif kind == _JUMP or bool(registers[step[1]]) == (kind == _IF_NOT_ZERO):
             target: int = step[-1]
             return target
         else:

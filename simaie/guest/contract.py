@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.errors import SchemeError
+from simaie.host.loaded import plain
 from simaie.trace import AccessKind, Instruction
 
 __all__ = ["method_of", "no_awaitable", "require_none", "require_number", "wrong_result"]
@@ -35,9 +36,10 @@ def require_number(scheme: Any, method: str, result: Any, width: int) -> int:
     Raises:
         SchemeError: `result` is not an unsigned integer of `width` bytes.
     """
-    if type(result) is not int or result >> 8 * width:
+    number = plain(result)
+    if type(number) is not int or number >> 8 * width:
         raise _error(scheme, method, result, _number(width))
-    return result
+    return result  # type: ignore[no-any-return]  # an int, perhaps with its dependencies
 
 
 def require_none(scheme: Any, method: str, result: Any) -> None:

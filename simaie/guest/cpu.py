@@ -18,15 +18,18 @@ from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
 from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
+from simaie.guest.form import Form
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
 from simaie.guest.reservation import Cause, ReservationRule
+from simaie.host.loaded import LOADED, plain
 from simaie.host.pages import Page
-from simaie.op import UNTIL, Function, Kind, Op
+from simaie.host.ram import Endian
+from simaie.op import UNTIL, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts
-from simaie.trace import PENDING, AccessKind, Effect, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
@@ -71,8 +74,22 @@ class Cpu:
     """
 
     isa: ClassVar[str] = "generic"
+    #: Width of a guest address, in bits: in user mode, and in full-system mode.
+    address_bits: ClassVar[tuple[int, int]] = (64, 64)
+    #: Byte order of guest RAM, unless the machine sets another one.
+    byte_order: ClassVar[Endian] = "little"
+    #: Width of a general register in bytes, to which a signed load extends.
+    register_width: ClassVar[int] = 8
+    #: The memory order of atomic instructions that do not say one themselves.
+    atomic_order: ClassVar[Order] = Order.RELAXED
+    #: The mnemonics of the plain loads and stores of two registers, whose halves are one access each.
+    pairs: ClassVar[frozenset[str]] = frozenset()
+    #: The instructions of generated programs.
+    forms: ClassVar[tuple[Form, ...]] = ()
     #: The orders of plain accesses that the architecture guarantees without fences.
     memory_order: ClassVar[Barrier] = Barrier.NONE
+    #: The host memory that models the memory of the architecture; None if there is no model of it.
+    memory_model: ClassVar[str | None] = None
     #: The single-copy atomic accesses: of the base architecture under ``""``, and by the name of an extension.
     guarantees: ClassVar[Mapping[str, Guarantee]] = {}
     #: The architecture's rule for load-linked and store-conditional; None if it has no such instructions.
@@ -83,6 +100,8 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    #: The place of the instruction in execution, if the guest is machine code; else None.
+    place: CodePlace | None = None
 
     def __init__(self, name: str, identity: int, scheme: Any, machine: MachineFacts) -> None:
         self.name = name
@@ -281,8 +300,12 @@ class Cpu:
         """
         number = self._begun
         self._begun = number + 1
+        if type(address) is LOADED:
+            address = plain(address)  # `body` has it with its dependencies
+        if effect is not None and type(effect) is not int:
+            effect = _plain_effect(effect)
         self.instruction = record = Instruction(
-            self.name, number, mnemonic, access, address, width, PENDING, effect
+            self.name, number, mnemonic, access, address, width, PENDING, effect, self.place
         )
         try:
             if (
@@ -309,24 +332,30 @@ class Cpu:
                 _close(body)
                 raise
             raise no_awaitable(self._scheme, record, body) from None
+        seen = plain(result) if type(result) is LOADED else result
         if access is not _OTHER:
             if access is _STORE:
-                fits = result is None
+                fits = seen is None
             elif access is _CONDITIONAL:
-                fits = result is True or result is False
+                fits = seen is True or seen is False
             else:
-                fits = type(result) is int and not result >> 8 * width
+                fits = type(seen) is int and not seen >> 8 * width
             if not fits:
                 raise wrong_result(self._scheme, record, result)
             if self.entered is not record:
                 self.silent = [*self.silent, record]
-        record.result = result
+        record.result = seen
         self.instruction = None
         if access is _CONDITIONAL:
             self._note_end_of_reservation(Cause.STORE_CONDITIONAL, record)
         elif ends is not None:
             self._note_end_of_reservation(ends, record)
         return result
+
+    def note_exception(self) -> None:
+        """Record that an exception has arrived before the effect of the current instruction, which starts again."""
+        if self.instruction is not None:
+            self._note_end_of_reservation(Cause.EXCEPTION, self.instruction)
 
     def _note_end_of_reservation(self, cause: Cause, by: Instruction) -> None:
         """Record how an instruction affected the reservation: its scheme may perform no operation for that."""
@@ -344,19 +373,35 @@ class Cpu:
         if address < 0 or address + width > self._end:
             raise GuestFault("address", address, f"{address:#x} is outside {self._machine.address_bits} address bits")
 
+    def _note_second(self, second: int) -> None:
+        """Record that the instruction in execution accesses a second location; raise as `_require_place` does."""
+        record = self.instruction
+        assert record is not None
+        record.second = second
+        if problem := wrong_place(record.access, second, record.width):
+            raise UsageError(f"{record.mnemonic}: the second {problem}")
+        if second < 0 or second + record.width > self._end:
+            raise GuestFault("address", second, f"{second:#x} is outside {self._machine.address_bits} address bits")
+
     @classmethod
     def instruction_names(cls) -> list[str]:
         """Return the names of the methods that guest code may call, sorted."""
         names = (n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n)))
-        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call"})
+        return sorted(set(names) - {"instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception"})
 
 
 def _count(ended: int) -> tuple[int, None]:
     return ended + 1, None
 
 
+def _plain_effect(effect: Any) -> Effect:
+    """Return the effect of an instruction without the dependencies of its numbers."""
+    return tuple(map(plain, effect)) if type(effect) is tuple else plain(effect)
+
+
 def _observable(name: Any, value: Any) -> int:
     """`value`, to be observed as `name`; UsageError if they are no integer and no text."""
+    value = plain(value)
     require_text("the name of what is observed", name)
     if not isinstance(value, int):
         raise UsageError(f"what is observed as {name!r} must be an integer, not {value!r}")

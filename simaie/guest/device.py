@@ -36,3 +36,17 @@ class Device(Cpu):
         """
         body = self._scheme.host.store(address, width, value)
         return self._access("dma-write", AccessKind.STORE, address, width, body, 1, value)
+
+    def dma_cas(self, address: int, expected: int, new: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Compare RAM with `expected` and store `new` if equal, in one step; return the old value.
+
+        It bypasses the emulator's helpers, as the walker of a host's own MMU does, or a PCI Express AtomicOp.
+
+        Args:
+            address: Physical address.
+            expected: The value to compare with.
+            new: The unsigned integer to store.
+            width: Width in bytes.
+        """
+        body = self._scheme.host.compare_and_swap(address, width, expected, new)
+        return self._access("dma-cas", AccessKind.ATOMIC, address, width, body, width)

@@ -35,6 +35,7 @@ class FinalState:
 
     def __init__(self, read: Callable[[int, int], int], registers: Mapping[str, int]) -> None:
         self._read = read
+        self._symbol: Callable[[int], str] = _no_symbol
         self._seen: dict[str, int] = {}
         self.registers: dict[str, int] = _Registers(registers, self._seen)
 
@@ -54,8 +55,18 @@ class FinalState:
         require_address("the address that the final check reads", address)
         require_one_of("the width that the final check reads", width, WIDTHS)
         value = self._read(address, width)
-        self._seen[watched_name(address) + ("" if width == 4 else f"/{width}")] = value
+        symbol = self._symbol(address)
+        name = f"[{symbol}]" if symbol else watched_name(address)
+        self._seen[name + ("" if width == 4 else f"/{width}")] = value
         return value
+
+    def name_locations(self, symbol: Callable[[int], str]) -> None:
+        """Show the locations that are read from now on by their symbols.
+
+        Args:
+            symbol: Returns an address in terms of symbols, as in ``lock+0``; empty if no symbol contains it.
+        """
+        self._symbol = symbol
 
     @property
     def seen(self) -> dict[str, int]:
@@ -87,6 +98,10 @@ class _Registers(dict[str, int]):
         """Return all items, and record that all were read."""
         self._seen.update(self)
         return super().items()
+
+
+def _no_symbol(address: int) -> str:
+    return ""
 
 
 def judge_final(

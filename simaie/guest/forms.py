@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
-from simaie.errors import UnknownNameError
+from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
+from simaie.guest.form import Form
+from simaie.guest.isa import isa_class
 
-__all__ = ["SPAWN", "Form", "forms_of", "kinds_of", "table_of", "widths_of"]
+__all__ = ["SPAWN", "forms_of", "kinds_of", "table_of", "widths_of"]
 
 #: The kind that is no row of a table: some threads are spawned by others.
 SPAWN = "spawn"
@@ -17,114 +18,17 @@ SPAWN = "spawn"
 _VALUES = (0, 1, 2)
 
 
-class Form(NamedTuple):
-    """An instruction to draw from.
-
-    Attributes:
-        kind: Its kind.
-        mnemonic: The method of the vCPU.
-        operands: Number of values after the address.
-        widths: Widths in bytes; `width` is an option of it only if there are several, and without widths it has no
-            address.
-        aligned: Whether the address must be aligned.
-        result: Whether it has a result.
-    """
-
-    kind: str
-    mnemonic: str
-    operands: int = 0
-    widths: tuple[int, ...] = ()
-    aligned: bool = True
-    result: bool = False
-
-
-_ANY = (4, 1, 2, 8)
-
-
-def _load(mnemonic: str, *widths: int, kind: str = "load", aligned: bool = False) -> Form:
-    return Form(kind, mnemonic, 0, widths, aligned, result=True)
-
-
-def _store(mnemonic: str, *widths: int, kind: str = "store", aligned: bool = False) -> Form:
-    return Form(kind, mnemonic, 1, widths, aligned)
-
-
-def _linked(load: str, store: str, *widths: int) -> tuple[Form, Form]:
-    return (
-        Form("load-linked", load, 0, widths, result=True),
-        Form("store-conditional", store, 1, widths, result=True),
-    )
-
-
-def _atomic(mnemonic: str, operands: int, *widths: int, kind: str = "atomic", aligned: bool = True) -> Form:
-    return Form(kind, mnemonic, operands, widths, aligned, result=True)
-
-
-_FORMS: dict[str, tuple[Form, ...]] = {
-    "arm": (
-        _load("ldr", *_ANY),
-        _store("str_", *_ANY),
-        *_linked("ldrex", "strex", *_ANY),
-        Form("clear", "clrex"),
-        _atomic("swp", 1, 4, 1),
-        Form("fence", "dmb"),
-    ),
-    "aarch64": (
-        _load("ldr", *_ANY),
-        _store("str_", *_ANY),
-        *_linked("ldxr", "stxr", *_ANY),
-        Form("clear", "clrex"),
-        _atomic("cas", 2, *_ANY),
-        _atomic("swp", 1, *_ANY),
-        _load("ldar", *_ANY, kind="acquire", aligned=True),
-        _store("stlr", *_ANY, kind="release", aligned=True),
-        Form("fence", "dmb"),
-    ),
-    "x86": (
-        _load("load", *_ANY),
-        _store("store", *_ANY),
-        _atomic("lock_xadd", 1, *_ANY, aligned=False),
-        _atomic("xchg", 1, *_ANY, kind="exchange", aligned=False),
-        _atomic("lock_cmpxchg", 2, *_ANY, kind="compare", aligned=False),
-        _atomic("lock_cmpxchg16b", 2, 16, kind="compare"),
-        _atomic("xadd", 1, *_ANY, kind="plain-rmw", aligned=False),
-        Form("fence", "mfence"),
-        Form("fence", "sfence"),
-    ),
-    "riscv": (
-        *(_load(mnemonic, width) for mnemonic, width in (("lw", 4), ("lb", 1), ("lh", 2), ("ld", 8))),
-        *(_store(mnemonic, width) for mnemonic, width in (("sw", 4), ("sb", 1), ("sh", 2), ("sd", 8))),
-        *_linked("lr", "sc", 4, 8),
-        _atomic("amoadd", 1, 4, 8),
-        _atomic("amoswap", 1, 4, 8),
-        Form("fence", "fence"),
-        Form("fence", "fence_tso"),
-    ),
-    "mips": (
-        *(_load(mnemonic, width) for mnemonic, width in (("lw", 4), ("lb", 1), ("lh", 2), ("ld", 8))),
-        *(_store(mnemonic, width) for mnemonic, width in (("sw", 4), ("sb", 1), ("sh", 2), ("sd", 8))),
-        *_linked("ll", "sc", 4),
-        *_linked("lld", "scd", 8),
-        Form("fence", "sync"),
-    ),
-    "ppc": (
-        *(_load(mnemonic, width) for mnemonic, width in (("lwz", 4), ("lbz", 1), ("lhz", 2), ("ld", 8))),
-        *(_store(mnemonic, width) for mnemonic, width in (("stw", 4), ("stb", 1), ("sth", 2), ("std", 8))),
-        *_linked("lwarx", "stwcx", 4),
-        *_linked("lbarx", "stbcx", 1),
-        *_linked("lharx", "sthcx", 2),
-        *_linked("ldarx", "stdcx", 8),
-        Form("fence", "sync"),
-        Form("fence", "lwsync"),
-    ),
-}
-
-
 def forms_of(isa: str) -> tuple[Form, ...]:
-    """Return the instructions to draw from for `isa`; raise UnknownNameError if there is no such instruction set."""
-    if isa not in _FORMS:
-        raise UnknownNameError("instruction set", isa, _FORMS)
-    return _FORMS[isa]
+    """Return the instructions to draw from for the instruction set `isa`.
+
+    Raises:
+        UnknownNameError: There is no such instruction set.
+        UsageError: Its class has no forms.
+    """
+    found = isa_class(isa).forms
+    if not found:
+        raise UsageError(f"no programs can be generated for {isa}: its class has no `forms`, see simaie.guest.form")
+    return found
 
 
 def kinds_of(isa: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simaie.host.loaded import LOADED, lift, plain
 from simaie.op import Function
 
 __all__ = ["rmw"]
@@ -24,8 +25,8 @@ _BINARY: dict[str, Callable[[int, int], int]] = {
     "neg": lambda old, _: -old,
     "not": lambda old, _: ~old,
     "swap": lambda old, x: x,
-    "umax": lambda old, x: max(old, x),
-    "umin": lambda old, x: min(old, x),
+    "umax": lambda old, x: lift(max, old, x),
+    "umin": lambda old, x: lift(min, old, x),
 }
 
 
@@ -48,9 +49,12 @@ def rmw(name: str, operand: int, width: int, *, drops: bool = False) -> Function
     family = _FAMILIES.get(name, "") if drops else ""
     mask = (1 << 8 * width) - 1
     label = f"{name} {operand & mask}"
+    if type(operand) is LOADED:
+        apply = rmw(name, plain(operand), width).apply
+        return Function(label, lambda old: lift(lambda one, _: apply(one), old, operand))
     if name in ("smin", "smax"):
         pick = min if name == "smin" else max
-        return Function(label, lambda old: pick(_signed(old, width), _signed(operand, width)) & mask, family)
+        return Function(label, lambda old: lift(pick, _signed(old, width), _signed(operand, width)) & mask, family)
     binary = _BINARY[name]
     wrapped = operand & mask
     return Function(label, lambda old: binary(old, wrapped) & mask, family)

@@ -9,6 +9,9 @@ one is cut into parts of that width, and the guarantee holds of each part: the L
 part is single bytes: Arm says so (DDI 0487, B2.2.1), RISC-V allows "any granularity" (RVWMO, appendix A), POWER leaves
 number and alignment to the implementation (book II, 1.4), and x86 guarantees only bytes for an access across two cache
 lines and for a vector (SDM 3A, 9.1.1).
+
+An instruction that loads or stores two registers is two accesses, one for each half, unless the guarantee says more
+(`Guarantee.pair`). The class of the instruction set has the mnemonics of such instructions in `Cpu.pairs`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class Guarantee(msgspec.Struct, frozen=True):
         line: An unaligned plain access within this many aligned bytes counts as aligned; 1 if it must be aligned.
         split_locks: Whether atomic instructions are atomic at any address.
         parts_too: Whether the guarantee holds for each part of a wider plain access.
+        pair: The widest load or store of two registers that is indivisible as a whole if it is aligned, or within one
+            line; 0 if only its halves are.
     """
 
     plain: int
@@ -41,6 +46,7 @@ class Guarantee(msgspec.Struct, frozen=True):
     line: int = 1
     split_locks: bool = False
     parts_too: bool = True
+    pair: int = 0
 
     def covers(self, access: AccessKind, address: int, width: int) -> bool:
         """Return whether each load and store of such an instruction is guaranteed to be single-copy atomic.
@@ -59,6 +65,21 @@ class Guarantee(msgspec.Struct, frozen=True):
         if access in _ATOMIC:
             return width <= self.atomic and (self.split_locks or address % width == 0)
         return False
+
+    def parts_of_pair(self, access: AccessKind, address: int, width: int) -> tuple[int, ...]:
+        """Return the widths of the smaller accesses that a load or store of two registers may become.
+
+        Args:
+            access: Kind of the access.
+            address: Its address.
+            width: Its width in bytes, that of both registers.
+        """
+        if width <= self.pair and (
+            address % width == 0 or address // self.pair == (address + width - 1) // self.pair
+        ):
+            return (width,)
+        half = width // 2
+        return self.parts(access, address, half) + self.parts(access, address + half, half)
 
     def parts(self, access: AccessKind, address: int, width: int) -> tuple[int, ...]:
         """Return the widths of the smaller accesses that a load or store may become, in the order of addresses.

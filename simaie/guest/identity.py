@@ -1,7 +1,8 @@
 """The identity of a program: a fingerprint of its code, and the live programs of this process.
 
 A function's identity is its source text, if available, so that it does not depend on the Python version, plus its
-defaults and the plain values that it closes over. Without source, its bytecode replaces the text.
+defaults and the plain values that it closes over. Without source, its bytecode replaces the text. An object that is
+guest code says by its method `fingerprint_parts` what identifies it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ def _feed(state: Any, part: Any, depth: int) -> None:
     elif isinstance(part, msgspec.Struct):
         state.update(type(part).__name__.encode())
         _feed(state, msgspec.structs.astuple(part), depth)
+    elif hasattr(type(part), "fingerprint_parts"):
+        state.update(type(part).__qualname__.encode())
+        _feed(state, part.fingerprint_parts(), depth)
     elif part is None or isinstance(part, int | str | bytes | float):
         state.update(repr(part).encode() + b"\0")
     elif isinstance(part, Sequence):  # a thread's list of instructions too

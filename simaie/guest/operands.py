@@ -17,7 +17,8 @@ from simaie.arguments import shown
 from simaie.errors import UsageError
 
 __all__ = [
-    "HIGHEST", "LOWEST", "MAX_ARITY", "WIDTHS", "Operand", "Row", "accepts", "has_widths", "number_refusal", "rows_of",
+    "HIGHEST", "LOWEST", "MAX_ARITY", "WIDTHS", "Operand", "Row", "accepts", "has_widths", "number_refusal",
+    "rows_of", "takes",
 ]  # fmt: skip
 
 Operand: TypeAlias = int | str
@@ -31,9 +32,10 @@ MAX_ARITY = 1 << 12
 #: Methods that are no instructions of a list: `observe` is a register instruction there (see `simaie.guest.code`), and
 #: `spawn` starts the list itself.
 _LOCAL = frozenset({"observe", "spawn"})
-#: By the name of a parameter, the constants that it may be.
+#: By the name of a parameter, the constants that it may be in every method; see also `takes`.
 _CONSTANTS: Mapping[str, tuple[int, ...]] = {
-    "carry": (0, 1), "aq": (0, 1), "rl": (0, 1), "immediate": (0, 1), "register": (4, 8), "stype": tuple(range(32)),
+    "carry": (0, 1), "aq": (0, 1), "rl": (0, 1), "immediate": (0, 1), "zero": (0, 1), "register": (4, 8),
+    "stype": tuple(range(32)),
 }  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +46,16 @@ def has_widths(*widths: int) -> Callable[[F], F]:
 
     def declare(method: F) -> F:
         method.widths = widths  # type: ignore[attr-defined]  # read by `rows_of`
+        return method
+
+    return declare
+
+
+def takes(**constants: tuple[int, ...]) -> Callable[[F], F]:
+    """Declare which constants the decorated method takes for an operand or option, by the name of its parameter."""
+
+    def declare(method: F) -> F:
+        method.constants = constants  # type: ignore[attr-defined]  # read by `rows_of`
         return method
 
     return declare
@@ -174,7 +186,8 @@ def _parameter(parameter: inspect.Parameter, kind: type, method: Any) -> Paramet
         return Parameter(name, required, keyword, getattr(method, "widths", WIDTHS))
     if name == "arity":
         return Parameter(name, required, keyword, least=1, most=MAX_ARITY)
-    return Parameter(name, required, keyword, _CONSTANTS.get(name, ()))
+    own: Mapping[str, tuple[int, ...]] = getattr(method, "constants", {})
+    return Parameter(name, required, keyword, own.get(name) or _CONSTANTS.get(name, ()))
 
 
 def _has_result(returned: Any) -> bool:

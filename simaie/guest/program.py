@@ -14,12 +14,14 @@ from simaie.callbacks import require_plain
 from simaie.errors import UsageError
 from simaie.guest.asserts import require_asserts
 from simaie.guest.code import Code, Ins, run_code
+from simaie.guest.cpu import Cpu
 from simaie.guest.extent import bits_for, extent_of
 from simaie.guest.final import FinalState
 from simaie.guest.given import image_of, pages_of, watched
 from simaie.guest.identity import fingerprint, remember
-from simaie.guest.isa import isa_class
+from simaie.guest.isa import isa_class, isa_name
 from simaie.host.pages import PAGE_SIZE, Page
+from simaie.host.ram import Endian
 
 if TYPE_CHECKING:
     from simaie.guest.cut import Cut
@@ -36,7 +38,8 @@ class Program:
 
     Args:
         name: Name for reports and traces.
-        isa: A name in `simaie.guest.isa.ISAS`, such as ``"arm"`` or ``"x86"``.
+        isa: The instruction set: a registered name, such as ``"arm"`` or ``"x86"``, ``"FILE.py:CLASS"``, or a class
+            that derives from `simaie.Cpu`.
         threads: One per vCPU, each an ``async def thread(cpu)`` or a list of `Ins`.
         init: Initial memory: address -> an integer (4 bytes), ``(value, width)``, or bytes.
         final: The final check: called with the `FinalState`, it returns whether the state is acceptable (a bool), or
@@ -55,7 +58,7 @@ class Program:
         self,
         name: str,
         *,
-        isa: str,
+        isa: str | type[Cpu],
         threads: Sequence[ThreadCode],
         init: Mapping[int, int | tuple[int, int] | bytes] | None = None,
         final: Callable[[FinalState], object] | None = None,
@@ -68,8 +71,8 @@ class Program:
         if not name or not isinstance(name, str):
             raise UsageError(f"a program needs a name, not {name!r}")
         self.name = name
-        self.isa = isa
-        self.cpu_class = isa_class(isa)
+        self.isa = isa_name(isa)
+        self.cpu_class = isa_class(self.isa)
         given = require_iterable(f"threads of program {name!r}", threads, "functions or lists of instructions")
         self.threads = tuple(self._thread(i, code) for i, code in enumerate(given))
         if not self.threads:
@@ -89,6 +92,8 @@ class Program:
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
+        #: The byte order that its code relies on, if it relies on one: ``"little"`` or ``"big"``.
+        self.byte_order: Endian | None = None
         #: The first address after everything that the program accesses, if what makes the program knows it.
         self.extent: int | None = None
         self._asserts_required = False  # whether `require_asserts` ran without an error

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from simaie.host.loaded import plain
+
 __all__ = ["Cause", "Elsewhere", "Place", "ReservationRule"]
 
 
@@ -34,6 +36,7 @@ class Elsewhere(StrEnum):
 
     FAILS = "it must fail"
     INSIDE = "it must fail outside the granule; inside it may store if no other vCPU stored to the bytes in between"
+    BLOCK = "as RESERVED within the smallest granule of the load-linked, outside it as UNPREDICTABLE"
     RESERVED = "it may store or fail while the reservation holds, and must fail without one"
     UNPREDICTABLE = "it may store or fail, even if others have stored to the reserved bytes"
 
@@ -50,6 +53,11 @@ class Place(NamedTuple):
     virtual: int
     physical: int
     width: int
+
+    @property
+    def known(self) -> Place:
+        """The place without the dependencies of its addresses: a monitor compares addresses, but branches on none."""
+        return Place(plain(self.virtual), plain(self.physical), self.width)
 
     def holds(self, other: Place) -> bool:
         """Whether this place contains all bytes of `other`, by physical addresses."""
@@ -94,6 +102,10 @@ class ReservationRule(msgspec.Struct, frozen=True):
         rule = self.other_width if same else self.other_address
         if rule is Elsewhere.INSIDE and self.granule_of((linked, conditional)) is None:
             return Elsewhere.FAILS
+        if rule is Elsewhere.BLOCK:
+            block = linked.physical // self.least, linked.virtual // self.least
+            within = block == (conditional.physical // self.least, conditional.virtual // self.least)
+            return Elsewhere.RESERVED if within else Elsewhere.UNPREDICTABLE
         return rule
 
     def granule_of(self, places: Iterable[Place]) -> Place | None:

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
+from simaie.host.loaded import LOADED, lift, like, plain
 from simaie.host.ram import Endian
-from simaie.op import Cell, Function, Kind, Op, Order, Role, cell_name
+from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
 
 __all__ = ["Host", "Mutex", "Ranges", "SharedCell"]
@@ -220,7 +221,15 @@ class Host:
             message = f"{width}-byte access at {address:#x}: this {8 * self.word}-bit host has no such access"
             raise GuestFault("width", address, message)
 
-    def compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+    def compare_and_swap(
+        self,
+        address: int,
+        width: int,
+        expected: int,
+        new: int,
+        order: Order = Order.SEQ_CST,
+        form: Form = Form.NONE,
+    ) -> Awaitable[int]:
         """Perform the host's atomic compare-and-swap on RAM; return the old value.
 
         Args:
@@ -228,32 +237,51 @@ class Host:
             width: Width in bytes.
             expected: The value to compare with.
             new: The value to store if RAM holds `expected`.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.CAS, None, address, width, new, expected, order=Order.SEQ_CST)
+        return Op(Kind.CAS, None, address, width, new, expected, order=order, form=form)
 
-    def exchange(self, address: int, width: int, new: int) -> Awaitable[int]:
+    def exchange(
+        self, address: int, width: int, new: int, order: Order = Order.SEQ_CST, form: Form = Form.NONE
+    ) -> Awaitable[int]:
         """Perform the host's atomic exchange on RAM; return the old value.
 
         Args:
             address: Physical address.
             width: Width in bytes.
             new: The unsigned integer to write.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.EXCHANGE, None, address, width, new, order=Order.SEQ_CST)
+        return Op(Kind.EXCHANGE, None, address, width, new, order=order, form=form)
 
-    def fetch(self, address: int, width: int, function: Function) -> Awaitable[int]:
+    def fetch(
+        self,
+        address: int,
+        width: int,
+        function: Function,
+        order: Order = Order.SEQ_CST,
+        form: Form = Form.NONE,
+    ) -> Awaitable[int]:
         """Perform the host's atomic read-modify-write on RAM; return the old value.
 
         Args:
             address: Physical address.
             width: Width in bytes.
             function: Computes the new value from the old one.
+            order: Memory order of the access; see `simaie.op.Op.order`.
+            form: Properties of the host's instruction.
         """
-        return Op(Kind.FETCH, None, address, width, function=function, order=Order.SEQ_CST)
+        return Op(Kind.FETCH, None, address, width, function=function, order=order, form=form)
 
     def fence(self, kind: str = "full") -> Awaitable[None]:
         """Issue a host memory barrier; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
         return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST)
+
+    def context_barrier(self) -> Awaitable[None]:
+        """Order what was branched on so far before later loads, as ISB of Armv8; for hosts that reorder loads only."""
+        return Op(Kind.FENCE, form=Form.CONTEXT)
 
     def choose(self, arity: int, what: str) -> Awaitable[int]:
         """Make a local choice among `arity` alternatives, no scheduling point; return the index of the choice.
@@ -271,6 +299,19 @@ class Host:
     def end_exclusive(self) -> Awaitable[None]:
         """Resume the world."""
         return Op(Kind.END_EXCLUSIVE)
+
+    def begin_section(self) -> Awaitable[None]:
+        """Begin an indivisible section: until `end_section` nothing else steps, no device and no store buffer either.
+
+        It is a short hardware transaction, or an access together with the check of its page's permission. Unlike
+        `begin_exclusive` it does not wait for other vCPUs to leave their instructions. A section must not wait for
+        anything, as for a mutex: no other actor could end the wait.
+        """
+        return Op(Kind.BEGIN_SECTION)
+
+    def end_section(self) -> Awaitable[None]:
+        """End the indivisible section."""
+        return Op(Kind.END_SECTION)
 
 
 def split_words(value: int, width: int, word: int, endian: Endian) -> list[int]:
@@ -314,6 +355,9 @@ def split_parts(value: int, widths: Sequence[int], endian: Endian) -> list[int]:
         widths: Widths of the parts in bytes.
         endian: Byte order.
     """
+    if type(value) is LOADED:
+        parts = split_parts(plain(value), widths, endian)
+        return [like(part, value) for part in parts]
     data = (value & ((1 << 8 * sum(widths)) - 1)).to_bytes(sum(widths), endian)
     ends = accumulate(widths)
     return [int.from_bytes(data[end - width : end], endian) for end, width in zip(ends, widths, strict=True)]
@@ -327,5 +371,8 @@ def join_parts(parts: Sequence[int], widths: Sequence[int], endian: Endian) -> i
         widths: Widths of the parts in bytes.
         endian: Byte order.
     """
+    if any(type(part) is LOADED for part in parts):
+        joined: int = lift(lambda *known: join_parts(known, widths, endian), *parts)
+        return joined
     data = b"".join(part.to_bytes(width, endian) for part, width in zip(parts, widths, strict=True))
     return int.from_bytes(data, endian)

@@ -13,6 +13,7 @@ import msgspec
 from simaie.arguments import require_address, require_bool
 from simaie.errors import GuestFault, UsageError
 from simaie.host.host import Host, Ranges, SharedCell
+from simaie.host.loaded import plain
 from simaie.op import Op, Role
 
 __all__ = ["PAGE_SIZE", "Page", "PageTable", "crosses_page", "entry_set_by"]
@@ -76,7 +77,7 @@ class PageTable:
 
     def entry(self, address: int) -> SharedCell:
         """Return the cell of the page that contains `address`."""
-        number = address // PAGE_SIZE
+        number = plain(address) // PAGE_SIZE
         if number not in self._entries:
             self._entries[number] = self._fresh(number, Page(number * PAGE_SIZE))
         return self._entries[number]
@@ -128,7 +129,7 @@ class PageTable:
 
     def resolve(self, address: int) -> int:
         """Return the physical address to which the host maps `address`, with no step (user mode)."""
-        cell = self._entries.get(address // PAGE_SIZE)
+        cell = self._entries.get(plain(address) // PAGE_SIZE) if self._entries else None
         if cell is None:
             return address
         page: Page = cell.value
@@ -151,14 +152,15 @@ def crosses_page(address: int, width: int) -> bool:
         address: Guest-virtual address.
         width: Width in bytes.
     """
-    return address % PAGE_SIZE + width > PAGE_SIZE
+    at: int = plain(address)
+    return at % PAGE_SIZE + width > PAGE_SIZE
 
 
 def _by_page(address: int, width: int) -> Ranges:
     """Split an access by page: (guest address, width) of each part."""
     if not crosses_page(address, width):
         return ((address, width),)
-    first = PAGE_SIZE - address % PAGE_SIZE
+    first = PAGE_SIZE - plain(address) % PAGE_SIZE
     return ((address, first), *_by_page(address + first, width - first))
 
 

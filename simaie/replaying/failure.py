@@ -21,6 +21,7 @@ from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX, is_data, program_text
 from simaie.machine import Machine
 from simaie.plugins import Spec
+from simaie.replaying.binary_record import binary_record
 from simaie.replaying.checkers import judges, records_of
 from simaie.replaying.file import (
     MachineRecord,
@@ -37,7 +38,7 @@ from simaie.replaying.recording import Recording
 from simaie.replaying.reproduce import command_of, how_to_reproduce, replay_command, script_of, target_of
 from simaie.replaying.run import Driver, run
 from simaie.replaying.signature import Signature, signature_of
-from simaie.replaying.target import variable_of
+from simaie.replaying.target import scenario_of, variable_of
 from simaie.replaying.trace_record import trace_record
 from simaie.saving import name_part, save_new
 from simaie.trace import Trace
@@ -372,6 +373,9 @@ def _program_record(program: Program, base: Path) -> ProgramRecord:
         return msgspec.structs.replace(_program_record(program.cut_from, base), cuts=program.cuts)
     if corpus.has_program(program.name) and corpus.program(program.name).digest == program.digest:
         return ProgramRecord(program.name, program.digest, corpus=program.name)
+    if scenario_of(program) is not None:
+        binary = binary_record(program, base)  # type: ignore[arg-type]  # only a BinaryProgram has a scenario
+        return ProgramRecord(program.name, program.digest, binary=binary)
     source, variable = program.defined_in, variable_of(program)
     if source is not None and source.suffix == SUFFIX and is_data(program):
         return ProgramRecord(program.name, program.digest, None, _relative(source, base), text=program_text(program))

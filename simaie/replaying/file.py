@@ -25,6 +25,7 @@ from simaie.finding import Finding
 from simaie.guest.cut import Cut
 from simaie.input_file import read_bounded
 from simaie.op import Kind
+from simaie.replaying.binary_record import BinaryRecord
 from simaie.replaying.trace_record import TraceRecord
 from simaie.saving import save_file
 from simaie.trace import Trace
@@ -57,6 +58,7 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         source_digest: The digest of the text of `source`.
         cuts: The parts that were left out (see `simaie.guest.cut`).
         text: The program as text, if it is data (see `simaie.guest.text`).
+        binary: The ELF file, if it is a compiled program.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ProgramRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source_digest: str | None = None
     cuts: tuple[Cut, ...] = ()
     text: str | None = None
+    binary: BinaryRecord | None = None
 
 
 class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from simaie.barrier import parse_barrier
+from simaie.dependence import STOPS_WORLD
 from simaie.op import Cell, Function, Kind, Op, Role
 from simaie.replaying.file import ReplayFile, Step
 from simaie.replaying.trace_record import CellRecord, Named, OpRecord, TraceRecord
@@ -24,7 +25,7 @@ __all__ = ["trace_of_steps", "with_fields"]
 _KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
 #: Kinds of operation without a place, such as fences and thread operations.
 _NOWHERE = frozenset({Kind.FENCE, Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.JOIN, Kind.EXIT, Kind.CLEAR_RESERVATION,
-                      Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})  # fmt: skip
+                      *STOPS_WORLD})  # fmt: skip
 _PLACE = re.compile(r"(\[0x[0-9a-f]{1,32}\]/\d{1,4})(?: (.*))?", re.DOTALL)
 _UNKNOWN = Named("?")
 

@@ -95,7 +95,10 @@ def replay(
     judging = _judging(source, record, base, named, checkers, trust)
     scheduler = _follower(record, mode)
     with _naming(source):
-        result = machine or machine_in(record, base, scheme=scheme, host=host, trust=trust).usual_for(chosen)
+        result = machine
+        if result is None:
+            saved = machine_in(record, base, scheme=scheme, host=host, trust=trust)
+            result = saved.usual_for(chosen).for_program(chosen)
     driver = driver or record.driver
     info = record.scheduler
     bounded = result if machine is not None else _bounded(result, record)

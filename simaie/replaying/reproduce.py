@@ -14,7 +14,7 @@ from simaie.guest.text import SUFFIX
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
 from simaie.replaying.checkers import defined_at, word_for
-from simaie.replaying.target import target_text, variable_of
+from simaie.replaying.target import scenario_of, target_text, variable_of
 
 if TYPE_CHECKING:
     from simaie.guest.program import Program
@@ -44,7 +44,8 @@ def command_of(failure: Failure) -> str:
     target = target_of(failure.program) or failure.program.name
     spec = script_of(failure) if failure.scheduler is None or failure.scheduler.word is None else failure.scheduler
     index = 0 if spec.name == _SCRIPTED else failure.index  # a script is one execution
-    parts = ["simaie", "explore", target, *_machine_options(target, failure.machine, failure.program)]
+    parts = ["simaie", "explore", target, *_scenario_options(failure.program)]
+    parts += _machine_options(target, failure.machine, failure.program)
     parts += [f"--cut={cut}" for cut in failure.program.cuts]
     parts += ["--scheduler", str(spec), "--seed", str(failure.seed), "--index", str(index)]
     if failure.driver != "inline":
@@ -53,6 +54,11 @@ def command_of(failure: Failure) -> str:
     named = () if failure.checkers in usual else filter(None, map(word_for, failure.checkers))
     parts += [word for name in named for word in ("--checker", name)]
     return shlex.join(parts)
+
+
+def _scenario_options(program: Program) -> list[str]:
+    scenario = scenario_of(program)
+    return [] if scenario is None else scenario.arguments
 
 
 _SCRIPTED = "scripted"
@@ -81,7 +87,7 @@ def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
 def target_of(program: Program) -> str | None:
     """Return the name of a program on the command line; None if it has no name there."""
     source = program.defined_in
-    if source is not None and source.suffix == SUFFIX:
+    if source is not None and (source.suffix == SUFFIX or scenario_of(program) is not None):
         return str(source)
     if corpus.has_program(program.name) and _is_of_corpus(program):
         return program.name

@@ -18,6 +18,7 @@ from simaie.guest.text import SUFFIX, parse_program, read_program
 from simaie.machine import Limits, Machine, SchemeChoice
 from simaie.plugins import Spec
 from simaie.protocols import HostMemory
+from simaie.replaying.binary_record import binary_in
 from simaie.replaying.file import MachineRecord, ReplayFile
 from simaie.replaying.target import former_litmus, is_litmus, program_of, recorded_path, require_unchanged, target_text
 
@@ -199,6 +200,8 @@ def _original(record: ReplayFile, base: Path, trust: bool) -> Program:
         taken = _unchanged(_parsed(wanted.text, trust), record, "the replay file")
         taken.defined_in = _guest_file(record, base)
         return taken
+    if wanted.binary is not None:
+        return _unchanged(binary_in(wanted.binary, wanted.name, base), record, "the ELF file")
     if wanted.source is None or wanted.variable is None:
         raise UnnamedCodeError(
             f"the program {wanted.name!r} was not the global of any file, so that it cannot be found again: "

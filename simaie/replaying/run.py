@@ -6,6 +6,7 @@ from typing import Literal
 
 from simaie.engine.blame import blamed
 from simaie.engine.execution import Execution
+from simaie.engine.graph.execution import GraphExecution
 from simaie.engine.inline import run_inline
 from simaie.engine.verified import execution_class
 from simaie.engine.watchdog import Watchdog
@@ -25,7 +26,14 @@ MACHINE = "a simaie.Machine, such as Machine('cas')"
 
 
 def make_execution(
-    program: Program, machine: Machine, scheduler: Scheduler, *, seed: int = 0, index: int = 0, verify: bool = True
+    program: Program,
+    machine: Machine,
+    scheduler: Scheduler,
+    *,
+    seed: int = 0,
+    index: int = 0,
+    verify: bool = True,
+    kind: type[Execution] | None = None,
 ) -> Execution:
     """Return execution number `index` of `seed`, ready to run.
 
@@ -36,9 +44,14 @@ def make_execution(
         seed: The seed of the exploration.
         index: The number of the execution in the exploration, from 0.
         verify: Whether it may be one of the executions that `simaie.engine.verified` verifies.
+        kind: The class of the execution; None for the one that is due.
     """
     info = ExecutionInfo(derive(seed, index), index, len(program.threads) + len(program.devices))
-    kind = execution_class(program, machine, index) if verify else Execution
+    if kind is None:
+        if machine.has_graphs:
+            kind = GraphExecution
+        else:
+            kind = execution_class(program, machine, index) if verify else Execution
     try:
         return kind(program, machine, scheduler, info)
     except BaseException as error:

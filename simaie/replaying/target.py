@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simaie import corpus
+from simaie.binary.scenario import Scenario
 from simaie.definitions import global_name, import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
 from simaie.guest.program import Program
@@ -15,29 +16,40 @@ from simaie.guest.text import SUFFIX
 __all__ = [
     "find_target",
     "former_litmus",
+    "is_elf",
     "is_litmus",
     "program_of",
     "recorded_path",
     "require_unchanged",
+    "scenario_of",
     "target_text",
     "variable_of",
 ]
 
+_ELF_SUFFIXES = (".elf", ".so", ".o", ".axf", ".ko")
+_OTHER_SUFFIXES = frozenset({".py", ".json", ".litmus", SUFFIX})
+_ELF_MAGIC = b"\x7fELF"
+_SHOWN = 12  # functions that a message lists
 _WHERE = "simaie list programs --all names them all; a program of your own is FILE.py:NAME"
 
 
-def find_target(target: str, *, trust: bool = False) -> Program:
+def find_target(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
     """Return the program that `target` names.
 
     Args:
-        target: A name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest`` or ``.litmus`` file.
+        target: A name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest``, ``.litmus`` or ELF file.
         trust: Whether a ``.guest`` file may name code; see `simaie.guest.text.parse_program`.
+        scenario: What is run of an ELF file; None for any other target.
 
     Raises:
         UnknownNameError: There is no such program.
         UsageError: `target` is a Python file without the name of a program.
         InputError: The file cannot be read or imported, or defines no such program.
     """
+    if is_elf(target):
+        return _of_elf(Path(target), scenario)
+    if scenario is not None:
+        raise UsageError(f"{target}: only for an ELF file does an option say what its threads call (--thread)")
     if corpus.has_program(target):
         return corpus.program(target)
     if target.endswith(SUFFIX):
@@ -56,6 +68,38 @@ def find_target(target: str, *, trust: bool = False) -> Program:
             raise UsageError(f"{target}: name a program of the file: {target}:NAME")
         raise UnknownNameError("program", target, corpus.names(), _WHERE)
     return program_of(Path(path_text), name)
+
+
+def is_elf(target: str) -> bool:
+    """Whether `target` is the path of an ELF file: by its suffix, or by the first bytes of an existing file."""
+    if target.endswith(_ELF_SUFFIXES):
+        return True
+    path = Path(target)
+    if path.suffix in _OTHER_SUFFIXES or ":" in target:
+        return False
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(_ELF_MAGIC)) == _ELF_MAGIC
+    except (OSError, ValueError):  # no file has such a name, or it cannot be read
+        return False
+
+
+def scenario_of(program: Program) -> Scenario | None:
+    """Return what a program runs of an ELF file; None for any other program."""
+    return getattr(program.cut_from or program, "scenario", None)
+
+
+def _of_elf(path: Path, scenario: Scenario | None) -> Program:
+    from simaie.binary.program import functions_of, program_of_file  # with what reads and translates machine code
+
+    if scenario is None:
+        known = functions_of(path)
+        shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
+        example = "--thread push:1 --thread pop"
+        raise UsageError(f"{path}: name what each thread calls, as in {example} (its functions: {shown or 'none'})")
+    return program_of_file(path, scenario)
 
 
 def program_of(path: Path, name: str, digest: str | None = None) -> Program:
@@ -131,9 +175,13 @@ def variable_of(program: Program) -> str | None:
     """Return the name of the global of its file that is `program`; None if there is none, empty for a litmus test."""
     if program.defined_in is not None and is_litmus(program.defined_in):
         return ""
+    if program.defined_in is None:
+        return None
+    ending = program.defined_in.name.casefold()
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file is None or program.defined_in is None or Path(file) != program.defined_in:
+        file = str(getattr(module, "__file__", None))
+        # There are many modules, and a path takes longer than its text.
+        if not file.casefold().endswith(ending) or Path(file) != program.defined_in:
             continue
         if (name := global_name(module, program)) is not None:
             return name

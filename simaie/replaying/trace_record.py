@@ -16,7 +16,7 @@ from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.guest.program import Program
-from simaie.op import Cell, Function, Kind, Op, Order, Role, show
+from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, show
 from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
 
 __all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
@@ -55,6 +55,7 @@ class OpRecord(msgspec.Struct, frozen=True, array_like=True):
     orders: int = 0
     buffer: str = ""
     bit: int = -1
+    form: int = 0
 
 
 class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +69,7 @@ class InstructionRecord(msgspec.Struct, frozen=True, array_like=True):
     width: int
     result: Any = None
     effect: Any = None
+    second: int | None = None
 
 
 class EventRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -104,6 +106,8 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         init: The integers in memory before the first step, as (address, width, value).
+        places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
+            in terms of symbols.
     """
 
     cells: tuple[CellRecord, ...]
@@ -124,6 +128,27 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frames: dict[int, int] = {}
     silent: tuple[int, ...] = ()
     init: tuple[tuple[int, int, int], ...] = ()
+    places: tuple[tuple[int, str, str], ...] = ()
+
+
+class RecordedPlace:
+    """The place of an instruction in machine code, as it was recorded.
+
+    Args:
+        text: Its source lines.
+        address: The address of the location that it accesses.
+        symbol: The same in terms of symbols.
+    """
+
+    def __init__(self, text: str, address: int, symbol: str) -> None:
+        self._text, self._address, self._symbol = text, address, symbol
+
+    def __str__(self) -> str:
+        return self._text
+
+    def location(self, address: int) -> str:
+        """Return the recorded location; empty for any other address."""
+        return self._symbol if address == self._address else ""
 
 
 class Named:
@@ -152,6 +177,7 @@ class _Writer:
         self._cell_table: list[CellRecord] = []
         self._op_table: list[OpRecord] = []
         self._instruction_table: list[InstructionRecord] = []
+        self._places: list[tuple[int, str, str]] = []
         self._held: dict[Cell, Any] = {}
 
     def record(self, trace: Trace, program: Program) -> TraceRecord:
@@ -162,6 +188,7 @@ class _Writer:
             cells=tuple(self._cell_table),
             ops=tuple(self._op_table),
             instructions=tuple(self._instruction_table),
+            places=tuple(self._places),
             events=events,
             ending=trace.ending,
             outcome=trace.outcome,
@@ -221,7 +248,7 @@ class _Writer:
                 value = {"name": show(op.value)}
             function = None if op.function is None else op.function.name
             made = OpRecord(op.kind, self._cell(op.cell), op.address, op.width, value, self._value(op.expected),
-                            function, op.order, op.note, int(op.orders), op.buffer, op.bit)  # fmt: skip
+                            function, op.order, op.note, int(op.orders), op.buffer, op.bit, int(op.form))  # fmt: skip
             number = self._ops[id(op)] = len(self._op_table)
             self._op_table.append(made)
         return number
@@ -233,7 +260,11 @@ class _Writer:
             self._instruction_table.append(InstructionRecord(
                 instruction.vcpu, instruction.number, instruction.mnemonic, instruction.access, instruction.address,
                 instruction.width, self._value(instruction.result), self._value(instruction.effect),
+                instruction.second,
             ))  # fmt: skip
+            if instruction.place is not None:
+                symbol = instruction.place.location(instruction.address) if instruction.width else ""
+                self._places.append((number, str(instruction.place), symbol))
         return number
 
     def _block(self, block: Block) -> BlockRecord:
@@ -292,6 +323,9 @@ class _Reader:
         for op in record.ops:
             self._ops.append(self._op(op))
         self._instructions = [self._instruction(each) for each in record.instructions]
+        for number, text, symbol in record.places:
+            instruction = _at(self._instructions, number)
+            instruction.place = RecordedPlace(text, instruction.address, symbol)
 
     def trace(self, program: str, schedule: Schedule) -> Trace:
         record = self._record
@@ -318,17 +352,24 @@ class _Reader:
         _require_place(op.address, op.width)
         if op.orders not in range(Barrier.FULL + 1):
             raise ValueError(f"the recorded trace has a fence of orders {op.orders}")
+        if op.form not in range(sum(Form) + 1):
+            raise ValueError(f"the recorded trace has an operation of form {op.form}")
         cell = None if op.cell is None else _at(self._cells, op.cell)
         function = None if op.function is None else Function(op.function, _unknown)
         made = Op(op.kind, cell, op.address, op.width, self._value(op.value), self._value(op.expected), function,
-                  op.order, op.note, Barrier(op.orders), op.buffer, op.bit)  # fmt: skip
+                  op.order, op.note, Barrier(op.orders), op.buffer, op.bit, Form(op.form))  # fmt: skip
         _require_shape(made)
         return made
 
     def _instruction(self, each: InstructionRecord) -> Instruction:
         _require_place(each.address, each.width)
         result, effect = self._value(each.result), self._value(each.effect)
-        return Instruction(each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect)
+        if each.second is not None:
+            _require_place(each.second, each.width)
+        return Instruction(
+            each.vcpu, each.number, each.mnemonic, each.access, each.address, each.width, result, effect,
+            second=each.second,
+        )  # fmt: skip
 
     def _event(self, each: EventRecord) -> Event:
         op, made = _at(self._ops, each.op), self._value(each.made)

@@ -82,6 +82,7 @@ class AieScheme(Scheme):
 
     name: ClassVar[str] = "aie"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK, Promise.REGISTERED_BY_ATOMICS})
+    mapped_methods: ClassVar[Mapping[str, str]] = {**Scheme.mapped_methods, "load_locked": "load"}
 
     def enter(self, cpu: VCpu) -> None:
         """Start the vCPU with no lock and no reservation."""

@@ -27,10 +27,13 @@ from simaie.host.pages import PageTable
 from simaie.op import Function, Role
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.aie import AieScheme, Reservation, present_if_deep
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 
 __all__ = ["AieRfc"]
 
 _SWITCH = Role.SWITCH
+#: Plain stores that no reservation sees, or that come before the first registration of their granule.
+_STORES = BY_VALUE | {Hole.STORE, Hole.RMW_STORE, Hole.SPLIT_STORE}
 #: Bytes per lock, by default.
 _GRANULE = 16
 
@@ -61,6 +64,10 @@ class AieRfc(AieScheme):
 
     name: ClassVar[str] = "aie-rfc"
     usual_barriers: ClassVar[str] = "none"  # the RFC does not emulate them
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", _STORES | {Hole.EXCEPTION, Hole.LLSC_RMW}),
+        Variant("on_exception=clear,checked_store_revokes=true", _STORES),
+    )
     tree_class: type[RadixTree[OwnedEntry]] = RadixTree
 
     def __init__(

@@ -21,6 +21,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu
 from simaie.schemes.aie import AieScheme, present_if_deep
+from simaie.schemes.holes import Hole, Variant
 
 __all__ = ["AieV2"]
 
@@ -47,6 +48,7 @@ class AieV2(AieScheme):
     """
 
     name: ClassVar[str] = "aie-v2"
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("", frozenset({Hole.RMW_STORE, Hole.SPLIT_STORE})),)
     tree_class: type[RadixTree[RegisteredEntry]] = RadixTree
 
     def __init__(

@@ -11,18 +11,22 @@ QEMU's atomic_template.h and target/arm/tcg/translate.c.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from simaie.host.host import Host
+from simaie.host.loaded import plain, truth
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.two_places import compare_two_alone
 
-__all__ = ["CompareAndSwap"]
+__all__ = ["CasState", "CompareAndSwap"]
 
 
-class _Local:
+class CasState:
     """The scheme's state of one vCPU.
 
     Attributes:
@@ -51,6 +55,10 @@ class CompareAndSwap(Scheme):
     name: ClassVar[str] = "cas"
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
     only_returns_old: ClassVar[bool] = True
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
+        Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
+    )
 
     def __init__(
         self,
@@ -67,7 +75,7 @@ class CompareAndSwap(Scheme):
 
     def enter(self, cpu: VCpu) -> None:
         """Start the vCPU without a reservation."""
-        cpu.local = _Local()
+        cpu.local = CasState()
 
     # -- LL/SC --------------------------------------------------------------------------------
 
@@ -85,10 +93,10 @@ class CompareAndSwap(Scheme):
         # Of a wider load-linked the low bytes are compared, as a C cast does.
         expected = linked[1] & ((1 << 8 * width) - 1)
         if self.is_host_atomic(address, width):
-            seen = await self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, value))
-            return bool(seen == expected)
+            seen = await self._compare_and_swap(address, width, expected, value)
+            return truth(seen == expected)  # type: ignore[no-any-return]  # a bool, or one with dependencies
         seen = await self._alone(cpu, address, width, lambda old: value if old == expected else None)
-        return bool(seen == expected)
+        return truth(seen == expected)  # type: ignore[no-any-return]  # as above
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
         """Drop the reservation; only this vCPU can see it, so this is no step."""
@@ -100,13 +108,25 @@ class CompareAndSwap(Scheme):
         """Perform one host atomic, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
             return self._alone(cpu, address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, order, form))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one host compare-and-swap, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
-            return super().cmpxchg(cpu, address, width, expected, new)
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+            return self._alone(cpu, address, width, lambda old: new if old == expected else old)
+        return self._compare_and_swap(address, width, expected, new)
+
+    def _compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
+
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform the instruction with the world stopped."""
+        stop, resume = partial(self._stop_for, cpu), partial(self._resume_world, cpu)
+        return compare_two_alone(self, cpu, addresses, width, expected, new, stop=stop, resume=resume)
 
     def is_host_atomic(self, address: int, width: int) -> bool:
         """Whether the host has an atomic for the access: no wider than a host word, and aligned.
@@ -115,12 +135,12 @@ class CompareAndSwap(Scheme):
             address: Guest-virtual address.
             width: Width in bytes.
         """
-        return width <= self.host.word and address % width == 0
+        at: int = plain(address)  # known when the instruction is translated, or checked without a branch
+        return width <= self.host.word and at % width == 0
 
     async def _alone(self, cpu: VCpu, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load the old value and store ``new_value(old)`` unless it is None; return the old."""
-        await self.host.begin_exclusive()
-        cpu.local.stopped = True
+        await self._stop_for(cpu)
         old = await self.load(cpu, address, width)
         new = new_value(old)
         if new is not None:
@@ -133,6 +153,10 @@ class CompareAndSwap(Scheme):
         await self._resume_world(cpu)
         if self.on_exception == "clear":
             cpu.local.linked = None
+
+    async def _stop_for(self, cpu: VCpu) -> None:
+        await self.host.begin_exclusive()
+        cpu.local.stopped = True
 
     async def _resume_world(self, cpu: VCpu) -> None:
         if cpu.local.stopped:

@@ -12,6 +12,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, Promise, VCpu
+from simaie.schemes.holes import Hole, Variant
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["GlobalLock"]
@@ -25,6 +26,7 @@ class GlobalLock(Scheme):
 
     name: ClassVar[str] = "global-lock"
     promises = frozenset({Promise.MUTEXES_ONLY, Promise.ONE_LOCK})
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("", frozenset({Hole.RMW_STORE, Hole.SPLIT_STORE})),)
 
     def __init__(self, host: Host, pages: PageTable, machine: MachineFacts, **usual: Any) -> None:
         super().__init__(host, pages, machine, **usual)

@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
 from simaie.host.host import Host
+from simaie.host.loaded import truth
 from simaie.op import Kind, Op
 from simaie.protocols import VCpu
 
@@ -34,7 +35,9 @@ _Reservation: TypeAlias = tuple[Place, bool]
 class IdealMonitor:
     """The monitors of all vCPUs; ``cpu.local`` of each vCPU is its reservation, or None."""
 
-    def __init__(self, host: Host, rule: ReservationRule | None, *, exact: bool, spurious: bool) -> None:
+    def __init__(
+        self, host: Host, rule: ReservationRule | None, *, exact: bool, spurious: bool, host_decides: bool = False
+    ) -> None:
         """Create the monitors of one execution.
 
         Args:
@@ -42,7 +45,9 @@ class IdealMonitor:
             rule: The reservation rule of the instruction set; None if the guest has no LL/SC.
             exact: Whether the option ``reservation="exact"`` of `Native` is set.
             spurious: Whether the option ``spurious_failures`` of `Native` is set.
+            host_decides: Whether a store-conditional of the host itself may fail spuriously.
         """
+        self._host_decides = host_decides
         self._host = host
         self._rule = rule
         self._exact = exact or rule is None
@@ -61,15 +66,20 @@ class IdealMonitor:
         op = Op(Kind.LOAD_LINKED, None, place.physical, place.width)
         if self._watches_granule:
             assert self._rule is not None
-            widest = place.physical & -self._rule.most, self._rule.most
+            widest = place.known.physical & -self._rule.most, self._rule.most
             op = Op(Kind.LOAD_LINKED, None, place.physical, place.width, expected=widest)
         value: int = await op
-        cpu.local = place, False
+        cpu.local = place.known, False
         return value
 
     async def fails_early(self, cpu: VCpu) -> bool:
-        """Whether a store-conditional fails wherever it stores to: a decision, which also clears the monitor."""
+        """Whether a store-conditional fails wherever it stores to: a decision, which also clears the monitor.
+
+        On a host that takes orders, the host decides it.
+        """
         reservation: _Reservation | None = cpu.local
+        if self._host_decides:
+            return False
         if self._spurious:
             fails = await self._host.choose(2, "the store-conditional fails spuriously")
         elif reservation is not None and reservation[1]:
@@ -89,11 +99,12 @@ class IdealMonitor:
             value: The unsigned integer to store.
         """
         reservation: _Reservation | None = cpu.local
-        rule, linked = self._rule, place if reservation is None else reservation[0]
-        elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, place)
+        known = place.known
+        rule, linked = self._rule, known if reservation is None else reservation[0]
+        elsewhere = None if self._exact or rule is None else rule.elsewhere(linked, known)
         if elsewhere is None:
             # A store-conditional outside the reservation needs its own bytes, which are not reserved, so it fails.
-            return await self._store(cpu, place, value, linked if linked.holds(place) else place)
+            return await self._store(cpu, place, value, linked if linked.holds(known) else known)
         if elsewhere is Elsewhere.FAILS or not await self._stores_elsewhere():
             await self.clear(cpu)
             return False
@@ -102,12 +113,12 @@ class IdealMonitor:
             await self._host.exchange(place.physical, place.width, value)
             return True
         assert rule is not None
-        granule = rule.granule_of((linked, place)) if elsewhere is Elsewhere.INSIDE else None
+        granule = rule.granule_of((linked, known)) if elsewhere is Elsewhere.INSIDE else None
         return await self._store(cpu, place, value, linked if granule is None else granule)
 
     async def _stores_elsewhere(self) -> bool:
         """Whether a store-conditional to bytes other than the reserved ones stores, where the rule allows it."""
-        if self._spurious:
+        if self._spurious and not self._host_decides:
             return True  # `fails_early` has already decided that it does not fail
         return bool(await self._host.choose(2, "the store-conditional stores to other bytes than those reserved"))
 
@@ -115,7 +126,8 @@ class IdealMonitor:
         """Store to `place` if the bytes of `needed` are reserved and untouched."""
         cpu.local = None
         watched = needed.physical, needed.width
-        return bool(await Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, watched))
+        stored: bool = truth(await Op(Kind.STORE_CONDITIONAL, None, place.physical, place.width, value, watched))
+        return stored
 
     async def clear(self, cpu: VCpu) -> None:
         """Clear the vCPU's own monitor."""

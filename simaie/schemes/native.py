@@ -11,7 +11,8 @@ allows both results, a decision determines the result. With ``spurious_failures=
 fail spuriously, as every real architecture allows.
 
 Deviations: the parts of an access go up or down, in no other order. A locked instruction across two pages whose frames
-are not adjacent stops the world, so on a host with store buffers it also waits for the buffers of other vCPUs.
+are not adjacent stops the world, so on a host with store buffers it also waits for the buffers of other vCPUs. So does
+a compare-and-swap of two locations.
 """
 
 from __future__ import annotations
@@ -19,34 +20,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from simaie.barrier import Barrier
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa import ISAS, isa_class
 from simaie.guest.reservation import Place
 from simaie.host.host import Host, Ranges, join_parts, split_parts
+from simaie.host.loaded import like, plain
+from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
+from simaie.schemes.holes import Variant
+from simaie.schemes.mapped import AFTER, BEFORE
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
+from simaie.schemes.two_places import compare_two_alone
 from simaie.trace import AccessKind
 
 __all__ = ["Native"]
 
 T = TypeVar("T")
-
-_RELEASE, _ACQUIRE = Barrier.LD_ST | Barrier.ST_ST, Barrier.LD_LD | Barrier.LD_ST
-#: The barriers before and after an access that enforce its order.
-_BEFORE = {
-    Order.RELAXED: Barrier.NONE,
-    Order.ACQUIRE: Barrier.NONE,
-    Order.RELEASE: _RELEASE,
-    Order.ACQ_REL: _RELEASE,
-    Order.SEQ_CST: Barrier.ST_LD,
-}
-_AFTER = {
-    order: _ACQUIRE if order in (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST) else Barrier.NONE for order in Order
-}
 
 _LOAD, _STORE = Kind.LOAD, Kind.STORE  # looked up once: plain accesses are most of what runs
 #: The value of the option ``single_copy`` that makes every access indivisible, whatever its width and address.
@@ -60,18 +52,19 @@ class Native(Scheme):
         host: Host port.
         pages: Page table of the guest.
         machine: Facts about the machine.
-        spurious_failures: Whether a store-conditional may fail spuriously.
+        spurious_failures: Whether a store-conditional may fail spuriously; on hosts that take orders it may always.
         reservation: ``"architecture"`` for the rule of the guest's instruction set. ``"exact"`` for the rule of herd7's
             models: a store-conditional fails unless all bytes that it stores to were load-linked, and then needs only
             the reservation.
         single_copy: The guarantee to apply: ``"isa"`` for that of the base architecture; the name of an extension with
-            a stronger guarantee (``"lpae"`` of Arm, ``"lse2"`` of AArch64; other architectures are unaffected); or
-            ``"any"`` to make every access indivisible.
+            a stronger guarantee (``"lpae"`` of Arm, ``"lse2"`` of AArch64, ``"avx"`` of x86; other architectures are
+            unaffected); or ``"any"`` to make every access indivisible.
         **usual: Options of `Scheme`.
     """
 
     name: ClassVar[str] = "native"
     only_returns_old: ClassVar[bool] = True
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
 
     def __init__(
         self,
@@ -88,9 +81,15 @@ class Native(Scheme):
         require_one_of("reservation", reservation, ("architecture", "exact"))
         self.spurious_failures = spurious_failures
         self._monitor = IdealMonitor(
-            host, isa_class(machine.isa).reservation, exact=reservation == "exact", spurious=spurious_failures
+            host,
+            isa_class(machine.isa).reservation,
+            exact=reservation == "exact",
+            spurious=spurious_failures,
+            host_decides=machine.host_takes_orders,
         )
         self._guarantee = _guarantee(machine.isa, single_copy)
+        if self.mapping is None and machine.host_takes_orders:
+            self.atomic_order = isa_class(machine.isa).atomic_order
         #: Bytes: an aligned access of at most this width is always one operation.
         self._widest = 16 if self._guarantee is None else self._guarantee.plain
 
@@ -98,39 +97,56 @@ class Native(Scheme):
 
     def load(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
         """Load with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_LOAD, None, address, width)
         return self._load_parts(address, width)
 
     def store(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
         """Store with one operation, or one for each indivisible part."""
-        if self.flat and width <= self._widest and not address & width - 1:
+        at = address if type(address) is int else plain(address)
+        if self.flat and width <= self._widest and not at & width - 1:
             return Op(_STORE, None, address, width, value)
         return self._store_parts(address, width, value)
 
-    async def _load_parts(self, address: int, width: int) -> int:
-        parts = self._cut(address, await self.ranges(address, width, write=False))
+    def load_pair(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """Load both registers with one operation if that is guaranteed, else each half with one."""
+        return self._load_parts(address, width, pair=True)
+
+    def store_pair(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """Store both registers with one operation if that is guaranteed, else each half with one."""
+        return self._store_parts(address, width, value, pair=True)
+
+    async def _load_parts(self, address: int, width: int, *, pair: bool = False) -> int:
+        parts = self._cut(address, await self.ranges(address, width, write=False), pair=pair)
         values: dict[int, int] = {}
         for number in await self._direction(parts):
             values[number] = await Op(_LOAD, None, *parts[number])
         return join_parts([values[i] for i in range(len(parts))], [each for _, each in parts], self.host.endian)
 
-    async def _store_parts(self, address: int, width: int, value: int) -> None:
-        parts = self._cut(address, await self.ranges(address, width, write=True))
+    async def _store_parts(self, address: int, width: int, value: int, *, pair: bool = False) -> None:
+        parts = self._cut(address, await self.ranges(address, width, write=True), pair=pair)
         values = split_parts(value, [each for _, each in parts], self.host.endian)
         for number in await self._direction(parts):
             await Op(_STORE, None, *parts[number], values[number])
 
-    def _cut(self, address: int, ranges: Ranges, access: AccessKind = AccessKind.LOAD) -> Ranges:
-        """Return the ranges of an access at the guest's `address`, cut into indivisible parts."""
+    def _cut(
+        self, address: int, ranges: Ranges, access: AccessKind = AccessKind.LOAD, *, pair: bool = False
+    ) -> Ranges:
+        """Return the ranges of an access at the guest's `address`, cut into indivisible parts.
+
+        pair: whether it is an access of two registers.
+        """
         if self._guarantee is None:
             return ranges
-        widths = iter(self._guarantee.parts(access, address, sum(width for _, width in ranges)))
+        cut = self._guarantee.parts_of_pair if pair else self._guarantee.parts
+        widths = iter(cut(access, plain(address), sum(width for _, width in ranges)))
         parts: list[tuple[int, int]] = []
-        for at, size in ranges:
+        for first, size in ranges:
+            at: int = plain(first)
             end = at + size
             while at < end:  # an indivisible access touches one page only, so a part ends where its range does
-                parts.append((at, next(widths)))
+                parts.append((like(at, first), next(widths)))
                 at += parts[-1][1]
         return tuple(parts)
 
@@ -180,13 +196,21 @@ class Native(Scheme):
         """Perform one fetch-and-apply."""
         if self.crosses(address, width):
             return self._alone(address, width, function.apply)
-        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.fetch(at, width, function, order, form))
 
     def cmpxchg(self, cpu: VCpu, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         """Perform one compare-and-swap; a failing one only reads."""
         if self.crosses(address, width):
             return self._alone(address, width, lambda old: new if old == expected else None)
-        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new))
+        order, form = self.atomic_order, self.atomic_form
+        return self.on_ram(address, True, lambda at: self.host.compare_and_swap(at, width, expected, new, order, form))
+
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Perform the instruction with the world stopped."""
+        return compare_two_alone(self, cpu, addresses, width, expected, new)
 
     async def _alone(self, address: int, width: int, new_value: Callable[[int], int | None]) -> int:
         """With the world stopped, load from two pages, store ``new_value(old)`` unless it is None, return the old."""
@@ -204,9 +228,11 @@ class Native(Scheme):
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Perform an access with exactly the order of the architecture.
 
-        The exception: an LDAR waits for all earlier stores, not only for STLRs.
+        The exception: on a host that takes no orders, an LDAR waits for all earlier stores, not only for STLRs.
         """
-        return self.between(_BEFORE[order], _AFTER[order], body)
+        if self.passes_orders:
+            return ordered(order, body)
+        return self.between(BEFORE[order], AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: it clears the monitor, may clear it, or leaves it, as the rule says."""
@@ -222,9 +248,10 @@ def _guarantee(isa: str, single_copy: str) -> Guarantee | None:
     Raises:
         UsageError: No instruction set has an extension of that name.
     """
-    names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
-    require_one_of("single_copy", single_copy, sorted(names))
     known = isa_class(isa).guarantees
     if single_copy == _EVERYTHING:
         return None
+    if single_copy != "isa" and single_copy not in known:
+        names = {"isa", _EVERYTHING, *(name for cls in ISAS.values() for name in cls.guarantees if name)}
+        require_one_of("single_copy", single_copy, sorted(names))
     return known.get(single_copy, known.get(""))

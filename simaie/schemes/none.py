@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from simaie.op import Function
 from simaie.protocols import VCpu
+from simaie.schemes.holes import Hole, Variant
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["NoScheme"]
@@ -19,6 +20,7 @@ class NoScheme(Scheme):
     """Guest atomics as plain accesses: ld; op; st. ``cpu.local`` is the address of the last load-linked, or None."""
 
     name: ClassVar[str] = "none"
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("", frozenset(Hole) - {Hole.SPLIT_LOAD, Hole.STUCK}),)
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load, and record the address."""

@@ -11,16 +11,21 @@ with `EscapedStateError`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from simaie.barrier import Barrier, parse_barrier
 from simaie.errors import NotEmulatedError, UsageError
 from simaie.host.host import Host, Ranges, join_parts, join_words, split_words
+from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable, crosses_page
-from simaie.op import Function, Kind, Op, Order
+from simaie.op import Form, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, Promise, VCpu, require_one_of
+from simaie.schemes.holes import Variant
+from simaie.schemes.mapped import fenced, map_accesses
+from simaie.schemes.mapping import Access, mapping_of
+from simaie.schemes.mapping import Mapping as AccessMapping
 
 __all__ = ["BARRIERS", "Scheme"]
 
@@ -31,6 +36,10 @@ _BEFORE_LOAD = Barrier.LD_LD | Barrier.ST_LD
 _RELEASING = (Order.RELEASE, Order.ACQ_REL)
 _ACQUIRING = (Order.ACQUIRE, Order.ACQ_REL, Order.SEQ_CST)
 _BEFORE_STORE = Barrier.LD_ST | Barrier.ST_ST
+
+#: The rows of a mapping for methods that by default make their access by another method, so that only a class that
+#: overrides them needs a mapping of theirs.
+_MAPPED_IF_OVERRIDDEN = {"load_pair": "load", "store_pair": "store", "cmpxchg": "compare"}
 
 #: Bytes that an unlocked x86 instruction reads or writes at once.
 _HALF = 8
@@ -46,6 +55,9 @@ class Scheme:
         pages: Page table of the guest.
         machine: Facts about the machine: instruction set, mode, host word, memory orders.
         barriers: Which barriers the emulator emits, see `BARRIERS`; ``"usual"`` for the default of this scheme.
+        mapping: What the emulator makes of loads, stores and atomics, in place of `barriers`: a name in
+            `simaie.schemes.mapping.MAPPINGS`, or the path of a TOML file with a table of your own; ``"usual"`` for what
+            `barriers` says.
         wide_accesses: Whether an access wider than a host word is to be ``"split"`` into several, which may tear, or
             ``"refuse"``d with a guest fault.
     """
@@ -58,14 +70,22 @@ class Scheme:
     #: of cells by name, a counter for statistics. Also names of global, enclosing and default variables of the methods.
     constant_attributes: ClassVar[frozenset[str]] = frozenset()
     #: Whether `atomic_rmw` does nothing with the old value but return it, so that a guest instruction that drops the
-    #: value does not depend on it. A class that overrides `atomic_rmw` has to say so anew.
+    #: value does not depend on it. Subclasses do not inherit it: each class has to say so itself.
     only_returns_old: ClassVar[bool] = False
     #: The meaning of the option ``barriers="usual"``, the default.
     usual_barriers: ClassVar[str] = "guest"
+    #: The variants of a published scheme, each with the violations that are expected of it.
+    variants: ClassVar[tuple[Variant, ...]] = ()
+    #: The row of a mapping that applies to a method, see `simaie.schemes.mapped.map_accesses`. A method that makes its
+    #: access by another of these methods is left out; `load_pair`, `store_pair` and `cmpxchg` are added if a class
+    #: overrides them.
+    mapped_methods: ClassVar[Mapping[str, str]] = {
+        "load": "load", "store": "store", "wait": "load", "atomic_rmw": "atomic"
+    }  # fmt: skip
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "atomic_rmw" in vars(cls) and "only_returns_old" not in vars(cls):
+        if "only_returns_old" not in vars(cls):
             cls.only_returns_old = False
 
     def __init__(
@@ -75,6 +95,7 @@ class Scheme:
         machine: MachineFacts,
         *,
         barriers: str | None = "usual",
+        mapping: str | None = "usual",
         wide_accesses: str = "split",
     ) -> None:
         require_one_of("wide_accesses", wide_accesses, ("split", "refuse"))
@@ -85,10 +106,17 @@ class Scheme:
         self._full_system = machine.full_system
         #: Whether guest addresses are RAM addresses, so that no page table entry is looked up.
         self.flat = not machine.full_system and pages.is_identity
+        #: What the emulator makes of accesses; None if `barriers` says it.
+        self.mapping = _mapping(mapping, barriers)
         # On a command line, "none" is read as None.
         self.barriers = self.usual_barriers if barriers == "usual" else barriers or "none"
         #: The orders for which the scheme emits barriers.
-        self.emitted = _emitted(self.barriers)
+        self.emitted = _emitted(self.barriers) if self.mapping is None else self.mapping.fences
+        #: The order and the form of the host's atomics on guest RAM.
+        self.atomic_order, self.atomic_form = Order.SEQ_CST, Form.NONE
+        if self.mapping is not None:
+            self.barriers = "guest"
+            self.atomic_order, self.atomic_form = self.mapping.atomic.order, self.mapping.atomic.form
 
     @classmethod
     def search_options(cls, machine: MachineFacts, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -102,6 +130,20 @@ class Scheme:
             options: The options as given.
         """
         return {}
+
+    def of(self, name: str) -> Scheme:
+        """Return the scheme under which the vCPU or device called `name` runs: this one, unless schemes are mixed."""
+        return self
+
+    @classmethod
+    def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
+        """Return the classes of the schemes of which it consists with these options, apart from itself."""
+        return []
+
+    @property
+    def parts(self) -> tuple[Scheme, ...]:
+        """This scheme, and those that it mixes."""
+        return (self,)
 
     def enter(self, cpu: VCpu) -> None:
         """Set up the scheme's local state of a new vCPU."""
@@ -210,6 +252,27 @@ class Scheme:
     async def _store_mapped(self, address: int, width: int, value: int) -> None:
         await self.host.store_ranges(await self.ranges(address, width, write=True), value)
 
+    def load_pair(self, cpu: VCpu, address: int, width: int) -> Awaitable[int]:
+        """Load two registers with one instruction; by default, one load of both.
+
+        Args:
+            cpu: The vCPU that loads.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+        """
+        return self.load(cpu, address, width)
+
+    def store_pair(self, cpu: VCpu, address: int, width: int, value: int) -> Awaitable[None]:
+        """Store two registers with one instruction; by default, one store of both.
+
+        Args:
+            cpu: The vCPU that stores.
+            address: Guest-virtual address.
+            width: Width of both registers in bytes.
+            value: The unsigned integer to store.
+        """
+        return self.store(cpu, address, width, value)
+
     def wait(self, cpu: VCpu, address: int, width: int, function: Function) -> Awaitable[int]:
         """Wait until `function` holds of a location, and return the value that it then has.
 
@@ -306,6 +369,23 @@ class Scheme:
             await self.store(cpu, address + i, _HALF, part)
         return old
 
+    def cmpxchg_two(
+        self, cpu: VCpu, addresses: tuple[int, int], width: int, expected: tuple[int, int], new: tuple[int, int]
+    ) -> Awaitable[int]:
+        """Store to two locations if both hold what is expected, indivisibly: CAS2 of m68k.
+
+        Args:
+            cpu: The vCPU that performs it.
+            addresses: Guest-virtual addresses of the locations.
+            width: Width of each location in bytes.
+            expected: The values to compare with.
+            new: The values to store.
+
+        Returns:
+            Both old values as one number, whose low half is that of the first location.
+        """
+        raise self._missing("a compare-and-swap of two locations")
+
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """Perform a guest barrier as the same host barrier, or as nothing with ``barriers="none"``.
 
@@ -320,17 +400,47 @@ class Scheme:
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Return the guest access `body` with acquire or release order; SEQ_CST is the order of AArch64's LDAR.
 
-        As in QEMU, a full barrier follows an acquire and precedes a release. There is thus no barrier between a release
-        and a later acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
+        On a host that keeps the order of single accesses, its operations ask for it. Elsewhere, as in QEMU, a full
+        barrier follows an acquire and precedes a release. There is thus no barrier between a release and a later
+        acquire, which the guest may rely on (STLR, LDAR); ``barriers="full"`` adds it.
 
         Args:
             order: The order of the access.
             body: The access.
         """
+        if self.passes_orders:
+            return ordered(order, body)
         before = Barrier.FULL if order in _RELEASING else Barrier.NONE
         if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
             before = Barrier.ST_LD
         return self.between(before, Barrier.FULL if order in _ACQUIRING else Barrier.NONE, body)
+
+    @property
+    def passes_orders(self) -> bool:
+        """Whether accesses with an order ask the host for it; if not, fences stand around them.
+
+        That is so on a host that takes orders, unless the option ``barriers`` leaves out some of the guest's.
+        """
+        return self.machine.host_takes_orders and self.emitted == Barrier.FULL
+
+    def without_result(self, body: Awaitable[T]) -> Awaitable[T]:
+        """Return the guest's atomic `body`, whose old value goes nowhere; only a host that takes orders is told that.
+
+        Args:
+            body: The access.
+        """
+        return ordered(Order.RELAXED, body, Form.NO_RESULT) if self.machine.host_takes_orders else body
+
+    async def context_barrier(self, cpu: VCpu) -> None:
+        """Perform a barrier of the guest that orders loads behind what was branched on before it: ISB.
+
+        Only a host that takes orders can reorder them.
+
+        Args:
+            cpu: The vCPU that performs it.
+        """
+        if self.passes_orders:
+            await self.host.context_barrier()
 
     def between(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> Awaitable[T]:
         """Return `body` with a host barrier before and after, restricted to the orders that the scheme emits.
@@ -341,38 +451,25 @@ class Scheme:
             body: The access.
         """
         before, after = before & self.emitted, after & self.emitted
-        return self._fenced(before, after, body) if before or after else body
+        return fenced(self.host, before, after, body) if before or after else body
 
-    async def _fenced(self, before: Barrier, after: Barrier, body: Awaitable[T]) -> T:
-        if before:
-            try:
-                await self.host.fence(before.text)
-            except BaseException:  # the execution ends here
-                if isinstance(body, Coroutine):
-                    body.close()  # never started: Python would warn about it
-                raise
-        result = await body
-        if after:
-            await self.host.fence(after.text)
-        return result
+    def map_accesses(self) -> None:
+        """Put fences and orders around the guest's accesses, as the option ``mapping`` or ``barriers`` says.
 
-    def order_plain_accesses(self) -> None:
-        """Put a host barrier before each plain load and store, for the orders that the guest needs and the host lacks.
-
-        With ``barriers`` set to ``none`` or ``guest`` nothing changes. This is QEMU's rule (tcg_req_mo); atomic helpers
-        get no barrier.
+        A set of `barriers` puts a fence before each plain load and store, for the orders that the guest needs and the
+        host lacks; atomics get none. This is QEMU's rule (tcg_req_mo). With ``none`` or ``guest`` nothing changes.
         """
-        if self.barriers in ("none", "guest"):
-            return
-        missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
-        before_load, before_store = missing & _BEFORE_LOAD, missing & _BEFORE_STORE
-        if before_load:
-            self.load = self._behind(before_load, self.load)  # type: ignore[method-assign]  # of this object alone
-        if before_store:
-            self.store = self._behind(before_store, self.store)  # type: ignore[method-assign]  # of this object alone
+        own = {name: row for name, row in _MAPPED_IF_OVERRIDDEN.items() if self._overrides(name)}
+        if self.mapping is not None:
+            map_accesses(self, self.mapping, {**self.mapped_methods, **own})
+        elif self.barriers not in ("none", "guest"):
+            missing = self.machine.guest_order & ~self.machine.host_order & self.emitted
+            barriers = AccessMapping("barriers", Access(missing & _BEFORE_LOAD), Access(missing & _BEFORE_STORE))
+            methods = {"load": "load", "store": "store", **own}
+            map_accesses(self, barriers, {name: row for name, row in methods.items() if row != "compare"})
 
-    def _behind(self, order: Barrier, access: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        return lambda *args: self._fenced(order, Barrier.NONE, access(*args))
+    def _overrides(self, name: str) -> bool:
+        return getattr(getattr(self, name), "__func__", None) is not getattr(Scheme, name)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:
         """Take an exception: release what a half-done instruction holds.
@@ -392,6 +489,17 @@ class Scheme:
 
     def _missing(self, what: str) -> Exception:
         return NotEmulatedError(f"the scheme {self.name!r} does not emulate {what}; choose one that does")
+
+
+def _mapping(mapping: str | None, barriers: str | None) -> AccessMapping | None:
+    if mapping == "usual":
+        return None
+    if barriers != "usual":
+        raise UsageError(
+            f"give either mapping or barriers, not both: mapping={mapping or 'none'} says already which barriers are "
+            "emitted, and where"
+        )
+    return mapping_of(mapping)
 
 
 def _emitted(barriers: object) -> Barrier:

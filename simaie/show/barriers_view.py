@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from simaie.exploration.barriers import BarriersReport, Need
-from simaie.exploration.minimal_sets import ORDERS
+from simaie.exploration.minimal_sets import Kinds, single_orders
+from simaie.exploration.placement import Placement
 from simaie.exploration.subject import state_text
 from simaie.show.comparison_view import limit_line, note_lines
 from simaie.show.format import clean
@@ -30,7 +31,7 @@ def barriers_view(report: BarriersReport) -> list[Text]:
     lines.append(Text(f"{executions:,} executions, {report.seconds:.1f} s", "dim"))
     lines += note_lines(report.model_notes)
     if decided:
-        sets = " or ".join(each.text for each in report.minimal)
+        sets = " or ".join(_words(each) for each in report.minimal)
         lines += [Text().append(f"minimal barriers of {_count(len(decided))}: ").append(sets, "bold"), Text()]
         lines += _table(report)
     for program in report.remaining:
@@ -46,22 +47,33 @@ def barriers_view(report: BarriersReport) -> list[Text]:
 
 
 def _table(report: BarriersReport) -> Iterator[Text]:
-    yield Text("kind   needed by", "bold")
-    for kind in ORDERS:
+    kinds = single_orders(type(report.none).FULL)
+    width = max(len(_words(kind)) for kind in kinds)
+    yield Text(f"{'kind':{width}}  needed by", "bold")
+    for kind in kinds:
         names = report.needed_by(kind)
         shown = ", ".join(names[:MOST_PROGRAMS]) + (", ..." if len(names) > MOST_PROGRAMS else "")
-        unneeded = f"- (the host {clean(report.host)} keeps this order)" if kind & report.kept else "-"
-        yield Text(f"{kind.text}  {_count(len(names))}: {clean(shown)}" if names else f"{kind.text}  {unneeded}")
         found = sorted((need for need in report.needs if need.kind == kind), key=lambda need: not need.always)
+        if isinstance(kind, Placement):
+            unneeded = "- (one of several)" if found else "-"
+        else:
+            unneeded = f"- (the host {clean(report.host)} keeps this order)" if kind & report.kept else "-"
+        name = f"{_words(kind):{width}}  "
+        yield Text(f"{name}{_count(len(names))}: {clean(shown)}" if names else f"{name}{unneeded}")
         if found:
-            yield from _witness(found[0])
+            yield from _witness(found[0], width + 3)
 
 
-def _witness(need: Need) -> Iterator[Text]:
-    only = "" if need.always else f", where {need.minimal.text} is chosen"
-    what = f"with {need.without.text}, {clean(need.program)} shows {clean(state_text(need.forbidden.state))}{only}"
-    yield Text("         ").append(what, "red")
-    yield command_line("         reproduce: ", need.forbidden.failure.how_to_reproduce)
+def _witness(need: Need, indent: int) -> Iterator[Text]:
+    only = "" if need.always else f", where {_words(need.minimal)} is chosen"
+    without = _words(need.without)
+    what = f"with {without}, {clean(need.program)} shows {clean(state_text(need.forbidden.state))}{only}"
+    yield Text(" " * indent).append(what, "red")
+    yield command_line(f"{' ' * indent}reproduce: ", need.forbidden.failure.how_to_reproduce)
+
+
+def _words(kinds: Kinds) -> str:
+    return kinds.words if isinstance(kinds, Placement) else kinds.text
 
 
 def _count(number: int) -> str:

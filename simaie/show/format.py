@@ -99,8 +99,17 @@ def _format_bit(op: Op, value: Any) -> str:
 
 def format_event(event: Event) -> str:
     """Return an operation and its result as text."""
-    result = format_result(event)
-    return f"{format_op(event.op)} = {result}" if result else format_op(event.op)
+    result, words = format_result(event), _with_symbol(format_op(event.op), event)
+    return f"{words} = {result}" if result else words
+
+
+def _with_symbol(words: str, event: Event) -> str:
+    """Return the text of an operation with the symbol of its location in place of the address, if it has one."""
+    op, instruction = event.op, event.instruction
+    if not op.width or instruction is None or instruction.place is None:
+        return words
+    name = instruction.place.location(op.address)
+    return words.replace(f"[{op.address:#x}]", f"[{clean(name)}]", 1) if name else words
 
 
 def is_drain(event: Event) -> bool:
@@ -130,4 +139,5 @@ def format_instruction(instruction: Instruction) -> str:
 def format_single_access(instruction: Instruction, event: Event) -> str:
     """Return an instruction and its only operation as one text, without the mnemonic if the operation has it."""
     mnemonic, words = clean(instruction.mnemonic), format_event(event)
-    return words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"
+    whole = words if words == mnemonic or words.startswith(f"{mnemonic} ") else f"{mnemonic}: {words}"
+    return whole + clean(instruction.at)

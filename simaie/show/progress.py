@@ -16,7 +16,7 @@ from html import escape
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from simaie.exploration.explorer import Exploration
+from simaie.exploration.in_progress import Exploration
 from simaie.exploration.signatures import FailureGroup
 from simaie.show.format import clean, rough, shorten
 
@@ -49,7 +49,7 @@ def format_progress(exploration: Exploration) -> str:
 
 def _groups(exploration: Exploration) -> list[FailureGroup]:
     """Return the failures so far by signature, in the order in which they were found."""
-    return sorted(exploration.signatures.groups, key=lambda group: group.first.index)
+    return sorted(exploration.kept.signatures.groups, key=lambda group: group.first.index)
 
 
 def _estimate(exploration: Exploration) -> str:
@@ -163,8 +163,8 @@ def _lines(exploration: Exploration) -> Iterator[str]:
         for finding in findings:
             firsts.setdefault(finding.kind, f"{finding.message} (execution {index})")
         counts.update(dict.fromkeys((finding.kind for finding in findings), group.count))
-    if exploration.signatures.unlisted:
-        yield f"without {exploration.signatures.unlisted:,} failures with more signatures than are kept:"
+    if exploration.kept.signatures.unlisted:
+        yield f"without {exploration.kept.signatures.unlisted:,} failures with more signatures than are kept:"
     for kind in list(firsts)[:_MOST_KINDS]:
         yield f"{counts[kind]} \u00d7 {clean(kind)}, first: {clean(firsts[kind])}"
     if len(firsts) > _MOST_KINDS:

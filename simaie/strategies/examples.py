@@ -36,7 +36,9 @@ class GeneratedFailure(Failure):
 
 
 def _machine_code(machine: Machine) -> str:
-    usual = {"host": "sc", "full_system": False, "host_word": 64, "address_bits": None, "endian": "little"}
+    usual = {"host": "sc", "full_system": False, "host_word": 64, "address_bits": None}
     parts = [repr(machine.scheme)]
     parts += [f"{name}={getattr(machine, name)!r}" for name, value in usual.items() if getattr(machine, name) != value]
+    if not machine.endian_of_guest:
+        parts.append(f"endian={machine.endian!r}")
     return f"Machine({', '.join(parts)})"

@@ -23,7 +23,7 @@ _PUT = Function("put 1", lambda value: (1, None))
 _CARRY_A_BARRIER = frozenset(
     {
         Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.STORE_CONDITIONAL, Kind.LOCK, Kind.UNLOCK, Kind.BEGIN_EXCLUSIVE,
-        Kind.END_EXCLUSIVE, Kind.SPAWN, Kind.EXIT,
+        Kind.END_EXCLUSIVE, Kind.BEGIN_SECTION, Kind.END_SECTION, Kind.SPAWN, Kind.EXIT,
     }
 )  # fmt: skip
 
@@ -71,6 +71,8 @@ def _one_of_each(mutex: Mutex, cell: object) -> list[Op]:
         Op(Kind.UNLOCK, mutex),
         Op(Kind.BEGIN_EXCLUSIVE),
         Op(Kind.END_EXCLUSIVE),
+        Op(Kind.BEGIN_SECTION),
+        Op(Kind.END_SECTION),
         Op(Kind.SPAWN),
         Op(Kind.EXIT),
     ]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from simaie.guest.code import Ins, ins
-from simaie.guest.forms import SPAWN, Form, forms_of, table_of, widths_of
+from simaie.guest.form import Form
+from simaie.guest.forms import SPAWN, forms_of, table_of, widths_of
 from simaie.guest.program import Program
 from simaie.host.pages import Page
 from simaie.prng import Random, derive

@@ -9,9 +9,10 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from simaie.errors import NotEmulatedError, SimaieError, UnknownNameError, UsageError
-from simaie.exploration.architecture import architecture_machine
+from simaie.exploration.architecture import on_architecture
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import Finding
@@ -85,7 +86,7 @@ def check_scheme(
         check.judge(faulting(isa), ideal=check.ideal())
         check.full_system = False
     mixed = set(known if kinds is None else kinds) - check.lacking
-    check.judge(together(isa, mixed, seed, programs), ideal=architecture_machine(isa, check.machine()))
+    check.judge(together(isa, mixed, seed, programs))
 
 
 class _Check:
@@ -129,8 +130,13 @@ class _Check:
                 "must pass all of them to Scheme.__init__"
             ) from error
 
-    def judge(self, programs: Iterable[Asked], ideal: Machine) -> None:
-        """Raise AssertionError for the first program with a finding or an outcome that `ideal` does not show."""
+    def judge(self, programs: Iterable[Asked], ideal: Machine | None = None) -> None:
+        """Raise AssertionError for the first program with a finding or an outcome that `ideal` does not show.
+
+        Args:
+            programs: The programs.
+            ideal: The machine to compare with; None for that of the guest's architecture.
+        """
         machine = self.machine()
         for asked in programs:
             if asked.kind in self.lacking:
@@ -144,7 +150,10 @@ class _Check:
                 raise
             except SimaieError as error:
                 raise AssertionError(f"{self._where(asked)} breaks the contract: {error}") from error
-            self._judge(asked, report, _explored(asked.program, ideal))
+            explored = partial(_explored, asked.program)
+            self._judge(
+                asked, report, on_architecture(self._isa, machine, explored) if ideal is None else explored(ideal)
+            )
 
     def _judge(self, asked: Asked, report: Report, ideal: Report) -> None:
         expected = {finding.kind for failure in ideal.kept for finding in failure.findings}

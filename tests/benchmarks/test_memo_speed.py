@@ -93,3 +93,13 @@ def test_proofs_by_undo_are_faster_than_on_the_reference_engine(name: str, monke
     print(f"\n{name}: {best['1']:,.0f} traces/s, {ratio:.1f}x (floor {floor}x), {cost:,.0f} turns (most {most:,})")
     assert ratio >= floor
     assert cost <= most
+
+
+def test_depth_first_search_by_undo_is_faster_than_on_the_reference_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, best = fib_bench(), {"0": 0.0, "1": 0.0}
+    for _ in range(TURNS):
+        for switch, count in (("0", 1_000), ("1", 10_000)):
+            monkeypatch.setenv(MEMO_SWITCH, switch)
+            best[switch] = max(best[switch], rate(program, "native", "dfs", count))
+    print(f"\ndfs: {best['1']:,.0f} interleavings/s, {best['1'] / best['0']:.1f}x (floor 4x)")
+    assert best["1"] >= 4 * best["0"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import simaie
 from simaie import Machine, compare, explore
-from simaie.exploration.explorer import make_scheduler
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.replaying.run import run
 from simaie.replaying.shrink import Size
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
@@ -56,9 +56,15 @@ CLAIMS = [
     Claim("x86", "cas"),
     Claim("aarch64", "cas", atomics("aarch64")),
     Claim("riscv", "cas", atomics("riscv")),
+    Claim("sparc", "cas"),
+    Claim("s390x", "cas"),
+    Claim("m68k", "cas"),
+    Claim("loongarch", "cas", atomics("loongarch")),
     # AIE promises nothing of plain stores, and all else (aie.md, P6).
     *(Claim(isa, "aie-rfc", LLSC) for isa in ("arm", "aarch64", "riscv", "ppc")),
     Claim("mips", "aie-rfc", LLSC, (4,)),
+    *(Claim(isa, "aie-rfc", LLSC, (4,)) for isa in ("alpha", "loongarch", "sh4", "xtensa", "openrisc", "microblaze")),
+    Claim("hexagon", "aie-rfc", LLSC, (4,)),
     Claim("arm", "aie-rfc", ("load", "atomic", "fence")),
     Claim("x86", "aie-rfc", ("atomic", "exchange", "compare", "fence"), (1, 2, 4)),
     Claim("x86", "aie-v2", ("atomic", "exchange", "compare", "fence"), (1, 2, 4)),

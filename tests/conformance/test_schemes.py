@@ -34,6 +34,17 @@ QUICK = [
     ("aie-v2", "x86", without("x86", *STORES)),
     ("none", "x86", ["load", "store", "fence"]),
 ]
+#: The schemes of the literature; what they do not promise is in `Scheme.variants`.
+FAMILY = [
+    *(
+        (scheme, "arm", without("arm", *LLSC))
+        for scheme in (
+            "stop-world-value", "pico-st", "hst", "pst-remap", "hst-weak", "monitor-spin", "tlib", "inline-cas",
+            "ldstex2cas", "qemu-atomicity", "pico-htm", "hst-htm", "pst", "tlb-excl", "nsim",
+        )
+    ),
+    *((scheme, "x86", kinds_of("x86")) for scheme in ("split-cas", "split-mutex", "split-low-byte", "wide-mutex")),
+]  # fmt: skip
 THE_OTHERS = [
     *(("native", isa, kinds_of(isa)) for isa in ("aarch64", "riscv", "mips", "ppc")),
     *(("cas", isa, without(isa, *LLSC)) for isa in ("arm", "aarch64", "mips", "ppc")),
@@ -47,9 +58,14 @@ def test_our_schemes_pass(scheme, isa, kinds):
     check_scheme(scheme, isa=isa, kinds=kinds, programs=8)
 
 
+@pytest.mark.parametrize(("scheme", "isa", "kinds"), [FAMILY[1], FAMILY[3], FAMILY[-2]])
+def test_the_schemes_of_the_literature_pass(scheme, isa, kinds):
+    check_scheme(scheme, isa=isa, kinds=kinds, programs=2)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("scheme", "isa", "kinds"), QUICK + THE_OTHERS)
+@pytest.mark.parametrize(("scheme", "isa", "kinds"), QUICK + FAMILY + THE_OTHERS)
 def test_our_schemes_pass_on_every_instruction_set(scheme, isa, kinds, seed):
     check_scheme(scheme, isa=isa, kinds=kinds, seed=seed, programs=100)
 

@@ -17,6 +17,7 @@ from simaie.check.serializability import serializability
 from simaie.dependence import conflict, family_of, writes
 from simaie.exploration.engines import Engines
 from simaie.prng import Random
+from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.native import Native
 
 X, Y = 0x100, 0x108
@@ -75,10 +76,35 @@ class Looks(Native):
         return old
 
 
-def test_a_scheme_that_looks_at_the_old_value_has_all_orders():
+class LooksAsWell:
+    """A part of a scheme that looks at the old value."""
+
+    async def atomic_rmw(self, cpu, address, width, function):
+        old = await super().atomic_rmw(cpu, address, width, function)
+        if old:
+            await self.store(cpu, Y, 4, old)
+        return old
+
+
+class Mixed(LooksAsWell, Native):
+    """A scheme that looks at the old value in a class before the ideal one."""
+
+
+class OnRam(CompareAndSwap):
+    """A scheme that looks at the old value in a method which `atomic_rmw` calls."""
+
+    async def on_ram(self, *arguments):
+        old = await super().on_ram(*arguments)
+        if old:
+            await self.host.store(Y, 4, old)
+        return old
+
+
+@pytest.mark.parametrize("scheme", [Looks, Mixed, OnRam])
+def test_a_scheme_that_looks_at_the_old_value_has_all_orders(scheme):
     threads = [[ins("lock_add", X, 1)], [ins("lock_add", X, 2)]]
     made = Program("looks", isa="x86", threads=threads, init={X: 0, Y: 0})
-    report = explore(made, Machine(Looks), scheduler="dpor")
+    report = explore(made, Machine(scheme), scheduler="dpor")
     assert report.statistics.outcomes == 2  # Y is 1 or 2
 
 

@@ -215,8 +215,20 @@ def pairs(seed: int) -> Case:
     return made, Machine("native", host=random.choice(HOSTS), address_bits=12)
 
 
+def vectors(seed: int) -> Case:
+    """Moves of aligned vectors of x86, which are whole only with AVX, and of pairs of AArch64's registers."""
+    random = Random(seed)
+    isa, load, store = random.choice((("x86", "movaps_load", "movaps"), ("aarch64", "ldp", "stp")))
+    steps: list[tuple[Ins, ...]] = [
+        (ins(load, 0x100, into="a"),), (ins(store, 0x100, 3 + (5 << 64)),), (ins("store", 0x108, 2, width=8),)
+    ]  # fmt: skip
+    threads = [_thread(random, steps, blocks=False) for _ in range(2 + random.below(2))]
+    made = Program(f"vectors {seed}", isa=isa, threads=threads, init={0x100: (0, 16)})
+    return made, Machine("native", host=random.choice(HOSTS), address_bits=12)
+
+
 #: By name: what makes a case of a seed.
 KINDS: dict[str, Callable[[int], Case]] = {
     "instructions": instructions, "wide": wide, "families": families, "calls": calls, "careless": careless,
-    "lying": lying, "pairs": pairs,
+    "lying": lying, "pairs": pairs, "vectors": vectors,
 }  # fmt: skip

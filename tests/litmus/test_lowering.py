@@ -36,7 +36,7 @@ def refused(text: str) -> UnsupportedError:
         "frobnicate (x)", "rep movl $1,(x)", "lock movl $1,(x)", "lock addl $1,%eax", "movl (x),(y)", "movl $1", "movl",
         "addl %rax,%ebx", "xchgl $1,(x)", "xaddl $1,(x)", "pushq %rax", "shll %ecx,%eax", "btb %al,(x)", "setp %al",
         "movzlq %eax,%rax", "movzbl %eax,%ecx", "leaq %rax,%rbx", "movq %rip,%rax", "mfence (x)", "nop %eax",
-        "movnti %eax,(x)", "cmpxchg8b (x)", "sete %eax",
+        "movnti %eax,(x)", "cmpxchg8b %rax", "sete %eax",
     ],
 )  # fmt: skip
 def test_an_instruction_that_is_not_simulated_is_refused_where_it_stands(cell: str) -> None:
@@ -54,12 +54,12 @@ def test_an_instruction_that_is_not_simulated_is_refused_where_it_stands(cell: s
         ("", "locations [0:rip;]", (5, 12)),
         ("", "filter 0:rip=0 exists (x=1)", (5, 8)),
         ("".join(f"__int128 t{n}[4096];" for n in range(17)), "", None),
-        ('0:rax=label:"P0:L";', "", (2, 2)),
-        ("", 'exists (0:rax=label:"P0:L")', (5, 9)),
+        ('0:rax=instr:"nop";', "", (2, 2)),
+        ("", 'exists (0:rax=instr:"nop")', (5, 9)),
     ],
 )
 def test_a_question_or_a_beginning_that_is_not_simulated(init: str, final: str, place: tuple[int, int] | None) -> None:
-    """Registers that nobody keeps, addresses of code, and more memory than there is."""
+    """Registers that nobody keeps, instructions as values, and more memory than there is."""
     error = refused(f"X86_64 t\n{{{init}}}\n P0 ;\n L: nop ;\n{final}\n")
     assert place is None or (error.line, error.column) == place
 

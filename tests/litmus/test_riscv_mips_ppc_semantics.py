@@ -210,7 +210,7 @@ def test_every_condition_of_ppc(instruction):
 @pytest.mark.parametrize(
     ("arch", "cell"),
     [
-        ("RISCV", "jal x1,L"), ("RISCV", "ret"), ("RISCV", "add x1,x2"), ("RISCV", "amoadd.b x1,x2,(x3)"),
+        ("RISCV", "jal x1,L"), ("RISCV", "ret"), ("RISCV", "add x1,x2"), ("RISCV", "amoadd.q x1,x2,(x3)"),
         ("RISCV", "fence x,w"), ("RISCV", "lw x1,x2"), ("RISCV", "csrr x1,x2"), ("RISCV", "lbu.aq x1,0(x2)"),
         ("MIPS", "jr $31"), ("MIPS", "bal L"), ("MIPS", "dext $2,$3,60,8"), ("MIPS", "teq $2,$3"), ("MIPS", "sync $3"),
         ("PPC", "blr"), ("PPC", "bdnz L"), ("PPC", "mflr r3"), ("PPC", "rlwinm r3,r4,0,31,0"), ("PPC", "bso L"),

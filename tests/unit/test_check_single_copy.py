@@ -8,7 +8,6 @@ from handmade import Tape, X, Y, kinds
 import simaie
 from simaie import Machine, Program
 from simaie.check import CHECKERS, single_copy, single_copy_atomicity
-from simaie.check.guarantees import ARM_LPAE, GUARANTEES
 from simaie.guest.isa import ISAS
 from simaie.trace import AccessKind, Ending
 
@@ -143,12 +142,16 @@ def test_a_vcpu_does_not_tear_its_own_accesses():
     ],
 )
 def test_what_each_architecture_guarantees(isa, access, address, width, covered):
-    assert GUARANTEES[isa].covers(access, address, width) is covered
+    assert ISAS[isa].guarantees[""].covers(access, address, width) is covered
 
 
 WIDEST = {
-    ("x86", ""): (8, 16, 16), ("arm", ""): (4, 8, 8), ("arm", "lpae"): (8, 8, 8), ("aarch64", ""): (8, 8, 16),
-    ("aarch64", "lse2"): (16, 16, 16), ("riscv", ""): (8, 8, 8), ("mips", ""): (8, 8, 8), ("ppc", ""): (8, 8, 8),
+    ("x86", ""): (8, 16, 16), ("x86", "avx"): (8, 16, 16), ("arm", ""): (4, 8, 8), ("arm", "lpae"): (8, 8, 8),
+    ("aarch64", ""): (8, 8, 16), ("aarch64", "lse2"): (16, 16, 16), ("riscv", ""): (8, 8, 16),
+    ("riscv_ztso", ""): (8, 8, 16), ("mips", ""): (8, 16, 16), ("ppc", ""): (16, 16, 16), ("sparc", ""): (8, 8, 8),
+    ("s390x", ""): (16, 16, 16), ("loongarch", ""): (8, 8, 16), ("alpha", ""): (8, 8, 8), ("m68k", ""): (4, 4, 4),
+    ("sh4", ""): (4, 4, 4), ("xtensa", ""): (4, 4, 4), ("openrisc", ""): (4, 4, 4), ("microblaze", ""): (4, 4, 4),
+    ("hexagon", ""): (8, 8, 8),
 }  # fmt: skip
 
 
@@ -165,7 +168,7 @@ def test_what_is_the_widest_aligned_access_that_each_architecture_guarantees():
 def test_eight_bytes_on_arm_are_promised_to_exclusives_and_with_lpae_to_all():
     torn = "0110"
     assert not list(single_copy_atomicity(order(torn, isa="arm")))
-    assert list(single_copy(ARM_LPAE)(order(torn, isa="arm")))
+    assert list(single_copy(ISAS["arm"].guarantees["lpae"])(order(torn, isa="arm")))
 
 
 def quarters(picks, isa, access):

@@ -223,13 +223,13 @@ def test_so_does_one_that_differs_in_another_process_only(run: Run, tmp_path: Pa
     assert_one_line(run(*args, "--check-determinism"))
 
 
-@pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "pos", "surw", "portfolio"])
+@pytest.mark.parametrize("scheduler", ["random-walk", "pct", "dfs", "dpor", "pos", "surw", "portfolio"])
 def test_index_runs_that_execution_alone_whether_or_not_the_scheduler_learns(
     run: Run, source: Path, scheduler: str
 ) -> None:
     args = ("explore", f"{source}:racy", "--scheduler", scheduler, "--seed", 5, "--format", "json")
     for failure in run(*args, "--executions", 20, "--failures", "all").document["failures"]:
-        alone = run(*args, "--index", failure["index"])
+        alone = run(*args, "--index", failure["index"], "--jobs", 1)
         assert alone.status == Status.VIOLATED
         assert alone.document["executions"] == 1
         assert [f["digest"] for f in alone.document["failures"]] == [failure["digest"]]
@@ -501,6 +501,7 @@ BAD_OPTIONS = [
     ("--index", "-1"),
     ("--index", "1", "--executions", "3"),
     ("--index", "1", "--failures", "all"),
+    ("--index", "1", "--jobs", "2"),
     ("--no-such-option",),
     ("--seed",),
     ("one-argument-too-many",),

@@ -123,7 +123,6 @@ STATED = {
     ("explore", "--failures"): inspect.signature(simaie.explore).parameters["failures"].default,
     ("explore", "--host"): inspect.signature(simaie.Machine).parameters["host"].default,
     ("explore", "--host-word"): inspect.signature(simaie.Machine).parameters["host_word"].default,
-    ("explore", "--endian"): inspect.signature(simaie.Machine).parameters["endian"].default,
     ("explore", "--steps"): simaie.Limits().steps,
     ("compare", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,
     ("barriers", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from simaie_schedulers.round_robin import RoundRobin
 
+from simaie import explore
 from simaie.errors import UsageError
 from simaie.guest.code import ALU, Ins, ins
 from simaie.guest.program import Program
@@ -115,3 +116,17 @@ def test_instructions_without_a_target_change_nothing() -> None:
     outcome = alone(ins("reg_add", 1, 2), ins("mov", 7), ins("select", 1, 2, 3), ins("store", X, 4), ins("load", X),
                     ins("reg_add", 1, 2, into="r"))  # fmt: skip
     assert outcome == {"0:r": 3}
+
+
+def test_only_a_register_of_two_dots_holds_a_pair():
+    low, high = 0x1122_3344_5566_7788, 0x99AA_BBCC_DDEE_FF00
+    code = [
+        ins("reg_join", low, high, into="..pair"), ins("stp", 0x100, "..pair"), ins("ldp", 0x100, into="..again"),
+        ins("reg_shr", "..again", 64, into="high"), ins("reg_and", "..again", -1, into="low"),
+        ins("ldp", 0x100, into="half"),
+    ]  # fmt: skip
+    program = Program("pair", isa="aarch64", threads=[code], init={0x100: bytes(16)}, watch={0x100: 16})
+    (outcome,) = explore(program, scheduler="dpor").outcomes
+    assert outcome.as_dict() == {"0:high": high, "0:low": low, "0:half": low, "[0x100]": high << 64 | low}
+    with pytest.raises(UsageError, match="128 bits"):
+        Program("pair", isa="aarch64", threads=[[ins("reg_join", 1, 2, into="r")]])

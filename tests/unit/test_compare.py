@@ -10,7 +10,7 @@ import pytest
 from simaie import Limits, Machine, Program, compare, explore, ins, replay
 from simaie.cli import main
 from simaie.corpus.barriers import litmus
-from simaie.errors import Interrupted, UsageError
+from simaie.errors import Interrupted, NotModelledError, UsageError
 from simaie.exploration.barriers import minimal_barriers
 from simaie.finding import FORBIDDEN_OUTCOME, Verdict
 from simaie.litmus import LitmusError
@@ -106,6 +106,45 @@ def test_a_weak_guest_is_held_against_pso_and_the_note_says_so():
     assert found.allowed.machine.host == "pso"
     assert "pso" in found.model_note
     assert found.verdict is Verdict.HOLDS
+
+
+WEAK = {
+    "aarch64": ("armv8", ([ins("str_", X, 1), ins("str_", Y, 1)], [ins("ldr", Y, into="r"), ins("ldr", X, into="s")])),
+    "riscv": ("rvwmo", ([ins("sw", X, 1), ins("sw", Y, 1)], [ins("lw", Y, into="r"), ins("lw", X, into="s")])),
+}
+
+
+@pytest.mark.parametrize("isa", WEAK)
+def test_a_guest_whose_memory_is_a_host_is_held_against_it(isa):
+    memory, threads = WEAK[isa]
+    program = Program(f"mp of {isa}", isa=isa, threads=threads, init={X: 0, Y: 0})
+    found = compare(program, machine=machine("native", memory))
+    assert found.allowed.machine.host == memory
+    assert len(found.allowed.states) == 4  # loads are reordered, too
+    assert not found.unreached
+    assert found.model_note.startswith("a store-conditional may fail spuriously")
+    assert compare(program, machine=machine("native"), allowed_host="pso").model_note.startswith("the memory of")
+    assert len(compare(program, machine=machine("native"), allowed_host="tso").allowed.states) == 3
+
+
+def test_what_the_memory_of_the_guest_does_not_model_is_held_against_pso():
+    """An atomic that overlaps a narrower one."""
+    threads = [[ins("ldadd", X, 1, width=8)], [ins("ldadd", X, 1, width=4)]]
+    program = Program("two widths", isa="aarch64", threads=threads, init={X: (0, 8)})
+    found = compare(program, machine=machine("cas"))
+    assert found.allowed.machine.host == "pso"
+    assert "the memory of aarch64 is armv8, not pso" in found.model_note
+    assert found.verdict is Verdict.HOLDS
+    with pytest.raises(NotModelledError, match="other sizes"):
+        compare(program, machine=machine("cas"), allowed_host="armv8")
+
+
+def test_a_store_conditional_to_another_word_is_not_forbidden_by_a_model_that_lacks_it():
+    code = [ins("lr", X, into="old"), ins("sc", X + 4, 1, into="failed")]
+    program = Program("next word", isa="riscv", threads=[code], init={X: (0, 8)})
+    found = compare(program, machine=machine("none"))
+    assert found.allowed.machine.host == "pso"
+    assert {dict(state)["0:failed"] for state in found.allowed.states} == {0, 1}
 
 
 def test_the_memory_that_models_the_guest_can_be_chosen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -10,13 +11,18 @@ from exhaustive.canonical import are_dependent, canonical
 from exhaustive.generated import FAMILIES, program
 from exhaustive.searches import search
 from simaie_schedulers.dfs import DepthFirst
+from simaie_schedulers.dpor.search import Dpor
+from simaie_schedulers.scripted import Scripted
 
 from simaie import Limits, Machine, Program, explore
 from simaie.decision import Schedule
+from simaie.engine.inline import run_inline
 from simaie.exploration import coverage
 from simaie.exploration.canonical import trace_digest
-from simaie.exploration.explorer import Exploration
+from simaie.exploration.engines import Engines, StartAgain
+from simaie.exploration.in_progress import Exploration
 from simaie.op import Kind, Op, show
+from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Event, Outcome, Trace
 
 X = 0x1000
@@ -215,6 +221,73 @@ def test_leaving_a_pause_is_no_preemption():
     assert found.preemptions == 0
 
 
+async def spinning(cpu):
+    while not await cpu.load(X):
+        await cpu.pause()
+    await cpu.store(X + 4, 1)
+
+
+async def setting(cpu):
+    await cpu.load(X + 4)
+    await cpu.store(X, 1)
+
+
+async def looking_at_two(cpu):
+    while not await cpu.load(X) and not await cpu.load(X + 4):
+        await cpu.pause()
+
+
+async def looking(cpu):
+    while not (await cpu.load(X), await cpu.load(X + 4))[0]:
+        pass
+
+
+async def setting_two(cpu):
+    await cpu.store(X + 4, 2)
+    await cpu.store(X, 1)
+
+
+async def retrying(cpu):
+    for _ in range(2):
+        value = await cpu.ldrex(X)
+        if not await cpu.strex(X, value + 1):
+            break
+    await cpu.str_(X + 4, 1)
+
+
+async def intruding(cpu):
+    await cpu.str_(X, 5)
+    await cpu.ldr(X + 4)
+
+
+GUESTS = {
+    "spins": Program("spins", isa="x86", threads=[spinning, setting, spinning]),
+    "spins on two places": Program("two", isa="x86", threads=[looking_at_two, looking_at_two, setting_two]),
+    "spins without a pause": Program("looks", isa="x86", threads=[looking, looking, setting_two]),
+    "retries": Program("retries", isa="arm", threads=[retrying, intruding, intruding]),
+}
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, *GUESTS])
+def test_a_search_by_undo_counts_the_preemptions_of_the_executions_that_it_visits(family):
+    """As many as a scheduler sees who makes the same decisions one by one."""
+    compared = 0
+    for seed in range(1 if family in GUESTS else 4):
+        made = GUESTS[family] if family in GUESTS else program(family, seed, ((2, 2), (2, 1, 1))[seed % 2])
+        engines, counter = Engines(made, HYPERCALLS), coverage.PreemptionCounter(Dpor())
+        with contextlib.suppress(StartAgain):
+            while not counter.inner.exhausted and compared < 100:
+                trace = engines.run(engines.make(counter, 0), 0)
+                if not engines.undone:
+                    break
+                again = coverage.PreemptionCounter(Scripted(trace.schedule))
+                repeated = run_inline(make_execution(made, HYPERCALLS, again, seed=0, verify=False))
+                assert (repeated.digest, again.count) == (trace.digest, counter.count), made.name
+                compared += 1
+        engines.close()
+    assert compared > 3 or family in ("devices", "many choices", "threads that choose and lock")
+
+
 def test_the_failure_rate_has_an_interval():
     async def adder(cpu):
         await cpu.add(X, 1)
@@ -264,13 +337,13 @@ def test_a_report_in_the_middle_copies_no_table():
         p.inc(4), Machine(), "random-walk", seed=0, executions=50, seconds=None, failures=None, checkers=(),
         driver="inline", progress=None, coverage=True,
     )  # fmt: skip
-    take = exploration._take
+    take = exploration.take
 
     def spy(trace):
         take(trace)
         reports.append(exploration.report())
 
-    exploration._take = spy
+    exploration.take = spy
     exploration.run()
     assert [report.executions for report in reports] == list(range(1, 51))
     assert [report.statistics.coverage.traced for report in reports] == list(range(1, 51))

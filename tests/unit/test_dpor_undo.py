@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from exhaustive.explicit_state import ExplicitState, canonical, every_trace
 from exhaustive.small_programs import generated, inc, lastzero, load, readers, store
+from simaie_schedulers.undo.divided import DividedSearch
 from simaie_schedulers.undo.parts import together
-from simaie_schedulers.undo.search import UndoSearch
 
 from simaie.errors import UsageError
 from simaie.op import Cell, Function, Kind, Op
@@ -37,7 +37,7 @@ def visited(search):
 
 def assert_exact(*threads, state=ExplicitState):
     """Every trace is visited once; return the search."""
-    search = UndoSearch(state(threads, dict.fromkeys(range(4), 0)))
+    search = DividedSearch(state(threads, dict.fromkeys(range(4), 0)))
     traces = visited(search)
     assert sorted(traces, key=repr) == sorted(every_trace(state(threads, dict.fromkeys(range(4), 0)), 10**5), key=repr)
     return search
@@ -55,14 +55,14 @@ def test_an_empty_program_has_one_execution():
 
 def test_the_state_stands_at_the_end_of_an_execution_and_is_at_its_start_after_the_last():
     state = inc(2)
-    finals = [state.memory[0] for _ in UndoSearch(state)]
+    finals = [state.memory[0] for _ in DividedSearch(state)]
     assert sorted(finals) == [1, 1, 2, 2]
     assert state.memory == {0: 0}
     assert state.enabled() == [0, 1]
 
 
 def test_two_searches_visit_the_same_executions_in_the_same_order():
-    assert visited(UndoSearch(inc(3))) == visited(UndoSearch(inc(3)))
+    assert visited(DividedSearch(inc(3))) == visited(DividedSearch(inc(3)))
 
 
 def test_a_failed_compare_and_swap_is_a_read():
@@ -98,18 +98,18 @@ def test_the_world_is_stopped_between_instructions_only():
 @pytest.mark.parametrize("value", [0, 1, 2])
 def test_every_value_of_a_choice_is_taken(value):
     state = ExplicitState([thread(Op(Kind.CHOICE, value=3))], {})
-    assert [state.events[0][2] for _ in UndoSearch(state)].count(value) == 1
+    assert [state.events[0][2] for _ in DividedSearch(state)].count(value) == 1
 
 
 def test_accesses_that_overlap_in_part_are_refused_unless_they_are_announced():
     """The shortest program of which a trace would be missing."""
     narrow, wide = Op(Kind.CAS, None, 1, 1, 1, 0), Op(Kind.CAS, None, 0, 2, 1, 0)
     threads = [thread(narrow), thread(wide), thread(load(0))]
-    missing = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}))
+    missing = DividedSearch(ExplicitState(threads, {0: 0, 1: 0}))
     with pytest.raises(UsageError, match="mixed_sizes"):
         visited(missing)
     assert missing.executions == 2
-    search = UndoSearch(ExplicitState(threads, {0: 0, 1: 0}, mixed_sizes=True))
+    search = DividedSearch(ExplicitState(threads, {0: 0, 1: 0}, mixed_sizes=True))
     assert len(set(visited(search))) == search.executions == 3
 
 
@@ -130,14 +130,14 @@ def test_a_wait_for_several_places_that_stays_open_is_settled_at_the_end():
 
 @pytest.mark.parametrize("keep", [0, 1, 5])
 def test_what_is_kept_and_what_is_set_aside_stays_small(keep):
-    search = UndoSearch(inc(4), keep=keep)
+    search = DividedSearch(inc(4), keep=keep)
     assert len(set(visited(search))) == 576
     assert search.peak_kept <= keep
     assert 1 <= search.peak_set_aside <= len(inc(4).nodes) ** 2 * 4
 
 
 def test_steps_that_are_repeated_are_those_of_paths_set_aside():
-    kept, at_once = UndoSearch(lastzero(5)), UndoSearch(lastzero(5), keep=0)
+    kept, at_once = DividedSearch(lastzero(5)), DividedSearch(lastzero(5), keep=0)
     assert sorted(visited(kept), key=repr) == sorted(visited(at_once), key=repr)
     assert kept.path.steps < at_once.path.steps <= 3 * kept.path.steps
 
@@ -149,9 +149,9 @@ def test_steps_that_are_repeated_are_those_of_paths_set_aside():
 @pytest.mark.parametrize(("every", "budget"), [(1, 1), (3, 2), (2, 1000)])
 def test_parts_given_away_keep_the_order(make, every, budget):
     """The executions, and the counts, are those of one search; parts are explored before their turn, in pieces."""
-    whole = UndoSearch(make())
+    whole = DividedSearch(make())
     order = visited(whole)
-    search, given, found, parts = UndoSearch(make()), {}, [], 0
+    search, given, found, parts = DividedSearch(make()), {}, [], 0
     while True:
         if search.advance():
             found.append(canonical(search.state))
@@ -178,7 +178,7 @@ def explored(make, part, budget):
     """Explore a part in pieces, each by a search on a state of its own; the last piece may leave a rest."""
     executions, results = [], []
     for _ in range(3):
-        search = UndoSearch(make())
+        search = DividedSearch(make())
         search.begin(part)
         before = len(executions)
         while search.advance() and len(executions) < before + budget:
@@ -191,8 +191,8 @@ def explored(make, part, budget):
 
 
 def test_a_part_can_be_taken_back():
-    whole = visited(UndoSearch(inc(3)))
-    search, found, taken = UndoSearch(inc(3)), [], 0
+    whole = visited(DividedSearch(inc(3)))
+    search, found, taken = DividedSearch(inc(3)), [], 0
     while search.advance() or search.due is not None:
         if search.due is not None:
             search.take_back()
@@ -205,12 +205,12 @@ def test_a_part_can_be_taken_back():
 
 
 def test_a_part_that_keeps_too_much_is_refused():
-    search = UndoSearch(inc(3), keep=3)
+    search = DividedSearch(inc(3), keep=3)
     while search.advance():
         part = search.give_away(0)
         if part is not None:
             break
-    other = UndoSearch(inc(3), keep=0)
+    other = DividedSearch(inc(3), keep=0)
 
     def everything():
         other.begin(part)
@@ -221,6 +221,6 @@ def test_a_part_that_keeps_too_much_is_refused():
 
 
 def test_nothing_is_given_away_where_nothing_waits():
-    search = UndoSearch(inc(1))
+    search = DividedSearch(inc(1))
     assert search.advance()
     assert search.give_away(0) is None

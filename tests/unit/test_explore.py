@@ -14,8 +14,9 @@ import simaie
 from simaie import Limits, Machine, Program, Scheduler, plugins, replay
 from simaie.check import DEFAULT
 from simaie.errors import GuestError, GuestSpinError, Interrupted, SchedulerError, UnknownNameError, UsageError
-from simaie.exploration import engines, explorer, statistics
-from simaie.exploration.explorer import Exploration, explore
+from simaie.exploration import engines, kept, statistics
+from simaie.exploration.explorer import explore
+from simaie.exploration.in_progress import Exploration
 from simaie.finding import Verdict
 from simaie.host.sc import ScMemory
 from simaie.plugins import Spec
@@ -76,7 +77,7 @@ def test_outcomes_are_counted():
 
 def test_kept_failures_and_distinct_outcomes_are_bounded(monkeypatch):
     """Memory does not grow with the number of executions."""
-    monkeypatch.setattr(explorer, "MAX_KEPT", 2)
+    monkeypatch.setattr(kept, "MAX_KEPT", 2)
     monkeypatch.setattr(statistics, "MAX_OUTCOMES", 1)
     report = explore(RACY, scheduler="dfs", failures=None)
     assert (len(report.failures), report.failing) == (2, 4)
@@ -92,7 +93,7 @@ def test_every_execution_replays_alone_from_seed_and_index(driver):
         alone = Exploration(RACY, Machine(), "random-walk", seed=3, executions=1, seconds=None, failures=1,
                             checkers=(), driver=driver, progress=None, first_index=failure.index)
         alone.run()
-        digests = {f.trace.digest for f in alone.failures} or {simaie.replay(failure).trace.digest}
+        digests = {f.trace.digest for f in alone.kept.first} or {simaie.replay(failure).trace.digest}
         assert digests == {failure.trace.digest}
 
 

@@ -12,7 +12,7 @@ import pytest
 import simaie
 from simaie import Machine, Program, corpus
 from simaie.errors import SimaieError
-from simaie.exploration import explorer
+from simaie.exploration import in_progress, kept
 from simaie.show.progress import format_progress
 
 MACHINE = Machine("aie-rfc", address_bits=12)
@@ -21,7 +21,7 @@ MACHINE = Machine("aie-rfc", address_bits=12)
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     """Every execution is told of, and not ten times a second."""
-    monkeypatch.setattr(explorer, "PROGRESS_SECONDS", -1.0)
+    monkeypatch.setattr(in_progress, "PROGRESS_SECONDS", -1.0)
 
 
 @pytest.fixture(name="cell")
@@ -79,7 +79,7 @@ def test_an_interrupt_keeps_what_was_found_and_the_cell_says_so(cell):
 
 
 def test_failures_beyond_those_that_are_kept_are_counted_by_kind_too(cell, monkeypatch):
-    monkeypatch.setattr(explorer, "MAX_KEPT", 2)
+    monkeypatch.setattr(kept, "MAX_KEPT", 2)
     report = simaie.explore(race(), MACHINE, scheduler="random-walk", executions=200, failures=None, progress=True)
     assert report.failing > len(report.failures) == 2
     assert f"{report.failing} \u00d7 rmw-atomicity" in cell[-1][1]["text/plain"]

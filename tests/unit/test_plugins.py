@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from simaie import Machine, plugins
+from simaie import Machine, Program, explore, ins, plugins
 from simaie.cli import main
 from simaie.errors import UsageError
+from simaie.guest.isa import ISAS, isa_class
 from simaie.schemes.cas import CompareAndSwap
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -49,6 +50,7 @@ def test_a_plug_in_of_another_distribution_is_found_by_name(install):
         (plugins.SCHEDULERS, "dpor", "scheduler"),
         (plugins.HOSTS, "sc", "host"),
         (plugins.CHECKERS, "progress", "checker"),
+        (plugins.ISAS, "arm", "instruction set"),
     ],
 )
 def test_nothing_replaces_a_built_in_silently(install, group, name, kind):
@@ -58,6 +60,20 @@ def test_nothing_replaces_a_built_in_silently(install, group, name, kind):
     assert f"two {kind}s are called {name!r}" in str(caught.value)
     assert "'impostor'" in str(caught.value)
     assert "'simaie'" in str(caught.value)
+
+
+def test_an_instruction_set_of_another_distribution_has_its_own_name(install, tmp_path):
+    (tmp_path / "theirs.py").write_text("import simaie\nclass Theirs(simaie.ArmCpu):\n    isa = 'theirs'\n")
+    points = "theirs = theirs:Theirs", "other = theirs:Theirs", "none = simaie.errors:UsageError"
+    install("others", plugins.ISAS, *points)
+    assert "theirs" in ISAS
+    program = Program("p", isa="theirs", threads=[[ins("swp", 0x100, 1)]])
+    assert Program("p", isa=program.cpu_class, threads=[[]]).isa == "theirs"
+    assert explore(program, scheduler="dpor").verdict == "holds"
+    with pytest.raises(UsageError, match="registered as 'other', but its attribute isa is 'theirs'"):
+        isa_class("other")
+    with pytest.raises(UsageError, match="must be a class that derives from"):
+        isa_class("none")
 
 
 def test_two_of_one_name_that_are_neither_ours_are_an_error_too(install):

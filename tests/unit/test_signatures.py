@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from simaie import Failure, Machine, Program, explore, ins
-from simaie.exploration import explorer
+from simaie.exploration import kept
 from simaie.exploration.counterexamples import counterexamples
 from simaie.exploration.signatures import Signatures
 from simaie.finding import Finding
@@ -128,7 +128,7 @@ def many(**options: Any) -> Any:
 
 def test_a_finding_after_the_hundredth_failure_is_not_lost():
     report = many()
-    assert len(report.failures) == explorer.MAX_KEPT < COMMON
+    assert len(report.failures) == kept.MAX_KEPT < COMMON
     assert not any("assertion" in finding.kind for failure in report.failures for finding in failure.findings)
     strong, usual = sorted(report.signatures, key=lambda group: group.count)
     assert (strong.count, usual.count) == (RARE, COMMON)
@@ -206,7 +206,7 @@ def test_beyond_the_limit_only_what_has_a_new_kind_is_kept_and_the_rest_is_count
 
 
 def test_what_is_beyond_the_limit_is_said_in_the_report(monkeypatch):
-    monkeypatch.setattr(explorer, "Signatures", lambda: Signatures(most=0))
+    monkeypatch.setattr(kept, "Signatures", lambda: Signatures(most=0))
     report = many()
     assert report.signatures == ()
     assert report.unlisted == report.failing

@@ -6,7 +6,8 @@ Locks are treated as in JACM 64(4) section 7; the other rules are this project's
 * an AWAIT may move before any earlier write, provided that it is enabled there;
 * a JOIN never moves before the exit that it waits for;
 * in a stopped world only devices run, so any other operation can only move before the stop; a stop only moves before
-  the first operation of an instruction of another vCPU, or before any step of a device.
+  the first operation of an instruction of another vCPU, or before any step of a device;
+* an indivisible section begins anywhere: BEGIN_SECTION never waits, and no operation moves into a section.
 
 A waiting operation may have waited for several things at once, and may be enabled only before all of them. Therefore
 every event before which it might have run is returned. Whether it would have been enabled there is determined later
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simaie.dependence import STOPS
 from simaie.op import Kind, Op
 from simaie.trace import Event
 
@@ -40,7 +42,7 @@ def swappable(order: HappensBefore, event: Event, near: int, past: int) -> list[
         latest = near.bit_length() - 1
         near &= ~order.past[latest]
         other = order.events[latest]
-        if other.op.kind is Kind.END_EXCLUSIVE and event.actor not in order.unstoppable:
+        if delays(other.op.kind, event.op.kind, event.actor in order.unstoppable):
             stop = _stop_of(order, latest)
             if not past >> stop & 1:
                 found.append(stop)
@@ -68,7 +70,8 @@ def waited_for(order: HappensBefore, actor: str, op: Op, place: int, past: int) 
         if not order.world:
             return found[:1]
     elif kind is Kind.AWAIT:
-        found = bits(order.conflicts(place, False) & ~past & ~order.world)
+        stopped = 0 if actor in order.unstoppable else order.world  # a device goes on in a stopped world
+        found = bits(order.conflicts(place, False) & ~past & ~stopped)
     elif kind is Kind.BEGIN_EXCLUSIVE:
         found = _instruction_starts(order, actor, past)
     else:
@@ -85,7 +88,7 @@ def stops(order: HappensBefore, actor: str, past: int) -> list[int]:
         past: Mask of the events to exclude.
     """
     foreign = order.world & ~past & ~order.actors.get(actor, 0)
-    return [index for index in bits(foreign) if order.events[index].op.kind is Kind.BEGIN_EXCLUSIVE]
+    return [index for index in bits(foreign) if order.events[index].op.kind in STOPS]
 
 
 def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int]:
@@ -109,10 +112,18 @@ def _instruction_starts(order: HappensBefore, actor: str, past: int) -> list[int
     return found
 
 
+def delays(end: Kind, kind: Kind, is_device: bool) -> bool:
+    """Whether an operation of kind `kind` has to wait for one of kind `end`.
+
+    A device goes on in a stopped world, but it does not stop the world again, and it does nothing in a section.
+    """
+    return end is Kind.END_SECTION or (end is Kind.END_EXCLUSIVE and (kind in STOPS or not is_device))
+
+
 def _stop_of(order: HappensBefore, end: int) -> int:
     """Return the event that stopped the world, for the event `end` that resumed it."""
     index = end
-    while order.events[index].op.kind is not Kind.BEGIN_EXCLUSIVE:
+    while order.events[index].op.kind not in STOPS:
         index = order.previous(index)
     return index
 

@@ -202,8 +202,9 @@ def _same(recorded: Op, announced: Op) -> bool:
 
 
 def _differs(step: int, recorded: str, got: str, vcpu: str = "") -> NondeterminismError:
+    what = f"vCPU {vcpu} acted differently" if vcpu else "an execution went differently"
     return NondeterminismError(
-        f"at step {step} an earlier execution of the same beginning had {recorded}, this one has {got}; the guest "
+        f"{what} at step {step} after the same decisions: expected {recorded}, got {got}; the guest or the scheme "
         "looks at clocks, random numbers or set order, or keeps state from one execution to the next",
         step=step,
         expected=recorded,

@@ -196,8 +196,8 @@ class HappensBefore:
         wrote = writes(op, event.value) if kind in WRITES_IF_IT_SUCCEEDS else WRITES[kind]
         near = self.conflicts(place, wrote) & ~past & ~siblings
         found = waited_for(self, event.actor, op, place, past | siblings) if kind >= Kind.LOCK else None
-        if found is None:
-            found = swappable(self, event, near, past | siblings)
+        if found is None:  # a local choice is no step of its own: what races is the step that led to it
+            found = swappable(self, event, near & ~self.choices, past | siblings)
         self.races += [(earlier, index) for earlier in found]
         while near:
             latest = near.bit_length() - 1

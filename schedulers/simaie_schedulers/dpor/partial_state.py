@@ -20,7 +20,7 @@ of the same place stays asleep, and covered sequences are cut.
 * JOIN: the exit is among the events, or it is not;
 * BEGIN_EXCLUSIVE: the order of another vCPU's events and its announced operation tell whether it is inside an
   instruction or has buffered stores; devices do not count, and their names are known from the start;
-* any operation in a stopped world: the last BEGIN_EXCLUSIVE or END_EXCLUSIVE and its actor decide;
+* any operation in a stopped world: the last operation that stopped or resumed the world, and its actor, decide;
 * all other kinds are always enabled, and write always or never. An operation that waits for its own vCPU's store
   buffers has those drains in its past.
 
@@ -36,7 +36,7 @@ it: the tree compares the effect with the prediction.
 
 from __future__ import annotations
 
-from simaie.dependence import conflict
+from simaie.dependence import STOPS, conflict
 from simaie.op import Kind, Op, owner_of
 from simaie_schedulers.dpor.blocking import bits
 from simaie_schedulers.dpor.frozen import Apply
@@ -145,10 +145,12 @@ class PartialState:
     def _is_stopped(self, actor: str, mask: int) -> bool:
         order = self.order
         stops = order.world & mask
-        if not stops or actor in order.unstoppable:
+        if not stops:
             return False
         latest = order.events[stops.bit_length() - 1]
-        return latest.op.kind is Kind.BEGIN_EXCLUSIVE and latest.actor != owner_of(actor)
+        if latest.op.kind not in STOPS or latest.actor == owner_of(actor):
+            return False
+        return latest.op.kind is Kind.BEGIN_SECTION or actor not in order.unstoppable
 
     def _is_inside(self, actor: str, mask: int) -> bool:
         """Whether the actor has performed a part of a guest instruction, but not its end."""

@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import UsageError
-from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, require_count
+from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler, SearchOfGraphs, require_count
 from simaie.small_steps import SmallSteps
 from simaie.trace import Ending, Trace
 from simaie_schedulers.dpor.execution import Run
@@ -39,7 +39,7 @@ from simaie_schedulers.dpor.profile import load, save
 from simaie_schedulers.dpor.race_reversal import RaceReversal
 from simaie_schedulers.dpor.tree import ExplorationTree
 from simaie_schedulers.dpor.wakeup_tree import count
-from simaie_schedulers.undo.search import UndoSearch
+from simaie_schedulers.undo.divided import DividedSearch
 
 __all__ = ["Dpor"]
 
@@ -84,19 +84,27 @@ class Dpor(Scheduler):
         self._reversal = RaceReversal(self._tree)
         self._run = Run(self._tree)
         self._finished = self._over_limit = False
-        self._undo: UndoSearch | None = None
+        self._undo: DividedSearch | None = None
+        self._graphs: SearchOfGraphs | None = None
 
     # -- by undo ------------------------------------------------------------------------------
 
-    def by_undo(self, state: SmallSteps) -> UndoSearch | None:
+    def by_undo(self, state: SmallSteps) -> DividedSearch | None:
         """Return the search of `simaie_schedulers.undo`; None if a limit is set, or this search has begun already."""
         if self.memory_limit is not None or self._executions or self._tree.guide:
             return None
-        self._undo = UndoSearch(state)
+        self._undo = DividedSearch(state)
         return self._undo
 
+    def by_graphs(self, search: SearchOfGraphs) -> bool:
+        """Leave the executions to a search of execution graphs, and return True."""
+        if self.memory_limit is not None:
+            raise UsageError("dpor has no limit on memory on a host of execution graphs; leave out memory_limit")
+        self._graphs = search
+        return True
+
     @property
-    def _undoing(self) -> UndoSearch | None:
+    def _undoing(self) -> DividedSearch | None:
         """The search by undo that goes on instead of this one."""
         return None if self._undo is None or self._undo.abandoned else self._undo
 
@@ -105,6 +113,8 @@ class Dpor(Scheduler):
     @property
     def exhausted(self) -> bool:
         """Whether the tree is explored, or the memory limit ended the search."""
+        if self._graphs is not None:
+            return self._graphs.exhausted
         undo = self._undoing
         return self._finished if undo is None else undo.exhausted
 

@@ -19,7 +19,7 @@ _CHOICE = Kind.CHOICE
 class Order:
     """The events of the path and what happens before them; lists are indexed by event.
 
-    The lists `actors`, `steps`, `past` and `before` never become shorter: what they hold from `length` on is old.
+    The lists `actors`, `steps`, `past` and `before` never become shorter: entries from `length` on are stale.
 
     Args:
         overlaps: By place, the places that share a byte with it. It may grow.

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
     Attributes:
         prefix: The path to the node.
-        schedule: The schedule that waits there; of no meaning if there is a `rest`.
+        schedule: The schedule that waits there; ignored if there is a `rest`.
         rest: The path from the node to where an earlier search of this part stopped, at the end of an execution.
         below: The number of schedules that earlier searches of this part have returned.
     """
@@ -60,7 +60,7 @@ class Found(NamedTuple):
     infeasible: int
 
     def following(self, part: Part) -> Part:
-        """Return what is left of `part`, of which this is the result."""
+        """Return the rest of `part`, which this search has not explored."""
         return part._replace(rest=self.rest, below=part.below + len(self.below))
 
 
@@ -99,7 +99,7 @@ class Sizes:
         self._taken[depth] = executions
 
     def of(self, depth: int, executions: int) -> int:
-        """Return the estimate, after as many executions. What is not finished yet is at least as large as it is now."""
+        """Return the estimate after that many executions. Unfinished work counts at least its executions so far."""
         return max(self._before.get(depth, 0), executions - self._taken.get(depth, 0))
 
 
@@ -109,7 +109,7 @@ def waiting_part(path: Path, number: int, is_worth: Callable[[int], bool]) -> Pa
     Args:
         path: The path.
         number: The number of the part.
-        is_worth: Whether schedules at a depth are worth to be given away.
+        is_worth: Whether schedules at a depth are worth giving away.
     """
     for depth in range(len(path) - 1, -1, -1):
         waiting = path.waiting[depth] or []
@@ -126,5 +126,3 @@ def waiting_part(path: Path, number: int, is_worth: Callable[[int], bool]) -> Pa
 def kept_in(decisions: Sequence[Decision]) -> int:
     """Return the number of schedules that wait at the nodes of a path."""
     return sum(len(decision.waiting) for decision in decisions)
-
-

@@ -1,4 +1,7 @@
-"""Optimal DPOR by undo: the search itself. `simaie_schedulers.undo` explains the algorithm."""
+"""Optimal DPOR by undo: the search itself. `simaie_schedulers.undo` explains the algorithm.
+
+Some of its schedules may be given away, and it may explore a part only; `simaie_schedulers.undo.divided` does that.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
 from simaie.op import Kind
 from simaie.small_steps import SmallSteps, Step
-from simaie_schedulers.undo.parts import Found, Given, Part, Sizes, kept_in, together, waiting_part
+from simaie_schedulers.undo.parts import Given, Sizes
 from simaie_schedulers.undo.path import Decision, Path, Schedule
 from simaie_schedulers.undo.races import alternatives, is_canonical, reversals, schedules
 from simaie_schedulers.undo.unsettled import is_settled
@@ -146,81 +149,6 @@ class UndoSearch:
         self._check_sizes()
         self.exhausted = True
         return False
-
-    # -- parts --------------------------------------------------------------------------------------
-
-    def give_away(self, number: int, least: int = 1) -> Part | None:
-        """Return the part whose turn comes first among those that are large enough; None if there is none.
-
-        Args:
-            number: The number that `due` will have when the turn of the part comes.
-            least: The number of executions that it should have, as an estimate.
-        """
-        if self._set_aside:
-            return None
-        return waiting_part(self.path, number, lambda depth: self._sizes.of(depth, self.executions) >= least)
-
-    def can_take_in(self, found: Found) -> bool:
-        """Whether the part that is due can be taken in; if not, it has to be taken back."""
-        return not self._set_aside and self._kept + found.peak_kept <= self._keep
-
-    def take_in(self, found: Found) -> None:
-        """Take the result of the part that is due as if this search had explored it."""
-        path, at = self.path, len(self.path)
-        for schedule in found.below:
-            path.keep(schedule)
-        self.peak_kept = max(self.peak_kept, self._kept + found.peak_kept)
-        self._kept += len(found.below) + kept_in(found.rest)
-        self.peak_length = max(self.peak_length, found.peak_length)
-        self.executions += found.executions
-        self.redundant += found.redundant
-        self.reversals += found.reversals
-        self.infeasible += found.infeasible
-        self._any_uncertain = True
-        self.due = None
-        if found.rest:
-            path.repeat(found.rest)
-            path.waiting[at], self._siblings = self._siblings, None
-            self._stands = True
-
-    def take_back(self) -> None:
-        """Let this search explore the part that is due itself."""
-        assert self.due is not None
-        assert self._siblings is not None
-        self._siblings.append(self.due.schedule)
-        self._kept += 1
-        self.due = None
-
-    def begin(self, part: Part) -> None:
-        """Explore `part`, and nothing else."""
-        path = self.path
-        path.rewind(0)
-        self._below, self._siblings, self._urgent, self._set_aside = [], None, [], []
-        self._is_part, self._floor, self.due, self.exhausted = True, 0, None, False
-        self.executions = self.redundant = self.reversals = self.infeasible = self.peak_length = 0
-        path.repeat([decision._replace(waiting=[]) for decision in part.prefix])
-        self._floor, self._any_uncertain = len(path), True
-        self._kept = self.peak_kept = part.below + kept_in(part.rest)
-        self._stands = bool(part.rest)
-        if part.rest:
-            path.repeat(part.rest)
-            self._started = True
-        else:
-            self._started = not self._take(part.schedule, [])
-
-    def found(self) -> Found:
-        """Return the result of the part so far: `advance` has just returned True, for the next execution, or False."""
-        rest = [] if self.exhausted else [self.path.decision(at) for at in range(self._floor, len(self.path))]
-        return Found(
-            tuple(self._below), tuple(rest), self.peak_kept, self.peak_length,
-            self.executions - bool(rest), self.redundant, self.reversals, self.infeasible,
-        )  # fmt: skip
-
-    def together(self, found: Sequence[Found]) -> Found:
-        """Return the result of several searches of one part, each of which continued the one before it."""
-        return together(found)
-
-    # -- the search ---------------------------------------------------------------------------------
 
     def _check_sizes(self) -> None:
         overlaps = self.state.overlaps

@@ -57,6 +57,7 @@ def same(known: Op, op: Op) -> bool:
         or known.note != op.note
         or known.orders != op.orders
         or known.bit != op.bit
+        or known.form != op.form
     ):
         return False
     if known.function is not op.function and (

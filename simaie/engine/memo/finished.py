@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.engine.memo.lazy import MemoTrace
-from simaie.engine.memo.node import Node
+from simaie.engine.memo.node import Node, yields
 from simaie.engine.memo.steps import MemoSteps
 from simaie.op import Kind, Op
 from simaie.trace import Ending, Fault
 
-__all__ = ["trace_of"]
+__all__ = ["preemptions_in", "trace_of"]
 
 _NOTHING: dict[str, Op] = {}
 _STUCK = Ending.DEADLOCK
@@ -73,3 +73,17 @@ def _faults(state: MemoSteps) -> tuple[Fault, ...]:
             found.append((0, reached))
     found.reverse()
     return tuple([Fault(node.root.name, step, message, kind) for step, node in found for kind, message in node.faults])
+
+
+def preemptions_in(state: MemoSteps) -> int:
+    """Return the number of switches away from a vCPU that was enabled and not yielding, up to where `state` is."""
+    preempting, waits = set(state.switches).difference(state.forced), frozenset(state.waits)
+    if not preempting:
+        return 0
+    count, after = 0, dict(enumerate(state.nodes))
+    for number, (actor, node, _) in zip(range(len(state) - 1, -1, -1), state.steps_back(), strict=True):
+        running = after[actor]  # where it was when another vCPU took the next step
+        if number + 1 in preempting and running is not None and not yields(running, has_waited=number in waits):
+            count += 1
+        after[actor] = node
+    return count

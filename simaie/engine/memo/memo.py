@@ -58,7 +58,8 @@ class Memo:
     def __init__(
         self, program: Program, machine: Machine, shared: SharedState, *, most_nodes: int = MOST_NODES
     ) -> None:
-        machine.limits.require_threads(program)
+        machine = machine.for_program(program)
+        machine.require_fits(program)
         self.program, self.machine, self.shared = program, machine, shared
         self.facts = machine.facts_of(program)
         self.host = MemoHost(word=machine.host_word // 8, endian=machine.endian)
@@ -239,7 +240,7 @@ class Memo:
             self._drop(runner)
 
     def close(self) -> None:
-        """Close every coroutine; the memo is of no more use."""
+        """Close every coroutine; the memo cannot be used afterwards."""
         for runner in list(self._runners):
             self._drop(runner)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie.block import Block
-from simaie.op import Op
-from simaie.trace import Instruction, ReservationEnd
+from simaie.op import Kind, Op
+from simaie.trace import AccessKind, Instruction, ReservationEnd
 
 if TYPE_CHECKING:
     from simaie.engine.memo.runner import Root, Runner
@@ -30,7 +30,7 @@ OTHER, MUTEX, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL
 
 
 class Node:
-    """A vCPU after one history of results. It does not change once it is made, but for its edges and what is cached.
+    """A vCPU after one history of results. Apart from its edges and caches, it is immutable.
 
     A root's first node is its start, where the coroutine has not run yet; `op` is then None, as it is at the end.
 
@@ -59,6 +59,7 @@ class Node:
             to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
+        label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Node:
         "final",
         "held",
         "instruction",
+        "label",
         "location",
         "made",
         "observations",
@@ -118,6 +120,7 @@ class Node:
         self.stored: Any = None
         self.location = -1
         self.step: Step | None = None
+        self.label: Any = None
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.observations: dict[str, int]
@@ -164,3 +167,17 @@ def key_of(value: Any) -> Any:
     if isinstance(value, msgspec.Struct) and kind.__struct_config__.frozen and kind.__struct_config__.eq:
         return kind, tuple([key_of(getattr(value, name)) for name in value.__struct_fields__])
     return kind, id(value)
+
+
+def yields(node: Node, *, has_waited: bool) -> bool:
+    """Return whether a vCPU at `node` yields, as `simaie.engine.actor.Actor.yielding` says.
+
+    Args:
+        node: The node.
+        has_waited: Whether the wait that comes before the operation of the node is over.
+    """
+    op = node.op
+    if op is not None and (op.kind is Kind.PAUSE or (node.wait is not None and not has_waited)):
+        return True
+    entered = node.entered
+    return entered is not None and entered.access is AccessKind.STORE_CONDITIONAL and entered.result == 0

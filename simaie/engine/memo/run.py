@@ -1,4 +1,4 @@
-"""Runs memo executions, and asks the reference engine where the memo cannot be believed alone."""
+"""Runs memo executions, and checks with the reference engine where the memo alone cannot be trusted."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import Wait, await_change, looks_again
-from simaie.errors import GuestFault
+from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
 from simaie.trace import PENDING, Event, Instruction
@@ -76,10 +76,11 @@ class Runner(Actor):
     __slots__ = ("_faults", "_memo", "_own", "_root", "_tries", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
-        cpu = root.cpu_class(root.name, root.identity, memo.scheme, memo.facts)
+        scheme = memo.scheme.of(root.name)
+        cpu = root.cpu_class(root.name, root.identity, scheme, memo.facts)
         memo.host.begin(root.start)
         try:
-            memo.scheme.enter(cpu)
+            scheme.enter(cpu)
             coroutine = begun(root.name, root.code, cpu)
         finally:
             memo.host.end()
@@ -133,6 +134,10 @@ class Runner(Actor):
             host.end()
 
     def _send(self, value: Any) -> Op | None:
+        """Send a result to the vCPU; return its next operation, or None at its end."""
+        return self._resume(value)
+
+    def _resume(self, value: Any) -> Op | None:
         try:
             op: Op = self.coroutine.send(value)
         except PASSING:
@@ -146,15 +151,14 @@ class Runner(Actor):
     def _after(self, error: BaseException) -> Op | None:
         """Return the first operation of what follows the code that ended with `error`; None at the end of the vCPU."""
         if isinstance(error, GuestFault | AssertionError):
-            kind = "fault" if isinstance(error, GuestFault) else "assertion"
-            self._faults.append((kind, str(error) or "assertion failed"))
+            self._faults.append((kind_of(error), str(error) or "assertion failed"))
         elif not isinstance(error, StopIteration):
             raise trio_outside_trio(self, error) or guest_raised(self, error) from error
         epilogue = epilogue_of(self, cleans_up=self._memo.cleans_up)
         if epilogue is None:
             return None
         self.coroutine = epilogue
-        return self._send(None)
+        return self._resume(None)
 
     def _note(self, node: Node, record: Instruction | None) -> None:
         """Write down what is to be seen of the vCPU at `node`. record: the instruction of the operation before."""
@@ -310,8 +314,9 @@ _SPAWNED: Any = object()
 def _pending(record: Instruction) -> Instruction:
     """A copy of an instruction in execution. The original gets its result in one history; the node is part of many."""
     return Instruction(
-        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING, record.effect
-    )
+        record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, PENDING,
+        record.effect, record.place, record.second,
+    )  # fmt: skip
 
 
 def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
@@ -323,5 +328,5 @@ def _completed(pending: Instruction | None, record: Instruction) -> Instruction:
         return record
     return Instruction(
         record.vcpu, record.number, record.mnemonic, record.access, record.address, record.width, record.result,
-        pending.effect,
+        pending.effect, record.place, record.second,
     )  # fmt: skip

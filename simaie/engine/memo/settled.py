@@ -22,6 +22,7 @@ import msgspec
 from simaie.engine.code_facts import is_own
 from simaie.engine.reading import awaited_by
 from simaie.guest.cpu import Thread
+from simaie.host.loaded import Loaded
 from simaie.op import Cell, Function, Kind, Op
 from simaie.schemes.scheme import Scheme
 
@@ -30,7 +31,7 @@ __all__ = ["Unsettled", "rebinds", "settled_op", "settled_value"]
 #: Whether an object is known to stay as it is.
 Constant = Callable[[Any], bool]
 
-_PLAIN = frozenset({int, str, bytes, bool, float, complex, type(None), range})
+_PLAIN = frozenset({int, str, bytes, bool, float, complex, type(None), range, Loaded})
 _DEPTH = 8
 #: Where the threads of lists of instructions come from, which begin with a copy of the registers.
 _LISTS = "simaie.guest.code"

@@ -11,7 +11,7 @@ from functools import cache
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-from simaie.engine.attributes import is_own
+from simaie.engine.attributes import has_own_parts_only
 from simaie.engine.code_facts import code_facts
 from simaie.engine.code_facts import is_own as is_own_file
 from simaie.engine.guard import attributes_of, changed_attribute
@@ -37,7 +37,7 @@ class SharedState:
 
     def watch(self, scheme: Scheme) -> None:
         """From now on the attributes of `scheme` must stay as they are, too."""
-        if not is_own(type(scheme)):
+        if not has_own_parts_only(scheme):
             self._scheme, self._attributes = scheme, attributes_of(scheme, of_base=False)
 
     def _read(self) -> Reader | None:

@@ -17,7 +17,19 @@ from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.lazy import wait_at
 from simaie.engine.memo.memo import Memo
-from simaie.engine.memo.node import END, MODIFY_CELL, PERFORM, READ, READ_CELL, SWAP, WRITE, WRITE_CELL, Node, key_of
+from simaie.engine.memo.node import (
+    END,
+    MODIFY_CELL,
+    PERFORM,
+    READ,
+    READ_CELL,
+    SWAP,
+    WRITE,
+    WRITE_CELL,
+    Node,
+    key_of,
+    yields,
+)
 from simaie.engine.memo.restored import CannotUndo, MixedSizes, Old, perform, performed, put_back
 from simaie.engine.memo.threads import Threads
 from simaie.host.sc import ScMemory
@@ -34,6 +46,11 @@ _LOCK, _UNLOCK, _AWAIT, _JOIN = Kind.LOCK, Kind.UNLOCK, Kind.AWAIT, Kind.JOIN
 _PAUSE, _CHOICE, _SPAWN, _EXIT = Kind.PAUSE, Kind.CHOICE, Kind.SPAWN, Kind.EXIT
 _BEGIN, _RELEASE = Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE
 _WORLD = frozenset({_BEGIN, _RELEASE})
+#: Operations for which there is no search by undo, and why.
+_NOT_UNDONE = {
+    _CHOICE: "a guest makes a local choice",
+    Kind.BEGIN_SECTION: "a scheme begins an indivisible section",
+}
 #: The old value of a step that changed nothing but the node of its actor.
 _SAME = Old()
 #: The same of an AWAIT that came before a look: its actor is still at the node.
@@ -52,6 +69,7 @@ class MemoSteps:
         nodes: By actor, its node; None if it was not spawned yet.
         events: The steps up to here, as in a `simaie.engine.memo.lazy.MemoTrace`.
         switches: The steps that deviated from the default schedule.
+        forced: Those of them at which the running actor was not enabled.
         waits: The steps that are waits before a look.
         threads: The actors, in structural order and in the order of arrival.
         stopper: The actor that has stopped the world; -1 while the world runs.
@@ -73,6 +91,7 @@ class MemoSteps:
         self.nodes: list[Node | None] = []
         self.events: list[Node | Event] = []
         self.switches: list[int] = []
+        self.forced: list[int] = []
         self.waits: list[int] = []
         self.stopper = -1
         self.threads = Threads(memo)
@@ -132,8 +151,8 @@ class MemoSteps:
             following = self.memo.miss(actor, node, key, value)
         if following.location < 0:
             op = following.op
-            if op is not None and op.kind is _CHOICE:
-                raise CannotUndo("a guest makes a local choice")
+            if op is not None and op.kind in _NOT_UNDONE:
+                raise CannotUndo(_NOT_UNDONE[op.kind])
             following.location = self.locations.of(following.wait or op) if op is not None else 0
         return following
 
@@ -196,6 +215,11 @@ class MemoSteps:
                     return actor
                 found, lowest = actor, rank
         return found
+
+    def yields(self, actor: int) -> bool:
+        """Return whether an actor that has taken a step lets others go first."""
+        node: Any = self.nodes[actor]
+        return yields(node, has_waited=self._waited[actor])
 
     def pending(self, actor: int) -> Op:
         """Return the next operation of an actor that has not ended."""
@@ -319,6 +343,7 @@ class MemoSteps:
             code = self.nodes[other].code  # type: ignore[union-attr]  # it exists
             if code != END and ((code > END and self.stopper < 0) or self.is_enabled(other)):
                 self.switches.append(index)
+                self.forced.append(index)
                 return
 
     def _note_step(self, following: Node, op: Op, value: Any, actor: int, child: int = -1) -> Step:
@@ -399,6 +424,8 @@ class MemoSteps:
         index = len(self._journal)
         if self.switches and self.switches[-1] == index:
             self.switches.pop()
+            if self.forced and self.forced[-1] == index:
+                self.forced.pop()
         code = node.code
         if code in (WRITE_CELL, MODIFY_CELL):
             node.place.value = old

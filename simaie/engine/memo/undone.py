@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from simaie.check.needs import BLOCK
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
-from simaie.engine.memo.finished import trace_of
+from simaie.engine.memo.finished import preemptions_in, trace_of
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.restored import CannotUndo, MixedSizes
 from simaie.engine.memo.runner import Differs
@@ -18,7 +18,7 @@ from simaie.guest.program import Program
 from simaie.machine import Machine
 from simaie.prng import derive
 from simaie.protocols import ExecutionInfo
-from simaie.small_steps import SearchByUndo, SmallSteps
+from simaie.small_steps import DividedSearchByUndo, SearchByUndo, SmallSteps
 from simaie.trace import Trace
 
 __all__ = ["Branch", "Explored", "Undone"]
@@ -75,6 +75,8 @@ class Undone:
         searches: Returns a search over a state.
         commuting: Whether read-modify-writes that commute may be taken as independent, as long as no atomic block or
             call occurs: a checker may judge the order of these.
+        up_to_commutation: Whether the search needs to know which operations are independent; if not, `commuting` is
+            ignored, and accesses may overlap in any way.
 
     Attributes:
         program: The program; `machine` is the machine.
@@ -85,6 +87,7 @@ class Undone:
         rehearsing: An execution of the reference engine that runs before the search; None if none does.
         rebuilt: How often the memo was dropped because it had too many nodes.
         why_not: Why the search cannot go on; empty if it can.
+        keeps_order: Whether the executions come in the order of the scheduler.
     """
 
     went_elsewhere = False
@@ -98,10 +101,13 @@ class Undone:
         searches: Searches,
         *,
         commuting: bool = False,
+        up_to_commutation: bool = True,
     ) -> None:
         self._make_memo, self._searches = make_memo, searches
         self.program, self.machine = program, machine
-        self._seed, self.index, self._commuting = seed, 0, commuting
+        self._seed, self.index = seed, 0
+        self._commuting = commuting and up_to_commutation
+        self.keeps_order = not up_to_commutation
         self.identities: dict[str, int] = {}
         self.why_not = ""
         self.is_known = self._next_is_known = False
@@ -143,6 +149,11 @@ class Undone:
             self.identities = {actor.name: actor.cpu.identity for actor in self._state.threads.current}
         return trace_of(self._state)
 
+    @property
+    def preemptions(self) -> int:
+        """The number of preemptions in the current execution, while the next one has not been looked for."""
+        return 0 if self._state is None else preemptions_in(self._state)
+
     def go_on(self) -> None:
         """Find the next execution; afterwards the search is exhausted if there is none, and `why_not` may be set.
 
@@ -150,8 +161,7 @@ class Undone:
         """
         if self._memo is None:
             self._memo = self._make_memo()
-        memo = self._memo
-        self._guarded(lambda: self._advance(memo))
+        self._guarded(self._advance)
 
     def _guarded(self, move: Callable[[], None]) -> None:
         """Let the search move, and look after the memo; errors end the search."""
@@ -167,12 +177,13 @@ class Undone:
         except (CannotUndo, SimaieError, Differs) as error:
             self._give_up(str(error) or type(error).__name__)
 
-    def _advance(self, memo: Memo) -> None:
-        self._prepare(memo)
+    def _advance(self) -> None:
+        assert self._memo is not None
+        self._prepare(self._memo, mixed_sizes=self.keeps_order)
         if self._search is not None:
             self._search.advance()
 
-    def _prepare(self, memo: Memo, *, mixed_sizes: bool = False) -> None:
+    def _prepare(self, memo: Memo, *, mixed_sizes: bool) -> None:
         """Make the state and the search, if they do not exist."""
         if self._state is None:
             self._state = MemoSteps(memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
@@ -185,9 +196,15 @@ class Undone:
     # -- parts of a search --------------------------------------------------------------------------
 
     @property
+    def _divided(self) -> DividedSearchByUndo:
+        """The search, of which there are parts only if it can be divided."""
+        assert self._search is not None
+        return cast(DividedSearchByUndo, self._search)
+
+    @property
     def due(self) -> int | None:
         """The number of the branch that comes next, because it was given away; None if an execution comes next."""
-        due = None if self._search is None else self._search.due
+        due = None if self._search is None else self._divided.due
         return None if due is None else due.number
 
     def give_away(self, number: int, least: int) -> Branch | None:
@@ -198,8 +215,7 @@ class Undone:
             least: The number of executions that it should have, as an estimate.
         """
         assert self._state is not None
-        assert self._search is not None
-        part = self._search.give_away(number, least)
+        part = self._divided.give_away(number, least)
         if part is None:
             return None
         return Branch(part, self._state.threads.names, self._state.mixed_sizes, self._commuting)
@@ -213,9 +229,8 @@ class Undone:
         Returns:
             Whether it was possible; if not, this search explores the branch itself.
         """
-        search = self._search
+        search = self._divided
         assert self._state is not None
-        assert search is not None
         try:
             for each in explored:
                 self._state.learn(each.ranges)
@@ -240,9 +255,8 @@ class Undone:
         if self._state is None:
             self._commuting = branch.commuting
         self._prepare(self._memo, mixed_sizes=branch.mixed_sizes)
-        search = self._search
+        search = self._divided
         assert self._state is not None
-        assert search is not None
         same = (self._state.mixed_sizes, self._commuting) == (branch.mixed_sizes, branch.commuting)
         if not same or not self._state.threads.agree_with(branch.names):
             self._give_up("the search has been somewhere else before")
@@ -254,9 +268,8 @@ class Undone:
     def explored(self) -> Explored:
         """Return the result of the branch so far; the execution that was found last is left."""
         assert self._state is not None
-        assert self._search is not None
         assert self._branch is not None
-        found = self._search.found()
+        found = self._divided.found()
         left = self._branch._replace(part=found.following(self._branch.part)) if found.rest else None
         return Explored(found, self._state.ranges, left)
 

@@ -1,9 +1,9 @@
 """The 64-bit Arm guest (Arm ARM, DDI 0487): loads and stores, acquire and release, exclusives, pairs, barriers, hints.
 
-The single-instruction atomics of FEAT_LSE are in `aarch64_lse`. Exclusive, atomic, acquire and release accesses must
-be aligned (B2.5.2); plain accesses may be unaligned. Widths are in bytes; the width of a pair is that of one half. A
-pair is one number whose low half is the first register. Like the instructions, the store-exclusives (STXR, STLXR,
-STXP, STLXP) return 0 if they stored and 1 if they did not.
+The single-instruction atomics of FEAT_LSE and FEAT_LSE128 are in `aarch64_lse`. Exclusive, atomic, acquire and release
+accesses must be aligned (B2.5.2); plain accesses may be unaligned. Widths are in bytes; the width of a pair is that of
+one half. A pair is one number whose low half is the first register. Like the instructions, the store-exclusives (STXR,
+STLXR, STXP, STLXP) return 0 if they stored and 1 if they did not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.aarch64_lse import LargeSystemExtensions
@@ -33,8 +34,13 @@ class AArch64Cpu(LargeSystemExtensions):
     """
 
     isa: ClassVar[str] = "aarch64"
+    memory_model: ClassVar[str | None] = "armv8"
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
     #: A pair of two X registers is loaded exclusively as two doublewords, unless the vCPU has FEAT_LSE2.
-    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16), "lse2": Guarantee(16, 16, 16, line=16)}
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {
+        "": Guarantee(8, 8, 16), "lse2": Guarantee(16, 16, 16, line=16, pair=16)
+    }  # fmt: skip
+    pairs: ClassVar[frozenset[str]] = frozenset({"ldp", "stp", "ldiapp", "stilp"})
     #: DDI 0487, B2.12: as in A32, but the return from an exception also clears the local monitor. A store-exclusive to
     #: another address, or of another size, is constrained unpredictable: it passes or fails.
     reservation: ClassVar[ReservationRule | None] = ReservationRule(
@@ -47,6 +53,17 @@ class AArch64Cpu(LargeSystemExtensions):
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
     )  # fmt: skip
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("ldr", *form.ANY_WIDTH),
+        form.store("str_", *form.ANY_WIDTH),
+        *form.pair("ldxr", "stxr", *form.ANY_WIDTH),
+        form.Form("clear", "clrex"),
+        form.atomic("cas", 2, *form.ANY_WIDTH),
+        form.atomic("swp", 1, *form.ANY_WIDTH),
+        form.load("ldar", *form.ANY_WIDTH, kind="acquire", aligned=True),
+        form.store("stlr", *form.ANY_WIDTH, kind="release", aligned=True),
+        form.Form("fence", "dmb"),
+    )
 
     # -- plain accesses -----------------------------------------------------------------------
 
@@ -72,6 +89,16 @@ class AArch64Cpu(LargeSystemExtensions):
         """Store: STR, STRB or STRH by width."""
         return self._store(_named("str", width), address, value, width)
 
+    @has_widths(*_PAIRS)
+    def ldp(self, address: int, *, width: int = 8) -> Coroutine[Any, Any, int]:
+        """Load a pair, each half indivisible, and with FEAT_LSE2 both if they lie within 16 aligned bytes: LDP."""
+        return self._load_pair("ldp", address, _pair(width))
+
+    @has_widths(*_PAIRS)
+    def stp(self, address: int, value: int, *, width: int = 8) -> Coroutine[Any, Any, None]:
+        """Store a pair, each half indivisible, and with FEAT_LSE2 both if they lie within 16 aligned bytes: STP."""
+        return self._store_pair("stp", address, value, _pair(width))
+
     # -- acquire and release ------------------------------------------------------------------
 
     @has_widths(*_WIDTHS)
@@ -88,6 +115,56 @@ class AArch64Cpu(LargeSystemExtensions):
     def stlr(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
         """Store-release: STLR, STLRB or STLRH by width."""
         return self._store(_named("stlr", width), address, value, width, Order.RELEASE, width)
+
+    @has_widths(*_WIDTHS)
+    def ldapur(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Load as LDAPR, from an address with any offset (FEAT_LRCPC2): LDAPUR, LDAPURB or LDAPURH by width."""
+        return self._load(_named("ldapur", width), address, width, Order.ACQUIRE, width)
+
+    @has_widths(1, 2, 4)
+    def ldapurs(self, address: int, *, width: int = 4, register: int = 8) -> Coroutine[Any, Any, int]:
+        """Load as LDAPR, sign-extended to a register of 4 or 8 bytes: LDAPURSB, LDAPURSH or LDAPURSW by width."""
+        check_width(width, (1, 2, 4))
+        return self._load_signed("ldapurs" + "bhw"[width // 2], address, width, register, Order.ACQUIRE, width)
+
+    @has_widths(*_WIDTHS)
+    def stlur(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
+        """Store as STLR, to an address with any offset (FEAT_LRCPC2): STLUR, STLURB or STLURH by width."""
+        return self._store(_named("stlur", width), address, value, width, Order.RELEASE, width)
+
+    @has_widths(*_WIDTHS)
+    def ldlar(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Load-acquire within a limited ordering region (FEAT_LOR): LDLAR, LDLARB or LDLARH by width.
+
+        Here all of memory is one such region, so that LDLAR is LDAR.
+        """
+        return self._load(_named("ldlar", width), address, width, Order.SEQ_CST, width)
+
+    @has_widths(*_WIDTHS)
+    def stllr(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
+        """Store-release within a limited ordering region (FEAT_LOR): STLLR, STLLRB or STLLRH by width.
+
+        Here all of memory is one such region, so that STLLR is STLR.
+        """
+        return self._store(_named("stllr", width), address, value, width, Order.RELEASE, width)
+
+    @has_widths(*_PAIRS)
+    def ldiapp(self, address: int, *, width: int = 8) -> Coroutine[Any, Any, int]:
+        """Load-acquire a pair as LDAPR does (FEAT_LRCPC3): LDIAPP.
+
+        The architecture also orders the loads of the halves. Here, where they are two operations, they may go in
+        either order. The address must be aligned to both halves.
+        """
+        return self._load_pair("ldiapp", address, _pair(width), Order.ACQUIRE, 2 * width)
+
+    @has_widths(*_PAIRS)
+    def stilp(self, address: int, value: int, *, width: int = 8) -> Coroutine[Any, Any, None]:
+        """Store-release a pair (FEAT_LRCPC3): STILP.
+
+        The architecture also orders the stores of the halves. Here, where they are two operations, they may go in
+        either order. The address must be aligned to both halves.
+        """
+        return self._store_pair("stilp", address, value, _pair(width), Order.RELEASE, 2 * width)
 
     # -- exclusives ---------------------------------------------------------------------------
 
@@ -153,11 +230,19 @@ class AArch64Cpu(LargeSystemExtensions):
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
-        return self._no_access("isb")
+        return self._context_barrier("isb")
 
     def yield_(self) -> Coroutine[Any, Any, None]:
         """Hint that other vCPUs should go first: YIELD."""
         return self._hint("yield")
+
+    def sev(self) -> Coroutine[Any, Any, None]:
+        """Send an event to all vCPUs, on which WFE here does not wait: SEV."""
+        return self._no_access("sev")
+
+    def sevl(self) -> Coroutine[Any, Any, None]:
+        """Send an event to this vCPU: SEVL."""
+        return self._no_access("sevl")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU waits, so that other vCPUs go first: WFE."""

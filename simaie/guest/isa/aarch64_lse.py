@@ -1,4 +1,4 @@
-"""The single-instruction atomics of AArch64 (FEAT_LSE; Arm ARM, DDI 0487, C6.2): CAS, SWP, LDADD and the others.
+"""The single-instruction atomics of AArch64 (FEAT_LSE, FEAT_LSE128; Arm ARM, DDI 0487, C6.2): CAS, SWP and the others.
 
 ``order`` is the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. All methods return
 the old value, except the ST forms, which return nothing and cannot acquire. Widths are in bytes.
@@ -52,80 +52,101 @@ class LargeSystemExtensions(LoadStoreCpu):
     """A vCPU with the FEAT_LSE atomics.
 
     In all methods `address` is a guest-virtual address, `value` the operand, `width` the width in bytes, and `order`
-    the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``.
+    the suffix of the mnemonic: ``""``, ``"a"`` (acquire), ``"l"`` (release) or ``"al"``. `zero` is 1 if the destination
+    is the zero register: a host that reorders loads does not order such a read.
     """
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "") -> Old:
+    def cas(self, address: int, expected: int, new: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store `new` if the location holds `expected`; return the old value: CAS."""
         name = _name("cas", width, order)
-        return self._compare_and_swap(name, address, expected, new, width, ORDERS[order])
+        return self._compare_and_swap(name, address, expected, new, width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_PAIRS)
-    def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "") -> Old:
+    def casp(self, address: int, expected: int, new: int, *, width: int = 8, order: str = "", zero: int = 0) -> Old:
         """Compare and swap a pair; return the old value: CASP.
 
         A pair is one number whose low half is the first register; `width` is the width of a half, 4 or 8 bytes.
         """
         check_width(width, _PAIRS)
         name = _name("casp", width, order)
-        return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order])
+        return self._compare_and_swap(name, address, expected, new, 2 * width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def swp(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def swp(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Exchange the location with `value`; return the old value: SWP."""
-        return self._atomic(_name("swp", width, order), "swap", address, value, width, ORDERS[order])
+        name = _name("swp", width, order)
+        return self._atomic(name, "swap", address, value, width, ORDERS[order], drops=bool(zero))
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldadd(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Add `value` to the location; return the old value: LDADD."""
-        return self._fetch("add", address, value, width, order)
+        return self._fetch("add", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldclr(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Clear the bits that are set in `value`; return the old value: LDCLR."""
-        return self._fetch("clr", address, value, width, order)
+        return self._fetch("clr", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldeor(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Exclusive-or the location with `value`; return the old value: LDEOR."""
-        return self._fetch("eor", address, value, width, order)
+        return self._fetch("eor", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldset(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldset(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Set the bits that are set in `value`; return the old value: LDSET."""
-        return self._fetch("set", address, value, width, order)
+        return self._fetch("set", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldsmax(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the signed maximum of the location and `value`; return the old value: LDSMAX."""
-        return self._fetch("smax", address, value, width, order)
+        return self._fetch("smax", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldsmin(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the signed minimum of the location and `value`; return the old value: LDSMIN."""
-        return self._fetch("smin", address, value, width, order)
+        return self._fetch("smin", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldumax(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the unsigned maximum of the location and `value`; return the old value: LDUMAX."""
-        return self._fetch("umax", address, value, width, order)
+        return self._fetch("umax", address, value, width, order, zero)
 
     @accepts(_order)
     @has_widths(*_WIDTHS)
-    def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "") -> Old:
+    def ldumin(self, address: int, value: int, *, width: int = 4, order: str = "", zero: int = 0) -> Old:
         """Store the unsigned minimum of the location and `value`; return the old value: LDUMIN."""
-        return self._fetch("umin", address, value, width, order)
+        return self._fetch("umin", address, value, width, order, zero)
+
+    @accepts(_order)
+    def swpp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Exchange 16 bytes with `value`; return the old value (FEAT_LSE128): SWPP."""
+        return self._of_pair("swpp", "swap", address, value, order)
+
+    @accepts(_order)
+    def ldclrp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Clear the bits of 16 bytes that are set in `value`; return the old value (FEAT_LSE128): LDCLRP."""
+        return self._of_pair("ldclrp", "clear", address, value, order)
+
+    @accepts(_order)
+    def ldsetp(self, address: int, value: int, *, order: str = "") -> Old:
+        """Set the bits of 16 bytes that are set in `value`; return the old value (FEAT_LSE128): LDSETP."""
+        return self._of_pair("ldsetp", "or", address, value, order)
+
+    def _of_pair(self, mnemonic: str, function: str, address: int, value: int, order: str) -> Old:
+        _order(order)
+        return self._atomic(mnemonic + order, function, address, value, 16, ORDERS[order])
 
     @accepts(_store_order)
     @has_widths(*_WIDTHS)
@@ -175,9 +196,9 @@ class LargeSystemExtensions(LoadStoreCpu):
         """Store the unsigned minimum of the location and `value`; return nothing: STUMIN."""
         return self._apply("umin", address, value, width, order)
 
-    def _fetch(self, operation: str, address: int, value: int, width: int, order: str) -> Old:
+    def _fetch(self, operation: str, address: int, value: int, width: int, order: str, zero: int) -> Old:
         name = _name("ld" + operation, width, order)
-        return self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order])
+        return self._atomic(name, ATOMICS[operation], address, value, width, ORDERS[order], drops=bool(zero))
 
     async def _apply(self, operation: str, address: int, value: int, width: int, order: str) -> None:
         _store_order(order)

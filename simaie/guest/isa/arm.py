@@ -1,4 +1,6 @@
-"""The 32-bit Arm guest (Arm ARM, DDI 0406C): LL/SC in all sizes, the deprecated SWP, barriers and hints.
+"""The 32-bit Arm guest (Arm ARM, DDI 0406C; DDI 0487 for Armv8): LL/SC in all sizes, SWP, barriers and hints.
+
+Of Armv8 there are LDA, STL, LDAEX and STLEX.
 
 Exclusive and swap accesses must be aligned (A3.2.1); plain LDR and STR may be unaligned.
 Like the instruction, STREX returns 0 if it stored and 1 if it did not.
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
@@ -16,11 +19,13 @@ from simaie.guest.isa.arm_barriers import ordered_by
 from simaie.guest.isa.load_store import LoadStoreCpu
 from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
+from simaie.op import Order
 from simaie.trace import AccessKind
 
 __all__ = ["ArmCpu"]
 
 _WIDTHS = (1, 2, 4, 8)
+_LOW = (1, 2, 4)
 _SWAPS = (1, 4)
 _SUFFIX = {1: "b", 2: "h", 4: "", 8: "d"}
 
@@ -32,6 +37,8 @@ class ArmCpu(LoadStoreCpu):
     """
 
     isa: ClassVar[str] = "arm"
+    address_bits: ClassVar[tuple[int, int]] = (32, 40)
+    register_width: ClassVar[int] = 4
     guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(4, 8, 8), "lpae": Guarantee(8, 8, 8)}
     #: DDI 0406C, A3.4: a CLREX and any STREX open the local monitor. An exception need not: the operating system opens
     #: it on a context switch (A3.4.4). A STREX to another address, or of another size, is unpredictable (A3.4.5).
@@ -42,6 +49,14 @@ class ArmCpu(LoadStoreCpu):
         may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE, Cause.EXCEPTION}),
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("ldr", *form.ANY_WIDTH),
+        form.store("str_", *form.ANY_WIDTH),
+        *form.pair("ldrex", "strex", *form.ANY_WIDTH),
+        form.Form("clear", "clrex"),
+        form.atomic("swp", 1, 4, 1),
+        form.Form("fence", "dmb"),
     )
 
     @has_widths(*_WIDTHS)
@@ -73,8 +88,8 @@ class ArmCpu(LoadStoreCpu):
         check_width(width, _WIDTHS)
         body = self._scheme.store_conditional(self, address, width, value)
         name = f"strex{_SUFFIX[width]}"
-        stored = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
-        return 0 if stored else 1
+        stored: bool = await self._access(name, AccessKind.STORE_CONDITIONAL, address, width, body, width, value)
+        return 1 - stored
 
     def ldrexb(self, address: int) -> Coroutine[Any, Any, int]:
         """Load and reserve 1 byte: LDREXB."""
@@ -104,6 +119,32 @@ class ArmCpu(LoadStoreCpu):
         """Drop the vCPU's reservation: CLREX."""
         return self._clear_exclusive("clrex")
 
+    # -- acquire and release (Armv8) ----------------------------------------------------------
+
+    @has_widths(*_LOW)
+    def lda(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Load-acquire, also ordered after the vCPU's own store-releases (RCsc): LDA, LDAB or LDAH by width."""
+        check_width(width, _LOW)
+        return self._load(f"lda{_SUFFIX[width]}", address, width, Order.SEQ_CST, width)
+
+    @has_widths(*_LOW)
+    def stl(self, address: int, value: int, *, width: int = 4) -> Coroutine[Any, Any, None]:
+        """Store-release: STL, STLB or STLH by width."""
+        check_width(width, _LOW)
+        return self._store(f"stl{_SUFFIX[width]}", address, value, width, Order.RELEASE, width)
+
+    @has_widths(*_WIDTHS)
+    def ldaex(self, address: int, *, width: int = 4) -> Coroutine[Any, Any, int]:
+        """Load-acquire and reserve: LDAEX, LDAEXB, LDAEXH or LDAEXD by width."""
+        check_width(width, _WIDTHS)
+        return self._load_linked(f"ldaex{_SUFFIX[width]}", address, width, Order.ACQUIRE)
+
+    @has_widths(*_WIDTHS)
+    async def stlex(self, address: int, value: int, *, width: int = 4) -> int:
+        """Store-release if the reservation holds; return 0 if it stored, 1 if not: STLEX, STLEXB, STLEXH or STLEXD."""
+        check_width(width, _WIDTHS)
+        return 1 - await self._store_conditional(f"stlex{_SUFFIX[width]}", address, value, width, Order.RELEASE)
+
     # -- swap ---------------------------------------------------------------------------------
 
     @has_widths(*_SWAPS)
@@ -132,7 +173,11 @@ class ArmCpu(LoadStoreCpu):
 
     def isb(self) -> Coroutine[Any, Any, None]:
         """Issue an instruction barrier, which by itself orders no data: ISB."""
-        return self._no_access("isb")
+        return self._context_barrier("isb")
+
+    def sev(self) -> Coroutine[Any, Any, None]:
+        """Send an event to all vCPUs, on which WFE here does not wait: SEV."""
+        return self._no_access("sev")
 
     def wfe(self) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU waits, so that other vCPUs go first: WFE."""

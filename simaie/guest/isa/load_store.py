@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
+from simaie.guest.contract import require_number
 from simaie.guest.cpu import Cpu
 from simaie.guest.reservation import Cause
-from simaie.op import Kind, Op, Order
+from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
 
 __all__ = ["LoadStoreCpu", "extended"]
@@ -46,8 +47,18 @@ class LoadStoreCpu(Cpu):
             body = self._in_order(order, body)
         return self._access(mnemonic, AccessKind.LOAD, address, width, body, alignment)
 
-    async def _load_signed(self, mnemonic: str, address: int, width: int, register: int = 8) -> int:
-        return extended(await self._load(mnemonic, address, width), width, register)
+    async def _load_signed(
+        self,
+        mnemonic: str,
+        address: int,
+        width: int,
+        register: int | None = None,
+        order: Order = _RELAXED,
+        alignment: int = 1,
+    ) -> int:
+        """Load and sign-extend to `register` bytes; None for those of a general register."""
+        loaded = await self._load(mnemonic, address, width, order, alignment)
+        return extended(loaded, width, register or self.register_width)
 
     def _store(
         self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED, alignment: int = 1
@@ -56,6 +67,21 @@ class LoadStoreCpu(Cpu):
         body = self._scheme.store(self, address, width, wrapped)
         if order:
             body = self._in_order(order, body)
+        return self._access(mnemonic, AccessKind.STORE, address, width, body, alignment, wrapped)
+
+    def _load_pair(
+        self, mnemonic: str, address: int, width: int, order: Order = _RELAXED, alignment: int = 1
+    ) -> Coroutine[Any, Any, int]:
+        """Load two registers of `width` bytes in all; the mnemonic must be one of `Cpu.pairs`."""
+        body = self._in_order(order, self._scheme.load_pair(self, address, width))
+        return self._access(mnemonic, AccessKind.LOAD, address, width, body, alignment)
+
+    def _store_pair(
+        self, mnemonic: str, address: int, value: int, width: int, order: Order = _RELAXED, alignment: int = 1
+    ) -> Coroutine[Any, Any, None]:
+        """Store two registers of `width` bytes in all; the mnemonic must be one of `Cpu.pairs`."""
+        wrapped = value & (1 << 8 * width) - 1
+        body = self._in_order(order, self._scheme.store_pair(self, address, width, wrapped))
         return self._access(mnemonic, AccessKind.STORE, address, width, body, alignment, wrapped)
 
     def _load_linked(
@@ -85,19 +111,76 @@ class LoadStoreCpu(Cpu):
         *,
         drops: bool = False,
     ) -> Coroutine[Any, Any, int]:
-        """Apply a function of `simaie.guest.function` atomically; return the old value, which the caller may drop."""
+        """Apply a function of `simaie.guest.function` atomically; return the old value.
+
+        drops: whether the guest's instruction drops the old value.
+        """
         update = self._update(function, operand, width, drops=drops)
+        return self._apply_function(mnemonic, address, width, update, order, drops=drops)
+
+    def _apply_function(
+        self,
+        mnemonic: str,
+        address: int,
+        width: int,
+        update: Function,
+        order: Order = _RELAXED,
+        *,
+        drops: bool = False,
+    ) -> Coroutine[Any, Any, int]:
+        """Apply `update` to the location atomically; return the old value; `drops` as for `_atomic`."""
         body = self._in_order(order, self._scheme.atomic_rmw(self, address, width, update))
+        if drops:
+            body = self._scheme.without_result(body)
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, update)
 
     def _compare_and_swap(
-        self, mnemonic: str, address: int, expected: int, new: int, width: int, order: Order = _RELAXED
+        self,
+        mnemonic: str,
+        address: int,
+        expected: int,
+        new: int,
+        width: int,
+        order: Order = _RELAXED,
+        *,
+        drops: bool = False,
     ) -> Coroutine[Any, Any, int]:
-        """Store `new` if the location holds `expected`, atomically; return the old value."""
+        """Store `new` if the location holds `expected`, atomically; return the old value.
+
+        drops: whether the guest's instruction drops the old value.
+        """
         mask = (1 << 8 * width) - 1
         wanted = expected & mask, new & mask
         body = self._in_order(order, self._scheme.cmpxchg(self, address, width, *wanted))
+        if drops:
+            body = self._scheme.without_result(body)
         return self._access(mnemonic, AccessKind.ATOMIC, address, width, body, width, wanted)
+
+    async def _compare_two(
+        self,
+        mnemonic: str,
+        addresses: tuple[int, int],
+        width: int,
+        expected: tuple[int, int],
+        new: tuple[int, int],
+    ) -> int:
+        """Store to two locations if both hold what is expected, atomically; return both old values as one number.
+
+        The trace has the old value of the first location as the result.
+        """
+        high = 0
+
+        async def both() -> int:
+            nonlocal high
+            scheme = self._scheme
+            self._note_second(addresses[1])
+            old = await scheme.cmpxchg_two(self, addresses, width, expected, new)
+            require_number(scheme, "cmpxchg_two", old, 2 * width)
+            high = old >> 8 * width
+            return old & (1 << 8 * width) - 1  # type: ignore[no-any-return]  # an int, perhaps with its dependencies
+
+        low: int = await self._access(mnemonic, AccessKind.ATOMIC, addresses[0], width, both())
+        return low | high << 8 * width
 
     def _fence(self, mnemonic: str, kind: str) -> Coroutine[Any, Any, None]:
         """Issue a fence; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
@@ -110,6 +193,10 @@ class LoadStoreCpu(Cpu):
     def _hint(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """Hint that this vCPU spins or waits, so that other vCPUs go first."""
         return self._access(mnemonic, AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
+
+    def _context_barrier(self, mnemonic: str) -> Coroutine[Any, Any, None]:
+        """Issue a barrier that orders no data by itself, only loads behind earlier branches."""
+        return self._access(mnemonic, AccessKind.OTHER, 0, 0, self._scheme.context_barrier(self))
 
     def _no_access(self, mnemonic: str) -> Coroutine[Any, Any, None]:
         """Perform an instruction that accesses no data: the host has nothing to do for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from simaie.guest import form
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
@@ -33,7 +34,8 @@ class MipsCpu(LoadStoreCpu):
     """A vCPU of a MIPS64 guest. In all methods `address` is a guest-virtual address and `value` an unsigned integer."""
 
     isa: ClassVar[str] = "mips"
-    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 16, 16)}  # 16 bytes: LLDP, SCDP
     #: Volume II-A, "LL" and "SC": a coherent store to the block of synchronizable memory (at least a word, at most a
     #: page) and an ERET make the SC fail; the vCPU's own memory access in between may. An SC to another address,
     #: virtual or physical, or of another size is unpredictable.
@@ -44,6 +46,12 @@ class MipsCpu(LoadStoreCpu):
         may=frozenset({Cause.NEIGHBOUR_STORE, Cause.OWN_STORE}),
         other_address=Elsewhere.UNPREDICTABLE,
         other_width=Elsewhere.UNPREDICTABLE,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
+        *form.pair("ll", "sc", 4),
+        *form.pair("lld", "scd", 8),
+        form.Form("fence", "sync"),
     )
 
     def lb(self, address: int) -> Loaded:
@@ -107,6 +115,22 @@ class MipsCpu(LoadStoreCpu):
     async def scd(self, address: int, value: int) -> int:
         """Store 8 bytes if the reservation holds; return 1 if it stored, 0 if not: SCD."""
         return int(await self._store_conditional("scd", address, value, 8))
+
+    def llwp(self, address: int) -> Loaded:
+        """Load and reserve two words, 8 bytes as one number (Release 6): LLWP."""
+        return self._load_linked("llwp", address, 8)
+
+    async def scwp(self, address: int, value: int) -> int:
+        """Store two words, 8 bytes, if the reservation holds; return 1 if it stored, 0 if not (Release 6): SCWP."""
+        return int(await self._store_conditional("scwp", address, value, 8))
+
+    def lldp(self, address: int) -> Loaded:
+        """Load and reserve two doublewords, 16 bytes as one number (Release 6): LLDP."""
+        return self._load_linked("lldp", address, 16)
+
+    async def scdp(self, address: int, value: int) -> int:
+        """Store two doublewords, 16 bytes, if the reservation holds; return 1 if it stored, 0 if not: SCDP."""
+        return int(await self._store_conditional("scdp", address, value, 16))
 
     # -- barriers and hints -------------------------------------------------------------------
 

@@ -1,5 +1,8 @@
 """The RISC-V guest, RV64 with the A extension (The RISC-V Instruction Set Manual, volume I).
 
+Also the extensions Zabha (AMOs of 1 and 2 bytes), Zacas (AMOCAS), Zawrs (WRS) and, as an instruction set of its own,
+Ztso (total store order).
+
 `aq` and `rl` are the bits of LR, SC and the AMOs, and of loads and stores that have them (Zalasr). LR, SC and AMOs must
 be aligned; plain accesses may be unaligned. SC returns 0 if it stored and 1 if not. A value loaded into a register is
 sign-extended to its 8 bytes, except by LBU, LHU and LWU. Fences order main memory only: the I/O bits have no effect.
@@ -12,6 +15,7 @@ from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
 from simaie.errors import UsageError
+from simaie.guest import form
 from simaie.guest.cpu import check_width
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.isa.load_store import LoadStoreCpu, extended
@@ -19,11 +23,13 @@ from simaie.guest.operands import accepts, has_widths
 from simaie.guest.reservation import Cause, Elsewhere, ReservationRule
 from simaie.op import Order
 
-__all__ = ["RiscvCpu"]
+__all__ = ["RiscvCpu", "RiscvTsoCpu"]
 
 _WORDS = (4, 8)
+_AMOS = (4, 8, 1, 2)
+_COMPARES = (4, 8, 16, 1, 2)
 _ORDERS = {(0, 0): Order.RELAXED, (1, 0): Order.ACQUIRE, (0, 1): Order.RELEASE, (1, 1): Order.ACQ_REL}
-_LETTERS = {1: "b", 2: "h", 4: "w", 8: "d"}
+_LETTERS = {1: "b", 2: "h", 4: "w", 8: "d", 16: "q"}
 _PAIRS = {
     ("r", "r"): Barrier.LD_LD,
     ("r", "w"): Barrier.LD_ST,
@@ -48,7 +54,9 @@ class RiscvCpu(LoadStoreCpu):
     """
 
     isa: ClassVar[str] = "riscv"
-    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 8)}
+    memory_model: ClassVar[str | None] = "rvwmo"
+    address_bits: ClassVar[tuple[int, int]] = (48, 52)
+    guarantees: ClassVar[Mapping[str, Guarantee]] = {"": Guarantee(8, 8, 16)}  # 16 bytes: AMOCAS.Q
     #: Volume I, "Load-Reserved/Store-Conditional Instructions": the reservation set is any set that holds the bytes of
     #: the LR, and Za64rs (mandatory since RVA22) bounds it to an aligned block of 64. An SC outside it must fail, one
     #: inside may store; any SC ends the reservation. A trap need not: volume II has the operating system execute an SC.
@@ -60,6 +68,15 @@ class RiscvCpu(LoadStoreCpu):
         other_address=Elsewhere.INSIDE,
         other_width=Elsewhere.INSIDE,
         physical=True,
+    )
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        *form.load_store(("lw", "sw", 4), ("lb", "sb", 1), ("lh", "sh", 2), ("ld", "sd", 8)),
+        *form.pair("lr", "sc", 4, 8),
+        form.atomic("amoadd", 1, 4, 8),
+        form.atomic("amoswap", 1, 4, 8, 1, 2),
+        form.atomic("amocas", 2, 4, 8, 16, kind="compare"),
+        form.Form("fence", "fence"),
+        form.Form("fence", "fence_tso"),
     )
 
     # -- loads and stores ---------------------------------------------------------------------
@@ -127,53 +144,65 @@ class RiscvCpu(LoadStoreCpu):
 
     # -- AMOs: all return the old value ---------------------------------------------------------
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amoswap(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Exchange the location with `value`; return the old value: AMOSWAP."""
         return self._amo("amoswap", "swap", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amoadd(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Add `value` to the location; return the old value: AMOADD."""
         return self._amo("amoadd", "add", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amoxor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Exclusive-or the location with `value`; return the old value: AMOXOR."""
         return self._amo("amoxor", "xor", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amoand(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """And the location with `value`; return the old value: AMOAND."""
         return self._amo("amoand", "and", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amoor(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Or the location with `value`; return the old value: AMOOR."""
         return self._amo("amoor", "or", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amomin(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the signed minimum of the location and `value`; return the old value: AMOMIN."""
         return self._amo("amomin", "smin", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amomax(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the signed maximum of the location and `value`; return the old value: AMOMAX."""
         return self._amo("amomax", "smax", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amominu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the unsigned minimum of the location and `value`; return the old value: AMOMINU."""
         return self._amo("amominu", "umin", address, value, width, aq, rl)
 
-    @has_widths(*_WORDS)
+    @has_widths(*_AMOS)
     def amomaxu(self, address: int, value: int, *, width: int = 4, aq: int = 0, rl: int = 0) -> Loaded:
         """Store the unsigned maximum of the location and `value`; return the old value: AMOMAXU."""
         return self._amo("amomaxu", "umax", address, value, width, aq, rl)
 
+    @has_widths(*_COMPARES)
+    async def amocas(
+        self, address: int, expected: int, new: int, *, width: int = 4, aq: int = 0, rl: int = 0
+    ) -> int:
+        """Store `new` if the location holds `expected`; return the old value: AMOCAS.
+
+        Of 16 bytes (AMOCAS.Q), a value is one number whose low half is the even register.
+        """
+        mnemonic = _named("amocas", width, aq, rl, _COMPARES)
+        old = await self._compare_and_swap(mnemonic, address, expected, new, width, _ORDERS[aq, rl])
+        return extended(old, width) if width < 8 else old
+
     async def _amo(self, name: str, function: str, address: int, value: int, width: int, aq: int, rl: int) -> int:
-        mnemonic = _named(name, width, aq, rl)
+        mnemonic = _named(name, width, aq, rl, _AMOS)
         return extended(await self._atomic(mnemonic, function, address, value, width, _ORDERS[aq, rl]), width)
 
     # -- fences and hints ---------------------------------------------------------------------
@@ -201,9 +230,25 @@ class RiscvCpu(LoadStoreCpu):
         """Hint that this vCPU spins: PAUSE."""
         return self._hint("pause")
 
+    def wrs_nto(self) -> Nothing:
+        """Hint that this vCPU waits for a store to its reservation set: WRS.NTO; here, as allowed, not for long."""
+        return self._hint("wrs.nto")
 
-def _named(stem: str, width: int, aq: int, rl: int) -> str:
-    check_width(width, _WORDS)
+    def wrs_sto(self) -> Nothing:
+        """Hint that this vCPU waits a short time for a store to its reservation set: WRS.STO."""
+        return self._hint("wrs.sto")
+
+
+class RiscvTsoCpu(RiscvCpu):
+    """A vCPU (a hart) of an RV64 guest with Ztso: all accesses keep their order, but for a store before a load."""
+
+    isa: ClassVar[str] = "riscv_ztso"
+    memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD
+    memory_model: ClassVar[str | None] = "tso"
+
+
+def _named(stem: str, width: int, aq: int, rl: int, widths: tuple[int, ...] = _WORDS) -> str:
+    check_width(width, widths)
     return f"{stem}.{_LETTERS[width]}{_bits(aq, rl)}"
 
 

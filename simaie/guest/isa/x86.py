@@ -16,13 +16,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from simaie.barrier import Barrier
-from simaie.guest.contract import require_none, require_number
-from simaie.guest.cpu import Cpu, check_width
+from simaie.guest import form
+from simaie.guest.cpu import check_width
 from simaie.guest.function import rmw
 from simaie.guest.guarantee import Guarantee
+from simaie.guest.isa.x86_more import X86More
 from simaie.guest.operands import has_widths
-from simaie.host.host import split_words
-from simaie.op import Function, Kind, Op
+from simaie.guest.plain_rmw import read_then_write
+from simaie.op import Function, Kind, Op, Order
 from simaie.trace import AccessKind
 
 __all__ = ["X86Cpu"]
@@ -43,7 +44,7 @@ def _new(old: int, new: int) -> int:
     return new
 
 
-class X86Cpu(Cpu):
+class X86Cpu(X86More):
     """A vCPU of an x86 guest.
 
     In all methods `address` is a guest-virtual address, `value` an integer, `width` the width in bytes, and `bit` a bit
@@ -51,10 +52,25 @@ class X86Cpu(Cpu):
     """
 
     isa: ClassVar[str] = "x86"
+    address_bits: ClassVar[tuple[int, int]] = (47, 52)
+    atomic_order: ClassVar[Order] = Order.SEQ_CST
     memory_order: ClassVar[Barrier] = Barrier.FULL & ~Barrier.ST_LD  # SDM volume 3, 8.2.2
+    memory_model: ClassVar[str | None] = "tso"
     guarantees: ClassVar[Mapping[str, Guarantee]] = {
-        "": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False)
+        "": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False),
+        "avx": Guarantee(8, 16, 16, line=64, split_locks=True, parts_too=False, pair=16),
     }
+    forms: ClassVar[tuple[form.Form, ...]] = (
+        form.load("load", *form.ANY_WIDTH),
+        form.store("store", *form.ANY_WIDTH),
+        form.atomic("lock_xadd", 1, *form.ANY_WIDTH, aligned=False),
+        form.atomic("xchg", 1, *form.ANY_WIDTH, kind="exchange", aligned=False),
+        form.atomic("lock_cmpxchg", 2, *form.ANY_WIDTH, kind="compare", aligned=False),
+        form.atomic("lock_cmpxchg16b", 2, 16, kind="compare"),
+        form.atomic("xadd", 1, *form.ANY_WIDTH, kind="plain-rmw", aligned=False),
+        form.Form("fence", "mfence"),
+        form.Form("fence", "sfence"),
+    )
 
     # -- exchanges ----------------------------------------------------------------------------
 
@@ -85,7 +101,7 @@ class X86Cpu(Cpu):
         check_width(width, _WIDTHS)
         mask = (1 << 8 * width) - 1
         function = Function("cmpxchg", lambda old: new & mask if old == expected & mask else old)
-        body = self._read_then_write(address, width, function)
+        body = read_then_write(self._scheme, self, address, width, function)
         return self._access("cmpxchg", AccessKind.PLAIN_RMW, address, width, body, 1, function)
 
     @has_widths(*_WIDTHS)
@@ -323,16 +339,6 @@ class X86Cpu(Cpu):
         """Hint that this vCPU spins, so that other vCPUs go first: PAUSE."""
         return self._access("pause", AccessKind.OTHER, 0, 0, Op(Kind.PAUSE))
 
-    def movups(self, address: int, value: int) -> Coroutine[Any, Any, None]:
-        """Store a 16-byte vector: architecturally two 8-byte stores, each checked separately: MOVUPS."""
-        body = self._two_halves(address, value)
-        return self._access("movups", AccessKind.STORE, address, 16, body, 1, value)
-
-    async def _two_halves(self, address: int, value: int) -> None:
-        await self._scheme.check_pages(address, 16, write=True)
-        for number, half in enumerate(split_words(value, 16, 8, self._scheme.host.endian)):
-            require_none(self._scheme, "store", await self._scheme.store(self, address + 8 * number, 8, half))
-
     # -- the two forms ------------------------------------------------------------------------
 
     async def _locked(
@@ -350,15 +356,9 @@ class X86Cpu(Cpu):
     ) -> int:
         check_width(width, _WIDTHS)
         update = rmw(function, value, width)
-        body = self._read_then_write(address, width, update)
+        body = read_then_write(self._scheme, self, address, width, update)
         old: int = await self._access(mnemonic, AccessKind.PLAIN_RMW, address, width, body, 1, update)
         return result(old, update.apply(old))
-
-    async def _read_then_write(self, address: int, width: int, function: Function) -> int:
-        scheme = self._scheme
-        old = require_number(scheme, "load", await scheme.load(self, address, width), width)
-        require_none(scheme, "store", await scheme.store(self, address, width, function.apply(old)))
-        return old
 
 
 def _bit_place(address: int, bit: int, width: int, immediate: bool) -> tuple[int, int]:

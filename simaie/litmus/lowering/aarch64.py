@@ -1,7 +1,7 @@
 """AArch64 (Arm ARM, DDI 0487): moves, conditional selection, branches and barriers; memory is in `aarch64_memory`.
 
 The parts shared with 32-bit Arm are in `arm_alu`, `arm_flags` and `arm_operands`. Not supported: calls, jumps through
-registers, exceptions, pages and caches, floating point and vectors, exclusive pairs of 16 bytes.
+registers, exceptions, pages and caches, floating point and vectors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simaie.litmus.instruction import (
     Operand,
     Shift,
     ShiftedImmediate,
+    Symbol,
 )
 from simaie.litmus.lowering import arm_flags as flags
 from simaie.litmus.lowering.aarch64_memory import MEMORY
@@ -149,6 +150,17 @@ def _barrier(method: str) -> Handler:
     return lower
 
 
+def _read_flags(b: Builder, instruction: Instruction) -> None:
+    """Lower MRS of NZCV, whose flags are the bits 31 to 28."""
+    target, source = operands(b, instruction, 2)
+    if not isinstance(source, Symbol) or source.name.upper() != "NZCV":
+        raise b.unsupported("its system register")
+    total: Value = 0
+    for bit, name in enumerate("VCZN", 28):
+        total = b.alu("or", total, b.alu("shl", b.flag(name), bit))
+    b.write(register(b, target), total)
+
+
 def _isb(b: Builder, instruction: Instruction) -> None:
     operands(b, instruction, 0, 1)
     b.emit("isb")
@@ -170,6 +182,7 @@ _HANDLERS: dict[str, Handler] = {
     "dmb": _barrier("dmb"),
     "dsb": _barrier("dsb"),
     "isb": _isb,
+    "mrs": _read_flags,
     "clrex": of_vcpu("clrex"),
     "wfe": of_vcpu("wfe"),
     "yield": of_vcpu("yield_"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simaie.guest.isa.aarch64_lse import ATOMICS, ORDERS
-from simaie.litmus.instruction import Instruction
+from simaie.litmus.instruction import Instruction, Operand
 from simaie.litmus.lowering.arm_operands import NO_OFFSET, Offsets, offsets, place
-from simaie.litmus.lowering.builder import Builder, Value
+from simaie.litmus.lowering.builder import AnyRegister, Builder, Value
 from simaie.litmus.lowering.operands import Handler, bits_of, operands, register
 
 __all__ = ["MEMORY"]
@@ -18,7 +18,7 @@ _SIGNED_WIDTHS = {"ldrsb": 1, "ldrsh": 2, "ldrsw": 4}
 def _offsets(instruction: Instruction, width: int) -> Offsets:
     """Return the valid offsets: LDR and STR have a scaled or a small one, LDUR and STUR a small one, others none."""
     small = range(-256, 256)
-    if instruction.mnemonic.startswith(("ldur", "stur")):
+    if instruction.mnemonic.startswith(("ldur", "stur", "ldapur", "stlur")):
         return offsets([small])
     if instruction.mnemonic.startswith(("ldr", "str")):
         return offsets([small, range(0, 4096 * width, width)], [small])
@@ -103,49 +103,68 @@ def _store_pair(b: Builder, instruction: Instruction) -> None:
     at.done()
 
 
-def _load_exclusive_pair(method: str) -> Handler:
+def _load_whole_pair(method: str) -> Handler:
+    """Lower the loads of two registers with one access: LDXP, LDAXP, LDIAPP."""
+
     def lower(b: Builder, instruction: Instruction) -> None:
         first, last, source = operands(b, instruction, 3)
         one, other = register(b, first), register(b, last)
-        _check_half(b, bits_of(b, one))
-        both = b.call(method, place(b, source).address, width=4)
-        b.write(one, both)
-        b.write(other, b.alu("shr", both, 32))
+        bits = bits_of(b, one)
+        low, high = b.halves(b.call(method, place(b, source).address, width=bits // 8), bits)
+        b.write(one, low)
+        b.write(other, high)
 
     return lower
+
+
+def _store_whole_pair(b: Builder, instruction: Instruction) -> None:
+    """Lower STILP."""
+    first, last, target = operands(b, instruction, 3)
+    bits, both = _pair_of(b, first, last)
+    b.emit(instruction.mnemonic, place(b, target).address, both, width=bits // 8)
 
 
 def _store_exclusive_pair(method: str) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         status, first, last, target = operands(b, instruction, 4)
-        _check_half(b, bits_of(b, register(b, first)))
-        both = _joined(b, b.read(register(b, first)), b.read(register(b, last)))
-        b.write(register(b, status), b.call(method, place(b, target).address, both, width=4))
+        bits, both = _pair_of(b, first, last)
+        b.write(register(b, status), b.call(method, place(b, target).address, both, width=bits // 8))
 
     return lower
 
 
 def _compare_and_swap_pair(order: str) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
-        *four, where = operands(b, instruction, 5)
-        old_low, old_high, low, high = (register(b, each) for each in four)
-        _check_half(b, bits_of(b, old_low))
-        expected = _joined(b, b.read(old_low), b.read(old_high))
-        new = _joined(b, b.read(low), b.read(high))
-        old = b.call("casp", place(b, where).address, expected, new, width=4, **_ordered(order))
-        b.write(old_low, old)
-        b.write(old_high, b.alu("shr", old, 32))
+        old_low, old_high, low, high, where = operands(b, instruction, 5)
+        bits, expected = _pair_of(b, old_low, old_high)
+        _, new = _pair_of(b, low, high)
+        old = b.call("casp", place(b, where).address, expected, new, width=bits // 8, **_ordered(order))
+        for target, value in zip((old_low, old_high), b.halves(old, bits), strict=True):
+            b.write(register(b, target), value)
 
     return lower
 
 
-def _check_half(b: Builder, bits: int) -> None:
-    if bits != 32:
-        raise b.unsupported("an exclusive pair of 16 bytes")
+def _fetch_pair(method: str, order: str) -> Handler:
+    """Lower SWPP, LDCLRP and LDSETP, whose two registers are source and target."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        first, last, where = operands(b, instruction, 3)
+        bits, value = _pair_of(b, first, last)
+        if bits != 64:
+            raise b.unsupported("its registers")
+        old = b.call(method, place(b, where).address, value, **_ordered(order))
+        for target, half in zip((first, last), b.halves(old, bits), strict=True):
+            b.write(register(b, target), half)
+
+    return lower
 
 
-def _joined(b: Builder, low: Value, high: Value) -> Value:
-    return b.alu("or", low, b.alu("shl", high, 32))
+def _pair_of(b: Builder, first: Operand, last: Operand) -> tuple[int, Value]:
+    """Return the width of one of two registers in bits, and the values of both as one number."""
+    one, other = register(b, first), register(b, last)
+    bits = bits_of(b, one)
+    return bits, b.join(b.read(one), b.read(other), bits)
 
 
 # -- single-instruction atomics ---------------------------------------------------------------------
@@ -155,7 +174,7 @@ def _compare_and_swap(order: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         expected, new, where = operands(b, instruction, 3)
         chosen, address = register(b, expected), place(b, where).address
-        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order)}
+        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order), **_dropping(b, chosen)}
         b.write(chosen, b.call("cas", address, b.read(chosen), b.read(register(b, new)), **options))
 
     return lower
@@ -167,7 +186,7 @@ def _fetch(method: str, order: str, width: int | None) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         source, target, where = operands(b, instruction, 3)
         chosen, address = register(b, source), place(b, where).address
-        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order)}
+        options = {"width": width or bits_of(b, chosen) // 8, **_ordered(order), **_dropping(b, register(b, target))}
         b.write(register(b, target), b.call(method, address, b.read(chosen), **options))
 
     return lower
@@ -189,10 +208,17 @@ def _ordered(order: str) -> dict[str, int | str]:
     return {"order": order} if order else {}
 
 
+def _dropping(b: Builder, target: AnyRegister) -> dict[str, int]:
+    """Return the option of an atomic whose old value goes to the register `target`, which may be the zero register."""
+    return {"zero": 1} if b.is_zero(target) else {}
+
+
 def _atomics() -> dict[str, Handler]:
     found: dict[str, Handler] = {}
     for order in ORDERS:
         found["casp" + order] = _compare_and_swap_pair(order)
+        for name in ("swpp", "ldclrp", "ldsetp"):
+            found[name + order] = _fetch_pair(name, order)
         for suffix, width in _WIDTHS.items():
             found["cas" + order + suffix] = _compare_and_swap(order, width)
             found["swp" + order + suffix] = _fetch("swp", order, width)
@@ -206,9 +232,9 @@ def _atomics() -> dict[str, Handler]:
 def _accesses() -> dict[str, Handler]:
     found: dict[str, Handler] = {}
     for suffix, width in _WIDTHS.items():
-        for name in ("ldr", "ldar", "ldapr", "ldxr", "ldaxr"):
+        for name in ("ldr", "ldar", "ldapr", "ldapur", "ldlar", "ldxr", "ldaxr"):
             found[name + suffix] = _load(name, width)
-        for name, method in (("str", "str_"), ("stlr", "stlr")):
+        for name, method in (("str", "str_"), ("stlr", "stlr"), ("stlur", "stlur"), ("stllr", "stllr")):
             found[name + suffix] = _store(method, width)
         for name in ("stxr", "stlxr"):
             found[name + suffix] = _store_exclusive(name, width)
@@ -223,6 +249,7 @@ MEMORY: dict[str, Handler] = {
     **{name.replace("r", "ur", 1): _load_signed(name) for name in _SIGNED_WIDTHS},
     **dict.fromkeys(("ldp", "ldnp"), _load_pair),
     **dict.fromkeys(("stp", "stnp"), _store_pair),
-    **{name: _load_exclusive_pair(name) for name in ("ldxp", "ldaxp")},
+    **{name: _load_whole_pair(name) for name in ("ldxp", "ldaxp", "ldiapp")},
+    "stilp": _store_whole_pair,
     **{name: _store_exclusive_pair(name) for name in ("stxp", "stlxp")},
 }

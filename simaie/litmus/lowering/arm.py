@@ -1,6 +1,6 @@
 """32-bit Arm (Arm ARM, DDI 0406C): every instruction may be conditional, which lowers to a branch around it.
 
-Not supported: PC as an operand, calls, the stack, floating point, and the acquire and release accesses of Armv8.
+Not supported: PC as an operand, calls, the stack, floating point.
 """
 
 from __future__ import annotations
@@ -140,36 +140,56 @@ def _number(each: AnyRegister) -> int:
 _ORDER = {registers_of(Arch.ARM)[f"r{n}"].name: n for n in range(16)}
 
 
-def _load_exclusive(width: int) -> Handler:
+def _load_at(method: str, width: int) -> Handler:
+    """Lower a load whose address is a register: LDREX, LDAEX, LDA."""
+
     def lower(b: Builder, instruction: Instruction) -> None:
         target, source = operands(b, instruction, 2)
-        b.write(register(b, target), b.call("ldrex", place(b, source).address, width=width))
+        b.write(register(b, target), b.call(method, place(b, source).address, width=width))
 
     return lower
 
 
-def _store_exclusive(width: int) -> Handler:
+def _store_release(width: int) -> Handler:
+    """Lower STL."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        source, target = operands(b, instruction, 2)
+        b.emit("stl", place(b, target).address, b.read(register(b, source)), width=width)
+
+    return lower
+
+
+def _store_exclusive(method: str, width: int) -> Handler:
     def lower(b: Builder, instruction: Instruction) -> None:
         status, source, target = operands(b, instruction, 3)
         address, value = place(b, target).address, b.read(register(b, source))
-        b.write(register(b, status), b.call("strex", address, value, width=width))
+        b.write(register(b, status), b.call(method, address, value, width=width))
 
     return lower
 
 
-def _load_exclusive_two(b: Builder, instruction: Instruction) -> None:
-    """Lower LDREXD: 8 bytes, the first register the low half."""
-    first, last, source = operands(b, instruction, 3)
-    both = b.call("ldrexd", place(b, source).address)
-    b.write(register(b, first), both)
-    b.write(register(b, last), b.alu("shr", both, 32))
+def _load_exclusive_two(method: str) -> Handler:
+    """Lower LDREXD and LDAEXD: 8 bytes, the first register the low half."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        first, last, source = operands(b, instruction, 3)
+        both = b.call(method, place(b, source).address, width=8)
+        b.write(register(b, first), both)
+        b.write(register(b, last), b.alu("shr", both, 32))
+
+    return lower
 
 
-def _store_exclusive_two(b: Builder, instruction: Instruction) -> None:
-    """Lower STREXD."""
-    status, first, last, target = operands(b, instruction, 4)
-    both = b.alu("or", b.read(register(b, first)), b.alu("shl", b.read(register(b, last)), 32))
-    b.write(register(b, status), b.call("strexd", place(b, target).address, both))
+def _store_exclusive_two(method: str) -> Handler:
+    """Lower STREXD and STLEXD."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        status, first, last, target = operands(b, instruction, 4)
+        both = b.join(b.read(register(b, first)), b.read(register(b, last)), 32)
+        b.write(register(b, status), b.call(method, place(b, target).address, both, width=8))
+
+    return lower
 
 
 def _swap(width: int) -> Handler:
@@ -204,6 +224,7 @@ def _multiples() -> dict[str, Handler]:
     return found | {f"stm{mode}": _multiple(*where, stores=True) for mode, where in modes.items()}
 
 
+_SUFFIXES = (("", 4), ("b", 1), ("h", 2))
 _HANDLERS: dict[str, Handler] = {
     **COMMON,
     **_multiples(),
@@ -214,10 +235,11 @@ _HANDLERS: dict[str, Handler] = {
     **{"str" + suffix: _store(width) for suffix, width in (("", 4), ("b", 1), ("h", 2))},
     "ldrd": _load_two,
     "strd": _store_two,
-    **{"ldrex" + suffix: _load_exclusive(width) for suffix, width in (("", 4), ("b", 1), ("h", 2))},
-    **{"strex" + suffix: _store_exclusive(width) for suffix, width in (("", 4), ("b", 1), ("h", 2))},
-    "ldrexd": _load_exclusive_two,
-    "strexd": _store_exclusive_two,
+    **{name + suffix: _load_at(name, width) for name in ("ldrex", "ldaex", "lda") for suffix, width in _SUFFIXES},
+    **{name + suffix: _store_exclusive(name, width) for name in ("strex", "stlex") for suffix, width in _SUFFIXES},
+    **{"stl" + suffix: _store_release(width) for suffix, width in _SUFFIXES},
+    **{name + "d": _load_exclusive_two(name) for name in ("ldrex", "ldaex")},
+    **{name + "d": _store_exclusive_two(name) for name in ("strex", "stlex")},
     "swp": _swap(4),
     "swpb": _swap(1),
     "dmb": _barrier("dmb"),

@@ -136,6 +136,47 @@ def _field(*, signed: bool) -> Handler:
     return lower
 
 
+def _bit_field_move(*, signed: bool) -> Handler:
+    """Lower UBFM and SBFM: the bits from `immr` to `imms`, or, if that is less, the lowest ones moved up."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, source, rotation, last = operands(b, instruction, 4)
+        bits = bits_of(b, register(b, target))
+        first, top = (immediate(b, each, 0, bits - 1) for each in (rotation, last))
+        value = b.read(register(b, source))
+        if top >= first:
+            value, count, up = b.alu("shr", value, first), top - first + 1, 0
+        else:
+            count, up = top + 1, bits - first
+        part = b.signed(value, count) if signed else b.wrap(value, count)
+        b.write(register(b, target), b.alu("shl", part, up) if up else part)
+
+    return lower
+
+
+def _reverse(group: int | None) -> Handler:
+    """Lower REV, REV16 and REV32: reverse the bytes in each group of `group` bytes; None for the whole register."""
+
+    def lower(b: Builder, instruction: Instruction) -> None:
+        target, source = operands(b, instruction, 2)
+        bits = bits_of(b, register(b, target))
+        size, value = group or bits // 8, b.read(register(b, source))
+        total: Value = 0
+        for at in range(bits // 8):
+            to = at // size * size + size - 1 - at % size
+            byte = b.alu("and", b.alu("shr", value, 8 * at), 0xFF)
+            total = b.alu("or", total, b.alu("shl", byte, 8 * to))
+        b.write(register(b, target), total)
+
+    return lower
+
+
+def _adr(b: Builder, instruction: Instruction) -> None:
+    """Lower ADR: the address of a label."""
+    target, where = operands(b, instruction, 2)
+    b.write(register(b, target), b.layout.label_address(b.thread.id, label(b, where)))
+
+
 def _branch(b: Builder, instruction: Instruction) -> None:
     target = label(b, *operands(b, instruction, 1))
     if instruction.condition in (None, "al"):
@@ -186,6 +227,12 @@ COMMON: dict[str, Handler] = {
     "mls": _multiply_add("sub"),
     **{f"sxt{letter}": _extension(bits, signed=True) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
     **{f"uxt{letter}": _extension(bits, signed=False) for letter, bits in (("b", 8), ("h", 16), ("w", 32))},
+    "ubfm": _bit_field_move(signed=False),
+    "sbfm": _bit_field_move(signed=True),
+    "rev": _reverse(None),
+    "rev16": _reverse(2),
+    "rev32": _reverse(4),
+    "adr": _adr,
     "ubfx": _field(signed=False),
     "sbfx": _field(signed=True),
     "b": _branch,

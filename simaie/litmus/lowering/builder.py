@@ -32,6 +32,8 @@ Value = int | str
 AnyRegister = Register | SymbolicRegister
 
 _MASK64 = (1 << 64) - 1
+#: The instructions without a condition that read a flag.
+_FLAG_READERS = frozenset({"adc", "sbb", "mrs"})
 
 
 def mask(bits: int) -> int:
@@ -98,6 +100,20 @@ class Builder:
         self.emit("reg_" + operation, a, b, into=into)
         return into
 
+    def join(self, low: Value, high: Value, bits: int) -> Value:
+        """Return a pair of values of `bits` bits as one number; the pair of two of 64 is for an instruction only."""
+        if isinstance(low, int) and isinstance(high, int):
+            return low | high << bits
+        if bits < 64:
+            return self.alu("or", low, self.alu("shl", high, bits))
+        into = self.temporary()
+        self.emit("reg_join", low, high, into=into)
+        return into
+
+    def halves(self, pair: Value, bits: int) -> tuple[Value, Value]:
+        """Return the low and the high half of a pair of values of `bits` bits."""
+        return self.alu("and", pair, mask(bits)), self.alu("shr", pair, bits)
+
     def wrap(self, value: Value, bits: int) -> Value:
         """Return `value` modulo 2^bits."""
         return value if bits >= 64 and isinstance(value, str) else self.alu("and", value, mask(bits))
@@ -150,9 +166,13 @@ class Builder:
             value = self.alu("shr", value, register.shift)
         return value if register.bits >= self.register_bits else self.wrap(value, register.bits)
 
+    def is_zero(self, register: AnyRegister) -> bool:
+        """Whether a register always holds 0, and drops what is written to it."""
+        return isinstance(register, Register) and register.name in self._zero
+
     def write(self, register: AnyRegister, value: Value) -> None:
         """Set a register; a 32-bit part clears the rest, as on x86-64 and AArch64, and a narrower part keeps it."""
-        if isinstance(register, Register) and register.name in self._zero:
+        if self.is_zero(register):
             return
         variable = self.variable(register)
         bits = self.register_bits if isinstance(register, SymbolicRegister) else register.bits
@@ -268,8 +288,10 @@ class Builder:
 
     @cached_property
     def looks_at_flags(self) -> bool:
-        """Whether any instruction has a condition; only then are flags kept."""
+        """Whether any instruction has a condition or reads a flag; only then are flags kept."""
         return any(
-            each.condition is not None or any(isinstance(operand, ConditionCode) for operand in each.operands)
+            each.condition is not None
+            or each.mnemonic in _FLAG_READERS
+            or any(isinstance(operand, ConditionCode) for operand in each.operands)
             for each in self.instructions
         )

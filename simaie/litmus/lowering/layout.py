@@ -39,6 +39,8 @@ _BASES = (0xA40, 0x5A40, 0x5A_5A40, 0x5A5A_0000)
 #: Where they began in the programs of older replay files.
 FORMER_BASE = 0x5A5A_0000
 _LINE = 64
+#: Where the code of the first thread is, for labels as values; the bytes of a thread, of which an instruction has four.
+_CODE, _THREAD_CODE = 0x7F00_0000, 0x1_0000
 #: Maximum number of bytes of all locations together, and of those that are laid out low.
 _LARGEST, _LARGEST_LOW = 1 << 20, 1 << 12
 
@@ -75,6 +77,8 @@ class Layout:
         self._names, self._bases = list(self.addresses), list(self.addresses.values())
         #: The locations that are named other than by a bare word among operands, which may be a typo.
         self.declared = frozenset(name for name, _ in _names(test, bare=False))
+        self._labels = _label_addresses(test)
+        self._label_names = {address: str(label) for label, address in reversed(self._labels.items())}
         self.image: dict[int, int | tuple[int, int] | bytes] = {}
         for item in test.init:
             if isinstance(item.location, Global) and item.value is not None:
@@ -114,7 +118,9 @@ class Layout:
         return self.addresses[of.name] + of.index * self.cell_bytes(of.name)
 
     def name_of(self, value: int) -> str | None:
-        """Return the location whose address is `value`, spelt as herd7 prints it, or None."""
+        """Return the location or the label whose address is `value`, spelt as herd7 prints it, or None."""
+        if value in self._label_names:
+            return self._label_names[value]
         if not self._base <= value < self._next:
             return None
         at = bisect_right(self._bases, value) - 1
@@ -125,15 +131,21 @@ class Layout:
 
     def resolve(self, value: Address | CodeLabel | InstructionWord) -> int:
         """Return a value of the condition as a number."""
+        if isinstance(value, CodeLabel):
+            return self._labels[value]
         assert isinstance(value, Address)  # conditions with other values are refused
         return self.address(value)
 
+    def label_address(self, thread: int, label: str) -> int:
+        """Return the address of a label; where two labels are at one place, a state shows the first."""
+        return self._labels[CodeLabel(thread, label)]
+
     def number(self, value: Scalar, position: Position) -> int:
-        """Return a value of the initial state as a number; raise UnsupportedError for the address of code."""
+        """Return a value of the initial state as a number; raise UnsupportedError for an instruction."""
         if isinstance(value, int):
             return value
-        if isinstance(value, Address):
-            return self.address(value)
+        if isinstance(value, Address | CodeLabel):
+            return self.resolve(value)
         problem = f"unsupported value {quoted(str(value))}"
         raise UnsupportedError(self._test.file, position, problem, ["a number", "an address"])
 
@@ -143,6 +155,16 @@ class Layout:
         for address, each in zip(self.cells(location), values, strict=False):
             number = self.number(each, item.position)
             self.image[address] = number & (1 << 8 * width) - 1, width
+
+
+def _label_addresses(test: LitmusTest) -> dict[CodeLabel, int]:
+    """Return the address of each label of the test."""
+    return {
+        CodeLabel(thread.id, label): _CODE + _THREAD_CODE * number + 4 * index
+        for number, thread in enumerate(test.threads)
+        for index, statement in enumerate(thread.statements)
+        for label in statement.labels
+    }
 
 
 def _base(test: LitmusTest, size: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from simaie.litmus.errors import quoted
-from simaie.litmus.location import CodeLabel, InstructionWord, Location, RegisterOf, SymbolicName, Value
+from simaie.litmus.location import InstructionWord, Location, RegisterOf, SymbolicName, Value
 from simaie.litmus.lowering.errors import UnsupportedError
 from simaie.litmus.model import LitmusTest
 from simaie.litmus.proposition import Atom, atoms
@@ -60,6 +60,6 @@ def _check_location(test: LitmusTest, location: Location, position: Position, op
 
 def _check_value(test: LitmusTest, value: Value, position: Position) -> None:
     for part in value if isinstance(value, tuple) else (value,):
-        if isinstance(part, CodeLabel | InstructionWord):
+        if isinstance(part, InstructionWord):
             problem = f"unsupported value {quoted(str(part))}"
-            raise UnsupportedError(test.file, position, problem, ["a number", "an address"])
+            raise UnsupportedError(test.file, position, problem, ["a number", "an address", "a label"])

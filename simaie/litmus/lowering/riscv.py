@@ -5,8 +5,8 @@ Not supported: calls, jumps through registers, CSRs, floating point and vectors.
 
 from __future__ import annotations
 
-from simaie.litmus.instruction import FenceOption, Instruction
-from simaie.litmus.lowering.builder import Builder, Value
+from simaie.litmus.instruction import FenceOption, Instruction, Operand, Register
+from simaie.litmus.lowering.builder import AnyRegister, Builder, Value
 from simaie.litmus.lowering.operands import (
     Handler,
     dispatch,
@@ -101,8 +101,8 @@ def _store(b: Builder, instruction: Instruction) -> None:
     b.emit(instruction.mnemonic, address, new, into=None, **_bits(instruction))
 
 
-def _width(b: Builder, instruction: Instruction) -> dict[str, int]:
-    if instruction.width not in (32, 64):
+def _width(b: Builder, instruction: Instruction, *widths: int) -> dict[str, int]:
+    if instruction.width not in (32, 64, *widths):
         raise b.unsupported("its width")
     return {"width": instruction.width // 8, **_bits(instruction)}
 
@@ -117,7 +117,31 @@ def _read_modify_write(b: Builder, instruction: Instruction) -> None:
     """Lower SC and the AMOs."""
     target, source, place = operands(b, instruction, 3)
     address, operand = b.address(memory(b, place)), b.read(register(b, source))
-    b.write(register(b, target), b.call(instruction.mnemonic, address, operand, **_width(b, instruction)))
+    narrow = () if instruction.mnemonic == "sc" else (8, 16)
+    b.write(register(b, target), b.call(instruction.mnemonic, address, operand, **_width(b, instruction, *narrow)))
+
+
+def _compare_and_swap(b: Builder, instruction: Instruction) -> None:
+    """Lower AMOCAS; of 16 bytes, each value is in the named even register and the odd one after it."""
+    target, source, place = operands(b, instruction, 3)
+    address, options = b.address(memory(b, place)), _width(b, instruction, 8, 16, 128)
+    if instruction.width != 128:
+        expected, new = b.read(register(b, target)), b.read(register(b, source))
+        b.write(register(b, target), b.call("amocas", address, expected, new, **options))
+        return
+    pairs = (_even_pair(b, each) for each in (target, source))
+    expected, new = (b.join(b.read(low), b.read(high), 64) for low, high in pairs)
+    old = b.halves(b.call("amocas", address, expected, new, **options), 64)
+    for each, half in zip(_even_pair(b, target), old, strict=True):
+        b.write(each, half)
+
+
+def _even_pair(b: Builder, operand: Operand) -> tuple[AnyRegister, AnyRegister]:
+    """Return an even register and the next one; x0 stands for two zeros."""
+    low = register(b, operand)
+    if not isinstance(low, Register) or int(low.name[1:]) % 2:
+        raise b.unsupported("a pair of registers begins with an even one")
+    return low, low if b.is_zero(low) else Register(f"x{int(low.name[1:]) + 1}", low.bits)
 
 
 # -- control, fences --------------------------------------------------------------------------------
@@ -150,7 +174,7 @@ def _fence(b: Builder, instruction: Instruction) -> None:
 _LOADS = ("lb", "lh", "lw", "ld", "lbu", "lhu", "lwu")
 _STORES = ("sb", "sh", "sw", "sd")
 _AMOS = tuple("amo" + name for name in ("swap", "add", "xor", "and", "or", "min", "max", "minu", "maxu"))
-_ORDERED = frozenset({"lb", "lh", "lw", "ld", *_STORES, "lr", "sc", *_AMOS})
+_ORDERED = frozenset({"lb", "lh", "lw", "ld", *_STORES, "lr", "sc", "amocas", *_AMOS})
 _HANDLERS: dict[str, Handler] = {
     **{name + suffix: _binary(name) for name in ("add", "and", "or", "xor") for suffix in ("", "i")},
     **{f"{name}{suffix}w": _binary(name, 32) for name in ("add",) for suffix in ("", "i")},
@@ -186,6 +210,7 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_STORES, _store),
     **dict.fromkeys(("sc", *_AMOS), _read_modify_write),
     "lr": _lr,
+    "amocas": _compare_and_swap,
     **dict.fromkeys(("beq", "beqz"), _branch("eq")),
     **dict.fromkeys(("bne", "bnez"), _branch("ne")),
     **dict.fromkeys(("blt", "bltz"), _branch("slt")),
@@ -201,5 +226,7 @@ _HANDLERS: dict[str, Handler] = {
     "fence.tso": of_vcpu("fence_tso"),
     "fence.i": of_vcpu("fence_i"),
     "pause": of_vcpu("pause"),
+    "wrs.nto": of_vcpu("wrs_nto"),
+    "wrs.sto": of_vcpu("wrs_sto"),
     "nop": no_operation,
 }

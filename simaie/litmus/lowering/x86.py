@@ -33,6 +33,8 @@ def lower_att(builder: Builder, instruction: Instruction) -> None:
 
 def _lower(b: Builder, instruction: Instruction, operands: Operands) -> None:
     handler = _HANDLERS.get(instruction.mnemonic)
+    if instruction.mnemonic in _ONLY_64 and b.register_bits == 32:
+        handler = None
     if handler is None:
         raise b.unsupported(known=_HANDLERS)
     locked = is_locked(instruction)
@@ -92,7 +94,9 @@ _HANDLERS: dict[str, Handler] = {
     "jmp": _jump,
     "nop": _nop,
 }
-_LOCKABLE = frozenset(
-    {"xchg", "xadd", "cmpxchg", "add", "sub", "and", "or", "xor", "inc", "dec", "neg", "not", "bts", "btr", "btc"}
-)
+_LOCKABLE = frozenset({
+    "xchg", "xadd", "cmpxchg", "cmpxchg8b", "cmpxchg16b", "add", "sub", "adc", "sbb", "and", "or", "xor", "inc", "dec",
+    "neg", "not", "bts", "btr", "btc",
+})  # fmt: skip
+_ONLY_64 = frozenset({"cmpxchg16b"})
 _MIXED_WIDTHS = frozenset({"lea", "set", "shl", "sal", "shr", "sar", *WIDENINGS})

@@ -45,6 +45,30 @@ def _binary(operation: str) -> Handler:
     return lower
 
 
+def _with_carry(operation: str) -> Handler:
+    """Lower ADC and SBB: an addition or a subtraction with the carry."""
+
+    def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+        target, source = two_operands(b, operands)
+        value = b.move(read(b, source, bits), b.temporary())
+        carry = b.move(b.flag("carry"), b.temporary())
+        changed = b.wrap(b.alu("add", value, carry), bits)
+        back = "sub" if operation == "add" else "add"
+        if isinstance(target, Memory):
+            new: Value = b.call(method_name(operation, instruction), b.address(target), changed, width=bits // 8)
+            old = b.wrap(b.alu(back, new, changed), bits)
+        else:
+            old = b.move(read(b, target, bits), b.temporary())
+            new = b.move(b.wrap(b.alu(operation, old, changed), bits), b.temporary())
+            write(b, target, new, bits)
+        flags.arithmetic(b, operation, old, value, new, bits)
+        # With a carry in, there is a carry out also if the two that were compared are equal.
+        one, other = (new, value) if operation == "add" else (old, value)
+        b.alu("or", b.flag("carry"), b.alu("and", carry, b.alu("eq", one, other)), b.flag("carry"))
+
+    return lower
+
+
 def _step(operation: str, method: str) -> Handler:
     """Lower INC and DEC, which keep the carry."""
 
@@ -144,6 +168,8 @@ ARITHMETIC: dict[str, Handler] = {
     **{name: _binary(name) for name in ("add", "sub", "and", "or", "xor")},
     **{name: _bit(name) for name in ("bt", "bts", "btr", "btc")},
     **{name: _shift({"sal": "shl"}.get(name, name)) for name in ("shl", "sal", "shr", "sar")},
+    "adc": _with_carry("add"),
+    "sbb": _with_carry("sub"),
     "inc": _step("add", "inc"),
     "dec": _step("sub", "dec"),
     "neg": _neg,

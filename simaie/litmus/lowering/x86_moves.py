@@ -117,6 +117,31 @@ def _cmpxchg(b: Builder, instruction: Instruction, operands: Operands, bits: int
     flags.arithmetic(b, "sub", expected, old, b.wrap(b.alu("sub", expected, old), bits), bits)
 
 
+def _compare_wide(half: int) -> Handler:
+    """Lower CMPXCHG8B and CMPXCHG16B, with halves of `half` bits in D:A (expected) and C:B (new)."""
+
+    def lower(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
+        target = one_operand(b, operands)
+        if not isinstance(target, Memory):
+            raise b.misplaced(target, "a place in memory")
+        a, base, count, data = (_register(b, letter, half) for letter in "abcd")
+        expected = b.join(b.read(a), b.read(data), half)
+        new = b.join(b.read(base), b.read(count), half)
+        method = method_name(f"cmpxchg{half // 4}b", instruction)
+        old = b.halves(b.call(method, b.address(target), expected, new), half)
+        if b.looks_at_flags:
+            low, high = (b.alu("xor", one, b.read(each)) for one, each in zip(old, (a, data), strict=True))
+            b.alu("eq", b.alu("or", low, high), 0, b.flag("zero"))
+        b.write(a, old[0])
+        b.write(data, old[1])
+
+    return lower
+
+
+def _register(b: Builder, letter: str, bits: int) -> Register:
+    return Register(f"E{letter.upper()}X" if b.register_bits == 32 else f"r{letter}x", bits)
+
+
 def _set(b: Builder, instruction: Instruction, operands: Operands, bits: int) -> None:
     assert instruction.condition is not None
     target = one_operand(b, operands)
@@ -140,6 +165,8 @@ MOVES: dict[str, Handler] = {
     "xchg": _xchg,
     "xadd": _xadd,
     "cmpxchg": _cmpxchg,
+    "cmpxchg8b": _compare_wide(32),
+    "cmpxchg16b": _compare_wide(64),
     "set": _set,
     "cmov": _cmov,
 }

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 from simaie.check.evidence import Intruder, intruder, owner
-from simaie.dependence import RELEASES, TAKES
+from simaie.dependence import RELEASES, STOPS, TAKES
 from simaie.finding import LLSC_LEVELS, Finding
 from simaie.op import Kind, Role
 from simaie.schemes.scheme import Scheme
@@ -88,7 +88,7 @@ def _unprotected(trace: Trace, victim: int, foreign: int, at_first: dict[str, in
     taken = _first_of(trace, victim, TAKES)
     if taken:
         locked = trace.events[taken[0]]
-        act = "stopped the world" if locked.op.kind is Kind.BEGIN_EXCLUSIVE else f"took {clean(locked.op.location)}"
+        act = "stopped the world" if locked.op.kind in STOPS else f"took {clean(locked.op.location)}"
         return f"{who} {act} {at(*taken)} only after {what} had read {at(victim)}: the read is not protected."
     return (
         f"Nothing kept other vCPUs out: {who} held no lock at that time, and the parts of {what} are separate "

@@ -26,6 +26,7 @@ from simaie.show.explain.interrupted import llsc_atomicity as explain_llsc
 from simaie.show.explain.interrupted import rmw_atomicity as explain_rmw
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
 from simaie.show.explain.protection import helpers
+from simaie.show.explain.reordered import reordered
 from simaie.show.format import clean, format_value, is_drain
 from simaie.trace import Event, Trace, watched_address
 
@@ -152,6 +153,8 @@ def guilty(trace: Trace, findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _nothing_odd(trace: Trace) -> str:
     writes = "; ".join(left.text for left in islice(last_writes(trace), _MOST))
+    if moved := reordered(trace):
+        return f"{moved} {writes}." if writes else moved
     if any(serializability(trace)):
         return f"{writes}." if writes else ""
     ordered = "The instructions took effect one after the other: the program itself allows this outcome."

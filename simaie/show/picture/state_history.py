@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from simaie.dependence import READS, STOPS_WORLD
+from simaie.dependence import READS, STOPS, STOPS_WORLD
 from simaie.op import Cell, Kind, Role, buffer_name
 from simaie.show.format import clean, format_value, is_drain
 from simaie.show.picture.memory import Memory, accesses_of
@@ -99,7 +99,7 @@ class StateHistory:
             yield from self._set(number, title(event.actor) if op.kind is Kind.LOCK else _FREE)
         elif op.kind in STOPS_WORLD:
             number = self._add("world", Group.LOCK, "the world", "runs")
-            stopped = op.kind is Kind.BEGIN_EXCLUSIVE
+            stopped = op.kind in STOPS
             yield from self._set(number, f"stopped by {title(event.actor)}" if stopped else "runs")
         elif op.kind is Kind.BUFFER:
             entering = f"{op.location} := {format_value(op.value.value)}"

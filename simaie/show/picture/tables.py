@@ -63,7 +63,7 @@ def machine_table(machine: Machine) -> str:
         ("mode", "full system" if machine.full_system else "user mode"),
         ("host word", f"{machine.host_word} bits"),
         ("guest address", _ADDRESS if machine.address_bits is None else f"{machine.address_bits} bits"),
-        ("byte order", machine.endian),
+        ("byte order", "that of the ISA" if machine.endian_of_guest else machine.endian),
         ("limits", f"{machine.limits.steps:,} steps, {machine.limits.threads:,} vCPUs"),
     ]
     return _table(["machine", ""], rows)

@@ -1,0 +1,52 @@
+"""RISC-V: LR, SC, the AMOs, fences and PAUSE (The RISC-V Instruction Set Manual, volume I, A and Zihintpause)."""
+
+from __future__ import annotations
+
+from simaie.binary.atomics.special import Address, Part, Special
+
+__all__ = ["decode_riscv"]
+
+_NAMES = (
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", *(f"a{n}" for n in range(8)),
+    *(f"s{n}" for n in range(2, 12)), "t3", "t4", "t5", "t6",
+)  # fmt: skip
+_AMOS = {0: "add", 1: "swap", 4: "xor", 8: "or", 12: "and", 16: "min", 20: "max", 24: "minu", 28: "maxu"}
+_LR, _SC = 2, 3
+_PAUSE = 0x0100_000F
+
+
+def decode_riscv(code: bytes) -> Special | None:
+    """Return an atomic or ordering instruction at the begin of `code`; None for any other."""
+    word = int.from_bytes(code[:4], "little")
+    function = word >> 12 & 7
+    if word & 127 == 0x2F and function in (2, 3):
+        return _atomic(word, 4 if function == 2 else 8)
+    if word & 127 == 0x0F:
+        return _fence(word) if function == 0 else Special(4, "fence_i") if function == 1 else None
+    return None
+
+
+def _atomic(word: int, width: int) -> Special | None:
+    address = Address((_NAMES[word >> 15 & 31],))
+    number, source = word >> 7 & 31, word >> 20 & 31
+    into = () if number == 0 else (Part(_NAMES[number], 8),)
+    value = Part(_NAMES[source], width) if source else Part("", width, 0)
+    options = ("width", width), ("aq", word >> 26 & 1), ("rl", word >> 25 & 1)
+    kind = word >> 27
+    if kind == _LR:
+        return Special(4, "lr", address, options=options, into=into) if source == 0 else None
+    name = "sc" if kind == _SC else f"amo{_AMOS[kind]}" if kind in _AMOS else ""
+    return Special(4, name, address, ((value,),), options, into=into) if name else None
+
+
+def _fence(word: int) -> Special:
+    if word == _PAUSE:
+        return Special(4, "pause")
+    if word >> 28 == 8:
+        return Special(4, "fence_tso")
+    before, after = _letters(word >> 24 & 15), _letters(word >> 20 & 15)
+    return Special(4, "fence", plain=(before, after)) if before and after else Special(4, "nop")
+
+
+def _letters(bits: int) -> str:
+    return "".join(letter for letter, bit in zip("iorw", (8, 4, 2, 1), strict=True) if bits & bit)

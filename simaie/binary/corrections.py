@@ -1,0 +1,65 @@
+"""Corrections of errors in Sleigh's specifications, each found by comparison with an oracle or with a program's result.
+
+* POWER, RLDIC, RLDIMI and RLDCR (ppc_instructions.sinc of Ghidra 10 and 11): the specification loads from the rotation
+  mask as if it were an address.
+* Arm, BLX with an immediate: the specification changes the mode not only of its target but of all code that follows the
+  target. So this instruction never reaches Sleigh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from simaie.binary.operations import Lifted, Operation, Varnode
+
+__all__ = ["branch_with_exchange", "corrected"]
+
+_MASKED = frozenset({"rldic", "rldic.", "rldimi", "rldimi.", "rldcr", "rldcr."})
+
+
+def corrected(language: str, mnemonic: str, operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Return the operations of an instruction without the known errors of its specification.
+
+    Args:
+        language: The name of the language in Sleigh.
+        mnemonic: The instruction, in lower case.
+        operations: What Sleigh says that it does.
+    """
+    if language.startswith("PowerPC") and mnemonic in _MASKED:
+        return tuple(
+            op._replace(opcode="COPY", inputs=op.inputs[1:]) if op.opcode == "LOAD" else op for op in operations
+        )
+    return tuple(operations)
+
+
+def branch_with_exchange(code: bytes, address: int, registers: Mapping[str, Varnode], *, thumb: bool) -> Lifted | None:
+    """Return a BLX with an immediate (Arm ARM DDI 0406C, A8.8.25); None for any other instruction.
+
+    Args:
+        code: The instruction, of Arm.
+        address: Its address.
+        registers: The registers, by name.
+        thumb: Whether it is Thumb.
+    """
+    if thumb:
+        high, low = int.from_bytes(code[:2], "little"), int.from_bytes(code[2:4], "little")
+        if high >> 11 != 0b11110 or low & 0xD001 != 0xC000:
+            return None
+        sign = high >> 10 & 1
+        bits = 1 ^ sign ^ low >> 13 & 1, 1 ^ sign ^ low >> 11 & 1
+        offset = sign << 24 | bits[0] << 23 | bits[1] << 22 | (high & 0x3FF) << 12 | (low >> 1 & 0x3FF) << 2
+        target = (address + 4 & ~3) + (offset ^ 1 << 24) - (1 << 24)
+        link = address + 4 | 1
+    else:
+        word = int.from_bytes(code[:4], "little")
+        if word >> 25 != 0b1111101:
+            return None
+        offset = (word & 0xFF_FFFF) << 2 | word >> 23 & 2
+        target = address + 8 + (offset ^ 1 << 25) - (1 << 25)
+        link = address + 4
+    operations = (
+        Operation("COPY", registers["lr"], (Varnode("const", link, 4),)),
+        Operation("COPY", registers["TB"], (Varnode("const", int(not thumb), 1),)),
+        Operation("CALL", None, (Varnode("ram", target & 0xFFFF_FFFF, 4),)),
+    )
+    return Lifted(4, "blx", f"blx {target & 0xFFFF_FFFF:#x}", operations)

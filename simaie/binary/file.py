@@ -1,0 +1,36 @@
+"""The bytes of an ELF file, and the reader of its format (pyelftools)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from simaie.errors import InputError, UsageError
+from simaie.input_file import read_bounded
+
+__all__ = ["MOST_BYTES", "elf_file", "read_elf"]
+
+#: The largest ELF file that is read, and the most memory that a program may occupy, in bytes.
+MOST_BYTES = 64 << 20
+
+
+def read_elf(path: Path) -> bytes:
+    """Return the content of an ELF file; InputError if it cannot be read."""
+    try:
+        return read_bounded(path, MOST_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def elf_file(content: bytes) -> Any:
+    """Return what pyelftools says about a file.
+
+    Raises:
+        UsageError: pyelftools is not installed.
+    """
+    try:
+        from elftools.elf.elffile import ELFFile
+    except ImportError as error:
+        raise UsageError("programs of ELF files need pyelftools: pip install 'simaie[binary]'") from error
+    return ELFFile(io.BytesIO(content))

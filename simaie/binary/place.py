@@ -1,0 +1,30 @@
+"""The place of an instruction in machine code, which is described only when it is shown."""
+
+from __future__ import annotations
+
+from simaie.binary.image import Image
+
+__all__ = ["Place"]
+
+
+class Place:
+    """The place of an instruction; its text is that of its source lines.
+
+    Args:
+        image: The program.
+        address: The address of the instruction.
+        mnemonic: The name of the instruction, or of the function that runs in place of machine code.
+        is_call: Whether it is a call of such a function.
+    """
+
+    __slots__ = ("_image", "address", "is_call", "mnemonic")
+
+    def __init__(self, image: Image, address: int, mnemonic: str, *, is_call: bool = False) -> None:
+        self._image, self.address, self.mnemonic, self.is_call = image, address, mnemonic, is_call
+
+    def __str__(self) -> str:
+        return " < ".join(self._image.lines.chain(self.address)) or self._image.place(self.address)
+
+    def location(self, address: int) -> str:
+        """Return an address in terms of symbols, as in ``lock+0``; empty if no symbol contains it."""
+        return self._image.place(address)

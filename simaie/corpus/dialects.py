@@ -1,0 +1,72 @@
+"""The instruction sets with LL/SC, or with locked instructions other than x86's, by the names of their instructions.
+
+A case that is written once for all of them takes a `Dialect` and has its suffix in its name. Arm has none, since it is
+the guest of the RFC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from simaie.guest.code import Ins, ins
+
+__all__ = ["AARCH64", "ARM32", "LLSC", "RISCV", "WITH_AMOS", "Dialect"]
+
+
+class Dialect(NamedTuple):
+    """The names of the instructions of one instruction set, as `simaie.ins` takes them.
+
+    Attributes:
+        isa: The instruction set.
+        linked: Load-linked of 4 bytes.
+        conditional: Store-conditional of 4 bytes.
+        load: Plain load of 4 bytes.
+        store: Plain store of 4 bytes.
+        success: What the store-conditional returns if it stored.
+        swap: Atomic exchange; empty if there is none.
+        add: Atomic addition that returns the old value; empty if there is none.
+    """
+
+    isa: str
+    linked: str
+    conditional: str
+    load: str
+    store: str
+    success: int = 0
+    swap: str = ""
+    add: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a program has at its end."""
+        return "" if self.isa == "arm" else f"-{self.isa}"
+
+    @property
+    def result(self) -> str:
+        """The register that receives what a store-conditional returns."""
+        return "stored" if self.success else "failed"
+
+    def reserve(self, address: int, into: str | None = None) -> Ins:
+        """Return the load-linked of a place."""
+        return ins(self.linked, address, into=into)
+
+    def attempt(self, address: int, value: Any, into: str = "") -> Ins:
+        """Return the store-conditional of a place."""
+        return ins(self.conditional, address, value, into=into or self.result)
+
+    def count_success(self) -> list[Ins]:
+        """Return instructions that add 1 to the register ``done`` if the last store-conditional stored."""
+        if self.success:
+            return [ins("reg_add", "done", self.result, into="done")]
+        return [ins("reg_sub", 1, self.result, into="ok"), ins("reg_add", "done", "ok", into="done")]
+
+
+ARM32 = Dialect("arm", "ldrex", "strex", "ldr", "str_", swap="swp")
+AARCH64 = Dialect("aarch64", "ldxr", "stxr", "ldr", "str_", swap="swp", add="ldadd")
+RISCV = Dialect("riscv", "lr", "sc", "lw", "sw", swap="amoswap", add="amoadd")
+MIPS = Dialect("mips", "ll", "sc", "lw", "sw", success=1)
+POWER = Dialect("ppc", "lwarx", "stwcx", "lwz", "stw", success=1)
+
+#: All with LL/SC, Arm first, and those that also have atomic additions.
+LLSC = (ARM32, AARCH64, RISCV, MIPS, POWER)
+WITH_AMOS = (AARCH64, RISCV)

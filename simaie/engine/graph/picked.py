@@ -1,0 +1,235 @@
+"""Grows one graph by decisions: which vCPU goes on, which store a load reads, where a store goes, and what it feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from simaie.engine.graph.label import ATOMICS, Label
+from simaie.engine.graph.memo import GraphMemo
+from simaie.engine.graph.walk import End, Walk, _State
+from simaie.engine.memo.node import Node
+from simaie.host.graph.bounds import places_for, sources_for
+from simaie.host.graph.event import INITIAL, Event, members
+from simaie.host.graph.graph import Graph
+from simaie.host.graph.revisit import Revisit, revisits
+from simaie.op import Kind
+
+__all__ = ["Alternatives", "PickedWalk"]
+
+#: What a decision is about: an event, and its alternatives, the default first. These are the ids of the stores that a
+#: read may read from; or of a store its positions in coherence, and then the earlier loads that it may feed.
+Alternatives = Sequence[Any]
+_WAITS = frozenset({Kind.LOCK, Kind.AWAIT, Kind.JOIN})
+
+
+class _Rewound(Exception):
+    """A store feeds an earlier load: the walk goes on with another graph."""
+
+
+class PickedWalk(Walk):
+    """A walk along one way, which callers choose.
+
+    The default of each decision leads to an execution that sequential consistency has, too: a load reads the newest
+    store, and a store becomes the newest one.
+
+    Args:
+        memo: The memo.
+        graph: The graph, without events.
+        pick: Returns the index of one of several alternatives.
+        choose: Returns the vCPU that goes on, by number; -1 to end the walk.
+    """
+
+    def __init__(
+        self,
+        memo: GraphMemo,
+        graph: Graph,
+        pick: Callable[[Event, Alternatives], int],
+        choose: Callable[[list[int]], int],
+        limit: int,
+    ) -> None:
+        super().__init__(memo, graph, _never, limit)
+        self._pick_one, self._choose_one = pick, choose
+
+    def go(self) -> End:
+        """Grow the graph until no vCPU can go on."""
+        while True:
+            candidates = self._candidates()
+            if not candidates:
+                return End.DONE
+            vcpu = self._choose_one(candidates)
+            if vcpu < 0 or len(self.graph.added) > self._limit:
+                return End.CUT
+            try:
+                state = self._advance(vcpu)
+            except _Rewound as rewound:
+                (self.graph,) = rewound.args
+                continue
+            if state is _State.DEAD:
+                return End.DEAD
+
+    # -- who can go on -------------------------------------------------------------------------------
+
+    def _candidates(self) -> list[int]:
+        """Return the vCPUs that can go on, after all have done what needs no decision."""
+        found = []
+        vcpu = 0
+        while vcpu < len(self.graph.at):
+            while self._is_settled(vcpu) and self._advance(vcpu) is _State.WENT:
+                pass
+            vcpu += 1
+        for vcpu, node in enumerate(self.graph.at):
+            if node is not None and node.op is not None and self._can_go_on(node):
+                found.append(vcpu)
+        return found
+
+    def _is_settled(self, vcpu: int) -> bool:
+        """Whether the next operation of a vCPU makes no event, or only such as the graph has already."""
+        node = self.graph.at[vcpu]
+        if node is None or node.op is None:
+            return False
+        label: Label = node.label
+        if label.op.kind is Kind.CHOICE or label.fails is not None:
+            assert label.fails is not None
+            return bool(self.graph.mask >> label.fails.id & 1)
+        events = label.reads or label.stores
+        if not all(self.graph.mask >> event.id & 1 for event in events):
+            return False
+        if label.op.kind in ATOMICS or label.op.kind is Kind.UPDATE:
+            write = label.write(self._value(label)).event
+            return write is not None and bool(self.graph.mask >> write.id & 1)
+        return True
+
+    def _can_go_on(self, node: Node) -> bool:
+        """Whether the next operation of a vCPU at `node` is not to wait."""
+        label: Label = node.label
+        if label.op.kind not in _WAITS and node.wait is None:
+            return True
+        if len(label.reads) > 1:
+            return self.lets_go_on(label, node, self._newest(label))
+        event = label.reads[0]
+        if self.graph.mask >> event.id & 1:
+            return self.lets_go_on(label, node, self._value(label))
+        trial = self.graph.copy()
+        trial.add(event)
+        return bool(self._open(trial, event, label, node))
+
+    def _newest(self, label: Label) -> Any:
+        """Return what an operation reads in memory as it is now."""
+        trial = Walk(self._memo, self.graph.copy(), _never, self._limit)
+        for event in label.reads:
+            if not trial.graph.mask >> event.id & 1:
+                trial.graph.add(event)
+                stores = trial.graph.stores_to(event.place)
+                trial.graph.read_from(event.id, stores[-1] if stores else INITIAL)
+        return trial._value(label)
+
+    def _open(self, graph: Graph, event: Event, label: Label, node: Node) -> list[int]:
+        """Return the stores that a read may read and then go on, the oldest first."""
+        found = sources_for(graph, event)
+        if label.op.kind in ATOMICS:
+            found = [store for store in found if not self._is_taken(graph, store, event, label)]
+        if label.op.kind in _WAITS or node.wait is not None:
+            found = [store for store in found if self.lets_go_on(label, node, self.stored(store, event.place))]
+        return found
+
+    def _is_taken(self, graph: Graph, store: int, event: Event, label: Label) -> bool:
+        """Whether another atomic operation has written right after a store, and this one would write, too.
+
+        It may still be read if the other one had to come before this one: then the write of this one feeds the other.
+        """
+        if label.write(self.stored(store, event.place)).event is None:
+            return False
+        for reader in members(graph.readers_of(store, event.place)):
+            write = graph.events.get(reader + 1)
+            if write is not None and write.pair >= 0 and write.base + write.pair == reader and reader != event.id:
+                return not self._came_before(graph, event) >> reader & 1
+        return False
+
+    # -- the decisions -----------------------------------------------------------------------------
+
+    def _pick(self, event: Event, alternatives: Alternatives) -> Any:
+        number = 0 if len(alternatives) == 1 else self._pick_one(event, alternatives)
+        return alternatives[number]
+
+    def _add_read(self, event: Event, label: Label, node: Node) -> _State | None:
+        graph = self.graph
+        graph.add(event)
+        good = self._open(graph, event, label, node) if len(label.reads) == 1 else sources_for(graph, event)
+        if not good:
+            return _State.DEAD
+        good.reverse()
+        graph.read_from(event.id, self._pick(event, good))
+        return None
+
+    def _add_write(self, event: Event) -> bool:
+        graph = self.graph
+        graph.add(event)
+        places = places_for(graph, event)
+        places.reverse()
+        fed = self._fed(graph, event)
+        if not places and not fed:
+            return False
+        picked = self._pick(event, [*places, *fed])
+        if type(picked) is int:
+            graph.stores_to(event.place).insert(picked, event.id)
+            return True
+        made, read, _ = picked
+        raise _Rewound(self._rewound(made, read))
+
+    def _fed(self, graph: Graph, event: Event) -> list[Revisit]:
+        """Return the graphs in which a store feeds a load that had to come before it; others can wait for it."""
+        past = self._came_before(graph, event)
+        if not any(graph.events[read].place == event.place for read in members(past) if read in graph.source):
+            return []
+        return [each for each in revisits(graph, event, everything=True) if past >> each[1] & 1]
+
+    @staticmethod
+    def _came_before(graph: Graph, event: Event) -> int:
+        """Return the events from which program order and reads-from lead to `event`."""
+        found, left = 0, 1 << event.id
+        while left:
+            low = left & -left
+            found |= low
+            each = graph.events[low.bit_length() - 1]
+            left |= graph.mask & ((1 << each.index) - 1 << each.base)
+            store = graph.source.get(each.id, INITIAL)
+            if store != INITIAL:
+                left |= 1 << store
+            left &= ~found
+        return found
+
+    def _conditional(self, vcpu: int, node: Node, label: Label) -> _State:
+        graph, fails = self.graph, label.fails
+        assert fails is not None
+        if graph.mask >> fails.id & 1:
+            return super()._conditional(vcpu, node, label)
+        forced = graph.forced.get(fails.id)
+        stores = label.stores[0]
+        if forced is None:
+            forced = self._pick(stores, self._results(stores))
+        if forced:
+            return self._went(self._add_write(stores), vcpu, node, 1)
+        graph.add(fails)
+        return self._go_on(vcpu, node, 0)
+
+    def _results(self, event: Event) -> Alternatives:
+        """Return the results that a store-conditional may have, the default first."""
+        trial = self.graph.copy()
+        trial.add(event)
+        if places_for(trial, event):
+            return (1, 0)
+        return (0, 1) if self._fed(trial, event) else (0,)
+
+    def _choose(self, vcpu: int, node: Node, label: Label) -> _State:
+        graph, first = self.graph, label.fails
+        assert first is not None
+        if graph.mask >> first.id & 1:
+            return super()._choose(vcpu, node, label)
+        value = self._pick(first, range(label.op.value))
+        graph.add(label.chosen(value))
+        return self._go_on(vcpu, node, value)
+
+
+def _never(graph: Graph) -> None:
+    """Take no graph: there are no other ways."""

@@ -1,0 +1,134 @@
+"""The trace of a finished graph: its operations in an order in which they take effect one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simaie.check.needs import FAULT, REFUSED
+from simaie.engine.graph.label import Label
+from simaie.engine.graph.memo import GraphMemo
+from simaie.engine.graph.walk import initial_value
+from simaie.engine.memo.lazy import MemoTrace
+from simaie.engine.memo.node import Node
+from simaie.errors import InternalError
+from simaie.host.graph.event import INITIAL
+from simaie.host.graph.graph import Graph
+from simaie.host.graph.linear import linear
+from simaie.op import Kind, Op
+from simaie.trace import Ending, Fault
+
+__all__ = ["ending_of", "trace_of"]
+
+
+def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
+    """Return the trace of a graph that has ended.
+
+    Args:
+        memo: The memo.
+        graph: The graph.
+        ending: How the execution ended.
+    """
+    last = tuple([node for node in graph.at if node is not None])
+    waiting = {node.root.name: _pending(node) for node in last if node.op is not None}
+    steps = _steps(graph, last, memo.layout.parts)
+    _fill_memory(memo, graph)
+    outcome = memo.outcome(memo.memory, last)
+    occurred = memo.promised | memo.ending_bits[ending]
+    for node in last:
+        occurred |= node.occurred
+    accepted, refusal = None, None
+    if memo.program.final is not None and ending is Ending.FINISHED:
+        refusal = memo.refusal(memo.memory, last, outcome)
+        accepted = refusal is None
+        occurred |= 0 if accepted else REFUSED
+    return MemoTrace(
+        memo.origin, steps, frozenset(), last, (), (), waiting, ending, outcome,
+        _faults(steps, last) if occurred & FAULT else (), accepted, refusal or "", occurred,
+    )  # fmt: skip
+
+
+def _pending(node: Node) -> Op:
+    label: Label = node.label
+    return label.op
+
+
+def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
+    """Return the nodes to which the operations led, in an order in which these take effect.
+
+    An operation of several events takes effect with the last of them. One without events follows the one before it.
+    """
+    paths = [node.path for node in last]
+    names = {node.root.name: number for number, node in enumerate(last)}
+    vcpus = [names[node.root.name] if node is not None else -1 for node in graph.at]
+    place: dict[tuple[int, int], int] = {}
+    for number, event in enumerate(linear(graph)):
+        each = graph.events[event]
+        place[vcpus[each.vcpu], each.index // (2 * parts)] = number
+    keyed: list[tuple[int, int, int, Node]] = []
+    for number, path in enumerate(paths):
+        at = -1
+        for operation, node in enumerate(path[2:], 1):
+            at = place.get((number, operation), at)
+            keyed.append((at, number, operation, node))
+    keyed.sort(key=lambda each: each[:3])
+    return [node for _, _, _, node in keyed]
+
+
+def _fill_memory(memo: GraphMemo, graph: Graph) -> None:
+    """Give watched places in RAM the values that they have at the end."""
+    ram = memo.memory.ram  # type: ignore[attr-defined]  # of an ScMemory
+    for address, width in memo.written:
+        ram.write(address, width, memo.beginning.read(address, width))
+    memo.written.clear()
+    for place, stores in graph.coherence.items():
+        if type(place) is tuple and type(place[0]) is int and stores:
+            ram.write(*place, graph.events[stores[-1]].value)
+            memo.written.add(place)
+
+
+def _faults(steps: list[Node], last: tuple[Node, ...]) -> tuple[Fault, ...]:
+    """Return the faults that ended vCPUs, in the order in which they occurred."""
+    found = [Fault(node.root.name, 0, message, kind) for node in last for kind, message in _at_start(node).faults]
+    for number, node in enumerate(steps, 1):
+        found += [Fault(node.root.name, number, message, kind) for kind, message in node.faults]
+    return tuple(found)
+
+
+def _at_start(node: Node) -> Node:
+    path = node.path
+    return path[1] if len(path) > 1 else node
+
+
+def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
+    """Return how a graph ended in which no vCPU can go on; None if some wait for what they could have seen.
+
+    Args:
+        memo: The memo.
+        graph: The graph.
+    """
+    stuck = list(_stuck(graph))
+    if not stuck:
+        return Ending.FINISHED
+    for node in stuck:
+        label: Label = node.label
+        if label.retries:
+            return None
+        values = []
+        for event in label.reads:
+            stores = graph.coherence.get(event.place, ())
+            newest = stores[-1] if stores else INITIAL
+            if graph.source.get(event.id, newest) != newest:
+                return None
+            if graph.later(event):
+                return None  # what comes later in the program is there already: the vCPU cannot be stuck before it
+            values.append(graph.events[newest].value if stores else initial_value(memo, event.place))
+        if not values:
+            raise InternalError(f"vCPU {node.root.name} waits with {node.op}, which reads nothing")
+    waits = any(node.label.op.kind is Kind.AWAIT or node.wait is not None for node in stuck)
+    return Ending.LIVELOCK if waits else Ending.DEADLOCK
+
+
+def _stuck(graph: Graph) -> Iterator[Node]:
+    for node in graph.at:
+        if node is not None and node.op is not None:
+            yield node

@@ -1,0 +1,119 @@
+"""The memory of Armv8-A: loads and stores in any order that dependencies, barriers and ordered accesses allow.
+
+The model is that of the Arm architecture as herd7 has it: herdtools7 5feffe4, herd/libdir/aarch64.cat,
+aarch64hwreqs.cat and aarch64deps.cat; J. Alglave, W. Deacon, R. Grisenthwaite, A. Hacquard, L. Maranget, "Armed Cats"
+(TOPLAS 43(2), 2021). It is multi-copy atomic.
+
+Deviations: a store-conditional to another place than that of the load-linked fails, where the architecture leaves it
+open. Tags, instruction fetches and translation-table walks by hardware are not modelled.
+"""
+
+from __future__ import annotations
+
+from simaie.barrier import Barrier
+from simaie.host.graph.event import Event, Past, members
+from simaie.host.graph.memory import GraphMemory
+from simaie.host.graph.model import Dependencies, Model
+from simaie.host.ram import Endian
+from simaie.protocols import require_one_of
+
+__all__ = ["Armv8", "Armv8Memory"]
+
+_LOADS_FIRST = Barrier.LD_LD | Barrier.LD_ST
+_STORES_FIRST = Barrier.ST_LD | Barrier.ST_ST
+
+
+class Armv8(Model):
+    """The local order of Armv8-A.
+
+    Args:
+        exclusive_atomics: Whether atomics are loops of load-linked and store-conditional, and no single instructions.
+    """
+
+    name = "armv8"
+    through_memory = True
+
+    def __init__(self, *, exclusive_atomics: bool = False) -> None:
+        self.exclusive_atomics = exclusive_atomics
+
+    def order_of(self, past: Past, event: Event, depends: Dependencies) -> int:
+        """Return barrier-ordered-before, dependency-ordered-before, atomic-ordered-before and local write successor."""
+        order = past.full | past.before_loads | depends.address
+        if event.writes:
+            return order | self._before_store(past, event, depends, order)
+        if event.acquire:
+            order |= past.releases
+        last = past.last_store.get(event.place)
+        if last is not None:
+            order |= last.carried  # a forwarded value comes with what the store waited for
+            if (event.acquire or event.acquire_pc) and last.pair >= 0:
+                order |= 1 << last.pair
+        event.picks = depends.address_choices
+        return order
+
+    def _before_store(self, past: Past, event: Event, depends: Dependencies, order: int) -> int:
+        order |= past.before_stores | past.to_place.get(event.place, 0)
+        order |= depends.address_choices | depends.value_choices | depends.control | past.addresses
+        if event.release:
+            order |= past.everything
+        if event.pair >= 0:
+            order |= 1 << event.pair
+        event.carried = depends.address | depends.value
+        event.picks = depends.address_choices | depends.value_choices
+        return order | _picked(past, order)
+
+    def add(self, past: Past, event: Event, depends: Dependencies) -> None:
+        """Take an event into account for later ones."""
+        past.add(event)
+        bit = 1 << event.index
+        past.addresses |= depends.address_choices
+        if event.drops:
+            past.loads &= ~bit  # DMB LD does not wait for it
+        if event.writes and event.release:
+            past.releases |= bit
+            if event.pair >= 0 and event.atomic and past.events[event.pair].acquire:
+                past.full |= bit  # the write of an instruction with acquire and release is a barrier, too
+        elif not event.writes and (event.acquire or event.acquire_pc):
+            past.full |= bit
+
+    def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
+        """Take the weakest DMB (or DSB ST) into account that keeps these orders, or an ISB."""
+        if context:
+            past.before_loads |= control | past.addresses
+        if not orders:
+            return
+        if not orders & ~_LOADS_FIRST:
+            past.full |= past.loads
+        elif orders == Barrier.ST_ST:
+            past.before_stores |= past.stores
+        else:
+            past.full |= past.stores if orders == _STORES_FIRST else past.everything
+
+
+def _picked(past: Past, order: int) -> int:
+    """Return what the events that are ordered before a store, directly or not, were picked by."""
+    found, seen, left = 0, 0, order
+    while left:
+        for index in members(left):
+            earlier = past.events.get(index)
+            seen |= 1 << index
+            if earlier is not None:
+                found |= earlier.picks
+                left |= earlier.local | earlier.picks
+        left &= ~seen
+    return found
+
+
+class Armv8Memory(GraphMemory):
+    """A host of Armv8-A.
+
+    Args:
+        endian: Byte order of guest RAM.
+        atomics: What a host atomic is: one instruction of FEAT_LSE (``"lse"``), or a loop of load-linked and
+            store-conditional (``"llsc"``), which is no barrier.
+    """
+
+    def __init__(self, endian: Endian = "little", *, atomics: str = "lse") -> None:
+        require_one_of("atomics", atomics, ("lse", "llsc"))
+        super().__init__(endian)
+        self.model = Armv8(exclusive_atomics=atomics == "llsc")

@@ -1,0 +1,88 @@
+"""Which stores a read may read from, and where a store may go in coherence, by the accesses of their own vCPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simaie.host.graph.event import INITIAL, Event
+from simaie.host.graph.graph import Graph, cyclic, is_atomic, position
+
+__all__ = ["highest", "lowest", "places_for", "sources_for"]
+
+
+def lowest(graph: Graph, event: Event) -> int:
+    """Return the lowest position that an event may read, and above which it may store."""
+    found = -1
+    for read in event.reads_before:
+        if read.id in graph.source:
+            found = max(found, position(graph, graph.source[read.id]))
+    store = event.last_store
+    if store is not None and store.id in graph.events:
+        found = max(found, position(graph, store.id))
+    return found
+
+
+def highest(graph: Graph, event: Event, later: Sequence[Event]) -> int:
+    """Return the highest position that an event may read, or at which it may be inserted.
+
+    Args:
+        graph: The graph.
+        event: The event.
+        later: The later events of its vCPU that the graph has.
+    """
+    found = len(graph.coherence.get(event.place, ())) - (not event.writes)
+    for other in later:
+        if other.place != event.place or other.index >> 1 == event.index >> 1:
+            continue
+        if other.writes:
+            if other.id in graph.coherence[other.place]:
+                number = position(graph, other.id)
+                found = min(found, number if event.writes else number - 1)
+        elif other.id in graph.source:
+            found = min(found, position(graph, graph.source[other.id]))
+    return found
+
+
+def sources_for(graph: Graph, event: Event) -> list[int]:
+    """Return the stores that a new read may read from, the oldest first; it is in the graph, without a source."""
+    stores, later = graph.coherence.get(event.place, []), graph.later(event)
+    low = lowest(graph, event)
+    high = highest(graph, event, later) if later else len(stores) - 1
+    found = [INITIAL] if low < 0 <= high + 1 else []
+    found += stores[max(low, 0) : high + 1]
+    newest = stores[-1] if stores else INITIAL
+    easy = not later and not graph.pieces and not graph.model.depends_on_source
+    good = []
+    for store in found:
+        graph.read_from(event.id, store)
+        if (easy and store == newest) or not cyclic(graph, event.id):
+            good.append(store)
+        graph.unread(event.id)
+    return good
+
+
+def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int]:
+    """Return the positions in coherence at which a store may be inserted, the lowest first; it is in the graph.
+
+    Args:
+        graph: The graph.
+        event: The store.
+        also: Other events, by id, that may have come into a cycle.
+    """
+    stores, later = graph.stores_to(event.place), graph.later(event)
+    low = lowest(graph, event)
+    high = highest(graph, event, later) if later else len(stores)
+    pairs = event.pair >= 0 or any(graph.events[store].pair >= 0 for store in stores)
+    if event.atomic and graph.model.one_operation:
+        also = (*also, event.id - 1)
+    hard = bool(later or also or graph.pieces or graph.model.depends_on_source)
+    good = []
+    for number in range(low + 1, high + 1):
+        stores.insert(number, event.id)
+        fits = not pairs or is_atomic(graph, event.place)
+        if fits and (hard or number < len(stores) - 1):
+            fits = not cyclic(graph, event.id) and not any(cyclic(graph, other) for other in also)
+        if fits:
+            good.append(number)
+        del stores[number]
+    return good

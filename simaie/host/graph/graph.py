@@ -1,0 +1,238 @@
+"""Execution graphs: events, which store each read reads from, in which order stores take effect; and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from simaie.host.graph.event import INITIAL, Event, members
+from simaie.host.graph.model import Model
+
+__all__ = ["Graph", "cyclic", "has_cycle", "is_atomic", "observed", "position", "predecessors"]
+
+
+class Graph:
+    """An execution graph, which may still grow.
+
+    Attributes:
+        model: The memory model.
+        events: The events by id; `mask` has them as bits.
+        source: The store that each read reads from, by ids.
+        coherence: The stores to each place, by id, in the order in which they take effect.
+        added: The ids in the order in which the events were added.
+        readers: The reads of each store, as a mask; those of an initial value by its place.
+        forced: The results that store-conditionals must have when they are added again.
+        at: By vCPU, where it stands; the graph only keeps it.
+        pieces: Whether some accesses are several events.
+        both: The reads of operations that may write, too, as a mask; it may have ids of which there is no event.
+        closures: What `simaie.host.graph.prefix` has found out about some of the events.
+    """
+
+    __slots__ = (
+        "added", "at", "both", "closures", "coherence", "events", "forced", "mask", "model", "pieces", "readers",
+        "source",
+    )  # fmt: skip
+
+    def __init__(self, model: Model, at: list[Any], *, pieces: bool = False) -> None:
+        self.model, self.at, self.pieces = model, at, pieces
+        self.events: dict[int, Event] = {}
+        self.source: dict[int, int] = {}
+        self.coherence: dict[Hashable, list[int]] = {}
+        self.added: list[int] = []
+        self.readers: dict[Hashable, int] = {}
+        self.forced: dict[int, int] = {}
+        self.closures: dict[int, tuple[int, int]] = {}
+        self.mask = self.both = 0
+
+    def copy(self) -> Graph:
+        """Return a copy that grows on its own."""
+        made = Graph.__new__(Graph)
+        made.model, made.pieces, made.mask, made.both = self.model, self.pieces, self.mask, self.both
+        made.closures = self.closures.copy()
+        made.at, made.added = self.at[:], self.added[:]
+        made.events, made.source = self.events.copy(), self.source.copy()
+        made.coherence = {place: stores[:] for place, stores in self.coherence.items()}
+        made.readers, made.forced = self.readers.copy(), self.forced.copy()
+        return made
+
+    def add(self, event: Event) -> None:
+        """Add an event, without a source or a place in coherence yet.
+
+        Later events of its vCPU that are there already stop being ordered behind it: whether they are is known when
+        they come again.
+        """
+        number = event.id
+        self.events[number] = event
+        self.added.append(number)
+        bit = 1 << number
+        self.mask |= bit
+        self.both = self.both & ~bit if event.function is None else self.both | bit
+        for later in self.later(event):
+            self.closures.clear()
+            if later.order & bit:
+                self.events[later.id] = later.without(bit)
+
+    def replace(self, event: Event) -> None:
+        """Put an event in the place of the one that has its id, whose order or dependencies may have changed."""
+        self.events[event.id] = event
+        self.closures.clear()
+
+    def later(self, event: Event) -> list[Event]:
+        """Return the events of its vCPU that come after `event` in the program and are in the graph already."""
+        above = self.mask >> event.base + event.index + 1
+        if not above:
+            return []
+        stride = event.stride - event.index - 1
+        above &= (1 << stride) - 1
+        return [self.events[event.id + 1 + index] for index in members(above)]
+
+    def read_from(self, read: int, store: int) -> None:
+        """Let the event `read` read from `store`."""
+        self.source[read] = store
+        key: Hashable = store if store != INITIAL else self.events[read].place
+        self.readers[key] = self.readers.get(key, 0) | 1 << read
+
+    def unread(self, read: int) -> None:
+        """Take back `read_from`."""
+        store = self.source.pop(read)
+        self.readers[store if store != INITIAL else self.events[read].place] &= ~(1 << read)
+
+    def remove(self, event: Event) -> None:
+        """Take back the read that is `event`, behind which nothing is ordered."""
+        self.unread(event.id)
+        del self.events[event.id]
+        self.added.remove(event.id)
+        self.mask &= ~(1 << event.id)
+
+    def readers_of(self, store: int, place: Hashable) -> int:
+        """Return the reads of a store to `place`, or of its initial value, as a mask."""
+        return self.readers.get(store if store != INITIAL else place, 0)
+
+    def stores_to(self, place: Hashable) -> list[int]:
+        """Return the stores to a place in coherence order; the list may be changed."""
+        found = self.coherence.get(place)
+        if found is None:
+            found = self.coherence[place] = []
+        return found
+
+
+def position(graph: Graph, store: int) -> int:
+    """Return the position of a store in its coherence order; -1 for an initial value."""
+    return -1 if store == INITIAL else graph.coherence[graph.events[store].place].index(store)
+
+
+def observed(graph: Graph, event: Event) -> int:
+    """Return what is ordered before an event by reads-from and coherence, as a mask of ids.
+
+    Reads-from within one vCPU is no order: such a read may be forwarded. The other orders within a vCPU are among the
+    local ones.
+    """
+    if event.writes:
+        return _before_store(graph, event)
+    store = graph.source.get(event.id)
+    if store is None:
+        return 0
+    found = 0
+    if store != INITIAL and graph.events[store].vcpu != event.vcpu:
+        found = 1 << store
+    if graph.model.depends_on_source:
+        found |= graph.model.by_source(graph, event)
+    return found
+
+
+def _before_store(graph: Graph, event: Event) -> int:
+    stores = graph.coherence.get(event.place, ())
+    if event.id not in stores:
+        return 0
+    number = stores.index(event.id)
+    before = stores[number - 1] if number else INITIAL
+    readers = graph.readers_of(before, event.place)
+    found = readers if before == INITIAL else readers | 1 << before
+    if graph.pieces:
+        found |= _hazards(graph, event, readers)
+    found &= ~(1 << event.id)
+    if event.pair >= 0:
+        found |= 1 << event.base + event.pair
+    return found
+
+
+def _hazards(graph: Graph, event: Event, readers: int) -> int:
+    """Return the reads of a place that precede one whose other piece read an older value than `event` stores."""
+    found = 0
+    for number in members(readers):
+        read = graph.events.get(number)
+        if read is None or read.vcpu == event.vcpu:
+            continue
+        for sibling in read.siblings or ():
+            other = graph.events.get(sibling)
+            if other is not None:
+                for earlier in other.reads_before:
+                    found |= 1 << earlier.id
+    return found
+
+
+def predecessors(graph: Graph, event: Event) -> int:
+    """Return the events that are ordered directly before an event, as a mask of ids."""
+    if event.place is None:
+        return 0
+    siblings = event.siblings
+    if siblings is None:
+        found = event.order | observed(graph, event)
+        if event.atomic and not event.writes and graph.model.one_operation:
+            write = graph.events.get(event.id + 1)
+            if write is not None and write.pair == event.index:
+                found |= (write.order | observed(graph, write)) & ~(1 << event.id)
+        return found & graph.mask
+    found = event.order  # what one piece of an access observes comes before all its pieces
+    own = 0
+    for sibling in siblings:
+        own |= 1 << sibling
+        if graph.mask >> sibling & 1:
+            found |= observed(graph, graph.events[sibling])
+    return found & graph.mask & ~own
+
+
+def cyclic(graph: Graph, event: int) -> bool:
+    """Whether an event is ordered before itself."""
+    if graph.pieces:
+        return has_cycle(graph)
+    events, seen = graph.events, 0
+    left = predecessors(graph, events[event])
+    while left:
+        if left >> event & 1:
+            return True
+        number = left.bit_length() - 1
+        seen |= 1 << number
+        left |= predecessors(graph, events[number])
+        left &= ~seen
+    return False
+
+
+def has_cycle(graph: Graph) -> bool:
+    """Whether any event is ordered before itself."""
+    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
+    left = graph.mask
+    while left:
+        free = 0
+        for number in members(left):
+            if not before[number] & left:
+                free |= 1 << number
+        if not free:
+            return True
+        left &= ~free
+    return False
+
+
+def is_atomic(graph: Graph, place: Hashable) -> bool:
+    """Whether no store of another vCPU lies between the read and the write of an atomic pair."""
+    stores = graph.coherence[place]
+    for number, store in enumerate(stores):
+        event = graph.events[store]
+        if event.pair < 0:
+            continue
+        first = position(graph, graph.source[event.base + event.pair])
+        if first >= number:
+            return False
+        if any(graph.events[other].vcpu != event.vcpu for other in stores[first + 1 : number]):
+            return False
+    return True

@@ -1,0 +1,67 @@
+"""The classes of violations by which schemes are told apart, and the expected ones of each published variant.
+
+Each class is a pattern of accesses under which a scheme may break atomicity. `simaie.corpus.violations` has a small
+program for each, which a search runs in every order. A scheme lists its variants, each with exactly the classes in
+which such a search finds a violation; in all others it proves that there is none.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = ["BY_VALUE", "LLSC_HOLES", "LOCK_HOLES", "Hole", "Variant"]
+
+
+class Hole(StrEnum):
+    """A class of violations; the value is its name, and `meaning` says what happens."""
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str) -> Hole:
+        """Create the member called `name`, described by `meaning`."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        return member
+
+    LLSC = "llsc-llsc", "two store-conditionals of one generation both succeed"
+    STORE = "llsc-store", "a store-conditional succeeds across a plain store of another value"
+    SAME_VALUE = "llsc-same-value", "a store-conditional succeeds across a plain store of the same value"
+    ABA_ONE_STORER = "aba-one-storer", "a store-conditional succeeds after one vCPU has stored B and A again"
+    ABA_TWO_STORERS = "aba-two-storers", "a store-conditional succeeds after two vCPUs have stored B and A"
+    ABA_BY_SC = "aba-by-sc", "a store-conditional succeeds after others have changed the word from A to B and back"
+    ABA_FAILED_SC = "aba-failed-sc", "a failed store-conditional nearby hides the stores of B and A"
+    WIDE = "llsc-upper-half", "a store-conditional succeeds across a store of the same value to its upper half"
+    EXCEPTION = "llsc-exception", "a store-conditional succeeds across an exception that ends the reservation"
+    LLSC_RMW = "llsc-rmw", "a store-conditional succeeds across a locked instruction"
+    RMW = "rmw-rmw", "two locked instructions lose an update"
+    RMW_STORE = "rmw-store", "a locked instruction loses a plain store"
+    SPLIT = "split-split", "two locked instructions across a host word lose an update"
+    SPLIT_LOCK = "split-lock", "a locked instruction across a host word loses the update of one in the word"
+    SPLIT_STORE = "split-store", "a locked instruction across a host word loses a plain store"
+    SPLIT_LOAD = "split-load", "a load sees a half of a locked instruction across a host word"
+    MISALIGNED = "misaligned-lock", "two misaligned locked instructions in a host word lose an update"
+    WIDE_LOCK = "lock-16-8", "a locked instruction of 16 bytes loses the update of one of 8 bytes"
+    STUCK = "stuck", "vCPUs wait for each other for ever"
+
+
+#: The classes for guests with load-linked and store-conditional, and those for guests with locked instructions.
+LLSC_HOLES = tuple(Hole)[: tuple(Hole).index(Hole.SPLIT)]
+LOCK_HOLES = tuple(Hole)[tuple(Hole).index(Hole.RMW) : tuple(Hole).index(Hole.STUCK)]
+#: What a scheme with store-conditionals by value does not see; locks or monitors may add `Hole.ABA_BY_SC` to it.
+BY_VALUE = frozenset({Hole.SAME_VALUE, Hole.ABA_ONE_STORER, Hole.ABA_TWO_STORERS, Hole.ABA_FAILED_SC, Hole.WIDE})
+
+
+class Variant(NamedTuple):
+    """A published variant of a scheme, with what is expected of it.
+
+    Attributes:
+        options: The options of the scheme, as on a command line; empty for the defaults.
+        holes: The classes in which it has a violation.
+        host: The host memory.
+    """
+
+    options: str = ""
+    holes: frozenset[Hole] = frozenset()
+    host: str = "sc"

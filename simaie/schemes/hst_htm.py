@@ -1,0 +1,48 @@
+"""HST-HTM: store tags, and a hardware transaction around the test and the store of a store-conditional.
+
+The transaction makes test and store indivisible, so the world need not stop. But it does not wait for stores that are
+between their mark and their access, so the hole of two storers remains, and the other order of mark and store is no
+repair: a store may be visible before its mark.
+
+Source: as for `simaie.schemes.hst`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.protocols import MachineFacts
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.hst import Hst
+
+__all__ = ["HstHtm"]
+
+#: What two marks before the load-linked, or two stores before their marks, hide if the values are equal.
+_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE})
+
+
+class HstHtm(Hst):
+    """SC: transaction {if T == me and the value is unchanged: st}.
+
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        sc: The protection of the store-conditional, as for `Hst`.
+        **usual: Options of `Hst`.
+    """
+
+    name: ClassVar[str] = "hst-htm"
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", _BY_VALUE_AFTER_MARKS),
+        Variant("aborts=true", _BY_VALUE_AFTER_MARKS),
+        Variant("order=store-first", _BY_VALUE_AFTER_MARKS),
+        Variant("order=store-first,compare=false", BY_VALUE | {Hole.STORE}),
+    )
+
+    def __init__(
+        self, host: Host, pages: PageTable, machine: MachineFacts, *, sc: str = "transaction", **usual: Any
+    ) -> None:
+        super().__init__(host, pages, machine, sc=sc, **usual)

@@ -1,0 +1,69 @@
+"""Schemes that consist of other schemes: how a part is written as text, and how it is made.
+
+The text of a scheme is an option of the whole, so the comma between options of a part would end that option. Between
+them stands ``&`` instead, as in ``interrupted:scheme=hst:sc=mutex&marks=false,times=2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from simaie import plugins
+from simaie.errors import UsageError
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.plugins import Spec
+from simaie.protocols import MachineFacts
+from simaie.schemes.scheme import Scheme
+
+__all__ = ["classes_of", "make_part", "spec_of_part", "text_of_part"]
+
+_BETWEEN_OPTIONS = "&"
+
+
+def spec_of_part(text: str) -> Spec:
+    """Return the scheme of a part that `text` spells."""
+    return Spec.of(text.replace(_BETWEEN_OPTIONS, ","), "the scheme of a part")
+
+
+def text_of_part(scheme: Any) -> str | None:
+    """Return the text of a part; None if its class has no name on a command line."""
+    spec = plugins.spec_for(plugins.SCHEMES, scheme) if callable(scheme) else Spec.of(scheme, "the scheme of a part")
+    return None if spec is None else str(spec).replace(",", _BETWEEN_OPTIONS)
+
+
+def make_part(scheme: Any, host: Host, pages: PageTable, machine: MachineFacts) -> Scheme:
+    """Return a new scheme.
+
+    Args:
+        scheme: A class, a text, a `Spec` or a tuple, as for `simaie.Machine`.
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+
+    Raises:
+        UsageError: It is no scheme.
+    """
+    options: dict[str, Any] = {}
+    if callable(scheme):
+        factory, name = scheme, getattr(scheme, "__name__", repr(scheme))
+    else:
+        spec = Spec.of(scheme, "the scheme of a part")
+        factory, options, name = plugins.resolve(plugins.SCHEMES, spec.name), spec.options, str(spec)
+    made = plugins.construct(f"scheme {name}", factory, host, pages, machine, **options)
+    if not isinstance(made, Scheme):
+        raise UsageError(f"the scheme of a part must derive from simaie.Scheme; {name} does not")
+    return made
+
+
+def classes_of(scheme: Any) -> list[Callable[..., Scheme]]:
+    """Return what makes a part, a class or a function, and what makes the parts of that."""
+    options: dict[str, Any] = {}
+    if callable(scheme):
+        factory = scheme
+    else:
+        spec = Spec.of(scheme, "the scheme of a part")
+        factory, options = plugins.resolve(plugins.SCHEMES, spec.name), spec.options
+    inner = factory.part_classes(options) if isinstance(factory, type) and issubclass(factory, Scheme) else []
+    return [factory, *inner]

@@ -1,0 +1,88 @@
+"""What compiled guests cost next to the same guests written by hand, in one process. Run by hand: `make benchmark`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simaie import Machine, Program, explore
+from simaie.binary import binary_program
+from simaie.binary.alone import Memory, run_alone
+from simaie.binary.calls import CCall
+from simaie.binary.elf import load_image
+from simaie.binary.layout import Layout
+from simaie.binary.translation import code_of
+
+pytestmark = pytest.mark.benchmark
+
+ELF = Path(__file__).resolve().parents[1] / "binaries" / "elf"
+LOCK, COUNTER = 0x100, 0x104
+ROUNDS = 5
+
+
+async def spin(cpu: Any) -> None:
+    """As fas() of tests/binaries/src/locks.c."""
+    while await cpu.xchg(LOCK, 1):
+        while await cpu.load(LOCK):
+            await cpu.pause()
+    await cpu.add(COUNTER, 1)
+    await cpu.store(LOCK, 0)
+
+
+def by_hand() -> Program:
+    init = {LOCK: 0, COUNTER: 0}
+    return Program("spin", isa="x86", threads=[spin, spin], init=init, final=lambda state: state[COUNTER] == 2)
+
+
+def compiled() -> Program:
+    return binary_program(ELF / "locks.x86_64.elf", ["fas", "fas"], final="check")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def search(program: Program) -> Callable[[], object]:
+    return lambda: explore(program, Machine("native"), scheduler="random-walk", executions=1_000, failures=None)
+
+
+def test_an_execution_of_compiled_code_costs_at_most_two_and_a_half_times_as_much():
+    pairs = [(seconds(search(by_hand())), seconds(search(compiled()))) for _ in range(ROUNDS)]
+    hand, elf = (min(column) for column in zip(*pairs, strict=True))
+    print(f"{1_000 / elf:,.0f} executions a second, {elf / hand:.2f} times the cost of a guest written by hand")
+    assert elf / hand < 2.5
+
+
+def test_private_instructions_run_at_speed():
+    """A loop of two or three instructions, against a loop in Python that does the same to two variables."""
+    image = load_image("memory", (ELF / "memory.aarch64.elf").read_bytes())
+    code, layout = code_of(image), Layout(image, 0)
+    rounds = 300_000
+
+    def loop() -> int:
+        count, flag = rounds, 0
+        while count:
+            count = count - 1 & (1 << 64) - 1
+            flag = int(count == 0)
+        return flag
+
+    def delay() -> int:
+        call = CCall("delay", image.symbols["delay"].address, (rounds,))
+        return run_alone(code, layout, call, Memory(image.initial, "little"), "delay")
+
+    delay()
+    pairs = [(seconds(loop), seconds(delay)) for _ in range(ROUNDS)]
+    python, guest = (min(column) for column in zip(*pairs, strict=True))
+    print(f"{2 * rounds / guest:,.0f} private instructions a second, {guest / python:.1f} times a loop in Python")
+    assert guest / python < 12
+
+
+def test_a_file_is_loaded_in_a_moment():
+    content = (ELF / "structures.aarch64.elf").read_bytes()
+    assert min(seconds(lambda: load_image("structures", content)) for _ in range(ROUNDS)) < 0.2

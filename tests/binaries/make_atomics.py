@@ -1,0 +1,167 @@
+"""Writes atomics.txt: every atomic and ordering instruction of each instruction set, and what it becomes.
+
+    python tests/binaries/make_atomics.py
+
+It needs the cross compilers of the Makefile. A line has the instruction set, the bytes in memory, the assembly, and the
+call of the vCPU's method. Read the difference before you commit it: the last column is what the tests hold the decoders
+to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from simaie.binary.abi import ABIS
+from simaie.binary.atomics import DECODERS
+from simaie.binary.lifter import lifter_for
+from simaie.binary.x86 import FENCES, update_of
+
+HERE = Path(__file__).parent
+_TOOLS = {
+    "arm": ("arm-linux-gnueabihf", ("-march=armv7-a",), ".arm\n"),
+    "thumb": ("arm-linux-gnueabihf", ("-march=armv7-a", "-mthumb"), ".syntax unified\n.thumb\n"),
+    "aarch64": ("aarch64-linux-gnu", ("-march=armv8.3-a",), ""),
+    "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei",), ""),
+    "mips": ("mips-linux-gnu", ("-mips32r2",), ".set noreorder\n"),
+    "ppc64le": ("powerpc64le-linux-gnu", ("-mpower8",), ""),
+    "x86-64": ("x86_64-linux-gnu", (), ".intel_syntax noprefix\n"),
+}
+
+
+def _arm() -> Iterator[str]:
+    for suffix in ("", "b", "h"):
+        yield f"ldrex{suffix} r1, [r2]"
+        yield f"strex{suffix} r3, r1, [r2]"
+    yield from ("ldrexd r4, r5, [r2]", "strexd r3, r4, r5, [r2]", "clrex", "isb", "yield", "wfe", "sev", "nop")
+    for option in ("sy", "st", "ish", "ishst", "nsh", "nshst", "osh", "oshst"):
+        yield f"dmb {option}"
+        yield f"dsb {option}"
+    yield "mrc p15, 0, r3, c13, c0, 3"
+
+
+def _a32() -> Iterator[str]:
+    yield from _arm()
+    yield from ("swp r1, r3, [r2]", "swpb r1, r3, [r2]", "strexne r3, r1, [r2]", "ldrexeq sp, [lr]", "pld [r1]")
+
+
+def _t32() -> Iterator[str]:
+    yield from _arm()
+    yield from ("ldrex r1, [r2, #8]", "strex r3, r1, [r2, #1020]")
+
+
+def _a64() -> Iterator[str]:
+    for name, suffix in itertools.product(("ldxr", "ldaxr", "ldar", "ldapr"), ("b", "h")):
+        yield f"{name}{suffix} w1, [x2]"
+    for name in ("ldxr", "ldaxr", "ldar", "ldapr"):
+        yield from (f"{name} w1, [x2]", f"{name} x1, [sp]")
+    for name, suffix in itertools.product(("stxr", "stlxr"), ("b", "h", "")):
+        yield f"{name}{suffix} w3, w1, [x2]"
+    yield from ("stxr w3, x1, [x2]", "stlxr w3, xzr, [sp]", "stlr w1, [x2]", "stlr x1, [x2]", "stlrb w1, [x2]")
+    for name in ("ldxp", "ldaxp"):
+        yield from (f"{name} w1, w3, [x2]", f"{name} x1, x3, [x2]")
+    for name in ("stxp", "stlxp"):
+        yield from (f"{name} w4, w1, w3, [x2]", f"{name} w4, x1, x3, [x2]")
+    for order in ("", "a", "l", "al"):
+        yield from (f"cas{order} w1, w3, [x2]", f"cas{order} x1, x3, [x2]", f"cas{order}b w1, w3, [x2]")
+        yield from (f"casp{order} w0, w1, w4, w5, [x2]", f"casp{order} x0, x1, x4, x5, [x2]")
+        yield from (f"swp{order} w1, w3, [x2]", f"swp{order}h w1, w3, [x2]")
+        for name in ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin"):
+            yield from (f"ld{name}{order} w1, w3, [x2]", f"ld{name}{order} x1, x3, [x2]")
+    for name in ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin"):
+        yield from (f"st{name} w1, [x2]", f"st{name}l x1, [x2]", f"st{name}b w1, [x2]")
+    yield from ("clrex", "isb", "yield", "wfe", "sev", "nop", "bti c", "prfm pldl1keep, [x1]")
+    for option in ("sy", "st", "ld", "ish", "ishst", "ishld", "nsh", "nshst", "nshld", "osh", "oshst", "oshld"):
+        yield from (f"dmb {option}", f"dsb {option}")
+    yield "mrs x3, tpidr_el0"
+
+
+def _riscv() -> Iterator[str]:
+    names = ("swap", "add", "xor", "and", "or", "min", "max", "minu", "maxu")
+    for width, bits in itertools.product("wd", ("", ".aq", ".rl", ".aqrl")):
+        yield f"lr.{width}{bits} a0, (a1)"
+        yield f"sc.{width}{bits} a2, a0, (a1)"
+        for name in names:
+            yield f"amo{name}.{width}{bits} a0, a2, (a1)"
+    yield "amoswap.w zero, zero, (a1)"
+    for before, after in itertools.product(("r", "w", "rw", "iorw"), repeat=2):
+        yield f"fence {before}, {after}"
+    yield from ("fence.tso", "fence.i", "pause")
+
+
+def _mips() -> Iterator[str]:
+    yield from ("ll $2, 0($4)", "ll $2, -8($4)", "sc $2, 12($4)", "pause", "rdhwr $3, $29", "pref 0, 0($4)")
+    yield from (f"sync {kind}" for kind in (0, 4, 16, 17, 18, 19))
+
+
+def _ppc() -> Iterator[str]:
+    for letter in "bhwd":
+        for base in (0, 5):
+            yield from (f"l{letter}arx 3, {base}, 4", f"st{letter}cx. 3, {base}, 4")
+    yield from ("sync", "lwsync", "ptesync", "eieio", "isync", "dcbt 0, 4")
+
+
+def _x86() -> Iterator[str]:
+    for prefix in ("", "lock "):
+        for size, register in (("byte", "cl"), ("word", "cx"), ("dword", "ecx"), ("qword", "r9")):
+            at = f"{size} ptr [rdi]"
+            for name in ("add", "or", "adc", "sbb", "and", "sub", "xor"):
+                yield from (f"{prefix}{name} {at}, {register}", f"{prefix}{name} {at}, 5")
+            yield from (f"{prefix}xadd {at}, {register}", f"{prefix}cmpxchg {at}, {register}")
+            yield from (f"{prefix}{name} {at}" for name in ("inc", "dec", "neg", "not"))
+            if size != "byte":
+                for name in ("bts", "btr", "btc"):
+                    yield from (f"{prefix}{name} {at}, {register}", f"{prefix}{name} {at}, 3")
+        yield from (f"{prefix}cmpxchg8b [rdi]", f"{prefix}cmpxchg16b [rdi]")
+    for size, register in (("byte", "sil"), ("word", "dx"), ("dword", "r10d"), ("qword", "rax")):
+        yield f"xchg {size} ptr [rdi], {register}"
+    yield from ("mfence", "lfence", "sfence", "pause", "xchg ecx, edx", "mov dword ptr [rdi], ecx")
+
+
+_LISTS = {
+    "arm": _a32, "thumb": _t32, "aarch64": _a64, "riscv64": _riscv, "mips": _mips, "ppc64le": _ppc, "x86-64": _x86,
+}  # fmt: skip
+
+
+def _assembled(isa: str, source: str, folder: Path) -> bytes:
+    triple, flags, head = _TOOLS[isa]
+    text, made, raw = folder / "a.s", folder / "a.o", folder / "a.bin"
+    text.write_text(f"{head}{source}\n")
+    subprocess.run([f"{triple}-as", *flags, text, "-o", made], check=True)
+    subprocess.run([f"{triple}-objcopy", "-O", "binary", "-j", ".text", made, raw], check=True)
+    return raw.read_bytes()
+
+
+def becomes(isa: str, code: bytes) -> str:
+    """Return what an instruction becomes: the call of a method, or ``lifted`` for one that Sleigh translates."""
+    if isa != "x86-64":
+        special = DECODERS[isa](code.ljust(4, b"\0"))
+        return "lifted" if special is None else str(special)
+    lifted = lifter_for(next(abi.language for abi in ABIS.values() if abi.name == isa)).lift(code.ljust(16, b"\0"), 0)
+    assert lifted is not None
+    update = update_of(code, lifted, long_mode=True)
+    if update is None:
+        fence = FENCES.get(lifted.mnemonic)
+        return "lifted" if fence is None else f"{fence}()"
+    operand = update.register or (str(update.immediate) if not update.name.startswith(("cmp", "neg", "not")) else "")
+    lock = "lock_" if update.locked and update.name != "xchg" else ""
+    carry = "+CF" if update.carry else ""
+    return f"{lock}{update.name}({operand}{carry}, width={update.width})"
+
+
+def main() -> None:
+    """Write the table."""
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for isa, listed in _LISTS.items():
+            for source in dict.fromkeys(listed()):
+                code = _assembled(isa, source, Path(folder))
+                lines.append(f"{isa}\t{code.hex()}\t{source}\t{becomes(isa, code)}")
+    (HERE / "atomics.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Compiled spinlocks under every scheme: which are lost, which hold, on which instruction sets."""
+
+import pytest
+from elf_guests import LOCKS, TARGETS, locks, searched
+
+from simaie import Verdict
+
+#: The targets whose read-modify-writes are loops of load-linked and store-conditional.
+LINKED = ("arm", "thumb", "aarch64", "mips", "mipsel", "ppc64le")
+SAFE = tuple(lock for lock in LOCKS if lock != "bare")
+
+
+def expected(target: str, lock: str, scheme: str) -> Verdict:
+    """The known answer.
+
+    Under aie-rfc, a lock whose acquire writes while the lock is held loses a release, which is a plain store, if the
+    acquire is a load-linked and a store-conditional. On RISC-V, the queue of MCS is changed by an AMO, which revokes no
+    reservation, and by LR and SC. Under global-lock, a plain store ignores the lock of the read-modify-writes.
+    """
+    lost = (
+        scheme == "none"
+        or lock == "bare"
+        or (scheme == "aie-rfc" and lock in ("fas", "dec") and target in LINKED)
+        or (scheme == "aie-rfc" and lock == "mcs" and target == "riscv64")
+        or (scheme == "global-lock" and lock in ("fas", "cas", "dec"))
+    )
+    return Verdict.VIOLATED if lost else Verdict.HOLDS
+
+
+def check(target: str, lock: str, scheme: str) -> None:
+    assert searched(locks(target, lock), scheme).verdict is expected(target, lock, scheme)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_release_is_lost_under_the_rfc_between_ll_and_sc(target):
+    check(target, "fas", "aie-rfc")
+    check(target, "cas", "aie-rfc")
+
+
+@pytest.mark.parametrize("target", ["arm", "lse", "riscv64", "x86_64"])
+def test_locks_hold_under_the_ideal_scheme_and_break_without_atomicity(target):
+    for lock in ("fas", "ticket", "mcs", "bare"):
+        check(target, lock, "native")
+        check(target, lock, "none")
+
+
+def test_a_scheme_that_mixes_amo_and_lr_sc_needs_its_option():
+    check("riscv64", "mcs", "aie-rfc")
+    assert searched(locks("riscv64", "mcs"), "aie-rfc:checked_store_revokes=true").verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("lock", SAFE)
+def test_a_plain_store_ignores_the_global_lock(lock):
+    check("x86_64", lock, "global-lock")
+
+
+def test_the_numbers_of_executions_are_those_of_hand_written_guests():
+    """As for the same loops written with the methods of the vCPU."""
+    assert searched(locks("arm", "fas"), "native").executions == 22
+    assert searched(locks("arm", "ticket"), "native").executions == 16
+    assert searched(locks("arm", "fas"), "aie-rfc", failures=None).executions == 120
+
+
+@pytest.mark.parametrize("lock", ["fas", "mcs"])
+def test_without_barriers_a_weak_host_breaks_them(lock):
+    assert searched(locks("aarch64", lock), "cas:barriers=none", "pso").verdict is Verdict.VIOLATED
+    assert searched(locks("aarch64", lock), "cas:barriers=guest", "pso").verdict is Verdict.HOLDS
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc", "none"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_lock_on_every_target(target, scheme):
+    for lock in LOCKS:
+        check(target, lock, scheme)

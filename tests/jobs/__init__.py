@@ -1,0 +1,1 @@
+"""Explorations in several processes."""

@@ -1,0 +1,151 @@
+"""All execution graphs of a small program, found without the search: all histories, all sources, all orders of stores.
+
+What is shared with the search is the memo, which says what a vCPU does after which results, and the local order of the
+memory model. Everything else is done again by brute force: a graph is what the axioms allow.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from simaie.engine.graph.label import ATOMICS
+from simaie.engine.graph.layout import BeginAnew
+from simaie.engine.graph.search import GraphSearch
+from simaie.engine.graph.walk import Walk, initial_value
+from simaie.host.graph.event import INITIAL
+from simaie.host.graph.graph import Graph, has_cycle
+from simaie.machine import Machine
+from simaie.op import Kind
+
+_TOO_MANY = 60_000
+
+
+class TooManyError(Exception):
+    """A program has more candidates than a test can try."""
+
+
+def key_of(graph):
+    """What tells graphs apart: sources, orders of stores, and results of store-conditionals."""
+    return (
+        frozenset(graph.source.items()),
+        frozenset((str(place), tuple(stores)) for place, stores in graph.coherence.items() if stores),
+        frozenset((number, event.choice) for number, event in graph.events.items() if event.choice >= 0),
+    )
+
+
+def searched(program, machine: Machine):
+    """The keys of the graphs that the search finds, as a list."""
+    search = GraphSearch(program, machine)
+    found = []
+    while True:
+        try:
+            if not search.advance():
+                return search, found
+            found.append(key_of(search.graph[0]))
+        except BeginAnew:
+            found.clear()
+
+
+def enumerated(search: GraphSearch, values):
+    """The keys of all graphs that the model allows, if loads return `values` only."""
+    memo = search._memo
+    walk = Walk(memo, Graph(memo.model, []), lambda graph: None, 1000)
+    histories = [_histories(walk, vcpu, actor.start, values) for vcpu, actor in enumerate(memo.actors)]
+    found = set()
+    tried = 0
+    for chosen in itertools.product(*histories):
+        events = {event.id: event for history in chosen for event, _ in history}
+        wanted = {event.id: value for history in chosen for event, value in history if value is not None}
+        for graph in _graphs(memo, events, wanted):
+            tried += 1
+            if tried > _TOO_MANY:
+                raise TooManyError
+            if _is_coherent(graph) and _is_atomic(graph) and not has_cycle(graph):
+                found.add(key_of(graph))
+    return found
+
+
+def _histories(walk, vcpu, start, values):
+    """Every history of a vCPU: its events, each read with the value that it returns."""
+    found = []
+
+    def go(node, events):
+        if node.op is None:
+            found.append(events)
+            return
+        label, kind = node.label, node.op.kind
+        if kind is Kind.STORE_CONDITIONAL and label.stores:
+            go(walk.following(vcpu, node, 1), [*events, (label.stores[0], None)])
+            go(walk.following(vcpu, node, 0), [*events, (label.fails, None)])
+        elif label.reads:
+            for value in values:
+                more = [(label.reads[0], value)]
+                result = value
+                if kind in ATOMICS and (write := label.write(value)).event is not None:
+                    more.append((write.event, None))
+                go(walk.following(vcpu, node, result), [*events, *more])
+        else:
+            result = 0 if kind is Kind.STORE_CONDITIONAL else None
+            go(walk.following(vcpu, node, result), [*events, *((event, None) for event in label.stores)])
+
+    go(walk.following(vcpu, start, None), [])
+    return found
+
+
+def _graphs(memo, events, wanted):
+    """Every graph of these events in which each read returns what is wanted."""
+    places = {}
+    for event in events.values():
+        if event.writes:
+            places.setdefault(event.place, []).append(event.id)
+    sources = []
+    for read, value in wanted.items():
+        place = events[read].place
+        options = [store for store in places.get(place, []) if events[store].value == value]
+        options += [INITIAL] if initial_value(memo, place) == value else []
+        sources.append([(read, option) for option in options])
+    orders = [[(place, order) for order in itertools.permutations(stores)] for place, stores in places.items()]
+    for source in itertools.product(*sources):
+        for order in itertools.product(*orders):
+            graph = Graph(memo.model, [])
+            graph.events = dict(events)
+            graph.added = sorted(events)
+            graph.mask = sum(1 << number for number in events)
+            graph.coherence = {place: list(stores) for place, stores in order}
+            for read, store in source:
+                graph.read_from(read, store)
+            yield graph
+
+
+def _is_coherent(graph):
+    """Whether the accesses of each vCPU to one place go forward in its order of stores."""
+    last = {}
+    for number in sorted(graph.events):
+        event = graph.events[number]
+        if event.place is None:
+            continue
+        stores = graph.coherence.get(event.place, [])
+        store = number if event.writes else graph.source[number]
+        at = -1 if store == INITIAL else stores.index(store)
+        before = last.get((event.vcpu, event.place), (-1, True))
+        if at < before[0] or (event.writes and at == before[0]):
+            return False
+        if not event.writes and store != INITIAL:
+            own = graph.events[store]
+            if own.vcpu == event.vcpu and own.index > event.index:
+                return False
+        last[event.vcpu, event.place] = at, event.writes
+    return True
+
+
+def _is_atomic(graph):
+    """Whether no store of another vCPU comes between the read and the write of a pair."""
+    for event in graph.events.values():
+        if event.pair < 0:
+            continue
+        stores = graph.coherence[event.place]
+        source = graph.source[event.base + event.pair]
+        first = -1 if source == INITIAL else stores.index(source)
+        if any(graph.events[store].vcpu != event.vcpu for store in stores[first + 1 : stores.index(event.id)]):
+            return False
+    return True

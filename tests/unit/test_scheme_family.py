@@ -1,0 +1,235 @@
+"""Each scheme of the family has exactly the violations that its data list, in every order of small programs."""
+
+from __future__ import annotations
+
+import pytest
+from runs import execute
+
+import simaie
+from simaie import Machine, plugins
+from simaie.corpus.violations import kinds_of, violation
+from simaie.errors import NotEmulatedError, UsageError
+from simaie.schemes.holes import BY_VALUE, LLSC_HOLES, LOCK_HOLES, Hole
+from simaie.schemes.qemu_atomicity import required_parts
+
+
+def search(scheme, hole, *, llsc=True, host="sc"):
+    """Return the report on every execution of the program of a class."""
+    machine = Machine(scheme, host=host, address_bits=12)
+    program = violation(hole, llsc=llsc)
+    return simaie.explore(program, machine, scheduler="dpor", failures=None, executions=50_000)
+
+
+def is_found(report, hole):
+    return any(finding.kind in kinds_of(hole) for failure in report.kept for finding in failure.findings)
+
+
+def found_in(scheme, host, holes=tuple(Hole)):
+    """Return those of `holes` in which `scheme` has a violation; in all others every execution was run."""
+    found = set()
+    for hole in holes:
+        for llsc in (True, False):
+            if hole not in (LOCK_HOLES if not llsc else (*LLSC_HOLES, Hole.STUCK)):
+                continue
+            try:
+                report = search(scheme, hole, llsc=llsc, host=host)
+            except NotEmulatedError:
+                continue
+            if is_found(report, hole):
+                found.add(hole)
+            else:
+                assert report.complete, f"{scheme}: {hole} is not decided"
+    return found
+
+
+VARIANTS = [
+    (name + f":{variant.options}" * bool(variant.options), variant.host, variant.holes)
+    for name in plugins.names(plugins.SCHEMES)
+    if name != "pico-cas"
+    for variant in plugins.resolve(plugins.SCHEMES, name).variants
+]
+#: The other variants of a scheme differ in their LL/SC: of them, split locks are searched by hand only.
+QUICK = (*LLSC_HOLES, Hole.STUCK)
+
+
+#: Each store of PST-REMAP is an indivisible section, which conflicts with everything: some 19,000 executions.
+SLOW = {"pst-remap": {Hole.ABA_TWO_STORERS}}
+
+
+@pytest.mark.parametrize(("scheme", "host", "holes"), VARIANTS, ids=[f"{s}-{h}" for s, h, _ in VARIANTS])
+def test_a_scheme_has_exactly_the_violations_of_its_data(scheme, host, holes):
+    is_default = ":" not in scheme and host == "sc"
+    wanted = set(Hole if is_default else QUICK) - SLOW.get(scheme.partition(":")[0], set())
+    assert found_in(scheme, host, [hole for hole in Hole if hole in wanted]) == holes & wanted
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("scheme", "host", "holes"), VARIANTS, ids=[f"{s}-{h}" for s, h, _ in VARIANTS])
+def test_all_classes_are_as_the_data_say(scheme, host, holes):
+    assert found_in(scheme, host) == holes
+
+
+def test_every_scheme_says_what_is_expected_of_it():
+    """All but those that consist of others."""
+    silent = [name for name in plugins.names(plugins.SCHEMES) if not plugins.resolve(plugins.SCHEMES, name).variants]
+    assert silent == ["interrupted", "mixed"]
+
+
+def test_pico_cas_is_cas():
+    assert plugins.resolve(plugins.SCHEMES, "pico-cas") is plugins.resolve(plugins.SCHEMES, "cas")
+
+
+# -- the headline cases, with the number of executions that prove or show them -----------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "hole", "executions", "found"),
+    [
+        ("cas", "sc", Hole.ABA_ONE_STORER, 6, True),
+        ("stop-world-value", "sc", Hole.ABA_ONE_STORER, 6, True),
+        ("hst", "sc", Hole.ABA_ONE_STORER, 13, False),
+        ("hst", "sc", Hole.ABA_TWO_STORERS, 48, True),
+        ("hst", "tso", Hole.ABA_ONE_STORER, 14, True),
+        ("hst:barrier=st-ld", "tso", Hole.ABA_ONE_STORER, 13, False),
+        ("hst:order=store-first,compare=false", "tso", Hole.STORE, 5, True),
+        ("hst:order=store-first,compare=false,barrier=st-ld", "tso", Hole.STORE, 4, False),
+        ("hst:barriers=full", "tso", Hole.ABA_ONE_STORER, 14, True),
+        ("tlib", "sc", Hole.ABA_TWO_STORERS, 12, False),
+        ("monitor-spin", "sc", Hole.ABA_BY_SC, 15, False),
+        ("monitor-spin", "sc", Hole.ABA_ONE_STORER, 6, True),
+        ("pico-st", "sc", Hole.ABA_TWO_STORERS, 16, False),
+        ("pico-st:window=split", "sc", Hole.ABA_ONE_STORER, 15, False),
+        ("pico-st:window=split", "sc", Hole.ABA_TWO_STORERS, 78, True),
+        ("hst-htm", "sc", Hole.ABA_ONE_STORER, 20, False),
+        ("hst-htm", "sc", Hole.ABA_TWO_STORERS, 92, True),
+        ("pst", "sc", Hole.ABA_TWO_STORERS, 194, False),
+        ("pst", "sc", Hole.ABA_FAILED_SC, 78, True),
+        ("pst-remap", "sc", Hole.ABA_BY_SC, 49, True),
+        ("pst-remap:clears_others=true", "sc", Hole.ABA_BY_SC, 45, False),
+        ("tlb-excl", "sc", Hole.STORE, 5, False),
+        ("tlb-excl:order=flush-first", "sc", Hole.STORE, 6, True),
+        ("tlb-excl:order=load-first", "sc", Hole.STORE, 6, True),
+        ("pico-htm", "sc", Hole.ABA_TWO_STORERS, 12, False),
+        ("aie-rfc", "sc", Hole.LLSC_RMW, 12, True),
+        ("aie-rfc:checked_store_revokes=true", "sc", Hole.LLSC_RMW, 12, False),
+    ],
+)  # fmt: skip
+def test_a_headline_case_takes_this_many_executions(scheme, host, hole, executions, found):
+    report = search(scheme, hole, host=host)
+    assert report.complete
+    assert (report.statistics.executions, is_found(report, hole)) == (executions, found)
+
+
+def test_an_amo_slips_between_lr_and_sc_on_riscv():
+    """The instruction set mixes the two on one word; a checked store that revokes closes the hole."""
+    pair = [simaie.ins("lr", 0x100, into="seen"), simaie.ins("sc", 0x100, 1, into="failed")]
+    program = simaie.Program(
+        "lr-amo-sc", isa="riscv", threads=[pair, [simaie.ins("amoadd", 0x100, 1)]], init={0x100: 0}
+    )
+    for option, verdict in (("", "violated"), (":checked_store_revokes=true", "holds")):
+        machine = Machine(f"aie-rfc{option}", address_bits=12)
+        assert simaie.explore(program, machine, scheduler="dpor").verdict == verdict
+
+
+def test_a_missing_unlock_deadlocks_two_vcpus():
+    """With the unlock there is none: no deadlock is an artefact of the model."""
+    for option, kinds in (("", set()), (":unlocks=false", {"lock-leak", "deadlock"})):
+        report = search(f"pst-remap{option}", Hole.STUCK)
+        assert report.complete
+        assert {finding.kind for failure in report.kept for finding in failure.findings} == kinds
+
+
+@pytest.mark.parametrize(("option", "outcomes"), [("", {0}), (":barriers_abort=true", {1})])
+def test_a_transaction_with_a_barrier_inside_may_never_commit(option, outcomes):
+    code = [simaie.ins("ldrex", 0x100), simaie.ins("dmb"), simaie.ins("strex", 0x100, 1, into="failed")]
+    program = simaie.Program("barrier", isa="arm", threads=[code], init={0x100: 0})
+    report = simaie.explore(program, Machine(f"pico-htm{option}", address_bits=12), scheduler="dpor")
+    assert {dict(outcome.items)["0:failed"] for outcome in report.outcomes} == outcomes
+
+
+@pytest.mark.parametrize(("line", "fails"), [(64, True), (16, False)])
+def test_a_store_to_another_word_of_the_line_aborts_a_transaction(line, fails):
+    code = [simaie.ins("ldrex", 0x100), simaie.ins("strex", 0x100, 1, into="failed")]
+    program = simaie.Program("line", isa="arm", threads=[code, [simaie.ins("str_", 0x120, 1)]], init={0x100: 0})
+    report = simaie.explore(program, Machine(f"pico-htm:line={line}", address_bits=12), scheduler="dpor")
+    assert any(dict(outcome.items)["0:failed"] for outcome in report.outcomes) is fails
+
+
+# -- the parts of the data -----------------------------------------------------------------------------------
+
+
+def test_the_classes_are_split_by_the_kind_of_guest():
+    assert {*LLSC_HOLES, *LOCK_HOLES, Hole.STUCK} == set(Hole)
+    assert set(LLSC_HOLES) & set(LOCK_HOLES) == {Hole.RMW, Hole.RMW_STORE}
+    assert set(LLSC_HOLES) >= BY_VALUE
+    assert all(hole.meaning for hole in Hole)
+
+
+def test_a_class_of_the_other_kind_of_guest_is_refused():
+    with pytest.raises(UsageError, match="split-split"):
+        violation(Hole.SPLIT)
+    with pytest.raises(UsageError, match="aba-by-sc"):
+        violation(Hole.ABA_BY_SC, llsc=False)
+
+
+@pytest.mark.parametrize(
+    ("atomicity", "at", "width", "parts"),
+    [
+        ("ifalign", 0x100, 8, [8]),
+        ("ifalign", 0x102, 4, [1, 1, 1, 1]),
+        ("ifalign-pair", 0x100, 8, [4, 4]),
+        ("ifalign-pair", 0x104, 8, [4, 4]),
+        ("ifalign-pair", 0x102, 8, [1] * 8),
+        ("within16", 0x106, 8, [8]),
+        ("within16", 0x10C, 8, [1] * 8),
+        ("within16-pair", 0x106, 8, [8]),
+        ("within16-pair", 0x10C, 8, [4, 4]),
+        ("within16-pair", 0x10A, 8, [4, 1, 1, 1, 1]),
+        ("within16-pair", 0x10E, 8, [1, 1, 1, 1, 4]),
+        ("subalign", 0x102, 4, [2, 2]),
+        ("subalign", 0x101, 4, [1, 1, 1, 1]),
+        ("subalign", 0x108, 4, [4]),
+        ("none", 0x100, 4, [1, 1, 1, 1]),
+    ],
+)
+def test_the_parts_of_an_access_that_qemu_keeps_indivisible(atomicity, at, width, parts):
+    cut = required_parts(atomicity, at, width)
+    assert [size for _, size in cut] == parts
+    assert [place for place, _ in cut] == [at + sum(parts[:number]) for number in range(len(parts))]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("ifalign", True),
+        ("within16", False),
+        ("within16,host_atomic16=true", False),
+        ("subalign", True),
+        ("none", True),
+    ],
+)
+def test_a_misaligned_access_within_16_bytes_tears_unless_its_class_forbids_it(options, found):
+    """LSE2 of AArch64 promises it, and QEMU needs WITHIN16 for that; a host without such an access runs it alone."""
+    store = [simaie.ins("str_", 0x106, -1, width=4)]
+    load = [simaie.ins("ldr", 0x106, width=4, into="seen")]
+    program = simaie.Program("misaligned", isa="aarch64", threads=[store, load], init={0x100: (0, 16)})
+    machine = Machine(f"qemu-atomicity:atomicity={options}", address_bits=12)
+    report = simaie.explore(program, machine, scheduler="dpor", checkers=["single-copy-atomicity-lse2"])
+    assert (report.verdict == "violated") is found
+    kinds = {event.op.kind.name for event in execute(program, machine).events}
+    assert ("BEGIN_EXCLUSIVE" in kinds) is (options == "within16")
+
+
+@pytest.mark.parametrize("scheme", ["hst:order=tag-first", "hst:sc=none", "pico-st:window=no", "tlib:granule=3",
+                                    "inline-cas:misses=always", "qemu-atomicity:atomicity=8"])  # fmt: skip
+def test_a_wrong_option_is_refused(scheme):
+    with pytest.raises(UsageError):
+        Machine(scheme).check_options()
+
+
+def test_a_page_is_protected_by_a_system_call_and_not_from_a_store_buffer():
+    """Otherwise `pst` would miss stores on a host with store buffers that no real one misses."""
+    for hole in (Hole.ABA_ONE_STORER, Hole.ABA_TWO_STORERS, Hole.SAME_VALUE):
+        report = search("pst", hole, host="tso")
+        assert report.complete
+        assert not is_found(report, hole)

@@ -1,0 +1,158 @@
+"""What the literature says of emulation schemes, beyond the classes of violations: one test for each statement."""
+
+from __future__ import annotations
+
+import pytest
+
+import simaie
+from simaie import Limits, Machine, Program, ins
+from simaie.corpus.violations import violation
+from simaie.schemes.holes import Hole
+from simaie.schemes.linked import Linked
+from simaie.schemes.pst_remap import PstRemap
+
+X = 0x100
+STRICT, VALUE = "llsc-atomicity-strict", "llsc-atomicity-value"
+
+
+def search(program, scheme, executions=50_000, **facts):
+    machine = Machine(scheme, **{"address_bits": 12, **facts})
+    return simaie.explore(program, machine, scheduler="dpor", failures=None, executions=executions)
+
+
+def kinds(report):
+    return {finding.kind for failure in report.kept for finding in failure.findings}
+
+
+def judged(program, scheme, checkers):
+    machine = Machine(scheme, address_bits=12)
+    report = simaie.explore(program, machine, scheduler="dpor", failures=None, checkers=checkers)
+    assert report.complete
+    return kinds(report)
+
+
+# -- AIE ---------------------------------------------------------------------------------------------------
+
+
+def ticket_lock():
+    """The lower half of X is the owner's ticket, the upper half the next one; vCPU 0 takes a ticket, vCPU 1 unlocks."""
+    take = [ins("ldrex", X, into="v"), ins("reg_add", "v", 1 << 16, into="w"), ins("strex", X, "w", into="failed")]
+    unlock = [ins("str_", X, 1, width=2)]
+    return Program(
+        "ticket-lock", isa="arm", threads=[take, unlock], init={X: 1 << 16},
+        final=lambda state: state.read(X, width=2) == 1,
+    )  # fmt: skip
+
+
+def test_the_unlock_of_a_ticket_lock_is_lost_under_the_rfc_since_it_is_a_plain_store_to_a_half_of_the_word():
+    assert "final-check" in kinds(search(ticket_lock(), "aie-rfc"))
+    for sound in ("native", "tlib", "cas"):
+        assert search(ticket_lock(), sound).verdict == "holds"
+
+
+# -- HST ---------------------------------------------------------------------------------------------------
+
+
+def test_hst_with_one_storer_fails_at_the_strict_level_only():
+    """Only a store of the same value goes unnoticed: none that changes the value."""
+    for hole in (Hole.STORE, Hole.SAME_VALUE, Hole.ABA_ONE_STORER):
+        assert judged(violation(hole), "hst", [VALUE]) == set()
+    assert judged(violation(Hole.SAME_VALUE), "hst", [STRICT]) == {STRICT}
+    assert VALUE in judged(violation(Hole.ABA_TWO_STORERS), "hst", [VALUE])
+
+
+def results(scheme):
+    """Return what the store-conditional returns next to a vCPU that only reserves."""
+    code = [ins("ldrex", X), ins("strex", X, 1, into="failed")]
+    program = Program("reader", isa="arm", threads=[code, [ins("ldrex", X)]], init={X: 0})
+    return {dict(outcome.items)["0:failed"] for outcome in search(program, scheme).outcomes}
+
+
+def test_under_hst_the_last_load_linked_wins_so_that_others_may_starve():
+    """A load-linked of another vCPU makes a store-conditional fail; under the others none does."""
+    assert results("hst") == {0, 1}
+    for scheme in ("pico-st", "cas", "monitor-spin", "native"):
+        assert results(scheme) == {0}
+
+
+async def retries(cpu):
+    while True:
+        value = await cpu.ldrex(X)
+        if await cpu.strex(X, value + 1) == 0:
+            return
+
+
+@pytest.mark.parametrize(("scheme", "ends"), [("hst", False), ("tlib", False), ("monitor-spin", True), ("cas", True)])
+def test_a_retry_loop_has_no_end_where_a_load_linked_ends_the_reservation_of_another(scheme, ends):
+    """Two vCPUs take the word from each other for ever, so that the search is never complete."""
+    program = Program("retries", isa="arm", threads=[retries, retries], init={X: 0}, final=lambda s: s[X] == 2)
+    report = search(program, scheme, executions=60, limits=Limits(steps=200))
+    assert report.complete is ends
+    assert report.verdict == ("holds" if ends else "inconclusive")
+
+
+def test_the_witness_of_hst_on_a_host_with_store_buffers_has_17_steps():
+    cell = simaie.matrix(["hst:granule=4"], [Hole.ABA_ONE_STORER], ["tso"]).cells[0]
+    assert (cell.executions, cell.steps, cell.level) == (14, 17, "value")
+
+
+# -- indivisible sections ------------------------------------------------------------------------------------
+
+
+class StoresInASection(PstRemap):
+    """PST-REMAP whose load-linked protects the page in an indivisible section, under the lock."""
+
+    async def load_linked(self, cpu, address, width):
+        await self.lock(cpu, self.remap_lock)
+        await self.begin_section(cpu)
+        await self.monitors.set(cpu, address)
+        value = await self.host.load(address, width)
+        await self.end_section(cpu)
+        await self.unlock(cpu)
+        cpu.local.linked = Linked(address, value)
+        return value
+
+
+class StopsTheWorld(StoresInASection):
+    """The same with a stopped world instead, which waits until the others have left their instructions."""
+
+    async def begin_section(self, cpu):
+        await self.stop_world(cpu)
+
+    async def end_section(self, cpu):
+        await self.resume_world(cpu)
+
+
+def test_a_stopped_world_is_not_an_indivisible_section():
+    """In its place there are deadlocks that no host has: the lock's holder waits for a vCPU that waits for the lock."""
+    assert "deadlock" not in kinds(search(violation(Hole.LLSC), StoresInASection))
+    assert "deadlock" in kinds(search(violation(Hole.LLSC), StopsTheWorld))
+
+
+# -- x86 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "prefix", "found"),
+    [("native", "", 1), ("native", "lock_", 0), ("cas", "", 1), ("cas", "lock_", 0), ("aie-v2", "", 0)],
+)
+def test_cmpxchg8b_is_locked_only_with_the_prefix_but_aie_v2_locks_it_always(scheme, prefix, found):
+    code = [ins(f"{prefix}cmpxchg8b", X, 0, 1, into="old")]
+    other = [ins("lock_xadd", X, 1 << 32, width=8)]
+    program = Program(
+        "cmpxchg8b", isa="x86", threads=[code, other], init={X: (0, 8)},
+        final=lambda state: state.read(X, width=8) >> 32 == 1,
+    )  # fmt: skip
+    assert (search(program, scheme).verdict == "violated") == found
+
+
+def test_a_pair_of_words_is_torn_on_a_host_of_32_bits():
+    """LDXP of W registers reads 8 bytes by two loads there, and a store of 8 bytes comes between."""
+    pair = [ins("ldxp", X, into="seen", width=4)]
+    store = [ins("str_", X, (1 << 32) + 1, width=8)]
+    program = Program(
+        "torn-pair", isa="aarch64", threads=[pair, store], init={X: (0, 8)},
+        final=lambda state: state.registers["0:seen"] in (0, (1 << 32) + 1),
+    )  # fmt: skip
+    assert "final-check" in kinds(search(program, "cas", host_word=32))
+    assert search(program, "cas").verdict == "holds"
