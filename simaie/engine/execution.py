@@ -22,6 +22,7 @@ from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
 from simaie.engine.blame import bad_choice, bad_value
+from simaie.engine.lasso import LassoFinder
 from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
 from simaie.engine.spin import await_change, ends_looking, granted, looks_again
@@ -86,6 +87,8 @@ class Execution:
         self._buffered = self.memory.buffers_stores
         self._special_from = 0 if self._buffered else _PAUSE
         self._step_limit, self._tries = machine.limits.steps, machine.limits.tries
+        if self._tries is None:
+            self._choose = LassoFinder(self._record, cast, self._waiting, self.memory, self._choose).choose
         self._busy = True  # whether an actor must still announce, waits, or has stopped the world
 
     # -- what the drivers call ----------------------------------------------------------------
@@ -186,7 +189,7 @@ class Execution:
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
-            return self._end(Ending.PRUNED)
+            return self._end(Ending.PRUNED if self._record.cycle is None else Ending.LASSO)
         raise bad_choice(self.scheduler, chosen, self._offer)
 
     def _resolve_choice(self, actor: Actor, op: Op) -> Actor | None:
@@ -247,14 +250,14 @@ class Execution:
 
     def _looks_again(self, actor: Actor, op: Op) -> bool:
         """Whether `actor`, which announces `op`, first has to wait for a change; see `simaie.engine.spin`."""
-        wait = looks_again(actor, op, self.events, self._tries)
+        wait = None if self._tries is None else looks_again(actor, op, self.events, self._tries)
         if wait is not None:
             actor.held, actor.op = op, granted(wait, actor.name, self.events)
         return wait is not None
 
     def _await_change(self, actor: Actor) -> Op | None:
         """Return what the PAUSE that `actor` announces becomes; None if it stays a PAUSE; see `simaie.engine.spin`."""
-        wait = await_change(actor, self.events, self._tries)
+        wait = None if self._tries is None else await_change(actor, self.events, self._tries)
         return None if wait is None else granted(wait, actor.name, self.events)
 
     def _perform_special(self, actor: Actor, op: Op) -> Any:

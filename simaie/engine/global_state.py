@@ -1,46 +1,27 @@
-"""Executions whose global state is read before each step, to find out whether a state comes back.
+"""The global state of an execution between two steps, which can be compared with other states of the same execution.
 
 The global state is that of each vCPU (`simaie.engine.snapshot`), the values of RAM and cells that were written so far,
 the reservations of the ideal monitor, and which vCPU has stopped the world. If it comes back, the steps in between can
-be repeated for ever. Only sequentially consistent memory is read. No vCPU is held back in these executions: each round
-of a loop runs (see `simaie.engine.spin`).
+be repeated for ever. Only sequentially consistent memory is read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from simaie.engine.actor import Actor
-from simaie.engine.execution import Execution
+from simaie.engine.actors import ActorTable
 from simaie.engine.snapshot import Snapshot, snapshot
-from simaie.errors import UsageError
+from simaie.engine.waiting import Waiting
 from simaie.host.sc import ScMemory
-from simaie.op import Cell, Op
+from simaie.op import Cell
+from simaie.protocols import HostMemory
+from simaie.trace import Event
 
-__all__ = ["FreeExecution", "GlobalState", "StateReader"]
+__all__ = ["GlobalState", "StateReader"]
 
 #: Cells that hold vCPUs or other objects are compared by identity, which is constant in one execution.
 _PLAIN = (int, str, bytes, type(None))
-
-
-class FreeExecution(Execution):
-    """An execution in which no vCPU is held back because it repeats a round of a loop."""
-
-    def _looks_again(self, actor: Actor, op: Op) -> bool:
-        return False
-
-    def _await_change(self, actor: Actor) -> Op | None:
-        return None
-
-    @property
-    def live(self) -> list[Actor]:
-        """The vCPUs and devices that have not ended."""
-        return list(self._cast.live)
-
-    @property
-    def stopper(self) -> Actor | None:
-        """The vCPU that has stopped the world; None while the world runs."""
-        return self._waiting.stopper
 
 
 class GlobalState:
@@ -71,44 +52,45 @@ class StateReader:
     """Reads the global states of one execution, in the order of its steps.
 
     Args:
-        execution: The execution.
-
-    Raises:
-        UsageError: The host memory has store buffers, or is not simaie's own.
+        events: The steps of the execution, which grow.
+        cast: Its actors.
+        waiting: Those of them that wait.
+        memory: Its memory, which is sequentially consistent.
     """
 
-    def __init__(self, execution: FreeExecution) -> None:
-        memory = execution.memory
-        if type(memory) is not ScMemory:
-            raise UsageError("a lasso is looked for on a sequentially consistent host only; use host='sc'")
-        self._execution, self._memory = execution, memory
+    def __init__(self, events: Sequence[Event], cast: ActorTable, waiting: Waiting, memory: HostMemory) -> None:
+        assert type(memory) is ScMemory, "a machine with another host memory limits the tries"
+        self._events, self._cast, self._waiting, self._memory = events, cast, waiting, memory
         self._places: dict[tuple[int, int], None] = {}  # in RAM
         self._cells: dict[Cell, None] = {}
         self._seen = 0  # the number of events that were taken into account
 
     def read(self) -> GlobalState | None:
         """Return the state now; None if a vCPU cannot be read."""
-        execution, memory = self._execution, self._memory
-        for event in execution.events[self._seen :]:
-            for op in event.op.places:
-                if op.cell is not None:
-                    self._cells[op.cell] = None
-                elif op.width and event.writes_ram:
-                    self._places[op.address, op.width] = None
-        self._seen = len(execution.events)
+        memory = self._memory
+        for event in self._events[self._seen :]:
+            self._note(event)
+        self._seen = len(self._events)
         guests = []
         live = []
-        for actor in execution.live:
+        for actor in self._cast.live:
             state = snapshot(actor.coroutine, actor.cpu)
             if state is None:
                 return None
             live.append((actor.name, actor.op.kind, actor.op.location))
             guests.append(state)
         reserved = tuple([(actor.name, *rest) for actor, *rest in memory.saved_reservations()])
-        stopper = execution.stopper
+        stopper = self._waiting.stopper
         cells = tuple([_value(cell.value) for cell in self._cells])
         shared = (tuple(live), cells, reserved, None if stopper is None else stopper.name)
         return GlobalState(tuple([memory.read(*place) for place in self._places]), shared, guests)
+
+    def _note(self, event: Event) -> None:
+        for op in event.op.places:
+            if op.cell is not None:
+                self._cells[op.cell] = None
+            elif op.width and event.writes_ram:
+                self._places[op.address, op.width] = None
 
 
 def _value(value: Any) -> Any:

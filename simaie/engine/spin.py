@@ -39,7 +39,7 @@ the other one (`simaie.engine.tries.was_noticed`). Its vCPU is not held back: th
 not spin for ever if another vCPU made it fail (`simaie.engine.tries.was_disturbed`). An execution that ends while such
 a vCPU is held back only repeats what another execution shows, which leaves the round out. Its ending is
 `Ending.PRUNED`. A search has to reverse its races nevertheless. That vCPUs can let each other fail for ever is not seen
-by such a search (see `simaie.exploration.lasso`). If no vCPU disturbed the round, it fails again for ever, and the vCPU
+by such a search (see `simaie.engine.lasso`). If no vCPU disturbed the round, it fails again for ever, and the vCPU
 spins as any other.
 
 **What is given up.** The number of fruitless rounds of a spinning vCPU is no longer random. These loops are left

@@ -25,6 +25,7 @@ _ENDINGS = {
     Ending.STEP_LIMIT: "cut short by the limit on steps",
     Ending.THREAD_LIMIT: "cut short by the limit on threads",
     Ending.PRUNED: "given up here: it would only repeat other executions",
+    Ending.LASSO: "a lasso: the last steps can be repeated for ever",
 }
 
 

@@ -47,7 +47,7 @@ _COUNTS = (
     "executions", "races", "branches", "sleep_set_blocked", "redundant", "presumed", "infeasible", "unforeseen",
     "cut_short", "peak_nodes", "peak_branches",
 )  # fmt: skip
-_CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
+_CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.LASSO)
 
 
 class Dpor(Scheduler):

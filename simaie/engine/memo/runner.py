@@ -90,7 +90,9 @@ class Runner(Actor):
         self.node = root.start
         self._root, self._memo = root, memo
         self._own: list[Event] = []  # the steps of this vCPU
-        self._tries = memo.machine.limits.tries
+        tries = memo.machine.limits.tries
+        assert tries is not None, "the reference engine runs what may end in a lasso"
+        self._tries = tries
         self._faults: list[tuple[str, str]] = []
 
     # -- making a node --------------------------------------------------------------------------
