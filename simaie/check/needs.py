@@ -154,7 +154,7 @@ NEEDS: Mapping[Checker, tuple[int, ...]] = {
     LLSC_VALUE: (access_bit(AccessKind.STORE_CONDITIONAL),),
     lock_leak: (KEPT_LOCK,),
     locks_per_vcpu: (SECOND_LOCK, promise_bits([Promise.ONE_LOCK])),
-    progress: (ending_bit(*STUCK),),
+    progress: (ending_bit(*STUCK, Ending.LASSO),),
     starvation: (ending_bit(Ending.STEP_LIMIT),),
     one_entry_per_granule: (kind_bit(Kind.LOCK), promise_bits([Promise.REGISTERED_BY_ATOMICS])),
     registered_by_atomics: (_CELL, promise_bits([Promise.REGISTERED_BY_ATOMICS])),

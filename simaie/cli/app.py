@@ -38,6 +38,7 @@ from simaie.cli.explore_options import (
     HostName,
     Index,
     JobsOption,
+    Lassos,
     OutputFormat,
     Save,
     SchedulerName,
@@ -49,6 +50,7 @@ from simaie.cli.explore_options import (
     Steps,
     Target,
     Targets,
+    Tries,
     TrustTarget,
     Word,
 )
@@ -109,6 +111,8 @@ simaie explore spinlock.py:program --scheme cas --scheduler dfs:preemptions=3
 simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --save failures/
 
 simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
+
+simaie explore spinlock.py:program --lassos --scheduler random-walk --steps 500
 
 simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas
 
@@ -248,6 +252,8 @@ def explore(
     address_bits: AddressBits = None,
     endian: Endian = None,
     steps: Steps = None,
+    tries: Tries = None,
+    lassos: Lassos = False,
     scheduler: SchedulerName = None,
     seed: Seed = None,
     index: Index = None,
@@ -277,6 +283,8 @@ def explore(
         address_bits=address_bits,
         endian=endian,
         steps=steps,
+        tries=tries,
+        lassos=lassos,
     )
     search = Search(
         scheduler=scheduler,
@@ -313,6 +321,10 @@ def replay(
     ] = False,
     checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of a lasso, show the steps that repeat for ever N times."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
@@ -323,7 +335,8 @@ def replay(
     from simaie.cli.replay import run_replay
 
     return run_replay(
-        file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host
+        file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host,
+        repeat=repeat,
     )
 
 

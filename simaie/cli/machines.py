@@ -25,7 +25,6 @@ def load_program(target: str, *, trust: bool = False, scenario: Scenario | None 
     return program
 
 
-
 def driver_of(name: str | None) -> Driver | None:
     """Return the driver that an option names; None if the option was not given."""
     return None if name is None else "trio" if name == "trio" else "inline"

@@ -10,7 +10,7 @@ from typing import Any
 
 from simaie import corpus
 from simaie.binary.scenario import Scenario
-from simaie.errors import InputError, SimaieError
+from simaie.errors import InputError, SimaieError, UsageError
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
@@ -33,6 +33,8 @@ class MachineOptions:
     address_bits: int | None = None
     endian: str | None = None
     steps: int | None = None
+    tries: int | None = None
+    lassos: bool = False
 
 
 def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
@@ -79,8 +81,16 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
         "endian": options.endian,
     }
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
-    limits = None if steps is None else Limits(steps=steps)
+    limits = Limits(steps=Limits().steps if steps is None else steps, tries=_tries(options))
     return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
+
+
+def _tries(options: MachineOptions) -> int | None:
+    if not options.lassos:
+        return Limits().tries if options.tries is None else options.tries
+    if options.tries is not None:
+        raise UsageError("--tries and --lassos cannot be used together: with --lassos, no vCPU waits for a change")
+    return None
 
 
 def _entry(target: str) -> Any:

@@ -106,6 +106,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         init: The integers in memory before the first step, as (address, width, value).
+        cycle: Of a lasso, the number of steps before the cycle.
         places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
             in terms of symbols.
         disassembly: Of instructions of machine code, their number in `instructions` and their text with operands.
@@ -129,6 +130,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frames: dict[int, int] = {}
     silent: tuple[int, ...] = ()
     init: tuple[tuple[int, int, int], ...] = ()
+    cycle: int | None = None
     places: tuple[tuple[int, str, str], ...] = ()
     disassembly: tuple[tuple[int, str], ...] = ()
 
@@ -211,6 +213,7 @@ class _Writer:
             endian=trace.endian,
             frames=trace.frames,
             silent=silent,
+            cycle=trace.cycle,
             init=tuple((a, width, value) for a, width, value in program.image if isinstance(value, int)),
         )
 
@@ -343,6 +346,8 @@ class _Reader:
 
     def trace(self, program: str, schedule: Schedule) -> Trace:
         record = self._record
+        if record.cycle is not None and not 0 <= record.cycle < len(record.events):
+            raise ValueError(f"the recorded cycle begins at step {record.cycle} of {len(record.events)}")
         return Trace(
             program=program,
             events=[self._event(each) for each in record.events],
@@ -360,6 +365,7 @@ class _Reader:
             endian=record.endian,
             frames=record.frames,
             silent=[_at(self._instructions, number) for number in record.silent],
+            cycle=record.cycle,
         )
 
     def _op(self, op: OpRecord) -> Op:

@@ -51,6 +51,8 @@ def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
         node = state.nodes[actor]
         if node is not None and node.op is not None:
             waiting[threads.actors[actor].name] = state.pending(actor)
+    if any(op.leaves_out_tries for op in waiting.values()):
+        return Ending.PRUNED, waiting
     waits = any(op.kind is Kind.AWAIT for op in waiting.values())
     return Ending.LIVELOCK if waits else Ending.DEADLOCK, waiting
 

@@ -13,6 +13,7 @@ from simaie.trace import AccessKind, Instruction, ReservationEnd
 if TYPE_CHECKING:
     from simaie.engine.memo.runner import Root, Runner
     from simaie.engine.memo.story import Story
+    from simaie.engine.tries import Try
     from simaie.guest.cpu import Thread
     from simaie.small_steps import Step
 
@@ -39,6 +40,7 @@ class Node:
         came: The result that led here.
         op: The announced operation; None at the start and after the vCPU's end.
         wait: The AWAIT that stands for `op` (a PAUSE) or has to come before it (a look); see `simaie.engine.spin`.
+        tried: The try before `wait` if others may have noticed it or made it fail; else None.
         instruction: The guest instruction in execution. It stays pending in every history, see `final`.
         entered: The instruction of the last operation, with its result where it has come to its end.
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.
@@ -91,6 +93,7 @@ class Node:
         "stored",
         "story",
         "thread",
+        "tried",
         "wait",
     )
 
@@ -100,6 +103,7 @@ class Node:
         self.came = came
         self.op: Op | None = None
         self.wait: Op | None = None
+        self.tried: Try | None = None
         self.instruction: Instruction | None = None
         self.entered: Instruction | None = None
         self.final: Instruction | None = None

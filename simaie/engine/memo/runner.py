@@ -15,7 +15,7 @@ from simaie.engine.memo.node import END, Node
 from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
-from simaie.engine.spin import await_change, looks_again
+from simaie.engine.spin import Wait, await_change, looks_again
 from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
@@ -73,7 +73,7 @@ class Runner(Actor):
         coroutine: What runs: the guest's code, then what every thread does at its end.
     """
 
-    __slots__ = ("_faults", "_memo", "_own", "_root", "node")
+    __slots__ = ("_faults", "_memo", "_own", "_root", "_tries", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
         scheme = memo.scheme.of(root.name)
@@ -90,6 +90,9 @@ class Runner(Actor):
         self.node = root.start
         self._root, self._memo = root, memo
         self._own: list[Event] = []  # the steps of this vCPU
+        tries = memo.machine.limits.tries
+        assert tries is not None, "the reference engine runs what may end in a lasso"
+        self._tries = tries
         self._faults: list[tuple[str, str]] = []
 
     # -- making a node --------------------------------------------------------------------------
@@ -107,7 +110,7 @@ class Runner(Actor):
         self._note(node, record)
         if op is not None:
             node.op = self._settled(op)
-            node.wait = self._wait(op)
+            self._take_wait(node, self._wait(op))
             self._memo.note(node)
         elif not node.faults:
             node.code = END
@@ -233,20 +236,20 @@ class Runner(Actor):
             self._memo.give_up(str(reason))
             return op
 
-    def _wait(self, op: Op) -> Op | None:
-        """The AWAIT for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
+    def _wait(self, op: Op) -> Wait | None:
+        """The wait for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
         kind = op.kind
         self.op = op
-        if kind < _PAUSE:
-            if not looks_again(self, op, self._own):
-                return None
-            self.held = None
-            return self.op
+        if kind < _PAUSE or kind is _LOCK or kind is _UNLOCK:
+            return looks_again(self, op, self._own, self._tries)
         self.looks = None
-        if kind is not _PAUSE:
-            return None
-        wait = await_change(self, op, self._own)
-        return None if wait is op else wait
+        return await_change(self, self._own, self._tries) if kind is _PAUSE else None
+
+    @staticmethod
+    def _take_wait(node: Node, wait: Wait | None) -> None:
+        if wait is not None:
+            node.wait = wait.op
+            node.tried = wait.tried if wait.tried.stores or wait.tried.fails else None
 
     # -- going where others have been -------------------------------------------------------------
 
@@ -257,7 +260,7 @@ class Runner(Actor):
             Differs: The vCPU announced something else than before.
         """
         path = target.path
-        pause, first = remembered(path)
+        pause, first = remembered(path, self._tries)
         start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
             if place < start:
