@@ -109,12 +109,6 @@ class BitmapRegistry(Registry[RegisteredEntry]):
         """Whether the granule that contains `address` may have been used atomically: one plain test of its bit."""
         return self.bitmap.test(self.number_of(address))
 
-    async def get_lock(self, address: int) -> RegisteredEntry:
-        """Return the entry of the granule that contains `address`, locked and announced; create it if needed."""
-        entry = await super().get_lock(address)
-        await self.announce(entry)
-        return entry
-
     async def announce(self, entry: RegisteredEntry) -> None:
         """Set the bit of a locked entry once: first the bit, then the flag that spares later callers the work."""
         if not await entry.bm_set.load():

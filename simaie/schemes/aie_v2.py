@@ -83,7 +83,8 @@ class AieV2(AieScheme):
 
     async def get_lock(self, cpu: VCpu, key: int) -> None:
         """Find or create the entry of `key`, lock it, and announce it in the bitmap."""
-        cpu.local.held = await self.registry.get_lock(key)
+        entry = cpu.local.held = await self.registry.get_lock(key)
+        await self.registry.announce(entry)
 
     async def check(self, cpu: VCpu, key: int) -> None:
         """Test the granule's bit with one load; lock the granule if the bit is set."""

@@ -71,15 +71,14 @@ class Interruptible(Scheme):
         require_one_of("kills", kills, (0, 1))
         if type(times) is not int or not 0 <= times <= _MOST:
             raise UsageError(f"times must be an integer from 0 to {_MOST}, not {times!r}")
-        self.inner = make_part(spec_of_part(scheme) if isinstance(scheme, str) else scheme, host, pages, machine)
+        self.inner = make_part(_part(scheme), host, pages, machine)
         self.promises = self.inner.promises
         self.times, self.kills, self.vcpus = times, kills, str(vcpus)
 
     @classmethod
     def part_classes(cls, options: Mapping[str, Any]) -> list[Callable[..., Scheme]]:
         """Return what makes the other scheme."""
-        scheme = options.get("scheme", "cas")
-        return classes_of(spec_of_part(scheme) if isinstance(scheme, str) else scheme)
+        return classes_of(_part(options.get("scheme", "cas")))
 
     @property
     def parts(self) -> tuple[Scheme, ...]:
@@ -99,6 +98,12 @@ class Interruptible(Scheme):
     def has_thread_exit(self) -> bool:
         """Whether the other scheme cleans up at the end of a thread."""
         return self.inner.has_thread_exit
+
+
+def _part(scheme: Any) -> Any:
+    """Return the scheme that an option names; on a command line, "none" is read as None."""
+    name = "none" if scheme is None else scheme
+    return spec_of_part(name) if isinstance(name, str) else name
 
 
 class _Before:

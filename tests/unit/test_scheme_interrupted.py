@@ -6,9 +6,9 @@ import pytest
 from exhaustive.test_sections import assert_each_trace_once
 
 import simaie
-from simaie import GuestFault, Machine, Program, ins
-from simaie.corpus.violations import violation
-from simaie.errors import UsageError
+from simaie import GuestFault, Machine, Program, ins, plugins
+from simaie.corpus.violations import kinds_of, violation, violations
+from simaie.errors import NotEmulatedError, UsageError
 from simaie.op import Kind
 from simaie.schemes.global_lock import GlobalLock
 from simaie.schemes.holes import Hole
@@ -51,6 +51,28 @@ def test_a_helper_that_is_interrupted_releases_what_it_holds_and_starts_again(sc
     report = explored(ADDS, f"interrupted:scheme={scheme},vcpus=0")
     assert report.verdict == "holds"
     assert report.complete
+
+
+FAMILY = [
+    pytest.param(name, variant, marks=[pytest.mark.soak] * bool(variant.options), id=f"{name}:{variant.options}")
+    for name in plugins.names(plugins.SCHEMES)
+    for variant in plugins.resolve(plugins.SCHEMES, name).variants
+    if name != "pico-cas"
+]
+
+
+@pytest.mark.parametrize(("name", "variant"), FAMILY)
+def test_an_exception_at_any_step_leaves_no_vcpu_stuck_unless_the_data_say_so(name, variant):
+    inner = name + ":" * bool(variant.options) + variant.options.replace(",", "&")
+    stuck = set()
+    for program in (each.program for hole in (Hole.STUCK, Hole.RMW, Hole.SPLIT) for each in violations(hole)):
+        try:
+            report = explored(program, f"interrupted:scheme={inner},vcpus=0")
+        except NotEmulatedError:
+            continue
+        assert report.complete
+        stuck |= kinds(report) & kinds_of(Hole.STUCK)
+    assert bool(stuck) is (Hole.STUCK in variant.holes)
 
 
 @pytest.mark.parametrize("scheme", [HeldAcrossAnException, ForgetsTheWorld])
