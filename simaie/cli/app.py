@@ -12,6 +12,8 @@ from simaie.cli.binary_options import (
     FinalCall,
     InitCall,
     MainArguments,
+    NothingResult,
+    RecordedFunctions,
     SharedStacks,
     StackSize,
     ThreadCalls,
@@ -243,6 +245,8 @@ def explore(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -294,7 +298,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
@@ -610,6 +614,8 @@ def compare(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -650,7 +656,7 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything, scenario)
     return run_comparisons(targets, machine, search, save, output, scenario)
@@ -669,6 +675,8 @@ def barriers(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
@@ -711,5 +719,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_barriers(targets, machine, search, save, output, scenario, places=places)
