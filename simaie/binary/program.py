@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from simaie.binary.file import SOURCE_SUFFIX, read_elf
 from simaie.binary.image import Image
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
+from simaie.binary.recording import Recorded, recorded_functions
 from simaie.binary.scenario import Scenario
 from simaie.binary.sources import read_sources
 from simaie.binary.thread import BinaryThread
@@ -38,22 +39,34 @@ class ThreadFunction:
         number: The number of its stack.
         calls: What it calls.
         shared_stack: Whether its stack is shared from the beginning.
+        recorded: The functions whose calls are recorded.
     """
 
-    def __init__(self, code: Code, layout: Layout, number: int, calls: tuple[CCall, ...], shared_stack: bool) -> None:
+    def __init__(
+        self,
+        code: Code,
+        layout: Layout,
+        number: int,
+        calls: tuple[CCall, ...],
+        shared_stack: bool,
+        recorded: Mapping[str, Recorded] = {},
+    ) -> None:
         self._code, self._layout, self._number, self._calls = code, layout, number, calls
-        self._shared_stack = shared_stack
+        self._shared_stack, self._recorded = shared_stack, recorded
         self.__name__ = " ".join(call.function for call in calls)
 
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """Return what identifies the code, for the digest of a program."""
         calls = [tuple(call) for call in self._calls]
-        return self._code.image.digest, self._layout.start, self._layout.slot, self._number, calls, self._shared_stack
+        layout = self._layout
+        parts = self._code.image.digest, layout.start, layout.slot, self._number, calls, self._shared_stack
+        named = tuple((name, each.method, each.nothing) for name, each in sorted(self._recorded.items()))
+        return (*parts, named) if named else parts
 
     async def __call__(self, cpu: Any) -> None:
         """Run the thread on a vCPU."""
         thread = BinaryThread(self._code, self._layout, self._number, cpu, shared_stack=self._shared_stack)
-        thread.calls = self._calls
+        thread.calls, thread.recorded = self._calls, self._recorded
         await thread.run()
 
 
@@ -125,6 +138,8 @@ def binary_program(
     stack: int = STACK_BYTES,
     shared_stacks: bool = False,
     cc: str | None = None,
+    record: Sequence[str] = (),
+    nothing: int | None = None,
     name: str | None = None,
     checkers: Sequence[Any] = (),
 ) -> BinaryProgram:
@@ -150,6 +165,9 @@ def binary_program(
             is stored in shared memory.
         cc: The compiler of a C file with its flags, such as ``"aarch64-linux-gnu-gcc -O1"``, or a target such as
             ``"aarch64"``; None for the first compiler that is found.
+        record: The functions whose calls by `threads` are recorded, for a checker such as ``linearizable-stack``:
+            ``"push"``, or ``"stack_push=push"`` if the specification has another name for it.
+        nothing: The integer result of such a function that means that nothing was found; a null pointer means so too.
         name: The name of the program; None for the name of the file.
         checkers: As for a `Program`.
 
@@ -160,7 +178,7 @@ def binary_program(
     """
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
-    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return program_of_file(Path(path), scenario, name, tuple(checkers))
 
 
@@ -223,7 +241,8 @@ def program_of_bytes(
     else:
         calls = [parse_calls(image, text) for text in scenario.threads]
         layout = Layout(image, len(calls), scenario.stack)
-        threads = [ThreadFunction(code, layout, number, each, scenario.shared_stacks)
+        recorded = recorded_functions(image, scenario.record, scenario.nothing)
+        threads = [ThreadFunction(code, layout, number, each, scenario.shared_stacks, recorded)
                    for number, each in enumerate(calls, 1)]  # fmt: skip
         description = f"{image.abi.name}: {' | '.join(scenario.threads)}"
     made = BinaryProgram(

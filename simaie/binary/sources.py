@@ -1,4 +1,4 @@
-"""The text of the source files of a compiled program, as far as they are found: to be shown beside a trace."""
+"""The text of the source files of a compiled program, as far as they are found: to be shown next to a trace."""
 
 from __future__ import annotations
 

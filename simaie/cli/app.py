@@ -12,6 +12,8 @@ from simaie.cli.binary_options import (
     FinalCall,
     InitCall,
     MainArguments,
+    NothingResult,
+    RecordedFunctions,
     SharedStacks,
     StackSize,
     ThreadCalls,
@@ -245,6 +247,8 @@ def explore(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -300,7 +304,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
@@ -621,6 +625,8 @@ def compare(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -661,7 +667,7 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything, scenario)
     return run_comparisons(targets, machine, search, save, output, scenario)
@@ -680,6 +686,8 @@ def barriers(
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
     cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
@@ -722,5 +730,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_barriers(targets, machine, search, save, output, scenario, places=places)

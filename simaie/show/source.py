@@ -1,4 +1,4 @@
-"""The source of a compiled guest beside its trace: of each step, the instruction and the lines of its callers."""
+"""The source of a compiled guest next to its trace: of each step, the instruction and the lines of its callers."""
 
 from __future__ import annotations
 
