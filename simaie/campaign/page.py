@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from urllib.parse import quote
 
 from simaie.campaign.status import Finding, Point, Status, UnitStatus, clock_text
 from simaie.finding import Verdict
@@ -45,12 +46,17 @@ def campaign_page(status: Status) -> str:
     )
 
 
-def page_body(status: Status) -> str:
-    """Return what the body of the page holds."""
-    return "\n".join(_parts(status))
+def page_body(status: Status, walks: str = "") -> str:
+    """Return what the body of the page holds.
+
+    Args:
+        status: The state of the campaign.
+        walks: What the address of a page begins with that walks through a finding; empty if there are no such pages.
+    """
+    return "\n".join(_parts(status, walks))
 
 
-def _parts(status: Status) -> Iterator[str]:
+def _parts(status: Status, walks: str) -> Iterator[str]:
     word = status.verdict.value
     yield f'<h1>Campaign {_text(status.store)}: <span class="{word}">{word}</span></h1>'
     yield _figures(status)
@@ -61,7 +67,7 @@ def _parts(status: Status) -> Iterator[str]:
             yield curve(status.growth, what)
         yield "</div>"
     yield f"<h2>Findings ({len(status.findings):,})</h2>"
-    yield _findings(status.findings)
+    yield _findings(status.findings, walks)
     for heading, verdict in (
         ("Proved", Verdict.HOLDS), ("Open", Verdict.INCONCLUSIVE), ("Violated", Verdict.VIOLATED),
     ):  # fmt: skip
@@ -92,17 +98,22 @@ def _figures(status: Status) -> str:
     return f'<div class="figures">{cells}</div>'
 
 
-def _findings(findings: Sequence[Finding]) -> str:
+def _findings(findings: Sequence[Finding], walks: str) -> str:
     if not findings:
         return "<p>There are no findings.</p>"
     return "".join(
         f'<section id="{_text(each.finding)}"><h3><code>{_text(each.finding)}</code> under <code>{_text(each.scheme)}'
         f"</code></h3><p>{_text(each.text)}</p>"
         f"<p>{each.count:,} executions in {len(each.units):,} units, first seen {clock_text(each.seen)}; "
-        f"the shortest has {each.length:,} steps.{_acceptance(each)}</p><pre>{_lines(each.summary)}</pre>"
-        f"<pre>{_lines(each.command)}</pre></section>\n"
+        f"the shortest has {each.length:,} steps.{_acceptance(each)}{_link(each, walks)}</p>"
+        f"<pre>{_lines(each.summary)}</pre><pre>{_lines(each.command)}</pre></section>\n"
         for each in findings
     )
+
+
+def _link(finding: Finding, walks: str) -> str:
+    address = escape(walks + quote(finding.finding, safe=""))
+    return f' <a href="{address}">Walk through it</a>' if walks else ""
 
 
 def _acceptance(finding: Finding) -> str:

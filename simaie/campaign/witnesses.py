@@ -18,7 +18,7 @@ from simaie.replaying.machines import load_program
 from simaie.replaying.player import replay
 from simaie.saving import save_file
 
-__all__ = ["Fate", "Retried", "find", "retry", "save_witness"]
+__all__ = ["Fate", "Retried", "find", "retry", "save_witness", "witness_of"]
 
 
 class Fate(StrEnum):
@@ -72,7 +72,7 @@ def save_witness(store: Store, finding: Finding, path: Path | None = None) -> Pa
             store, so that a file elsewhere replays only programs of the corpus, and those that are data.
     """
     place = store.path.with_name(f"{store.path.stem}-{finding.finding}.json") if path is None else path
-    return save_file(place, _witness(store, finding))
+    return save_file(place, witness_of(store, finding))
 
 
 def retry(store: Store, finding: Finding) -> Retried:
@@ -90,7 +90,7 @@ def retry(store: Store, finding: Finding) -> Retried:
 def _run_again(store: Store, finding: Finding, unit: Unit) -> Failure:
     program = None if unit.kind == "fuzz" else load_program(unit.target, scenario=unit.scenario)
     with tempfile.NamedTemporaryFile(dir=store.path.parent, prefix=".simaie-", suffix=".json") as file:
-        file.write(_witness(store, finding))
+        file.write(witness_of(store, finding))
         file.flush()
         return replay(
             file.name, program=program, scheme=unit.scheme, host=unit.host, mode="best-effort",
@@ -106,7 +106,8 @@ def _fate(failure: Failure, finding: Finding) -> tuple[Fate, str]:
     return Fate.CHANGED, f"it fails with another signature: {failure.signature}"
 
 
-def _witness(store: Store, finding: Finding) -> bytes:
+def witness_of(store: Store, finding: Finding) -> bytes:
+    """Return the replay file of the shortest execution of a finding."""
     rows = store.rows(
         "SELECT witness FROM findings WHERE finding = ? AND unit = ?", finding.finding, finding.shortest[0]
     )

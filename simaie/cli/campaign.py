@@ -31,8 +31,8 @@ from simaie.saving import require_parent, save_file
 from simaie.show.progress import bar
 
 __all__ = [
-    "Given", "Spent", "merge_into", "replay_finding", "run_again", "run_new", "show_fixed", "show_report",
-    "show_status",
+    "Given", "Spent", "merge_into", "replay_finding", "run_again", "run_new", "serve_dashboard", "show_fixed",
+    "show_report", "show_status",
 ]  # fmt: skip
 
 _SUFFIX = ".simaie"
@@ -194,6 +194,21 @@ def merge_into(path: Path, others: list[Path], output: Format) -> Status:
     added = merge_stores(path, others)
     complain(f"{added:,} shards were added to {path}")
     return show_status(path, output)
+
+
+def serve_dashboard(path: Path, port: int) -> Status:
+    """Serve the dashboard until Ctrl-C."""
+    from simaie.campaign.serve import Dashboard
+
+    _read(path)
+    try:
+        dashboard = Dashboard(path, port)
+    except OSError as error:
+        raise UsageError(f"--port {port}: the port cannot be used: {error.strerror}; name another one") from error
+    complain(f"the dashboard of {path} is at {dashboard.address}")
+    with dashboard:
+        dashboard.serve_forever()
+    return Status.HOLDS
 
 
 def _read(path: Path) -> CampaignStatus:

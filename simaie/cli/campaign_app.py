@@ -175,6 +175,23 @@ def fixed(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
     return show_fixed(store, output)
 
 
+@campaign_app.command(
+    cls=StrictCommand,
+    epilog=_STATUSES.replace("0 every unit holds, 1 a finding that is not accepted, ", "").replace(
+        "3 something is open, ", ""
+    ),
+)
+@command
+def serve(
+    store: StoreFile,
+    port: Annotated[int, typer.Option(metavar="N", help="The port; 0 for one that is free.", min=0, max=65535)] = 8787,
+) -> Status:
+    """Show a campaign in the browser, live. Only this machine can see it, and it only reads; Ctrl-C ends it."""
+    from simaie.cli.campaign import serve_dashboard
+
+    return serve_dashboard(store, port)
+
+
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
 @command
 def merge(

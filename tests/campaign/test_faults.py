@@ -13,6 +13,7 @@ import pytest
 
 from simaie.campaign import CampaignFile, Explore, Processes, Store, run_campaign
 from simaie.campaign.coordinator import Budget
+from simaie.campaign.guard import guarded
 from simaie.campaign.schema import is_locked
 from simaie.errors import InputError
 from simaie.prng import derive
@@ -127,6 +128,16 @@ def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Pa
     path = tmp_path / "a.simaie"
     assert killed_until_done(path, kills=10, seed=seed) == 10
     assert facts(path) == facts(undisturbed)
+
+
+def test_the_limits_of_a_shard_end_with_it() -> None:
+    resource = pytest.importorskip("resource", reason="this system has no such limits")
+    before = resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)
+    with guarded(60.0, 1 << 32):
+        assert resource.getrlimit(resource.RLIMIT_AS)[0] == 1 << 32
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert (resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)) == before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 HANGING = """

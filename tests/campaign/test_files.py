@@ -1,4 +1,4 @@
-"""Campaign files: mistakes are named by file and key, and outputs for other tools have every unit and finding."""
+"""Campaign files: what is wrong is named by file and key. Files for other tools have every unit and finding."""
 
 from __future__ import annotations
 
