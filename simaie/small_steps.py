@@ -197,14 +197,15 @@ class DividedSearchByUndo(SearchByUndo, Protocol):
 
     due: Any
 
-    def give_away(self, number: int, least: int) -> Any:
-        """Return the first part that is large enough, in the order of their turns; None if no part is.
+    def give_away(self, number: int, least: int, most: int) -> Any:
+        """Return the largest part; None if there is none.
 
         The length of its `prefix` says where it begins: the longer, the sooner is its turn.
 
         Args:
             number: The number that `due` has when the turn of the part comes.
-            least: The number of executions that it should have, as an estimate.
+            least: The number of executions that it should have at least; 0 if it need not be known.
+            most: The number of executions that it should have at most.
         """
         ...
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,16 +22,17 @@ class DividedSearch(UndoSearch):
     Another search can also go on where this one has stopped.
     """
 
-    def give_away(self, number: int, least: int = 1) -> Part | None:
-        """Return the first part that is large enough, in the order of their turns; None if no part is.
+    def give_away(self, number: int, least: int = 0, most: int = sys.maxsize) -> Part | None:
+        """Return the largest part; None if there is none.
 
         Args:
             number: The number that `due` will have when the turn of the part comes.
-            least: The number of executions that it should have, as an estimate.
+            least: The number of executions that it should have at least; 0 if it need not be known.
+            most: The number of executions that it should have at most.
         """
         if self._set_aside:
             return None
-        part = waiting_part(self.path, number, lambda depth: self._sizes.of(depth, self.executions) >= least)
+        part = waiting_part(self.path, number, lambda depth: least <= self._sizes.of(depth) <= most)
         return None if part is None else part._replace(uncertain=self._any_uncertain)
 
     def can_take_in(self, found: Found) -> bool:
@@ -45,6 +47,7 @@ class DividedSearch(UndoSearch):
         self.peak_kept = max(self.peak_kept, self._kept + found.peak_kept)
         self._kept += len(found.below) + kept_in(found.rest)
         self.peak_length = max(self.peak_length, found.peak_length)
+        self._sizes.take(at, self.executions)
         self.executions += found.executions
         self.redundant += found.redundant
         self.reversals += found.reversals

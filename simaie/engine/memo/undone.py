@@ -226,15 +226,16 @@ class Undone:
         due = None if self._search is None else self._divided.due
         return None if due is None else due.number
 
-    def give_away(self, number: int, least: int) -> Branch | None:
-        """Return the branch whose turn comes first among those that are large enough; None if there is none.
+    def give_away(self, number: int, least: int, most: int) -> Branch | None:
+        """Return the largest branch; None if there is none.
 
         Args:
             number: The number that `due` will have when its turn comes.
-            least: The number of executions that it should have, as an estimate.
+            least: The number of executions that it should have at least; 0 if it need not be known.
+            most: The number of executions that it should have at most.
         """
         assert self._state is not None
-        part = self._divided.give_away(number, least)
+        part = self._divided.give_away(number, least, most)
         if part is None:
             return None
         return Branch(part, self._state.threads.names, self._state.mixed_sizes, self._commuting)
