@@ -12,8 +12,9 @@ from simaie.engine.graph.label import ATOMICS
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
 from simaie.engine.graph.walk import Walk, initial_value
+from simaie.host.graph.consistency import has_cycle
 from simaie.host.graph.event import INITIAL
-from simaie.host.graph.graph import Graph, has_cycle
+from simaie.host.graph.graph import Graph
 from simaie.machine import Machine
 from simaie.op import Kind
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from simaie.dependence import STOPS
 from simaie.engine.graph.layout import Layout, Piece
 from simaie.engine.graph.reach import reaches
+from simaie.engine.graph.world import check_section, opening
 from simaie.engine.snapshot import Snapshot
 from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
@@ -23,7 +25,6 @@ ATOMICS = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOCK})
 #: Operations that read, first of all.
 READS = frozenset({*ATOMICS, Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.UPDATE, Kind.JOIN})
 _WRITES = frozenset({Kind.STORE, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT, _STORE_CONDITIONAL})
-_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
 _ORDERED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, _LOAD_LINKED, _STORE_CONDITIONAL})
 #: Operations of threads: every earlier operation of the vCPU comes before them, and every later one after them.
 THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
@@ -51,11 +52,13 @@ class Label:
         layout: The layout of events.
         model: The memory model.
         in_order: Whether every access of the vCPU is fully ordered, as those of a device.
+        inside: Whether the vCPU has performed an operation of the guest instruction that it is in.
 
     Attributes:
         reads: The events that read, in the order of their pieces; empty if it does not read.
         stores: The events that write without reading first.
-        fails: The event of a store-conditional that fails, or of a local choice; None for other operations.
+        fails: The event of a store-conditional that fails, of a choice, or of the beginning of a section; None for
+            other operations.
         state: The state of the vCPU at a load-linked; None if it cannot be read, and for other operations.
         retries: Whether the vCPU tries a load-linked again although nothing has changed for it since the last try.
         written: The writes of a read-modify-write that were asked for, by what it reads.
@@ -75,6 +78,7 @@ class Label:
         model: Model,
         *,
         in_order: bool,
+        inside: bool,
     ) -> None:
         self.vcpu, self.name, self.number = vcpu, name, number
         self.past, self.op, self.raw = past, op, raw
@@ -90,17 +94,17 @@ class Label:
         self.fails: Event | None = None
         self.groups: list[tuple[tuple[Piece, ...], int]] = []
         kind = op.kind
-        if kind in _WORLD:
-            raise NotModelledError(
-                f"the scheme stops the world ({op}), which a host of execution graphs does not model yet; use another "
-                "scheme, or the host tso or pso"
-            )
+        self.inside = inside and kind is not Kind.BEGIN_EXCLUSIVE and not in_order
+        self.group = -1 if in_order else past.group if self.inside else layout.index(number)
+        check_section(self)
         if kind in READS:
             self.reads = self._reads()
         elif kind in _WRITES:
             self.stores = self._stores()
         elif kind is Kind.CHOICE:
             self.fails = self._choice()
+        elif kind in STOPS:
+            self.fails = opening(self)
 
     # -- the events -----------------------------------------------------------------------------------
 
@@ -109,6 +113,7 @@ class Label:
         past, op, kind = self.past, self.op, self.op.kind
         index = self.layout.index(self.number, part) + (write and kind in READS)
         event = Event(self.vcpu, index, self.layout.stride, writes=write, place=place)
+        event.group, event.section = self.group, past.section
         self._set_order(event, op, write)
         event.pair = pair
         event.last_store = past.last_store.get(place)
@@ -191,14 +196,14 @@ class Label:
     def _failure(self, success: Event) -> Event:
         """Return the event of a store-conditional that fails."""
         event = Event(self.vcpu, success.index, self.layout.stride, writes=False, place=None)
-        event.choice = 0
+        event.choice, event.group, event.section = 0, self.group, self.past.section
         event.label = (self.control | self.past.decided) << event.base | self.past.born
         event.status = self.status << event.base
         return event
 
     def _choice(self) -> Event:
         event = Event(self.vcpu, self.layout.index(self.number), self.layout.stride, writes=False, place=None)
-        event.choice = 0
+        event.choice, event.group, event.section = 0, self.group, self.past.section
         event.label = (self.control | self.past.decided) << event.base | self.past.born
         event.status = self.status << event.base
         return event

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from simaie.dependence import STOPS
 from simaie.engine.graph.label import ATOMICS, Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.walk import End, Walk, _State
+from simaie.engine.graph.world import can_stop, is_indivisible
 from simaie.engine.memo.node import Node
 from simaie.host.graph.bounds import places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
@@ -78,10 +80,14 @@ class PickedWalk(Walk):
             while self._is_settled(vcpu) and self._advance(vcpu) is _State.WENT:
                 pass
             vcpu += 1
-        for vcpu, node in enumerate(self.graph.at):
-            if node is not None and node.op is not None and self._can_go_on(node):
-                found.append(vcpu)
-        return found
+        labels = [node.label for node in self.graph.at if node is not None and node.op is not None]
+        owner = next((label for label in labels if label.past.section >= 0), None)
+        for label in labels:
+            if owner is not None and label is not owner and (label.group >= 0 or is_indivisible(owner)):
+                continue
+            if self._can_go_on(label, [other for other in labels if other is not label]):
+                found.append(label.vcpu)
+        return sorted(found)
 
     def _is_settled(self, vcpu: int) -> bool:
         """Whether the next operation of a vCPU makes no event, or only such as the graph has already."""
@@ -89,8 +95,7 @@ class PickedWalk(Walk):
         if node is None or node.op is None:
             return False
         label: Label = node.label
-        if label.op.kind is Kind.CHOICE or label.fails is not None:
-            assert label.fails is not None
+        if label.fails is not None:
             return bool(self.graph.mask >> label.fails.id & 1)
         events = label.reads or label.stores
         if not all(self.graph.mask >> event.id & 1 for event in events):
@@ -100,9 +105,11 @@ class PickedWalk(Walk):
             return write is not None and bool(self.graph.mask >> write.id & 1)
         return True
 
-    def _can_go_on(self, node: Node) -> bool:
-        """Whether the next operation of a vCPU at `node` is not to wait."""
-        label: Label = node.label
+    def _can_go_on(self, label: Label, others: list[Label]) -> bool:
+        """Whether the next operation of a vCPU is not to wait; `others` are those of the other vCPUs."""
+        node = self.graph.at[label.vcpu]
+        if label.op.kind in STOPS:
+            return can_stop(label, others)
         if label.op.kind not in _WAITS and node.wait is None:
             return True
         if len(label.reads) > 1:

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from simaie.dependence import STOPS
 from simaie.engine.graph.differs import differs, equal
 from simaie.engine.graph.label import ATOMICS, Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.rewind import rewound
+from simaie.engine.graph.world import can_stop, in_turn, opening
 from simaie.engine.memo.node import Node, key_of
 from simaie.host.graph.bounds import places_for, sources_for
+from simaie.host.graph.consistency import cyclic
 from simaie.host.graph.event import INITIAL, Event, members
-from simaie.host.graph.graph import Graph, cyclic
+from simaie.host.graph.graph import Graph
 from simaie.host.graph.revisit import revisits
 from simaie.op import Kind
 
@@ -53,28 +56,97 @@ class Walk:
     def __init__(self, memo: GraphMemo, graph: Graph, others: Callable[[Graph], None], limit: int) -> None:
         self._memo, self.graph, self._others, self._limit = memo, graph, others, limit
         self._released = False  # a mutex for which another vCPU waited
+        self._state = _State.WENT
 
     def go(self) -> End:
         """Grow the graph to its end."""
         graph, vcpu = self.graph, 0
         if not self._take_mutexes():
             return End.DEAD
+        if graph.stops and (end := self._finish_parts()) is not None:
+            return end
         while vcpu < len(graph.at):  # a SPAWN adds to them
-            state = _State.WAITS if self._retries(vcpu) else self._advance(vcpu)
-            if state is _State.DEAD:
-                return End.DEAD
-            if len(graph.added) > self._limit:
-                return End.CUT
-            if self._released:
+            if (end := self._step(vcpu)) is not None:
+                return end
+            if self._released and not self._in_section(vcpu):
                 self._released, vcpu = False, 0
-            elif state is not _State.WENT:
+            elif self._state is not _State.WENT:
                 vcpu += 1
+            if vcpu == len(graph.at):
+                vcpu = self._held_up()
         return End.DONE
+
+    def _step(self, vcpu: int) -> End | None:
+        """Let a vCPU go on, and return how the walk ends, if it does."""
+        self._state = _State.WAITS if self._retries(vcpu) else self._advance(vcpu)
+        if self._state is _State.DEAD:
+            return End.DEAD
+        return End.CUT if len(self.graph.added) > self._limit else None
 
     def _retries(self, vcpu: int) -> bool:
         """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
         node = self.graph.at[vcpu]
         return node is not None and node.op is not None and node.label.retries
+
+    # -- sections ---------------------------------------------------------------------------------
+
+    def _in_section(self, vcpu: int) -> bool:
+        node = self.graph.at[vcpu]
+        return node is not None and node.op is not None and node.label.past.section >= 0
+
+    def _labels(self, but: int = -1) -> list[Label]:
+        """Return the labels of the vCPUs that have not ended, without the one of that number."""
+        at = self.graph.at
+        return [node.label for vcpu, node in enumerate(at) if vcpu != but and node is not None and node.op is not None]
+
+    def _finish_parts(self) -> End | None:
+        """Finish the sections and instructions of which the graph has a part, before new ones; return how that ends.
+
+        A part may rule out what new ones do, but no new ones rule out the rest of a part.
+        """
+        for label in in_turn(self.graph, [label for label in self._labels() if self._is_part(label)]):
+            while True:
+                if (end := self._step(label.vcpu)) is not None:
+                    return end
+                node = self.graph.at[label.vcpu]
+                if self._state is not _State.WENT or node is None or node.op is None or not node.label.inside:
+                    break
+        return None
+
+    def _is_part(self, label: Label) -> bool:
+        """Whether the graph has a part of the guest instruction that a vCPU is in, or has just begun."""
+        return label.inside or any(self.graph.mask >> event.id & 1 for event in label.reads or label.stores)
+
+    def _stop(self, vcpu: int, node: Node, label: Label) -> _State:
+        """Begin a section, unless the vCPU has to wait for others to leave their instructions.
+
+        It may also wait for ever, for one that is outside still; whether there is one shows at the end.
+        """
+        event = label.fails
+        assert event is not None
+        known = self.graph.events.get(event.id)
+        if known is not None:
+            if known.choice:
+                return _State.WAITS
+            return self._went(self._again(event, label), vcpu, node, None)
+        if not can_stop(label, self._labels(vcpu)):
+            return _State.WAITS
+        if label.op.kind is Kind.BEGIN_EXCLUSIVE and label.layout.has_waits:
+            other = self.graph.copy()
+            other.add(opening(label, waits=True))
+            self._others(other)
+        self.graph.add(event)
+        return self._go_on(vcpu, node, None)
+
+    def _held_up(self) -> int:
+        """Return the first vCPU that waited to stop the world, and need not any more; their number if there is none."""
+        if self.graph.stops:
+            for label in self._labels():
+                event = label.fails if label.op.kind is Kind.BEGIN_EXCLUSIVE else None
+                new = event is not None and not self.graph.mask >> event.id & 1
+                if new and can_stop(label, self._labels(label.vcpu)):
+                    return label.vcpu
+        return len(self.graph.at)
 
     # -- mutexes ----------------------------------------------------------------------------------
 
@@ -126,6 +198,8 @@ class Walk:
             return self._store(vcpu, node, label)
         if kind is Kind.CHOICE:
             return self._choose(vcpu, node, label)
+        if kind in STOPS:
+            return self._stop(vcpu, node, label)
         return self._go_on(vcpu, node, 0 if kind is _CONDITIONAL else None)
 
     def _go_on(self, vcpu: int, node: Node, result: Any) -> _State:
