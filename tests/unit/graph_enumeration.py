@@ -15,6 +15,7 @@ from simaie.engine.graph.walk import Walk, initial_value
 from simaie.host.graph.consistency import has_cycle
 from simaie.host.graph.event import INITIAL
 from simaie.host.graph.graph import Graph
+from simaie.host.graph.revisit import revisits
 from simaie.machine import Machine
 from simaie.op import Kind
 
@@ -150,3 +151,23 @@ def _is_atomic(graph):
         if any(graph.events[store].vcpu != event.vcpu for store in stores[first + 1 : stores.index(event.id)]):
             return False
     return True
+
+
+def all_revisits(program, machine: Machine, monkeypatch):
+    """The keys of the graphs that a search finds which revisits wherever it can, and knows what it has been at."""
+    seen = set()
+
+    class Remembering(Walk):
+        def __init__(self, memo, graph, others, limit):
+            def unless_seen(other):
+                key = key_of(other), other.mask, tuple(sorted(other.forced.items()))
+                if key not in seen:
+                    seen.add(key)
+                    others(other)
+
+            super().__init__(memo, graph, unless_seen, limit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("simaie.engine.graph.search.Walk", Remembering)
+        patched.setattr("simaie.engine.graph.walk.revisits", lambda *args: revisits(*args, everything=True))
+        return set(searched(program, machine)[1])
