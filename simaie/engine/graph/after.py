@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from simaie.dependence import RESUMES, STOPS
-from simaie.engine.graph.label import ATOMICS, THREADS, Label, Write
+from simaie.engine.graph.attributes import ATOMICS, THREADS
+from simaie.engine.graph.label import Label, Write
 from simaie.engine.graph.reach import PLAIN
 from simaie.engine.graph.world import begin, end
 from simaie.host.graph.event import Event, Past

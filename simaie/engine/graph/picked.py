@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from simaie.dependence import STOPS
-from simaie.engine.graph.label import ATOMICS, Label
+from simaie.engine.graph.attributes import ATOMICS
+from simaie.engine.graph.growing import WAITS
+from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
-from simaie.engine.graph.walk import End, Walk, _State
+from simaie.engine.graph.stepper import State
+from simaie.engine.graph.walk import End, Walk
 from simaie.engine.graph.world import can_stop, is_indivisible
 from simaie.engine.memo.node import Node
 from simaie.host.graph.bounds import places_for, sources_for
@@ -22,7 +25,6 @@ __all__ = ["Alternatives", "PickedWalk"]
 #: What a decision is about: an event, and its alternatives, the default first. These are the ids of the stores that a
 #: read may read from; or of a store its positions in coherence, and then the earlier loads that it may feed.
 Alternatives = Sequence[Any]
-_WAITS = frozenset({Kind.LOCK, Kind.AWAIT, Kind.JOIN})
 
 
 class _Rewound(Exception):
@@ -67,7 +69,7 @@ class PickedWalk(Walk):
             except _Rewound as rewound:
                 (self.graph,) = rewound.args
                 continue
-            if state is _State.DEAD:
+            if state is State.DEAD:
                 return End.DEAD
 
     # -- who can go on -------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ class PickedWalk(Walk):
         found = []
         vcpu = 0
         while vcpu < len(self.graph.at):
-            while self._is_settled(vcpu) and self._advance(vcpu) is _State.WENT:
+            while self._is_settled(vcpu) and self._advance(vcpu) is State.WENT:
                 pass
             vcpu += 1
         labels = [node.label for node in self.graph.at if node is not None and node.op is not None]
@@ -110,7 +112,7 @@ class PickedWalk(Walk):
         node = self.graph.at[label.vcpu]
         if label.op.kind in STOPS:
             return can_stop(label, others)
-        if label.op.kind not in _WAITS and node.wait is None:
+        if label.op.kind not in WAITS and node.wait is None:
             return True
         if len(label.reads) > 1:
             return self.lets_go_on(label, node, self._newest(label))
@@ -136,7 +138,7 @@ class PickedWalk(Walk):
         found = sources_for(graph, event)
         if label.op.kind in ATOMICS:
             found = [store for store in found if not self._is_taken(graph, store, event, label)]
-        if label.op.kind in _WAITS or node.wait is not None:
+        if label.op.kind in WAITS or node.wait is not None:
             found = [store for store in found if self.lets_go_on(label, node, self.stored(store, event.place))]
         return found
 
@@ -159,15 +161,15 @@ class PickedWalk(Walk):
         number = 0 if len(alternatives) == 1 else self._pick_one(event, alternatives)
         return alternatives[number]
 
-    def _add_read(self, event: Event, label: Label, node: Node) -> _State | None:
+    def _add_read(self, event: Event, label: Label, node: Node) -> bool:
         graph = self.graph
         graph.add(event)
         good = self._open(graph, event, label, node) if len(label.reads) == 1 else sources_for(graph, event)
         if not good:
-            return _State.DEAD
+            return False
         good.reverse()
         graph.read_from(event.id, self._pick(event, good))
-        return None
+        return True
 
     def _add_write(self, event: Event) -> bool:
         graph = self.graph
@@ -206,7 +208,7 @@ class PickedWalk(Walk):
             left &= ~found
         return found
 
-    def _conditional(self, vcpu: int, node: Node, label: Label) -> _State:
+    def _conditional(self, vcpu: int, node: Node, label: Label) -> State:
         graph, fails = self.graph, label.fails
         assert fails is not None
         if graph.mask >> fails.id & 1:
@@ -228,7 +230,7 @@ class PickedWalk(Walk):
             return (1, 0)
         return (0, 1) if self._fed(trial, event) else (0,)
 
-    def _choose(self, vcpu: int, node: Node, label: Label) -> _State:
+    def _choose(self, vcpu: int, node: Node, label: Label) -> State:
         graph, first = self.graph, label.fails
         assert first is not None
         if graph.mask >> first.id & 1:

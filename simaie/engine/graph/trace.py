@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
+from simaie.engine.graph.growing import initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
-from simaie.engine.graph.walk import initial_value
 from simaie.engine.graph.world import may_wait
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.node import Node
