@@ -236,8 +236,11 @@ def test_an_interval_begins_at_the_read_on_which_the_write_rests(tape: Tape, int
     assert atomic_interval(tape.events) == interval
 
 
-def linked(address: int = X, width: int = 4) -> Tape:
-    return Tape().begin("0", LL, "ldrex", address, width).load("0", 0, address, width)
+def linked(address: int = X, width: int = 4, parts: int = 1) -> Tape:
+    tape, part = Tape().begin("0", LL, "ldrex", address, width), width // parts
+    for number in range(parts):
+        tape.load("0", 0, address + part * number, part)
+    return tape
 
 
 def conditional(tape: Tape, address: int = X, width: int = 4) -> Tape:
@@ -250,6 +253,7 @@ TO_EXAMINE = None, True
 @pytest.mark.parametrize(("tape", "answer"), [
     (conditional(linked()), (Interval(0, X, 4), False)),
     (conditional(linked().load("0")), (Interval(1, X, 4), False)),
+    (conditional(linked(width=8, parts=2), width=8), (Interval(0, X, 8), False)),
     (conditional(linked()).store("0", 2), (Interval(0, X, 4), False)),
     (linked().begin("0", SC, "strex").cas("0", 1, 2, seen=0), (None, False)),
     (conditional(Tape()), TO_EXAMINE),
