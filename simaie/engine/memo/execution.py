@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from simaie.check.needs import REFUSED
+from simaie.check.needs import OPEN, REFUSED
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ActorTable
 from simaie.engine.execution import Execution
 from simaie.engine.memo.lazy import MemoTrace, performed, wait_at
 from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.monitors import refute
 from simaie.engine.memo.node import Node, key_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction
@@ -225,6 +226,8 @@ class MemoExecution(Execution):
         occurred = memo.promised | memo.ending_bits[ending]
         for node in last:
             occurred |= node.occurred
+        if occurred & OPEN:
+            occurred = refute(occurred, self.events, last, is_known=memo.is_quick and self.is_known)
         refused = None
         asked = self.program.final is not None and ending is Ending.FINISHED
         if asked:

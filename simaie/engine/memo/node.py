@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie.block import Block
-from simaie.op import Kind, Op
+from simaie.op import Cell, Kind, Op
 from simaie.trace import AccessKind, Instruction, ReservationEnd
 
 if TYPE_CHECKING:
+    from simaie.engine.memo.monitors import Guard
     from simaie.engine.memo.runner import Root, Runner
     from simaie.engine.memo.story import Story
     from simaie.engine.tries import Try
@@ -59,6 +60,9 @@ class Node:
             to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
+        guard: The bytes that no other vCPU may have written since an earlier node, if any (see
+            `simaie.engine.memo.monitors`).
+        locked: The mutexes of granules locked up to here, in order.
         label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
@@ -72,10 +76,12 @@ class Node:
         "entered",
         "faults",
         "final",
+        "guard",
         "held",
         "instruction",
         "label",
         "location",
+        "locked",
         "made",
         "observations",
         "occurred",
@@ -123,6 +129,8 @@ class Node:
         self.label: Any = None
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
+        self.guard: Guard | None = None
+        self.locked: tuple[Cell, ...] = () if parent is None else parent.locked
         self.observations: dict[str, int]
         self.blocks: tuple[Block, ...]
         self.reservation_ends: tuple[ReservationEnd, ...]

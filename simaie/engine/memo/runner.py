@@ -6,13 +6,13 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, UNPROVED, is_direct, is_unproved, step_bits
+from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
 from simaie.engine.memo.again import remembered, same
+from simaie.engine.memo.monitors import watch
 from simaie.engine.memo.node import END, Node
-from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
 from simaie.engine.spin import Wait, await_change, looks_again
@@ -189,13 +189,11 @@ class Runner(Actor):
         before = node.parent
         assert before is not None
         bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
-        if len(node.silent) != len(before.silent):
-            bits |= UNPROVED
+        bits |= watch(node, self._memo)
         op, instruction, wait = before.op, before.instruction, before.wait
         if op is None:
             return bits
-        is_first = before.parent is None or before.parent.instruction is not instruction
-        bits |= step_bits(op, instruction, is_first=is_first)
+        bits |= step_bits(op, instruction)
         if wait is not None:
             bits |= 1 << wait.kind
         if op.kind is _LOCK:
@@ -203,16 +201,8 @@ class Runner(Actor):
             node.held += 1
         elif op.kind is _UNLOCK:
             node.held -= 1
-        if (before.held or node.held) and (node.instruction is not instruction or node.op is None or node.final):
+        if node.held and (node.instruction is not instruction or node.op is None):
             bits |= KEPT_LOCK
-        done, memo = node.final, self._memo
-        if done is None:
-            return bits
-        if memo.program.frames:
-            return bits | UNPROVED
-        is_plain = is_first and wait is None and is_direct(op, node.came, done)
-        if not is_plain and is_unproved(done, steps_of_instruction(node), memo.machine.endian):
-            bits |= UNPROVED
         return bits
 
     def _blocks(self, parent: Node) -> tuple[Block, ...]:
