@@ -47,7 +47,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "is_switched_off"]
+__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "has_another_order", "is_switched_off"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -81,6 +81,12 @@ def is_switched_off() -> bool:
 def _asked(scheduler: Scheduler) -> Scheduler:
     """Return the scheduler itself, without what counts its preemptions."""
     return scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
+
+
+def has_another_order(scheduler: Scheduler) -> bool:
+    """Whether `scheduler` runs its executions in another order than with the memo, which is switched off."""
+    asked = _asked(scheduler)
+    return is_switched_off() and asked.up_to_commutation and type(asked).by_undo is not Scheduler.by_undo
 
 
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
