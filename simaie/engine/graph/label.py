@@ -23,7 +23,7 @@ ATOMICS = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOCK})
 #: Operations that read, first of all.
 READS = frozenset({*ATOMICS, Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.UPDATE, Kind.JOIN})
 _WRITES = frozenset({Kind.STORE, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT, _STORE_CONDITIONAL})
-_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE, Kind.BEGIN_SECTION, Kind.END_SECTION})
+_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
 _ORDERED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, _LOAD_LINKED, _STORE_CONDITIONAL})
 #: Operations of threads: every earlier operation of the vCPU comes before them, and every later one after them.
 THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
@@ -92,8 +92,8 @@ class Label:
         kind = op.kind
         if kind in _WORLD:
             raise NotModelledError(
-                f"the scheme makes all others wait ({op}), which a host of execution graphs does not model yet; use "
-                "another scheme, or the host tso or pso"
+                f"the scheme stops the world ({op}), which a host of execution graphs does not model yet; use another "
+                "scheme, or the host tso or pso"
             )
         if kind in READS:
             self.reads = self._reads()
