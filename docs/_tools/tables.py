@@ -280,7 +280,8 @@ def variants() -> str:
     for name in plugins.names(plugins.SCHEMES):
         for variant in plugins.resolve(plugins.SCHEMES, name).variants:
             options = f"`{variant.options}`" if variant.options else "defaults"
-            more = _listed(variant.reordered - variant.holes) if variant.reordered else ""
+            parts = ("", variant.reordered - variant.holes), ("only on `armv8`: ", variant.armv8)
+            more = "; ".join(where + _listed(holes) for where, holes in parts if holes)
             rows.append([f"[`{name}`](schemes.md#{name})", options, _listed(variant.holes), more])
     return table(["scheme", "options", "broken classes", "more on `tso` and `armv8`"], rows)
 

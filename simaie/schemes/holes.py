@@ -65,14 +65,17 @@ class Variant(NamedTuple):
         options: The options of the scheme, as on a command line; empty for the defaults.
         holes: The classes in which it has a violation on every host.
         reordered: The classes in which it has one on hosts that reorder accesses, in addition.
+        armv8: The classes in which it has one on a host that reorders all accesses, in addition to these.
     """
 
     options: str = ""
     holes: frozenset[Hole] = frozenset()
     reordered: frozenset[Hole] = frozenset()
+    armv8: frozenset[Hole] = frozenset()
 
     def on(self, host: str) -> frozenset[Hole] | None:
         """Return the classes in which it has a violation on `host`; None if nothing is said of this host."""
         if host not in EXPECTED_ON:
             return None
-        return self.holes if host == "sc" else self.holes | self.reordered
+        more = {"tso": self.reordered, "armv8": self.reordered | self.armv8}
+        return self.holes | more.get(host, frozenset())
