@@ -1,4 +1,4 @@
-"""What a reader sees of compiled code: the instruction, its lines through inlined callers, and the source next to it."""
+"""What a reader sees of compiled code: the instruction, its lines through inlined callers, and the source."""
 
 from __future__ import annotations
 
