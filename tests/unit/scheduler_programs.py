@@ -64,9 +64,11 @@ def independent(threads: int = 2, events: int = 5) -> Program:
     return make(*[stores(*[X + 256 * t + 16 * e for e in range(events)]) for t in range(threads)])
 
 
-def run(program: Program, scheduler: Scheduler, index: int = 0, seed: int = 0, steps: int = 2_000) -> Trace:
+def run(
+    program: Program, scheduler: Scheduler, index: int = 0, seed: int = 0, steps: int = 2_000, tries: int = 1
+) -> Trace:
     info = ExecutionInfo(derive(seed, index), index, len(program.threads))
-    return run_inline(Execution(program, Machine("native", limits=Limits(steps=steps)), scheduler, info))
+    return run_inline(Execution(program, Machine("native", limits=Limits(steps=steps, tries=tries)), scheduler, info))
 
 
 def run_all(program: Program, scheduler: Scheduler, limit: int = 10_000, **how: int) -> Iterator[Trace]:

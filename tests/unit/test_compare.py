@@ -192,8 +192,8 @@ def test_an_incomplete_set_of_what_is_possible_is_no_proof():
 
 
 async def _endless(cpu):
-    while await cpu.load(X) < 2:
-        await cpu.store(X, 1)
+    while (value := await cpu.load(X)) < 2:
+        await cpu.store(X, 1 - value)
 
 
 def test_a_deadlock_of_the_emulator_is_an_outcome_like_any_other():
@@ -330,8 +330,8 @@ def test_a_comparison_without_outcomes_has_no_plot():
         raise KeyboardInterrupt
 
     async def endless(cpu):
-        while await cpu.load(X) < 2:
-            await cpu.store(X, 1)
+        while (value := await cpu.load(X)) < 2:
+            await cpu.store(X, 1 - value)
 
     program = Program("endless, interrupted", isa="x86", threads=[endless], init={X: 0})
     limited = Machine("native", limits=Limits(steps=50))

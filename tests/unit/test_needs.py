@@ -104,7 +104,7 @@ BROKEN: list[tuple[Program, Machine]] = [
     (x86(add_in_a_block, add_in_a_block), Machine("native")),
     (x86(asserts, add), Machine("native")),
     (x86(waits, store), Machine("native")),
-    (x86(spins, spins), Machine("native", limits=Limits(steps=1_100))),
+    (x86(spins, spins), Machine("native", limits=Limits(steps=1_100, tries=1_000))),
     (x86(store_eight, load_eight), Machine("cas", host_word=32)),
     (x86(add, add, store), Machine(Careless)),
     *[(arm(attempt, attempt, store), Machine(scheme)) for scheme in ("cas", "none")],

@@ -67,7 +67,7 @@ def test_a_pause_yields_also_when_it_has_become_a_wait():
 
 @pytest.mark.parametrize("make_scheduler", [RandomWalk, lambda: Fair(RandomWalk()), lambda: Fair(Watching([]))])
 def test_spinners_that_write_do_not_starve_who_could_help_them(make_scheduler):
-    """Test-and-set: every look is a write, so the engine does not wait in their stead."""
+    """Test-and-set: every look is a write. With so many tries the engine does not wait instead of them."""
 
     async def test_and_set(cpu):
         while await cpu.swp(X, 1):
@@ -82,6 +82,6 @@ def test_spinners_that_write_do_not_starve_who_could_help_them(make_scheduler):
         await cpu.str_(X, 0)
 
     program = make(test_and_set, test_and_set, holder)
-    traces = list(run_all(program, make_scheduler(), 100, steps=1_000))
+    traces = list(run_all(program, make_scheduler(), 100, steps=1_000, tries=1_000))
     assert {trace.ending for trace in traces} == {Ending.FINISHED}
     assert not any(waited(trace) for trace in traces)
