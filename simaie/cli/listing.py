@@ -141,11 +141,13 @@ def _programs() -> list[dict[str, Any]]:
 
 
 def _kind(found: Any) -> dict[str, Any]:
-    """Return what a program without rows of its own is for: a row of the audit, a bug, or a class of violations."""
+    """Return what a program without rows of its own is for: a row of the audit, a bug, an idiom, or a class."""
     from simaie import corpus
 
     if isinstance(found, corpus.Case):
         return {"row": found.row}
+    if isinstance(found, corpus.Idiom):
+        return {"idiom": True, "host": found.needs.host}
     return {"regression": True} if isinstance(found, corpus.Regression) else {"class": str(found.hole)}
 
 

@@ -99,9 +99,11 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         yield line
     bugs = sum(entry.get("regression", False) for entry in entries)
     classes = sum("class" in entry for entry in entries)
-    guests = len(entries) - len(of_rows) - bugs - classes
+    idioms = sum(entry.get("idiom", False) for entry in entries)
+    guests = len(entries) - len(of_rows) - bugs - classes - idioms
     yield from _indented_after(f"  -  {bugs:>3}  {'':<{column}}  ", "bugs that emulators have had: --name bug-")
     yield from _indented_after(f"  -  {classes:>3}  {'':<{column}}  ", "classes of violations of schemes: --name hole-")
+    yield from _indented_after(f"  -  {idioms:>3}  {'':<{column}}  ", "idioms that rely on an Arm host: --name idiom-")
     yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
     how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."

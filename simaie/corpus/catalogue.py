@@ -19,8 +19,10 @@ from simaie.corpus import (
     swp,
     weak_hosts,
 )
+from simaie.corpus.arm_idioms import IDIOMS
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.bugs import REGRESSIONS
+from simaie.corpus.idiom import Idiom
 from simaie.corpus.lockfree import GUESTS, Guest, Row
 from simaie.corpus.regression import Regression
 from simaie.corpus.violations import VIOLATIONS, Violation
@@ -28,18 +30,18 @@ from simaie.errors import UnknownNameError
 from simaie.guest.program import Program
 
 __all__ = [
-    "Case", "Expect", "Guest", "Needs", "Regression", "Row", "Violation",
-    "case", "cases", "entry", "guest", "guests", "names", "program", "regressions",
+    "Case", "Expect", "Guest", "Idiom", "Needs", "Regression", "Row", "Violation",
+    "case", "cases", "entry", "guest", "guests", "idioms", "names", "program", "regressions",
 ]  # fmt: skip
 
-Entry: TypeAlias = Case | Guest | Regression | Violation
+Entry: TypeAlias = Case | Guest | Idiom | Regression | Violation
 
 _THEMES = (
     registration, locked_rmw, atomics, llsc, both_kinds, swp, contention, locks,
     addresses, page_walk, barriers, weak_hosts, sharing,
 )  # fmt: skip
 _CASES: tuple[Case, ...] = tuple(sorted((c for theme in _THEMES for c in theme.CASES), key=lambda c: c.row))
-_ALL: tuple[Entry, ...] = (*_CASES, *GUESTS, *REGRESSIONS, *VIOLATIONS)
+_ALL: tuple[Entry, ...] = (*_CASES, *GUESTS, *REGRESSIONS, *VIOLATIONS, *IDIOMS)
 _BY_NAME: dict[str, tuple[Entry, Program]] = {p.name: (e, p) for e in _ALL for p in e.programs}
 
 
@@ -56,6 +58,11 @@ def guests() -> tuple[Guest, ...]:
 def regressions() -> tuple[Regression, ...]:
     """Return the bugs that emulators have had."""
     return REGRESSIONS
+
+
+def idioms() -> tuple[Idiom, ...]:
+    """Return the idioms that rely on the order of an Arm host, each in a broken form and in repaired ones."""
+    return IDIOMS
 
 
 def names() -> list[str]:

@@ -89,7 +89,7 @@ def test_rows_have_cases_of_every_instruction_set_that_has_the_instruction():
 def test_names_are_unique_sorted_and_lead_to_program_and_case():
     names = corpus.names()
     assert names == sorted(set(names))
-    entries = (*CASES, *corpus.guests(), *corpus.regressions(), *VIOLATIONS)
+    entries = (*CASES, *corpus.guests(), *corpus.regressions(), *VIOLATIONS, *corpus.idioms())
     assert len(names) == sum(len(entry.programs) for entry in entries)
     for name in names:
         assert corpus.program(name).name == name

@@ -1,0 +1,74 @@
+"""What must be in a graph for an event to be what it is, while the graph changes: nothing stale is remembered."""
+
+from __future__ import annotations
+
+from simaie.host.armv8 import Armv8
+from simaie.host.graph.event import INITIAL, Event
+from simaie.host.graph.graph import Graph
+from simaie.host.graph.prefix import prefix
+from simaie.host.graph.revisit import revisits
+from simaie.host.rvwmo import Rvwmo
+
+_STRIDE = 64
+_PLACE = (0x100, 4)
+
+
+def event(vcpu, index, *, writes=False, after=(), reads_before=()):
+    """An event of a vCPU that is ordered behind the events `after` of it."""
+    made = Event(vcpu, index, _STRIDE, writes=writes, place=_PLACE)
+    made.order = sum(1 << each.id for each in after)
+    made.reads_before = reads_before
+    return made
+
+
+def graph_of(model, *events):
+    """A graph to which the events were added in this order; each store is the newest, and reads have no source."""
+    graph = Graph(model, [])
+    for each in events:
+        graph.add(each)
+        if each.writes:
+            graph.stores_to(_PLACE).append(each.id)
+    return graph
+
+
+def mask(*events):
+    return sum(1 << each.id for each in events)
+
+
+def test_an_event_that_comes_again_with_another_order_has_another_prefix():
+    first = event(0, 0)
+    later = event(0, 2, after=(first,))
+    graph = graph_of(Armv8(), first, later)
+    graph.read_from(first.id, INITIAL)
+    graph.read_from(later.id, INITIAL)
+    assert prefix(graph, later.id)[0] == mask(first, later)
+    again = event(0, 2)
+    graph.replace(again)
+    assert prefix(graph, again.id)[0] == mask(again)
+
+
+def test_a_read_that_comes_before_one_that_is_there_is_in_its_prefix_by_another_source():
+    """Rule 2 of RVWMO orders two reads of one place that read different stores."""
+    store = event(1, 1, writes=True)
+    first = event(0, 0)
+    second = event(0, 2, reads_before=(first,))
+    graph = graph_of(Rvwmo(), store, second)
+    graph.read_from(second.id, store.id)
+    assert prefix(graph, second.id)[0] == mask(store, second)
+    graph.add(first)
+    graph.read_from(first.id, INITIAL)
+    assert prefix(graph, second.id)[0] == mask(store, first, second)
+
+
+def test_a_revisit_that_parts_the_sources_of_two_reads_orders_them():
+    newest, other = event(1, 1, writes=True), event(2, 1, writes=True)
+    first = event(0, 0)
+    second = event(0, 2, reads_before=(first,))
+    graph = graph_of(Rvwmo(), newest, second, first)
+    for read in (first, second):
+        graph.read_from(read.id, newest.id)
+    assert prefix(graph, second.id)[0] == mask(newest, second)
+    graph.add(other)
+    made = next(made for made, read, _ in revisits(graph, other) if read == first.id)
+    assert made.coherence[_PLACE] == [other.id, newest.id]
+    assert prefix(made, second.id)[0] == mask(newest, first, other, second)
