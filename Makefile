@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 # What running simaie needs, and what developing it needs.
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
-# Coverage is measured where it costs little: it triples the time of exhaustive searches, which cover the same lines.
-SEARCHES := tests/exhaustive tests/quality tests/kept tests/packaging tests/browser tests/notebooks tests/docs
+# Coverage is measured where it costs little: it triples the time of searches, which cover the same lines. So tests in
+# other folders that search for seconds are marked no_cover. The longest files come first, and each runs in one worker,
+# so that its fixtures are made once.
+SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/quality tests/browser tests/kept \
+	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
@@ -17,7 +20,7 @@ demo: $(RUNTIME)
 
 test: $(READY) lint types layers oldest
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=95 $(COVERED)
-	$(BIN)/python -m pytest -n 2 $(SEARCHES)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SEARCHES)
 
 oldest: $(READY)
 	$(BIN)/python .ci/oldest

@@ -19,6 +19,7 @@ from simaie.host.host import Host
 from simaie.host.memory import HostFactory, fill, order_of, require_factory
 from simaie.host.pages import PageTable
 from simaie.host.ram import Endian
+from simaie.host.sc import ScMemory
 from simaie.plugins import Spec
 from simaie.protocols import (
     HostMemory,
@@ -50,14 +51,19 @@ class Limits(msgspec.Struct, frozen=True):
         steps: The number of operations at most.
         threads: The number of vCPUs at most, including those that have exited.
         spin_seconds: The time in seconds that a guest may run without an operation; see `simaie.engine.watchdog`.
+        tries: The number of times in a row that a vCPU runs a round of a loop that changes nothing, before it has to
+            wait until one of the places that it reads has another value; see `simaie.engine.spin`. None if no vCPU
+            waits for that: instead, an execution ends where its last steps can be repeated for ever; see
+            `simaie.engine.lasso`.
     """
 
     steps: int = 20_000
     threads: int = 4_096
     spin_seconds: float = 5.0
+    tries: int | None = 1
 
     def __post_init__(self) -> None:
-        require_count(steps=self.steps, threads=self.threads)
+        require_count(steps=self.steps, threads=self.threads, tries=self.tries)  # None passes
         require_at_most(MOST_STEPS, steps=self.steps)
         require_at_most(MOST_THREADS, threads=self.threads)
         require_positive(spin_seconds=self.spin_seconds)
@@ -143,6 +149,11 @@ class Machine:
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[tuple[str, int], Facts] = {}
         self._memory_class: Any = host if self.host_spec is None else require_factory(self._find_host(self.host_spec))
+        if self.limits.tries is None and self._memory_class is not ScMemory:
+            raise UsageError(
+                f"executions can end at lassos on the host 'sc' only, not on {self.host!r}: use host='sc', or limit "
+                "the tries, as in Limits(tries=1)"
+            )
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:
@@ -222,6 +233,10 @@ class Machine:
             parts += ["--endian", self.endian]
         if self.limits.steps != Limits().steps:
             parts += ["--steps", str(self.limits.steps)]
+        if self.limits.tries is None:
+            parts.append("--lassos")
+        elif self.limits.tries != Limits().tries:
+            parts += ["--tries", str(self.limits.tries)]
         return parts
 
     @property

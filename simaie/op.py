@@ -174,6 +174,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
             STORE that drains later. For an AWAIT of several locations, the loads of these; it then has no location of
             its own, and its predicate receives the tuple of their values.
         expected: The value with which a CAS compares. For a LOAD_LINKED and a STORE_CONDITIONAL, see `reserved`.
+            For an AWAIT, True if the vCPU could go on, but would only repeat what it has tried.
         function: The function that a FETCH, an UPDATE or an AWAIT applies.
         order: The memory order that it asks for. Of an atomic, the acquire part is about its read and the release part
             about its write. A load with ACQUIRE may overtake an earlier store-release of its vCPU (LDAPR of Armv8);
@@ -230,6 +231,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         reserved, which may be more bytes.
         """
         return self.expected if type(self.expected) is tuple else (self.address, self.width)
+
+    @property
+    def leaves_out_tries(self) -> bool:
+        """Whether it is a wait of a vCPU that could go on, but would only repeat what it has tried."""
+        return self.kind is Kind.AWAIT and self.expected is True
 
     @property
     def location(self) -> str:

@@ -197,14 +197,15 @@ class DividedSearchByUndo(SearchByUndo, Protocol):
 
     due: Any
 
-    def give_away(self, number: int, least: int) -> Any:
-        """Return the first part that is large enough, in the order of their turns; None if no part is.
+    def give_away(self, number: int, least: int, most: int) -> Any:
+        """Return the largest part; None if there is none.
 
         The length of its `prefix` says where it begins: the longer, the sooner is its turn.
 
         Args:
             number: The number that `due` has when the turn of the part comes.
-            least: The number of executions that it should have, as an estimate.
+            least: The number of executions that it should have at least; 0 if it need not be known.
+            most: The number of executions that it should have at most.
         """
         ...
 
@@ -230,4 +231,24 @@ class DividedSearchByUndo(SearchByUndo, Protocol):
 
     def together(self, found: Sequence[Any]) -> Any:
         """Return the result of several searches of one part, each of which continued the one before it."""
+        ...
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether `left` can say what is left of this search."""
+        ...
+
+    def left(self) -> Any:
+        """Return what is left of a search that explores everything, as JSON values; None if nothing is left.
+
+        The execution to which `advance` has gone last is left.
+        """
+        ...
+
+    def go_on_from(self, left: Any) -> None:
+        """Go on with what another search has left; this one has not begun.
+
+        Raises:
+            UsageError: The values are not of that form.
+        """
         ...

@@ -82,7 +82,14 @@ Effect: TypeAlias = int | Function | tuple[int, int] | None
 
 
 class CodePlace(Protocol):
-    """The place of an instruction in machine code; its text is that of its source lines, or empty."""
+    """The place of an instruction in machine code.
+
+    Its text is that of its source lines, from the inside out (``"lock.h:77 < worker.c:22"``), or empty.
+    """
+
+    @property
+    def disassembly(self) -> str:
+        """The instruction with its operands, as a disassembler shows it; empty if it is not known."""
 
     def location(self, address: int) -> str:
         """Return an address of the guest in terms of symbols, as in ``lock+0``; empty if no symbol contains it."""
@@ -198,7 +205,8 @@ class Ending(StrEnum):
     LIVELOCK = "livelock"  # the same, where the actor that waits is a guest that spins on a location
     STEP_LIMIT = "step-limit"
     THREAD_LIMIT = "thread-limit"
-    PRUNED = "pruned"  # the scheduler gave up the execution
+    PRUNED = "pruned"  # the scheduler gave up the execution, or it repeats tries (see `simaie.engine.spin`)
+    LASSO = "lasso"  # its last steps can be repeated for ever (see `Trace.cycle`)
 
 
 #: The endings in which an actor still waits and no actor can take a step.
@@ -267,6 +275,7 @@ class Trace:
         reservation_ends: The instructions that may have ended LL/SC reservations, vCPU by vCPU.
         endian: The byte order of guest RAM.
         frames: The initial page table, from page number to physical address; other pages map to themselves.
+        cycle: Of a lasso, the number of steps before the cycle: the steps from there on can be repeated for ever.
     """
 
     #: What occurred in the execution, as bits (see `simaie.check.needs`). By default anything may have.
@@ -291,6 +300,7 @@ class Trace:
         endian: Literal["little", "big"] = "little",
         frames: Mapping[int, int] | None = None,
         silent: Sequence[Instruction] = (),
+        cycle: int | None = None,
     ) -> None:
         self.program = program
         self.events = events
@@ -308,6 +318,7 @@ class Trace:
         self.endian: Literal["little", "big"] = endian
         self.frames = dict(frames or {})
         self._silent = silent
+        self.cycle = cycle
 
     def __len__(self) -> int:
         return len(self.events)

@@ -43,16 +43,25 @@ def plain(text: str | None) -> str:
 
 def commands() -> str:
     """Return the page on the command line: every command with its arguments, options and examples."""
-    group: Any = typer.main.get_command(app)
+    known = all_commands(typer.main.get_command(app))
     parts = [
         "# Command line",
         "This page is generated from the commands themselves. `simaie COMMAND --help` shows the same in a terminal. "
         "What the exit statuses mean is in [exit statuses](exit-statuses.md).",
         table(["command", "what it does"],
-              [[f"[`{name}`](#{name})", plain(command.help)] for name, command in group.commands.items()]),
-        *(_command(name, command) for name, command in group.commands.items()),
+              [[f"[`{name}`](#{name.replace(' ', '-')})", plain(command.help)] for name, command in known.items()]),
+        *(_command(name, command) for name, command in known.items()),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def all_commands(group: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the commands of a group by name, also those of groups in it."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        nested = hasattr(command, "commands")
+        found |= all_commands(command, f"{prefix}{name} ") if nested else {f"{prefix}{name}": command}
+    return found
 
 
 def _command(name: str, command: Any) -> str:

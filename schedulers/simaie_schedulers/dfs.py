@@ -35,7 +35,7 @@ from simaie_schedulers.dfs_undo import UndonePath
 
 __all__ = ["DepthFirst"]
 
-_CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.PRUNED})
+_CUT_SHORT = frozenset({Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.LASSO})  # what is pruned only repeats tries
 
 #: The largest bound: what waits is kept by its cost.
 MOST_BOUND = 10_000

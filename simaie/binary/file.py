@@ -1,4 +1,4 @@
-"""The bytes of an ELF file, and the reader of its format (pyelftools)."""
+"""The bytes of an ELF file, and the reader of its format (pyelftools); and what a C file is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 from simaie.errors import InputError, UsageError
 from simaie.input_file import read_bounded
 
-__all__ = ["MOST_BYTES", "elf_file", "read_elf"]
+__all__ = ["MOST_BYTES", "SOURCE_SUFFIX", "elf_file", "read_elf"]
+
+#: The suffix of C files, which are compiled before they are explored.
+SOURCE_SUFFIX = ".c"
 
 #: The largest ELF file that is read, and the most memory that a program may occupy, in bytes.
 MOST_BYTES = 64 << 20

@@ -37,6 +37,7 @@ class Lines:
         self._base = base
         self._units: list[Any] = []
         self._programs: list[Any] = []
+        self._paths: dict[str, set[str]] = {}
         self._inlined: dict[int, list[_Inlined]] = {}
         self._known: dict[int, tuple[str, ...]] = {}
         try:
@@ -51,6 +52,12 @@ class Lines:
         if found is None:
             found = self._known[address] = self._chain(address - self._base)
         return found
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The path of each source file that has lines, by its name without folders; none of a name that two have."""
+        named = sorted({row.file for row in self._rows})
+        return {name: next(iter(self._paths[name])) for name in named if len(self._paths.get(name, ())) == 1}
 
     def _chain(self, address: int) -> tuple[str, ...]:
         index = bisect_right(self._starts, address) - 1
@@ -72,7 +79,20 @@ class Lines:
             self._programs.append(program)
             if program is not None:
                 rows += _rows(program, number)
+                self._note_paths(unit, program)
         return sorted(rows)
+
+    def _note_paths(self, unit: Any, program: Any) -> None:
+        """Take note of where the source files of a compilation unit are (DWARF 5, 6.2.4)."""
+        base = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+        start = PurePosixPath("" if base is None else _text(base.value))
+        first = 0 if program["version"] >= 5 else 1
+        folders = [_text(folder) for folder in program["include_directory"]]
+        for entry in program["file_entry"]:
+            number = entry["dir_index"] - first
+            folder = folders[number] if 0 <= number < len(folders) else ""
+            path = start / folder / _text(entry.name)
+            self._paths.setdefault(path.name, set()).add(str(path))
 
     def _of_unit(self, number: int) -> list[_Inlined]:
         """Return the inlined calls of a compilation unit, the innermost first."""
@@ -113,8 +133,11 @@ def _rows(program: Any, unit: int) -> list[_Row]:
 
 def _file(program: Any, number: int) -> str:
     index = number if program["version"] >= 5 else number - 1
-    name = program["file_entry"][index].name
-    return PurePosixPath(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)).name
+    return PurePosixPath(_text(program["file_entry"][index].name)).name
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _inlined_calls(unit: Any, program: Any) -> list[_Inlined]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simaie.binary.image import Image
 
 __all__ = ["Place"]
@@ -15,15 +17,30 @@ class Place:
         address: The address of the instruction.
         mnemonic: The name of the instruction, or of the function that runs in place of machine code.
         is_call: Whether it is a call of such a function.
+        disassemble: Returns the instruction at an address as a disassembler shows it; None for such a call.
     """
 
-    __slots__ = ("_image", "address", "is_call", "mnemonic")
+    __slots__ = ("_disassemble", "_image", "address", "is_call", "mnemonic")
 
-    def __init__(self, image: Image, address: int, mnemonic: str, *, is_call: bool = False) -> None:
+    def __init__(
+        self,
+        image: Image,
+        address: int,
+        mnemonic: str,
+        *,
+        is_call: bool = False,
+        disassemble: Callable[[int], str] | None = None,
+    ) -> None:
         self._image, self.address, self.mnemonic, self.is_call = image, address, mnemonic, is_call
+        self._disassemble = disassemble
 
     def __str__(self) -> str:
         return " < ".join(self._image.lines.chain(self.address)) or self._image.place(self.address)
+
+    @property
+    def disassembly(self) -> str:
+        """The instruction with its operands, as a disassembler shows it; empty for a call."""
+        return "" if self._disassemble is None else self._disassemble(self.address)
 
     def location(self, address: int) -> str:
         """Return an address in terms of symbols, as in ``lock+0``; empty if no symbol contains it."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from simaie.binary.calls import CCall, parse_calls
+from simaie.binary.compilers import compile_c
 from simaie.binary.elf import load_image
-from simaie.binary.file import read_elf
+from simaie.binary.file import SOURCE_SUFFIX, read_elf
 from simaie.binary.image import Image
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
+from simaie.binary.recording import Recorded, recorded_functions
 from simaie.binary.scenario import Scenario
+from simaie.binary.sources import read_sources
 from simaie.binary.thread import BinaryThread
 from simaie.binary.translation import Code, code_of
 from simaie.errors import UsageError
@@ -36,22 +39,34 @@ class ThreadFunction:
         number: The number of its stack.
         calls: What it calls.
         shared_stack: Whether its stack is shared from the beginning.
+        recorded: The functions whose calls are recorded.
     """
 
-    def __init__(self, code: Code, layout: Layout, number: int, calls: tuple[CCall, ...], shared_stack: bool) -> None:
+    def __init__(
+        self,
+        code: Code,
+        layout: Layout,
+        number: int,
+        calls: tuple[CCall, ...],
+        shared_stack: bool,
+        recorded: Mapping[str, Recorded] = {},
+    ) -> None:
         self._code, self._layout, self._number, self._calls = code, layout, number, calls
-        self._shared_stack = shared_stack
+        self._shared_stack, self._recorded = shared_stack, recorded
         self.__name__ = " ".join(call.function for call in calls)
 
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """Return what identifies the code, for the digest of a program."""
         calls = [tuple(call) for call in self._calls]
-        return self._code.image.digest, self._layout.start, self._layout.slot, self._number, calls, self._shared_stack
+        layout = self._layout
+        parts = self._code.image.digest, layout.start, layout.slot, self._number, calls, self._shared_stack
+        named = tuple((name, each.method, each.nothing) for name, each in sorted(self._recorded.items()))
+        return (*parts, named) if named else parts
 
     async def __call__(self, cpu: Any) -> None:
         """Run the thread on a vCPU."""
         thread = BinaryThread(self._code, self._layout, self._number, cpu, shared_stack=self._shared_stack)
-        thread.calls = self._calls
+        thread.calls, thread.recorded = self._calls, self._recorded
         await thread.run()
 
 
@@ -97,11 +112,19 @@ class BinaryProgram(Program):
         binary: The loaded file.
         code: Its translated code.
         scenario: What is run of it.
+        compiled_by: The command that made the file of a C file; None for a file that was compiled elsewhere.
+        sources: The lines of its source files by name, as far as they are found when they are first asked for.
     """
 
     binary: Image
     code: Code
     scenario: Scenario
+    compiled_by: str | None = None
+
+    @functools.cached_property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """The lines of its source files by name, as far as they are found when they are first asked for."""
+        return {} if self.defined_in is None else read_sources(self.binary.lines, self.defined_in.parent)
 
 
 def binary_program(
@@ -114,10 +137,13 @@ def binary_program(
     watch: Sequence[str] = (),
     stack: int = STACK_BYTES,
     shared_stacks: bool = False,
+    cc: str | None = None,
+    record: Sequence[str] = (),
+    nothing: int | None = None,
     name: str | None = None,
     checkers: Sequence[Any] = (),
 ) -> BinaryProgram:
-    """Return the program whose threads call functions of an ELF file.
+    """Return the program whose threads call functions of an ELF file, or of a C file that is compiled first.
 
         binary_program("stack.elf", ["push:1", "pop"], init="setup", final="check")
 
@@ -125,7 +151,7 @@ def binary_program(
 
     Args:
         path: An executable, a shared object or an object file for arm, aarch64, x86-64, i386, riscv64, mips, mipsel or
-            ppc64le.
+            ppc64le; or a C file (``.c``).
         threads: What each thread calls, one function after the other: ``FUNCTION:ARGUMENT:ARGUMENT``, separated by
             spaces. An argument is a number or ``&VARIABLE``.
         main: The arguments with which to run the program as a whole, in place of `threads`: `main` on the first vCPU,
@@ -137,24 +163,29 @@ def binary_program(
         stack: The size of each stack in bytes.
         shared_stacks: Whether stacks are shared memory from the beginning, and not only once an address into a stack
             is stored in shared memory.
+        cc: The compiler of a C file with its flags, such as ``"aarch64-linux-gnu-gcc -O1"``, or a target such as
+            ``"aarch64"``; None for the first compiler that is found.
+        record: The functions whose calls by `threads` are recorded, for a checker such as ``linearizable-stack``:
+            ``"push"``, or ``"stack_push=push"`` if the specification has another name for it.
+        nothing: The integer result of such a function that means that nothing was found; a null pointer means so too.
         name: The name of the program; None for the name of the file.
         checkers: As for a `Program`.
 
     Raises:
-        InputError: The file cannot be read, or is not for a machine that is modelled; or `init` faults.
+        InputError: The file cannot be read or compiled, or is not for a machine that is modelled; or `init` faults.
         UnknownNameError: It has no function or variable of a name.
-        UsageError: An argument is wrong, or pypcode or pyelftools is not installed.
+        UsageError: An argument is wrong, pypcode or pyelftools is not installed, or no compiler is found.
     """
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
-    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main)
+    scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return program_of_file(Path(path), scenario, name, tuple(checkers))
 
 
 def program_of_file(
     path: Path, scenario: Scenario, name: str | None = None, checkers: tuple[Any, ...] = ()
 ) -> BinaryProgram:
-    """Return the program of the ELF file at `path`.
+    """Return the program of the ELF file or C file at `path`.
 
     Args:
         path: The file.
@@ -165,15 +196,24 @@ def program_of_file(
     Raises:
         InputError: This and the others as for `binary_program`.
     """
-    made = program_of_bytes(path.name, read_elf(path), scenario, name or path.name, checkers)
-    made.defined_in = path
+    if path.suffix == SOURCE_SUFFIX:
+        file, content, command = compile_c(path, scenario.cc)
+    elif scenario.cc is not None:
+        raise UsageError(f"{path}: a compiler is for a file that ends in {SOURCE_SUFFIX}")
+    else:
+        file, content, command = path.name, read_elf(path), None
+    made = program_of_bytes(file, content, scenario, name or path.name, checkers)
+    made.defined_in, made.compiled_by = path, command
     return made
 
 
-def functions_of(path: Path) -> list[str]:
-    """Return the names of the functions of the ELF file at `path`, sorted; raise errors as `binary_program` does."""
-    image = load_image(path.name, read_elf(path))
-    return sorted(symbol.name for symbol in image.symbols.values() if symbol.is_function)
+def functions_of(path: Path, cc: str | None = None) -> list[str]:
+    """Return the names of the functions of an ELF file or C file, sorted; raise errors as `binary_program` does."""
+    if path.suffix == SOURCE_SUFFIX:
+        file, content, _ = compile_c(path, cc)
+    else:
+        file, content = path.name, read_elf(path)
+    return sorted(symbol.name for symbol in load_image(file, content).symbols.values() if symbol.is_function)
 
 
 def program_of_bytes(
@@ -201,7 +241,8 @@ def program_of_bytes(
     else:
         calls = [parse_calls(image, text) for text in scenario.threads]
         layout = Layout(image, len(calls), scenario.stack)
-        threads = [ThreadFunction(code, layout, number, each, scenario.shared_stacks)
+        recorded = recorded_functions(image, scenario.record, scenario.nothing)
+        threads = [ThreadFunction(code, layout, number, each, scenario.shared_stacks, recorded)
                    for number, each in enumerate(calls, 1)]  # fmt: skip
         description = f"{image.abi.name}: {' | '.join(scenario.threads)}"
     made = BinaryProgram(

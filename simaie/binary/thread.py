@@ -34,6 +34,9 @@ class BinaryThread(ThreadHooks):
         for call in self.calls:
             await self._enter(call.entry, call.arguments)
             self._calls_left -= 1
+            recorded = self.recorded.get(call.function)
+            if recorded is not None:
+                await self.begin_call(call, recorded)
             pc = before = self._entry = call.entry
             blocks, registers, cpu = self._code.blocks, self.registers, self._cpu
             try:
@@ -50,12 +53,19 @@ class BinaryThread(ThreadHooks):
                         if self.idle > _MOST_IDLE:
                             raise GuestFault("endless", to, "an endless loop without an access to shared memory")
                     before, pc = pc, to
-            except EndOfThread:
+            except EndOfThread as end:
+                await self.abandon(end)
                 return
+            except AssertionError as failed:
+                await self.abandon(failed)
+                raise
             except GuestFault as fault:
+                await self.abandon(fault)
                 at = self._describe(before) if fault.cause in _OF_BLOCKS else self._describe(self.position)
                 raise GuestFault(fault.cause, fault.address, f"{fault} ({at})") from None
             self.result = registers[self._code.cells.number(self._image.abi.result)]
+            if recorded is not None:
+                await self.leave(call.function, recorded.result(self.result))
 
     async def _enter(self, entry: int, arguments: tuple[int, ...]) -> None:
         """Prepare registers and stack for the call of a function, as its ABI has it."""

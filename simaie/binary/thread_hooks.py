@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from simaie.binary.abi import RETURN
+from simaie.binary.calls import CCall
 from simaie.binary.cells import mask
 from simaie.binary.place import Place
+from simaie.binary.recording import Recorded
 from simaie.binary.thread_updates import ThreadUpdates
 from simaie.errors import UnmodelledCodeError
 
@@ -69,6 +71,11 @@ class ThreadHooks(ThreadUpdates):
         await block.__aenter__()
         self._open.append(block)
 
+    async def begin_call(self, call: CCall, recorded: Recorded) -> None:
+        """Record that a thread calls a function; `leave` records that it returns."""
+        self._cpu.place, self.idle = Place(self._image, call.entry, "call", is_call=True), 0
+        await self.enter(self.cpu.call(recorded.method, *recorded.arguments(call.arguments), ordered=True))
+
     async def leave(self, name: str, *returned: Any) -> None:
         """Leave the block that was entered last; a call of an object returns a value."""
         if not self._open:
@@ -77,6 +84,11 @@ class ThreadHooks(ThreadUpdates):
         if returned:
             block.returns(returned[0])
         await block.__aexit__(None, None, None)
+
+    async def abandon(self, error: BaseException) -> None:
+        """Leave all blocks because of an error that ends the thread; open calls stay pending."""
+        while self._open:
+            await self._open.pop().__aexit__(type(error), error, None)
 
     def is_heap(self, address: int) -> bool:
         """Whether an address is on the heap."""

@@ -9,7 +9,7 @@ that is stored in disguise (compressed, or combined with other bits than the low
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from simaie.barrier import Barrier
@@ -18,6 +18,7 @@ from simaie.binary.cells import CAPACITY, mask
 from simaie.binary.heap import ARENA
 from simaie.binary.layout import Layout
 from simaie.binary.place import Place
+from simaie.binary.recording import Recorded
 from simaie.binary.translation import Code
 from simaie.errors import GuestFault, UnmodelledCodeError
 from simaie.guest.running import Runner
@@ -55,6 +56,7 @@ class ThreadMemory(Runner):
         idle: The number of backward jumps since the last operation.
         thread_pointer: The address by which it finds its thread-local storage.
         result: The result register after the last call.
+        recorded: The functions whose calls are recorded, by name.
     """
 
     def __init__(self, code: Code, layout: Layout, number: int, cpu: Any, *, shared_stack: bool = False) -> None:
@@ -70,6 +72,7 @@ class ThreadMemory(Runner):
         self._top = self.high - layout.tls - _MARGIN
         self.idle, self._back, self._calls_left = 0, False, 0
         self.calls: Sequence[CCall] = ()
+        self.recorded: Mapping[str, Recorded] = {}
         self.thread_pointer = self._place_tls()
         self.cpu, self.word = cpu, image.abi.word
         self.arena, self.allocated = layout.heap + number * ARENA, 0

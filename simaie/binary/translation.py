@@ -122,7 +122,7 @@ class Code:
         return [*made, Statement(f"return {address | mode}", ends=True)]
 
     def _note(self, address: int, mnemonic: str) -> None:
-        self.places[address] = Place(self.image, address, mnemonic)
+        self.places[address] = Place(self.image, address, mnemonic, disassemble=self.disassembly)
 
     def _instruction(self, address: int, code: bytes, mode: int) -> tuple[list[Statement], int, bool]:
         """Return the statements of an instruction that is not special, its size, and whether it may branch."""

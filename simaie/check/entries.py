@@ -15,7 +15,7 @@ from simaie.op import Cell, Kind, Role
 from simaie.protocols import Promise
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
-__all__ = ["one_entry_per_granule", "registered_by_atomics"]
+__all__ = ["one_entry_per_granule", "publishes_astray", "registered_by_atomics"]
 
 ONE_ENTRY, REGISTERED = "one-entry-per-granule", "registered-by-atomics"
 _REGISTERING = frozenset({AccessKind.ATOMIC, AccessKind.LOAD_LINKED, AccessKind.STORE_CONDITIONAL})
@@ -80,10 +80,20 @@ def _strays(trace: Trace) -> Iterator[Finding]:
                 announced.add(op.bit)
             elif op.kind is _LOAD and instruction is not None and op.bit in announced:
                 excused.add(instruction)
-        elif op.kind in _PUBLISHING and event.wrote and (address := _entry_address(op.value)) is not None:
-            granule = _granule(op.cell, address)
-            if not (atomic and _touches(instruction, address, granule)) and instruction not in excused:
-                yield _stray(event, step, address)
+        elif publishes_astray(event) and instruction not in excused:
+            yield _stray(event, step, op.value.address)
+
+
+def publishes_astray(event: Event) -> bool:
+    """Whether `event` publishes an entry in an instruction that performs no atomic access to the entry's granule."""
+    op, instruction = event.op, event.instruction
+    if op.cell is None or op.bit >= 0 or op.kind not in _PUBLISHING or not event.wrote:
+        return False
+    address = _entry_address(op.value)
+    if address is None:
+        return False
+    atomic = instruction is not None and _uses_atomically(instruction)
+    return not (atomic and _touches(instruction, address, _granule(op.cell, address)))
 
 
 def _uses_atomically(instruction: Instruction) -> bool:

@@ -19,7 +19,7 @@ from simaie.host.ram import Endian
 from simaie.op import Kind, Op, is_device
 from simaie.trace import Event, Instruction, Trace
 
-__all__ = ["Location", "LocationAccess", "Mapping"]
+__all__ = ["Identity", "Location", "LocationAccess", "Mapping"]
 
 _HALF = PAGE_SIZE // 2
 _READING = frozenset({Kind.LOAD, Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.AWAIT})
@@ -51,6 +51,17 @@ class Mapping:
         """
         number, frame = virtual // PAGE_SIZE, physical - virtual % PAGE_SIZE
         return frame == self._trace.frames.get(number, number * PAGE_SIZE) or frame in self._set.get(number, ())
+
+
+class Identity:
+    """The mapping of every page to itself."""
+
+    def __init__(self, endian: Endian) -> None:
+        self.endian = endian
+
+    def may_be(self, virtual: int, physical: int) -> bool:
+        """Whether the byte at `virtual` is the one at `physical`."""
+        return virtual == physical
 
 
 class LocationAccess(msgspec.Struct, frozen=True, gc=False):
@@ -102,7 +113,7 @@ class Location:
         left: By part, the value last written.
     """
 
-    def __init__(self, mapping: Mapping, instruction: Instruction, events: Sequence[Event]) -> None:
+    def __init__(self, mapping: Mapping | Identity, instruction: Instruction, events: Sequence[Event]) -> None:
         self._mapping, self._instruction = mapping, instruction
         self.width = width = instruction.width
         self.mask = (1 << 8 * width) - 1

@@ -3,14 +3,15 @@
 An execution is summarised by bits: the kinds of its operations, the kinds of access of its guest instructions, how it
 ended, what its scheme promises, and what else checkers look for. The engine notes these bits while vCPUs run for the
 first time, so that they cost nothing later (`simaie.engine.memo`). `NEEDS` says of a checker which of them it needs. An
-execution in which they did not occur has no finding of this checker, so that the checker is not asked.
+execution in which they did not occur has no finding of this checker, so that the checker is not asked. Some bits are
+what a monitor watches for (`simaie.engine.memo.monitors`); a checker that needs them is covered by this monitor.
 
 The bits of an execution in which nothing was noted are `ANYTHING`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
@@ -18,34 +19,37 @@ from simaie.check.guest import final_check, guest_fault
 from simaie.check.invariants import host_operations, unguarded_update
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE
 from simaie.check.locks import lock_leak, locks_per_vcpu
-from simaie.check.plain_results import plainly_right
 from simaie.check.progress import progress
-from simaie.check.results import has_result, instruction_results
+from simaie.check.results import instruction_results
 from simaie.check.rmw import rmw_atomicity
 from simaie.check.serializability import atomic_blocks
 from simaie.check.single_copy import single_copy_atomicity, single_copy_avx, single_copy_lpae, single_copy_lse2
 from simaie.check.starvation import starvation
 from simaie.dependence import STOPS_WORLD
-from simaie.host.ram import Endian
 from simaie.op import Kind, Op
 from simaie.protocols import Checker, Promise
-from simaie.trace import STUCK, AccessKind, Ending, Event, Instruction
+from simaie.trace import STUCK, AccessKind, Ending, Instruction
 
 __all__ = [
     "ANYTHING",
     "BLOCK",
     "FAULT",
+    "INTRUDED",
     "KEPT_LOCK",
     "NEEDS",
+    "OPEN",
     "REFUSED",
     "SECOND_LOCK",
+    "STRAY",
+    "SUSPECT",
+    "TWINS",
+    "UNGUARDED",
     "UNPROVED",
     "access_bit",
     "can_find",
     "ending_bit",
     "ignores_order",
     "is_direct",
-    "is_unproved",
     "kind_bit",
     "promise_bits",
     "step_bits",
@@ -55,14 +59,14 @@ __all__ = [
 ANYTHING = -1
 
 _ACCESSES, _ENDINGS, _PROMISES, _OTHERS = 32, 48, 64, 80  # the first bit of each group; that of the kinds is 0
-#: A guest instruction whose result, or what it left, is not plainly right by its own operations.
+#: A guest instruction whose result, or what it left, is not certainly right by its own operations.
 UNPROVED = 1 << _OTHERS
-#: An atomic instruction of several accesses to RAM, between which others may come.
-_SEVERAL = 2 << _OTHERS
+#: An atomic instruction or a store-conditional that its own steps do not show to be right.
+SUSPECT = 2 << _OTHERS
 #: An access to RAM that is narrower than its instruction.
 _SPLIT = 4 << _OTHERS
-#: A write to a cell.
-_CELL = 8 << _OTHERS
+#: An entry published by an instruction that does not use its granule atomically.
+STRAY = 8 << _OTHERS
 #: A host atomic on RAM.
 _RAM_ATOMIC = 16 << _OTHERS
 #: A mutex that a vCPU held when an instruction of it had ended.
@@ -75,8 +79,16 @@ BLOCK = 128 << _OTHERS
 FAULT = 256 << _OTHERS
 #: A final state that the program's final check refused.
 REFUSED = 512 << _OTHERS
+#: An update of a cell by a vCPU that does not hold the mutex of the cell.
+UNGUARDED = 1024 << _OTHERS
+#: A write of another vCPU where none may come: between a read and the write that rests on it, or between a load-linked
+#: and its store-conditional.
+INTRUDED = 2048 << _OTHERS
+#: Two mutexes of one granule that were locked.
+TWINS = 4096 << _OTHERS
+#: What a vCPU's own steps leave open. The steps of all vCPUs may show that it did not occur.
+OPEN = INTRUDED | TWINS
 
-_READS = frozenset({Kind.LOAD, Kind.AWAIT})
 _ATOMICS = frozenset({
     Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL, Kind.CLEAR_RESERVATION,
 })  # fmt: skip
@@ -105,26 +117,21 @@ def promise_bits(promises: Iterable[str]) -> int:
     return sum(1 << _PROMISES + _PLACE_OF_PROMISE[name] for name in frozenset(promises) if name in _PLACE_OF_PROMISE)
 
 
-def step_bits(op: Op, instruction: Instruction | None, *, is_first: bool) -> int:
+def step_bits(op: Op, instruction: Instruction | None) -> int:
     """Return the bits of one step of a vCPU.
 
     Args:
         op: The operation.
         instruction: The guest instruction to which it belongs, if any.
-        is_first: Whether it is the first step of this instruction.
     """
     bits = 1 << op.kind
     if op.cell is None:
         bits |= _RAM_ATOMIC if op.kind in _ATOMICS else 0
-    elif op.kind not in _READS:
-        bits |= _CELL
     if instruction is None:
         return bits
     bits |= 1 << _ACCESSES + _PLACE_OF_ACCESS[instruction.access]
     if 0 < op.width < instruction.width:
         bits |= _SPLIT
-    if not is_first and op.width and instruction.access is AccessKind.ATOMIC:
-        bits |= _SEVERAL
     return bits
 
 
@@ -139,27 +146,22 @@ def is_direct(op: Op, value: Any, instruction: Instruction) -> bool:
     )
 
 
-def is_unproved(instruction: Instruction, events: Sequence[Event], endian: Endian) -> bool:
-    """Whether `instruction`, which `events` performed and completed, needs a full examination of its result."""
-    return has_result(instruction) and not plainly_right(instruction, events, endian)
-
-
 #: For each of simaie's checkers the groups of bits of each of which at least one must have occurred. A checker that is
 #: not listed is always asked.
 NEEDS: Mapping[Checker, tuple[int, ...]] = {
     instruction_results: (UNPROVED,),
-    rmw_atomicity: (_SEVERAL,),
-    LLSC_ARCHITECTURAL: (access_bit(AccessKind.STORE_CONDITIONAL),),
-    LLSC_STRICT: (access_bit(AccessKind.STORE_CONDITIONAL),),
-    LLSC_VALUE: (access_bit(AccessKind.STORE_CONDITIONAL),),
+    rmw_atomicity: (access_bit(AccessKind.ATOMIC), INTRUDED | SUSPECT),
+    LLSC_ARCHITECTURAL: (access_bit(AccessKind.STORE_CONDITIONAL), INTRUDED | SUSPECT),
+    LLSC_STRICT: (access_bit(AccessKind.STORE_CONDITIONAL), INTRUDED | SUSPECT),
+    LLSC_VALUE: (access_bit(AccessKind.STORE_CONDITIONAL), INTRUDED | SUSPECT),
     lock_leak: (KEPT_LOCK,),
     locks_per_vcpu: (SECOND_LOCK, promise_bits([Promise.ONE_LOCK])),
-    progress: (ending_bit(*STUCK),),
+    progress: (ending_bit(*STUCK, Ending.LASSO),),
     starvation: (ending_bit(Ending.STEP_LIMIT),),
-    one_entry_per_granule: (kind_bit(Kind.LOCK), promise_bits([Promise.REGISTERED_BY_ATOMICS])),
-    registered_by_atomics: (_CELL, promise_bits([Promise.REGISTERED_BY_ATOMICS])),
+    one_entry_per_granule: (TWINS, promise_bits([Promise.REGISTERED_BY_ATOMICS])),
+    registered_by_atomics: (STRAY, promise_bits([Promise.REGISTERED_BY_ATOMICS])),
     host_operations: (_RAM_ATOMIC | kind_bit(*STOPS_WORLD), promise_bits([Promise.MUTEXES_ONLY])),
-    unguarded_update: (kind_bit(Kind.UPDATE),),
+    unguarded_update: (UNGUARDED,),
     atomic_blocks: (BLOCK,),
     single_copy_atomicity: (_SPLIT,),
     single_copy_lpae: (_SPLIT,),

@@ -65,7 +65,8 @@ def require_answers(checkers: Iterable[Checker], trace: Trace) -> None:
 def _need(checker: Checker) -> tuple[Callable[[Trace], bool], str] | None:
     """Return a test whether a trace is enough for `checker`, and what is missing if not; None if any trace is."""
     if getattr(checker, "judges_calls", False):
-        return _calls, "records no call; do so by `async with cpu.call(name, *args) as call:`"
+        do = "`async with cpu.call(name, *args) as call:`, or --record of compiled code"
+        return _calls, f"records no call; do so by {do}"
     if checker is atomic_blocks:
         return _blocks, "marks no block as atomic; do so by `async with cpu.atomic(name):`"
     if checker is final_check:

@@ -2,7 +2,7 @@
 
 A *deadlock* is a set of vCPUs none of which can ever step again. It is a *livelock* if one of them spins on a location,
 since a real machine would burn time there forever. The engine distinguishes the two (`Ending`); the holders are read
-off the events.
+off the events. Executions that are not stuck, but can go on for ever, are judged by `simaie.check.lassos`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from graphlib import CycleError, TopologicalSorter
 import msgspec
 
 from simaie.check.evidence import writes_to
+from simaie.check.lassos import endless
 from simaie.check.order import canonical_places
 from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
-from simaie.trace import STUCK, Trace
+from simaie.trace import STUCK, Ending, Trace
 
 __all__ = ["Wait", "progress", "waits"]
 
@@ -40,7 +41,9 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def progress(trace: Trace) -> Iterable[Finding]:
-    """Find a deadlock or livelock, at most one; the vCPUs of the cycle are listed first."""
+    """Find a deadlock, livelock or starvation, at most one; the vCPUs of a cycle of waits are listed first."""
+    if trace.ending is Ending.LASSO:
+        return (endless(trace),)
     return (_stuck(trace, trace.ending.value),) if trace.ending in STUCK else ()
 
 

@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from simaie.check.evidence import instruction_at
-from simaie.check.location import Location, Mapping
+from simaie.check.location import Identity, Location, Mapping
 from simaie.check.plain_results import made_of, plainly_right
 from simaie.finding import Finding
+from simaie.host.ram import Endian
 from simaie.op import Role
 from simaie.trace import AccessKind, Effect, Event, Instruction, Trace
 
-__all__ = ["has_result", "instruction_results"]
+__all__ = ["has_result", "instruction_results", "is_right"]
 
 KIND = "instruction-results"
 _OTHER, _STORE, _CONDITIONAL = AccessKind.OTHER, AccessKind.STORE, AccessKind.STORE_CONDITIONAL
@@ -64,6 +65,20 @@ def has_result(instruction: Instruction) -> bool:
     if access is _CONDITIONAL:
         return isinstance(instruction.effect, int) and isinstance(result, bool)
     return isinstance(result, int)
+
+
+def is_right(instruction: Instruction, events: Sequence[Event], endian: Endian) -> bool:
+    """Whether `instruction` is certainly right, whatever others do to the page table.
+
+    Args:
+        instruction: The instruction, which has a result.
+        events: Its events.
+        endian: Byte order of guest RAM.
+    """
+    if plainly_right(instruction, events, endian):
+        return True
+    location = Location(Identity(endian), instruction, events)
+    return all(access.mapped for access in location.accesses) and not _problem(instruction, location)
 
 
 def _judge_one(

@@ -14,7 +14,7 @@ store of an earlier instruction, has read what that store will write: its window
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -23,7 +23,7 @@ from simaie.finding import Finding
 from simaie.op import Kind
 from simaie.trace import AccessKind, Event, Instruction, Trace
 
-__all__ = ["rmw_atomicity"]
+__all__ = ["rmw_atomicity", "windows_of"]
 
 KIND = "rmw-atomicity"
 _ATOMIC, _STORE = AccessKind.ATOMIC, Kind.STORE
@@ -52,7 +52,7 @@ def rmw_atomicity(trace: Trace) -> Iterable[Finding]:
 def _judge(trace: Trace) -> Iterator[Finding]:
     events = trace.events
     for instruction, steps in _interrupted(events):
-        windows = _windows(events, steps)
+        windows = windows_of(events, steps)
         if not windows.writes:
             continue
         guilty = _guilty(trace, instruction, windows)
@@ -75,7 +75,7 @@ def _interrupted(events: list[Event]) -> list[tuple[Instruction, list[int]]]:
     return [group for group in groups.items() if group[1][-1] - group[1][0] >= len(group[1])]
 
 
-def _windows(events: list[Event], steps: list[int]) -> _Windows:
+def windows_of(events: Sequence[Event], steps: Sequence[int]) -> _Windows:
     """Return the windows of an instruction whose RAM accesses are at `steps`; empty if it wrote nothing."""
     found = _Windows()
     last_read: dict[int, int] = {}  # by byte

@@ -126,6 +126,16 @@ def _too_often(trace: Trace, attempts: int) -> Iterator[Finding]:
         if failed[vcpu] == attempts + 1:
             message = f"vCPU {vcpu}'s {instruction} failed {attempts + 1} times in a row; {attempts} are allowed"
             yield Finding(KIND, message, (steps[-1],), (instruction.address,), (vcpu,))
+    if any(failures > attempts for failures in failed.values()):
+        return
+    retries = {event.actor for event in trace.events if event.op.leaves_out_tries}
+    retries |= {vcpu for vcpu, op in trace.waiting.items() if op.leaves_out_tries}
+    for vcpu in sorted(retries):
+        message = (
+            f"further failures of vCPU {vcpu}'s store-conditional were left out, so nothing is known of {attempts} in "
+            "a row; raise Limits(tries=...)"
+        )
+        yield Finding(KIND, message, vcpus=(vcpu,), verdict=Verdict.INCONCLUSIVE)
 
 
 # --- livelock ---------------------------------------------------------------------------------------

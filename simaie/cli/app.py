@@ -8,15 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from simaie.cli.binary_options import (
+    CompilerCommand,
     FinalCall,
     InitCall,
     MainArguments,
+    NothingResult,
+    RecordedFunctions,
     SharedStacks,
     StackSize,
     ThreadCalls,
     WatchedVariables,
     scenario_of,
 )
+from simaie.cli.campaign_app import campaign_app
 from simaie.cli.explore_options import (
     AddressBits,
     AllowedHost,
@@ -36,6 +40,7 @@ from simaie.cli.explore_options import (
     HostName,
     Index,
     JobsOption,
+    Lassos,
     OutputFormat,
     Save,
     SchedulerName,
@@ -47,10 +52,12 @@ from simaie.cli.explore_options import (
     Steps,
     Target,
     Targets,
+    Tries,
     TrustTarget,
     Word,
 )
 from simaie.cli.options import (
+    WORDS,
     DriverName,
     FormatOption,
     Judges,
@@ -91,13 +98,9 @@ app = typer.Typer(
     epilog=_statuses("holds", "violated", "inconclusive"),
 )
 
-#: What the words for plug-ins in the column of values mean.
-_WORDS = (
-    "SCHEME, HOST, SCHEDULER and CHECKER are names (simaie list), or FILE.py:CLASS for one of your own; options "
-    "follow, as in aie-rfc:granule=64 or mine.py:Mine:retries=3."
-)
+app.add_typer(campaign_app, name="campaign")
 
-_EXPLORE_EXAMPLES = f"""{_WORDS}
+_EXPLORE_EXAMPLES = f"""{WORDS}
 
 {_statuses("holds", "violated", "inconclusive")}
 
@@ -111,8 +114,12 @@ simaie explore spinlock.py:program --scheme aie-rfc:granule=64 --failures all --
 
 simaie explore spinlock.py:program --scheme mine.py:Mine:retries=3
 
-simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas"""
-_COMPARE_EXAMPLES = f"""{_WORDS}
+simaie explore spinlock.py:program --lassos --scheduler random-walk --steps 500
+
+simaie explore stack.elf --thread push:1 --thread pop --final check --scheme cas
+
+simaie explore stack.c --cc aarch64 --thread push:1 --thread pop --final check --scheme cas"""
+_COMPARE_EXAMPLES = f"""{WORDS}
 
 {_statuses("every possible outcome is allowed", "an outcome is forbidden", "not sure")}
 
@@ -123,7 +130,7 @@ simaie compare tests/X86/SB.litmus --scheme aie-rfc --host tso
 simaie compare spinlock.py:program --scheme cas --save failures/
 
 simaie compare tests/ARM --scheme cas"""
-_BARRIERS_EXAMPLES = f"""{_WORDS}
+_BARRIERS_EXAMPLES = f"""{WORDS}
 
 {_statuses("the answer is sure", "not even all barriers are enough", "not sure")}
 
@@ -137,7 +144,7 @@ simaie barriers tests/X86 --scheme cas --host armv8 --places
 
 simaie barriers tests/X86 --scheme cas:mapping=qemu --host armv8"""
 #: Of a single execution, which proves nothing to hold.
-_ONE = f"{_WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
+_ONE = f"{WORDS}\n\n" + _statuses(one="the checkers find something", three="they find nothing, which proves nothing")
 _REPLAY_EXAMPLES = f"""{_ONE}
 
 Examples:
@@ -155,7 +162,7 @@ Examples:
 simaie check failure.json
 
 simaie check failure.json --checker serializability --checker data-races"""
-_SHOW_EXAMPLES = f"""{_WORDS}
+_SHOW_EXAMPLES = f"""{WORDS}
 
 {_statuses("it is shown, whatever the verdict")}
 
@@ -164,7 +171,7 @@ Examples:
 simaie show failure.json
 
 simaie show failure.json --html walk.html --svg drawing.svg"""
-_SHRINK_EXAMPLES = f"""{_WORDS}
+_SHRINK_EXAMPLES = f"""{WORDS}
 
 {_statuses("the shortest failure is printed, and written")}
 
@@ -173,14 +180,14 @@ Examples:
 simaie shrink failure.json --out short.json
 
 simaie shrink failure.json --kind rmw-atomicity --whole"""
-_FUZZ_EXAMPLES = f"""{_WORDS}
+_FUZZ_EXAMPLES = f"""{WORDS}
 
 {_statuses(one="a program fails", three="none fails, which proves nothing")}
 
 Example:
 
 simaie fuzz --isa arm --scheme cas --examples 500 --seed 1 --save failures/"""
-_MATRIX_EXAMPLES = f"""{_WORDS}
+_MATRIX_EXAMPLES = f"""{WORDS}
 
 {_statuses("every cell is as expected", "a cell is not as expected", "a cell is open")}
 
@@ -239,6 +246,9 @@ def explore(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     full_system: FullSystem = None,
@@ -246,6 +256,8 @@ def explore(
     address_bits: AddressBits = None,
     endian: Endian = None,
     steps: Steps = None,
+    tries: Tries = None,
+    lassos: Lassos = False,
     scheduler: SchedulerName = None,
     seed: Seed = None,
     index: Index = None,
@@ -275,6 +287,8 @@ def explore(
         address_bits=address_bits,
         endian=endian,
         steps=steps,
+        tries=tries,
+        lassos=lassos,
     )
     search = Search(
         scheduler=scheduler,
@@ -290,7 +304,7 @@ def explore(
         coverage=coverage,
         cut=tuple(cut or ()),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
 
 
@@ -311,6 +325,10 @@ def replay(
     ] = False,
     checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of a lasso, show the steps that repeat for ever N times."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
     output: FormatOption = Format.TEXT,
     trust: Trust = False,
@@ -321,7 +339,8 @@ def replay(
     from simaie.cli.replay import run_replay
 
     return run_replay(
-        file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host
+        file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host,
+        repeat=repeat,
     )
 
 
@@ -491,7 +510,7 @@ def list_(
 
 
 @app.command(
-    cls=StrictCommand, epilog=f"{_WORDS}\n\n" + _statuses("every row is as expected", "a row is not as expected")
+    cls=StrictCommand, epilog=f"{WORDS}\n\n" + _statuses("every row is as expected", "a row is not as expected")
 )
 @command
 def audit(
@@ -558,7 +577,7 @@ def matrix(
 
 @app.command(
     cls=StrictCommand,
-    epilog=f"{_WORDS}\n\n"
+    epilog=f"{WORDS}\n\n"
     + _statuses("every answer is sure", "a forall or ~exists does not hold", "an answer is not sure"),
 )
 @command
@@ -605,6 +624,9 @@ def compare(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     host: HostName = None,
     allowed_host: AllowedHost = None,
@@ -645,7 +667,7 @@ def compare(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     if len(targets) == 1 and is_one(targets[0]):
         return run_compare(targets[0], machine, search, save, output, everything, scenario)
     return run_comparisons(targets, machine, search, save, output, scenario)
@@ -663,6 +685,9 @@ def barriers(
     watch: WatchedVariables = None,
     stack: StackSize = None,
     shared_stacks: SharedStacks = False,
+    cc: CompilerCommand = None,
+    record: RecordedFunctions = None,
+    nothing: NothingResult = None,
     scheme: SchemeName = None,
     places: Annotated[bool, typer.Option("--places", help="Find also where the barriers have to be.")] = False,
     allowed_host: AllowedHost = None,
@@ -705,5 +730,5 @@ def barriers(
         seconds=seconds,
         jobs=_processes(jobs),
     )
-    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main)
+    scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_barriers(targets, machine, search, save, output, scenario, places=places)

@@ -12,8 +12,8 @@ from simaie.binary.scenario import Scenario
 from simaie.errors import UsageError
 
 __all__ = [
-    "FinalCall", "InitCall", "MainArguments", "SharedStacks", "StackSize", "ThreadCalls", "WatchedVariables",
-    "scenario_of",
+    "CompilerCommand", "FinalCall", "InitCall", "MainArguments", "NothingResult", "RecordedFunctions",
+    "SharedStacks", "StackSize", "ThreadCalls", "WatchedVariables", "scenario_of",
 ]  # fmt: skip
 
 _PANEL = "Compiled program"
@@ -69,6 +69,36 @@ SharedStacks = Annotated[
     ),
 ]
 
+CompilerCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--cc",
+        metavar="COMPILER",
+        help="Compile a .c file with this: a compiler and flags (\"aarch64-linux-gnu-gcc -O1\"), or the name of a "
+        "target (aarch64). Default: the first compiler that is found.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+RecordedFunctions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--record",
+        metavar="FUNCTION",
+        help="Record the calls of this function by --thread, for a checker such as linearizable-stack. With "
+        "FUNCTION=METHOD the record has the name METHOD. Repeatable.",
+        rich_help_panel=_PANEL,
+    ),
+]
+NothingResult = Annotated[
+    int | None,
+    typer.Option(
+        metavar="VALUE",
+        help="The integer result of a recorded function that means that it found nothing; a null pointer means so too.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 
 def scenario_of(
     threads: list[str] | None,
@@ -78,15 +108,21 @@ def scenario_of(
     stack: int | None,
     shared_stacks: bool,
     main: str | None = None,
+    cc: str | None = None,
+    record: list[str] | None = None,
+    nothing: int | None = None,
 ) -> Scenario | None:
     """Return what the options say; None if none was given."""
     if not threads and main is None:
-        if init or final or watch or stack is not None or shared_stacks:
-            raise UsageError("name what each thread of the ELF file calls: --thread push:1 --thread pop")
+        others = init, final, watch, shared_stacks, record
+        if any(others) or any(each is not None for each in (stack, cc, nothing)):
+            raise UsageError("name what each thread of the file calls: --thread push:1 --thread pop")
         return None
     try:
         arguments = None if main is None else shlex.split(main)
     except ValueError as error:
         raise UsageError(f"--main {main!r}: {error}") from None
     size = STACK_BYTES if stack is None else stack
-    return Scenario.of(threads or (), init, final, watch or (), size, shared_stacks, arguments)
+    return Scenario.of(
+        threads or (), init, final, watch or (), size, shared_stacks, arguments, cc, record or (), nothing
+    )

@@ -30,6 +30,7 @@ __all__ = [
     "HostName",
     "Index",
     "JobsOption",
+    "Lassos",
     "OutputFormat",
     "Save",
     "SchedulerName",
@@ -41,6 +42,7 @@ __all__ = [
     "Steps",
     "Target",
     "Targets",
+    "Tries",
     "TrustTarget",
     "Word",
 ]
@@ -54,7 +56,7 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         help="A program: file.py:name, a name of the corpus (simaie list programs --all), a .litmus file, or an "
-        "ELF file (with --thread).",
+        "ELF file or a .c file (with --thread).",
         autocompletion=complete_programs,
     ),
 ]
@@ -135,6 +137,24 @@ Endian = Annotated[
 Steps = Annotated[
     int | None,
     typer.Option(metavar="N", help="Maximum operations per execution. Default: 20,000.", rich_help_panel=_MACHINE),
+]
+Tries = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Times in a row that a vCPU runs a round of a loop that changes nothing, before it waits for a change. "
+        "Default: 1.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+Lassos = Annotated[
+    bool,
+    typer.Option(
+        "--lassos",
+        help="Run every round of a loop, and end an execution where its last steps can be repeated for ever: a "
+        "livelock, or starvation.",
+        rich_help_panel=_MACHINE,
+    ),
 ]
 SchedulerName = Annotated[
     str | None,

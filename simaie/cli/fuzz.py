@@ -117,7 +117,7 @@ def _of_new_signatures(found: Callable[[Failure], None]) -> Callable[[Failure], 
 def _drive(
     strategy: Any, examples: int, failures: int | None, seed: int, tried: Tried, result: Fuzzing
 ) -> None:
-    import hypothesis
+    from simaie.strategies.generate import generate
 
     shown = time.perf_counter()
     first_ended = 0.0
@@ -144,14 +144,8 @@ def _drive(
             print(f"\r{result.examples}/{examples} examples, {result.traces} distinct traces, {result.failing} fail",
                   end="", file=sys.stderr)  # fmt: skip
 
-    settings = hypothesis.settings(
-        max_examples=examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
-    seeded: Any = hypothesis.seed(seed)
-    test: Any = hypothesis.given(strategy)
     try:
-        seeded(settings(test(one)))()
+        generate(strategy, examples, seed, one)
         count(tried.rest())
     except _Stopped as stopped:
         if stopped.args:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from simaie.cli.interrupts import interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.options import LitmusFormat
@@ -18,16 +16,12 @@ from simaie.cli.progress import litmus_progress
 from simaie.cli.status import Status, complain
 from simaie.exploration.litmus import LitmusResult
 from simaie.exploration.litmus_files import LitmusSettings, explore_litmus_files
-from simaie.input_file import read_bounded
 from simaie.litmus import LitmusError, Quantifier
 from simaie.litmus.lowering import UnsupportedError
+from simaie.litmus.paths import find_files
 from simaie.show.herd_log import herd_log
 
-__all__ = ["find_files", "run_litmus"]
-
-_LISTS_DEEP = 8
-#: The longest list of paths that is read.
-_LIST_BYTES = 16 << 20
+__all__ = ["run_litmus"]
 
 
 def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output: LitmusFormat) -> Status:
@@ -153,49 +147,3 @@ def _why(result: LitmusResult) -> str:
     if not result.complete:
         return f"a limit ended the search after {result.executions} executions"
     return "a loop was cut; --unroll N goes round the loop more often"
-
-
-# -- files ------------------------------------------------------------------------------------------
-
-
-class _MissingPaths(Protocol):
-    """A collector of paths that lead nowhere."""
-
-    def missing(self, path: str, problem: str) -> None: ...
-
-
-def find_files(paths: Iterable[str], tally: _MissingPaths, depth: int = 0) -> Iterator[str]:
-    """Yield the files that `paths` mean: a file itself, the `*.litmus` files in a folder, the entries of an `@list`.
-
-    A list has a path on each line, relative to its own folder; a `#` begins a comment. A folder is walked in the order
-    of names. A path that leads nowhere goes into the tally.
-    """
-    for path in paths:
-        if path.startswith("@"):
-            yield from _listed(path, tally, depth)
-        elif os.path.isdir(path):
-            found = sorted(str(each) for each in Path(path).rglob("*.litmus") if each.is_file())
-            if not found:
-                tally.missing(path, "there is no .litmus file in this folder")
-            yield from found
-        else:
-            yield path
-
-
-def _listed(path: str, tally: _MissingPaths, depth: int) -> Iterator[str]:
-    name = Path(path[1:])
-    if depth >= _LISTS_DEEP:
-        tally.missing(path, f"lists in lists, more than {_LISTS_DEEP} deep")
-        return
-    try:
-        lines = read_bounded(name, _LIST_BYTES).decode("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        tally.missing(path, f"the list cannot be read: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}")
-        return
-    entries = [entry for line in lines if (entry := line.partition("#")[0].strip())]
-    yield from find_files([_relative(name, entry) for entry in entries], tally, depth + 1)
-
-
-def _relative(name: Path, entry: str) -> str:
-    mark = "@" * entry.startswith("@")
-    return mark + str(name.parent / entry.removeprefix("@"))

@@ -1,99 +1,30 @@
-"""The program that the command line names, and the machine that its options describe.
-
-A program of the corpus brings the machine for which it is meant; each given option overrides a part of that machine.
-"""
+"""What options of the command line mean for programs and machines."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import sys
 
-from simaie import corpus
 from simaie.binary.scenario import Scenario
-from simaie.errors import InputError, SimaieError
 from simaie.guest.program import Program
-from simaie.machine import Limits, Machine
-from simaie.plugins import Spec
+from simaie.replaying.machines import MachineOptions, make_machine
+from simaie.replaying.machines import load_program as load_quietly
 from simaie.replaying.run import Driver
-from simaie.replaying.target import find_target
+from simaie.replaying.target import compiler_command
 
 __all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
 
-#: The ideal scheme, which does what the guest architecture itself promises.
-DEFAULT_SCHEME = "native"
-
-
-@dataclass(frozen=True, kw_only=True)
-class MachineOptions:
-    """The options that describe a machine; None for an option that was not given."""
-
-    scheme: str | None = None
-    host: str | None = None
-    full_system: bool | None = None
-    host_word: int | None = None
-    address_bits: int | None = None
-    endian: str | None = None
-    steps: int | None = None
-
 
 def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
-    """Return the program that `target` names.
+    """Return the program that `target` names; show on stderr by which command a C file was compiled.
 
-    Args:
-        target: As on the command line.
-        trust: Whether a text may name code, see `simaie.guest.text.parse_program`.
-        scenario: What is run of an ELF file.
-
-    Raises:
-        InputError: There is no such program, or its file raises or exits.
+    The arguments and errors are those of `simaie.replaying.machines.load_program`.
     """
-    try:
-        return find_target(target, trust=trust, scenario=scenario)
-    except SimaieError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{target}: the program cannot be loaded: {type(error).__name__}: {error}") from error
+    program = load_quietly(target, trust=trust, scenario=scenario)
+    if (command := compiler_command(program)) is not None:
+        print(f"compiled by: {command}", file=sys.stderr)
+    return program
 
 
 def driver_of(name: str | None) -> Driver | None:
     """Return the driver that an option names; None if the option was not given."""
     return None if name is None else "trio" if name == "trio" else "inline"
-
-
-def make_machine(target: str, options: MachineOptions) -> Machine:
-    """Return the machine for `target`: from the options, then from the corpus, then from the defaults.
-
-    Args:
-        target: As on the command line.
-        options: The given options.
-    """
-    case: Any = _entry(target)
-    needs: dict[str, Any] = {}
-    known = [] if case is None else _schemes(case)
-    default = next(iter(known), DEFAULT_SCHEME)
-    spec = Spec.of(default if options.scheme is None else options.scheme)
-    if case is not None:
-        if spec.name in known:
-            spec = Spec(spec.name, {**case.needs.options, **spec.options})
-        names = ("full_system", "host_word", "address_bits")
-        needs = {name: getattr(case.needs, name) for name in names}
-    given = {
-        "host": options.host,
-        "full_system": options.full_system,
-        "host_word": options.host_word,
-        "address_bits": options.address_bits,
-        "endian": options.endian,
-    }
-    steps = options.steps if options.steps is not None or case is None else case.needs.steps
-    limits = None if steps is None else Limits(steps=steps)
-    return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
-
-
-def _entry(target: str) -> Any:
-    """Return the corpus entry called `target`; None if the corpus has no such entry."""
-    return corpus.entry(target) if corpus.has_program(target) else None
-
-
-def _schemes(entry: Any) -> list[str]:
-    """Return the schemes for which a corpus entry has an expectation, the most natural one first."""
-    return [row.scheme for row in entry.rows] if isinstance(entry, corpus.Guest) else list(entry.expected)

@@ -15,6 +15,7 @@ from simaie.cli.output import Format
 from simaie.errors import UsageError
 
 __all__ = [
+    "WORDS",
     "DriverName",
     "Endianness",
     "FormatOption",
@@ -30,6 +31,12 @@ __all__ = [
     "known",
     "plug_in",
 ]
+
+#: What the words for plug-ins in the column of values mean.
+WORDS = (
+    "SCHEME, HOST, SCHEDULER and CHECKER are names (simaie list), or FILE.py:CLASS for one of your own; options "
+    "follow, as in aie-rfc:granule=64 or mine.py:Mine:retries=3."
+)
 
 
 class DriverName(StrEnum):

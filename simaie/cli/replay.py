@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
@@ -31,14 +32,19 @@ def run_replay(
     trust: bool = False,
     scheme: str | None = None,
     host: str | None = None,
+    repeat: int | None = None,
 ) -> Status:
     """Replay `file`, print, and return violated if the checkers find something, else inconclusive.
+
+    With `repeat`, what is shown is the cycle of a lasso, run so often.
 
     Without the code that it needs, the file is shown as it was recorded, and the status is that of the recorded
     verdict.
     """
     with guest_output_aside():
-        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=True)
+        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=repeat is None)
+        if repeat is not None:
+            failure = replace(failure, trace=failure.repeated(repeat))
     with while_shown(failure):
         if output is Format.JSON:
             print_json(failure_document(failure))

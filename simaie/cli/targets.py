@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from simaie.binary.scenario import Scenario
-from simaie.cli.litmus import find_files
 from simaie.cli.machines import load_program
 from simaie.cli.status import complain
 from simaie.errors import SimaieError
 from simaie.litmus import LitmusError
+from simaie.litmus.paths import find_files
 
 __all__ = ["InputErrors", "is_one", "load_targets"]
 

@@ -29,9 +29,10 @@ class Actor:
         special: Whether its operation may be disabled, or may change which actors are enabled.
         inbox: The value that its coroutine receives when it is resumed.
         thread: The handle of the thread, if it was spawned.
-        paused: The step and the state of its last PAUSE; None if there was none, or its state cannot be read.
+        paused: The steps and the states, all equal, of its last PAUSEs, up to as many as the limit on tries.
         waits_for_change: Whether its operation replaces a PAUSE (see `simaie.engine.spin`).
-        looks: None if its last operation was no look; after the first look this look, after further ones a `Looks`.
+        looks: None if its last operation was no part of a try; then the first operation, and after further ones a
+            `Looks`; see `simaie.engine.spin`.
         held: The operation that it has announced, while its `op` is a wait that must come first.
     """
 
@@ -72,7 +73,7 @@ class Actor:
         self.is_device = False
         self.thread: Thread | None = None
         self.driver_state: Any = None
-        self.paused: tuple[int, Snapshot] | None = None
+        self.paused: list[tuple[int, Snapshot]] = []
         self.waits_for_change = False
         self.looks: Any = None  # an Op or Looks
         self.held: Op | None = None

@@ -22,9 +22,10 @@ from simaie.engine.actor import Actor, StoreBuffer
 from simaie.engine.actors import ELSEWHERE, ActorTable
 from simaie.engine.beginning import Beginning
 from simaie.engine.blame import bad_choice, bad_value
+from simaie.engine.lasso import LassoFinder
 from simaie.engine.passing import PASSING
 from simaie.engine.record import Record
-from simaie.engine.spin import await_change, looks_again
+from simaie.engine.spin import await_change, ends_looking, granted, looks_again
 from simaie.engine.store_buffers import StoreBuffers
 from simaie.engine.waiting import Waiting
 from simaie.errors import GuestFault, InternalError, kind_of
@@ -52,9 +53,6 @@ class Execution:
     went_elsewhere = False
     #: Whether each vCPU did what it is known to do after the same results, so that the execution shows nothing new.
     is_known = False
-    #: When a vCPU has to wait for a change of what it looks at; see `simaie.engine.spin`.
-    _looks_again = staticmethod(looks_again)
-    _await_change = staticmethod(await_change)
 
     def __init__(self, program: Program, machine: Machine, scheduler: Scheduler, info: ExecutionInfo) -> None:
         machine = machine.for_program(program)
@@ -88,7 +86,9 @@ class Execution:
         self._choose, self._perform = scheduler.choose, self.memory.perform
         self._buffered = self.memory.buffers_stores
         self._special_from = 0 if self._buffered else _PAUSE
-        self._step_limit = machine.limits.steps
+        self._step_limit, self._tries = machine.limits.steps, machine.limits.tries
+        if self._tries is None:
+            self._choose = LassoFinder(self._record, cast, self._waiting, self.memory, self._choose).choose
         self._busy = True  # whether an actor must still announce, waits, or has stopped the world
 
     # -- what the drivers call ----------------------------------------------------------------
@@ -103,11 +103,11 @@ class Execution:
         kind = op.kind
         if kind >= self._special_from:
             return self._announced_to_buffer(actor, op) if self._buffered else self._announced_special(actor, op)
-        if kind is _STORE:
+        if kind is _STORE and (actor.looks is None or ends_looking(op, self.events[-1])):
             actor.looks = None
         elif kind is _LOAD and actor.looks is None:
             actor.looks = op
-        elif self._looks_again(actor, op, self.events):
+        elif self._looks_again(actor, op):
             return self._announced_special(actor, actor.op)
         if not self._busy:
             return self._decide()
@@ -189,7 +189,7 @@ class Execution:
 
     def _refuse(self, chosen: Any) -> Actor | None:
         if chosen is None:
-            return self._end(Ending.PRUNED)
+            return self._end(Ending.PRUNED if self._record.cycle is None else Ending.LASSO)
         raise bad_choice(self.scheduler, chosen, self._offer)
 
     def _resolve_choice(self, actor: Actor, op: Op) -> Actor | None:
@@ -216,7 +216,7 @@ class Execution:
         buffers = kind is _BUFFER
         if buffers:
             actor.looks = None
-        elif kind < _PAUSE and self._looks_again(actor, op, self.events):
+        elif kind < _PAUSE and self._looks_again(actor, op):
             return self._announced_special(actor, actor.op)
         if (kind >= _PAUSE and not buffers) or self._waiting.stopper is not None:
             return self._announced_special(actor, op)
@@ -230,12 +230,14 @@ class Execution:
     def _announced_special(self, actor: Actor, op: Op) -> Actor | None:
         """Take an announced operation that may block, change which actors are enabled, or be a local choice."""
         kind = op.kind
-        if actor.held is None and kind >= _PAUSE:  # a plain operation comes here while the world is stopped
+        if kind is Kind.LOCK or kind is Kind.UNLOCK:
+            self._looks_again(actor, op)
+        elif actor.held is None and kind >= _PAUSE:  # a plain operation comes here while the world is stopped
             actor.looks = None
         if kind is Kind.CHOICE:
             return self._resolve_choice(actor, op)
         if kind is _PAUSE:
-            op = actor.op = self._await_change(actor, op, self.events)
+            op = actor.op = self._await_change(actor) or op
             kind = op.kind
             actor.waits_for_change = kind is not _PAUSE
         actor.special = kind > Kind.CHOICE
@@ -245,6 +247,18 @@ class Execution:
         else:
             self._cast.set_enabled(actor, not self._buffered or self._waiting.can_perform(actor))
         return self.proceed() if self._busy else self._decide()
+
+    def _looks_again(self, actor: Actor, op: Op) -> bool:
+        """Whether `actor`, which announces `op`, first has to wait for a change; see `simaie.engine.spin`."""
+        wait = None if self._tries is None else looks_again(actor, op, self.events, self._tries)
+        if wait is not None:
+            actor.held, actor.op = op, granted(wait, actor.name, self.events)
+        return wait is not None
+
+    def _await_change(self, actor: Actor) -> Op | None:
+        """Return what the PAUSE that `actor` announces becomes; None if it stays a PAUSE; see `simaie.engine.spin`."""
+        wait = None if self._tries is None else await_change(actor, self.events, self._tries)
+        return None if wait is None else granted(wait, actor.name, self.events)
 
     def _perform_special(self, actor: Actor, op: Op) -> Any:
         if op.kind is _BUFFER:
@@ -319,6 +333,8 @@ class Execution:
         vcpus = self._cast.vcpus
         if not vcpus:
             return Ending.FINISHED
+        if any(actor.op.leaves_out_tries for actor in vcpus):
+            return Ending.PRUNED
         if any(actor.op.kind is Kind.AWAIT for actor in vcpus):
             return Ending.LIVELOCK
         return Ending.DEADLOCK
@@ -370,7 +386,8 @@ class Execution:
             self._waiting.leave(actor)
         actor.special = False
         actor.op = ELSEWHERE
-        actor.paused = actor.looks = actor.held = None
+        actor.paused.clear()
+        actor.looks = actor.held = None
         actor.waits_for_change = False
         actor.cpu.entered = None
         actor.enabled = False

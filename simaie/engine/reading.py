@@ -350,6 +350,9 @@ class Reader:
             self._identity(kind)
             for name in value.__struct_fields__:
                 self.value(getattr(value, name), depth)
+        elif issubclass(kind, tuple):  # a record of a scheme, made anew in each round of a loop
+            self._identity(kind)
+            self._items(value, tuple, depth)
         elif readable.stands_for_itself(kind):
             self._identity(value)
         elif self._new(value):

@@ -21,15 +21,17 @@ class Record:
         switches: The steps that deviated from the default; the events have their actors.
         choices: The local choices that were not 0.
         faults: The guest faults and failed assertions that ended vCPUs.
+        cycle: Of a lasso, the number of steps before the cycle.
     """
 
-    __slots__ = ("choices", "events", "faults", "switches")
+    __slots__ = ("choices", "cycle", "events", "faults", "switches")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.switches: list[int] = []
         self.choices: list[Choice] = []
         self.faults: list[Fault] = []
+        self.cycle: int | None = None
 
     def trace(
         self,
@@ -63,6 +65,7 @@ class Record:
             endian=endian,
             frames=program.frames,
             silent=_silent(cast),
+            cycle=self.cycle,
         )
 
 

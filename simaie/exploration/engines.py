@@ -8,7 +8,7 @@
 - each failing execution again, if it is kept: what is shown and saved is the reference engine's;
 - searches by undo that cannot go on, from the start;
 - everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
-  check, and after the memo was given up.
+  check, if executions may end in lassos (`simaie.engine.lasso`), and after the memo was given up.
 
 **The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`), on a
 sequentially consistent host and without devices. It begins with the first execution. If it meets what it cannot do, the
@@ -47,7 +47,7 @@ from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.replaying.run import make_execution
 from simaie.trace import Ending, Trace
 
-__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "is_switched_off"]
+__all__ = ["MEMO_SWITCH", "Engines", "OutOfTime", "StartAgain", "can_undo", "has_another_order", "is_switched_off"]
 
 #: The environment variable that switches the memo off if it is ``0``.
 MEMO_SWITCH = "SIMAIE_MEMO"
@@ -83,9 +83,17 @@ def _asked(scheduler: Scheduler) -> Scheduler:
     return scheduler.inner if isinstance(scheduler, PreemptionCounter) else scheduler
 
 
+def has_another_order(scheduler: Scheduler) -> bool:
+    """Whether `scheduler` runs its executions in another order than with the memo, which is switched off."""
+    asked = _asked(scheduler)
+    return is_switched_off() and asked.up_to_commutation and type(asked).by_undo is not Scheduler.by_undo
+
+
 def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
     """Whether an exploration may try to go back by undo."""
     if type(_asked(scheduler)).by_undo is Scheduler.by_undo or program.devices or is_switched_off():
+        return False
+    if machine.limits.tries is None:  # no state is read on the way back
         return False
     return type(machine.make_memory(program)) is ScMemory
 
@@ -127,7 +135,7 @@ class Engines:
     ) -> None:
         self._program, self._machine, self._seed, self._most_nodes = program, machine, seed, most_nodes
         self._on_graphs = machine.has_graphs
-        self._allowed = memo and not is_switched_off() and not self._on_graphs
+        self._allowed = memo and not is_switched_off() and not self._on_graphs and machine.limits.tries is not None
         self._trusted = is_trusted(program, machine)
         self._shared = SharedState(program) if self._allowed else None
         self._memo: Memo | None = None

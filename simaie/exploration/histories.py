@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaie.errors import NondeterminismError
-from simaie.op import Op, owner_of, show
+from simaie.op import Kind, Op, owner_of, show
 from simaie.trace import Ending, Trace
 
 __all__ = ["Histories", "same_operation", "went_differently"]
@@ -117,6 +117,8 @@ def same_operation(one: Op, other: Op) -> bool:
         return False
     if one.note != other.note or one.orders != other.orders or one.buffer != other.buffer or one.bit != other.bit:
         return False
+    if one.kind is Kind.AWAIT:  # whether its vCPU could go on depends on others
+        return _same_value(one.value, other.value)
     return _same_value(one.value, other.value) and _same_value(one.expected, other.expected)
 
 

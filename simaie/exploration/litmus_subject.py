@@ -23,7 +23,7 @@ class LitmusSubject(SearchSubject):
         """Whether a limit cut the execution, a loop was cut, or a loop would never have ended."""
         if trace.ending is Ending.FINISHED:
             return self._lowered.is_cut(trace.outcome)
-        return trace.truncated or trace.ending is Ending.LIVELOCK
+        return trace.truncated or trace.ending in (Ending.LIVELOCK, Ending.LASSO)
 
     def state(self, trace: Trace) -> FinalValues | None:
         """Return the state as herd7 names it; None if the filter drops it.

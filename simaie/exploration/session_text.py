@@ -17,6 +17,7 @@ _ENDED = {
     Ending.LIVELOCK: "Livelock: no actor will ever change what the others wait for",
     Ending.STEP_LIMIT: "The machine's limit on steps is reached",
     Ending.THREAD_LIMIT: "The machine's limit on threads is reached",
+    Ending.LASSO: "The last steps can be repeated for ever",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from simaie.check import DEFAULT, CheckerChoice
 from simaie.errors import UsageError
+from simaie.exploration.engines import MEMO_SWITCH, has_another_order
 from simaie.exploration.in_progress import Exploration, ExplorationProgress
 from simaie.exploration.kept import FailureCallback
 from simaie.exploration.report import Report
@@ -112,4 +113,9 @@ class _OneExecution(Exploration):
 
     def why_incomplete(self) -> str:
         """Return why the execution supports no proof."""
-        return "only this execution was run" if self.statistics.executions else super().why_incomplete()
+        if not self.statistics.executions:
+            return super().why_incomplete()
+        ran = "only this execution was run"
+        if has_another_order(self.scheduler):
+            return f"{ran}; it has another index without {MEMO_SWITCH}=0, which changes the order of the executions"
+        return ran

@@ -24,7 +24,7 @@ class Statistics(msgspec.Struct, frozen=True):
         executions: The number of executions.
         seconds: The wall time, in seconds.
         truncated: The number of executions that a limit on steps or threads cut.
-        blocked: The number of executions that ended in a deadlock or livelock.
+        blocked: The number of executions that ended in a deadlock, a livelock or a lasso.
         pruned: The number of executions that the scheduler gave up.
         longest: The number of events of the longest execution.
         steps: The number of events of all executions.

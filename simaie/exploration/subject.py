@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from simaie.errors import UsageError
 from simaie.guest.program import Program
-from simaie.trace import STUCK, Trace
+from simaie.trace import STUCK, Ending, Trace
 
 if TYPE_CHECKING:
     from simaie.litmus import LitmusTest
@@ -65,7 +65,7 @@ class SearchSubject:
 
     def state(self, trace: Trace) -> FinalValues | None:
         """Return the state of an execution that was not cut; None if the subject does not count it."""
-        if trace.ending in STUCK:
+        if trace.ending in STUCK or trace.ending is Ending.LASSO:
             return (("ending", trace.ending.value),)
         faults = ((f"{fault.vcpu}:fault", fault.kind) for fault in trace.faults)
         return tuple(sorted((*trace.outcome.items, *faults)))

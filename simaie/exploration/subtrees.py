@@ -1,9 +1,9 @@
 """Searches by undo in several processes: each piece of work is a part of a branch of the search.
 
-This process explores, too, and in the order of one process. Meanwhile it hands out the branches whose turn comes
-next, if they are large enough. A worker explores a branch for a short time and returns what is left,
-which is handed out again. So when the turn of a branch comes, its executions up to some point are there, and this
-process goes on from that point: it never waits for more than one piece.
+This process explores, too, and in the order of one process. Meanwhile it hands out the largest branches, but none
+that would probably go beyond the limit on executions. A worker explores a branch for a short time and returns what is
+left, which is handed out again. So when the turn of a branch comes, its executions up to some point are there, and this
+process goes on from that point: it never waits for more than one piece. Small branches would keep it waiting often.
 
                      start
                    /       \\
@@ -38,13 +38,13 @@ __all__ = ["Subtrees"]
 #: The executions that run before there are workers: a small search needs none.
 _FIRST = 64
 #: After as many executions of this process it looks after the workers.
-_STRIDE = 32
+_STRIDE = 8
 #: The time that the first piece of a branch should take, in seconds; later ones take longer, as this process waits for
 #: the last one only.
-_PIECE_SECONDS = 0.05
+_PIECE_SECONDS = 0.02
 _GROWTH = 16
 #: The executions that a branch should have to be given away.
-_LEAST = 256
+_LEAST = 64
 #: The number of pieces that are kept at most, until their turn comes: some tens of kilobytes each.
 _MOST_PIECES = 4096
 #: The time after which to look at the clock, while a piece is awaited, in seconds.
@@ -159,7 +159,8 @@ class Subtrees:
 
     def _give_away(self, undone: Undone) -> bool:
         """Hand out another branch; return False if there is none."""
-        given = undone.give_away(self._given, _LEAST)
+        left = self._exploration.execution_limit - self._exploration.statistics.executions
+        given = undone.give_away(self._given, _LEAST, left // 2)  # others come before it
         if given is None:
             return False
         branch = self._branches[self._given] = _Branch(given.depth)

@@ -33,8 +33,9 @@ class BinaryRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         file: The name of the file.
         scenario: What is run of it.
         digest: The digest of its content.
-        source: Its path, relative to the replay file; None if it is not known.
+        source: Its path, relative to the replay file; None if it is not known, or was only made to be explored.
         content: Its content, compressed by zlib; None if it has more than `MOST_CARRIED` bytes.
+        sources: The text of its source files by name, as far as they were found.
     """
 
     file: str
@@ -42,14 +43,22 @@ class BinaryRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str
     source: str | None = None
     content: bytes | None = None
+    sources: dict[str, str] = {}
+
+    @property
+    def source_lines(self) -> dict[str, tuple[str, ...]]:
+        """The lines of its source files."""
+        return {name: tuple(text.splitlines()) for name, text in self.sources.items()}
 
 
 def binary_record(program: BinaryProgram, base: Path) -> BinaryRecord:
     """Return the ELF file of `program` as data; paths in it are relative to the folder `base`."""
-    image, source = program.binary, program.defined_in
+    image = program.binary
+    source = program.defined_in if program.compiled_by is None else None
     path = None if source is None else os.path.relpath(source.resolve(), base.resolve())
     content = zlib.compress(image.content, 9) if len(image.content) <= MOST_CARRIED else None
-    return BinaryRecord(image.name, program.scenario, image.digest, path, content)
+    sources = {name: "\n".join(lines) for name, lines in program.sources.items()}
+    return BinaryRecord(image.name, program.scenario, image.digest, path, content, sources)
 
 
 def binary_in(record: BinaryRecord, name: str, base: Path) -> Program:
@@ -74,6 +83,7 @@ def binary_in(record: BinaryRecord, name: str, base: Path) -> Program:
     if made.binary.digest != record.digest:
         raise ReplayError(f"{path or record.file} has changed since the recording")
     made.defined_in = path if path is not None and _is_same(path, content) else None
+    made.sources = record.source_lines
     return made
 
 

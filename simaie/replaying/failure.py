@@ -35,6 +35,7 @@ from simaie.replaying.file import (
 from simaie.replaying.levels import at_strongest_level
 from simaie.replaying.pickling import Pickled, packed, restored
 from simaie.replaying.recording import Recording
+from simaie.replaying.repeating import repeat
 from simaie.replaying.reproduce import command_of, how_to_reproduce, replay_command, script_of, target_of
 from simaie.replaying.run import Driver, run
 from simaie.replaying.signature import Signature, signature_of
@@ -192,6 +193,14 @@ class Failure:
             raise Interrupted(f"the shrinking of a failure of {self.program.name!r}", shrunk)
         return shrunk
 
+    def repeated(self, times: int) -> Trace:
+        """Return the trace in which the cycle of this failure, a lasso, is run as often as `times` says.
+
+        Raises:
+            UsageError: `times` is not positive, or the execution is no lasso.
+        """
+        return repeat(self, times)
+
     def explain(self) -> str:
         """Return an explanation in the guest's terms, one paragraph for each finding."""
         return self.render("explanation")
@@ -347,6 +356,7 @@ def machine_record(machine: Machine, program: Program, base: Path) -> MachineRec
         host_source=host_source,
         host_digest=host_digest,
         host_options=dict(host.options),
+        tries=machine.limits.tries,
     )
 
 

@@ -85,6 +85,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         host_source: The Python file that defines the host memory, relative to the replay file.
         host_digest: The digest of the text of this file.
         host_options: The options of the host memory.
+        tries: The limit on fruitless rounds of a loop in a row; None if the execution ends at a lasso instead.
     """
 
     scheme: str
@@ -103,6 +104,7 @@ class MachineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_source: str | None = None
     host_digest: str | None = None
     host_options: dict[str, Any] = {}
+    tries: int | None = 1
 
 
 class SchedulerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -114,9 +114,16 @@ def _program(record: ReplayFile) -> Program:
     """Return a program with the recorded name, instruction set and memory, which does nothing."""
     held = record.trace
     init = {} if held is None else {address: (value, width) for address, width, value in held.init}
-    made = Program(record.program.name, isa="x86" if held is None else held.isa, threads=[[]], init=init)
+    made = _RecordedProgram(record.program.name, isa="x86" if held is None else held.isa, threads=[[]], init=init)
     made.defined_in = None
+    made.sources = {} if record.program.binary is None else record.program.binary.source_lines
     return made
+
+
+class _RecordedProgram(Program):
+    """A program that does nothing; of a compiled one, the lines of its source files are known."""
+
+    sources: dict[str, tuple[str, ...]]
 
 
 def _machine(record: ReplayFile) -> Machine:

@@ -69,7 +69,7 @@ def machine_as_recorded(saved: MachineRecord, scheme: Any, host: Any) -> Machine
         host_word=saved.host_word,
         address_bits=saved.address_bits,
         endian=saved.endian,
-        limits=Limits(saved.steps, saved.threads),
+        limits=Limits(saved.steps, saved.threads, tries=saved.tries),
     )
 
 

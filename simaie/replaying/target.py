@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simaie import corpus
+from simaie.binary.file import SOURCE_SUFFIX
 from simaie.binary.scenario import Scenario
 from simaie.definitions import global_name, import_file, source_digest
 from simaie.errors import InputError, SimaieError, UnknownNameError, UnnamedCodeError, UsageError
@@ -14,6 +15,7 @@ from simaie.guest.program import Program
 from simaie.guest.text import SUFFIX
 
 __all__ = [
+    "compiler_command",
     "find_target",
     "former_litmus",
     "is_elf",
@@ -22,6 +24,7 @@ __all__ = [
     "recorded_path",
     "require_unchanged",
     "scenario_of",
+    "sources_of",
     "target_text",
     "variable_of",
 ]
@@ -37,7 +40,7 @@ def find_target(target: str, *, trust: bool = False, scenario: Scenario | None =
     """Return the program that `target` names.
 
     Args:
-        target: A name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest``, ``.litmus`` or ELF file.
+        target: A name of the corpus, ``FILE.py:NAME``, or the path of a ``.guest``, ``.litmus``, ELF or C file.
         trust: Whether a ``.guest`` file may name code; see `simaie.guest.text.parse_program`.
         scenario: What is run of an ELF file; None for any other target.
 
@@ -46,10 +49,10 @@ def find_target(target: str, *, trust: bool = False, scenario: Scenario | None =
         UsageError: `target` is a Python file without the name of a program.
         InputError: The file cannot be read or imported, or defines no such program.
     """
-    if is_elf(target):
+    if is_elf(target) or target.endswith(SOURCE_SUFFIX):
         return _of_elf(Path(target), scenario)
     if scenario is not None:
-        raise UsageError(f"{target}: only for an ELF file does an option say what its threads call (--thread)")
+        raise UsageError(f"{target}: only for an ELF or C file does an option say what its threads call (--thread)")
     if corpus.has_program(target):
         return corpus.program(target)
     if target.endswith(SUFFIX):
@@ -89,6 +92,17 @@ def is_elf(target: str) -> bool:
 def scenario_of(program: Program) -> Scenario | None:
     """Return what a program runs of an ELF file; None for any other program."""
     return getattr(program.cut_from or program, "scenario", None)
+
+
+def sources_of(program: Program) -> Mapping[str, tuple[str, ...]]:
+    """Return the lines of the source files of a compiled program by name; none of any other program."""
+    found: Mapping[str, tuple[str, ...]] = getattr(program.cut_from or program, "sources", {})
+    return found
+
+
+def compiler_command(program: Program) -> str | None:
+    """Return the command that compiled the file of a program; None if simaie compiled none."""
+    return getattr(program, "compiled_by", None)
 
 
 def _of_elf(path: Path, scenario: Scenario | None) -> Program:

@@ -106,8 +106,10 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         init: The integers in memory before the first step, as (address, width, value).
+        cycle: Of a lasso, the number of steps before the cycle.
         places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
             in terms of symbols.
+        disassembly: Of instructions of machine code, their number in `instructions` and their text with operands.
     """
 
     cells: tuple[CellRecord, ...]
@@ -128,7 +130,9 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frames: dict[int, int] = {}
     silent: tuple[int, ...] = ()
     init: tuple[tuple[int, int, int], ...] = ()
+    cycle: int | None = None
     places: tuple[tuple[int, str, str], ...] = ()
+    disassembly: tuple[tuple[int, str], ...] = ()
 
 
 class RecordedPlace:
@@ -138,10 +142,14 @@ class RecordedPlace:
         text: Its source lines.
         address: The address of the location that it accesses.
         symbol: The same in terms of symbols.
+
+    Attributes:
+        disassembly: The instruction with its operands; empty if it was not recorded.
     """
 
     def __init__(self, text: str, address: int, symbol: str) -> None:
         self._text, self._address, self._symbol = text, address, symbol
+        self.disassembly = ""
 
     def __str__(self) -> str:
         return self._text
@@ -178,6 +186,7 @@ class _Writer:
         self._op_table: list[OpRecord] = []
         self._instruction_table: list[InstructionRecord] = []
         self._places: list[tuple[int, str, str]] = []
+        self._disassembly: list[tuple[int, str]] = []
         self._held: dict[Cell, Any] = {}
 
     def record(self, trace: Trace, program: Program) -> TraceRecord:
@@ -189,6 +198,7 @@ class _Writer:
             ops=tuple(self._op_table),
             instructions=tuple(self._instruction_table),
             places=tuple(self._places),
+            disassembly=tuple(self._disassembly),
             events=events,
             ending=trace.ending,
             outcome=trace.outcome,
@@ -203,6 +213,7 @@ class _Writer:
             endian=trace.endian,
             frames=trace.frames,
             silent=silent,
+            cycle=trace.cycle,
             init=tuple((a, width, value) for a, width, value in program.image if isinstance(value, int)),
         )
 
@@ -265,6 +276,8 @@ class _Writer:
             if instruction.place is not None:
                 symbol = instruction.place.location(instruction.address) if instruction.width else ""
                 self._places.append((number, str(instruction.place), symbol))
+                if text := instruction.place.disassembly:
+                    self._disassembly.append((number, text))
         return number
 
     def _block(self, block: Block) -> BlockRecord:
@@ -326,9 +339,15 @@ class _Reader:
         for number, text, symbol in record.places:
             instruction = _at(self._instructions, number)
             instruction.place = RecordedPlace(text, instruction.address, symbol)
+        for number, text in record.disassembly:
+            place = _at(self._instructions, number).place
+            if isinstance(place, RecordedPlace):
+                place.disassembly = text
 
     def trace(self, program: str, schedule: Schedule) -> Trace:
         record = self._record
+        if record.cycle is not None and not 0 <= record.cycle < len(record.events):
+            raise ValueError(f"the recorded cycle begins at step {record.cycle} of {len(record.events)}")
         return Trace(
             program=program,
             events=[self._event(each) for each in record.events],
@@ -346,6 +365,7 @@ class _Reader:
             endian=record.endian,
             frames=record.frames,
             silent=[_at(self._instructions, number) for number in record.silent],
+            cycle=record.cycle,
         )
 
     def _op(self, op: OpRecord) -> Op:

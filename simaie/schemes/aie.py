@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import msgspec
+
 from simaie.aie.entry import Entry, OwnedEntry
 from simaie.aie.radix_tree import levels_for
 from simaie.host.host import Ranges, join_words, split_words
@@ -39,7 +41,7 @@ def present_if_deep(machine: MachineFacts, granule: Any) -> Mapping[str, Any]:
     return {"inner_nodes": "present"} if levels_for(index_bits) > 1 else {}
 
 
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True, eq=False):
     """The last load-linked of a vCPU.
 
     Attributes:
@@ -49,10 +51,10 @@ class Reservation:
         value: The value that it loaded.
     """
 
-    __slots__ = ("address", "entry", "value", "width")
-
-    def __init__(self, entry: OwnedEntry, address: int, width: int, value: int) -> None:
-        self.entry, self.address, self.width, self.value = entry, address, width, value
+    entry: OwnedEntry
+    address: int
+    width: int
+    value: int
 
 
 class HelperState:

@@ -24,7 +24,8 @@ _ENDINGS = {
     Ending.LIVELOCK: "livelock: no vCPU will ever change what the others wait for",
     Ending.STEP_LIMIT: "cut short by the limit on steps",
     Ending.THREAD_LIMIT: "cut short by the limit on threads",
-    Ending.PRUNED: "stopped here by the scheduler",
+    Ending.PRUNED: "given up here: it would only repeat other executions",
+    Ending.LASSO: "a lasso: the last steps can be repeated for ever",
 }
 
 

@@ -64,6 +64,7 @@ def _event(step: int, event: Event, marks: Sequence[int]) -> dict[str, Any]:
         "location": event.op.location,
         "value": event.value if isinstance(event.value, int | None) else show(event.value),
         "instruction": None if instruction is None else str(instruction),
+        **({} if instruction is None or instruction.place is None else {"code": instruction.place.disassembly}),
         "number": None if instruction is None else instruction.number,
         "findings": marks,
     }

@@ -3,8 +3,8 @@
 A guest instruction is a heading in its vCPU's column, on the row before its first operation. Its operations follow
 below, indented, even where other vCPUs cut in. An instruction of a single operation takes one row. A store that drains
 from a store buffer has a row of its own in its vCPU's column, because its instruction has long ended. Calls and atomic
-blocks that the guest records have a row where they begin and one where they end. Every row carries the state of each
-column, its *lane*: outside any instruction, inside one, or holding a lock.
+blocks that the guest records have a row where they begin and one where they end, and so has the cycle of a lasso. Every
+row carries the state of each column, its *lane*: outside any instruction, inside one, or holding a lock.
 
 Two things are folded into one row: steps far from anything of interest, and a walk down the radix tree.
 """
@@ -36,7 +36,7 @@ class RowKind(StrEnum):
     DRAIN = "drain"
     FAULT = "fault"
     FOLD = "fold"
-    BLOCK = "block"  # the beginning or the end of a call or an atomic block
+    BLOCK = "block"  # the beginning or the end of a call, of an atomic block, or of the cycle of a lasso
     WALK = "walk"  # the steps of a walk down the radix tree
 
 
@@ -213,12 +213,16 @@ class _Layout:
                 yield self._fold(hidden)
                 hidden = 0
             yield from map(self._fault, faults.pop(step, ()))
+            if step == self._trace.cycle and shown:
+                yield self._cycle(f",-> the cycle begins: from here on, the steps to {len(self._trace) - 1} repeat")
             yield from self._step(step, event, shown)
             hidden += not shown
         if hidden:
             yield self._fold(hidden)
         for late in faults.values():
             yield from map(self._fault, late)
+        if self._trace.cycle is not None:
+            yield self._cycle(f"`-- back to step {self._trace.cycle}, for ever")
 
     def _step(self, step: int, event: Event, shown: bool) -> Iterable[Row]:
         if is_drain(event):
@@ -282,6 +286,12 @@ class _Layout:
             self._locks[column] += 1
         elif event.op.kind in RELEASES:
             self._locks[column] -= 1
+
+    def _cycle(self, text: str) -> Row:
+        """Return a row that marks an end of the cycle, in the column of its first step."""
+        first = self._trace.events[self._trace.cycle or 0]
+        self._headed.clear()
+        return Row(RowKind.BLOCK, text, None, self._column[owner_of(first.actor)], 0, lanes=tuple(self._lanes))
 
     def _fault(self, fault: Fault) -> Row:
         text = f"{fault.kind}: {clean(fault.message)}"

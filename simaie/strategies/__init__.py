@@ -19,6 +19,7 @@ except ImportError as error:  # pragma: no cover - it is installed wherever this
     raise UsageError("simaie.strategies needs Hypothesis: pip install 'simaie[fuzz]' (or: hypothesis)") from error
 
 from simaie.guest.forms import kinds_of
+from simaie.strategies.calls import calls
 from simaie.strategies.examples import GeneratedFailure, GeneratedMachine, GeneratedProgram
 from simaie.strategies.stateful import GuestMachine, guest_machine
 from simaie.strategies.strategies import failures, machines, programs, schedules
@@ -28,6 +29,7 @@ __all__ = [
     "GeneratedMachine",
     "GeneratedProgram",
     "GuestMachine",
+    "calls",
     "failures",
     "guest_machine",
     "kinds_of",

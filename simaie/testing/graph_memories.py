@@ -15,7 +15,8 @@ from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
-from simaie.host.graph.graph import Graph, has_cycle
+from simaie.host.graph.consistency import has_cycle
+from simaie.host.graph.graph import Graph
 from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph.memory import GraphMemory
 from simaie.host.ram import Endian

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from exhaustive import programs
 
 from simaie import Machine, Program, explore
+from simaie.engine.memo import execution as memo_execution
+from simaie.engine.memo import finished as memo_finished
 from simaie.exploration.engines import MEMO_SWITCH
 
 pytestmark = pytest.mark.benchmark
@@ -103,3 +106,38 @@ def test_depth_first_search_by_undo_is_faster_than_on_the_reference_engine(monke
             best[switch] = max(best[switch], rate(program, "native", "dfs", count))
     print(f"\ndfs: {best['1']:,.0f} interleavings/s, {best['1'] / best['0']:.1f}x (floor 4x)")
     assert best["1"] >= 4 * best["0"]
+
+
+async def add_twice(cpu: Any) -> None:
+    await cpu.lock_xadd(0x100, 1)
+    await cpu.lock_xadd(0x140, 1)
+
+
+async def increment(cpu: Any) -> None:
+    while await cpu.strex(0x100, await cpu.ldrex(0x100) + 1):
+        pass
+
+
+#: Instruction set, guest, vCPUs, scheme, scheduler, executions, and the least gain by monitors.
+WATCHED: dict[str, tuple[str, Any, int, str, str, int, float]] = {
+    "LOCK under aie-rfc, dpor": ("x86", add_twice, 3, "aie-rfc", "dpor", 1_080, 1.0),
+    "LOCK under aie-rfc, random": ("x86", add_twice, 2, "aie-rfc", "random-walk", 4_000, 1.05),
+    "LL/SC under cas, random": ("arm", increment, 2, "cas", "random-walk", 8_000, 1.4),
+    "LL/SC under aie-rfc, dpor": ("arm", increment, 3, "aie-rfc", "dpor", 2_000, 1.2),
+}
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_monitors_are_faster_than_checkers_that_judge_each_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    isa, guest, vcpus, scheme, scheduler, executions, floor = WATCHED[name]
+    program, best = Program(name, isa=isa, threads=[guest] * vcpus), {"monitors": 0.0, "checkers": 0.0}
+    for _ in range(TURNS):
+        for way in best:
+            with monkeypatch.context() as patched:
+                if way == "checkers":
+                    for module in (memo_execution, memo_finished):
+                        patched.setattr(module, "refute", lambda occurred, *_, **__: occurred)
+                best[way] = max(best[way], rate(program, scheme, scheduler, executions))
+    ratio = best["monitors"] / best["checkers"]
+    print(f"\n{name}: {best['monitors']:,.0f} executions/s, {ratio:.2f}x with monitors (floor {floor}x)")
+    assert ratio >= floor

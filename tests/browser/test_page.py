@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -444,3 +446,21 @@ def test_the_count_names_the_step_and_the_range(show, deep):
     words = page.locator(".count").inner_text()
     assert [int(number) for number in re.findall(r"\d+", words)] == [step(page), 0, len(deep.trace) - 1]
     assert " of " not in words  # steps count from 0
+
+
+def test_the_source_of_a_compiled_guest_is_beside_its_trace(show, tmp_path):
+    binaries = Path(__file__).parents[1] / "binaries"
+    shutil.copy(binaries / "elf" / "locks.aarch64.elf", tmp_path / "locks.elf")
+    shutil.copytree(binaries / "src", tmp_path, dirs_exist_ok=True)
+    program = simaie.binary_program(tmp_path / "locks.elf", ["bare", "bare"], final="check")
+    found = simaie.explore(program, Machine("native"), scheduler="dpor", checkers=["final-check"]).failures[0]
+    page = show(to_html(found))
+    page.keyboard.press("Home")
+    assert page.locator(".source").inner_text() == ""
+    page.keyboard.press("ArrowRight")
+    place = found.trace.events[0].instruction.place
+    assert page.locator(".source code").inner_text() == place.disassembly
+    file, _, line = str(place).partition(":")
+    assert page.locator(".source .of").inner_text() == f"{file}:{line}"
+    text = (binaries / "src" / file).read_text().splitlines()[int(line) - 1]
+    assert page.locator(".source .here").inner_text().split() == [line, *text.split()]

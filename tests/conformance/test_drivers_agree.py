@@ -25,6 +25,8 @@ from simaie.prng import Random, derive
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending, Trace
 
+pytestmark = pytest.mark.no_cover
+
 PLACES = (0x1000, 0x1004, 0x2000)
 
 # What a generated guest does at random: method, and how to make its arguments from the stream.

@@ -14,6 +14,8 @@ from simaie import Machine, corpus
 from simaie.errors import NotEmulatedError
 from simaie.machine import Limits
 
+pytestmark = pytest.mark.no_cover
+
 HOSTS = ("sc", "tso", "pso")
 SCHEMES = ("native", "aie-rfc", "aie-v2", "cas", "global-lock", "none")
 SCHEDULERS = ("random-walk", "pct", "pos", "surw", "urw", "portfolio", "round-robin", "dfs", "dpor", "coverage-guided")

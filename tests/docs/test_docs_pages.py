@@ -37,8 +37,7 @@ def test_the_readme_is_short():
 
 def test_the_reference_of_the_command_line_has_every_command_and_option():
     page = tables.commands()
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in tables.all_commands(typer.main.get_command(app)).items():
         section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         options = [option for parameter in command.params for option in parameter.opts if option[0] == "-"]
         missing = [option for option in options if option not in section]

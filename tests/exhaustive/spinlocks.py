@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from simaie.guest.code import ins
 from simaie.guest.program import FinalState, Program
 
 Section = Callable[[Any], Coroutine[Any, Any, None]]
@@ -64,6 +65,30 @@ async def increment(cpu: Any) -> None:
 
 
 # -- locks: each runs `section` as vCPU `me` ---------------------------------------------------------
+
+
+async def tas(cpu: Any, me: int, section: Section) -> None:
+    """Test-and-set: each try writes."""
+    while await exchange(cpu, LOCK, 1):
+        pass
+    await section(cpu)
+    await cpu.store(LOCK, 0)
+
+
+async def tas_by_bit(cpu: Any, me: int, section: Section) -> None:
+    """The same by LOCK BTS."""
+    while await cpu.lock_bts(LOCK, 0):
+        pass
+    await section(cpu)
+    await cpu.store(LOCK, 0)
+
+
+async def by_cas(cpu: Any, me: int, section: Section) -> None:
+    """Compare-and-swap until it succeeds."""
+    while not await compare_and_swap(cpu, LOCK, 0, 1):
+        pass
+    await section(cpu)
+    await cpu.store(LOCK, 0)
 
 
 async def ttas(cpu: Any, me: int, section: Section) -> None:
@@ -160,6 +185,25 @@ def locked(lock: Lock, isa: str, vcpus: int = 2) -> Program:
     init.update({node + at: 0 for node in NODES[:vcpus] for at in (0, NEXT)})
     threads, watch = [thread(me) for me in range(vcpus)], {COUNTER: 4, LOCK: 4}
     return Program(lock.__name__, isa=isa, threads=threads, init=init, final=final, watch=watch)
+
+
+def tas_as_lists(isa: str, vcpus: int = 2) -> Program:
+    """Test-and-set as lists of instructions; on Arm only a free lock is stored to."""
+    take = {
+        "x86": [ins("xchg", LOCK, 1, into=".old"), ins("cbnz", ".old", "again")],
+        "arm": [
+            ins("ldrex", LOCK, into=".old"), ins("cbnz", ".old", "again"), ins("strex", LOCK, 1, into=".failed"),
+            ins("cbnz", ".failed", "again"),
+        ],
+    }[isa]  # fmt: skip
+    thread = [
+        ins("label", "again"), *take, ins("load", COUNTER, into="found"), ins("reg_add", "found", 1, into=".more"),
+        ins("store", COUNTER, ".more"), ins("store", LOCK, 0),
+    ]  # fmt: skip
+    return Program(
+        "tas-as-lists", isa=isa, threads=[thread] * vcpus, init={COUNTER: 0, LOCK: 0}, watch={COUNTER: 4, LOCK: 4},
+        final=lambda state: state[COUNTER] == vcpus,
+    )  # fmt: skip
 
 
 def message_passing(isa: str, readers: int = 1) -> Program:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simaie.litmus import LitmusError, parse
 
 from .samples import SAMPLES
+
+pytestmark = pytest.mark.no_cover
 
 TEXTS = [path.read_text("utf-8") for path in SAMPLES]
 MARKS = [

@@ -16,6 +16,8 @@ from simaie.prng import Random, derive
 
 from .samples import SAMPLES
 
+pytestmark = pytest.mark.no_cover
+
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.litmus"))
 _CELL = re.compile(r"[^|;{}\n]+(?=[|;])")
 _PART = re.compile(r"[^,]+")

@@ -17,9 +17,10 @@ from simaie.machine import Machine
 from simaie.trace import Ending
 
 from .outcomes import State, comparable
-from .test_known_answers import FOLDER, INDEX, pytestmark
+from .test_known_answers import FOLDER, INDEX
+from .test_known_answers import pytestmark as needs_corpus
 
-__all__ = ["pytestmark"]
+pytestmark = [needs_corpus, pytest.mark.no_cover]
 
 #: Architecture, host, the model of herd7, and the number of tests that can be read.
 HOSTS = [("AArch64", "armv8", "aarch64", 105), ("RISCV", "rvwmo", "rvwmo", 63)]

@@ -19,9 +19,10 @@ from simaie.litmus import Arch, LitmusTest, load
 from simaie.machine import Machine
 
 from .outcomes import State, comparable
-from .test_known_answers import FOLDER, INDEX, pytestmark
+from .test_known_answers import FOLDER, INDEX
+from .test_known_answers import pytestmark as needs_corpus
 
-__all__ = ["pytestmark"]
+pytestmark = [needs_corpus, pytest.mark.no_cover]
 
 AROUND = "atomic.before=full/atomic.after=full/atomic.failed=full"
 #: Host and mapping -> the tests with a forbidden state, those with all states of TSO, and those with fewer.

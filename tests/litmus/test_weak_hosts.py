@@ -18,9 +18,10 @@ from simaie.litmus.lowering.dialects import DIALECTS
 from simaie.machine import Machine
 
 from .outcomes import State, comparable
-from .test_known_answers import FOLDER, INDEX, pytestmark
+from .test_known_answers import FOLDER, INDEX
+from .test_known_answers import pytestmark as needs_corpus
 
-__all__ = ["pytestmark"]
+pytestmark = [needs_corpus, pytest.mark.no_cover]
 
 WEAK = [arch for arch in Arch if arch in DIALECTS and arch not in (Arch.X86, Arch.X86_64)]
 

@@ -6,14 +6,18 @@ memory model. Everything else is done again by brute force: a graph is what the 
 
 from __future__ import annotations
 
+import functools
 import itertools
 
-from simaie.engine.graph.label import ATOMICS
+from simaie.engine.graph.attributes import ATOMICS
+from simaie.engine.graph.growing import initial_value
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
-from simaie.engine.graph.walk import Walk, initial_value
+from simaie.engine.graph.walk import Walk
+from simaie.host.graph.consistency import has_cycle
 from simaie.host.graph.event import INITIAL
-from simaie.host.graph.graph import Graph, has_cycle
+from simaie.host.graph.graph import Graph
+from simaie.host.graph.revisit import revisits
 from simaie.machine import Machine
 from simaie.op import Kind
 
@@ -149,3 +153,26 @@ def _is_atomic(graph):
         if any(graph.events[store].vcpu != event.vcpu for store in stores[first + 1 : stores.index(event.id)]):
             return False
     return True
+
+
+def all_revisits(program, machine: Machine, monkeypatch):
+    """The keys of the graphs that a search finds which revisits wherever it can, and knows what it has been at."""
+    seen = {}
+
+    class Remembering(Walk):
+        def __init__(self, memo, graph, others, limit):
+            def unless_seen(other):
+                key = key_of(other), other.mask, tuple(sorted(other.forced.items()))
+                known = seen.setdefault(memo, set())  # a search that begins anew has another memo
+                if key not in known:
+                    known.add(key)
+                    others(other)
+
+            super().__init__(memo, graph, unless_seen, limit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("simaie.engine.graph.search.Walk", Remembering)
+        for module in ("growing", "stepper"):
+            everything = functools.partial(revisits, everything=True)
+            patched.setattr(f"simaie.engine.graph.{module}.revisits", everything)
+        return set(searched(program, machine)[1])

@@ -168,7 +168,7 @@ def test_parts_given_away_keep_the_order(make, every, budget):
             search.take_in(result)
             found += executions
     assert found == order
-    assert parts > 1
+    assert parts > (every == 1)
     for name in ("executions", "redundant", "reversals", "infeasible", "peak_length"):
         assert getattr(search, name) == getattr(whole, name), name
     assert search.peak_kept <= whole.peak_kept + 1
@@ -188,6 +188,32 @@ def explored(make, part, budget):
             break
         part = results[-1].following(part)
     return executions, together(results)
+
+
+def test_the_largest_part_whose_size_is_known_is_given_away():
+    """The readers decide one after the other whether they come before the writer: each doubles the executions."""
+    search = DividedSearch(readers(6))
+    search.advance()
+    assert search.give_away(0, least=1) is None  # nothing is explored
+    while search.executions < 25:
+        search.advance()
+    assert search.give_away(0, least=9) is None  # the last one at the start had 8 executions
+    largest, smaller = search.give_away(0, least=1), search.give_away(1, least=1)
+    assert [len(explored(lambda: readers(6), part, 1000)[0]) for part in (largest, smaller)] == [32, 1]
+    assert search.give_away(2, least=1, most=1) is None  # the others wait where the last one had 2 executions
+    assert search.give_away(2, least=1) is not None
+
+
+@pytest.mark.parametrize(
+    ("make", "uncertain"), [(lambda: inc(3), False), (lambda: generated("waits", 4), True)], ids=["plain", "waits"]
+)
+def test_a_part_knows_whether_operations_are_uncertain(make, uncertain):
+    """If none are, neither the search of the part nor the one that takes it in looks for their schedules."""
+    search, part = DividedSearch(make()), None
+    while part is None and search.advance():
+        part = search.give_away(0)
+    assert part.uncertain is uncertain
+    assert explored(make, part, 2)[1].uncertain is uncertain
 
 
 def test_a_part_can_be_taken_back():

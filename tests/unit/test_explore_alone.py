@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from simaie.errors import UsageError
+from simaie.exploration.engines import MEMO_SWITCH
 from simaie.exploration.explorer import explore
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.exploration.single import explore_index, learns
@@ -95,3 +96,15 @@ def test_there_is_no_execution_beyond_the_end_and_none_before_the_beginning() ->
 def test_a_time_limit_ends_the_executions_before_it_too() -> None:
     report = explore_index(a_program(), Machine(), "pct", index=10**9, seconds=0.01)
     assert (report.executions, report.verdict) == (0, Verdict.INCONCLUSIVE)
+
+
+def test_an_execution_of_another_order_says_so(monkeypatch: pytest.MonkeyPatch):
+    """Without the memo, dpor runs its executions in another order than by undo; dfs does not."""
+
+    def reason(name: str) -> str | None:
+        return explore_index(a_program(), Machine(), name, index=1, checkers=[]).reason
+
+    usual = reason("dpor")
+    monkeypatch.setenv(MEMO_SWITCH, "0")
+    assert reason("dfs") == reason("random-walk") == usual
+    assert MEMO_SWITCH in str(reason("dpor"))

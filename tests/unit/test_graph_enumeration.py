@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from graph_enumeration import TooManyError, enumerated, searched
+from graph_enumeration import TooManyError, all_revisits, enumerated, searched
 
+import simaie
 from simaie import Machine, Program, ins
+from simaie.engine.graph.again import repeated
+from simaie.engine.graph.layout import BeginAnew
+from simaie.engine.graph.search import GraphSearch
+from simaie.host.graph.linear import linear, source_in
+from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
+from simaie.protocols import ExecutionInfo
 
 X, Y = 0x100, 0x200
 PLACES = (X, Y)
@@ -101,6 +108,7 @@ def has_rare_pair(program):
     return any(code.name in ("sc", "stxr", "stlxr") for thread in program.threads for code in thread)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
     compared, twice = compare(isa, host, range(40))
@@ -118,3 +126,64 @@ def test_the_search_finds_each_graph_of_many_programs(isa, host):
     compared, twice = compare(isa, host, range(1000, 1600))
     assert compared > 300
     assert len(twice) < compared // 20
+
+
+# -- against other searches, and what each graph keeps ---------------------------------------------------
+
+HOSTS = [("aarch64", "armv8"), ("riscv", "rvwmo")]
+
+
+def machine_of(host):
+    return Machine("native:reservation=exact", host=host)
+
+
+@pytest.mark.parametrize(("isa", "host"), HOSTS)
+def test_a_search_with_all_revisits_finds_the_same_graphs(isa, host, monkeypatch):
+    for seed in range(2000, 2025):
+        program = generated(seed, isa)
+        assert all_revisits(program, machine_of(host), monkeypatch) == set(searched(program, machine_of(host))[1]), seed
+
+
+@pytest.mark.parametrize("isa", ["aarch64", "riscv"])
+def test_on_sc_the_graphs_of_generated_programs_are_the_executions_of_dpor(isa):
+    """Without store-conditionals: `sc` has their spurious failures as decisions of its own."""
+    compared = 0
+    for seed in range(2100, 2140):
+        program = generated(seed, isa)
+        if has_rare_pair(program):
+            continue
+        counts = []
+        for host in (GraphScMemory, "sc"):
+            report = simaie.explore(
+                program, machine_of(host), scheduler="dpor", executions=20_000, failures=None, checkers=()
+            )
+            assert report.complete
+            counts.append((report.statistics.executions, report.outcomes.keys()))
+        assert counts[0] == counts[1], seed
+        compared += 1
+    assert compared > 10
+
+
+@pytest.mark.parametrize(("isa", "host"), HOSTS)
+def test_a_linear_order_explains_each_value_and_decisions_lead_to_each_graph(isa, host):
+    count = 0
+    for seed in range(2200, 2206):
+        program, machine = generated(seed, isa), machine_of(host)
+        search = GraphSearch(program, machine)
+        while True:
+            try:
+                if not search.advance():
+                    break
+            except BeginAnew:
+                continue
+            graph, _ = search.graph
+            order = linear(graph)
+            assert all(source_in(graph, order, number) == graph.source[event]
+                       for number, event in enumerate(order) if event in graph.source)  # fmt: skip
+            trace, info = search.trace().complete(), ExecutionInfo(0, 0, len(program.threads))
+            count += 1
+            if count % 4 == 0:
+                again = repeated(program, machine, info, search.outline(graph), trace.digest)
+                assert again is not None
+                assert again.digest == trace.digest
+    assert count > 20

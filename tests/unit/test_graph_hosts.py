@@ -14,7 +14,7 @@ from simaie.engine.graph.search import GraphSearch
 from simaie.engine.graph.walk import End, Walk
 from simaie.errors import NondeterminismError, SchemeError, UsageError
 from simaie.exploration.search import ExhaustiveSearch, SearchLimits
-from simaie.host.graph.graph import has_cycle
+from simaie.host.graph.consistency import has_cycle
 from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph_reference import GraphScMemory, GraphTsoMemory
 from simaie.schemes.cas import CompareAndSwap
@@ -360,12 +360,6 @@ def test_a_scheme_that_hides_dependencies_is_named_with_vcpu_and_operations():
         explored(Program("copies", isa="x86", threads=[copies, fenced]), Hides)
     assert caught.value.vcpu == "0"
     assert caught.value.expected != caught.value.got
-
-
-def test_a_scheme_that_stops_the_world_is_refused_with_what_to_do():
-    code = [[ins("lock_xadd", X + 2, 1, width=4, into="r")]] * 2
-    with pytest.raises(UsageError, match="stops the world"):
-        explored(Program("world", isa="x86", threads=code), "cas")
 
 
 def test_atomics_of_another_size_are_refused():

@@ -131,14 +131,15 @@ def test_a_loop_that_will_end_by_itself_is_no_wait(thread):
     assert sum(event.op.kind is Kind.PAUSE for event in trace.events) == 4
 
 
-def test_a_loop_with_a_choice_or_an_atomic_in_it_is_no_wait():
+def test_a_loop_with_a_choice_or_an_atomic_that_writes_news_is_no_wait():
     async def chooses(cpu):
         while await cpu.choose(2) < 2:
             await cpu.ldr(X)
             await cpu.yield_()
 
     async def swaps(cpu):
-        while await cpu.swp(X, 1) < 2:
+        value = 1
+        while (value := 1 - await cpu.swp(X, value)) < 2:
             await cpu.yield_()
 
     for thread in (chooses, swaps):

@@ -67,6 +67,7 @@ def test_machines_are_drawn_over_schemes_hosts_granules_and_word_sizes():
     assert seen == {(s, host, word) for s in schemes for host in ("sc", "tso", "pso") for word in (64, 32)}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("isa", ISAS)
 def test_any_program_runs_on_any_machine_for_its_instruction_set(isa):
     @FEW
@@ -90,6 +91,7 @@ def sizes(program):
     return found
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("isa", ["aarch64", "arm", "mips", "ppc", "riscv", "sparc", "x86"])
 def test_programs_have_what_the_instruction_set_has(isa):
     """Pairs, lone halves, several widths, crossings of granules, fences and spawned threads, and mixes without them."""
@@ -223,13 +225,14 @@ def test_unknown_names_are_refused():
             asked()
 
 
-ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "300", "--seed", "1", "--format", "json"]
+ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "120", "--seed", "1", "--format", "json"]
 
 
+@pytest.mark.no_cover
 def test_fuzz_finds_saves_and_the_saved_failure_replays(tmp_path, capsys):
     assert main([*ARGUMENTS, "--save", str(tmp_path / "out")]) == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["examples"] == 300
+    assert said["examples"] == 120
     assert said["traces"] > 0
     for failure in said["failures"]:
         assert failure["kind"] in {finding.kind for finding in simaie.replay(failure["saved"]).findings}

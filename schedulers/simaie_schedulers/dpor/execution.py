@@ -31,6 +31,7 @@ class Run:
 
     Attributes:
         led_nowhere: Whether the wake-up tree could not be followed.
+        gave_up: Whether it has chosen nothing, so that the execution ended there.
         lost: The error to raise, unless a local choice was taken for another one.
     """
 
@@ -38,7 +39,7 @@ class Run:
         self._tree = tree
         self._seen: tuple[Any, ...] = ()
         self._names: tuple[str, ...] = ()
-        self.led_nowhere = False
+        self.led_nowhere = self.gave_up = False
         self.lost: NondeterminismError | None = None
 
     def choose(self, offer: Offer) -> Candidate | None:
@@ -75,6 +76,7 @@ class Run:
                 if not tree.claims:
                     raise
                 self.lost = error
+                self.gave_up = True
                 return None
         if chosen is None:
             chosen = offer.running
@@ -83,6 +85,7 @@ class Run:
             if tree.asleep:
                 chosen = self._awake(chosen)
                 if chosen is None:
+                    self.gave_up = True
                     return None
             self._visit(step, Node(self._names, 0, Branch(chosen.name, None, chosen.op, 0, False), [], pending=pending))
         if chosen.op.function is not None and step >= tree.known - 1:

@@ -11,7 +11,7 @@ from simaie.dependence import WRITES_IF_IT_SUCCEEDS
 from simaie.errors import UsageError
 from simaie.op import BLOCKING, Kind, Op
 from simaie.protocols import Beginning
-from simaie.trace import STUCK, Trace
+from simaie.trace import STUCK, Ending, Trace
 from simaie_schedulers.dpor.blocking import bits, stops, waited_for
 from simaie_schedulers.dpor.frozen import Apply, frozen
 from simaie_schedulers.dpor.happens_before import WRITES
@@ -58,7 +58,7 @@ class RaceReversal:
             event = events[later]
             self._reverse(earlier, event.actor, event.op, order.place[later], later)
         races = len(order.races)
-        if trace.ending in STUCK:
+        if trace.ending in STUCK or trace.ending is Ending.PRUNED:  # the latter is stuck too, and repeats tries
             races += self._reverse_waits(trace)
         for index in reversed(bits(order.choices)):
             node = self._tree.path[index]

@@ -47,7 +47,7 @@ _COUNTS = (
     "executions", "races", "branches", "sleep_set_blocked", "redundant", "presumed", "infeasible", "unforeseen",
     "cut_short", "peak_nodes", "peak_branches",
 )  # fmt: skip
-_CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT)
+_CUT_SHORT = (Ending.STEP_LIMIT, Ending.THREAD_LIMIT, Ending.LASSO)
 
 
 class Dpor(Scheduler):
@@ -222,7 +222,7 @@ class Dpor(Scheduler):
         asleep_at = tree.take_in(trace)
         self._presumed += tree.is_overcautious
         ending = trace.ending
-        if ending is Ending.PRUNED:
+        if ending is Ending.PRUNED and self._run.gave_up:
             self._blocked += not self._run.led_nowhere
         elif asleep_at is not None:
             self._redundant += 1

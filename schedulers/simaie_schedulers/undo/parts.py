@@ -27,12 +27,15 @@ class Part(NamedTuple):
         schedule: The schedule that waits there; ignored if there is a `rest`.
         rest: The path from the node to where an earlier search of this part stopped, at the end of an execution.
         below: The number of schedules that earlier searches of this part have returned.
+        uncertain: Whether the searches so far may have met an uncertain operation. If they have met none, there is none
+            in the prefix, the schedule and the rest.
     """
 
     prefix: tuple[Decision, ...]
     schedule: Schedule
     rest: tuple[Decision, ...] = ()
     below: int = 0
+    uncertain: bool = True
 
 
 class Found(NamedTuple):
@@ -48,6 +51,7 @@ class Found(NamedTuple):
         redundant: See there.
         reversals: See there.
         infeasible: See there.
+        uncertain: Whether it may have met an uncertain operation.
     """
 
     below: tuple[Schedule, ...]
@@ -58,10 +62,11 @@ class Found(NamedTuple):
     redundant: int
     reversals: int
     infeasible: int
+    uncertain: bool
 
     def following(self, part: Part) -> Part:
         """Return the rest of `part`, which this search has not explored."""
-        return part._replace(rest=self.rest, below=part.below + len(self.below))
+        return part._replace(rest=self.rest, below=part.below + len(self.below), uncertain=self.uncertain)
 
 
 class Given(NamedTuple):
@@ -83,41 +88,45 @@ def together(found: Sequence[Found]) -> Found:
         sum(each.redundant for each in found),
         sum(each.reversals for each in found),
         sum(each.infeasible for each in found),
+        any(each.uncertain for each in found),
     )
 
 
 class Sizes:
-    """How many executions lie below a waiting schedule, estimated from those at the same depth that are explored."""
+    """How many executions lie below a waiting schedule: as many as below the last one at its depth that is explored."""
 
     def __init__(self) -> None:
-        self._taken: dict[int, int] = {}  # by depth, the executions when a schedule was taken there last
-        self._before: dict[int, int] = {}  # by depth, the executions between the last two
+        self._known: dict[int, int] = {}  # by depth
+        self._open: list[tuple[int, int]] = []  # depth and the executions before it, of schedules that are explored now
 
     def take(self, depth: int, executions: int) -> None:
         """Note that a schedule is taken after as many executions."""
-        self._before[depth] = executions - self._taken.get(depth, 0)
-        self._taken[depth] = executions
+        while self._open and self._open[-1][0] >= depth:
+            explored, before = self._open.pop()
+            self._known[explored] = executions - before
+        self._open.append((depth, executions))
 
-    def of(self, depth: int, executions: int) -> int:
-        """Return the estimate after that many executions. Unfinished work counts at least its executions so far."""
-        return max(self._before.get(depth, 0), executions - self._taken.get(depth, 0))
+    def of(self, depth: int) -> int:
+        """Return the estimate for a schedule; 0 as long as none at its depth is explored."""
+        return self._known.get(depth, 0)
 
 
 def waiting_part(path: Path, number: int, is_worth: Callable[[int], bool]) -> Part | None:
-    """Return the waiting schedule whose turn comes first as a part, and mark it as given; None if there is none.
+    """Return a waiting schedule as a part, and mark it as given; None if there is none.
+
+    The schedule is one at the least depth, where the parts are the largest, and its turn comes first there.
 
     Args:
         path: The path.
         number: The number of the part.
         is_worth: Whether schedules at a depth are worth giving away.
     """
-    for depth in range(len(path) - 1, -1, -1):
-        waiting = path.waiting[depth] or []
+    for depth, waiting in enumerate(path.waiting[: len(path)]):
+        if not waiting or not is_worth(depth):
+            continue
         for place in range(len(waiting) - 1, -1, -1):
             schedule = waiting[place]
             if not isinstance(schedule, Given):
-                if not is_worth(depth):
-                    break
                 waiting[place] = Given(number, schedule)
                 return Part(tuple([path.decision(step)._replace(waiting=[]) for step in range(depth)]), schedule)
     return None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simaie.engine.graph.label import ATOMICS, THREADS, Label, Write
+from simaie.dependence import RESUMES, STOPS
+from simaie.engine.graph.attributes import ATOMICS, THREADS
+from simaie.engine.graph.label import Label, Write
 from simaie.engine.graph.reach import PLAIN
+from simaie.engine.graph.world import begin, end
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies
 from simaie.host.loaded import Control, Loaded
@@ -33,6 +36,12 @@ def past_after(label: Label, value: Any) -> Past:
         past.linked = None
     elif kind is Kind.SPAWN:
         past.children += 1
+    elif kind in STOPS:
+        assert label.fails is not None
+        begin(past, label.fails)
+    elif kind in RESUMES:
+        end(past)
+    past.group = label.group
     address = label.address_of(label.reads[0]) if label.reads else None
     for event in label.reads:
         assert address is not None

@@ -6,13 +6,16 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from simaie.engine.graph.execution import GraphExecution
+from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.picked import Alternatives
 from simaie.errors import InternalError
 from simaie.guest.program import Program
-from simaie.host.graph.event import INITIAL, Event
+from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
+from simaie.host.graph.worlds import sections_apart
 from simaie.machine import Machine
+from simaie.op import Kind
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
 from simaie.trace import Trace
 
@@ -43,6 +46,9 @@ class Outline:
                 store = graph.source[number]
                 for part in parts_of(event.place):
                     self.sources[keys[number], part] = None if store == INITIAL else keys[store]
+        self.before: dict[_Key, set[_Key]] = {}
+        for number, earlier in (sections_apart(graph) if graph.stops else {}).items():
+            self.before[keys[number]] = {keys[other] for other in members(earlier)}
         for place, stores in graph.coherence.items():
             for rank, store in enumerate(stores):
                 for part in parts_of(place):
@@ -90,11 +96,22 @@ class _Leading(GraphExecution):
 
     def _is_ready(self, actor: Any) -> bool:
         graph = self._walk.graph
+        fails = actor.node.label.fails
+        if actor.op.kind is Kind.BEGIN_EXCLUSIVE and self.outline.choices.get((*self._key(fails)[:2], False)):
+            return False  # it waits for ever
+        if self.outline.before and not self._is_in_turn(actor.node.label):
+            return False
         for event in actor.node.label.reads:
             wanted = self._wanted(event)
             if wanted is not None and not any(self._key(graph.events[number]) == wanted for number in graph.added):
                 return False
         return True
+
+    def _is_in_turn(self, label: Label) -> bool:
+        """Whether the graph has what comes before the events of a label because of sections."""
+        present = {self._key(event) for event in self._walk.graph.events.values()}
+        events = label.reads or label.stores or (label.fails,)
+        return all(self.outline.before.get(self._key(event), present) <= present for event in events if event)
 
     def _ask_value(self, event: Event, alternatives: Alternatives) -> int:
         if event.place is None or type(alternatives) is tuple:

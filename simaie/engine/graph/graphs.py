@@ -36,6 +36,7 @@ class Graphs(Undone):
 
     #: What a vCPU does is compared by the search itself, whose events are not in the order of the program.
     went_elsewhere = True
+    can_be_left = False
 
     def __init__(self, program: Program, machine: Machine, seed: int, out_of_time: Callable[[], bool]) -> None:
         self.program, self.machine = program, machine

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+from simaie.dependence import STOPS
+from simaie.engine.graph.attributes import ATOMICS, READS, THREADS, WRITES, is_instruction, set_order
 from simaie.engine.graph.layout import Layout, Piece
 from simaie.engine.graph.reach import reaches
+from simaie.engine.graph.rmw import dependencies_of_value, stored_value
+from simaie.engine.graph.world import check_section, opening
 from simaie.engine.snapshot import Snapshot
 from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.graph.revisit import NOTHING
-from simaie.host.loaded import Control, Loaded, choices_of, data_of, plain, stepping
-from simaie.host.ordered import acquires, releases
-from simaie.op import Form, Kind, Op, Order
+from simaie.host.loaded import Loaded, choices_of, data_of
+from simaie.op import Kind, Op
 
-__all__ = ["ATOMICS", "READS", "THREADS", "Label", "Write"]
-
-_LOAD, _LOAD_LINKED, _STORE_CONDITIONAL = Kind.LOAD, Kind.LOAD_LINKED, Kind.STORE_CONDITIONAL
-#: Operations that read and write in one: those of the host, and the taking of a mutex.
-ATOMICS = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, Kind.LOCK})
-#: Operations that read, first of all.
-READS = frozenset({*ATOMICS, Kind.LOAD, Kind.LOAD_LINKED, Kind.AWAIT, Kind.UPDATE, Kind.JOIN})
-_WRITES = frozenset({Kind.STORE, Kind.UNLOCK, Kind.SPAWN, Kind.EXIT, _STORE_CONDITIONAL})
-_WORLD = frozenset({Kind.BEGIN_EXCLUSIVE, Kind.END_EXCLUSIVE})
-_ORDERED = frozenset({Kind.CAS, Kind.EXCHANGE, Kind.FETCH, _LOAD_LINKED, _STORE_CONDITIONAL})
-#: Operations of threads: every earlier operation of the vCPU comes before them, and every later one after them.
-THREADS = frozenset({Kind.SPAWN, Kind.JOIN, Kind.EXIT})
-
+__all__ = ["Label", "Write"]
 
 class Write:
     """The write of a read-modify-write after it has read `old`: its event, and what the operation returns."""
@@ -51,11 +43,13 @@ class Label:
         layout: The layout of events.
         model: The memory model.
         in_order: Whether every access of the vCPU is fully ordered, as those of a device.
+        inside: Whether the vCPU has performed an operation of the guest instruction that it is in.
 
     Attributes:
         reads: The events that read, in the order of their pieces; empty if it does not read.
         stores: The events that write without reading first.
-        fails: The event of a store-conditional that fails, or of a local choice; None for other operations.
+        fails: The event of a store-conditional that fails, of a choice, or of the beginning of a section; None for
+            other operations.
         state: The state of the vCPU at a load-linked; None if it cannot be read, and for other operations.
         retries: Whether the vCPU tries a load-linked again although nothing has changed for it since the last try.
         written: The writes of a read-modify-write that were asked for, by what it reads.
@@ -75,6 +69,7 @@ class Label:
         model: Model,
         *,
         in_order: bool,
+        inside: bool,
     ) -> None:
         self.vcpu, self.name, self.number = vcpu, name, number
         self.past, self.op, self.raw = past, op, raw
@@ -90,17 +85,17 @@ class Label:
         self.fails: Event | None = None
         self.groups: list[tuple[tuple[Piece, ...], int]] = []
         kind = op.kind
-        if kind in _WORLD:
-            raise NotModelledError(
-                f"the scheme stops the world ({op}), which a host of execution graphs does not model yet; use another "
-                "scheme, or the host tso or pso"
-            )
+        self.inside = inside and kind is not Kind.BEGIN_EXCLUSIVE and not in_order
+        self.group = -1 if in_order else past.group if self.inside else layout.index(number)
+        check_section(self)
         if kind in READS:
             self.reads = self._reads()
-        elif kind in _WRITES:
+        elif kind in WRITES:
             self.stores = self._stores()
         elif kind is Kind.CHOICE:
             self.fails = self._choice()
+        elif kind in STOPS:
+            self.fails = opening(self)
 
     # -- the events -----------------------------------------------------------------------------------
 
@@ -109,14 +104,15 @@ class Label:
         past, op, kind = self.past, self.op, self.op.kind
         index = self.layout.index(self.number, part) + (write and kind in READS)
         event = Event(self.vcpu, index, self.layout.stride, writes=write, place=place)
-        self._set_order(event, op, write)
+        event.group, event.section = self.group, past.section
+        set_order(event, op, self.model)
         event.pair = pair
         event.last_store = past.last_store.get(place)
         event.reads_before = past.reads.get(place, ())
         status = (depends.address_choices | depends.value_choices) & past.status | self.status
         event.status = (status | past.stored.get(place, 0)) << event.base
         if status:
-            depends = _without(depends, past.status)
+            depends = depends.without(past.status)
         full = self.in_order or kind in THREADS
         event.local = past.everything if full else self.model.order_of(past, event, depends)
         event.order = event.local << event.base | past.born
@@ -126,22 +122,6 @@ class Label:
         event.label = (label | past.failed.get(place, 0)) << event.base | past.born
         return event
 
-    def _set_order(self, event: Event, op: Op, write: bool) -> None:
-        kind, order = op.kind, op.order
-        event.atomic = self._is_instruction
-        event.drops = not write and op.form is not Form.NONE and bool(op.form & Form.NO_RESULT)
-        if kind is Kind.FETCH or kind is Kind.EXCHANGE:
-            order = _without_acquire(order) if event.drops else order
-        as_one = self.model.one_operation
-        if not write or as_one:
-            weak = kind is _LOAD and order is not Order.SEQ_CST
-            event.acquire_pc = weak and acquires(order)
-            event.acquire = acquires(order) and not weak
-        if write or (as_one and (kind is not _LOAD or order is not Order.SEQ_CST)):
-            event.release = releases(order)
-        event.total = kind is _LOAD and order is Order.SEQ_CST
-        event.consistent = as_one and order is not Order.RELAXED and (kind in _ORDERED or order is Order.SEQ_CST)
-
     def _reads(self) -> tuple[Event, ...]:
         found: list[Event] = []
         parts: tuple[Op, ...] = (self.op,) if self.op.kind is not Kind.AWAIT else self.op.places
@@ -150,13 +130,13 @@ class Label:
             self.groups.append((places, len(found)))
             for place in places:
                 found.append(self._event(len(found), False, place, self._address()))
-        if len(found) > len(parts) and self.op.kind in ATOMICS | {_LOAD_LINKED, Kind.UPDATE}:
+        if len(found) > len(parts) and self.op.kind in ATOMICS | {Kind.LOAD_LINKED, Kind.UPDATE}:
             raise NotModelledError(
                 f"{self.op} overlaps accesses of other sizes, which a host of execution graphs does not model for "
                 "atomics and exclusives; use the same size everywhere, or the host tso or pso"
             )
         if self.op.kind in ATOMICS:
-            found[0].function = self._stored_value
+            found[0].function = functools.partial(stored_value, self.op)
         self._join(found)
         return tuple(found)
 
@@ -164,7 +144,7 @@ class Label:
         op = self.op
         places = self._places(op)
         pair = -1
-        if op.kind is _STORE_CONDITIONAL:
+        if op.kind is Kind.STORE_CONDITIONAL:
             self.linked = self.past.linked
             if self.linked is None or self.linked.place != places[0]:
                 if op.watches_more:
@@ -183,7 +163,7 @@ class Label:
         if op.kind is Kind.UNLOCK and found[0].last_store is not None:
             found[0].taken = found[0].last_store.id
         self._join(found)
-        if op.kind is _STORE_CONDITIONAL:
+        if op.kind is Kind.STORE_CONDITIONAL:
             found[0].choice = 1
             self.fails = self._failure(found[0])
         return tuple(found)
@@ -191,14 +171,14 @@ class Label:
     def _failure(self, success: Event) -> Event:
         """Return the event of a store-conditional that fails."""
         event = Event(self.vcpu, success.index, self.layout.stride, writes=False, place=None)
-        event.choice = 0
+        event.choice, event.group, event.section = 0, self.group, self.past.section
         event.label = (self.control | self.past.decided) << event.base | self.past.born
         event.status = self.status << event.base
         return event
 
     def _choice(self) -> Event:
         event = Event(self.vcpu, self.layout.index(self.number), self.layout.stride, writes=False, place=None)
-        event.choice = 0
+        event.choice, event.group, event.section = 0, self.group, self.past.section
         event.label = (self.control | self.past.decided) << event.base | self.past.born
         event.status = self.status << event.base
         return event
@@ -241,14 +221,6 @@ class Label:
             return True
         return self.layout.value_of(place, op.address, op.width, value) if op.cell is None else value
 
-    @property
-    def _is_instruction(self) -> bool:
-        """Whether the operation is an atomic that the host performs as a single instruction."""
-        op = self.op
-        if op.kind not in ATOMICS or self.model.exclusive_atomics:
-            return False
-        return op.form is Form.NONE or not op.form & Form.EXCLUSIVE
-
     # -- its dependencies ---------------------------------------------------------------------------
 
     def _address(self) -> Dependencies:
@@ -263,8 +235,8 @@ class Label:
                 if loads & ~data and self._reaches(owner, self.op.cell):
                     data |= loads
         found = Dependencies(data, choices | data, control=self.control)
-        if self.model.one_operation and self._is_instruction:  # the whole operation waits for its operand
-            value, value_choices = self._value_for(Loaded(0, 0))
+        if self.model.one_operation and is_instruction(self.op, self.model):  # all of it waits for its operand
+            value, value_choices = dependencies_of_value(self.raw, Loaded(0, 0))
             found.address_choices |= value_choices | value
         return found
 
@@ -277,41 +249,12 @@ class Label:
 
     def _stored(self) -> Dependencies:
         address = self._address()
-        value = self.raw.value if self.op.kind in (Kind.STORE, _STORE_CONDITIONAL) else None
+        value = self.raw.value if self.op.kind in (Kind.STORE, Kind.STORE_CONDITIONAL) else None
         return Dependencies(
             address.address, address.address_choices, data_of(value), choices_of(value), control=self.control
         )
 
     # -- read-modify-writes -------------------------------------------------------------------------
-
-    def _stored_value(self, old: Any) -> Any:
-        """Return what the operation stores if it reads `old`, or `NOTHING`."""
-        op, kind = self.op, self.op.kind
-        if kind is Kind.LOCK:
-            return NOTHING if old is not None else True
-        if kind is Kind.CAS:
-            return op.value if old == op.expected else NOTHING
-        if kind is Kind.EXCHANGE:
-            return op.value
-        assert op.function is not None
-        with stepping(Control()):
-            return plain(op.function.apply(old))
-
-    def _value_for(self, old: Loaded) -> tuple[int, int]:
-        """Return on what the stored value depends if the operation reads `old`: by data, and by data or choice."""
-        raw, kind = self.raw, self.op.kind
-        if kind is Kind.LOCK:
-            return 0, 0
-        if kind is Kind.UPDATE:
-            return old.data, old.choices
-        if kind is not Kind.FETCH:
-            picked = choices_of(raw.expected) if kind is Kind.CAS else 0
-            return data_of(raw.value), choices_of(raw.value) | picked
-        assert raw.function is not None
-        control = Control()
-        with stepping(control):
-            new = raw.function.apply(old if type(old.value) is int else old.value)
-        return data_of(new), choices_of(new) | control.mask
 
     def write(self, old: Any) -> Write:
         """Return the write of a read-modify-write that has read `old`, whose event is None if it does not write."""
@@ -329,11 +272,11 @@ class Label:
             assert op.function is not None
             new, result = op.function.apply(old)
         else:
-            new = self._stored_value(old)
+            new = stored_value(self.op, old)
             if new is NOTHING:
                 return Write(old, None, result)
         bit = 1 << read.index
-        data, choices = self._value_for(Loaded(old, bit, bit))
+        data, choices = dependencies_of_value(self.raw, Loaded(old, bit, bit))
         address = self._address()
         depends = Dependencies(address.address, address.address_choices, data, choices, control=self.control)
         event = self._after_read(read, depends)
@@ -354,16 +297,4 @@ class Label:
     def address_of(self, event: Event) -> Dependencies:
         """Return the dependencies of the address of an event, as later events see them."""
         found = self._address()
-        return _without(found, self.past.status) if self.past.status else found
-
-
-def _without(depends: Dependencies, mask: int) -> Dependencies:
-    keep = ~mask
-    return Dependencies(
-        depends.address & keep, depends.address_choices & keep, depends.value & keep, depends.value_choices & keep,
-        depends.control & keep,
-    )  # fmt: skip
-
-
-def _without_acquire(order: Order) -> Order:
-    return Order.RELEASE if releases(order) else Order.RELAXED
+        return found.without(self.past.status) if self.past.status else found

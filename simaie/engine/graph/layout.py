@@ -33,12 +33,14 @@ class Layout:
         parts: The number of pairs of events that an operation has room for.
         stride: The number of events that a vCPU has room for.
         reached: Whether a cell is a part of an object, by the identity of the object and the cell.
+        has_sections: Whether vCPUs stop the world, or have indivisible sections; `has_waits` if some operations wait.
     """
 
     def __init__(self, endian: Endian) -> None:
         self.endian: Endian = endian
         self.parts = 1
         self.reached: dict[tuple[int, int], bool] = {}
+        self.has_sections = self.has_waits = False
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte
@@ -67,6 +69,19 @@ class Layout:
                 self.parts *= 2
             raise BeginAnew
         return 2 * (operation * self.parts + part)
+
+    def learn_sections(self) -> None:
+        """Note that there are sections; BeginAnew if that was not known."""
+        if not self.has_sections:
+            self.has_sections = True
+            raise BeginAnew
+
+    def learn_waits(self) -> None:
+        """Note that some operations wait; BeginAnew if there are sections, and that was not known."""
+        if not self.has_waits:
+            self.has_waits = True
+            if self.has_sections:
+                raise BeginAnew
 
     def pieces(self, address: int, width: int) -> tuple[Piece, ...]:
         """Return the pieces of an access, lowest address first.

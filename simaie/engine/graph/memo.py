@@ -10,6 +10,7 @@ from simaie.dependence import writes
 from simaie.engine.graph.after import carry_dependencies, past_after
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.layout import Layout
+from simaie.engine.graph.world import raise_waits
 from simaie.engine.memo.execution import MemoActor
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node, key_of
@@ -157,15 +158,18 @@ class GraphMemo(Memo):
 
     def label(self, node: Node, raw: Op | None, control: int) -> None:
         """Set the label of a new node: of its operation, or of the wait that stands for it."""
+        root = node.root
         if node.op is None or raw is None:
+            if self.reached.section >= 0:
+                raise_waits(root.name, "ends although it has stopped the world")
             return
         op = node.op
         if op.kind is _PAUSE and node.wait is not None:
             op = raw = node.wait
-        root = node.root
+        inside = node.instruction is not None and node.entered is node.instruction
         node.label = Label(
             self._numbers[root.name], root.name, node.depth, self.reached, op, raw, control, self.layout, self.model,
-            in_order=root.is_device,
+            in_order=root.is_device, inside=inside,
         )  # fmt: skip
 
 

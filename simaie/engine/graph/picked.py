@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from simaie.engine.graph.label import ATOMICS, Label
+from simaie.dependence import STOPS
+from simaie.engine.graph.attributes import ATOMICS
+from simaie.engine.graph.growing import WAITS
+from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
-from simaie.engine.graph.walk import End, Walk, _State
+from simaie.engine.graph.stepper import State
+from simaie.engine.graph.walk import End, Walk
+from simaie.engine.graph.world import can_stop, is_indivisible
 from simaie.engine.memo.node import Node
 from simaie.host.graph.bounds import places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
@@ -20,7 +25,6 @@ __all__ = ["Alternatives", "PickedWalk"]
 #: What a decision is about: an event, and its alternatives, the default first. These are the ids of the stores that a
 #: read may read from; or of a store its positions in coherence, and then the earlier loads that it may feed.
 Alternatives = Sequence[Any]
-_WAITS = frozenset({Kind.LOCK, Kind.AWAIT, Kind.JOIN})
 
 
 class _Rewound(Exception):
@@ -65,7 +69,7 @@ class PickedWalk(Walk):
             except _Rewound as rewound:
                 (self.graph,) = rewound.args
                 continue
-            if state is _State.DEAD:
+            if state is State.DEAD:
                 return End.DEAD
 
     # -- who can go on -------------------------------------------------------------------------------
@@ -75,13 +79,17 @@ class PickedWalk(Walk):
         found = []
         vcpu = 0
         while vcpu < len(self.graph.at):
-            while self._is_settled(vcpu) and self._advance(vcpu) is _State.WENT:
+            while self._is_settled(vcpu) and self._advance(vcpu) is State.WENT:
                 pass
             vcpu += 1
-        for vcpu, node in enumerate(self.graph.at):
-            if node is not None and node.op is not None and self._can_go_on(node):
-                found.append(vcpu)
-        return found
+        labels = [node.label for node in self.graph.at if node is not None and node.op is not None]
+        owner = next((label for label in labels if label.past.section >= 0), None)
+        for label in labels:
+            if owner is not None and label is not owner and (label.group >= 0 or is_indivisible(owner)):
+                continue
+            if self._can_go_on(label, [other for other in labels if other is not label]):
+                found.append(label.vcpu)
+        return sorted(found)
 
     def _is_settled(self, vcpu: int) -> bool:
         """Whether the next operation of a vCPU makes no event, or only such as the graph has already."""
@@ -89,8 +97,7 @@ class PickedWalk(Walk):
         if node is None or node.op is None:
             return False
         label: Label = node.label
-        if label.op.kind is Kind.CHOICE or label.fails is not None:
-            assert label.fails is not None
+        if label.fails is not None:
             return bool(self.graph.mask >> label.fails.id & 1)
         events = label.reads or label.stores
         if not all(self.graph.mask >> event.id & 1 for event in events):
@@ -100,10 +107,12 @@ class PickedWalk(Walk):
             return write is not None and bool(self.graph.mask >> write.id & 1)
         return True
 
-    def _can_go_on(self, node: Node) -> bool:
-        """Whether the next operation of a vCPU at `node` is not to wait."""
-        label: Label = node.label
-        if label.op.kind not in _WAITS and node.wait is None:
+    def _can_go_on(self, label: Label, others: list[Label]) -> bool:
+        """Whether the next operation of a vCPU is not to wait; `others` are those of the other vCPUs."""
+        node = self.graph.at[label.vcpu]
+        if label.op.kind in STOPS:
+            return can_stop(label, others)
+        if label.op.kind not in WAITS and node.wait is None:
             return True
         if len(label.reads) > 1:
             return self.lets_go_on(label, node, self._newest(label))
@@ -129,7 +138,7 @@ class PickedWalk(Walk):
         found = sources_for(graph, event)
         if label.op.kind in ATOMICS:
             found = [store for store in found if not self._is_taken(graph, store, event, label)]
-        if label.op.kind in _WAITS or node.wait is not None:
+        if label.op.kind in WAITS or node.wait is not None:
             found = [store for store in found if self.lets_go_on(label, node, self.stored(store, event.place))]
         return found
 
@@ -152,15 +161,15 @@ class PickedWalk(Walk):
         number = 0 if len(alternatives) == 1 else self._pick_one(event, alternatives)
         return alternatives[number]
 
-    def _add_read(self, event: Event, label: Label, node: Node) -> _State | None:
+    def _add_read(self, event: Event, label: Label, node: Node) -> bool:
         graph = self.graph
         graph.add(event)
         good = self._open(graph, event, label, node) if len(label.reads) == 1 else sources_for(graph, event)
         if not good:
-            return _State.DEAD
+            return False
         good.reverse()
         graph.read_from(event.id, self._pick(event, good))
-        return None
+        return True
 
     def _add_write(self, event: Event) -> bool:
         graph = self.graph
@@ -199,7 +208,7 @@ class PickedWalk(Walk):
             left &= ~found
         return found
 
-    def _conditional(self, vcpu: int, node: Node, label: Label) -> _State:
+    def _conditional(self, vcpu: int, node: Node, label: Label) -> State:
         graph, fails = self.graph, label.fails
         assert fails is not None
         if graph.mask >> fails.id & 1:
@@ -221,7 +230,7 @@ class PickedWalk(Walk):
             return (1, 0)
         return (0, 1) if self._fed(trial, event) else (0,)
 
-    def _choose(self, vcpu: int, node: Node, label: Label) -> _State:
+    def _choose(self, vcpu: int, node: Node, label: Label) -> State:
         graph, first = self.graph, label.fails
         assert first is not None
         if graph.mask >> first.id & 1:

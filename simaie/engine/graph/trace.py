@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simaie.check.needs import FAULT, REFUSED
+from simaie.dependence import STOPS
+from simaie.engine.graph.growing import initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
-from simaie.engine.graph.walk import initial_value
+from simaie.engine.graph.world import may_wait
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.node import Node
 from simaie.errors import InternalError
@@ -109,8 +111,12 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
     stuck = list(_stuck(graph))
     if not stuck:
         return Ending.FINISHED
+    if graph.stops and not may_wait(graph, [node.label for node in stuck]):
+        return None
     for node in stuck:
         label: Label = node.label
+        if label.op.kind in STOPS:
+            continue
         if label.retries:
             return None
         values = []

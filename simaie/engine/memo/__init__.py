@@ -8,9 +8,10 @@ sent the result, or a fresh one is first fed the whole history.
 
 **A memo execution** (`MemoExecution`) is an `simaie.engine.execution.Execution` whose actors are resumed by an edge
 instead of ``coroutine.send``. On a sequentially consistent host one loop performs plain steps and mutexes
-(`simaie.engine.memo.quick`), and a trace is made when it is asked for (`simaie.engine.memo.lazy`). Other waiting, store
-buffers, devices, choices, spin detection and limits are the code that the other drivers use, so the drivers cannot
-differ. The reference engine (`simaie.engine.inline`) defines what happens. The memo remembers it.
+(`simaie.engine.memo.quick`), and a trace is made when it is asked for (`simaie.engine.memo.lazy`). Monitors tell
+whether the checkers have to ask for it (`simaie.engine.memo.monitors`). Other waiting, store buffers, devices, choices,
+spin detection and limits are the code that the other drivers use, so the drivers cannot differ. The reference engine
+(`simaie.engine.inline`) defines what happens. The memo remembers it.
 
 **Identity.** One scheme, one host port and one page table serve all executions of a memo. A cell that a vCPU makes is
 identified by its maker, the place in the maker's history, and its name (`MemoHost`), so that a coroutine that is fed

@@ -6,29 +6,42 @@ from typing import Any
 
 from simaie.check.needs import kind_bit
 from simaie.engine.memo.node import Node
+from simaie.engine.spin import ends_looking
 from simaie.op import Kind, Op
+from simaie.trace import Event
 
 __all__ = ["remembered", "same"]
 
 _PAUSE = Kind.PAUSE
-_LOOKS = frozenset({Kind.LOAD, Kind.FENCE, Kind.LOAD_LINKED})
 #: The bit of what has occurred that shows a PAUSE.
 _PAUSED = kind_bit(Kind.PAUSE)
 
 
-def remembered(path: list[Node]) -> tuple[int, int]:
+def remembered(path: list[Node], tries: int) -> tuple[int, int]:
     """Return which nodes of `path`, by number, count for the spin detection at its end.
 
-    These are the last PAUSE (-1 if there is none), and the looks since the last operation that is no look, of which the
-    number of the first is returned.
+    These are the last PAUSE (-1 if there is none), and all since the last one at which a vCPU ceases to try, which is
+    returned. If several tries make a wait, these are all nodes.
     """
+    if tries > 1:
+        return -1, 0
     first = len(path)
-    while first and (op := path[first - 1].op) is not None and op.kind in _LOOKS:
+    while first and not _ceases(path, first - 1):
         first -= 1
+    first = max(0, first - 1)
     if not path[-1].occurred & _PAUSED and (path[-1].op is None or path[-1].op.kind is not _PAUSE):
         return -1, first
     pauses = (place for place in range(first - 1, -1, -1) if (op := path[place].op) is not None and op.kind is _PAUSE)
     return next(pauses, -1), first
+
+
+def _ceases(path: list[Node], place: int) -> bool:
+    """Whether the vCPU certainly makes no try at the node of this number."""
+    node = path[place]
+    before = node.parent
+    if node.op is None or before is None or before.op is None:
+        return True
+    return ends_looking(node.op, Event(node.root.name, before.op, node.came))
 
 
 def same(known: Op, op: Op) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from simaie.check.needs import REFUSED
+from simaie.check.needs import OPEN, REFUSED
 from simaie.engine.actor import Actor
 from simaie.engine.actors import ActorTable
 from simaie.engine.execution import Execution
-from simaie.engine.memo.lazy import MemoTrace, performed
+from simaie.engine.memo.lazy import MemoTrace, performed, wait_at
 from simaie.engine.memo.memo import Memo
+from simaie.engine.memo.monitors import refute
 from simaie.engine.memo.node import Node, key_of
 from simaie.guest.cpu import Thread
 from simaie.guest.program import GuestFunction
@@ -166,8 +167,7 @@ class MemoExecution(Execution):
         if op is None:
             self._cast.remove(actor)
             return self.proceed()
-        if node.wait is not None:
-            actor.looks = op  # so that `announced` asks for the wait
+        actor.looks = op if node.wait is not None else None  # so that `announced` asks for the wait
         return self.announced(actor, op)
 
     def _note_faults(self, actor: Actor, node: Node) -> None:
@@ -176,14 +176,15 @@ class MemoExecution(Execution):
 
     # -- what depends on the coroutine, and is known ---------------------------------------------------
 
-    def _looks_again(self, actor: Any, op: Op, events: list[Event]) -> bool:
-        wait = actor.node.wait
-        if wait is not None:
-            actor.held, actor.op = op, wait
-        return wait is not None
+    def _looks_again(self, actor: Any, op: Op) -> bool:
+        node = actor.node
+        if node.wait is not None:
+            actor.held, actor.op = op, wait_at(node, self.events)
+        return node.wait is not None
 
-    def _await_change(self, actor: Any, pause: Op, events: list[Event]) -> Op:
-        return actor.node.wait or pause
+    def _await_change(self, actor: Any) -> Op | None:
+        node = actor.node
+        return None if node.wait is None else wait_at(node, self.events)
 
     def _end_wait(self, actor: Actor) -> None:
         self._waits |= {len(self.events)}
@@ -225,6 +226,8 @@ class MemoExecution(Execution):
         occurred = memo.promised | memo.ending_bits[ending]
         for node in last:
             occurred |= node.occurred
+        if occurred & OPEN:
+            occurred = refute(occurred, self.events, last, is_known=memo.is_quick and self.is_known)
         refused = None
         asked = self.program.final is not None and ending is Ending.FINISHED
         if asked:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from simaie.check.needs import FAULT, REFUSED
+from simaie.check.needs import FAULT, OPEN, REFUSED
 from simaie.engine.memo.lazy import MemoTrace
+from simaie.engine.memo.monitors import refute
 from simaie.engine.memo.node import Node, yields
 from simaie.engine.memo.steps import MemoSteps
 from simaie.op import Kind, Op
@@ -36,6 +37,8 @@ def trace_of(state: MemoSteps) -> MemoTrace:
         accepted = refusal is None
         if not accepted:
             occurred |= REFUSED
+    if occurred & OPEN:
+        occurred = refute(occurred, state.events, last, is_known=True)
     waits = frozenset(state.waits) if state.waits else _NO_WAITS
     return MemoTrace(
         memo.origin, state.events.copy(), waits, last, state.switches.copy(), (), waiting, ending,
@@ -51,6 +54,8 @@ def _stuck(state: MemoSteps) -> tuple[Ending, dict[str, Op]]:
         node = state.nodes[actor]
         if node is not None and node.op is not None:
             waiting[threads.actors[actor].name] = state.pending(actor)
+    if any(op.leaves_out_tries for op in waiting.values()):
+        return Ending.PRUNED, waiting
     waits = any(op.kind is Kind.AWAIT for op in waiting.values())
     return Ending.LIVELOCK if waits else Ending.DEADLOCK, waiting
 

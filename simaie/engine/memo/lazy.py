@@ -8,12 +8,13 @@ from typing import Any, NamedTuple, TypeAlias
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.story import story_of
+from simaie.engine.spin import Wait, granted
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.op import Cell, Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "operations_of", "performed"]
+__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "operations_of", "performed", "wait_at"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
@@ -135,6 +136,15 @@ def _ordinary(state: dict[str, Any]) -> Trace:
 def performed(steps: Sequence[Step]) -> list[Event]:
     """Return the events of `steps`, with instructions that may be pending although they have completed."""
     return [_event(step) if type(step) is Node else step for step in steps]  # type: ignore[misc]  # an Event
+
+
+def wait_at(node: Node, steps: Sequence[Step]) -> Op:
+    """Return the AWAIT for which `node`, to which the last of `steps` of its vCPU led, has to wait."""
+    wait = node.wait
+    assert wait is not None
+    if node.tried is None:
+        return wait
+    return granted(Wait(wait, node.tried), node.root.name, performed(steps))
 
 
 def operations_of(trace: Trace) -> list[Op]:

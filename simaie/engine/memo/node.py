@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie.block import Block
-from simaie.op import Kind, Op
+from simaie.op import Cell, Kind, Op
 from simaie.trace import AccessKind, Instruction, ReservationEnd
 
 if TYPE_CHECKING:
+    from simaie.engine.memo.monitors import Guard
     from simaie.engine.memo.runner import Root, Runner
     from simaie.engine.memo.story import Story
+    from simaie.engine.tries import Try
     from simaie.guest.cpu import Thread
     from simaie.small_steps import Step
 
@@ -39,6 +41,7 @@ class Node:
         came: The result that led here.
         op: The announced operation; None at the start and after the vCPU's end.
         wait: The AWAIT that stands for `op` (a PAUSE) or has to come before it (a look); see `simaie.engine.spin`.
+        tried: The try before `wait` if others may have noticed it or made it fail; else None.
         instruction: The guest instruction in execution. It stays pending in every history, see `final`.
         entered: The instruction of the last operation, with its result where it has come to its end.
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.
@@ -57,6 +60,9 @@ class Node:
             to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
+        guard: The bytes that no other vCPU may have written since an earlier node, if any (see
+            `simaie.engine.memo.monitors`).
+        locked: The mutexes of granules locked up to here, in order.
         label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
@@ -70,10 +76,12 @@ class Node:
         "entered",
         "faults",
         "final",
+        "guard",
         "held",
         "instruction",
         "label",
         "location",
+        "locked",
         "made",
         "observations",
         "occurred",
@@ -91,6 +99,7 @@ class Node:
         "stored",
         "story",
         "thread",
+        "tried",
         "wait",
     )
 
@@ -100,6 +109,7 @@ class Node:
         self.came = came
         self.op: Op | None = None
         self.wait: Op | None = None
+        self.tried: Try | None = None
         self.instruction: Instruction | None = None
         self.entered: Instruction | None = None
         self.final: Instruction | None = None
@@ -119,6 +129,8 @@ class Node:
         self.label: Any = None
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
+        self.guard: Guard | None = None
+        self.locked: tuple[Cell, ...] = () if parent is None else parent.locked
         self.observations: dict[str, int]
         self.blocks: tuple[Block, ...]
         self.reservation_ends: tuple[ReservationEnd, ...]

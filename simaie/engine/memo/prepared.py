@@ -1,4 +1,4 @@
-"""What is worked out once for each node: how its operation is performed, and the steps of its instruction."""
+"""How the operation of a node is performed, which is worked out once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from simaie.engine.memo.node import (
 )
 from simaie.host.ram import Ram
 from simaie.op import Kind
-from simaie.trace import Event
 
-__all__ = ["prepare", "steps_of_instruction"]
+__all__ = ["prepare"]
 
 _PAUSE, _MUTEX = Kind.PAUSE, (Kind.LOCK, Kind.UNLOCK)
 _OF_RAM = {Kind.LOAD: READ, Kind.STORE: WRITE, Kind.CAS: SWAP, Kind.EXCHANGE: MODIFY, Kind.FETCH: MODIFY}
@@ -47,23 +46,3 @@ def prepare(node: Node, ram: Ram) -> None:
             node.stored = op.value & (1 << 8 * op.width) - 1
         elif node.code == WRITE or node.code == SWAP:
             node.code = MODIFY
-
-
-def steps_of_instruction(node: Node) -> list[Event]:
-    """Return the step that led to `node` and those of the same guest instruction before it, as events.
-
-    An AWAIT that came before a look is among them, since it may belong to the instruction.
-    """
-    found: list[Event] = []
-    before = node.parent
-    assert before is not None
-    instruction = before.instruction
-    while before is not None and before.op is not None and before.instruction is instruction:
-        found.append(Event(node.root.name, before.op, node.came, instruction))
-        if before.wait is not None:
-            found.append(Event(node.root.name, before.wait, None, instruction))
-        if instruction is None:
-            break
-        node, before = before, before.parent
-    found.reverse()
-    return found

@@ -6,16 +6,16 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, UNPROVED, is_direct, is_unproved, step_bits
+from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
 from simaie.engine.memo.again import remembered, same
+from simaie.engine.memo.monitors import watch
 from simaie.engine.memo.node import END, Node
-from simaie.engine.memo.prepared import steps_of_instruction
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
-from simaie.engine.spin import await_change, looks_again
+from simaie.engine.spin import Wait, await_change, looks_again
 from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
 from simaie.op import Kind, Op
@@ -73,7 +73,7 @@ class Runner(Actor):
         coroutine: What runs: the guest's code, then what every thread does at its end.
     """
 
-    __slots__ = ("_faults", "_memo", "_own", "_root", "node")
+    __slots__ = ("_faults", "_memo", "_own", "_root", "_tries", "node")
 
     def __init__(self, root: Root, memo: Memo) -> None:
         scheme = memo.scheme.of(root.name)
@@ -90,6 +90,9 @@ class Runner(Actor):
         self.node = root.start
         self._root, self._memo = root, memo
         self._own: list[Event] = []  # the steps of this vCPU
+        tries = memo.machine.limits.tries
+        assert tries is not None, "the reference engine runs what may end in a lasso"
+        self._tries = tries
         self._faults: list[tuple[str, str]] = []
 
     # -- making a node --------------------------------------------------------------------------
@@ -107,7 +110,7 @@ class Runner(Actor):
         self._note(node, record)
         if op is not None:
             node.op = self._settled(op)
-            node.wait = self._wait(op)
+            self._take_wait(node, self._wait(op))
             self._memo.note(node)
         elif not node.faults:
             node.code = END
@@ -186,13 +189,11 @@ class Runner(Actor):
         before = node.parent
         assert before is not None
         bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
-        if len(node.silent) != len(before.silent):
-            bits |= UNPROVED
+        bits |= watch(node, self._memo)
         op, instruction, wait = before.op, before.instruction, before.wait
         if op is None:
             return bits
-        is_first = before.parent is None or before.parent.instruction is not instruction
-        bits |= step_bits(op, instruction, is_first=is_first)
+        bits |= step_bits(op, instruction)
         if wait is not None:
             bits |= 1 << wait.kind
         if op.kind is _LOCK:
@@ -200,16 +201,8 @@ class Runner(Actor):
             node.held += 1
         elif op.kind is _UNLOCK:
             node.held -= 1
-        if (before.held or node.held) and (node.instruction is not instruction or node.op is None or node.final):
+        if node.held and (node.instruction is not instruction or node.op is None):
             bits |= KEPT_LOCK
-        done, memo = node.final, self._memo
-        if done is None:
-            return bits
-        if memo.program.frames:
-            return bits | UNPROVED
-        is_plain = is_first and wait is None and is_direct(op, node.came, done)
-        if not is_plain and is_unproved(done, steps_of_instruction(node), memo.machine.endian):
-            bits |= UNPROVED
         return bits
 
     def _blocks(self, parent: Node) -> tuple[Block, ...]:
@@ -233,20 +226,20 @@ class Runner(Actor):
             self._memo.give_up(str(reason))
             return op
 
-    def _wait(self, op: Op) -> Op | None:
-        """The AWAIT for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
+    def _wait(self, op: Op) -> Wait | None:
+        """The wait for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
         kind = op.kind
         self.op = op
-        if kind < _PAUSE:
-            if not looks_again(self, op, self._own):
-                return None
-            self.held = None
-            return self.op
+        if kind < _PAUSE or kind is _LOCK or kind is _UNLOCK:
+            return looks_again(self, op, self._own, self._tries)
         self.looks = None
-        if kind is not _PAUSE:
-            return None
-        wait = await_change(self, op, self._own)
-        return None if wait is op else wait
+        return await_change(self, self._own, self._tries) if kind is _PAUSE else None
+
+    @staticmethod
+    def _take_wait(node: Node, wait: Wait | None) -> None:
+        if wait is not None:
+            node.wait = wait.op
+            node.tried = wait.tried if wait.tried.stores or wait.tried.fails else None
 
     # -- going where others have been -------------------------------------------------------------
 
@@ -257,7 +250,7 @@ class Runner(Actor):
             Differs: The vCPU announced something else than before.
         """
         path = target.path
-        pause, first = remembered(path)
+        pause, first = remembered(path, self._tries)
         start = first if pause < 0 else pause
         for place, node in enumerate(path[1:], 1):
             if place < start:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from simaie.dependence import WRITES_IF_IT_SUCCEEDS, family_of, writes
 from simaie.engine.memo.execution import MemoActor
+from simaie.engine.memo.lazy import wait_at
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import (
     END,
@@ -95,6 +96,7 @@ class MemoSteps:
         self.stopper = -1
         self.threads = Threads(memo)
         self._waited: list[bool] = []  # by actor, whether the AWAIT that comes before its look is over
+        self._granted: dict[int, Op] = {}  # by actor, its AWAIT if that may be enabled at once
         self._journal: list[tuple[int, Node, Any]] = []
         self._wait_steps: dict[Node, Step] = {}
         self._reserved = memo.memory.reservations
@@ -224,7 +226,7 @@ class MemoSteps:
         node: Any = self.nodes[actor]
         if node.wait is not None and (node.op.kind is _PAUSE or not self._waited[actor]):
             wait: Op = node.wait
-            return wait
+            return wait if node.tried is None else self._granted[actor]
         op: Op = node.op
         return op
 
@@ -320,6 +322,8 @@ class MemoSteps:
         journal.append((actor, node, old))
         self.events.append(following)
         nodes[actor] = following
+        if following.tried is not None:
+            self._granted[actor] = wait_at(following, self.events)
         return step if step is not None else self._note_step(following, node.op, value, actor)
 
     def _perform(self, actor: int, node: Node) -> Any:
@@ -357,7 +361,8 @@ class MemoSteps:
     def _other_step(self, actor: int, node: Node) -> Step:
         """Perform an operation that is more than a load or a store."""
         op = self.pending(actor)
-        if op is node.wait and node.op is not None and node.op.kind is not _PAUSE:
+        is_wait = op is not node.op
+        if is_wait and node.op is not None and node.op.kind is not _PAUSE:
             return self._wait_step(actor, node, op)
         mine, kind = self.threads.actors[actor], op.kind
         old: Any = _SAME
@@ -371,13 +376,15 @@ class MemoSteps:
         elif kind is not _JOIN:
             old, value = performed(self.memory, mine, op)
         # A PAUSE returns nothing, also if it has become a wait.
-        following = self._following(mine, node, None if op is node.wait else value)
+        following = self._following(mine, node, None if is_wait else value)
         if child >= 0:
             self._enter_child(child)
         self._journal.append((actor, node, old))
-        self.events.append(following if op is node.op else Event(mine.name, op, value, node.instruction))
+        self.events.append(Event(mine.name, op, value, node.instruction) if is_wait else following)
         self.nodes[actor] = following
         self._waited[actor] = False
+        if following.tried is not None:
+            self._granted[actor] = wait_at(following, self.events)
         step: Step | None = following.step
         return step if step is not None else self._note_step(following, op, value, actor, child)
 
@@ -425,12 +432,16 @@ class MemoSteps:
         elif old is _WAITED:
             self.waits.pop()
             self._waited[actor] = False
+            if node.tried is not None:
+                self._granted[actor] = wait_at(node, self.events)
             return
         elif code <= END or type(old) is Old:
             self._undo_other(actor, node, old)
         elif code >= SWAP or code == WRITE:
             node.place[node.offset] = old
         self.nodes[actor] = node
+        if node.tried is not None:
+            self._granted[actor] = wait_at(node, self.events)
 
     def _undo_other(self, actor: int, node: Node, old: Any) -> None:
         op = node.op

@@ -21,7 +21,7 @@ from simaie.protocols import ExecutionInfo
 from simaie.small_steps import DividedSearchByUndo, SearchByUndo, SmallSteps
 from simaie.trace import Trace
 
-__all__ = ["Branch", "Explored", "Undone"]
+__all__ = ["Branch", "Explored", "Left", "Undone"]
 
 #: Returns a search over a state; None if a scheduler has none.
 Searches: TypeAlias = Callable[[SmallSteps], SearchByUndo | None]
@@ -60,6 +60,24 @@ class Explored(NamedTuple):
     found: Any
     ranges: tuple[Range, ...]
     left: Branch | None
+
+
+class Left(NamedTuple):
+    """What is left of a search that was stopped, for another one to go on with.
+
+    Attributes:
+        search: What the search has left, as JSON values.
+        names: The names of the vCPUs by their numbers, which are those in `search`.
+        ranges: The places in RAM that the search has seen.
+        mixed_sizes: Whether the state allows for accesses that overlap in part.
+        commuting: Whether read-modify-writes that commute are independent.
+    """
+
+    search: Any
+    names: tuple[str, ...]
+    ranges: tuple[Range, ...]
+    mixed_sizes: bool
+    commuting: bool
 
 
 class Undone:
@@ -117,6 +135,7 @@ class Undone:
         self._search: SearchByUndo | None = None
         self._memo: Memo | None = None
         self._branch: Branch | None = None  # that this search explores, if it does not explore everything
+        self._goes_on = False  # from where another search has stopped
 
     @property
     def info(self) -> ExecutionInfo:
@@ -207,15 +226,16 @@ class Undone:
         due = None if self._search is None else self._divided.due
         return None if due is None else due.number
 
-    def give_away(self, number: int, least: int) -> Branch | None:
-        """Return the branch whose turn comes first among those that are large enough; None if there is none.
+    def give_away(self, number: int, least: int, most: int) -> Branch | None:
+        """Return the largest branch; None if there is none.
 
         Args:
             number: The number that `due` will have when its turn comes.
-            least: The number of executions that it should have, as an estimate.
+            least: The number of executions that it should have at least; 0 if it need not be known.
+            most: The number of executions that it should have at most.
         """
         assert self._state is not None
-        part = self._divided.give_away(number, least)
+        part = self._divided.give_away(number, least, most)
         if part is None:
             return None
         return Branch(part, self._state.threads.names, self._state.mixed_sizes, self._commuting)
@@ -280,13 +300,51 @@ class Undone:
         assert self._branch is not None
         return self._state.threads.names != self._branch.names
 
+    # -- going on with another search ----------------------------------------------------------------
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether another search can go on where this one stands now."""
+        if self.keeps_order or self._search is None or self.why_not:
+            return False
+        return self._divided.can_be_left
+
+    def left(self) -> Left | None:
+        """Return what is left of this search, with the execution that was found last; None if nothing is left."""
+        left = self._divided.left()
+        if left is None:
+            return None
+        state = self._state
+        assert state is not None
+        return Left(left, state.threads.names, state.ranges, state.mixed_sizes, self._commuting)
+
+    def go_on_from(self, left: Left) -> None:
+        """Go on with what another search has left, and find the first execution; `why_not` says if it is impossible."""
+        self._memo = self._make_memo()
+        self._commuting, self._goes_on = left.commuting, True
+        self._prepare(self._memo, mixed_sizes=left.mixed_sizes)
+        state = self._state
+        assert state is not None
+        if not self.why_not and not state.threads.agree_with(left.names):
+            self._give_up("the vCPUs have other names than before")
+        if not self.why_not:
+            self._guarded(lambda: self._go_to(left))
+        if not self.why_not:
+            self.go_on()
+
+    def _go_to(self, left: Left) -> None:
+        assert self._state is not None
+        self._state.learn(left.ranges)
+        self._divided.go_on_from(left.search)
+
     # -- beginning anew -----------------------------------------------------------------------------
 
     def _begin_anew(self, reason: str, *, mixed_sizes: bool) -> None:
         """Begin again with a state that takes more operations as dependent, unless it is too late, or in a branch."""
         assert self._state is not None
         assert self._memo is not None
-        if self.visited or self._branch is not None or self._state.mixed_sizes or self._search is None:
+        late = self.visited or self._goes_on or self._branch is not None
+        if late or self._state.mixed_sizes or self._search is None:
             self._give_up(reason)
             return
         self._search.abandon()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simaie.host.graph.consistency import cyclic
 from simaie.host.graph.event import INITIAL, Event
-from simaie.host.graph.graph import Graph, cyclic, is_atomic, position
+from simaie.host.graph.graph import Graph, is_atomic, position
 
 __all__ = ["highest", "lowest", "places_for", "sources_for"]
 
@@ -51,7 +52,7 @@ def sources_for(graph: Graph, event: Event) -> list[int]:
     found = [INITIAL] if low < 0 <= high + 1 else []
     found += stores[max(low, 0) : high + 1]
     newest = stores[-1] if stores else INITIAL
-    easy = not later and not graph.pieces and not graph.model.depends_on_source
+    easy = not (later or graph.pieces or graph.stops) and not graph.model.depends_on_source
     good = []
     for store in found:
         graph.read_from(event.id, store)
@@ -75,7 +76,7 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
     pairs = event.pair >= 0 or any(graph.events[store].pair >= 0 for store in stores)
     if event.atomic and graph.model.one_operation:
         also = (*also, event.id - 1)
-    hard = bool(later or also or graph.pieces or graph.model.depends_on_source)
+    hard = bool(later or also or graph.pieces or graph.stops or graph.model.depends_on_source)
     good = []
     for number in range(low + 1, high + 1):
         stores.insert(number, event.id)

@@ -44,12 +44,16 @@ class Event:
         reads_before: The earlier reads of its vCPU of its place.
         siblings: The ids of the events of the same access, if accesses of several sizes make it several; else None.
         taken: Of the release of a mutex, the id of the write that took it; else -1.
+        group: The index of the first operation of its guest instruction, or of the part of it since the world was
+            stopped; -1 for devices, for which the world does not stop.
+        section: The index of the event with which its section begins, in which the world is stopped; -1 if it is in
+            none. The value of that event is whether the section is indivisible.
     """
 
     __slots__ = (
         "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "consistent", "data", "drops",
-        "function", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place", "reads_before",
-        "release", "siblings", "status", "stride", "taken", "total", "value",
+        "function", "group", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place",
+        "reads_before", "release", "section", "siblings", "status", "stride", "taken", "total", "value",
         "vcpu", "writes",
     )  # fmt: skip
 
@@ -58,7 +62,7 @@ class Event:
         self.id = self.base + index
         self.writes, self.place = writes, place
         self.value: Any = None
-        self.choice = self.pair = self.taken = -1
+        self.choice = self.pair = self.taken = self.group = self.section = -1
         self.acquire = self.acquire_pc = self.release = self.consistent = self.drops = self.atomic = False
         self.total = False
         self.function: Callable[[Any], Any] | None = None
@@ -101,19 +105,22 @@ class Past:
         reached: The objects that were loaded as pointers, each with the loads that it came from.
         linked: The last load-linked that no store-conditional has used yet, or None.
         children: The number of vCPUs that it has spawned.
+        group: The index of the first operation of the guest instruction that it is in, or was in last.
+        section: The index of the event with which the section began that it is in; -1 if it is in none.
         born: The events of other vCPUs, by id, behind which the whole vCPU is ordered: the SPAWN that started it.
     """
 
     __slots__ = (
         "addresses", "before_loads", "before_stores", "born", "children", "consistent", "decided", "events",
-        "everything", "failed", "full", "last_store", "linked", "loads", "pairs", "reached", "reads", "releases",
-        "status", "stored", "stores", "to_place",
+        "everything", "failed", "full", "group", "last_store", "linked", "loads", "pairs", "reached", "reads",
+        "releases", "section", "status", "stored", "stores", "to_place",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.everything = self.loads = self.stores = self.full = self.before_loads = self.before_stores = 0
         self.consistent = self.releases = self.pairs = self.addresses = self.status = self.decided = self.born = 0
-        self.children = 0
+        self.children = self.group = 0
+        self.section = -1
         self.to_place: dict[Hashable, int] = {}
         self.last_store: dict[Hashable, Event] = {}
         self.reads: dict[Hashable, tuple[Event, ...]] = {}
@@ -131,6 +138,7 @@ class Past:
         made.consistent, made.releases, made.pairs = self.consistent, self.releases, self.pairs
         made.addresses, made.status, made.decided, made.born = self.addresses, self.status, self.decided, self.born
         made.children, made.reached, made.linked = self.children, self.reached, self.linked
+        made.group, made.section = self.group, self.section
         made.to_place, made.last_store, made.reads = self.to_place.copy(), self.last_store.copy(), self.reads.copy()
         made.failed, made.stored, made.events = self.failed.copy(), self.stored.copy(), self.events.copy()
         return made

@@ -8,7 +8,7 @@ from typing import Any
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.model import Model
 
-__all__ = ["Graph", "cyclic", "has_cycle", "is_atomic", "observed", "position", "predecessors"]
+__all__ = ["Graph", "is_atomic", "position"]
 
 
 class Graph:
@@ -24,17 +24,18 @@ class Graph:
         forced: The results that store-conditionals must have when they are added again.
         at: By vCPU, where it stands; the graph only keeps it.
         pieces: Whether some accesses are several events.
+        stops: Whether there are stopped worlds or indivisible sections, which order more (`simaie.host.graph.worlds`).
         both: The reads of operations that may write, too, as a mask; it may have ids of which there is no event.
         closures: What `simaie.host.graph.prefix` has found out about some of the events.
     """
 
     __slots__ = (
         "added", "at", "both", "closures", "coherence", "events", "forced", "mask", "model", "pieces", "readers",
-        "source",
+        "source", "stops",
     )  # fmt: skip
 
-    def __init__(self, model: Model, at: list[Any], *, pieces: bool = False) -> None:
-        self.model, self.at, self.pieces = model, at, pieces
+    def __init__(self, model: Model, at: list[Any], *, pieces: bool = False, stops: bool = False) -> None:
+        self.model, self.at, self.pieces, self.stops = model, at, pieces, stops
         self.events: dict[int, Event] = {}
         self.source: dict[int, int] = {}
         self.coherence: dict[Hashable, list[int]] = {}
@@ -47,7 +48,8 @@ class Graph:
     def copy(self) -> Graph:
         """Return a copy that grows on its own."""
         made = Graph.__new__(Graph)
-        made.model, made.pieces, made.mask, made.both = self.model, self.pieces, self.mask, self.both
+        made.model, made.pieces, made.stops = self.model, self.pieces, self.stops
+        made.mask, made.both = self.mask, self.both
         made.closures = self.closures.copy()
         made.at, made.added = self.at[:], self.added[:]
         made.events, made.source = self.events.copy(), self.source.copy()
@@ -119,108 +121,6 @@ class Graph:
 def position(graph: Graph, store: int) -> int:
     """Return the position of a store in its coherence order; -1 for an initial value."""
     return -1 if store == INITIAL else graph.coherence[graph.events[store].place].index(store)
-
-
-def observed(graph: Graph, event: Event) -> int:
-    """Return what is ordered before an event by reads-from and coherence, as a mask of ids.
-
-    Reads-from within one vCPU is no order: such a read may be forwarded. The other orders within a vCPU are among the
-    local ones.
-    """
-    if event.writes:
-        return _before_store(graph, event)
-    store = graph.source.get(event.id)
-    if store is None:
-        return 0
-    found = 0
-    if store != INITIAL and graph.events[store].vcpu != event.vcpu:
-        found = 1 << store
-    if graph.model.depends_on_source:
-        found |= graph.model.by_source(graph, event)
-    return found
-
-
-def _before_store(graph: Graph, event: Event) -> int:
-    stores = graph.coherence.get(event.place, ())
-    if event.id not in stores:
-        return 0
-    number = stores.index(event.id)
-    before = stores[number - 1] if number else INITIAL
-    readers = graph.readers_of(before, event.place)
-    found = readers if before == INITIAL else readers | 1 << before
-    if graph.pieces:
-        found |= _hazards(graph, event, readers)
-    found &= ~(1 << event.id)
-    if event.pair >= 0:
-        found |= 1 << event.base + event.pair
-    return found
-
-
-def _hazards(graph: Graph, event: Event, readers: int) -> int:
-    """Return the reads of a place that precede one whose other piece read an older value than `event` stores."""
-    found = 0
-    for number in members(readers):
-        read = graph.events.get(number)
-        if read is None or read.vcpu == event.vcpu:
-            continue
-        for sibling in read.siblings or ():
-            other = graph.events.get(sibling)
-            if other is not None:
-                for earlier in other.reads_before:
-                    found |= 1 << earlier.id
-    return found
-
-
-def predecessors(graph: Graph, event: Event) -> int:
-    """Return the events that are ordered directly before an event, as a mask of ids."""
-    if event.place is None:
-        return 0
-    siblings = event.siblings
-    if siblings is None:
-        found = event.order | observed(graph, event)
-        if event.atomic and not event.writes and graph.model.one_operation:
-            write = graph.events.get(event.id + 1)
-            if write is not None and write.pair == event.index:
-                found |= (write.order | observed(graph, write)) & ~(1 << event.id)
-        return found & graph.mask
-    found = event.order  # what one piece of an access observes comes before all its pieces
-    own = 0
-    for sibling in siblings:
-        own |= 1 << sibling
-        if graph.mask >> sibling & 1:
-            found |= observed(graph, graph.events[sibling])
-    return found & graph.mask & ~own
-
-
-def cyclic(graph: Graph, event: int) -> bool:
-    """Whether an event is ordered before itself."""
-    if graph.pieces:
-        return has_cycle(graph)
-    events, seen = graph.events, 0
-    left = predecessors(graph, events[event])
-    while left:
-        if left >> event & 1:
-            return True
-        number = left.bit_length() - 1
-        seen |= 1 << number
-        left |= predecessors(graph, events[number])
-        left &= ~seen
-    return False
-
-
-def has_cycle(graph: Graph) -> bool:
-    """Whether any event is ordered before itself."""
-    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
-    left = graph.mask
-    while left:
-        free = 0
-        for number in members(left):
-            if not before[number] & left:
-                free |= 1 << number
-        if not free:
-            return True
-        left &= ~free
-    return False
 
 
 def is_atomic(graph: Graph, place: Hashable) -> bool:

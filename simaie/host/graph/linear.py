@@ -7,7 +7,9 @@ store of its own vCPU that has yet to take effect.
 from __future__ import annotations
 
 from simaie.host.graph.event import INITIAL, Event, members
-from simaie.host.graph.graph import Graph, predecessors
+from simaie.host.graph.graph import Graph
+from simaie.host.graph.order import predecessors
+from simaie.host.graph.worlds import lifted, turns
 
 __all__ = ["linear", "source_in"]
 
@@ -17,8 +19,20 @@ def linear(graph: Graph) -> list[int]:
 
     Where there is a choice, no event overtakes an earlier one of its vCPU, and the running vCPU goes on.
     """
-    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
-    left, found, running = graph.mask, [], 0
+    if not graph.stops:
+        before = {number: predecessors(graph, event) for number, event in graph.events.items()}
+        return _extend(graph, before, graph.mask, [])
+    ordered = lifted(graph)
+    assert ordered is not None  # a consistent graph has no cycle
+    found: list[int] = []
+    for turn in turns(graph, ordered):
+        _extend(graph, ordered, turn, found)
+    return found
+
+
+def _extend(graph: Graph, before: dict[int, int], left: int, found: list[int]) -> list[int]:
+    """Append the events `left` to those `found` that have taken effect, and return these."""
+    running = graph.events[found[-1]].base if found else 0
     while left:
         own = left >> running
         number = running + (own & -own).bit_length() - 1

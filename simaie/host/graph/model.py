@@ -31,6 +31,14 @@ class Dependencies:
         self.value, self.value_choices = value, value | value_choices
         self.control = control
 
+    def without(self, events: int) -> Dependencies:
+        """Return the dependencies on other events than these."""
+        keep = ~events
+        return Dependencies(
+            self.address & keep, self.address_choices & keep, self.value & keep, self.value_choices & keep,
+            self.control & keep,
+        )  # fmt: skip
+
 
 class Model:
     """A memory model. The base class is sequential consistency: each event is ordered behind all before it.

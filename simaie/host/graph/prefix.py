@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
+from simaie.host.graph.worlds import section_with
 
 __all__ = ["prefix"]
 
@@ -42,7 +43,7 @@ def _narrow(graph: Graph, event: int) -> int:
             narrow |= known[1]
         left &= ~ordered
     narrow = _with_labels(graph, new, narrow)
-    if not graph.pieces:  # of several events that are one access, some may still be missing
+    if not (graph.pieces or graph.stops):  # of several events that belong together, some may still be missing
         closures[event] = ordered, narrow
     return narrow
 
@@ -76,6 +77,8 @@ def _with_labels(graph: Graph, events: int, found: int) -> int:
         left |= each.label
         for sibling in each.siblings or ():
             left |= 1 << sibling & graph.mask
+        if graph.stops:
+            left |= section_with(graph, each)
         if each.place is not None:
             if each.pair >= 0:
                 left |= 1 << each.base + each.pair

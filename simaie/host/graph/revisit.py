@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from simaie.host.graph.bounds import highest, lowest, places_for
+from simaie.host.graph.bounds import highest, lowest, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph, position
 from simaie.host.graph.prefix import prefix
@@ -71,7 +71,7 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
 
     told: the store-conditionals of whose results a kept event depends: they must have them again.
     """
-    made = Graph(graph.model, graph.at[:], pieces=graph.pieces)
+    made = Graph(graph.model, graph.at[:], pieces=graph.pieces, stops=graph.stops)
     if told or graph.forced:
         made.forced = {sc: value for sc, value in graph.forced.items() if sc not in kept and told >> sc & 1}
         for number in gone:
@@ -150,7 +150,23 @@ class _Maximal:
                     return False
         stores = graph.coherence.get(event.place, [])
         newer = [store for store in stores[position(graph, top) + 1 :] if self._previous(store, number)]
-        return not newer or self._none_is_open(event, stores, newer)
+        if not newer or self._none_is_open(event, stores, newer):
+            return True
+        return graph.stops and self._is_last_choice(event)
+
+    def _is_last_choice(self, event: Event) -> bool:
+        """Whether sections rule out, in the graph of that time, all newer stores or places for a read or write."""
+        graph, number = self._graph, event.id
+        kept = [other for other in graph.added if other != number and self._previous(other, number)]
+        gone = [other for other in graph.added if other != number and not self._previous(other, number)]
+        then = _restricted(graph, kept, gone, number, self._told)
+        if then is None:
+            return False
+        then.add(event)
+        if not event.writes:
+            return sources_for(then, event)[-1:] == [graph.source[number]]
+        before = graph.coherence[event.place][: position(graph, number)]
+        return places_for(then, event)[-1:] == [sum(then.mask >> store & 1 for store in before)]
 
     def _waited_for(self, read: int, store: int) -> int:
         """Return what a LOCK read that waited for the release `store`, which it reads now; -1 for other reads."""

@@ -4,7 +4,8 @@ A trace may be long, so each text is stored once in a list and named by its numb
 ``[kind, text, step, column, marks, switched, lanes]``, with ``-1`` for a missing step or column and a letter for each
 lane. A change of a step is ``[place, old, new]``. `hidden` lists the ranges of rows that are folded at first, `walks`
 the walks down the radix tree as ``[first row, last row, text]``, `arrows` the conflicts as
-``[from step, to step, finding]``, `ending` the lines of the ending as ``[label, value]``.
+``[from step, to step, finding]``, `ending` the lines of the ending as ``[label, value]``, `source` what
+`simaie.show.source` makes of a compiled guest.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from simaie.replaying.target import sources_of
 from simaie.show.arrows import conflict_arrows
 from simaie.show.folding import kept_steps
 from simaie.show.format import clean
 from simaie.show.picture.state_history import StateHistory
 from simaie.show.picture.subject import Subject
+from simaie.show.source import source_document
 from simaie.show.trace_end import ending_fields
 from simaie.show.trace_table import Lane, Row, RowKind, title, trace_table, walks_of
 from simaie.trace import Ending
@@ -65,6 +68,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
         "more": len(subject.findings) - len(explained),
         "over": subject.trace.ending is not Ending.PRUNED,
         "ending": [list(field) for field in ending_fields(subject.trace)],
+        "source": {} if subject.program is None else source_document(subject.trace, sources_of(subject.program)),
         "texts": list(texts.numbers),
     }
 

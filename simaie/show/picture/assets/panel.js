@@ -19,6 +19,7 @@ const state = make("section", aside, undefined, "state");
 const caption = make("h2", state, "");
 const event = make("div", state, undefined, "event");
 event.setAttribute("aria-live", "polite");
+const source = data.source.spots ? make("div", state, undefined, "source") : null;
 const lines = [];
 const numberOf = new Map(data.places.map((place, i) => [texts[place[1]], i]));
 for (const group of ["memory", "radix tree", "locks", "reservations", "store buffers", "emulator"]) {
@@ -74,6 +75,26 @@ function showState() {
   event.textContent = row ? `${data.columns[row[COLUMN]]}: ${texts[row[TEXT]]}` : "";
   const heading = row && data.kinds[row[KIND]] === "operation" ? headingOf(rowOf[at]) : "";
   if (heading) make("div", event, `in ${heading}`, "of");
+  showSource();
+}
+
+// The instruction of the step, its line, and the lines from which it was inlined.
+function showSource() {
+  if (!source) return;
+  source.replaceChildren();
+  const spot = at < 0 ? undefined : data.source.spots[data.source.steps[at]];
+  if (!spot) return;
+  if (spot[0]) make("code", source, spot[0]);
+  spot[1].forEach(([file, number], depth) => {
+    make("div", source, `${depth ? "called at " : ""}${file}:${number}`, "of");
+    const known = data.source.files[file];
+    if (!known || known[number] === undefined) return;
+    const listing = make("pre", source);
+    for (let line = number - 4; line <= number + 4; line++) {
+      if (known[line] === undefined) continue;
+      make("span", listing, `${String(line).padStart(4)}  ${known[line]}\n`, line === number ? "here" : undefined);
+    }
+  });
 }
 
 function headingOf(row) {

@@ -1,0 +1,308 @@
+"""The state of a campaign as values: what was proved, what was found, what is open and why."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from simaie.campaign.campaign_file import Accepted, CampaignFile
+from simaie.campaign.schema import is_locked
+from simaie.campaign.sketch import Sketch
+from simaie.campaign.store import FINISHED, Run, Store
+from simaie.campaign.unit import Unit
+from simaie.errors import UsageError
+from simaie.finding import Verdict
+
+__all__ = ["Finding", "Point", "Status", "UnitStatus", "campaign_in", "status_of"]
+
+#: If the next execution shows a new trace with a smaller probability than this, a random scheduler may stop.
+RARE = 1e-4
+
+
+class UnitStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one unit.
+
+    Attributes:
+        number: Its number.
+        name: The unit in words.
+        unit: The unit.
+        state: ``open``, or why there are no more shards: ``explored`` (everything was), ``done`` (all seeds were run),
+            ``limit`` (of executions), ``failed`` (a shard was marked), ``refused`` (the scheme cannot run it).
+        verdict: The verdict; of a refused unit inconclusive.
+        reason: Why it is inconclusive.
+        shards: The number of shards that are done.
+        marked: The number of these that ended with an error, or killed their workers.
+        executions: The number of executions.
+        failing: The number of those that failed.
+        steps: The number of steps.
+        seconds: The time that the shards took, in seconds.
+        traces: The number of distinct traces; `exact` says whether it is exact.
+        exact: Whether it is no estimate.
+        new_trace: The probability that the next execution of a random scheduler shows a new trace; else None.
+    """
+
+    number: int
+    name: str
+    unit: Unit
+    state: str
+    verdict: Verdict
+    reason: str
+    shards: int
+    marked: int
+    executions: int
+    failing: int
+    steps: int
+    seconds: float
+    traces: int
+    exact: bool
+    new_trace: float | None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding: all failing executions with the same signature under the same scheme.
+
+    Attributes:
+        finding: Its id.
+        signature: The digest of the signature.
+        text: The signature.
+        kinds: The kinds of violations.
+        scheme: The scheme.
+        count: The number of executions.
+        units: The names of the units that have it.
+        first: The unit, the shard and the execution that have it first, in the order of the campaign.
+        seen: When it was first seen, in seconds since 1970.
+        length: The number of steps of the shortest execution.
+        shortest: Its unit, its shard and its index.
+        summary: What the checkers say about it.
+        command: The command or the code that runs it again.
+        accepted: Why it is accepted; empty if it is not.
+        expired: The last day on which it was accepted, if that is over.
+    """
+
+    finding: str
+    signature: str
+    text: str
+    kinds: tuple[str, ...]
+    scheme: str
+    count: int
+    units: tuple[str, ...]
+    first: tuple[int, int, int]
+    seen: float
+    length: int
+    shortest: tuple[int, int, int]
+    summary: str
+    command: str
+    accepted: str = ""
+    expired: str = ""
+
+
+class Point(msgspec.Struct, frozen=True, array_like=True):
+    """A point of the curve over time: active seconds, executions, traces, findings."""
+
+    active: float
+    executions: int
+    traces: int
+    findings: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a campaign.
+
+    Attributes:
+        schema: The name and the version of this form.
+        store: The file.
+        running: Whether a coordinator is at work.
+        verdict: Violated if there is a finding that is not accepted; holds if every unit does; else inconclusive.
+        units: The units that are planned.
+        former: The number of units that are no longer planned.
+        findings: The findings of the planned units, the most frequent first.
+        problems: By target, why it cannot be loaded.
+        runs: The runs so far.
+        growth: The curve over time.
+        executions: The number of executions of all units.
+        shards: The number of shards that are done.
+        active: The time that all runs took, in seconds.
+        since_new: The active time since the last new finding or trace, in seconds; None before the first.
+        may_stop: Whether there is little reason to go on.
+        why: The reason for that.
+    """
+
+    schema: str = "simaie-campaign-status-1"
+    store: str
+    running: bool
+    verdict: Verdict
+    units: tuple[UnitStatus, ...]
+    former: int
+    findings: tuple[Finding, ...]
+    problems: dict[str, str]
+    runs: tuple[Run, ...]
+    growth: tuple[Point, ...]
+    executions: int
+    shards: int
+    active: float
+    since_new: float | None
+    may_stop: bool
+    why: str
+
+    @property
+    def unaccepted(self) -> tuple[Finding, ...]:
+        """The findings that are not accepted."""
+        return tuple(each for each in self.findings if not each.accepted)
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of units with a verdict."""
+        return sum(unit.verdict is verdict for unit in self.units)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as JSON values."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+def campaign_in(store: Store) -> CampaignFile:
+    """Return the campaign of a store; UsageError if nothing was planned in it."""
+    description = store.description
+    if description is None:
+        raise UsageError(f"{store.path}: the store is empty; begin with: simaie campaign run ... --store {store.path}")
+    return msgspec.json.decode(description, type=CampaignFile)
+
+
+def status_of(store: Store, today: datetime.date | None = None) -> Status:
+    """Return the state of a campaign.
+
+    Args:
+        store: The store.
+        today: The day on which findings are accepted or not; None for the day of the clock.
+    """
+    campaign = campaign_in(store)
+    units = tuple(_units(store))
+    accepted = {each.finding: each for each in campaign.accepted}
+    findings = tuple(_findings(store, units, accepted, today or datetime.date.today()))
+    growth = tuple(Point(*row) for row in store.rows("SELECT * FROM growth ORDER BY active"))
+    runs = tuple(store.runs())
+    active = sum(run.active for run in runs)
+    may_stop, why = _may_stop(units)
+    (former,) = store.rows("SELECT count(*) FROM units WHERE NOT planned")[0]
+    problems = msgspec.json.decode(store.meta("problems", b"{}"), type=dict[str, str])
+    return Status(
+        store=str(store.path),
+        running=is_locked(store.path),
+        verdict=_verdict(units, findings, problems),
+        units=units,
+        former=former,
+        findings=findings,
+        problems=problems,
+        runs=runs,
+        growth=growth,
+        executions=sum(unit.executions for unit in units),
+        shards=sum(unit.shards for unit in units),
+        active=active,
+        since_new=_since_new(growth, active),
+        may_stop=may_stop,
+        why=why,
+    )
+
+
+def _verdict(units: Sequence[UnitStatus], findings: Sequence[Finding], problems: dict[str, str]) -> Verdict:
+    if any(not each.accepted for each in findings):
+        return Verdict.VIOLATED
+    open_units = [unit for unit in units if unit.verdict is Verdict.INCONCLUSIVE and unit.state != "refused"]
+    unlisted = any(unit.verdict is Verdict.VIOLATED for unit in units)
+    return Verdict.INCONCLUSIVE if open_units or problems or unlisted or not units else Verdict.HOLDS
+
+
+def _units(store: Store) -> list[UnitStatus]:
+    columns = "number, spec, state, problem, shards, marked, executions, failing, steps, seconds, flaw, sketch"
+    rows = store.rows(f"SELECT {columns} FROM units WHERE planned ORDER BY number")
+    return [_unit(*row) for row in rows]
+
+
+def _unit(
+    number: int, spec: bytes, state: str, problem: str, shards: int, marked: int, executions: int, failing: int,
+    steps: int, seconds: float, flaw: str, sketch: bytes,
+) -> UnitStatus:  # fmt: skip
+    unit, traces = msgspec.json.decode(spec, type=Unit), Sketch.read(sketch)
+    verdict, reason = Verdict.INCONCLUSIVE, problem or flaw or _why_open(unit, state, shards, executions)
+    if failing:
+        verdict, reason = Verdict.VIOLATED, ""
+    elif state == "explored":
+        verdict, reason = Verdict.HOLDS, ""
+    return UnitStatus(
+        number=number, name=unit.name, unit=unit, state=state, verdict=verdict, reason=reason, shards=shards,
+        marked=marked, executions=executions, failing=failing, steps=steps, seconds=seconds, traces=traces.traces,
+        exact=traces.exact, new_trace=None if unit.exhaustive else traces.new_trace,
+    )  # fmt: skip
+
+
+def _why_open(unit: Unit, state: str, shards: int, executions: int) -> str:
+    if state == "done":
+        return f"a sample of {executions:,} executions, not all there are"
+    if state == "limit":
+        return f"the limit of {unit.executions:,} executions was reached before the end"
+    if unit.exhaustive:
+        return f"the search goes on after {executions:,} executions"
+    return f"{shards:,} of {unit.seeds:,} seeds were run"
+
+
+def _findings(
+    store: Store, units: Sequence[UnitStatus], accepted: dict[str, Accepted], today: datetime.date
+) -> list[Finding]:
+    names = {unit.number: unit.name for unit in units}
+    columns = (
+        "finding, unit, signature, text, kinds, scheme, count, first_shard, first_index, seen, length, shard, idx,"
+        " summary, command"
+    )
+    by_id: dict[str, list[tuple[Any, ...]]] = {}
+    for row in store.rows(f"SELECT {columns} FROM findings ORDER BY finding, unit"):
+        if row[1] in names:
+            by_id.setdefault(row[0], []).append(row)
+    found = [_finding(rows, names, accepted.get(name), today) for name, rows in by_id.items()]
+    return sorted(found, key=lambda each: (-each.count, each.finding))
+
+
+def _finding(
+    rows: Sequence[tuple[Any, ...]], names: dict[int, str], known: Accepted | None, today: datetime.date
+) -> Finding:
+    name, _, signature, text, kinds, scheme, *_ = rows[0]
+    first = min((row[1], row[7], row[8]) for row in rows)
+    shortest = min(rows, key=lambda row: (row[10], row[1], row[11], row[12]))
+    is_valid = known is not None and today <= known.until
+    return Finding(
+        finding=name, signature=signature, text=text, kinds=tuple(kinds.split(", ")), scheme=scheme,
+        count=sum(row[6] for row in rows), units=tuple(names[row[1]] for row in rows), first=first,
+        seen=min(row[9] for row in rows), length=shortest[10], shortest=(shortest[1], shortest[11], shortest[12]),
+        summary=shortest[13], command=shortest[14],
+        accepted=known.reason if known is not None and is_valid else "",
+        expired="" if known is None or is_valid else known.until.isoformat(),
+    )  # fmt: skip
+
+
+def _since_new(growth: Sequence[Point], active: float) -> float | None:
+    if not growth:
+        return None
+    last = growth[-1]
+    since = next(each for each in growth if (each.traces, each.findings) == (last.traces, last.findings))
+    return max(0.0, active - since.active)
+
+
+def _may_stop(units: Sequence[UnitStatus]) -> tuple[bool, str]:
+    """Return whether there is little reason to go on, and why."""
+    left = [unit for unit in units if unit.state not in FINISHED]
+    if not left:
+        return True, "every unit is finished"
+    searches = sum(unit.unit.exhaustive for unit in left)
+    if searches:
+        return False, f"{searches:,} exhaustive search{'' if searches == 1 else 'es'} may still prove something"
+    likely = [unit for unit in left if unit.new_trace is None or unit.new_trace >= RARE]
+    if likely:
+        return False, f"in {len(likely):,} of {len(left):,} open units the next execution may well show a new trace"
+    return True, f"in no open unit a new trace is more likely than 1 in {round(1 / RARE):,} executions"
+
+
+def clock_text(seconds: float) -> str:
+    """Return a time since 1970 as a date."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

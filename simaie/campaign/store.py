@@ -1,0 +1,321 @@
+"""The store of a campaign: its units, the shards that are done, what they found, and its history.
+
+A result is added in one transaction, together with everything that follows from it: totals, findings, the state of the
+unit, the curve over time. So a shard is in the store completely or not at all, and is never counted twice. The totals
+are kept with the units, so that they are known without looking at the shards, however many these are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from simaie.campaign.schema import explained, open_store, transaction
+from simaie.campaign.sketch import Sketch
+from simaie.campaign.unit import Ending, Known, Result, Sighting, Unit
+
+__all__ = ["FINISHED", "Pending", "Run", "Store", "unit_state"]
+
+#: The states of units that need no more shards.
+FINISHED: Final = ("explored", "done", "limit", "failed", "refused")
+#: The number of points of the curve over time, beyond which every other one is dropped.
+_MOST_POINTS = 512
+
+
+class Pending(NamedTuple):
+    """A unit that is not finished.
+
+    Attributes:
+        number: Its number.
+        unit: The unit.
+        next: The number of the first shard after all that are done.
+        holes: The numbers before that of shards that are not done.
+        executions: The number of executions so far.
+        left: What is left of its search.
+        whole: Whether the search must run as one shard.
+    """
+
+    number: int
+    unit: Unit
+    next: int
+    holes: tuple[int, ...]
+    executions: int
+    left: bytes | None
+    whole: bool
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a coordinator.
+
+    Attributes:
+        began: When it began, in seconds since 1970, as the clock of that machine said.
+        active: How long it ran, in seconds.
+        ending: How it ended; empty if it is running, or was killed.
+        version: The version of simaie.
+        python: The version of Python.
+        revision: The commit of the folder in which it ran; empty if that is not known.
+        workers: What ran the shards.
+    """
+
+    began: float
+    active: float
+    ending: str
+    version: str
+    python: str
+    revision: str
+    workers: str
+
+
+class Store:
+    """A store that is open.
+
+    Args:
+        path: The file.
+        create: Whether to make it if it does not exist.
+        read_only: Whether nothing will be written.
+
+    Raises:
+        InputError: It cannot be opened, is no store, or is one of another version.
+
+    Attributes:
+        connection: The open file.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
+        self.path = path
+        self.connection = self._db = open_store(path, create=create, read_only=read_only)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; InputError if the store cannot be read."""
+        with explained(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    # -- what is planned ------------------------------------------------------------------------------
+
+    @property
+    def description(self) -> bytes | None:
+        """The campaign as JSON; None if nothing was planned yet."""
+        found = self.rows("SELECT value FROM meta WHERE key = 'campaign'")
+        return found[0][0] if found else None
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """Return a value that was set by `set_meta`."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", key)
+        return found[0][0] if found else default
+
+    def plan(self, description: bytes, units: Iterable[Unit], problems: bytes) -> None:
+        """Store what the campaign consists of.
+
+        Units that are there already keep their shards. Those that are no longer planned, because the campaign or a
+        program has changed, stay as history and get no more shards.
+        """
+        keys = [(unit.key, msgspec.json.encode(unit)) for unit in units]
+        with explained(self.path), transaction(self._db):
+            for key, value in (("campaign", description), ("problems", problems)):
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            self._db.execute("UPDATE units SET planned = 0")
+            self._db.executemany("INSERT OR IGNORE INTO units (key, spec) VALUES (?, ?)", keys)
+            self._db.executemany("UPDATE units SET planned = 1 WHERE key = ?", ((key,) for key, _ in keys))
+
+    def pending(self) -> Iterator[Pending]:
+        """Yield the units that are not finished, in their order."""
+        columns = "number, spec, next, shards, executions, left, whole"
+        for number, spec, following, shards, executions, left, whole in self.rows(
+            f"SELECT {columns} FROM units WHERE state = 'open' AND planned ORDER BY number"
+        ):
+            holes: tuple[int, ...] = ()
+            if shards < following:
+                done = {shard for (shard,) in self.rows("SELECT shard FROM shards WHERE unit = ?", number)}
+                holes = tuple(shard for shard in range(following) if shard not in done)
+            unit = msgspec.json.decode(spec, type=Unit)
+            yield Pending(number, unit, following, holes, executions, left, bool(whole))
+
+    def units(self) -> dict[int, Unit]:
+        """Return all units by number."""
+        rows = self.rows("SELECT number, spec FROM units ORDER BY number")
+        return {number: msgspec.json.decode(spec, type=Unit) for number, spec in rows}
+
+    def known(self, number: int) -> dict[str, Known]:
+        """Return the shortest witness of each finding of a unit, by its id."""
+        rows = self.rows("SELECT finding, length, shard, idx FROM findings WHERE unit = ?", number)
+        return {finding: (length, shard, index) for finding, length, shard, index in rows}
+
+    def finished(self) -> tuple[int, int]:
+        """Return the number of units that are finished, and of those that are planned."""
+        ((done, planned),) = self.rows("SELECT total(state != 'open'), count(*) FROM units WHERE planned")
+        return int(done), planned
+
+    def totals(self) -> tuple[int, int, int]:
+        """Return the number of executions, of distinct traces of all units, and of findings."""
+        ((executions, traces),) = self.rows("SELECT total(executions), total(traces) FROM units")
+        ((findings,),) = self.rows("SELECT count(DISTINCT finding) FROM findings")
+        return int(executions), int(traces), findings
+
+    # -- what is done ---------------------------------------------------------------------------------
+
+    def add(self, result: Result, unit: Unit, active: float | None = None) -> bool:
+        """Add a result with everything that follows from it; return False if the shard is there already.
+
+        Args:
+            result: The result.
+            unit: Its unit.
+            active: The time for which the campaign has been running, in seconds; None if no time passes.
+
+        Raises:
+            InputError: It cannot be written; the store is as before.
+        """
+        with explained(self.path), transaction(self._db):
+            if self._db.execute("SELECT state = 'refused' FROM units WHERE number = ?", (result.number,)).fetchone()[0]:
+                return False
+            if result.ending is Ending.AGAIN:
+                self._begin_again(result.number, whole=True)
+                return True
+            if result.ending is Ending.REFUSED and not result.shard:  # whatever other shards were done before
+                self._begin_again(result.number)
+                self._db.execute(
+                    "UPDATE units SET state = 'refused', problem = ? WHERE number = ?", (result.problem, result.number)
+                )
+                return True
+            stored = msgspec.structs.replace(
+                result, left=None, sketch=b"", sightings=tuple(_without_witness(each) for each in result.sightings)
+            )
+            place = (result.number, result.shard, msgspec.msgpack.encode(stored))
+            if not self._db.execute("INSERT OR IGNORE INTO shards VALUES (?, ?, ?)", place).rowcount:
+                return False
+            self._count(result, unit)
+            for sighting in result.sightings:
+                self._see(result, sighting)
+            if active is not None:
+                self._grow(active)
+        return True
+
+    def _begin_again(self, number: int, *, whole: bool = False) -> None:
+        """Forget the shards of a unit.
+
+        Args:
+            number: The unit.
+            whole: Whether it is a search that cannot be continued, and runs as one shard from now on.
+        """
+        self._db.execute("DELETE FROM shards WHERE unit = ?", (number,))
+        self._db.execute("DELETE FROM findings WHERE unit = ?", (number,))
+        self._db.execute(
+            "UPDATE units SET shards = 0, next = 0, marked = 0, executions = 0, failing = 0, unlisted = 0, steps = 0,"
+            " seconds = 0, flaw = '', left = NULL, whole = ?, sketch = x'', traces = 0, problem = '' WHERE number = ?",
+            (whole, number),
+        )
+
+    def _count(self, result: Result, unit: Unit) -> None:
+        columns = "shards, next, executions, sketch, flaw, problem"
+        row = self._db.execute(f"SELECT {columns} FROM units WHERE number = ?", (result.number,)).fetchone()
+        shards, following, executions, sketch, flaw, problem = row
+        shards, executions, flaw = shards + 1, executions + result.executions, flaw or result.flaw
+        traces = Sketch.read(sketch)
+        traces.merge(Sketch.read(result.sketch))
+        self._db.execute(
+            "UPDATE units SET shards = ?, next = ?, marked = marked + ?, executions = ?, failing = failing + ?,"
+            " unlisted = unlisted + ?, steps = steps + ?, seconds = seconds + ?, flaw = ?, problem = ?, left = ?,"
+            " sketch = ?, traces = ?, state = ? WHERE number = ?",
+            (
+                shards, max(following, result.shard + 1), result.ending is not Ending.DONE, executions, result.failing,
+                result.unlisted, result.steps, result.seconds, flaw, problem or result.problem, result.left,
+                traces.encoded(), traces.traces, _state(result, unit, shards, executions, flaw), result.number,
+            ),
+        )  # fmt: skip
+
+    def _see(self, result: Result, seen: Sighting) -> None:
+        """Count a finding of a unit; its first and its shortest execution do not depend on the order of results."""
+        key = (seen.finding, result.number)
+        where = "WHERE finding = ? AND unit = ?"
+        columns = "first_shard, first_index, length, shard, idx"
+        row = self._db.execute(f"SELECT {columns} FROM findings {where}", key).fetchone()
+        first, here = (result.shard, seen.first), (seen.length, result.shard, seen.index)
+        if row is None:
+            self._db.execute(
+                f"INSERT INTO findings VALUES ({', '.join('?' * 16)})",
+                (
+                    *key, seen.signature, seen.text, ", ".join(seen.kinds), seen.scheme, seen.count, *first,
+                    time.time(), *here, seen.summary, seen.command, seen.witness,
+                ),
+            )  # fmt: skip
+            return
+        self._db.execute(
+            f"UPDATE findings SET count = count + ?, first_shard = ?, first_index = ? {where}",
+            (seen.count, *min(first, tuple(row[:2])), *key),
+        )
+        if here < tuple(row[2:]):
+            self._db.execute(
+                "UPDATE findings SET length = ?, shard = ?, idx = ?, summary = ?, command = ?, witness = ? " + where,
+                (*here, seen.summary, seen.command, seen.witness, *key),
+            )
+
+    def _grow(self, active: float) -> None:
+        """Add a point to the curve over time, at most one a second, and thin the curve when it is long."""
+        (last,) = self._db.execute("SELECT max(active) FROM growth").fetchone()
+        if last is not None and active - last < 1.0:
+            return
+        self._db.execute("INSERT INTO growth VALUES (?, ?, ?, ?)", (active, *self.totals()))
+        points = self._db.execute("SELECT * FROM growth ORDER BY active").fetchall()
+        if len(points) > _MOST_POINTS:
+            self._db.execute("DELETE FROM growth")
+            self._db.executemany("INSERT INTO growth VALUES (?, ?, ?, ?)", points[1::2])
+
+    # -- history --------------------------------------------------------------------------------------
+
+    def begin_run(self, version: str, python: str, revision: str, workers: str) -> int:
+        """Note that a run begins, and return its number."""
+        with explained(self.path), transaction(self._db):
+            values = (time.time(), version, python, revision, workers)
+            added = self._db.execute(
+                "INSERT INTO runs (began, version, python, revision, workers) VALUES (?, ?, ?, ?, ?)", values
+            )
+            return added.lastrowid or 0
+
+    def note_run(self, number: int, active: float, ending: str = "") -> None:
+        """Note for how long a run has been going on, in seconds, and how it ended if it did."""
+        with explained(self.path), transaction(self._db):
+            self._db.execute("UPDATE runs SET active = ?, ending = ? WHERE number = ?", (active, ending, number))
+
+    def runs(self) -> list[Run]:
+        """Return all runs, the first one first."""
+        columns = "began, active, ending, version, python, revision, workers"
+        names = columns.split(", ")
+        return [Run(**dict(zip(names, row, strict=True))) for row in self.rows(f"SELECT {columns} FROM runs")]
+
+    def shards(self, number: int) -> Iterator[Result]:
+        """Yield the results of the shards of a unit, in their order, without sketches and witnesses."""
+        for (data,) in self.rows("SELECT result FROM shards WHERE unit = ? ORDER BY shard", number):
+            yield msgspec.msgpack.decode(data, type=Result)
+
+
+def _without_witness(sighting: Sighting) -> Sighting:
+    return msgspec.structs.replace(sighting, witness=None, text="", summary="", command="")
+
+
+def unit_state(unit: Unit, shards: int) -> str:
+    """Return the state of a unit with a random scheduler that has a number of shards."""
+    return "done" if shards >= unit.seeds else "open"
+
+
+def _state(result: Result, unit: Unit, shards: int, executions: int, flaw: str) -> str:
+    """Return the state of a unit after a shard."""
+    if not unit.exhaustive:
+        return unit_state(unit, shards)
+    if result.ending is not Ending.DONE:
+        return "failed"
+    if result.left is not None:
+        return "open" if executions < unit.executions else "limit"
+    return "explored" if result.complete and not flaw else "limit"

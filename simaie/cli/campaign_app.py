@@ -1,0 +1,205 @@
+"""The commands ``simaie campaign ...`` with their options and help; a command imports its work when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simaie.cli.explore_options import JobsOption, Seconds
+from simaie.cli.options import WORDS, FormatOption, complete_programs, known, plug_in
+from simaie.cli.output import Format
+from simaie.cli.parsing import StrictCommand
+from simaie.cli.status import Status, command
+from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
+
+__all__ = ["campaign_app"]
+
+_STATUSES = (
+    "Exit status: 0 every unit holds, 1 a finding that is not accepted, 2 bad usage or input, 3 something is open, "
+    "70 a bug of simaie (SIMAIE_TRACEBACK=1 shows where), 130 interrupted, 141 the reader of the output left, "
+    "143 terminated."
+)
+campaign_app = typer.Typer(
+    no_args_is_help=True,
+    help="Explore for hours or days: survive kills, use many cores and machines, keep each finding once.",
+    epilog=_STATUSES,
+)
+_RUN_EXAMPLES = f"""{WORDS}
+
+{_STATUSES}
+
+Examples:
+
+simaie campaign run nightly.toml --jobs auto
+
+simaie campaign run corpus --scheme cas --scheduler portfolio --scheduler dpor --seconds 600 --store cas.simaie
+
+simaie campaign run tests/X86 --scheme aie-rfc --junit out.xml --sarif out.sarif"""
+
+StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="The store, as campaign run has made it.")]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Run shards on a dask cluster: the address of its scheduler, or local:N for N processes here. (Needs pip "
+        "install 'simaie\\[distributed]'.)",
+    ),
+]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the units as JUnit XML.")]
+Sarif = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings as SARIF.")]
+MostExecutions = Annotated[
+    int | None, typer.Option(metavar="N", help="Begin no more shards after N executions of this run.")
+]
+
+
+@campaign_app.command(cls=StrictCommand, epilog=_RUN_EXAMPLES)
+@command
+def run(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="A campaign file (.toml), or what to explore: programs, .litmus files, folders of them, @FILE, a "
+            "list, or the word corpus.",
+            autocompletion=complete_programs,
+        ),
+    ],
+    scheme: Annotated[list[str] | None, plug_in(SCHEMES, f"A scheme: {known(SCHEMES)}; repeatable.")] = None,
+    host: Annotated[list[str] | None, plug_in(HOSTS, f"A host: {known(HOSTS)}; repeatable. Default: sc.")] = None,
+    scheduler: Annotated[
+        list[str] | None,
+        plug_in(SCHEDULERS, f"A scheduler: {known(SCHEDULERS)}; repeatable. Default: portfolio."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="The number of seeds of a random scheduler. Default: 16.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The store. Default: the campaign file with the suffix .simaie, or campaign.simaie."
+        ),
+    ] = None,
+    jobs: JobsOption = None,
+    dask: Dask = None,
+    seconds: Seconds = None,
+    executions: MostExecutions = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Run a campaign, or go on with it; what is done already is not done again."""
+    from simaie.cli.campaign import Given, Spent, run_new
+
+    given = Given(tuple(targets), tuple(scheme or ()), tuple(host or ()), tuple(scheduler or ()), seeds)
+    return run_new(given, store, Spent(jobs, dask, seconds, executions), junit, sarif, output)
+
+
+@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@command
+def resume(
+    store: StoreFile,
+    jobs: JobsOption = None,
+    dask: Dask = None,
+    seconds: Seconds = None,
+    executions: MostExecutions = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Go on with a campaign as it was planned."""
+    from simaie.cli.campaign import Spent, run_again
+
+    return run_again(store, Spent(jobs, dask, seconds, executions), junit, sarif, output)
+
+
+@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@command
+def status(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
+    """Say how far a campaign is, also while it is running."""
+    from simaie.cli.campaign import show_status
+
+    return show_status(store, output)
+
+
+@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@command
+def report(
+    store: StoreFile,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page that needs no network.")
+    ] = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Say what was found, what was proved, and what is open and why."""
+    from simaie.cli.campaign import show_report
+
+    return show_report(store, html, junit, sarif, output)
+
+
+@campaign_app.command(
+    cls=StrictCommand, epilog=_STATUSES.replace("0 every unit holds, ", "").replace("something is open", "it is gone")
+)
+@command
+def replay(
+    store: StoreFile,
+    finding: Annotated[str, typer.Argument(metavar="FINDING", help="The id of a finding, or its beginning.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the replay file there. Default: next to the store."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every step; fold nothing.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Write the shortest execution of a finding as a replay file, run it again, and show it."""
+    from simaie.cli.campaign import replay_finding
+
+    return replay_finding(store, finding, out, everything, output)
+
+
+@campaign_app.command(
+    cls=StrictCommand,
+    epilog=_STATUSES.replace("every unit holds", "all findings are gone")
+    .replace("a finding that is not accepted", "a finding is still there")
+    .replace("something is open", "a witness fails in another way or cannot be run"),
+)
+@command
+def fixed(store: StoreFile, output: FormatOption = Format.TEXT) -> Status:
+    """Run the witness of every finding against the code as it is now: still there, changed, or gone."""
+    from simaie.cli.campaign import show_fixed
+
+    return show_fixed(store, output)
+
+
+@campaign_app.command(
+    cls=StrictCommand,
+    epilog=_STATUSES.replace("0 every unit holds, 1 a finding that is not accepted, ", "").replace(
+        "3 something is open, ", ""
+    ),
+)
+@command
+def serve(
+    store: StoreFile,
+    port: Annotated[int, typer.Option(metavar="N", help="The port; 0 for one that is free.", min=0, max=65535)] = 8787,
+) -> Status:
+    """Show a campaign in the browser, live. Only this machine can see it, and it only reads; Ctrl-C ends it."""
+    from simaie.cli.campaign import serve_dashboard
+
+    return serve_dashboard(store, port)
+
+
+@campaign_app.command(cls=StrictCommand, epilog=_STATUSES)
+@command
+def merge(
+    store: StoreFile,
+    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Stores, which stay as they are.")],
+    output: FormatOption = Format.TEXT,
+) -> Status:
+    """Add what other stores have to a store; nothing counts twice."""
+    from simaie.cli.campaign import merge_into
+
+    return merge_into(store, others, output)

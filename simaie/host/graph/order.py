@@ -1,0 +1,79 @@
+"""Which events of a graph are ordered directly before an event: by the local order, by reads-from and by coherence."""
+
+from __future__ import annotations
+
+from simaie.host.graph.event import INITIAL, Event, members
+from simaie.host.graph.graph import Graph
+
+__all__ = ["observed", "predecessors"]
+
+
+def observed(graph: Graph, event: Event) -> int:
+    """Return what is ordered before an event by reads-from and coherence, as a mask of ids.
+
+    Reads-from within one vCPU is no order: such a read may be forwarded. The other orders within a vCPU are among the
+    local ones.
+    """
+    if event.writes:
+        return _before_store(graph, event)
+    store = graph.source.get(event.id)
+    if store is None:
+        return 0
+    found = 0
+    if store != INITIAL and graph.events[store].vcpu != event.vcpu:
+        found = 1 << store
+    if graph.model.depends_on_source:
+        found |= graph.model.by_source(graph, event)
+    return found
+
+
+def _before_store(graph: Graph, event: Event) -> int:
+    stores = graph.coherence.get(event.place, ())
+    if event.id not in stores:
+        return 0
+    number = stores.index(event.id)
+    before = stores[number - 1] if number else INITIAL
+    readers = graph.readers_of(before, event.place)
+    found = readers if before == INITIAL else readers | 1 << before
+    if graph.pieces:
+        found |= _hazards(graph, event, readers)
+    found &= ~(1 << event.id)
+    if event.pair >= 0:
+        found |= 1 << event.base + event.pair
+    return found
+
+
+def _hazards(graph: Graph, event: Event, readers: int) -> int:
+    """Return the reads of a place that precede one whose other piece read an older value than `event` stores."""
+    found = 0
+    for number in members(readers):
+        read = graph.events.get(number)
+        if read is None or read.vcpu == event.vcpu:
+            continue
+        for sibling in read.siblings or ():
+            other = graph.events.get(sibling)
+            if other is not None:
+                for earlier in other.reads_before:
+                    found |= 1 << earlier.id
+    return found
+
+
+def predecessors(graph: Graph, event: Event) -> int:
+    """Return the events that are ordered directly before an event, as a mask of ids."""
+    if event.place is None:
+        return event.order & graph.mask
+    siblings = event.siblings
+    if siblings is None:
+        found = event.order | observed(graph, event)
+        if event.atomic and not event.writes and graph.model.one_operation:
+            write = graph.events.get(event.id + 1)
+            if write is not None and write.pair == event.index:
+                found |= (write.order | observed(graph, write)) & ~(1 << event.id)
+        return found & graph.mask
+    found = event.order  # what one piece of an access observes comes before all its pieces
+    own = 0
+    for sibling in siblings:
+        own |= 1 << sibling
+        if graph.mask >> sibling & 1:
+            found |= observed(graph, graph.events[sibling])
+    return found & graph.mask & ~own

@@ -1,0 +1,72 @@
+"""Campaigns on a cluster of dask: the results of this machine, also after a worker died."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from simaie.campaign import Status, run_campaign
+from simaie.campaign.crew import Crew, OnExecutor
+from simaie.errors import InputError, UsageError
+
+from .made import SMALL, facts, run_here
+
+pytest.importorskip("distributed", reason="dask is an optional extra: pip install 'simaie[distributed]'")
+#: The cluster closes its connections when it likes to, and dask warns of what others do.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Callable[[], Crew]]:
+    from simaie.campaign.on_dask import dask_crew
+
+    with dask_crew("local:2") as made:
+        yield made
+
+
+def test_a_cluster_has_the_results_of_this_process(tmp_path: Path, crew: Callable[[], Crew]) -> None:
+    status = run_campaign(tmp_path / "there.simaie", SMALL, crew)
+    run_here(tmp_path / "here.simaie")
+    assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
+    assert status.runs[0].workers == "2 dask workers"
+
+
+def test_the_shards_of_a_worker_that_died_run_elsewhere(tmp_path: Path, crew: Callable[[], Crew]) -> None:
+    killed: list[int] = []
+
+    def progress(*_: object) -> None:
+        if not killed:
+            (pid,) = _pids(made[0])[:1]
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    made: list[Crew] = []
+
+    def hired() -> Crew:
+        made.append(crew())
+        return made[0]
+
+    status: Status = run_campaign(tmp_path / "there.simaie", SMALL, hired, progress=progress)
+    assert killed
+    assert not any(unit.marked for unit in status.units)
+    run_here(tmp_path / "here.simaie")
+    assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
+
+
+def _pids(crew: Crew) -> list[int]:
+    """Return the processes of the workers."""
+    assert isinstance(crew, OnExecutor)
+    return sorted(crew._executor._client.run(os.getpid).values())  # type: ignore[attr-defined]  # of dask
+
+
+def test_a_wrong_address_is_an_error() -> None:
+    from simaie.campaign import on_dask
+
+    with pytest.raises(UsageError, match="positive"), on_dask.dask_crew("local:none"):
+        pass
+    with pytest.raises(InputError, match="no scheduler"), on_dask.dask_crew("nonsense://x"):
+        pass

@@ -1,0 +1,192 @@
+"""Faults: whatever is killed, and whenever, the campaign ends with the results of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from simaie.campaign import CampaignFile, Explore, Processes, Store, run_campaign
+from simaie.campaign.coordinator import Budget
+from simaie.campaign.guard import guarded
+from simaie.campaign.schema import is_locked
+from simaie.errors import InputError
+from simaie.prng import derive
+
+from .made import RACE, facts, run_here
+
+#: Enough shards that a kill comes in between.
+LONG = CampaignFile(
+    explore=(
+        Explore(targets=(RACE,), schemes=("aie-rfc", "cas"), seeds=40, executions=30),
+        Explore(targets=(RACE,), schemes=("aie-rfc",), schedulers=("dpor",), steps=10),
+    )
+)
+_RUN = "import sys; from tests.campaign.test_faults import coordinate; coordinate(sys.argv[1])"
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE_SECONDS = 120
+
+
+def coordinate(path: str) -> None:
+    """Run the campaign to its end, in a process of its own."""
+    run_campaign(Path(path), LONG, lambda: Processes(2), budget=Budget())
+
+
+def begin(path: Path) -> subprocess.Popen[bytes]:
+    """Begin a coordinator, whose workers are in its process group."""
+    return subprocess.Popen([sys.executable, "-c", _RUN, str(path)], cwd=_ROOT, start_new_session=True)
+
+
+def shards_in(path: Path) -> int:
+    """Return the number of shards that are done; 0 if there is no store yet."""
+    try:
+        with Store(path, read_only=True) as store:
+            count: int = store.rows("SELECT count(*) FROM shards")[0][0]
+            return count
+    except InputError:
+        return 0
+
+
+def wait_for_shards(path: Path, process: subprocess.Popen[bytes], count: int) -> bool:
+    """Wait until the store has a number of shards; return False if the coordinator ended before."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while shards_in(path) < count:
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "the campaign does not go on"
+        time.sleep(0.01)
+    return True
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the processes whose parent is `pid`."""
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in found.read_text().split()] if found.exists() else []
+
+
+def disturb(process: subprocess.Popen[bytes], kind: int) -> None:
+    """Kill the coordinator (kind 0), one worker (1), or all of them (2)."""
+    if kind == 0:
+        process.kill()
+    elif kind == 1:
+        for worker in workers_of(process.pid)[:1]:
+            os.kill(worker, signal.SIGKILL)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def killed_until_done(path: Path, kills: int, seed: int) -> int:
+    """Run the campaign, with kills at random moments, to its end; return the number of kills.
+
+    A coordinator loses one worker at most: a shard at which two workers die is marked, as it should be.
+    """
+    done = 0
+    while True:
+        process = begin(path)
+        goal = shards_in(path)
+        kinds = [0, 1, 2]
+        while done < kills:
+            draw = derive(seed, done)
+            goal += draw // 3 % 4
+            kind = kinds[draw % len(kinds)]
+            if not wait_for_shards(path, process, goal):
+                break
+            disturb(process, kind)
+            done += 1
+            if kind != 1:
+                break
+            kinds = [0, 2]
+        code = process.wait(_PATIENCE_SECONDS)
+        if code == 0:
+            return done
+        assert code == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("undisturbed") / "a.simaie"
+    run_here(path, LONG)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds worker processes in /proc")
+def test_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Path) -> None:
+    path = tmp_path / "a.simaie"
+    assert killed_until_done(path, kills=4, seed=3) == 4
+    assert facts(path) == facts(undisturbed)
+    assert not is_locked(path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path: Path, undisturbed: Path, seed: int) -> None:
+    path = tmp_path / "a.simaie"
+    assert killed_until_done(path, kills=10, seed=seed) == 10
+    assert facts(path) == facts(undisturbed)
+
+
+def test_the_limits_of_a_shard_end_with_it() -> None:
+    resource = pytest.importorskip("resource", reason="this system has no such limits")
+    before = resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)
+    with guarded(60.0, 1 << 32):
+        assert resource.getrlimit(resource.RLIMIT_AS)[0] == 1 << 32
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert (resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)) == before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+HANGING = """
+import ctypes
+import os
+from simaie import Program
+
+
+async def good(cpu):
+    await cpu.store(0x100, 1)
+
+
+async def hangs(cpu):
+    await cpu.store(0x100, 1)
+    ctypes.PyDLL(None).pause()  # holds the lock of the interpreter, so that no thread can raise
+
+
+async def eats(cpu):
+    await cpu.store(0x100, len(bytearray(1 << 40)))
+
+
+async def crashes(cpu):
+    await cpu.store(0x100, 1)
+    os._exit(3)
+
+
+fine = Program("fine", isa="x86", threads=[good, good])
+hang = Program("hang", isa="x86", threads=[good, hangs])
+eat = Program("eat", isa="x86", threads=[good, eats])
+crash = Program("crash", isa="x86", threads=[good, crashes])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits that the kernel enforces")
+def test_guests_that_hang_eat_memory_or_crash_are_marked_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "guest.py").write_text(HANGING)
+    names = ("hang", "eat", "crash", "fine")
+    campaign = CampaignFile(
+        explore=(
+            Explore(targets=tuple(f"{tmp_path / 'guest.py'}:{name}" for name in names), seeds=1, executions=3),
+        ),
+        shard_seconds=1.0,
+        shard_megabytes=2048,
+    )
+    status = run_campaign(tmp_path / "a.simaie", campaign, lambda: Processes(2))
+    marked = {unit.name.split(":")[1].split()[0]: (unit.marked, unit.state) for unit in status.units}
+    assert marked == {"hang": (1, "done"), "eat": (1, "done"), "crash": (1, "done"), "fine": (0, "done")}
+    reasons = {unit.name.split(":")[1].split()[0]: unit.reason for unit in status.units}
+    assert "worker processes died" in reasons["hang"]
+    assert "limits: 1 s" in reasons["hang"]
+    assert "worker processes died" in reasons["crash"]
+    assert "MemoryError" in reasons["eat"]
