@@ -18,7 +18,7 @@ from simaie.survey.cell import SEARCH, Cell, CellResult, Item, machine_of
 __all__ = ["Matrix"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Matrix:
     """The result of `simaie.matrix`.
 
@@ -33,6 +33,9 @@ class Matrix:
     items: tuple[Item, ...] = field(repr=False)
     seconds: float = field(compare=False)
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         how = "interrupted" if self.interrupted else "as expected" if self.ok else "not as expected"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import pytest
 
-from simaie import Scheme
+from simaie import Scheme, plugins
 from simaie.errors import UnknownNameError, UsageError
 from simaie.guest.forms import kinds_of
 from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.global_lock import GlobalLock
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
 from simaie.schemes.native import Native
 from simaie.testing import check_scheme
 
@@ -265,3 +267,29 @@ def test_bad_questions():
         check_scheme("native", isa="x86", programs=0)
     with pytest.raises(UnknownNameError):
         check_scheme("nativ", isa="x86")
+
+
+#: What generated programs of two vCPUs with a few instructions show; the other classes need a pattern of their own.
+SHOWN = {
+    Hole.LLSC, Hole.STORE, Hole.SAME_VALUE, Hole.ABA_ONE_STORER, Hole.LLSC_RMW, Hole.RMW, Hole.RMW_STORE,
+}  # fmt: skip
+IN_CI = [("tlib:granule=8", "arm"), ("cas", "arm"), ("aie-v2", "x86")]
+
+
+def judged():
+    """Yield each scheme with a kind of guest for which its data say whether it passes."""
+    for name in plugins.names(plugins.SCHEMES):
+        for variant in plugins.resolve(plugins.SCHEMES, name).variants:
+            scheme = name + f":{variant.options}" * bool(variant.options)
+            for isa, classes in (("arm", LLSC_HOLES), ("x86", LOCK_HOLES)):
+                broken = variant.holes & set(classes)
+                if not broken or broken & SHOWN:
+                    soak = [pytest.mark.soak] * ((scheme, isa) not in IN_CI)
+                    yield pytest.param(scheme, isa, not broken, marks=soak, id=f"{scheme}-{isa}")
+
+
+@pytest.mark.parametrize(("scheme", "isa", "passes"), list(judged()))
+def test_a_scheme_passes_or_fails_as_its_data_say(scheme, isa, passes):
+    """A scheme without a violation for such guests passes, and one with a violation that programs show fails."""
+    with nullcontext() if passes else pytest.raises(AssertionError, match="the guest ran"):
+        check_scheme(scheme, isa=isa, programs=15, full_system=False)

@@ -216,6 +216,12 @@ def test_each_view_has_each_cell_that_was_found_or_differs(found, capsys):
     assert shown.to_svg().count("<rect") == len(shown.cells) + 1
 
 
+def test_a_notebook_shows_the_same_each_time(found):
+    slower = tuple(msgspec.structs.replace(cell, seconds=99.0) for cell in found.cells)
+    assert replace(found, cells=slower).to_svg() == found.to_svg()
+    assert repr(found) == f"<{found}>"
+
+
 def test_names_from_files_never_become_markup(found):
     named = msgspec.structs.replace(found.cells[0], scheme="<script>\x1b", reason="<b>", command="")
     for drawn in (replace(found, cells=(named,)).to_svg(), replace(found, cells=(named,)).to_html()):

@@ -53,7 +53,7 @@ def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(schem
     assert differing(scheme, "tso", Hole if reorders else BY_ORDER) == []
 
 
-@pytest.mark.parametrize("scheme", ["aie-rfc", "cas", "hst:sc=mutex", "hst-weak", "inline-cas", "monitor-spin", "tlib"])
+@pytest.mark.parametrize("scheme", ["aie-rfc", "cas", "hst", "hst-htm", "hst-weak", "monitor-spin", "pst", "tlib"])
 def test_a_host_that_reorders_loads_adds_exactly_the_violations_of_the_data(scheme):
     holes = [hole for hole in LLSC_HOLES if hole is not Hole.WIDE]  # the host refuses atomics of several sizes
     assert differing(scheme, "armv8", holes) == []

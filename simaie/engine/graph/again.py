@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any
 
+from simaie.dependence import STOPS
 from simaie.engine.graph.execution import GraphExecution
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
@@ -92,6 +93,9 @@ class _Leading(GraphExecution):
         """Let a vCPU go on whose next load has its store already, the running one first."""
         ready = [each for each in offer.candidates if self._is_ready(each)]
         default = offer.default if offer.can_continue or not self.attempt & 1 else offer.candidates[-1]
+        if not ready:
+            # A store that a section needs may come later in its vCPU than one that is performed after the section.
+            ready = [each for each in offer.candidates if each.op.kind not in STOPS]
         return default if default in ready or not ready else ready[-(self.attempt & 1)]
 
     def _is_ready(self, actor: Any) -> bool:

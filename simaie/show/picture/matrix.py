@@ -83,7 +83,7 @@ def _cells(left: float, y: float, holes: Sequence[Hole], cells: Mapping[Hole, Ce
 
 def _said(cell: Cell) -> str:
     lines = [f"{cell.scheme}, {cell.hole}: {cell.text}{f', level {cell.level}' if cell.level else ''}"]
-    lines.append(f"{cell.executions:,} executions, {cell.seconds:.2f} s")
+    lines.append(f"{cell.executions:,} executions")
     return clean("; ".join([*lines, *filter(None, (cell.reason, cell.command))]))
 
 
