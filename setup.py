@@ -16,10 +16,13 @@ from setuptools import setup
 
 #: The environment variable that asks for compiled modules.
 SWITCH = "SIMAIE_COMPILE"
-#: What is compiled: the searches by undo, and the steps along a memo. These are the loops that run no code of guests.
+#: What is compiled: the searches by undo, the steps along a memo, and the monitors. These loops run no code of guests.
 MODULES = {
     "simaie": ["locations", "small_steps"],
-    "simaie/engine/memo": ["finished", "memo", "node", "prepared", "restored", "steps", "story", "threads", "undone"],
+    "simaie/engine/memo": [
+        "finished", "memo", "monitors", "node", "prepared", "restored", "steps", "story", "threads", "undone",
+    ],
+    "schedulers/simaie_schedulers": ["dfs_tree", "dfs_undo"],
     "schedulers/simaie_schedulers/undo": ["divided", "flips", "order", "path", "races", "search", "unsettled", "waits"],
 }
 #: A compilation asks for the types of simaie and of the standard library only. All else is a Python object there: what

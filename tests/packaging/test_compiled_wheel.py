@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 #: The tests that run compiled: every other test runs the sources.
 TESTS = [
     "tests/unit/test_memo.py",
+    "tests/unit/test_monitors.py",
     "tests/unit/test_dpor_undo.py",
     "tests/unit/test_compiled.py",
     "tests/exhaustive/test_memo_undo.py",
+    "tests/exhaustive/test_dfs_undo.py",
     "tests/exhaustive/test_commuting.py",
     "tests/conformance/test_three_engines.py",
 ]
