@@ -1,4 +1,4 @@
-"""What a coroutine that is fed its history again is compared with, and what the spin detection has to see of it."""
+"""Feeding a coroutine its history again: how operations are compared, and which nodes the spin detection needs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAUSED = kind_bit(Kind.PAUSE)
 
 
 def remembered(path: list[Node]) -> tuple[int, int]:
-    """Return which nodes of `path`, by number, count for the spin detection at its end.
+    """Return the numbers of the nodes of `path` that the spin detection needs at its end.
 
-    These are the last PAUSE (-1 if there is none), and the looks since the last operation that is no look, of which the
-    number of the first is returned.
+    Returns:
+        The last PAUSE, or -1 if there is none; and the first of the looks after the last operation that is no look.
     """
     first = len(path)
     while first and (op := path[first - 1].op) is not None and op.kind in _LOOKS:
@@ -32,7 +32,7 @@ def remembered(path: list[Node]) -> tuple[int, int]:
 
 
 def same(known: Op, op: Op) -> bool:
-    """Whether an operation is the one that the memo has: cells and published objects are compared by identity."""
+    """Whether an operation equals the one in the memo. Cells and published objects are compared by identity."""
     if known is op:
         return True
     if (
