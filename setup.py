@@ -16,7 +16,7 @@ from setuptools import setup
 
 #: The environment variable that asks for compiled modules.
 SWITCH = "SIMAIE_COMPILE"
-#: What is compiled: the searches by undo, the steps along a memo, and the monitors. These are the loops that run no code of guests.
+#: What is compiled: the searches by undo, the steps along a memo, and the monitors. These loops run no code of guests.
 MODULES = {
     "simaie": ["locations", "small_steps"],
     "simaie/engine/memo": [

@@ -1,9 +1,9 @@
-"""Default steps that their schedule has disabled, while independent heads could still come before them.
+"""Default steps that their schedule has disabled, and the executions that belong to the class of another head.
 
-Normally a default step is performed right after the schedule before it. Then no event can come between that would have
-been the better head, the one of the lesser actor. But a wait for several places may be disabled by its head, and then
-it stays open until an independent write to another of these places comes, maybe of a lesser actor. Such an execution
-belongs to the class of that write, and is visited there. It is not visited here, only counted: its races lead to
+Normally a default step is performed right after the schedule before it. Then no event can come in between that would
+have been a better head, that is, one of a lesser actor. But the head may disable a wait for several places. The wait
+then stays open until an independent write to another of these places comes, perhaps by a lesser actor. Such an
+execution belongs to the class of that write, and is visited there. Here it is only counted: its races lead to
 executions that are visited.
 
 A wait for one place may have independent heads too: read-modify-writes of it that commute. A lock has none, and an
@@ -20,10 +20,10 @@ __all__ = ["is_settled"]
 
 
 def is_settled(path: Path, unsettled: Unsettled) -> bool:
-    """Whether the execution at whose end the path is belongs to the class of the chain of an unsettled step.
+    """Whether an execution belongs to the class of the chain of an unsettled step.
 
     Args:
-        path: The path.
+        path: The path, at the end of the execution.
         unsettled: The step.
     """
     order = path.order

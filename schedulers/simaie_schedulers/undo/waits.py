@@ -1,4 +1,4 @@
-"""Schedules whose head is uncertain: the step that it is to come before may disable it, or turn it into a read.
+"""Schedules with an uncertain head: the default step after it, performed first, may disable it or make it a read.
 
 A lock, a wait for a value, a join or a stop of the world is not executed after the default step p if p disables it. So
 its schedule is completed not by itself but by the last of the events D before it (or by p, if D is empty). D is known
@@ -38,7 +38,7 @@ _Closure = Callable[[int], int | None]
 
 
 class _Uncertain(NamedTuple):
-    """An operation that others may disable, or turn from a write into a read.
+    """An operation that others may disable, or change from a write to a read.
 
     before: Mask of what happens before it by its vCPU alone. siblings: Mask of its vCPU's other steps. may_write:
     Whether it may write. announced: Whether the last event of the path made it ready, but for what others do.

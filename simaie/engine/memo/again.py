@@ -1,4 +1,4 @@
-"""What a coroutine that is fed its history again is compared with, and what the spin detection has to see of it."""
+"""Feeding a coroutine its history again: how operations are compared, and which nodes the spin detection needs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _PAUSED = kind_bit(Kind.PAUSE)
 
 
 def remembered(path: list[Node], tries: int) -> tuple[int, int]:
-    """Return which nodes of `path`, by number, count for the spin detection at its end.
+    """Return the numbers of the nodes of `path` that the spin detection needs at its end.
 
-    These are the last PAUSE (-1 if there is none), and all since the last one at which a vCPU ceases to try, which is
-    returned. If several tries make a wait, these are all nodes.
+    Returns:
+        The last PAUSE, or -1 if there is none; and the last node at which the vCPU ceases to try. If several tries make
+        a wait, all nodes are needed.
     """
     if tries > 1:
         return -1, 0
@@ -45,7 +46,7 @@ def _ceases(path: list[Node], place: int) -> bool:
 
 
 def same(known: Op, op: Op) -> bool:
-    """Whether an operation is the one that the memo has: cells and published objects are compared by identity."""
+    """Whether an operation equals the one in the memo. Cells and published objects are compared by identity."""
     if known is op:
         return True
     if (

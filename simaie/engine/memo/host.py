@@ -1,10 +1,10 @@
-"""The host port of a memo: what a vCPU makes is the same object each time that part of its history is run again.
+"""The host port of a memo, which returns the same objects when a part of a vCPU's history is run again.
 
-Objects that the vCPU makes of the same constants in two histories are the same one, too. For an execution follows one
-history of each vCPU, and cells begin with their initial values. If one history makes several of them, each is an object
-of its own. Otherwise each order in which other vCPUs ran before would make other objects, and these would be other
-results and other histories for all that find them. Objects of two vCPUs are always different: a racer must not take
-what the other one made for its own.
+If a vCPU makes objects of the same constants in two histories, they are one object, too. That is sound because an
+execution follows one history of each vCPU, and cells begin with their initial values. It is needed because otherwise
+each order of other vCPUs before would make new objects, and thus new results and histories for all vCPUs that find
+them. If one history makes several such objects, they differ. Objects of two vCPUs always differ: a racer must not take
+the other one's object for its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simaie.host.host import Host, Mutex, SharedCell
 __all__ = ["MemoHost", "MemoThread"]
 
 T = TypeVar("T")
-_OBJECT = ""  # what `made` files objects under that it cannot compare: no cell has this name
+_OBJECT = ""  # the name under which `made` keeps objects that it cannot compare; no cell has this name
 _CONSTANTS = (int, str, bytes, bool, type(None))
 
 
@@ -30,8 +30,8 @@ class MemoHost(Host):
     """A host port that identifies what a vCPU makes by the maker, the place in the maker's history, and the name.
 
     Attributes:
-        at: The node on whose way a vCPU is running, or None.
-        unsettled: Why the memo cannot go on, as far as the port noticed; empty if it can.
+        at: The node to which a vCPU is running, or None.
+        unsettled: Why the memo cannot go on, as far as the port has noticed; empty if it can.
     """
 
     constant_attributes = Host.constant_attributes | {"at", "unsettled", "_counts", "_kept", "_known", "_pool"}
@@ -41,21 +41,21 @@ class MemoHost(Host):
         self.at: Node | None = None
         self.unsettled = ""
         self._counts: dict[Any, int] = {}
-        self._pool: dict[tuple[Any, ...], Any] = {}  # by vCPU, what it is made of, and how many of these came before
+        self._pool: dict[tuple[Any, ...], Any] = {}  # by vCPU, recipe, and the number of such objects before
         self._known: set[int] = set()  # the identities of what it made
         self._kept: list[Any] = []  # so that these identities stay theirs
 
     def begin(self, at: Node) -> None:
-        """From now on what is made belongs to the way to `at`."""
+        """A vCPU runs to the node `at`, and makes the next objects on the way."""
         self.at = at
         if self._counts:
             self._counts = {}
 
     def end(self) -> None:
-        """No vCPU runs any more.
+        """The vCPU has stopped at the next node.
 
-        Where a vCPU makes several cells of one name between two operations, and another time fewer, it cannot be told
-        which they are.
+        If it made several cells of one name between two operations before, and fewer this time, their identities are
+        unknown, and the memo cannot go on.
         """
         at, self.at = self.at, None
         if at is not None and at.made is not None:
@@ -98,12 +98,12 @@ class MemoHost(Host):
             self._kept.append(made)
 
     def _same(self, name: Any, make: Callable[[], Any], *, inside: bool = False) -> Any:
-        """Return the next object of that name on the way to `at`.
+        """Return the next object of a name on the way to `at`.
 
         Args:
-            name: The name of a cell, or what an object is made of.
+            name: The name of a cell, or the recipe of an object.
             make: Makes the object if it was not made yet.
-            inside: Whether cells that it makes are a part of it.
+            inside: Whether the cells that `make` makes are parts of the object.
         """
         at = self.at
         assert at is not None
@@ -117,7 +117,7 @@ class MemoHost(Host):
         return made[number]
 
     def _make(self, at: Node, recipe: Any, number: int, make: Callable[[], Any]) -> Any:
-        """Return a new object, or the one that the vCPU made of the same in another history."""
+        """Return a new object, or the one that the vCPU made by the same recipe in another history."""
         key = at.root.name, recipe, number + _made_before(at, recipe)
         found = self._pool.get(key)
         if found is None:
@@ -142,7 +142,7 @@ def _made_before(at: Node, recipe: Any) -> int:
 
 
 def _recipe(host: Host, make: Any) -> tuple[Any, ...] | None:
-    """Return what `make` makes its object of; None unless it is code of simaie with constants and the host port."""
+    """Return the recipe of the object that `make` makes: code of simaie, and constants; None if it is other code."""
     parts: list[Any] = []
     while type(make) is partial:
         if make.keywords:
@@ -164,7 +164,7 @@ def _is_class_of_simaie(value: Any) -> bool:
 
 
 class MemoThread(Thread):
-    """A handle that notices when guest code looks at `done`, which is no result of an operation."""
+    """The handle of a thread, which notices when guest code reads `done`: that is no result of an operation."""
 
     __slots__ = ("_done", "_host")
 

@@ -1,10 +1,10 @@
-"""Which payloads of operations a memo may keep: those that nothing changes behind its back.
+"""Decides which payloads of operations a memo may keep: those that never change.
 
-A node is used in many executions, while the coroutine that announced its operation goes on. So whatever the operation
-holds must mean the same for ever: constants, cells, objects made by `Host.made`, and functions of these. A function may
-be a closure over variables that its coroutine assigns again: ``for i in range(2): await cpu.wait_until(X, lambda value:
-value == i)``. The memo keeps a copy with the values of that moment, which are those that the operation is performed
-with. The code of a SPAWN runs on after that moment, so no copy will do: its variables must never be assigned again.
+Many executions use a node, while the coroutine that announced its operation goes on. So what the operation holds must
+keep its meaning: constants, cells, objects made by `Host.made`, and functions of these. A function may be a closure
+over variables that its coroutine assigns again: ``for i in range(2): await cpu.wait_until(X, lambda value: value ==
+i)``. The memo keeps a copy with the values of that moment, because the operation is performed with them. The code of a
+SPAWN runs on after that moment, where a copy would be wrong: its variables must never be assigned again.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _REBINDS = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
 
 class Unsettled(Exception):
-    """A payload may change. The text names it."""
+    """A payload of an operation may change. The text names it."""
 
 
 def settled_op(op: Op, constant: Constant, coroutine: Any) -> Op:
-    """Return `op` as a memo may keep it: itself, or a copy with a function that later assignments do not affect.
+    """Return `op`, or a copy of it that later assignments do not affect, so that a memo may keep it.
 
     Args:
         op: The announced operation.
-        constant: Tells the objects that stay as they are.
+        constant: Whether an object is known to stay as it is.
         coroutine: The outermost coroutine of the vCPU that announces it.
 
     Raises:
@@ -70,7 +70,7 @@ def settled_op(op: Op, constant: Constant, coroutine: Any) -> Op:
 
 
 def settled_value(value: Any, constant: Constant, depth: int = _DEPTH) -> None:
-    """Raise Unsettled unless `value` stays as it is for ever."""
+    """Raise Unsettled unless `value` never changes."""
     kind = type(value)
     if kind in _PLAIN or isinstance(value, Cell | Thread | Enum | type) or constant(value):
         return
@@ -89,7 +89,7 @@ def settled_value(value: Any, constant: Constant, depth: int = _DEPTH) -> None:
 
 
 def _frozen(value: Any, constant: Constant, depth: int) -> Any:
-    """Return a function, or what its closure holds, as it is now."""
+    """Return a function, or a value in its closure, as it is now."""
     if not depth:
         raise Unsettled("an operation holds a function inside many others")
     kind = type(value)
@@ -148,7 +148,7 @@ def _is(one: Any, other: Any) -> bool:
 
 
 def _is_of_simaie(value: Any) -> bool:
-    """Whether a variable of simaie's own code holds an object of its own, of which no such function reads what changes.
+    """Whether `value` is an object of simaie, in which simaie's own functions read nothing that changes.
 
     A `Function` is excluded, because it may hold a guest's predicate.
     """

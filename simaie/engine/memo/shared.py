@@ -1,7 +1,7 @@
-"""Watches that the Python state which vCPUs share stays as it is: then what they do depends on results alone.
+"""Notices changes of the Python state that vCPUs share: while there are none, a vCPU depends on its results alone.
 
-Read are the functions of the program with all that they reach (`simaie.engine.reading`), and the attributes of a scheme
-that is not simaie's own (`simaie.engine.guard`). Clocks, random numbers and files are not seen.
+The state consists of the functions of the program with all that they reach (`simaie.engine.reading`), and of the
+attributes of a scheme that is not simaie's own (`simaie.engine.guard`). Clocks, random numbers and files are not seen.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["SharedState"]
 
 
 class SharedState:
-    """What the guests of `program`, and `scheme`, could share behind the engine's back, as it was in the beginning."""
+    """The Python state that the guests of `program` and a scheme could share, as it was at the beginning."""
 
     def __init__(self, program: Program) -> None:
         self._functions = [code for code in (*program.threads, *program.devices) if not isinstance(code, Code)]
@@ -36,7 +36,7 @@ class SharedState:
         self._cannot_change = self._reader is not None and all(map(_cannot_change, self._reader.objects))
 
     def watch(self, scheme: Scheme) -> None:
-        """From now on the attributes of `scheme` must stay as they are, too."""
+        """Watch the attributes of `scheme`, too."""
         if not has_own_parts_only(scheme):
             self._scheme, self._attributes = scheme, attributes_of(scheme, of_base=False)
 
@@ -51,11 +51,11 @@ class SharedState:
         return reader
 
     def is_shared(self, value: Any) -> bool:
-        """Whether `value` is one of the objects that could change, and is watched."""
+        """Whether `value` is one of the watched objects."""
         return self._reader is not None and any(value is known for known in self._reader.objects)
 
     def changed(self) -> str:
-        """What has changed, or cannot be read; empty if nothing."""
+        """Return what has changed or cannot be read; empty if nothing has."""
         if self._functions and not self._cannot_change:
             now = self._read() if self._reader is not None else None
             if now is None or self._reader is None:
@@ -73,8 +73,10 @@ _ASSIGN = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR
 
 
 def _cannot_change(reached: Any) -> bool:
-    """Whether an object that guests reach can be changed by none of them: so it is with variables of functions that
-    assign none but their own."""
+    """Whether no guest can change an object that guests reach.
+
+    That is so of functions that assign only their own variables, and of what a variable holds where all functions do.
+    """
     if isinstance(reached, FunctionType):
         return is_own_file(reached.__code__.co_filename) or not _assigns(reached.__code__)
     return isinstance(reached, CellType | ModuleType)
