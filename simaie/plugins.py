@@ -122,10 +122,16 @@ def _option(text: str) -> Option:
 
 
 @functools.cache
+def _registered() -> Any:  # whose class differs between versions of Python
+    """Return the entry points of all distributions, which are read once: that takes as long as to run a small proof."""
+    return entry_points()
+
+
+@functools.cache
 def _group(group: str) -> dict[str, EntryPoint]:
     """Return the entry points of a group by name; UsageError if two distributions register the same name."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=group):
+    for point in _registered().select(group=group):
         other = found.setdefault(point.name, point)
         if other.value != point.value:
             raise UsageError(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
+from typer import Typer
 from typer.core import TyperCommand
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from simaie import plugins
 from simaie.cli.options import known
 
-__all__ = ["StrictCommand"]
+__all__ = ["StrictCommand", "for_arguments"]
 
 #: Words for an argument, by its metavar: the noun in a message, and examples.
 _ARGUMENTS = {
@@ -23,6 +27,24 @@ _ARGUMENTS = {
 
 #: The options of ``simaie show`` that draw.
 _PICTURES = ("--html", "--svg", "--perfetto")
+
+
+def for_arguments(app: Typer, arguments: Sequence[str]) -> Typer:
+    """Return the part of `app` that parses `arguments`: one command, or no command if only the version is asked for.
+
+    The parser of a command takes some milliseconds to make.
+    """
+    wanted = arguments[0] if arguments else ""
+    commands = [info for info in app.registered_commands if _name(info) == wanted]
+    if not commands and list(arguments) != ["--version"]:
+        return app
+    part = copy(app)
+    part.registered_commands = commands
+    return part
+
+
+def _name(info: CommandInfo) -> str:
+    return info.name or get_command_name(info.callback.__name__ if info.callback else "")
 
 
 class StrictCommand(TyperCommand):

@@ -68,6 +68,7 @@ def run(argv: Sequence[str] | None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     from simaie.cli.app import app
+    from simaie.cli.parsing import for_arguments
 
     if sys.stderr is None:  # as is stdout below
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
@@ -83,7 +84,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return Status.ERROR
     try:
         with writing():  # the parser writes the help
-            status = app(args=arguments, prog_name="simaie", standalone_mode=False)
+            status = for_arguments(app, arguments)(args=arguments, prog_name="simaie", standalone_mode=False)
             sys.stdout.flush()
     except _BadCommandLine as error:
         message = getattr(error, "format_message", error.__str__)()

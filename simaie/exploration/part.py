@@ -77,7 +77,7 @@ class Explored(NamedTuple):
     Attributes:
         tally: The executions.
         profile: The profile of the scheduler after them.
-        seconds: The time that they took, in seconds.
+        seconds: The processor time that they took, in seconds: pieces do not shrink where other programs run, too.
         has_enough: Whether they ended at the last failure that was wanted.
         branch: The result of the search by undo; None if there is none.
     """
@@ -144,16 +144,16 @@ class Part(Exploration):
 
     def range(self, piece: Range) -> Explored:
         """Run the executions of `piece`; any exception ends this part."""
-        began = time.perf_counter()
+        began = time.process_time()
         self.scheduler.restore(piece.profile)
         self.index = self._first_index = piece.first
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
         tally = self._tallied()
-        return Explored(tally, self.scheduler.profile(), time.perf_counter() - began, self.has_enough)
+        return Explored(tally, self.scheduler.profile(), time.process_time() - began, self.has_enough)
 
     def stretch(self, piece: Stretch) -> Explored:
         """Run executions of the branch of `piece`; any exception ends this part."""
-        began = time.perf_counter()
+        began = time.process_time()
         self._first_index = self.index  # the executions are counted on, so that not each piece is verified
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
         undone = self._maker.make(self._maker.chooser)
@@ -163,7 +163,7 @@ class Part(Exploration):
         tally = self._tallied()
         if undone.why_not or undone.has_new_names:
             raise StartAgain
-        return Explored(tally, {}, time.perf_counter() - began, self.has_enough, undone.explored())
+        return Explored(tally, {}, time.process_time() - began, self.has_enough, undone.explored())
 
     def _collector(self) -> CoverageRecorder:
         return CoverageRecorder(self.scheduler)

@@ -11,6 +11,7 @@ import simaie
 from simaie.cli import main
 from simaie.cli.app import app
 from simaie.cli.options import known
+from simaie.cli.parsing import for_arguments
 from simaie.plugins import HOSTS
 from simaie.show.progress import numbers_first
 
@@ -153,3 +154,17 @@ def test_what_is_rarely_needed_comes_last():
     panels = [each.rich_help_panel for each in options_of("explore")]
     last = list(dict.fromkeys(panels))[-1]
     assert {each.opts[-1] for each in options_of("explore") if each.rich_help_panel == last} == {"--cut", "--trust"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [(["explore", PROGRAM], ["explore"]), (["list", "schemes"], ["list"]), (["--version"], [])],
+)
+def test_no_parser_is_made_for_other_commands(arguments, names):
+    command = typer.main.get_command(for_arguments(app, arguments))
+    assert sorted(command.commands) == names
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["exlore"], ["--version", "explore"]])
+def test_all_commands_are_there_where_no_command_comes_first(arguments):
+    assert for_arguments(app, arguments) is app

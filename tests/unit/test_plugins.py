@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -17,24 +18,42 @@ from simaie.schemes.cas import CompareAndSwap
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
 
 
+def forget():
+    """Forget what is installed."""
+    for known in (plugins._registered, plugins._group, plugins._loaded):
+        known.cache_clear()
+
+
 @pytest.fixture(name="install")
 def fixture_install(tmp_path, monkeypatch):
     """Installs a distribution that registers entry points, for this process."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins._group.cache_clear()
-    plugins._loaded.cache_clear()
+    forget()
 
     def install(name: str, group: str, *points: str) -> None:
         folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(METADATA.format(name=name))
         (folder / "entry_points.txt").write_text("\n".join([f"[{group}]", *points]))
-        plugins._group.cache_clear()
-        plugins._loaded.cache_clear()
+        forget()
 
     yield install
-    plugins._group.cache_clear()
-    plugins._loaded.cache_clear()
+    forget()
+
+
+def test_the_distributions_are_read_once_for_all_groups(monkeypatch):
+    readings = []
+
+    def counted():
+        readings.append(1)
+        return metadata.entry_points()
+
+    monkeypatch.setattr(plugins, "entry_points", counted)
+    forget()
+    for group in (plugins.SCHEMES, plugins.HOSTS, plugins.SCHEDULERS):
+        assert plugins.names(group)
+    assert len(readings) == 1
+    forget()
 
 
 def test_a_plug_in_of_another_distribution_is_found_by_name(install):
