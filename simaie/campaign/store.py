@@ -24,6 +24,11 @@ __all__ = ["FINISHED", "Pending", "Run", "Store", "unit_state"]
 FINISHED: Final = ("explored", "done", "limit", "failed", "refused")
 #: The number of points of the curve over time, beyond which every other one is dropped.
 _MOST_POINTS = 512
+#: The ranges of missing shards of a unit, found by the database so that memory does not depend on their number.
+_GAPS = (
+    "SELECT before + 1, shard FROM (SELECT shard, lag(shard, 1, -1) OVER (ORDER BY shard) AS before FROM shards"
+    " WHERE unit = ?) WHERE shard > before + 1"
+)
 
 
 class Pending(NamedTuple):
@@ -139,8 +144,8 @@ class Store:
         ):
             holes: tuple[int, ...] = ()
             if shards < following:
-                done = {shard for (shard,) in self.rows("SELECT shard FROM shards WHERE unit = ?", number)}
-                holes = tuple(shard for shard in range(following) if shard not in done)
+                gaps = self.rows(_GAPS, number)
+                holes = tuple(shard for first, after in gaps for shard in range(first, after))
             unit = msgspec.json.decode(spec, type=Unit)
             yield Pending(number, unit, following, holes, executions, left, bool(whole))
 

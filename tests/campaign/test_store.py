@@ -178,6 +178,16 @@ def _part(path: Path, wanted: set[int]) -> None:
                 store.add(run_piece(msgspec.structs.replace(piece, folder=str(path.parent))), piece.unit)
 
 
+def test_shards_that_are_missing_are_pending(tmp_path: Path) -> None:
+    _part(tmp_path / "a.simaie", {1, 2})
+    with Store(tmp_path / "a.simaie") as store:
+        pending = {each.number: (each.holes, each.next) for each in store.pending() if not each.unit.exhaustive}
+    assert pending == {1: ((0,), 3), 2: ((0,), 3)}
+    _part(tmp_path / "b.simaie", {3})
+    with Store(tmp_path / "b.simaie") as store:
+        assert next(store.pending()).holes == (0, 1, 2)
+
+
 def test_merged_stores_are_the_store_of_one_run(tmp_path: Path) -> None:
     _part(tmp_path / "a.simaie", {0, 3})
     _part(tmp_path / "b.simaie", {1, 2})
