@@ -66,7 +66,7 @@ def run_campaign(
         path: The store; it is made if it does not exist and `campaign` is not None.
         campaign: What to explore; None to go on with what the store says.
         crew: Makes the workers.
-        budget: What to spend; None for the time that the campaign itself says.
+        budget: What to spend; without a time, that of the campaign itself.
         progress: Called from time to time.
 
     Returns:
@@ -84,7 +84,9 @@ def run_campaign(
         if campaign is not None and planned is not None:
             _plan(store, campaign, planned)
         campaign = campaign_in(store)
-        limits = budget or Budget(campaign.seconds)
+        limits = budget or Budget()
+        if limits.seconds is None:
+            limits = Budget(campaign.seconds, limits.executions)
         interrupted = _Run(store, campaign, limits, progress).run(crew())
         status = status_of(store)
     status = msgspec.structs.replace(status, running=False)
