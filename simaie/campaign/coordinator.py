@@ -59,6 +59,7 @@ def run_campaign(
     *,
     budget: Budget | None = None,
     progress: Progress | None = None,
+    again: bool = False,
 ) -> Status:
     """Run a campaign until it is finished, or the budget is spent.
 
@@ -68,6 +69,7 @@ def run_campaign(
         crew: Makes the workers.
         budget: What to spend; without a time, that of the campaign itself.
         progress: Called from time to time.
+        again: Whether shards at which workers died are run again.
 
     Returns:
         The state at the end.
@@ -84,6 +86,8 @@ def run_campaign(
         if campaign is not None and planned is not None:
             _plan(store, campaign, planned)
         campaign = campaign_in(store)
+        if again:
+            store.try_again()
         limits = budget or Budget()
         if limits.seconds is None:
             limits = Budget(campaign.seconds, limits.executions)
