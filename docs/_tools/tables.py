@@ -6,6 +6,7 @@ Each function returns one page as Markdown. Nothing here is kept in a file, so a
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib.resources import files
@@ -16,6 +17,8 @@ import typer.main
 
 import simaie
 from simaie import plugins
+from simaie.campaign.status import Status
+from simaie.campaign.witnesses import Retried
 from simaie.cli.app import app
 from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
@@ -363,6 +366,24 @@ def _checkers() -> str:
 
 
 #: The generated pages, by their path below the folder of the documentation.
+def campaign_documents() -> str:
+    """Return the page with the JSON schemas of what the commands of campaigns print."""
+    kinds: dict[str, tuple[str, Any]] = {
+        "`campaign run`, `resume`, `status`, `report` and `merge`": ("simaie-campaign-status-1", Status),
+        "`campaign fixed`, as the list `findings`": ("simaie-campaign-fixed-1", list[Retried]),
+    }
+    parts = [
+        "# JSON of campaigns",
+        "With `--format json` a command prints one document. Its `schema` names the form and its version, which "
+        "changes when a field gets another meaning or goes away; new fields may come. The schemas are made from the "
+        "types.",
+    ]
+    for commands_, (name, kind) in kinds.items():
+        schema = json.dumps(msgspec.json.schema(kind), indent=1)
+        parts += [f"## {name}", f"Printed by {commands_}.", f"```json\n{schema}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": commands,
     "reference/schemes.md": lambda: plugin_page("Schemes", plugins.SCHEMES, _SCHEMES),
@@ -370,4 +391,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/hosts.md": lambda: plugin_page("Host memories", plugins.HOSTS, _HOSTS),
     "reference/checkers.md": _checkers,
     "reference/instructions.md": instructions,
+    "reference/campaign-json.md": campaign_documents,
 }

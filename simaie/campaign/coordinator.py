@@ -59,6 +59,7 @@ def run_campaign(
     *,
     budget: Budget | None = None,
     progress: Progress | None = None,
+    again: bool = False,
 ) -> Status:
     """Run a campaign until it is finished, or the budget is spent.
 
@@ -66,8 +67,9 @@ def run_campaign(
         path: The store; it is made if it does not exist and `campaign` is not None.
         campaign: What to explore; None to go on with what the store says.
         crew: Makes the workers.
-        budget: What to spend; None for the time that the campaign itself says.
+        budget: What to spend; without a time, that of the campaign itself.
         progress: Called from time to time.
+        again: Whether shards at which workers died are run again.
 
     Returns:
         The state at the end.
@@ -84,7 +86,11 @@ def run_campaign(
         if campaign is not None and planned is not None:
             _plan(store, campaign, planned)
         campaign = campaign_in(store)
-        limits = budget or Budget(campaign.seconds)
+        if again:
+            store.try_again()
+        limits = budget or Budget()
+        if limits.seconds is None:
+            limits = Budget(campaign.seconds, limits.executions)
         interrupted = _Run(store, campaign, limits, progress).run(crew())
         status = status_of(store)
     status = msgspec.structs.replace(status, running=False)

@@ -70,7 +70,8 @@ class Sketch:
 
     def merge(self, other: Sketch) -> int:
         """Add the executions of another sketch, and return how many digests this one did not have."""
-        new = sum(digest not in self._times and self._would_keep(digest) for digest in other._times)
+        bound = max(self._times) if self._full else _ALL  # a larger digest is not kept, and may have been seen
+        new = sum(digest not in self._times and digest < bound for digest in other._times)
         for digest, times in other._times.items():
             self._times[digest] = min(2, self._times.get(digest, 0) + times)
         self.traced += other.traced
@@ -88,9 +89,6 @@ class Sketch:
         self.traced = max(self.traced, other.traced)
         self._full = self._full or other._full
         self._cut()
-
-    def _would_keep(self, digest: int) -> bool:
-        return not self._full or digest < max(self._times)
 
     def _cut(self) -> None:
         if len(self._times) > KEPT:

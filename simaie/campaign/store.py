@@ -24,6 +24,11 @@ __all__ = ["FINISHED", "Pending", "Run", "Store", "unit_state"]
 FINISHED: Final = ("explored", "done", "limit", "failed", "refused")
 #: The number of points of the curve over time, beyond which every other one is dropped.
 _MOST_POINTS = 512
+#: The ranges of missing shards of a unit, found by the database so that memory does not depend on their number.
+_GAPS = (
+    "SELECT before + 1, shard FROM (SELECT shard, lag(shard, 1, -1) OVER (ORDER BY shard) AS before FROM shards"
+    " WHERE unit = ?) WHERE shard > before + 1"
+)
 
 
 class Pending(NamedTuple):
@@ -139,8 +144,8 @@ class Store:
         ):
             holes: tuple[int, ...] = ()
             if shards < following:
-                done = {shard for (shard,) in self.rows("SELECT shard FROM shards WHERE unit = ?", number)}
-                holes = tuple(shard for shard in range(following) if shard not in done)
+                gaps = self.rows(_GAPS, number)
+                holes = tuple(shard for first, after in gaps for shard in range(first, after))
             unit = msgspec.json.decode(spec, type=Unit)
             yield Pending(number, unit, following, holes, executions, left, bool(whole))
 
@@ -219,9 +224,11 @@ class Store:
         )
 
     def _count(self, result: Result, unit: Unit) -> None:
-        columns = "shards, next, executions, sketch, flaw, problem"
+        columns = "shards, next, executions, sketch, flaw, problem, left"
         row = self._db.execute(f"SELECT {columns} FROM units WHERE number = ?", (result.number,)).fetchone()
-        shards, following, executions, sketch, flaw, problem = row
+        shards, following, executions, sketch, flaw, problem, left = row
+        if result.ending is not Ending.LOST:  # after a lost shard `try_again` may go on from here
+            left = result.left
         shards, executions, flaw = shards + 1, executions + result.executions, flaw or result.flaw
         traces = Sketch.read(sketch)
         traces.merge(Sketch.read(result.sketch))
@@ -231,10 +238,29 @@ class Store:
             " sketch = ?, traces = ?, state = ? WHERE number = ?",
             (
                 shards, max(following, result.shard + 1), result.ending is not Ending.DONE, executions, result.failing,
-                result.unlisted, result.steps, result.seconds, flaw, problem or result.problem, result.left,
+                result.unlisted, result.steps, result.seconds, flaw, problem or result.problem, left,
                 traces.encoded(), traces.traces, _state(result, unit, shards, executions, flaw), result.number,
             ),
         )  # fmt: skip
+
+    def try_again(self) -> int:
+        """Forget the shards at which workers died, so that they are run again; return their number."""
+        with explained(self.path), transaction(self._db):
+            marked = self._db.execute("SELECT number, problem FROM units WHERE planned AND marked").fetchall()
+            return sum(self._forget_lost(number, problem) for number, problem in marked)
+
+    def _forget_lost(self, number: int, problem: str) -> int:
+        gone = [result for result in self.shards(number) if result.ending is Ending.LOST]
+        for result in gone:
+            problem = "" if problem == result.problem else problem
+            self._db.execute("DELETE FROM shards WHERE unit = ? AND shard = ?", (number, result.shard))
+        if gone:
+            self._db.execute(
+                "UPDATE units SET shards = shards - ?, marked = marked - ?, problem = ?, state = 'open', next ="
+                " (SELECT coalesce(max(shard) + 1, 0) FROM shards WHERE unit = number) WHERE number = ?",
+                (len(gone), len(gone), problem, number),
+            )
+        return len(gone)
 
     def _see(self, result: Result, seen: Sighting) -> None:
         """Count a finding of a unit; its first and its shortest execution do not depend on the order of results."""

@@ -67,9 +67,11 @@ def run_new(
     return _run(path, campaign, spent, junit, sarif, output)
 
 
-def run_again(store: Path, spent: Spent, junit: Path | None, sarif: Path | None, output: Format) -> Status:
-    """Go on with the campaign of a store."""
-    return _run(store, None, spent, junit, sarif, output)
+def run_again(
+    store: Path, spent: Spent, junit: Path | None, sarif: Path | None, output: Format, *, again: bool = False
+) -> Status:
+    """Go on with the campaign of a store; `again` runs shards again at which workers died."""
+    return _run(store, None, spent, junit, sarif, output, again=again)
 
 
 def _campaign(given: Given) -> tuple[CampaignFile, Path]:
@@ -86,7 +88,14 @@ def _campaign(given: Given) -> tuple[CampaignFile, Path]:
 
 
 def _run(
-    path: Path, campaign: CampaignFile | None, spent: Spent, junit: Path | None, sarif: Path | None, output: Format
+    path: Path,
+    campaign: CampaignFile | None,
+    spent: Spent,
+    junit: Path | None,
+    sarif: Path | None,
+    output: Format,
+    *,
+    again: bool = False,
 ) -> Status:
     require_positive(seconds=spent.seconds)
     require_count(executions=spent.executions)
@@ -97,7 +106,7 @@ def _run(
         if spent.seconds is not None or spent.executions is not None:
             budget = Budget(spent.seconds, spent.executions)
         found, interrupted = found_until_interrupted(
-            partial(run_campaign, path, campaign, crew, budget=budget, progress=progress)
+            partial(run_campaign, path, campaign, crew, budget=budget, progress=progress, again=again)
         )
     for target, problem in found.problems.items():
         complain(f"{target}: {problem}")

@@ -101,6 +101,9 @@ def run(
 @command
 def resume(
     store: StoreFile,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run the shards again at which workers died, for example without memory.")
+    ] = False,
     jobs: JobsOption = None,
     dask: Dask = None,
     seconds: Seconds = None,
@@ -112,7 +115,7 @@ def resume(
     """Go on with a campaign as it was planned."""
     from simaie.cli.campaign import Spent, run_again
 
-    return run_again(store, Spent(jobs, dask, seconds, executions), junit, sarif, output)
+    return run_again(store, Spent(jobs, dask, seconds, executions), junit, sarif, output, again=again)
 
 
 @campaign_app.command(cls=StrictCommand, epilog=_STATUSES)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from simaie.campaign import Status as CampaignStatus
 from simaie.cli.status import Status, run
 
 from .made import RACE
@@ -38,6 +40,7 @@ def test_a_campaign_from_its_run_to_its_end(store: Path, tmp_path: Path, capsys:
         "simaie-campaign-status-1", "violated", False,
     )  # fmt: skip
     assert [unit["verdict"] for unit in document["units"]] == ["violated", "holds"]
+    assert json.loads(json.dumps(msgspec.convert(document, CampaignStatus).as_dict())) == document
     (finding,) = document["findings"]
     assert command("resume", store, "--format", "json") == Status.VIOLATED
     assert json.loads(capsys.readouterr().out)["executions"] == document["executions"]

@@ -29,7 +29,8 @@ LONG = CampaignFile(
 )
 _RUN = "import sys; from tests.campaign.test_faults import coordinate; coordinate(sys.argv[1])"
 _ROOT = Path(__file__).resolve().parents[2]
-_PATIENCE_SECONDS = 120
+#: Far more than anything here takes, however busy the machine is.
+_PATIENCE_SECONDS = 1200
 
 
 def coordinate(path: str) -> None:
@@ -88,23 +89,33 @@ def killed_until_done(path: Path, kills: int, seed: int) -> int:
     done = 0
     while True:
         process = begin(path)
-        goal = shards_in(path)
-        kinds = [0, 1, 2]
-        while done < kills:
-            draw = derive(seed, done)
-            goal += draw // 3 % 4
-            kind = kinds[draw % len(kinds)]
-            if not wait_for_shards(path, process, goal):
-                break
-            disturb(process, kind)
-            done += 1
-            if kind != 1:
-                break
-            kinds = [0, 2]
-        code = process.wait(_PATIENCE_SECONDS)
+        try:
+            done = _disturbed(path, process, done, kills, seed)
+            code = process.wait(_PATIENCE_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
         if code == 0:
             return done
         assert code == -signal.SIGKILL
+
+
+def _disturbed(path: Path, process: subprocess.Popen[bytes], done: int, kills: int, seed: int) -> int:
+    """Let the coordinator run until it is killed, or there were enough kills; return the number of kills so far."""
+    goal = shards_in(path)
+    kinds = [0, 1, 2]
+    while done < kills:
+        draw = derive(seed, done)
+        goal += draw // 3 % 4
+        kind = kinds[draw % len(kinds)]
+        if not wait_for_shards(path, process, goal):
+            return done
+        disturb(process, kind)
+        done += 1
+        if kind != 1:
+            return done
+        kinds = [0, 2]
+    return done
 
 
 @pytest.fixture(scope="module")

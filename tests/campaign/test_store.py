@@ -148,6 +148,23 @@ def test_a_shard_whose_worker_dies_is_marked_and_the_rest_goes_on(tmp_path: Path
     assert endings == [Ending.DONE, Ending.DONE, Ending.LOST, Ending.DONE]
 
 
+def test_lost_shards_are_run_again_on_request(tmp_path: Path) -> None:
+    def deadly(piece: Piece) -> Result:
+        if (piece.number, piece.shard) in ((1, 2), (1, 3), (3, 1)):
+            raise RuntimeError("killed")
+        return run_piece(piece)
+
+    path = tmp_path / "a.simaie"
+    status = run_campaign(path, SMALL, lambda: here(deadly))
+    assert [(unit.state, unit.marked) for unit in status.units] == [
+        ("done", 2), ("done", 0), ("failed", 1), ("explored", 0),
+    ]  # fmt: skip
+    assert run_here(path, None).shards == status.shards  # not without a request
+    run_campaign(path, None, here, again=True)
+    run_here(tmp_path / "b.simaie")
+    assert facts(path) == facts(tmp_path / "b.simaie")
+
+
 def test_a_guest_that_raises_is_marked_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "guest.py"
     file.write_text(
@@ -176,6 +193,16 @@ def _part(path: Path, wanted: set[int]) -> None:
         for piece in pieces(store):
             if piece.shard in wanted:
                 store.add(run_piece(msgspec.structs.replace(piece, folder=str(path.parent))), piece.unit)
+
+
+def test_shards_that_are_missing_are_pending(tmp_path: Path) -> None:
+    _part(tmp_path / "a.simaie", {1, 2})
+    with Store(tmp_path / "a.simaie") as store:
+        pending = {each.number: (each.holes, each.next) for each in store.pending() if not each.unit.exhaustive}
+    assert pending == {1: ((0,), 3), 2: ((0,), 3)}
+    _part(tmp_path / "b.simaie", {3})
+    with Store(tmp_path / "b.simaie") as store:
+        assert next(store.pending()).holes == (0, 1, 2)
 
 
 def test_merged_stores_are_the_store_of_one_run(tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_the_reference_of_instructions_has_every_instruction_of_every_isa():
         assert not missing, (isa, missing)
 
 
+def test_the_reference_has_the_schema_of_each_document_of_campaigns():
+    page = tables.PAGES["reference/campaign-json.md"]()
+    schemas = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert [name for name in ("simaie-campaign-status-1", "simaie-campaign-fixed-1") if f"## {name}" in page]
+    assert {"verdict", "units", "findings"} <= set(schemas[0]["$defs"]["Status"]["properties"])
+    assert {"finding", "fate"} <= set(schemas[1]["$defs"]["Retried"]["properties"])
+
+
 def test_a_bar_in_a_cell_does_not_end_it():
     assert tables.table(["a"], [["x | y"]]).splitlines()[-1] == "| x \\| y |"
 
