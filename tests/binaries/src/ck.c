@@ -76,6 +76,12 @@ static ck_bytelock_t byte_ = CK_BYTELOCK_INITIALIZER;
 WRITER(bytelock, ck_bytelock_write_lock(&byte_, 1), ck_bytelock_write_unlock(&byte_))
 READER(bytelock, ck_bytelock_read_lock(&byte_, 2), ck_bytelock_read_unlock(&byte_, 2))
 
+static struct ck_brlock br = CK_BRLOCK_INITIALIZER;
+static struct ck_brlock_reader br_reader = CK_BRLOCK_READER_INITIALIZER;
+void brlock_setup(void) { ck_brlock_read_register(&br, &br_reader); }
+WRITER(brlock, ck_brlock_write_lock(&br), ck_brlock_write_unlock(&br))
+READER(brlock, ck_brlock_read_lock(&br, &br_reader), ck_brlock_read_unlock(&br_reader))
+
 static ck_sequence_t sequence = CK_SEQUENCE_INITIALIZER;
 WRITER(sequence, ck_sequence_write_begin(&sequence), ck_sequence_write_end(&sequence))
 void sequence_read(void)
@@ -106,6 +112,25 @@ void ring_take(void)
 			ck_pr_stall();
 }
 int ring_check(void) { return taken[0] == &left && taken[1] == &right; }
+
+static ck_fifo_spsc_t fifo;
+static ck_fifo_spsc_entry_t fifo_entries[3];
+void fifo_setup(void)
+{
+	ck_fifo_spsc_init(&fifo, &fifo_entries[0]);
+	taken[0] = taken[1] = 0;
+}
+void fifo_put(void)
+{
+	ck_fifo_spsc_enqueue(&fifo, &fifo_entries[1], &left);
+	ck_fifo_spsc_enqueue(&fifo, &fifo_entries[2], &right);
+}
+void fifo_take(void)
+{
+	for (int number = 0; number < 2; number++)
+		while (!ck_fifo_spsc_dequeue(&fifo, &taken[number]))
+			ck_pr_stall();
+}
 
 static ck_stack_t stack;
 static ck_stack_entry_t entries[3];
