@@ -16,7 +16,7 @@ from memo_runs import info
 from mutants import MUTANTS
 from simaie_schedulers.dpor.search import Dpor
 
-from simaie import Machine, Program
+from simaie import Machine, Page, Program
 from simaie.check import DEFAULT
 from simaie.check.alone import Interval, atomic_interval, reserved_interval
 from simaie.check.entries import one_entry_per_granule, registered_by_atomics
@@ -24,7 +24,7 @@ from simaie.check.invariants import unguarded_update
 from simaie.check.llsc import LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE
 from simaie.check.locks import lock_leak
 from simaie.check.needs import SUSPECT, UNPROVED, can_find
-from simaie.check.results import instruction_results
+from simaie.check.results import instruction_results, is_right
 from simaie.check.rmw import rmw_atomicity
 from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
@@ -284,9 +284,9 @@ def test_a_store_conditional_of_more_bytes_is_examined_where_the_granule_counts(
 # -- waits, of which the memo does not know what they read ---------------------------------------------------
 
 
-def after(op: Op, wait: Op, access: AccessKind, *, ends: bool) -> int:
+def after(op: Op, wait: Op | None, access: AccessKind, *, ends: bool, **options: Any) -> int:
     """The bits of a step that belongs to an instruction of this access, which ends if so."""
-    made = counter("x86", add)
+    made = Program("counter", isa="x86", threads=[add], **options)
     memo = Memo(made, Machine(), SharedState(made))
     start = memo.root("0", 0, made.cpu_class, add, spawned_at=None, is_device=False).start
     before = Node(start.root, start)
@@ -311,3 +311,19 @@ def test_a_wait_for_ram_leaves_the_result_of_its_instruction_open() -> None:
     load = Op(Kind.LOAD, None, X, 4)
     assert after(load, AWAIT, AccessKind.LOAD, ends=True) & UNPROVED
     assert not after(load, Op(Kind.AWAIT, Cell("flag", 0)), AccessKind.LOAD, ends=True) & UNPROVED
+
+
+# -- page tables, which others may change -------------------------------------------------------------------
+
+
+def test_a_result_is_open_if_an_operation_is_elsewhere_than_its_instruction() -> None:
+    store = Tape().begin("0", AccessKind.STORE, "mov").store("0", 1).store("0", 9, X + 0x3000)
+    instruction = Instruction("0", 0, "mov", AccessKind.STORE, X, 4, None, 1)
+    assert is_right(instruction, store.events[:1], "little")
+    assert not is_right(instruction, store.events, "little")
+
+
+def test_a_result_is_open_if_the_program_maps_pages() -> None:
+    load = Op(Kind.LOAD, None, X, 4)
+    assert not after(load, None, AccessKind.LOAD, ends=True) & UNPROVED
+    assert after(load, None, AccessKind.LOAD, ends=True, pages={X: Page(0x3000)}) & UNPROVED
