@@ -300,6 +300,7 @@ HEADLINES = (
     ("hst", Hole.ABA_TWO_STORERS, "sc"),
     ("hst", Hole.ABA_ONE_STORER, "tso"),
     ("hst:barrier=st-ld", Hole.ABA_ONE_STORER, "tso"),
+    ("hst:barrier=st-ld", Hole.ABA_ONE_STORER, "armv8"),
     ("tlb-excl:order=load-first", Hole.STORE, "sc"),
     ("tlb-excl:order=flush-first", Hole.STORE, "sc"),
     ("tlb-excl:order=locked", Hole.STORE, "sc"),
