@@ -17,12 +17,14 @@ _PAUSE = Kind.PAUSE
 _PAUSED = kind_bit(Kind.PAUSE)
 
 
-def remembered(path: list[Node], tries: int) -> tuple[int, int]:
+def remembered(path: list[Node], tries: int | None) -> tuple[int, int]:
     """Return which nodes of `path`, by number, count for the spin detection at its end.
 
     These are the last PAUSE (-1 if there is none), and all since the last one at which a vCPU ceases to try, which is
-    returned. If several tries make a wait, these are all nodes.
+    returned. If several tries make a wait, these are all nodes; if no vCPU waits in a loop, there are none.
     """
+    if tries is None:
+        return -1, len(path)
     if tries > 1:
         return -1, 0
     first = len(path)

@@ -59,6 +59,7 @@ class Node:
             to write.
         location: The number of the place of `wait` or else `op` in a search by undo; -1 if it is not known yet.
         step: What the operation that led here did, in a search by undo; made when first needed.
+        guest: The number of the vCPU's state, for a graph of states (see `simaie.engine.memo.states`); else -1.
         label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
@@ -72,6 +73,7 @@ class Node:
         "entered",
         "faults",
         "final",
+        "guest",
         "held",
         "instruction",
         "label",
@@ -121,6 +123,7 @@ class Node:
         self.location = -1
         self.step: Step | None = None
         self.label: Any = None
+        self.guest = -1
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.observations: dict[str, int]
