@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simaie.decision import Choice, Schedule, Switch
     from simaie.errors import GuestFault, Interrupted, SimaieError, UsageError
     from simaie.exploration.compare import Comparison, compare
+    from simaie.exploration.endless import ProgressProof, prove_progress
     from simaie.exploration.explorer import explore
     from simaie.exploration.interactive import interactive
     from simaie.exploration.report import Report
@@ -100,6 +101,7 @@ __all__ = [
     "PageTable",
     "PpcCpu",
     "Program",
+    "ProgressProof",
     "Promise",
     "Report",
     "RiscvCpu",
@@ -122,6 +124,7 @@ __all__ = [
     "ins",
     "interactive",
     "matrix",
+    "prove_progress",
     "replay",
 ]
 
@@ -132,6 +135,7 @@ _MODULES = {
     "simaie.decision": ("Choice", "Schedule", "Switch"),
     "simaie.errors": ("GuestFault", "Interrupted", "SimaieError", "UsageError"),
     "simaie.exploration.compare": ("Comparison", "compare"),
+    "simaie.exploration.endless": ("ProgressProof", "prove_progress"),
     "simaie.exploration.explorer": ("explore",),
     "simaie.exploration.interactive": ("interactive",),
     "simaie.exploration.report": ("Report",),

@@ -149,11 +149,8 @@ class Machine:
         self._whose_options = f"scheme {custom if self.scheme_spec is None else self.scheme}"
         self._facts: dict[tuple[str, int], Facts] = {}
         self._memory_class: Any = host if self.host_spec is None else require_factory(self._find_host(self.host_spec))
-        if self.limits.tries is None and self._memory_class is not ScMemory:
-            raise UsageError(
-                f"executions can end at lassos on the host 'sc' only, not on {self.host!r}: use host='sc', or limit "
-                "the tries, as in Limits(tries=1)"
-            )
+        if self.limits.tries is None:
+            self.require_lassos()
 
     def _find_scheme(self, scheme: SchemeChoice) -> Callable[..., Scheme]:
         if self.scheme_spec is None:
@@ -252,6 +249,14 @@ class Machine:
     def facts(self, isa: str) -> Facts:
         """Return the facts that a scheme receives, for a guest of the instruction set `isa` with unknown addresses."""
         return self._facts_for(isa, self.address_bits or self._usual_bits(isa))
+
+    def require_lassos(self) -> None:
+        """Raise UsageError if no execution on this machine can end at a lasso, because its states cannot be read."""
+        if self._memory_class is not ScMemory:
+            raise UsageError(
+                f"executions can end at lassos on the host 'sc' only, not on {self.host!r}: use host='sc', and with "
+                "another host limit the tries, as in Limits(tries=1)"
+            )
 
     def require_fits(self, program: Program) -> None:
         """Raise UsageError if `program` cannot run on this machine."""

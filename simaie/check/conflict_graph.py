@@ -19,7 +19,7 @@ that is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -99,15 +99,15 @@ class _Edges:
                 self.graph[one[0]].setdefault(me, (one[1], step))
 
 
-def components(graph: Graph) -> list[list[int]]:
-    """Return the strongly connected components of two or more transactions."""
+def components(graph: Sequence[Collection[int]]) -> list[list[int]]:
+    """Return the strongly connected components of two or more nodes, given the successors of each node."""
     return sorted(_Tarjan(graph).found)
 
 
 class _Tarjan:
     """R. Tarjan, "Depth-First Search and Linear Graph Algorithms", 1972; without recursion."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Sequence[Collection[int]]) -> None:
         self.found: list[list[int]] = []
         self._graph = graph
         self._index: dict[int, int] = {}

@@ -18,9 +18,8 @@ from simaie.op import Cell
 from simaie.protocols import HostMemory
 from simaie.trace import Event
 
-__all__ = ["GlobalState", "StateReader"]
+__all__ = ["Comparable", "GlobalState", "StateReader"]
 
-#: Cells that hold vCPUs or other objects are compared by identity, which is constant in one execution.
 _PLAIN = (int, str, bytes, type(None))
 
 
@@ -64,6 +63,7 @@ class StateReader:
         self._places: dict[tuple[int, int], None] = {}  # in RAM
         self._cells: dict[Cell, None] = {}
         self._seen = 0  # the number of events that were taken into account
+        self._comparable = Comparable()
 
     def read(self) -> GlobalState | None:
         """Return the state now; None if a vCPU cannot be read."""
@@ -81,7 +81,7 @@ class StateReader:
             guests.append(state)
         reserved = tuple([(actor.name, *rest) for actor, *rest in memory.saved_reservations()])
         stopper = self._waiting.stopper
-        cells = tuple([_value(cell.value) for cell in self._cells])
+        cells = tuple([self._comparable(cell.value) for cell in self._cells])
         shared = (tuple(live), cells, reserved, None if stopper is None else stopper.name)
         return GlobalState(tuple([memory.read(*place) for place in self._places]), shared, guests)
 
@@ -93,9 +93,23 @@ class StateReader:
                 self._places[op.address, op.width] = None
 
 
-def _value(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
-        return type(value), value
-    if type(value) is tuple:
-        return tuple(map(_value, value))
-    return id(value)
+class Comparable:
+    """Turns values of cells into values that can be compared and looked up; called with a value.
+
+    Objects are compared by identity, which is constant in one execution or memo. They are kept, so that no other object
+    gets the identity of one that is gone.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        """Return what is equal for equal values, and can be looked up."""
+        if isinstance(value, _PLAIN):
+            return type(value), value
+        if type(value) is tuple:
+            return tuple(map(self, value))
+        if type(value) is frozenset:
+            return frozenset(map(self, value))
+        self._kept[id(value)] = value
+        return id(value)

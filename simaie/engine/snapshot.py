@@ -59,6 +59,11 @@ class Snapshot:
         del reader.tokens[tokens:]
         self._objects = reader.objects[:objects]
 
+    @property
+    def size(self) -> int:
+        """A number that is equal in equal states."""
+        return len(self._reader.tokens)
+
     def same_as(self, other: Snapshot) -> bool:
         """Whether the guest acts in the same way from both states."""
         if self._anchor is not other._anchor or self._reader.tokens != other._reader.tokens:

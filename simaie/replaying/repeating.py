@@ -19,7 +19,7 @@ from simaie.trace import Trace
 if TYPE_CHECKING:
     from simaie.replaying.failure import Failure
 
-__all__ = ["repeat"]
+__all__ = ["Decided", "repeat"]
 
 
 def repeat(failure: Failure, times: int) -> Trace:
@@ -36,7 +36,7 @@ def repeat(failure: Failure, times: int) -> Trace:
     decisions = [event.value if event.op.kind is Kind.CHOICE else event.actor for event in trace.events]
     decisions = [*decisions[:cycle], *decisions[cycle:] * times]
     machine = _without_end(failure.machine, len(decisions) + 1)
-    return run(failure.program, machine, _Decisions(decisions), driver=failure.driver)
+    return run(failure.program, machine, Decided(decisions), driver=failure.driver)
 
 
 def _without_end(machine: Machine, steps: int) -> Machine:
@@ -46,7 +46,7 @@ def _without_end(machine: Machine, steps: int) -> Machine:
     return made
 
 
-class _Decisions(Scheduler):
+class Decided(Scheduler):
     """Follows one decision for each step, and ends the execution after the last one.
 
     Args:

@@ -17,13 +17,15 @@ _PAUSE = Kind.PAUSE
 _PAUSED = kind_bit(Kind.PAUSE)
 
 
-def remembered(path: list[Node], tries: int) -> tuple[int, int]:
+def remembered(path: list[Node], tries: int | None) -> tuple[int, int]:
     """Return the numbers of the nodes of `path` that the spin detection needs at its end.
 
     Returns:
         The last PAUSE, or -1 if there is none; and the last node at which the vCPU ceases to try. If several tries make
-        a wait, all nodes are needed.
+        a wait, all nodes are needed; if no vCPU waits in a loop, none is.
     """
+    if tries is None:
+        return -1, len(path)
     if tries > 1:
         return -1, 0
     first = len(path)

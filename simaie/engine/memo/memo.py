@@ -8,6 +8,7 @@ from typing import Any
 from simaie.check.needs import ending_bit, promise_bits
 from simaie.engine.actor import Actor
 from simaie.engine.beginning import Beginning
+from simaie.engine.memo.guest_states import GuestStates
 from simaie.engine.memo.host import MemoHost, MemoThread
 from simaie.engine.memo.lazy import Origin, Step, cells_of
 from simaie.engine.memo.node import Node
@@ -74,6 +75,8 @@ class Memo:
         self.beginning = Beginning(program, machine)
         self.origin = Origin(program, machine.endian, self.promises)
         self.memory = machine.make_memory(program)
+        #: None unless no vCPU waits in a loop, so that it may come back to a state.
+        self.guest_states = GuestStates() if machine.limits.tries is None else None
         self.locations = Locations()
         self.is_quick = type(self.memory) is ScMemory
         self._pages: dict[int, tuple[bytearray, bytes]] = {}  # with their initial contents, by identity
@@ -243,6 +246,16 @@ class Memo:
         """Close every coroutine; the memo cannot be used afterwards."""
         for runner in list(self._runners):
             self._drop(runner)
+
+    @property
+    def written_cells(self) -> Iterable[Cell]:
+        """The cells whose values may differ from the initial ones."""
+        return self._written
+
+    @property
+    def written_places(self) -> Iterable[tuple[int, int]]:
+        """The places in RAM, by address and width, whose values may differ from the initial ones."""
+        return self._ranges
 
     # -- whether it may go on ------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Node:
         guard: The bytes that no other vCPU may have written since an earlier node, if any (see
             `simaie.engine.memo.monitors`).
         locked: The mutexes of granules locked up to here, in order.
+        guest: The number of the vCPU's state, for a graph of states (see `simaie.engine.memo.states`); else -1.
         label: The events of `op` (see `simaie.engine.graph.label`), on a host of execution graphs.
     """
 
@@ -77,6 +78,7 @@ class Node:
         "faults",
         "final",
         "guard",
+        "guest",
         "held",
         "instruction",
         "label",
@@ -127,6 +129,7 @@ class Node:
         self.location = -1
         self.step: Step | None = None
         self.label: Any = None
+        self.guest = -1
         self.registers: tuple[tuple[str, int], ...] | None = None
         self.story: Story | None = None
         self.guard: Guard | None = None

@@ -15,6 +15,7 @@ from simaie.engine.memo.monitors import watch
 from simaie.engine.memo.node import END, Node
 from simaie.engine.memo.settled import Unsettled, settled_op, settled_value
 from simaie.engine.passing import PASSING
+from simaie.engine.snapshot import snapshot
 from simaie.engine.spin import Wait, await_change, looks_again
 from simaie.errors import GuestFault, kind_of
 from simaie.guest.program import GuestFunction
@@ -90,9 +91,7 @@ class Runner(Actor):
         self.node = root.start
         self._root, self._memo = root, memo
         self._own: list[Event] = []  # the steps of this vCPU
-        tries = memo.machine.limits.tries
-        assert tries is not None, "the reference engine runs what may end in a lasso"
-        self._tries = tries
+        self._tries = memo.machine.limits.tries
         self._faults: list[tuple[str, str]] = []
 
     # -- making a node --------------------------------------------------------------------------
@@ -112,6 +111,9 @@ class Runner(Actor):
             node.op = self._settled(op)
             self._take_wait(node, self._wait(op))
             self._memo.note(node)
+            states = self._memo.guest_states
+            if states is not None:
+                node.guest = states.number(self._root, op, snapshot(self.coroutine, self.cpu))
         elif not node.faults:
             node.code = END
         node.occurred |= self._occurred(node)
@@ -230,6 +232,8 @@ class Runner(Actor):
         """The wait for which `op` stands or that it has to let go first, by the steps of this vCPU alone."""
         kind = op.kind
         self.op = op
+        if self._tries is None:
+            return None
         if kind < _PAUSE or kind is _LOCK or kind is _UNLOCK:
             return looks_again(self, op, self._own, self._tries)
         self.looks = None

@@ -64,6 +64,7 @@ class MemoSteps:
         memo: The memo, whose host memory is sequentially consistent.
         mixed_sizes: Whether accesses may overlap in part.
         commuting: Whether the order of read-modify-writes that commute makes no difference to the caller.
+        limit: The number of steps at most; None for the machine's limit.
 
     Attributes:
         nodes: By actor, its node; None if it was not spawned yet.
@@ -77,8 +78,10 @@ class MemoSteps:
 
     has_buffers = False
 
-    def __init__(self, memo: Memo, *, mixed_sizes: bool = False, commuting: bool = False) -> None:
-        self.mixed_sizes, self.commuting = mixed_sizes, commuting
+    def __init__(
+        self, memo: Memo, *, mixed_sizes: bool = False, commuting: bool = False, limit: int | None = None
+    ) -> None:
+        self.mixed_sizes, self.commuting, self._given_limit = mixed_sizes, commuting, limit
         self.locations = memo.locations
         self.overlaps: Sequence[tuple[int, ...]] = self.locations.overlaps
         self._conditional: set[int] = set()  # the places of operations that write if they succeed
@@ -100,7 +103,7 @@ class MemoSteps:
         self._journal: list[tuple[int, Node, Any]] = []
         self._wait_steps: dict[Node, Step] = {}
         self._reserved = memo.memory.reservations
-        self._limit = memo.machine.limits.steps
+        self._limit = self._given_limit or memo.machine.limits.steps
 
     def begin(self) -> None:
         """Go to the start: every vCPU to its first operation."""

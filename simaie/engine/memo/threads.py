@@ -113,6 +113,12 @@ class Threads:
         return True
 
     @property
+    def state(self) -> Any:
+        """What tells the threads of two states apart: which exist, how many each has spawned, and the identities."""
+        done = tuple([number for number, handle in self._handles.items() if handle.done])
+        return tuple(self.order), tuple(self._children), done, self._identities
+
+    @property
     def spawned(self) -> list[int]:
         """The numbers of those that were spawned, in the order of arrival."""
         return self.arrived[len(self._first) :]

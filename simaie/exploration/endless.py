@@ -1,0 +1,139 @@
+"""Proofs of progress: whether every vCPU of a program ends in every fair execution, however often its loops run.
+
+All global states of the program are visited (`simaie.engine.memo.states`). They show
+
+- whether there is a state in which no vCPU can step, and some have not ended: a deadlock;
+- whether there is a fair cycle (`simaie.exploration.fair_cycles`). It is a livelock if no vCPU changes RAM on it, and
+  starvation if some vCPU never does. If each vCPU changes RAM on every fair cycle, the program may run for ever, by
+  intention or not, and the verdict is inconclusive.
+
+If there is neither, every execution under a strongly fair schedule ends: each vCPU that can step again and again does
+so. An execution that breaks this runs once more on the reference engine before it is reported.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from simaie.arguments import require_at_least_one, require_instance
+from simaie.check.progress import progress
+from simaie.engine.memo.states import StateGraph
+from simaie.engine.watchdog import Watchdog
+from simaie.exploration.fair_cycles import Counts, cycle_through, fair_components
+from simaie.finding import Verdict
+from simaie.guest.program import Program
+from simaie.machine import Machine
+from simaie.plugins import Spec
+from simaie.replaying.failure import Failure
+from simaie.replaying.repeating import Decided
+from simaie.replaying.run import PROGRAM, run
+
+__all__ = ["ProgressProof", "prove_progress"]
+
+#: The number of rounds in which the reference engine comes back to a state, also if a place is first written on it.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class ProgressProof:
+    """The result of `prove_progress`.
+
+    Attributes:
+        program: The program.
+        machine: The machine.
+        verdict: ``"holds"`` if every execution under a strongly fair schedule ends; ``"violated"`` if `failure` may
+            run for ever, or is stuck; otherwise ``"inconclusive"``.
+        reason: The reason for the verdict, in words.
+        states: The number of global states that were visited.
+        failure: An execution that is stuck or ends in a lasso; None if none was found.
+    """
+
+    program: Program = field(repr=False)
+    machine: Machine = field(repr=False)
+    verdict: Verdict
+    reason: str
+    states: int
+    failure: Failure | None = field(repr=False, default=None)
+
+    def __str__(self) -> str:
+        return f"{self.program.name} under {self.machine.scheme}: progress {self.verdict} ({self.reason})"
+
+
+def prove_progress(program: Program, machine: Machine | None = None, *, states: int = 50_000) -> ProgressProof:
+    """Visit all global states of `program`, and find out whether every vCPU ends in every fair execution.
+
+    Args:
+        program: The program, without devices and local choices. Its loops must not count their rounds.
+        machine: The machine, with a sequentially consistent host; None for the defaults of `Machine`. Its limit on
+            tries is ignored.
+        states: The number of states at most.
+
+    Returns:
+        The verdict, with an execution that breaks progress if there is one.
+
+    Raises:
+        UsageError: The host is not sequentially consistent, or an argument is wrong.
+        GuestSpinError: A guest ran for too long without an operation.
+    """
+    require_instance("program", program, Program, PROGRAM)
+    require_at_least_one("states", states)
+    machine = _without_waits(Machine() if machine is None else machine).for_search(program)
+    graph = StateGraph(program, machine, states)
+    with Watchdog(machine.limits.spin_seconds) as watchdog:
+        watchdog.watch(graph)
+        graph.explore()
+    visited = len(graph.successors)
+    suspect = next(_suspects(graph), None)
+    found = None if suspect is None else _failure(graph, program, machine, suspect)
+    if found is not None and found.findings:
+        verdict, reason = found.verdict, found.findings[0].message
+    elif graph.why_incomplete:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{visited:,} states were visited, but {graph.why_incomplete}"
+    elif found is not None:
+        verdict, reason = Verdict.INCONCLUSIVE, f"the reference engine does not confirm a cycle: {found.trace.ending}"
+    else:
+        verdict, reason = Verdict.HOLDS, f"all {visited:,} states were visited, and no fair execution is endless"
+    return ProgressProof(program, machine, verdict, reason, visited, found)
+
+
+def _without_waits(machine: Machine) -> Machine:
+    """Return `machine` with every round of a loop; UsageError if its host is not sequentially consistent."""
+    machine.require_lassos()
+    made = copy.copy(machine)
+    made.limits = msgspec.structs.replace(machine.limits, tries=None)
+    return made
+
+
+def _suspects(graph: StateGraph) -> Iterator[list[int]]:
+    """Yield executions that break progress, each by the actors of its steps, the worst first."""
+    yield from map(graph.path_to, graph.stuck[:1])
+    actors = sorted({actor for following in graph.successors for actor in following})
+    starving = [_without_changes_by(graph, frozenset({actor})) for actor in actors]
+    for counts in (_without_changes_by(graph, frozenset(actors)), *starving, _all_steps):
+        for component in fair_components(graph, counts):
+            yield [*graph.path_to(component[0]), *cycle_through(graph, component, counts) * _ROUNDS]
+
+
+def _all_steps(state: int, actor: int, following: int) -> bool:
+    return True
+
+
+def _without_changes_by(graph: StateGraph, actors: frozenset[int]) -> Counts:
+    """Return whether a step counts if those of `actors` that change RAM do not."""
+
+    def counts(state: int, actor: int, following: int) -> bool:
+        return actor not in actors or graph.ram[state] == graph.ram[following]
+
+    return counts
+
+
+def _failure(graph: StateGraph, program: Program, machine: Machine, path: list[int]) -> Failure:
+    """Return the execution of these steps as the reference engine has it, with what is wrong with its end."""
+    names = graph.names
+    trace = run(program, machine, Decided([names[actor] for actor in path]))
+    script = Spec("scripted", {"schedule": trace.schedule.text})
+    return Failure(program, machine, script, 0, 0, trace, tuple(progress(trace)), checkers=("progress",))
