@@ -110,7 +110,9 @@ def compile_c(path: Path, cc: str | None = None) -> Compiled:
     compiler = _any_compiler(path) if cc is None else _named_compiler(cc)
     file = f"{path.stem}.so"
     flags = [*_COMMON, *_flags_for(compiler), "-I", str(_INCLUDE), *compiler.flags]  # those of the caller win
-    head = [*compiler.program, *flags, str(path)]
+    # What gcc calls where the target has no instruction: a division on Arm, an atomic byte on RISC-V.
+    library = ["-lgcc"] if compiler.program[0].endswith("gcc") else []
+    head = [*compiler.program, *flags, str(path), *library]
     with tempfile.TemporaryDirectory(prefix="simaie-") as folder:
         made = Path(folder, file)
         _run(path, [*head, "-o", str(made)])
@@ -121,7 +123,7 @@ def compile_c(path: Path, cc: str | None = None) -> Compiled:
 
 def _any_compiler(path: Path) -> _Compiler:
     """Return the first compiler that is found and makes ELF files."""
-    names = ["cc", "gcc", "clang"] if sys.platform.startswith("linux") else []
+    names = ["gcc", "clang", "cc"] if sys.platform.startswith("linux") else []
     for name in (*names, *(f"{target.debian}-gcc" for target in _TARGETS.values())):
         if shutil.which(name) is not None:
             return _Compiler((name,))

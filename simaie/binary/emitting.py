@@ -212,6 +212,8 @@ class Emitter:
         return Expression(f"({shifted}&{mask(node.size)})", (name,))
 
     def _write(self, node: Varnode, value: Expression, *, loaded: bool = False) -> None:
+        if node.space == "const":
+            return  # the register that is always zero, in a hint such as C.SLLI of RISC-V
         if not loaded:
             self._known.pop((node.space, node.offset), None)
         name, shift, whole = self._place(node)

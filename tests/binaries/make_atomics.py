@@ -22,10 +22,10 @@ from simaie.binary.x86 import FENCES, update_of
 
 HERE = Path(__file__).parent
 _TOOLS = {
-    "arm": ("arm-linux-gnueabihf", ("-march=armv7-a",), ".arm\n"),
-    "thumb": ("arm-linux-gnueabihf", ("-march=armv7-a", "-mthumb"), ".syntax unified\n.thumb\n"),
-    "aarch64": ("aarch64-linux-gnu", ("-march=armv8.3-a",), ""),
-    "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei",), ""),
+    "arm": ("arm-linux-gnueabihf", ("-march=armv8-a",), ".arm\n"),
+    "thumb": ("arm-linux-gnueabihf", ("-march=armv8-a", "-mthumb"), ".syntax unified\n.thumb\n"),
+    "aarch64": ("aarch64-linux-gnu", ("-march=armv8.4-a",), ""),
+    "riscv64": ("riscv64-linux-gnu", ("-march=rv64imac_zihintpause_zifencei_zawrs",), ""),
     "mips": ("mips-linux-gnu", ("-mips32r2",), ".set noreorder\n"),
     "ppc64le": ("powerpc64le-linux-gnu", ("-mpower8",), ""),
     "x86-64": ("x86_64-linux-gnu", (), ".intel_syntax noprefix\n"),
@@ -36,6 +36,10 @@ def _arm() -> Iterator[str]:
     for suffix in ("", "b", "h"):
         yield f"ldrex{suffix} r1, [r2]"
         yield f"strex{suffix} r3, r1, [r2]"
+    for suffix in ("", "b", "h"):
+        yield from (f"lda{suffix} r1, [r2]", f"stl{suffix} r1, [r2]")
+        yield from (f"ldaex{suffix} r1, [r2]", f"stlex{suffix} r3, r1, [r2]")
+    yield from ("ldaexd r4, r5, [r2]", "stlexd r3, r4, r5, [r2]")
     yield from ("ldrexd r4, r5, [r2]", "strexd r3, r4, r5, [r2]", "clrex", "isb", "yield", "wfe", "sev", "nop")
     for option in ("sy", "st", "ish", "ishst", "nsh", "nshst", "osh", "oshst"):
         yield f"dmb {option}"
@@ -73,7 +77,10 @@ def _a64() -> Iterator[str]:
             yield from (f"ld{name}{order} w1, w3, [x2]", f"ld{name}{order} x1, x3, [x2]")
     for name in ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin"):
         yield from (f"st{name} w1, [x2]", f"st{name}l x1, [x2]", f"st{name}b w1, [x2]")
-    yield from ("clrex", "isb", "yield", "wfe", "sev", "nop", "bti c", "prfm pldl1keep, [x1]")
+    yield from ("clrex", "isb", "yield", "wfe", "sev", "sevl", "nop", "bti c", "prfm pldl1keep, [x1]")
+    yield from ("ldlar w1, [x2]", "ldlarb w1, [x2]", "stllr x1, [sp]", "stllrh w1, [x2]")
+    yield from ("ldapur w1, [x2, #-256]", "ldapur x1, [sp, #255]", "ldapurb w1, [x2, #1]", "ldapurh wzr, [x2]")
+    yield from ("stlur w1, [x2, #-4]", "stlur xzr, [sp, #8]", "stlurb w1, [x2]", "stlurh w1, [x2]")
     for option in ("sy", "st", "ld", "ish", "ishst", "ishld", "nsh", "nshst", "nshld", "osh", "oshst", "oshld"):
         yield from (f"dmb {option}", f"dsb {option}")
     yield "mrs x3, tpidr_el0"
@@ -89,7 +96,7 @@ def _riscv() -> Iterator[str]:
     yield "amoswap.w zero, zero, (a1)"
     for before, after in itertools.product(("r", "w", "rw", "iorw"), repeat=2):
         yield f"fence {before}, {after}"
-    yield from ("fence.tso", "fence.i", "pause")
+    yield from ("fence.tso", "fence.i", "pause", "wrs.nto", "wrs.sto")
 
 
 def _mips() -> Iterator[str]:
@@ -129,6 +136,8 @@ _LISTS = {
 def _assembled(isa: str, source: str, folder: Path) -> bytes:
     triple, flags, head = _TOOLS[isa]
     text, made, raw = folder / "a.s", folder / "a.o", folder / "a.bin"
+    if isa == "arm" and source.startswith("swp"):
+        head += ".arch armv7-a\n"  # Armv8 has no SWP
     text.write_text(f"{head}{source}\n")
     subprocess.run([f"{triple}-as", *flags, text, "-o", made], check=True)
     subprocess.run([f"{triple}-objcopy", "-O", "binary", "-j", ".text", made, raw], check=True)

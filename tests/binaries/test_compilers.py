@@ -65,6 +65,7 @@ def test_the_first_compiler_on_the_path_compiles(tools, source, monkeypatch):
     assert command(source).startswith("clang ")
     install(tools, "gcc", "x86_64-linux-gnu")
     assert command(source).startswith("gcc ")
+    assert "locks.c -lgcc -o" in command(source)
 
 
 def test_a_compiler_that_makes_no_elf_files_is_not_taken_by_itself(tools, source, monkeypatch):

@@ -1,4 +1,4 @@
-"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LRCPC, barriers and hints (Arm ARM DDI 0487, C4.1)."""
+"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LRCPC2, FEAT_LOR, barriers, hints (Arm ARM DDI 0487, C4.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["decode_aarch64"]
 
 _ATOMICS = ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin")
 _ZERO = 31
-_HINTS = {1: "yield_", 2: "wfe", 3: "wfe"}
+_HINTS = {1: "yield_", 2: "wfe", 3: "wfe", 4: "sev", 5: "sevl"}
 
 
 def decode_aarch64(code: bytes) -> Special | None:
@@ -19,6 +19,8 @@ def decode_aarch64(code: bytes) -> Special | None:
         return _exclusive_class(word)
     if word & 0x3F20_0C00 == 0x3820_0000:
         return _atomic(word)
+    if word & 0x3F20_0C00 == 0x1900_0000 and word >> 22 & 3 < 2:
+        return _unscaled(word)
     if word & 0xFFFF_F01F == 0xD503_301F:
         return _barrier(word)
     if word & 0xFFFF_F01F == 0xD503_201F:  # a hint without a meaning here is a NOP, PAC and BTI too
@@ -62,8 +64,8 @@ def _exclusive_class(word: int) -> Special | None:
         return _pair_swap(word, ("a" * load) + "l" * o0)
     if not o1:
         if load:
-            return Special(4, "ldar", address, options=options, into=_into(first, width))
-        return Special(4, "stlr", address, ((_value(first, width),),), options)
+            return Special(4, "ldar" if o0 else "ldlar", address, options=options, into=_into(first, width))
+        return Special(4, "stlr" if o0 else "stllr", address, ((_value(first, width),),), options)
     if second != _ZERO:
         return None
     values = (_value(status, width),), (_value(first, width),)
@@ -106,6 +108,15 @@ def _atomic(word: int) -> Special | None:
     if first == _ZERO and not acquire:  # the ST form
         return Special(4, f"st{name}", address, (value,), options)
     return Special(4, f"ld{name}", address, (value,), options, into=_into(first, width))
+
+
+def _unscaled(word: int) -> Special:
+    """Decode LDAPUR and STLUR, which have an offset; the forms that extend the sign are not decoded."""
+    width, offset = 1 << (word >> 30), (word >> 12 & 511 ^ 256) - 256
+    address, options, first = Address(_base(word).registers, offset), (("width", width),), word & 31
+    if word >> 22 & 1:
+        return Special(4, "ldapur", address, options=options, into=_into(first, width))
+    return Special(4, "stlur", address, ((_value(first, width),),), options)
 
 
 def _barrier(word: int) -> Special | None:

@@ -1,14 +1,21 @@
-"""A32: exclusives, SWP, barriers and hints (Arm ARM DDI 0406C, A5.2.10 to A5.7.1, A8.8)."""
+"""A32: exclusives, SWP, barriers and hints (Arm ARM DDI 0406C, A5.2.10 to A5.7.1, A8.8).
+
+Those with acquire and release are of Armv8 (DDI 0487, F4.1.4).
+"""
 
 from __future__ import annotations
 
 from simaie.binary.atomics.barriers import option_of
 from simaie.binary.atomics.special import Address, Part, Special
 
-__all__ = ["arm_register", "decode_arm"]
+__all__ = ["EXCLUSIVES", "ORDERED", "arm_register", "decode_arm"]
 
+#: The load and the store by the bits `ex` and `ord` and the two above.
+EXCLUSIVES = {12: ("lda", "stl"), 14: ("ldaex", "stlex"), 15: ("ldrex", "strex")}
+#: Those that are not exclusive.
+ORDERED = frozenset({"lda", "stl"})
 _WIDTHS = (4, 8, 1, 2)  # by the field of LDREX and STREX
-_HINTS = {0: "nop", 1: "yield_", 2: "wfe", 3: "wfe", 4: "nop", 5: "nop"}
+_HINTS = {0: "nop", 1: "yield_", 2: "wfe", 3: "wfe", 4: "sev", 5: "nop"}
 
 
 def arm_register(number: int) -> str:
@@ -42,16 +49,18 @@ def barrier_of(kind: int, option: int) -> Special | None:
 
 
 def _exclusive(word: int) -> Special | None:
-    if word & 0x0F80_0FF0 != 0x0180_0F90:
+    if word & 0x0F80_00F0 != 0x0180_0090 or word >> 8 & 15 not in EXCLUSIVES:
         return None
+    load, store = EXCLUSIVES[word >> 8 & 15]
     width = _WIDTHS[word >> 21 & 3]
+    options = (("width", width),)
     address = Address((arm_register(word >> 16 & 15),))
+    if load in ORDERED and width == 8:
+        return None
     if word >> 20 & 1:
-        return Special(4, "ldrex", address, options=(("width", width),), into=registers(word >> 12 & 15, width))
-    value = registers(word & 15, width)
-    return Special(
-        4, "strex", address, (value,), (("width", width),), into=(Part(arm_register(word >> 12 & 15), 4),)
-    )
+        return Special(4, load, address, options=options, into=registers(word >> 12 & 15, width))
+    value, status = registers(word & 15, width), (Part(arm_register(word >> 12 & 15), 4),)
+    return Special(4, store, address, (value,), options, into=() if store in ORDERED else status)
 
 
 def registers(first: int, width: int) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""RISC-V: LR, SC, the AMOs, fences and PAUSE (The RISC-V Instruction Set Manual, volume I, A and Zihintpause)."""
+"""RISC-V: LR, SC, AMOs, fences and hints (The RISC-V Instruction Set Manual, volume I, A, Zawrs and Zihintpause)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ _NAMES = (
 )  # fmt: skip
 _AMOS = {0: "add", 1: "swap", 4: "xor", 8: "or", 12: "and", 16: "min", 20: "max", 24: "minu", 28: "maxu"}
 _LR, _SC = 2, 3
+_WAITS = {0x00D0_0073: "wrs_nto", 0x01D0_0073: "wrs_sto"}  # Zawrs
 _PAUSE = 0x0100_000F
 
 
 def decode_riscv(code: bytes) -> Special | None:
     """Return an atomic or ordering instruction at the begin of `code`; None for any other."""
     word = int.from_bytes(code[:4], "little")
+    if word in _WAITS:
+        return Special(4, _WAITS[word])
     function = word >> 12 & 7
     if word & 127 == 0x2F and function in (2, 3):
         return _atomic(word, 4 if function == 2 else 8)
