@@ -21,7 +21,7 @@ from simaie.campaign.agenda import Agenda
 from simaie.campaign.campaign_file import CampaignFile
 from simaie.campaign.crew import Crew
 from simaie.campaign.planning import Plan, plan
-from simaie.campaign.schema import lock
+from simaie.campaign.schema import lock, undamaged
 from simaie.campaign.status import Status, campaign_in, status_of
 from simaie.campaign.store import Store
 from simaie.campaign.unit import Ending, Piece, Result
@@ -82,7 +82,7 @@ def run_campaign(
     planned = None if campaign is None else plan(campaign)
     if campaign is None and not path.exists():
         raise InputError(f"{path}: there is no such store; make one with: simaie campaign run ... --store {path}")
-    with lock(path), Store(path, create=campaign is not None) as store:
+    with lock(path), undamaged(path), Store(path, create=campaign is not None) as store:
         if campaign is not None and planned is not None:
             _plan(store, campaign, planned)
         campaign = campaign_in(store)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from simaie.campaign.schema import explained, lock, transaction
+from simaie.campaign.schema import explained, lock, transaction, undamaged
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.status import campaign_in
 from simaie.campaign.store import Store, unit_state
@@ -37,7 +37,7 @@ def merge_stores(path: Path, others: list[Path]) -> int:
     """
     if len({each.resolve() for each in (path, *others)}) <= len(others):
         raise UsageError("name each store once: the first takes in all others")
-    with Store(path) as store, lock(path):
+    with undamaged(path), Store(path) as store, lock(path):
         campaign_in(store)
         return sum(_merged(store, each) for each in others)
 

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from simaie.errors import InputError, UsageError
 
-__all__ = ["VERSION", "explained", "is_locked", "lock", "open_store", "transaction"]
+__all__ = ["VERSION", "explained", "is_locked", "lock", "open_store", "transaction", "undamaged"]
 
 #: The version of the tables.
 VERSION: Final = 1
@@ -172,6 +174,15 @@ def explained(path: Path) -> Iterator[None]:
         else:
             advice = "look after the file and its folder"
         raise InputError(f"{path}: the store cannot be used: {reason}; {advice}") from error
+
+
+@contextlib.contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Turn values of a store that have another form into an InputError."""
+    try:
+        yield
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: the store is damaged, or was not written by simaie: {error}") from error
 
 
 @contextlib.contextmanager

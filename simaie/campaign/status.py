@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from simaie.campaign.campaign_file import Accepted, CampaignFile
-from simaie.campaign.schema import is_locked
+from simaie.campaign.schema import is_locked, undamaged
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.store import FINISHED, Run, Store
 from simaie.campaign.unit import Unit
@@ -168,7 +168,8 @@ def campaign_in(store: Store) -> CampaignFile:
     description = store.description
     if description is None:
         raise UsageError(f"{store.path}: the store is empty; begin with: simaie campaign run ... --store {store.path}")
-    return msgspec.json.decode(description, type=CampaignFile)
+    with undamaged(store.path):
+        return msgspec.json.decode(description, type=CampaignFile)
 
 
 def status_of(store: Store, today: datetime.date | None = None) -> Status:
@@ -178,10 +179,14 @@ def status_of(store: Store, today: datetime.date | None = None) -> Status:
         store: The store.
         today: The day on which findings are accepted or not; None for the day of the clock.
     """
-    campaign = campaign_in(store)
+    with undamaged(store.path):
+        return _status(store, campaign_in(store), today or datetime.date.today())
+
+
+def _status(store: Store, campaign: CampaignFile, today: datetime.date) -> Status:
     units = tuple(_units(store))
     accepted = {each.finding: each for each in campaign.accepted}
-    findings = tuple(_findings(store, units, accepted, today or datetime.date.today()))
+    findings = tuple(_findings(store, units, accepted, today))
     growth = tuple(Point(*row) for row in store.rows("SELECT * FROM growth ORDER BY active"))
     runs = tuple(store.runs())
     active = sum(run.active for run in runs)

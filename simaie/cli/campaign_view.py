@@ -25,7 +25,8 @@ def status_lines(found: Status) -> list[Any]:
     lines = [verdict.append(f"  {clean(found.store)}", "bold")]
     lines.append(Text(_units(found)))
     lines.append(Text(
-        f"{found.executions:,} executions in {found.shards:,} shards, {len(found.findings):,} findings "
+        f"{_count(found.executions, 'execution')} in {_count(found.shards, 'shard')}, "
+        f"{_count(len(found.findings), 'finding')} "
         f"({len(found.findings) - len(found.unaccepted):,} accepted), {_time(found.active)} in "
         f"{_count(len(found.runs), 'run')}"
     ))  # fmt: skip

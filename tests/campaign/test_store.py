@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from simaie.campaign import CampaignFile, Explore, Store, run_campaign
+from simaie.campaign import CampaignFile, Explore, Store, run_campaign, status_of
 from simaie.campaign.coordinator import Budget
 from simaie.campaign.merging import merge_stores
 from simaie.campaign.planning import plan
@@ -106,6 +106,19 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path, content: bytes) -> N
         Store(tmp_path / "missing.simaie")
     with pytest.raises(InputError, match="no regular file"):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["UPDATE units SET spec = '{}'", "UPDATE units SET sketch = x'c1'",
+                                    "UPDATE meta SET value = '[]' WHERE key = 'campaign'"])  # fmt: skip
+def test_a_damaged_store_is_an_error_and_no_crash(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "a.simaie"
+    run_here(path, executions=1)
+    with Store(path) as store:
+        store.connection.execute(change)
+        with pytest.raises(InputError, match="damaged"):
+            status_of(store)
+    with pytest.raises(InputError, match="damaged"):
+        run_here(path, None)
 
 
 def test_another_database_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
