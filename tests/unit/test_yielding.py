@@ -67,7 +67,7 @@ def test_a_pause_yields_also_when_it_has_become_a_wait():
 
 @pytest.mark.parametrize("make_scheduler", [RandomWalk, lambda: Fair(RandomWalk()), lambda: Fair(Watching([]))])
 def test_spinners_that_write_do_not_starve_who_could_help_them(make_scheduler):
-    """Test-and-set: every look is a write. With so many tries the engine does not wait instead of them."""
+    """Test-and-set: every look is a write. With a large number of tries, the engine does not wait instead of them."""
 
     async def test_and_set(cpu):
         while await cpu.swp(X, 1):
