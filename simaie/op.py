@@ -89,6 +89,7 @@ class Form(IntFlag):
     NO_RESULT = 1  # an atomic whose old value goes nowhere, as STADD or LDADD with a zero register
     EXCLUSIVE = 2  # an atomic made of a load-linked and a store-conditional, and not a single instruction
     CONTEXT = 4  # a FENCE that orders what was branched on before what is loaded after it, as ISB
+    COMPLETES = 8  # a FENCE behind which everything waits, as DSB, and not only accesses of some kind, as DMB
 
 
 class Role(StrEnum):

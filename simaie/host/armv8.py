@@ -15,6 +15,7 @@ from simaie.host.graph.event import Event, Past, members
 from simaie.host.graph.memory import GraphMemory
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.ram import Endian
+from simaie.op import Form
 from simaie.protocols import require_one_of
 
 __all__ = ["Armv8", "Armv8Memory"]
@@ -76,9 +77,13 @@ class Armv8(Model):
         elif not event.writes and (event.acquire or event.acquire_pc):
             past.full |= bit
 
-    def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
-        """Take the weakest DMB (or DSB ST) into account that keeps these orders, or an ISB."""
-        if context:
+    def fence(self, past: Past, orders: Barrier, control: int, form: Form) -> None:
+        """Take a DMB, a DSB ST or an ISB into account.
+
+        The DMB is the weakest one that keeps the orders, as in QEMU's tcg/aarch64. For stores before loads there is
+        none but the full one. A DSB ST, which only a guest's own can be, keeps them before all that comes later.
+        """
+        if form & Form.CONTEXT:
             past.before_loads |= control | past.addresses
         if not orders:
             return
@@ -87,7 +92,8 @@ class Armv8(Model):
         elif orders == Barrier.ST_ST:
             past.before_stores |= past.stores
         else:
-            past.full |= past.stores if orders == _STORES_FIRST else past.everything
+            is_dsb_st = orders == _STORES_FIRST and form & Form.COMPLETES
+            past.full |= past.stores if is_dsb_st else past.everything
 
 
 def _picked(past: Past, order: int) -> int:

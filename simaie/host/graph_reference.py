@@ -10,6 +10,7 @@ from simaie.host.graph.event import Event, Past
 from simaie.host.graph.memory import GraphMemory
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.ram import Endian
+from simaie.op import Form
 
 __all__ = ["GraphScMemory", "GraphTsoMemory", "Tso"]
 
@@ -36,7 +37,7 @@ class Tso(Model):
         if event.atomic:
             past.full = past.everything
 
-    def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
+    def fence(self, past: Past, orders: Barrier, control: int, form: Form) -> None:
         """Take a fence that keeps loads behind stores into account."""
         if orders & Barrier.ST_LD:
             past.full = past.everything

@@ -275,9 +275,14 @@ class Host:
         """
         return Op(Kind.FETCH, None, address, width, function=function, order=order, form=form)
 
-    def fence(self, kind: str = "full") -> Awaitable[None]:
-        """Issue a host memory barrier; `kind` is the set of orders that it keeps, see `simaie.barrier`."""
-        return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST)
+    def fence(self, kind: str = "full", form: Form = Form.NONE) -> Awaitable[None]:
+        """Issue a host memory barrier.
+
+        Args:
+            kind: The set of orders that it keeps, see `simaie.barrier`.
+            form: Properties of the host's instruction.
+        """
+        return Op(Kind.FENCE, orders=parse_barrier(kind), order=Order.SEQ_CST, form=form)
 
     def context_barrier(self) -> Awaitable[None]:
         """Order what was branched on so far before later loads, as ISB of Armv8; for hosts that reorder loads only."""

@@ -17,6 +17,7 @@ from simaie.host.graph.graph import Graph
 from simaie.host.graph.memory import GraphMemory
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.ram import Endian
+from simaie.op import Form
 
 __all__ = ["Rvwmo", "RvwmoMemory"]
 
@@ -61,7 +62,7 @@ class Rvwmo(Model):
         if event.writes and event.release:
             past.releases |= bit
 
-    def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
+    def fence(self, past: Past, orders: Barrier, control: int, form: Form) -> None:
         """Take a FENCE that keeps these orders into account."""
         for order, mask in ((Barrier.LD_LD, past.loads), (Barrier.ST_LD, past.stores)):
             past.before_loads |= mask if orders & order else 0

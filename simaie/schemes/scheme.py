@@ -390,13 +390,16 @@ class Scheme:
     async def fence(self, cpu: VCpu, kind: str) -> None:
         """Perform a guest barrier as the same host barrier, or as nothing with ``barriers="none"``.
 
+        What is left of it by a set of `barriers` is a barrier that the emulator chooses: on Armv8, a DMB.
+
         Args:
             cpu: The vCPU that performs it.
             kind: The orders that the barrier keeps, see `simaie.barrier`.
         """
         order = parse_barrier(kind) & self.emitted
         if order:
-            await self.host.fence(order.text)
+            own = self.passes_orders and order != Barrier.FULL
+            await self.host.fence(order.text, Form.COMPLETES if own else Form.NONE)
 
     def in_order(self, order: Order, body: Awaitable[T]) -> Awaitable[T]:
         """Return the guest access `body` with acquire or release order; SEQ_CST is the order of AArch64's LDAR.

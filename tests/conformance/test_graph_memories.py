@@ -17,7 +17,7 @@ def test_it_keeps_the_contract(memory):
 
 
 class _NoFences(Armv8):
-    def fence(self, past, orders, control, *, context):
+    def fence(self, past, orders, control, form):
         """Ignore it."""
 
 

@@ -76,6 +76,20 @@ def test_the_barriers_of_the_guest_keep_store_buffering_away():
     assert counts == [4, 3]
 
 
+def test_a_dsb_of_the_guest_keeps_stores_before_all_and_what_an_emulator_emits_is_a_dmb():
+    """DSB ST keeps no load before a later store; of the orders that it keeps, there is no DMB but the full one."""
+    for name, count in (("SB", 3), ("LB", 4)):
+        names = {"store": "str_", "load": "ldr"}
+        code = [[ins(names[each.name], *each.args, into=each.into) for each in thread] for thread in SHAPES[name]]
+        fenced = [[first, ins("dsb", option="st"), second] for first, second in code]
+        report = explored(Program("dsb", isa="aarch64", threads=fenced), "native:reservation=exact")
+        assert report.statistics.executions == count
+    fenced = [[first, FENCE, second] for first, second in SHAPES["LB"]]
+    for barriers, count in (("st-ld+st-st", 3), ("st-st", 4)):
+        report = explored(Program("dmb", isa="x86", threads=fenced), f"cas:barriers={barriers}")
+        assert report.statistics.executions == count
+
+
 @pytest.mark.parametrize(
     ("name", "barriers", "host", "count"),
     [
@@ -144,6 +158,7 @@ LOCKED = [
     ([[load(Y, "r"), xadd(A)], [xadd(A), load(X, "s")]], 3),
     ([[xadd(AB)], [xadd(AB), store(X)], [xadd(B)]], 12),
     ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
+    ([[xadd(A)], [xadd(A), xadd(AB)], [xadd(B)]], 12),
     ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
 ]
 

@@ -12,7 +12,7 @@ from simaie.engine.graph.world import begin, end
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies
 from simaie.host.loaded import Control, Loaded
-from simaie.op import Form, Kind
+from simaie.op import Kind
 
 __all__ = ["carry_dependencies", "past_after"]
 
@@ -28,7 +28,7 @@ def past_after(label: Label, value: Any) -> Past:
     """
     past, op, kind, model = label.past.copy(), label.op, label.op.kind, label.model
     if kind is Kind.FENCE:
-        model.fence(past, op.orders, label.control, context=bool(op.form & Form.CONTEXT))
+        model.fence(past, op.orders, label.control, op.form)
     elif kind is Kind.CHOICE:
         assert label.fails is not None
         past.decided |= 1 << label.fails.index

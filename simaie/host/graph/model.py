@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simaie.barrier import Barrier
 from simaie.host.graph.event import Event, Past
+from simaie.op import Form
 
 if TYPE_CHECKING:
     from simaie.host.graph.graph import Graph
@@ -77,14 +78,14 @@ class Model:
         """Take an event into account for later ones."""
         past.add(event)
 
-    def fence(self, past: Past, orders: Barrier, control: int, *, context: bool) -> None:
+    def fence(self, past: Past, orders: Barrier, control: int, form: Form) -> None:
         """Take a fence into account for later events.
 
         Args:
             past: What the vCPU has done before.
             orders: The orders that the fence keeps.
             control: What the vCPU branched on so far, by index.
-            context: Whether it is a context barrier (ISB).
+            form: Whether it is a context barrier (ISB), and whether everything waits for it (DSB).
         """
 
     def by_source(self, graph: Graph, event: Event) -> int:
