@@ -7,6 +7,7 @@ campaign with a message that says so. If a worker dies, dask runs its shards els
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,5 +56,6 @@ def _local(number: str) -> Any:
     if not number.isdecimal() or int(number) < 1:
         raise UsageError(f"--dask local:N needs a positive number of processes, not {number!r}")
     return LocalCluster(
-        n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    )
+        n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
+        silence_logs=logging.CRITICAL,  # it tells of connections that close when it ends
+    )  # fmt: skip

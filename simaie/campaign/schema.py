@@ -197,7 +197,7 @@ def lock(path: Path) -> Iterator[None]:
         holder = sqlite3.connect(place, timeout=_PATIENCE_SECONDS, isolation_level=None)
     try:
         holder.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         holder.close()
         if "locked" not in str(error):
             raise InputError(f"{place}: the store cannot be locked: {error}") from error
@@ -219,7 +219,7 @@ def is_locked(path: Path) -> bool:
         reader = sqlite3.connect(place, timeout=0, isolation_level=None)
     try:
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         return "locked" in str(error)
     finally:
         reader.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -123,11 +124,11 @@ def test_a_damaged_store_is_an_error_and_no_crash(tmp_path: Path, change: str) -
 
 def test_another_database_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE mine (x)")
     with pytest.raises(InputError, match="no store of campaigns"):
         run_here(path)
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
 
 
