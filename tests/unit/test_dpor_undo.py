@@ -216,6 +216,19 @@ def test_a_part_knows_whether_operations_are_uncertain(make, uncertain):
     assert explored(make, part, 2)[1].uncertain is uncertain
 
 
+def test_a_search_takes_in_that_operations_are_uncertain():
+    search = DividedSearch(inc(3))
+    search.advance()
+    result = explored(lambda: inc(3), search.give_away(0), 2)[1]
+    while search.due is None:
+        search.advance()
+    search.take_in(result._replace(uncertain=True))
+    part = None
+    while part is None and search.advance():
+        part = search.give_away(1)
+    assert part.uncertain
+
+
 def test_a_part_can_be_taken_back():
     whole = visited(DividedSearch(inc(3)))
     search, found, taken = DividedSearch(inc(3)), [], 0
