@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 from runs import X
@@ -10,6 +11,7 @@ from runs import X
 import simaie
 from simaie import corpus
 from simaie.check.lassos import changing
+from simaie.cli import main
 from simaie.errors import UsageError
 from simaie.guest.program import Program
 from simaie.machine import Limits, Machine
@@ -297,3 +299,34 @@ def test_the_table_marks_where_the_cycle_begins_and_ends():
     assert following.step == failure.trace.cycle
     for text in (failure.to_html(), failure.to_svg(), str(failure)):
         assert "the cycle begins" in text
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+ADDS = """
+import simaie
+
+async def adds(cpu):
+    while True:
+        old = await cpu.ldrex(0x40)
+        if not await cpu.strex(0x40, old + 1):
+            return
+
+program = simaie.Program("adds", isa="arm", threads=[adds, adds], init={0x40: 0})
+"""
+
+
+def test_the_command_line_finds_saves_and_repeats_a_lasso(tmp_path, capsys):
+    (tmp_path / "adds.py").write_text(ADDS)
+    target, saved = f"{tmp_path / 'adds.py'}:program", tmp_path / "saved"
+    search = ["explore", target, "--scheme", "hst", "--scheduler", "random-walk", "--checker", "progress"]
+    assert main([*search, "--lassos", "--steps", "150", "--executions", "30", "--save", str(saved)]) == 1
+    (file,) = saved.glob("*.json")
+    replay = ["replay", str(file), "--program", target, "--format", "json"]
+    capsys.readouterr()
+    assert main([*replay, "--repeat", "4"]) == 1
+    shown = json.loads(capsys.readouterr().out)
+    (finding,) = shown["findings"]
+    assert len(shown["trace"]["events"]) == finding["steps"][0] + 4 * len(finding["steps"])
+    assert main([*search, "--lassos", "--tries", "2"]) == 2
+    assert "--tries and --lassos" in capsys.readouterr().err

@@ -49,7 +49,9 @@ async def asserts(cpu: Any) -> None:
 
 
 async def spins(cpu: Any) -> None:
-    while True:
+    rounds = 0
+    while True:  # it never comes back to a state, so that it does not wait for a change
+        rounds += 1
         await cpu.store(X, await cpu.load(X))
 
 
