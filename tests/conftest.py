@@ -1,4 +1,4 @@
-"""What holds for all tests: pytester may be asked for, coverage is cheap, and Ctrl-C does what it does on a terminal."""
+"""What holds for all tests: pytester may be asked for, coverage is cheap, and Ctrl-C is as on a terminal."""
 
 import signal
 from collections import Counter

@@ -2,7 +2,7 @@
 
 As in `simaie.schemes.tlb_excl`, stores to a page with reservations take a slow path under a lock, and the cached
 translations of the page are dropped when a reservation is made. The load-linked loads and reserves under that lock,
-from which its correctness follows. Its form with hardware transactions is `simaie.schemes.pico_htm`.
+which is what makes it correct. Its form with hardware transactions is `simaie.schemes.pico_htm`.
 
 Source: M. Kristien, T. Spink, B. Campbell, S. Sarkar, I. Stark, B. Franke, I. Böhm, N. Topham, "Fast and Correct
 Load-Link/Store-Conditional Instruction Handling in DBT Systems", IEEE TCAD 39(11), CASES 2020. Deviations:

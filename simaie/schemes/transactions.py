@@ -3,7 +3,7 @@
 A transaction has two sets of cache lines, those that it has read and those that it has written. An access of another
 vCPU to a line that it has written aborts it, and so does a store of another vCPU to a line that it has read: the vCPU
 that asks for a line gets it. A transaction that needs more lines than the cache has aborts itself. Its stores stay in
-the cache until it commits, so no other vCPU ever sees some of them only.
+the cache until it commits, so no other vCPU ever sees only some of them.
 
 Each method is one step. The caller makes it together with the access to RAM in an indivisible section, as a cache does.
 

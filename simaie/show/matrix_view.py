@@ -179,6 +179,7 @@ def _cost(matrix: Matrix) -> Iterator[Text]:
 
 def _verdict(matrix: Matrix) -> Text:
     differ, undecided = len(matrix.unexpected), len(matrix.open)
+    found = sum(cell.result is CellResult.FOUND for cell in matrix.cells)
     word, style, count = (
         ("NOT AS EXPECTED", "bold red", f"{differ} differ; ")
         if differ
@@ -187,6 +188,10 @@ def _verdict(matrix: Matrix) -> Text:
         else ("INCONCLUSIVE", "bold yellow", f"{undecided} open; ")
         if undecided
         else ("AS EXPECTED", "bold green", "")
+        if matrix.compared
+        else ("DECIDED", "bold", f"{found} with a violation; ")
     )
-    done = f"{len(matrix.cells)} of {len(matrix.items)} cells in {matrix.seconds:.1f} s"
+    left = len(matrix.cells) - len(matrix.compared)
+    rest = f", {left} without an expectation" if left else ""
+    done = f"{len(matrix.cells)} of {len(matrix.items)} cells in {matrix.seconds:.1f} s{rest}"
     return Text(word, style).append(f"  {count}{done}", "")

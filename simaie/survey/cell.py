@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from simaie.corpus.violations import Violation, violations
+from simaie.corpus.violations import Violation, kinds_of, violations
 from simaie.errors import NotEmulatedError, NotModelledError, SchemeError
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
@@ -65,7 +65,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         scheme: The scheme with its options.
         hole: The class.
         host: The host memory.
-        result: What became of it.
+        result: The outcome.
         expected: Whether a violation is expected; None if its author does not say.
         executions: The number of executions that were run, of all programs of the class that the scheme emulates.
         seconds: The processor time of the search, in seconds.
@@ -76,6 +76,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         index: The index of that execution in the search.
         command: The command that shows it again; empty if the scheme has no name on a command line.
         reason: Why the cell is open.
+        stuck: The kinds of finding, such as "deadlock", with which executions got stuck, if the class does not count
+            them.
     """
 
     scheme: str
@@ -91,6 +93,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None = None
     command: str = ""
     reason: str = ""
+    stuck: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -100,9 +103,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The result in words, with the expectation if they differ."""
-        expected = "a violation" if self.expected else "none"
-        return f"{self.result}, expected {expected}" if self.differs else str(self.result)
+        """The result in words, with how executions got stuck, and with the expectation if they differ."""
+        found = f"{self.result}, but {', '.join(self.stuck)}" if self.stuck else str(self.result)
+        return f"{found}, expected {'a violation' if self.expected else 'none'}" if self.differs else found
 
 
 def machine_of(item: Item, program: Violation) -> Machine:
@@ -134,6 +137,7 @@ def examine(item: Item) -> Cell:
     if found:
         fields = _shown(*min(found, key=lambda pair: (-_RANK[level_of(pair[1])], len(pair[1].trace), pair[1].index)))
     expected = item.row.expected(item.host)
+    others = {finding.kind for _, report in reports for failure in report.kept for finding in failure.findings}
     return Cell(
         scheme=item.row.shown,
         hole=item.hole,
@@ -141,6 +145,7 @@ def examine(item: Item) -> Cell:
         expected=None if expected is None else item.hole in expected,
         executions=sum(report.executions for _, report in reports),
         seconds=time.process_time() - began,
+        stuck=() if item.hole is Hole.STUCK else tuple(sorted(others & kinds_of(Hole.STUCK))),
         **fields,
     )
 

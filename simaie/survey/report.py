@@ -48,6 +48,11 @@ class Matrix:
         return len(self.cells) == len(self.items) and not self.unexpected and not self.open
 
     @property
+    def compared(self) -> tuple[Cell, ...]:
+        """The cells for which the author of the scheme says what to expect."""
+        return tuple(cell for cell in self.cells if cell.expected is not None)
+
+    @property
     def unexpected(self) -> tuple[Cell, ...]:
         """The cells that differ from what is expected."""
         return tuple(cell for cell in self.cells if cell.differs)

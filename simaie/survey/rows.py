@@ -81,7 +81,7 @@ def _rows(choice: SchemeChoice) -> Iterator[Row]:
 
 
 def _own_variants(made: Any) -> tuple[Variant, ...]:
-    """Return the variants that a class itself lists: of those of a class that it derives from, nothing follows."""
+    """Return the variants that a class itself lists: inherited variants do not count."""
     found: tuple[Variant, ...] = vars(made).get("variants", ()) if isinstance(made, type) else ()
     return found
 

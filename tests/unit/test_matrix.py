@@ -105,6 +105,20 @@ def test_what_a_host_does_not_model_leaves_the_cell_open():
     assert (cell.result, cell.reason) == (CellResult.OPEN, "not modelled here")
 
 
+def test_a_cell_says_that_executions_got_stuck_which_its_class_does_not_count():
+    """A kill inside the emulation of a split access leaves the other vCPU waiting for the mutex."""
+    killed = "interrupted:scheme=split-mutex,times=0,kills=1"
+    (cell,) = simaie.matrix([killed], [str(Hole.SPLIT)]).cells
+    assert (cell.result, cell.stuck) == (CellResult.PROVED, ("deadlock", "lock-leak"))
+    (cell,) = simaie.matrix(["split-mutex"], [str(Hole.SPLIT)]).cells
+    assert cell.stuck == ()
+
+
+def test_cells_without_an_expectation_are_told_apart(found):
+    assert len(found.compared) == len(found.cells)
+    assert simaie.matrix(["interrupted:scheme=cas"], [ABA]).compared == ()
+
+
 # -- rows --------------------------------------------------------------------------------------------------
 
 
