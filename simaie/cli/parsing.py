@@ -39,7 +39,7 @@ def for_arguments(app: Typer, arguments: Sequence[str]) -> Typer:
     if not commands and list(arguments) != ["--version"]:
         return app
     part = copy(app)
-    part.registered_commands = commands
+    part.registered_commands, part.registered_groups = commands, []
     return part
 
 
