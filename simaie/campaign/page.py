@@ -12,6 +12,7 @@ from urllib.parse import quote
 from simaie.campaign.status import Finding, Point, Status, UnitStatus, clock_text
 from simaie.finding import Verdict
 from simaie.printable import clean, clean_lines
+from simaie.show.html_page import html_page
 
 __all__ = ["STYLE", "campaign_page", "page_body"]
 
@@ -39,12 +40,7 @@ svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
 
 def campaign_page(status: Status) -> str:
     """Return the page of a campaign as HTML."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{_text(status.store)}</title><style>{STYLE}</style></head>\n<body>\n{page_body(status)}\n</body></html>\n"
-    )
+    return html_page(clean(status.store), STYLE.lstrip(), f"{page_body(status)}\n")
 
 
 def page_body(status: Status, walks: str = "") -> str:

@@ -11,6 +11,7 @@ from html import escape
 
 from simaie.schemes.holes import Hole
 from simaie.show.format import clean
+from simaie.show.html_page import html_page
 from simaie.show.matrix_view import by_host, by_scheme
 from simaie.show.picture.svg_elements import rect, text
 from simaie.survey import Cell, CellResult, Matrix
@@ -87,30 +88,18 @@ def _said(cell: Cell) -> str:
     return clean("; ".join([*lines, *filter(None, (cell.reason, cell.command))]))
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-:root{{color-scheme:light dark}}
-body{{font:15px/1.45 system-ui,sans-serif;margin:1.2em}}
-table{{border-collapse:collapse;font-size:13px}}td,th{{text-align:left;vertical-align:top;padding:2px 10px 2px 0}}
-.figure{{overflow-x:auto}}code{{overflow-wrap:anywhere}}
-</style>
-</head>
-<body>
-<h1>Schemes and classes of violations</h1>
+_STYLE = """:root{color-scheme:light dark}
+body{font:15px/1.45 system-ui,sans-serif;margin:1.2em}
+table{border-collapse:collapse;font-size:13px}td,th{text-align:left;vertical-align:top;padding:2px 10px 2px 0}
+.figure{overflow-x:auto}code{overflow-wrap:anywhere}
+"""
+_BODY = """<h1>Schemes and classes of violations</h1>
 <p>{title}</p>
 <div class="figure">{drawing}</div>
 <h2>Classes</h2>
 <table><tbody>{classes}</tbody></table>
 <h2>Cells</h2>
 <table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
-</body>
-</html>
 """
 _HEADS = ("scheme", "class", "host", "result", "level", "executions", "steps", "CPU s", "reproduce, or why open")
 
@@ -118,13 +107,14 @@ _HEADS = ("scheme", "class", "host", "result", "level", "executions", "steps", "
 def matrix_page(matrix: Matrix) -> str:
     """Return the page; it needs no script, no network and no other file."""
     classes = [hole for hole in Hole if any(cell.hole is hole for cell in matrix.cells)]
-    return _PAGE.format(
+    body = _BODY.format(
         title=escape(str(matrix)),
         drawing=matrix_svg(matrix),
         classes="".join(f"<tr><td><code>{hole}</code></td><td>{escape(hole.meaning)}</td></tr>" for hole in classes),
         heads="".join(f"<th>{name}</th>" for name in _HEADS),
         rows="".join(map(_row, matrix.cells)),
     )
+    return html_page(str(matrix), _STYLE, body)
 
 
 def _row(cell: Cell) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 
 from simaie.finding import Finding
 from simaie.replaying.failure import Failure
+from simaie.show.html_page import OWN_SCRIPT, html_page
 from simaie.show.picture.document import page_document
 from simaie.show.picture.subject import subject_of
 from simaie.trace import Trace
@@ -34,28 +34,12 @@ def walk_script() -> str:
     return f"{asset('elements.js')}\nfunction walk(root, data, options) {{\n{body}}}\n"
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<noscript>This page needs JavaScript, which is switched off.</noscript>
+_BODY = """<noscript>This page needs JavaScript, which is switched off.</noscript>
 <script id="data" type="application/json">{data}</script>
 <script>
 "use strict";
 {script}</script>
-</body>
-</html>
 """
-
-#: The page cannot fetch anything.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
@@ -67,13 +51,9 @@ def to_html(given: Failure | Trace, findings: Sequence[Finding] = ()) -> str:
     subject = subject_of(given, findings)
     data = json.dumps(page_document(subject), separators=(",", ":"), ensure_ascii=True)
     dark = f"@media (prefers-color-scheme: dark) {{\n{asset('dark.css')}}}\n"
-    return _PAGE.format(
-        title=escape(subject.headline),
-        policy=_POLICY,
-        style=asset("light.css") + dark + asset("page.css"),
-        script=walk_script() + asset("page.js"),
-        data=_inert(data),
-    )
+    style = asset("light.css") + dark + asset("page.css")
+    body = _BODY.format(data=_inert(data), script=walk_script() + asset("page.js"))
+    return html_page(subject.headline, style, body, OWN_SCRIPT)
 
 
 def _inert(data: str) -> str:
