@@ -6,7 +6,7 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from simaie.barrier import Barrier
-from simaie.schemes.mapping import Mapping, mapping_of
+from simaie.schemes.mapping import FENCE_PLACES, Mapping, mapping_of
 
 __all__ = ["Placement", "placed_on", "places_that_help"]
 
@@ -34,11 +34,11 @@ class Placement(IntFlag):
     @property
     def words(self) -> str:
         """The set in words, such as "ld-ld behind loads and st-st before stores"."""
-        parts = [f"{orders.text} {_WORDS[place]}" for place, orders in self._orders().items() if orders]
+        parts = [f"{orders.text} {FENCE_PLACES[place]}" for place, orders in self._orders().items() if orders]
         return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "none"
 
     def _orders(self) -> dict[str, Barrier]:
-        found = dict.fromkeys(_WORDS, Barrier.NONE)
+        found = dict.fromkeys(FENCE_PLACES, Barrier.NONE)
         for part, (place, orders) in _PARTS.items():
             if part & self:
                 found[place] |= orders
@@ -50,15 +50,6 @@ class _Part(NamedTuple):
     orders: Barrier
 
 
-_WORDS = {
-    "load.before": "before loads",
-    "load.after": "behind loads",
-    "store.before": "before stores",
-    "store.after": "behind stores",
-    "atomic.before": "before atomics",
-    "atomic.after": "behind atomics",
-    "atomic.failed": "behind a compare-and-swap that failed",
-}
 _PARTS = {
     Placement.LD_LD_BEFORE_LOADS: _Part("load.before", Barrier.LD_LD),
     Placement.LD_LD_BEHIND_LOADS: _Part("load.after", Barrier.LD_LD),

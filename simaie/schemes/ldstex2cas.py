@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.cas import CasState, CompareAndSwap
+from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.linked import LinkedState
 
 __all__ = ["LdstexToCas"]
 
 
-class _SizedState(CasState):
+class _SizedState(LinkedState):
     """The state of one vCPU; `size` is the width of the last load-linked in bytes."""
 
     __slots__ = ("size",)

@@ -40,8 +40,18 @@ from simaie.errors import InputError, UnknownNameError, UsageError
 from simaie.input_file import read_bounded
 from simaie.op import Form, Order
 
-__all__ = ["MAPPINGS", "Access", "Atomic", "Mapping", "mapping_of", "order_text"]
+__all__ = ["FENCE_PLACES", "MAPPINGS", "Access", "Atomic", "Mapping", "mapping_of", "order_text"]
 
+#: The places of the fences of a mapping, by section and key of a table, in words.
+FENCE_PLACES = {
+    "load.before": "before loads",
+    "load.after": "behind loads",
+    "store.before": "before stores",
+    "store.after": "behind stores",
+    "atomic.before": "before atomics",
+    "atomic.after": "behind atomics",
+    "atomic.failed": "behind a compare-and-swap that failed",
+}
 #: What the rows of a table say, by section and key.
 Table: TypeAlias = Dict[str, Dict[str, Any]]
 

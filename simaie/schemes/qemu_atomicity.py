@@ -65,31 +65,30 @@ class QemuAtomicity(CompareAndSwap):
     async def load(self, cpu: VCpu, address: int, width: int) -> int:
         """Load in parts, each as wide as the class requires."""
         parts, alone = self._plan(await self.ranges(address, width, write=False))
-        alone = await self._stop_world(cpu, alone)
+        alone = await self._stop_if(cpu, alone)
         values = [await self._load_part(*part) for part in parts]
         if alone:
-            await self._resume_world(cpu)
+            await self.resume_world(cpu)
         return join_parts(values, [size for _, size in parts], self.host.endian)
 
     async def store(self, cpu: VCpu, address: int, width: int, value: int) -> None:
         """Store in parts, each as wide as the class requires."""
         parts, alone = self._plan(await self.ranges(address, width, write=True))
-        alone = await self._stop_world(cpu, alone)
+        alone = await self._stop_if(cpu, alone)
         for part, each in zip(parts, split_parts(value, [size for _, size in parts], self.host.endian), strict=True):
             await Op(Kind.STORE, None, *part, each)
         if alone:
-            await self._resume_world(cpu)
+            await self.resume_world(cpu)
 
     async def _load_part(self, at: int, size: int) -> int:
         value: int = await Op(Kind.LOAD, None, at, size)
         return value
 
-    async def _stop_world(self, cpu: VCpu, needed: bool) -> bool:
+    async def _stop_if(self, cpu: VCpu, needed: bool) -> bool:
         """Stop the world if that is needed and not done; return whether it was stopped here."""
         if not needed or cpu.local.stopped:
             return False
-        await self.host.begin_exclusive()
-        cpu.local.stopped = True
+        await self.stop_world(cpu)
         return True
 
     def _plan(self, ranges: Ranges) -> tuple[list[tuple[int, int]], bool]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from simaie.barrier import Barrier
 from simaie.op import Order
-from simaie.schemes.mapping import Access, Atomic, Mapping, order_text
+from simaie.schemes.mapping import FENCE_PLACES, Access, Atomic, Mapping, order_text
 
 __all__ = ["Weakening", "weakenings"]
 
@@ -24,15 +24,6 @@ class Weakening(NamedTuple):
     change: str
 
 
-_PLACES = {
-    "load.before": "before loads",
-    "load.after": "behind loads",
-    "store.before": "before stores",
-    "store.after": "behind stores",
-    "atomic.before": "before atomics",
-    "atomic.after": "behind atomics",
-    "atomic.failed": "behind a compare-and-swap that failed",
-}
 #: The weaker orders of an access, one step each, with what is left out.
 _STEPS: dict[tuple[str, Order], tuple[tuple[str, Order], ...]] = {
     ("load", Order.SEQ_CST): (("the order of loads behind earlier releases", Order.ACQUIRE),),
@@ -54,7 +45,7 @@ def weakenings(mapping: Mapping) -> Iterator[Weakening]:
     Args:
         mapping: The mapping.
     """
-    for place, words in _PLACES.items():
+    for place, words in FENCE_PLACES.items():
         section, _, key = place.partition(".")
         orders: Barrier = getattr(_row(mapping, section), key)
         for single in _SINGLE:

@@ -166,8 +166,8 @@ class ComparesHalf(CompareAndSwap):
     """A store-conditional of two words that compares the lower word only."""
 
     async def store_conditional(self, cpu, address, width, value):
-        if await self.host.load(address, 4) == cpu.local.linked[1] & 0xFFFFFFFF:
-            cpu.local.linked = address, await self.host.load(address, width)
+        if await self.host.load(address, 4) == cpu.local.linked.value & 0xFFFFFFFF:
+            cpu.local.linked = Linked(address, await self.host.load(address, width))
         return await super().store_conditional(cpu, address, width, value)
 
 
