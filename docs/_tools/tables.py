@@ -270,7 +270,7 @@ def _type_name(kind: Any) -> str:
 
 
 def holes() -> str:
-    """Return a table of the classes of violations and of what happens in each."""
+    """Return a table of the classes of violations, with a description of each."""
     kinds = dict.fromkeys(LLSC_HOLES, "LL/SC") | dict.fromkeys(LOCK_HOLES, "locked instructions")
     both = set(LLSC_HOLES) & set(LOCK_HOLES)
     rows = [[f"`{hole}`", "both" if hole in both else kinds.get(hole, "LL/SC"), hole.meaning] for hole in Hole]
@@ -316,7 +316,7 @@ HEADLINES = (
 
 
 def headlines() -> str:
-    """Return the cells of `HEADLINES`, each decided anew, with the commands that show what was found."""
+    """Search the cells of `HEADLINES` and return a table of the results, with a command for each violation."""
     rows = []
     for scheme, hole, host in HEADLINES:
         (cell,) = (c for c in simaie.matrix([scheme], [hole], [host]).cells if c.scheme == scheme)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from simaie.corpus.program_entry import ProgramEntry
 from simaie.errors import UsageError
 from simaie.guest.program import Program
 from simaie.trace import Trace
@@ -52,7 +53,7 @@ class Needs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Case(ProgramEntry):
     """One program of the corpus and its expectations.
 
     Attributes:
@@ -97,11 +98,6 @@ class Case:
         ]
         if lacking:
             raise UsageError(f"corpus program {self.name!r} lacks {' and '.join(lacking)}")
-
-    @property
-    def name(self) -> str:
-        """The name of the program of small scope."""
-        return self.program.name
 
     @property
     def programs(self) -> tuple[Program, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simaie.corpus.audit_case import Expect, Needs
+from simaie.corpus.program_entry import ProgramEntry
 from simaie.guest.program import Program
 
 __all__ = ["Idiom"]
@@ -14,7 +15,7 @@ _NEEDS = Needs(host="armv8", options={"reservation": "exact"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Idiom:
+class Idiom(ProgramEntry):
     """One form of an idiom, whose outcome that must not be is refused by the final check of its program.
 
     Attributes:
@@ -30,13 +31,3 @@ class Idiom:
     program: Program
     expected: Mapping[str, Expect]
     needs: Needs = field(default=_NEEDS)
-
-    @property
-    def name(self) -> str:
-        """The name of the program."""
-        return self.program.name
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The program."""
-        return (self.program,)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simaie.corpus.audit_case import Expect, Needs
+from simaie.corpus.program_entry import ProgramEntry
 from simaie.guest.program import Program
 
 __all__ = ["Regression"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regression:
+class Regression(ProgramEntry):
     """One bug.
 
     Attributes:
@@ -30,13 +31,3 @@ class Regression:
     kinds: frozenset[str]
     expected: Mapping[str, Expect]
     needs: Needs = field(default_factory=Needs)
-
-    @property
-    def name(self) -> str:
-        """The name of the program."""
-        return self.program.name
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The program."""
-        return (self.program,)

@@ -12,6 +12,7 @@ from typing import Any
 
 from simaie.corpus.audit_case import Needs
 from simaie.corpus.common import X
+from simaie.corpus.program_entry import ProgramEntry
 from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
@@ -81,7 +82,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Violation:
+class Violation(ProgramEntry):
     """The program of a class of violations for one kind of guest.
 
     Attributes:
@@ -110,11 +111,6 @@ class Violation:
     def expected(self) -> Mapping[str, Any]:
         """No expectation: those of a scheme are in its data, see `simaie.schemes.holes.Variant`."""
         return {}
-
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """The program."""
-        return (self.program,)
 
 
 def _made() -> Iterator[Violation]:

@@ -24,7 +24,7 @@ from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
-from simaie.exploration.engines import Engines, can_undo
+from simaie.exploration.engines import Engines, StartAgain, can_undo
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.kept import FailureCallback, KeptFailures
@@ -223,6 +223,13 @@ class Exploration:
     def undoing(self) -> Undone | None:
         """The search by undo, while there is one."""
         return self._engines.undoing
+
+    def begin_undoing(self) -> Undone:
+        """Return the search by undo, before it makes an execution; raise `StartAgain` if there is none."""
+        undone = self._maker.make(self._maker.chooser)
+        if not isinstance(undone, Undone):
+            raise StartAgain
+        return undone
 
     @property
     def why_not_undone(self) -> str:

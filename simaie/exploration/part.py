@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
-from simaie.engine.memo.undone import Branch, Undone
+from simaie.engine.memo.undone import Branch
 from simaie.engine.memo.undone import Explored as ExploredBranch
 from simaie.exploration.coverage import CoverageRecorder
 from simaie.exploration.engines import StartAgain
@@ -156,9 +156,7 @@ class Part(Exploration):
         began = time.process_time()
         self._first_index = self.index  # the executions are counted on, so that not each piece is verified
         self.execution_limit, self._failure_limit = piece.executions, piece.failures
-        undone = self._maker.make(self._maker.chooser)
-        if not isinstance(undone, Undone):
-            raise StartAgain
+        undone = self.begin_undoing()
         undone.begin(piece.branch)
         tally = self._tallied()
         if undone.why_not or undone.has_new_names:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from simaie.check import CheckerChoice
-from simaie.engine.memo.undone import Left, Undone
+from simaie.engine.memo.undone import Left
 from simaie.errors import UsageError
 from simaie.exploration.coverage import CoverageRecorder
 from simaie.exploration.engines import StartAgain
@@ -150,9 +150,7 @@ class Resumable(Exploration):
 
     def _search(self) -> None:
         if self._before is not None:
-            undone = self._maker.make(self._maker.chooser)
-            if not isinstance(undone, Undone):
-                raise StartAgain
+            undone = self.begin_undoing()
             undone.go_on_from(self._before)
             if undone.why_not:
                 raise StartAgain

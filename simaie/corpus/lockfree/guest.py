@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simaie.corpus.audit_case import Needs
+from simaie.corpus.program_entry import ProgramEntry
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 
@@ -91,7 +92,7 @@ def table(isa: str, *rows: Row) -> tuple[Row, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guest:
+class Guest(ProgramEntry):
     """A lock-free algorithm for one instruction set.
 
     Attributes:
@@ -109,11 +110,6 @@ class Guest:
     larger: Program
     rows: tuple[Row, ...]
     needs: Needs = field(default_factory=Needs)
-
-    @property
-    def name(self) -> str:
-        """The name of the program of small scope."""
-        return self.program.name
 
     @property
     def programs(self) -> tuple[Program, ...]:
