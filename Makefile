@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 # Coverage is measured where it costs little: it triples the time of searches, which cover the same lines. So tests in
-# other folders that search for seconds are marked no_cover. The longest files come first, and each runs in one worker,
+# other folders that search for seconds are marked untraced. The longest files come first, and each runs in one worker,
 # so that its fixtures are made once.
 SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/quality tests/browser tests/kept \
 	tests/golden tests/prose

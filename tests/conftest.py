@@ -1,6 +1,8 @@
 """What holds for all tests: pytester may be asked for, coverage is cheap, and Ctrl-C is as on a terminal."""
 
 import signal
+import sys
+import threading
 from collections import Counter
 
 import pytest
@@ -21,4 +23,22 @@ def pytest_collection_modifyitems(items):
         name = item.nodeid.partition("[")[0]
         seen[name] += 1
         if seen[name] > COVERED:
-            item.add_marker(pytest.mark.no_cover)
+            item.add_marker(pytest.mark.untraced)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Do not trace a test that is marked untraced.
+
+    pytest-cov has a marker for this, too. In a worker of xdist it starts two tracers, and its marker stops only one.
+    """
+    tracers = sys.gettrace(), threading.gettrace()
+    if item.get_closest_marker("untraced") is None or tracers == (None, None):
+        return (yield)
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracers[0])
+        threading.settrace(tracers[1])

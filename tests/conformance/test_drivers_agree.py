@@ -25,7 +25,7 @@ from simaie.prng import Random, derive
 from simaie.protocols import ExecutionInfo, Scheduler
 from simaie.trace import Ending, Trace
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 PLACES = (0x1000, 0x1004, 0x2000)
 

@@ -15,7 +15,7 @@ from simaie.replaying.run import run
 from simaie.replaying.shrink import Size
 from simaie.strategies import failures, kinds_of, machines, programs, schedules
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 SOME = settings(max_examples=40, deadline=None, database=None, derandomize=True,
                 suppress_health_check=list(HealthCheck))  # fmt: skip

@@ -14,7 +14,7 @@ from simaie import Machine, corpus
 from simaie.errors import NotEmulatedError
 from simaie.machine import Limits
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 HOSTS = ("sc", "tso", "pso")
 SCHEMES = ("native", "aie-rfc", "aie-v2", "cas", "global-lock", "none")

@@ -25,7 +25,7 @@ from simaie.engine.on_trio.driver import in_trio, run_trio
 from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.replaying.run import make_execution
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 SCHEDULERS = ("random-walk", "pct", "pos", "urw", "surw", "portfolio")
 FAMILIES = (varied.instructions, varied.families, varied.wide, varied.calls)

@@ -10,7 +10,7 @@ from simaie.litmus import LitmusError, parse
 
 from .samples import SAMPLES
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 TEXTS = [path.read_text("utf-8") for path in SAMPLES]
 MARKS = [

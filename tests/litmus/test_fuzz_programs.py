@@ -16,7 +16,7 @@ from simaie.prng import Random, derive
 
 from .samples import SAMPLES
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.litmus"))
 _CELL = re.compile(r"[^|;{}\n]+(?=[|;])")

@@ -20,7 +20,7 @@ from .outcomes import State, comparable
 from .test_known_answers import FOLDER, INDEX
 from .test_known_answers import pytestmark as needs_corpus
 
-pytestmark = [needs_corpus, pytest.mark.no_cover]
+pytestmark = [needs_corpus, pytest.mark.untraced]
 
 #: Architecture, host, the model of herd7, and the number of tests that can be read.
 HOSTS = [("AArch64", "armv8", "aarch64", 105), ("RISCV", "rvwmo", "rvwmo", 63)]

@@ -22,7 +22,7 @@ from .outcomes import State, comparable
 from .test_known_answers import FOLDER, INDEX
 from .test_known_answers import pytestmark as needs_corpus
 
-pytestmark = [needs_corpus, pytest.mark.no_cover]
+pytestmark = [needs_corpus, pytest.mark.untraced]
 
 AROUND = "atomic.before=full/atomic.after=full/atomic.failed=full"
 #: Host and mapping -> the tests with a forbidden state, those with all states of TSO, and those with fewer.

@@ -21,7 +21,7 @@ from .outcomes import State, comparable
 from .test_known_answers import FOLDER, INDEX
 from .test_known_answers import pytestmark as needs_corpus
 
-pytestmark = [needs_corpus, pytest.mark.no_cover]
+pytestmark = [needs_corpus, pytest.mark.untraced]
 
 WEAK = [arch for arch in Arch if arch in DIALECTS and arch not in (Arch.X86, Arch.X86_64)]
 

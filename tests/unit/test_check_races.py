@@ -163,7 +163,7 @@ def _ordered(accesses, spans, synchronising, i, j):
     )
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("places", [PLACES, MIXED])
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(data=st.data())

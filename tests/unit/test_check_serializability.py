@@ -220,7 +220,7 @@ PICKS = st.lists(st.integers(0, 5), max_size=40)
 BLOCKS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(1, 3)), max_size=3)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(threads(PLACES), PICKS, BLOCKS)
 def test_all_algorithms_agree_with_the_definition_on_generated_traces(code, picks, blocks):

@@ -182,7 +182,7 @@ def test_an_incomplete_set_of_what_is_allowed_decides_nothing():
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_an_incomplete_set_of_what_is_possible_is_no_proof():
     endless = Program("endless", isa="x86", threads=[_endless], init={X: 0})
     found = compare(endless, machine=Machine("native"))

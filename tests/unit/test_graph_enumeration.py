@@ -108,7 +108,7 @@ def has_rare_pair(program):
     return any(code.name in ("sc", "stxr", "stlxr") for thread in program.threads for code in thread)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize(("isa", "host"), [("aarch64", "armv8"), ("riscv", "rvwmo")])
 def test_the_search_finds_each_graph_that_the_model_allows(isa, host):
     compared, twice = compare(isa, host, range(40))

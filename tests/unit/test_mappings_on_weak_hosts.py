@@ -110,7 +110,7 @@ def test_an_atomic_of_two_exclusives_is_no_fence_on_armv8():
         assert not compare(exchanged, scheme, host=host).forbidden, (scheme, host)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_the_fewest_barriers_on_armv8_and_their_places():
     report = minimal_barriers([shape(name) for name in SHAPES], "cas", "armv8", places=True)
     # Behind loads, ld-ld and ld-st are the same DMB ISHLD.

@@ -194,7 +194,7 @@ def test_ctrl_c_keeps_what_was_found():
     assert matrix_status(matrix) is Status.INCONCLUSIVE
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_processes_change_no_cell():
     def cells(jobs):
         return [msgspec.structs.replace(each, seconds=0.0) for each in simaie.matrix(["cas", Mine], jobs=jobs).cells]

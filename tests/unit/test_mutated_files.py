@@ -16,7 +16,7 @@ NAMES = [command[0] for _, command in ENDINGS_AND_COMMANDS]
 STATUSES = {0, 1, 2, 3}
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("ending", KINDS)
 def test_some_hundred_mutations(ending):
     seen = examine(ending, range(150))

@@ -155,7 +155,7 @@ def test_a_checker_of_ones_own_is_always_asked(monkeypatch: pytest.MonkeyPatch):
     assert Counts.seen >= 600
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("number", range(len(BROKEN)))
 def test_a_report_has_the_same_findings_with_and_without_the_memo(number: int, monkeypatch: pytest.MonkeyPatch):
     def findings() -> Any:

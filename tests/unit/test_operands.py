@@ -54,7 +54,7 @@ def run(program: Program) -> None:
     explore(program, Machine("native"), executions=1, checkers=[])
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_row_runs_as_it_says_and_is_written_and_read_back(isa):
     """What a list accepts is written, read back, and carried out; what it refuses the reader refuses with its place."""
@@ -178,7 +178,7 @@ def test_a_sign_is_extended_from_any_bit(bits):
     run(program)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("isa", sorted(ISAS))
 def test_every_drawn_program_is_read_back(isa):
     @settings(max_examples=40, deadline=None, database=None)

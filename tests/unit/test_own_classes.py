@@ -238,7 +238,7 @@ def test_anything_else_is_no_definition(text):
 # -- the audit -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_the_audit_holds_a_class_of_ones_own_to_what_the_ideal_scheme_keeps():
     report = audit(["mine.py:BigLock"], rows=[4, 6, 13, 16])
     found = {row.program: row.found for row in report.rows}
@@ -249,7 +249,7 @@ def test_the_audit_holds_a_class_of_ones_own_to_what_the_ideal_scheme_keeps():
     assert "--scheme mine.py:BigLock" in next(row.command for row in report.unexpected)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_the_summary_of_the_audit_has_a_column_for_each_class_of_a_file():
     report = audit(["mine.py:BigLock:barriers=full", "mine.py:Bigger"], rows=[4])
     out = io.StringIO()
@@ -262,7 +262,7 @@ def test_the_audit_holds_a_class_that_derives_from_ours_to_what_is_expected_of_t
     assert audit(["mine.py:Mine"], rows=[14]).ok
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_the_ideal_scheme_keeps_what_is_asked_of_all():
     """As a class of its own, which derives from none of which the corpus knows anything."""
     from simaie.schemes.native import Native

@@ -204,7 +204,7 @@ def fixture_saved(tmp_path_factory):
     return fail(RACY).save(tmp_path_factory.mktemp("replay") / "f.json")
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_every_truncation_of_a_replay_file_is_one_clear_error(saved, tmp_path):
     data = saved.read_bytes().rstrip()
     for length in range(0, len(data), 7):

@@ -151,7 +151,7 @@ def test_of_what_is_shrunk_under_a_scheme_of_ones_own(capsys):
     assert len({digest_of(in_fresh_process(line)) for line in short}) == 1
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_of_fuzzing(capsys):
     words = ["--examples", "40", "--seed", "1", "--save", "fuzz ed"]
     lines = printed(capsys, "fuzz", "--isa", "x86", "--scheme", "mine.py:BigLock", *words)
@@ -168,7 +168,7 @@ def test_of_outcomes_that_are_forbidden(capsys, command):
         assert in_fresh_process(line)["verdict"] == "violated"
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_of_the_audit(capsys):
     lines = printed(capsys, "audit", "--scheme", "mine.py:BigLock", "--row", "6", "--row", "24")
     assert len(lines) == 5

@@ -76,7 +76,7 @@ def test_depth_one_bugs_have_probability_one_in_n():
     assert found(program, lambda: Pct(depth=1), [0], 400) >= at_least(400, 1 / 4)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_depth_two_bug_that_a_random_walk_practically_never_finds():
     """n = 2 and k = 31 steps with two candidates at most: 1 / 62 an execution.
 
@@ -87,13 +87,13 @@ def test_depth_two_bug_that_a_random_walk_practically_never_finds():
     assert found(program, RandomWalk, [0], 3_000) == 0
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_a_larger_depth_still_finds_shallow_bugs():
     """The promise of depth 3 with k = 9: 1 / (2 * 81)."""
     assert found(depth_two(private=8), lambda: Pct(depth=3), [0], 4_000) >= at_least(4_000, 1 / 162)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_depth_three_bug():
     """n = 2; thread 0 has 6 steps and thread 1 as many, so that k <= 11: 1 / (2 * 121) = 1 / 242 an execution."""
     assert found(depth_three(private=3), lambda: Pct(depth=3), [0], 8_000) >= at_least(8_000, 1 / 242)

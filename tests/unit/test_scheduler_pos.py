@@ -32,7 +32,7 @@ def late_store(private: int, place: int):
     return make(short, long, final=lambda state: state.registers["1:r"] == 1)
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_an_event_that_nothing_depends_on_can_be_delayed_past_any_number_of_others():
     """It keeps its priority p; the m = 21 events of the other thread must all draw more: integral of (1-p)^21 = 1/22.
 

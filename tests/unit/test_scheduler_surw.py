@@ -36,7 +36,7 @@ def tally(program, scheduler, executions: int, show=actors) -> Counter[str]:
     return Counter(show(run(program, scheduler, index)) for index in range(1, executions + 1))
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_urw_is_uniform_over_the_252_interleavings_of_two_threads_of_five():
     assert chi_square(tally(independent(2, 5), UniformRandomWalk(), 252 * 20), 252) < 4
 
@@ -88,7 +88,7 @@ def test_a_plain_random_walk_sees_one_of_these_orders_only():
     assert set(tally(uneven(), RandomWalk(), 20 * 50, on_x)) == {"111000"}
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_surw_is_uniform_where_interesting_events_and_others_alternate():
     """Every thread is held and set free again and again: 6! / (3! 2! 1!) = 60 orders of the stores to X."""
     program = make(stores(X, PRIVATE, X, PRIVATE, X), stores(PRIVATE, X, Y, PRIVATE, X), stores(Y, Y, X, Y))

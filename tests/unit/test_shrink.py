@@ -93,7 +93,7 @@ def random_program(seed: int) -> Program:
     return Program(f"random-{seed}", isa="arm", threads=threads, init={X: 0, X + 4: 0})
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_whatever_fails_shrinks_to_what_fails_alike_replays_and_is_no_larger():
     shrunk = 0
     for seed in range(60):

@@ -50,7 +50,7 @@ def test_an_instruction_that_is_left_in_the_middle_shows_the_first_registration_
         rules.teardown()
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize(("isa", "scheme"), [("arm", "native"), ("arm", "aie-rfc"), ("x86", "native")])
 def test_a_sound_scheme_is_driven_in_vain(isa, scheme):
     machine = Machine(scheme, address_bits=12)

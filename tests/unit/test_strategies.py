@@ -67,7 +67,7 @@ def test_machines_are_drawn_over_schemes_hosts_granules_and_word_sizes():
     assert seen == {(s, host, word) for s in schemes for host in ("sc", "tso", "pso") for word in (64, 32)}
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_any_program_runs_on_any_machine_for_its_instruction_set(isa):
     @FEW
@@ -91,7 +91,7 @@ def sizes(program):
     return found
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.parametrize("isa", ["aarch64", "arm", "mips", "ppc", "riscv", "sparc", "x86"])
 def test_programs_have_what_the_instruction_set_has(isa):
     """Pairs, lone halves, several widths, crossings of granules, fences and spawned threads, and mixes without them."""
@@ -228,7 +228,7 @@ def test_unknown_names_are_refused():
 ARGUMENTS = ["fuzz", "--isa", "arm", "--scheme", "cas", "--examples", "120", "--seed", "1", "--format", "json"]
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_fuzz_finds_saves_and_the_saved_failure_replays(tmp_path, capsys):
     assert main([*ARGUMENTS, "--save", str(tmp_path / "out")]) == 1
     said = json.loads(capsys.readouterr().out)
