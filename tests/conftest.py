@@ -1,4 +1,4 @@
-"""What holds for all tests: pytester may be asked for, coverage is cheap, and Ctrl-C is as on a terminal."""
+"""What holds for all tests: Ctrl-C is as on a terminal, and markers keep runs short."""
 
 import signal
 import sys
@@ -17,10 +17,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 COVERED = 3
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     seen = Counter()
     for item in items:
         name = item.nodeid.partition("[")[0]
+        one_in = item.get_closest_marker("one_in")
+        if one_in is not None and seen[name] % one_in.args[0]:
+            item.add_marker(pytest.mark.soak)
         seen[name] += 1
         if seen[name] > COVERED:
             item.add_marker(pytest.mark.untraced)

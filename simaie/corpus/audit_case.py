@@ -81,7 +81,7 @@ class Case(ProgramEntry):
     kinds: frozenset[str] = frozenset()
     observed: ObservedBehaviour | None = None
     larger: Program | None = None
-    samples: int = 400
+    samples: int = 100
     needs: Needs = field(default_factory=Needs)
     ideal_keeps: bool = True
 

@@ -101,7 +101,7 @@ def _tiny_sets() -> Iterator[Case]:
             why="The tiny set grows without bound: when all vCPUs are members, the first SC of any of them succeeds.",
             program=_together(dialect, f"tiny-set-{small}{dialect.suffix}", small),
             larger=_together(dialect, f"tiny-set-{large}{dialect.suffix}", large),
-            samples=50 if dialect is ARM32 else 5,
+            samples=15 if dialect is ARM32 else 5,
             expected=ARM(Expect.MUST_NOT),
         )
 
@@ -124,7 +124,7 @@ CASES = (
         why="Of the vCPUs that saw the lock free, exactly the first SC stores: one holder, and it makes progress.",
         program=_contended_lock("contended-lock-2", 2, barriers=False),
         larger=_contended_lock("contended-lock-64", 64, barriers=True),
-        samples=20,
+        samples=8,
         needs=Needs(steps=200_000),
         expected=ARM(Expect.MUST_NOT),
     ),

@@ -18,7 +18,7 @@ A, B = 0, 1
 
 def few(dialect: Dialect) -> int:
     """Return how many executions of a larger program to sample: fewer if Arm runs the same one."""
-    return 400 if dialect is ARM32 else 40
+    return 100 if dialect is ARM32 else 20
 
 
 def _increment(dialect: Dialect) -> list[Ins]:

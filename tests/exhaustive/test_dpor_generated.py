@@ -29,6 +29,7 @@ TRYING = {family for family, (_, kinds) in FAMILIES.items() if {"wait", "wait1",
 SPLIT = {"reservation sets", "undefined exclusives"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dpor_visits_each_class_of_all_interleavings_once(family):
     assert _compared(family, range(len(SIZES)), limit=1_000) >= 2
@@ -95,6 +96,7 @@ SCHEMES = [
 ]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize(("scheme", "isa"), SCHEMES)
 def test_dpor_visits_each_class_of_two_to_four_vcpus_under_every_scheme_on_every_host(scheme, isa, host):

@@ -34,6 +34,7 @@ def fails_and_replays(report):
     return again.trace.digest == report.failures[0].trace.digest
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("guest", "row"), ROWS, ids=IDS)
 def test_what_the_table_says_comes_of_the_small_program(guest, row):
     machine = machine_of(guest, row)

@@ -125,6 +125,7 @@ def test_three_vcpus_on_a_lock_by_ll_sc_are_proved(scheme, least_pruned):
 # -- the two searches agree ----------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("program", "machine"),
     [

@@ -57,6 +57,7 @@ def preemptions(trace: Trace) -> int:
                for step, (before, after) in enumerate(pairwise(trace.events)))
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("bits", [12, 32])
 @pytest.mark.parametrize(("kind", "cut"), [("rmw-atomicity", True), ("rmw-atomicity", False), ("final-check", True)])
@@ -69,6 +70,7 @@ def test_the_first_registration_window_comes_down_to_its_two_preemptions_from_ev
     assert (preemptions(small.trace), report.after.switches) == (2, 3)
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("seed", range(5))
 def test_two_instructions_are_left_of_hundreds(seed):
     """On their way they make the nodes of a tree, which others had made when the failure was found.
@@ -138,6 +140,7 @@ def test_the_a_b_a_of_a_lock_free_stack_comes_down_to_one_preemption():
     assert (report.after.deviations, preemptions(small.trace), report.after.switches) == (1, 1, 2)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", BUGS)
 def test_shrinking_reaches_the_minimum_in_19_of_20_seeds_within_500_executions(name):
     program, machine, kind, _ = BUGS[name]

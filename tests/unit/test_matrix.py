@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import replace
 
@@ -228,6 +229,14 @@ def test_each_view_has_each_cell_that_was_found_or_differs(found, capsys):
     assert shown.to_svg() == shown._repr_html_()
     assert shown.to_svg().count("mx-differs") == 1 + shown.to_svg().count(".mx-differs")
     assert shown.to_svg().count("<rect") == len(shown.cells) + 1
+
+
+def test_the_style_of_the_drawing_changes_nothing_around_it(found):
+    style = re.search("<style>(.*?)</style>", found.to_svg(), re.DOTALL)[1]
+    rules = re.sub(r"@media \([^)]*\)\{", "", style)
+    selectors = re.findall(r"([^{}]+)\{", rules)
+    assert len(selectors) > 5
+    assert all(selector.strip().startswith(".mx") for selector in selectors)
 
 
 def test_a_notebook_shows_the_same_each_time(found):
