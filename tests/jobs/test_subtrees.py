@@ -68,7 +68,7 @@ LOST = Program("lost", isa="x86", threads=[once] * 4, watch={X: 4}, final=lambda
 PROGRAMS = {
     "violated": (LOST, "native"),
     "few": (Program("few", isa="x86", threads=[adder, adder], watch={X: 4}), "native"),
-    "locked": (Program("locked", isa="x86", threads=[locked, locked, once], watch={X: 4}), "aie-rfc"),
+    "locked": (Program("locked", isa="x86", threads=[locked, once, once], watch={X: 4}), "aie-rfc"),
     "cas": (Program("cas", isa="x86", threads=[locked, adder, locked], watch={X: 4}), "cas"),
     "spawned": (Program("spawned", isa="x86", threads=[parent, adder], watch={X: 4}), "native"),
     "spawned late": (Program("late", isa="x86", threads=[late_parent, late_parent, adder], watch={X: 4}), "native"),

@@ -103,7 +103,7 @@ def test_racers_for_two_granules_publish_each_inner_node_once():
     async def far(cpu):
         await cpu.lock_inc(X + 64 * 256)
 
-    for trace in every(program("x86", near, far), Machine("aie-rfc:granule=64", address_bits=16), preemptions=4):
+    for trace in every(program("x86", near, far), Machine("aie-rfc:granule=64", address_bits=16), preemptions=3):
         locks = {event.op.location for event in trace.events if event.op.kind is Kind.LOCK}
         assert locks == {f"lock {X:#x}", f"lock {X + 64 * 256:#x}"}
         roots = [e for e in trace.events if e.op.location == "radix/00" and e.op.kind is Kind.CAS]

@@ -60,6 +60,7 @@ def litmus(shape, isa, between, name=""):
 # -- the sets ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("generators", [c for n in range(3) for c in itertools.combinations(SETS, n)])
 def test_all_minimal_sets_of_every_small_family_are_found(generators):
     """Of each family that is upward closed and has at most two minimal sets, by brute force.

@@ -54,6 +54,7 @@ def run(program: Program) -> None:
     explore(program, Machine("native"), executions=1, checkers=[])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_row_runs_as_it_says_and_is_written_and_read_back(isa):

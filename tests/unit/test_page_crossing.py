@@ -59,6 +59,7 @@ def machine(scheme, word=64, **options):
     return Machine(scheme, **{"full_system": True, "host_word": word, "address_bits": 16, **options})
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("host", ["sc", "tso", "pso"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("first", range(1, 8))
@@ -88,6 +89,7 @@ def ram(trace):
     return halves, trace.outcome[f"[{FIRST + 4:#x}]"], trace.outcome[f"[{SECOND - 4:#x}]"]
 
 
+@pytest.mark.one_in(2)
 @everywhere
 @pytest.mark.parametrize("guest", [loads, waits, *WRITING])
 @pytest.mark.parametrize("full_system", [True, False])

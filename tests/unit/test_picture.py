@@ -92,6 +92,7 @@ def test_every_place_is_known_after_every_step(failure):
     assert state(places, 7) == {"[0x100]/4": "1", "radix/10": "entry 0x100", "lock 0x100": "free"}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("case", [c for c in cases() if len(c.program.threads) < 4], ids=lambda c: c.name)
 def test_the_last_state_is_the_one_that_the_execution_ended_in(case):
     for scheme in case.expected:

@@ -219,6 +219,7 @@ def test_clean_leaves_printable_text_alone() -> None:
 # -- real traces -------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", [case.name for case in corpus.cases()])
 def test_every_corpus_program_can_be_shown_under_every_scheme_that_it_is_for(name: str) -> None:
     """Of a few executions each: every step is in a row or a fold, every mark is where the finding says."""

@@ -133,6 +133,7 @@ async def writes_elsewhere(cpu):
     await cpu.str_(Y, 1)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("scheduler", [DepthFirst, Dpor])
 @pytest.mark.parametrize(
     "thread", [pytest.param(guest, id=f"{name}{'-pausing' * pausing}") for pausing in (True, False)

@@ -91,6 +91,7 @@ def sizes(program):
     return found
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", ["aarch64", "arm", "mips", "ppc", "riscv", "sparc", "x86"])
 def test_programs_have_what_the_instruction_set_has(isa):

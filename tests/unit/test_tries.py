@@ -117,6 +117,7 @@ def test_it_goes_on_when_another_vcpu_writes(thread, isa, machine):
     assert {trace.ending for trace in traces} <= {Ending.FINISHED, Ending.LIVELOCK}
 
 
+@pytest.mark.one_in(3)
 @EACH
 @MACHINES
 def test_all_engines_do_the_same(thread, isa, machine):
