@@ -9,6 +9,7 @@ announced. `Unstarted` collects Python's warnings about coroutines, with the lin
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -153,15 +154,22 @@ def _where(frame: FrameType | None) -> str:
 
 
 class Unstarted:
-    """A collector of coroutines that are never awaited between `begin` and `end`, which shows all other warnings."""
+    """A collector of coroutines that are never awaited between `begin` and `end`, which shows all other warnings.
+
+    Python warns when it frees such a coroutine. In between, it frees no cycles of objects: they may hold a coroutine
+    of an earlier execution, for which this one is not to blame.
+    """
 
     def __init__(self) -> None:
+        self._frees_cycles = False
         self._catching: Any = None
         self._log: list[warnings.WarningMessage] = []
         self._depth = 0
 
     def begin(self) -> None:
         """Begin to collect, in this thread."""
+        self._frees_cycles = gc.isenabled()
+        gc.disable()
         self._depth = sys.get_coroutine_origin_tracking_depth()
         sys.set_coroutine_origin_tracking_depth(max(self._depth, _CALLERS))
         self._catching = warnings.catch_warnings(record=True)
@@ -175,6 +183,8 @@ class Unstarted:
         self._catching.__exit__(None, None, None)
         self._catching = None
         sys.set_coroutine_origin_tracking_depth(self._depth)
+        if self._frees_cycles:
+            gc.enable()
         for one in self._log:
             if not hasattr(one.source, "cr_origin"):
                 warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, source=one.source)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -407,3 +409,38 @@ def test_other_warnings_are_still_shown():
 
     with pytest.warns(UserWarning, match="mine"):
         explore(program(warns), scheduler="dpor")
+
+
+class FreesCycles(Scheme):
+    """Makes so many objects in a store that Python looks for cycles to free, which it does not do before."""
+
+    name = "frees-cycles"
+
+    async def store(self, cpu: Any, address: int, width: int, value: int) -> None:
+        gc.set_threshold(10, 1, 1)
+        made = [[] for _ in range(1_000)]
+        await self.host.store(address, width, value + len(made) - 1_000)
+
+
+def test_a_coroutine_that_earlier_code_has_left_is_nobodys_mistake():
+    """It is in a cycle, which would be freed in the middle of the execution."""
+
+    async def left() -> None:
+        """Never runs."""
+
+    thresholds, depth = gc.get_threshold(), sys.get_coroutine_origin_tracking_depth()
+    gc.set_threshold(1_000_000)
+    sys.set_coroutine_origin_tracking_depth(4)
+    cycle: list[Any] = [left()]
+    cycle.append(cycle)
+    sys.set_coroutine_origin_tracking_depth(depth)
+    del cycle
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            report = explore(program(stores, loads), Machine(FreesCycles), scheduler="dpor", failures=None)
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.collect()
+    assert report.verdict == "holds"
+    assert gc.isenabled()
