@@ -20,7 +20,8 @@ SWITCH = "SIMAIE_COMPILE"
 MODULES = {
     "simaie": ["locations", "small_steps"],
     "simaie/engine/memo": [
-        "finished", "memo", "monitors", "node", "prepared", "restored", "steps", "story", "threads", "undone",
+        "buffered", "finished", "memo", "monitors", "node", "prepared", "restored", "steps", "story", "threads",
+        "undone",
     ],
     "schedulers/simaie_schedulers": ["dfs_tree", "dfs_undo"],
     "schedulers/simaie_schedulers/undo": ["divided", "flips", "order", "path", "races", "search", "unsettled", "waits"],

@@ -31,7 +31,7 @@ class Step:
         is_plain: Whether it is a load or a store, and the actor's next operation is not uncertain.
     """
 
-    __slots__ = ("arity", "buffer", "child", "family", "inside", "is_plain", "kind", "place", "wrote")
+    __slots__ = ("arity", "buffer", "child", "family", "inside", "is_plain", "kind", "may_wait", "place", "wrote")
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Step:
     ) -> None:
         self.kind, self.place, self.wrote = kind, place, wrote
         self.inside, self.child, self.arity, self.buffer = inside, child, arity, buffer
-        self.family = family
+        self.family, self.may_wait = family, may_wait
         self.is_plain = kind in _PLAIN and not may_wait
 
 

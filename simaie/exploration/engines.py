@@ -10,9 +10,10 @@
 - everything if the memo is switched off (`SIMAIE_MEMO=0` in the environment), for the trio driver and the determinism
   check, if executions may end in lassos (`simaie.engine.lasso`), and after the memo was given up.
 
-**The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`), on a
-sequentially consistent host and without devices. It begins with the first execution. If it meets what it cannot do, the
-search begins anew without it: `Engines.make` raises `StartAgain` if executions were run already.
+**The search by undo** (`simaie.engine.memo.undone`) runs searches whose scheduler has one (`Scheduler.by_undo`),
+without devices and on a sequentially consistent host; on a host with total store order only searches up to commutation.
+It begins with the first execution. If it meets what it cannot do, the search begins anew without it: `Engines.make`
+raises `StartAgain` if executions were run already.
 
 **The memo** (`simaie.engine.memo`) runs all others. It is dropped and begun anew when it has too many nodes. It is
 given up if too many steps are new to it, or if it meets what it cannot remember; `Engines.why_given_up` says so.
@@ -41,6 +42,7 @@ from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
 from simaie.guest.program import Program
 from simaie.host.sc import ScMemory
+from simaie.host.tso import TsoMemory
 from simaie.machine import Machine
 from simaie.prng import derive
 from simaie.protocols import Candidate, ExecutionInfo, Offer, Scheduler
@@ -95,7 +97,8 @@ def can_undo(program: Program, machine: Machine, scheduler: Scheduler) -> bool:
         return False
     if machine.limits.tries is None:  # no state is read on the way back
         return False
-    return type(machine.make_memory(program)) is ScMemory
+    memory = type(machine.make_memory(program))
+    return memory is ScMemory or (memory is TsoMemory and _asked(scheduler).up_to_commutation)
 
 
 class Engines:

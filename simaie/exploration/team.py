@@ -85,7 +85,7 @@ def why_not_by_undo(program: Program, machine: Machine, scheduler: Scheduler, ta
         return ""
     if is_switched_off():
         return "the memo is switched off"
-    return "the program has devices" if program.devices else f"the host {machine.host} is not sequentially consistent"
+    return "the program has devices" if program.devices else f"no search by undo knows the host {machine.host}"
 
 
 class Alone:

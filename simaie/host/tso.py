@@ -43,6 +43,23 @@ class TsoMemory(BufferedMemory):
             del self._buffers[actor]
         self._store(actor, oldest.op)
 
+    # For a search that goes back by undo.
+
+    def oldest(self, actor: Any) -> Buffered:
+        """Return the oldest store of `actor`, which has one."""
+        return self._buffers[actor][0]
+
+    def put_back(self, actor: Any, oldest: Buffered) -> None:
+        """Return a store to the buffer from which it drained last; what is in RAM or in its cell stays."""
+        self._buffers.setdefault(actor, deque()).appendleft(oldest)
+
+    def take_back(self, actor: Any) -> None:
+        """Remove the store of `actor` that entered its buffer last."""
+        stores = self._buffers[actor]
+        stores.pop()
+        if not stores:
+            del self._buffers[actor]
+
     def ready(self, stores: deque[Buffered]) -> Iterator[Buffered]:
         """Yield the oldest store."""
         yield stores[0]

@@ -61,11 +61,11 @@ def _seen(trace):
     return repr((trace.ending, trace.outcome, trace.accepted, trace.refusal, sorted(faults), waiting))
 
 
-def assert_alike(family, seeds, machine):
+def assert_alike(family, seeds, machine, sizes=SIZES):
     """Compare programs of a family."""
     compared = 0
     for seed in seeds:
-        why_not = compare(program(family, seed, SIZES[seed % len(SIZES)]), machine)
+        why_not = compare(program(family, seed, sizes[seed % len(sizes)]), machine)
         if why_not is None:
             compared += 1
         elif family not in NEVER_UNDONE:
@@ -82,6 +82,17 @@ def test_generated_programs(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_many_generated_programs(family):
     assert_alike(family, range(100, 200), Machine(Hypercalls))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_store_buffers(family):
+    assert_alike(family, range(2), Machine(Hypercalls, host="tso"), [(2, 1), (1, 1, 1)])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("family", FAMILIES)
+def test_store_buffers_of_many_generated_programs(family):
+    assert_alike(family, range(40), Machine(Hypercalls, host="tso"), [(2, 2), (2, 1), (1, 1, 1), (3, 1), (2, 3)])
 
 
 @pytest.mark.parametrize("isa", ["x86", "arm"])

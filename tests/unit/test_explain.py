@@ -215,7 +215,7 @@ def test_what_one_instruction_did_in_the_middle_of_another_is_told_at_once():
 def test_what_an_outcome_comes_of_is_marked_in_the_table():
     """The store, what overtook it, who did not see it, and when it took effect."""
     failure = simaie.compare(corpus.program("sb-x86-fenced-tso-none"), "aie-rfc", host="tso").forbidden[0].failure
-    assert guilty(failure.trace, failure.findings)[0].steps == (1, 2, 6, 7)
+    assert guilty(failure.trace, failure.findings)[0].steps == (1, 2, 5, 6)
     window = fail(corpus.program("first-registration-window"), Machine("aie-rfc"), checkers=["final-check"],
                   executions=20_000)  # fmt: skip
     assert len(guilty(window.trace, window.findings)[0].steps) == 3
@@ -225,7 +225,7 @@ def test_what_an_outcome_comes_of_is_marked_in_the_table():
 def test_a_forbidden_outcome_is_explained_like_a_refused_one():
     sb = corpus.program("sb-x86-fenced-tso-none")
     failure = simaie.compare(sb, "aie-rfc", host="tso").forbidden[0].failure
-    assert "read 0 (step 6), and did not see it" in failure.explain()
+    assert "read 0 (step 5), and did not see it" in failure.explain()
     assert "went into the store buffer first" in failure.explain()
 
 

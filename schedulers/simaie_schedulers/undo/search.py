@@ -183,10 +183,7 @@ class UndoSearch:
         if _MAY_FAIL[step.kind]:
             self._conditional.add(step.place)
         if not self._any_uncertain:
-            state, order = self.state, self.path.order
-            self._any_uncertain = (
-                step.child >= 0 or state.mixed_sizes or state.uncertain_place(order.actors[order.length - 1]) >= 0
-            )
+            self._any_uncertain = step.child >= 0 or self.state.mixed_sizes or step.may_wait
 
     def _plan(self, found: list[Schedule]) -> None:
         """Keep schedules at their nodes, or have them explored at once if too many are kept."""

@@ -96,7 +96,8 @@ def _accesses(path: Path, found: list[Schedule], uncertain: _Uncertain) -> None:
     if uncertain.performed >= 0:
         candidates &= (1 << uncertain.performed) - 1
     place = uncertain.place
-    several = path.state.mixed_sizes or len(path.state.overlaps[place]) > 1 or place in order.families
+    state = path.state
+    several = state.mixed_sizes or state.has_buffers or len(state.overlaps[place]) > 1 or place in order.families
     for earlier in bits(candidates):
         if not _RELEASES[order.steps[earlier].kind]:
             _add(path, found, uncertain, earlier, near if several else 0)

@@ -38,7 +38,7 @@ def trace_of(state: MemoSteps) -> MemoTrace:
         if not accepted:
             occurred |= REFUSED
     if occurred & OPEN:
-        occurred = refute(occurred, state.events, last, is_known=True)
+        occurred = refute(occurred, state.events, last, is_known=memo.is_quick)
     waits = frozenset(state.waits) if state.waits else _NO_WAITS
     return MemoTrace(
         memo.origin, state.events.copy(), waits, last, state.switches.copy(), (), waiting, ending,
@@ -84,9 +84,13 @@ def preemptions_in(state: MemoSteps) -> int:
     if not preempting:
         return 0
     count, after = 0, dict(enumerate(state.nodes))
+    switched = False  # whether the next step of a vCPU is among them
     for number, (actor, node, _) in zip(range(len(state) - 1, -1, -1), state.steps_back(), strict=True):
+        if node is None:  # a store buffer, which preempts nothing
+            continue
         running = after[actor]  # where it was when another vCPU took the next step
-        if number + 1 in preempting and running is not None and not yields(running, has_waited=number in waits):
+        if switched and running is not None and not yields(running, has_waited=number in waits):
             count += 1
+        switched = number in preempting
         after[actor] = node
     return count

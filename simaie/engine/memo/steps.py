@@ -4,8 +4,9 @@ The state is the one that `simaie.engine.memo` lists: the node of each vCPU, the
 the owner of a stopped world, the threads that are done, and the free identities. A step follows an edge and notes the
 old value, which `undo` puts back. `simaie.small_steps` says what a search asks for.
 
-The host memory is sequentially consistent, and the program has no devices. Where the search meets anything else that
-needs the reference engine (a local choice, a limit of the machine, an error of a guest), a step raises `CannotUndo`.
+The host memory is sequentially consistent (`simaie.engine.memo.buffered` adds store buffers), and the program has no
+devices. Where the search meets anything else that needs the reference engine (a local choice, a limit of the machine,
+an error of a guest), a step raises `CannotUndo`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class MemoSteps:
         self._prepare(memo)
 
     def _prepare(self, memo: Memo) -> None:
-        assert type(memo.memory) is ScMemory
+        assert isinstance(memo.memory, ScMemory)
         self.memo = memo
         self.memory: ScMemory = memo.memory
         self.nodes: list[Node | None] = []
@@ -159,7 +160,7 @@ class MemoSteps:
             following.location = self.locations.of(following.wait or op) if op is not None else 0
         return following
 
-    def steps_back(self) -> Iterator[tuple[int, Node, int]]:
+    def steps_back(self) -> Iterator[tuple[int, Node | None, int]]:
         """Yield the steps, the last first: the actor, where it was, and the child that it spawned or -1."""
         children = self.threads.spawned
         journal = self._journal
@@ -266,6 +267,10 @@ class MemoSteps:
         conditional = self.mixed_sizes and kind in WRITES_IF_IT_SUCCEEDS
         return self._place(actor) if conditional or kind in BLOCKING else -1
 
+    def _may_be_uncertain(self, actor: int) -> bool:
+        """Whether the next operation of a vCPU is uncertain, unless it waits for the vCPU's own stores."""
+        return MemoSteps.uncertain_place(self, actor) >= 0
+
     def uncertain(self) -> list[int]:
         """Return the actors whose next operation is uncertain."""
         return [actor for actor in range(len(self.nodes)) if self.uncertain_place(actor) >= 0]
@@ -355,7 +360,7 @@ class MemoSteps:
         if op.kind in WRITES_IF_IT_SUCCEEDS:
             self._conditional.add(place)
         self._require_sizes()
-        may_wait = self.uncertain_place(actor) >= 0
+        may_wait = self._may_be_uncertain(actor)
         family = family_of(op) if self.commuting else ""
         step = Step(op.kind, place, writes(op, value), inside=inside, child=child, family=family, may_wait=may_wait)
         following.step = step
@@ -424,11 +429,7 @@ class MemoSteps:
         """Take back the last step."""
         actor, node, old = self._journal.pop()
         self.events.pop()
-        index = len(self._journal)
-        if self.switches and self.switches[-1] == index:
-            self.switches.pop()
-            if self.forced and self.forced[-1] == index:
-                self.forced.pop()
+        self._forget_switch(len(self._journal))
         code = node.code
         if code in (WRITE_CELL, MODIFY_CELL):
             node.place.value = old
@@ -445,6 +446,12 @@ class MemoSteps:
         self.nodes[actor] = node
         if node.tried is not None:
             self._granted[actor] = wait_at(node, self.events)
+
+    def _forget_switch(self, index: int) -> None:
+        if self.switches and self.switches[-1] == index:
+            self.switches.pop()
+            if self.forced and self.forced[-1] == index:
+                self.forced.pop()
 
     def _undo_other(self, actor: int, node: Node, old: Any) -> None:
         op = node.op

@@ -11,6 +11,7 @@ from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.restored import CannotUndo
 from simaie.guest.cpu import Thread
+from simaie.op import buffer_name
 
 __all__ = ["Threads"]
 
@@ -27,6 +28,7 @@ class Threads:
         actors: By number, the actor, as it is in the current execution.
         order: The numbers of those that exist, in structural order.
         arrived: The same in the order of arrival.
+        buffers: The number of the store buffer of each vCPU that has one, which is in `order` too.
     """
 
     def __init__(self, memo: Memo) -> None:
@@ -35,6 +37,7 @@ class Threads:
         self.actors: list[MemoActor] = []
         self.order: list[int] = []
         self.arrived: list[int] = []
+        self.buffers: dict[int, int] = {}
         self._numbers: dict[str, int] = {}
         self._known: dict[tuple[int, int, Node], MemoActor] = {}
         self._children: list[int] = []  # by number, how many it has spawned
@@ -92,6 +95,18 @@ class Threads:
             known = self._known[number, identity, node] = MemoActor(name, rank, identity, root.start)
         return known
 
+    def add_buffer(self, owner: int) -> int:
+        """Add the store buffer of a vCPU, behind it and before the vCPUs that it has spawned; return its number."""
+        actor = self.actors[owner]
+        number = self._numbers.setdefault(buffer_name(actor.name, ""), len(self.actors))
+        if number == len(self.actors):
+            self.actors.append(actor)
+            self._children.append(0)
+        self.actors[number] = actor  # whose rank says where the buffer stands
+        self.buffers[owner] = number
+        self.order.insert(self.order.index(owner) + 1, number)
+        return number
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all vCPUs so far, by number."""
@@ -137,6 +152,8 @@ class Threads:
         """Remove the child that was added last, and return its number."""
         number = self.arrived.pop()
         self.order.remove(number)
+        if number in self.buffers:
+            self.order.remove(self.buffers.pop(number))
         self._children[parent] -= 1
         self._identities = self._before.pop()
         del self._handles[number]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from simaie.check.needs import BLOCK
 from simaie.engine.actor import Actor
 from simaie.engine.execution import Execution
+from simaie.engine.memo.buffered import make_steps
 from simaie.engine.memo.finished import preemptions_in, trace_of
 from simaie.engine.memo.memo import Memo
 from simaie.engine.memo.restored import CannotUndo, MixedSizes
@@ -205,7 +206,7 @@ class Undone:
     def _prepare(self, memo: Memo, *, mixed_sizes: bool) -> None:
         """Make the state and the search, if they do not exist."""
         if self._state is None:
-            self._state = MemoSteps(memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
+            self._state = make_steps(memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
             self._state.begin()
         if self._search is None:
             self._search = self._searches(self._state)
@@ -351,7 +352,7 @@ class Undone:
         self._search = None
         self._memo.close()
         self._memo = self._make_memo()
-        self._state = MemoSteps(self._memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
+        self._state = make_steps(self._memo, mixed_sizes=mixed_sizes, commuting=self._commuting)
         self._state.begin()
         self.go_on()
 
