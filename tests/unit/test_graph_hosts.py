@@ -377,12 +377,6 @@ def test_a_scheme_that_hides_dependencies_is_named_with_vcpu_and_operations():
     assert caught.value.expected != caught.value.got
 
 
-def test_atomics_of_another_size_are_refused():
-    code = [[ins("lock_xadd", X, 1, width=4, into="r")], [ins("store", X, 1, width=1)]]
-    with pytest.raises(UsageError, match="other sizes"):
-        explored(Program("sizes", isa="x86", threads=code), "native")
-
-
 # -- schedulers, replay ------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
-from simaie.engine.graph.growing import initial_value
+from simaie.engine.graph.attributes import ATOMICS
+from simaie.engine.graph.growing import WAITS, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
@@ -117,7 +118,7 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         label: Label = node.label
         if label.op.kind in STOPS:
             continue
-        if label.retries:
+        if label.retries or label.op.kind in ATOMICS - WAITS:
             return None
         values = []
         for event in label.reads:
