@@ -160,6 +160,8 @@ LOCKED = [
     ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
     ([[xadd(A)], [xadd(A), xadd(AB)], [xadd(B)]], 12),
     ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
+    ([[xadd(B), load(Y, "r")], [xadd(AB)], [store(X, 3)]], 9),
+    ([[load(Y, "r"), xadd(AB)], [xadd(A), xadd(B)], [xadd(B), xadd(A)]], 90),
 ]
 
 

@@ -66,8 +66,10 @@ def _goes_on(graph: Graph, before: dict[int, int], left: int, number: int, runni
 def _is_parted(event: Event, before: dict[int, int], left: int) -> bool:
     """Whether the write of the same operation could not follow a read at once."""
     write = event.id + 1
-    own = sum(1 << each for each in event.siblings or (event.id,))
-    return not event.writes and bool(left >> write & 1) and bool(before[write] & left & ~own)
+    if event.writes or not left >> write & 1:
+        return False
+    own = 1 << event.id if event.siblings is None else sum(1 << each for each in event.siblings)
+    return bool(before[write] & left & ~own)
 
 
 def _next(graph: Graph, before: dict[int, int], left: int, running: int) -> int:
