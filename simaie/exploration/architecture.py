@@ -55,8 +55,8 @@ def on_architecture(
 ) -> T:
     """Return what `run` returns for the machine that models the guest's architecture.
 
-    If the memory of the architecture does not model what the program does, such as atomics of several sizes at one
-    place, `run` is called for ``pso`` instead; `model_note` says how that differs.
+    If the memory of the architecture does not model what the program does, `run` is called for ``pso`` instead;
+    `model_note` says how that differs.
 
     Args:
         isa: The guest's instruction set.

@@ -4,8 +4,9 @@ The model is that of the Arm architecture as herd7 has it: herdtools7 5feffe4, h
 aarch64hwreqs.cat and aarch64deps.cat; J. Alglave, W. Deacon, R. Grisenthwaite, A. Hacquard, L. Maranget, "Armed Cats"
 (TOPLAS 43(2), 2021). It is multi-copy atomic.
 
-Deviations: a store-conditional to another place than that of the load-linked fails, where the architecture leaves it
-open. Tags, instruction fetches and translation-table walks by hardware are not modelled.
+Where the architecture leaves open what a store-conditional does that accesses other bytes than its load-linked, the
+scheme decides, see `simaie.engine.graph.exclusive`. Not modelled: tags, instruction fetches, and table walks of
+hardware.
 """
 
 from __future__ import annotations

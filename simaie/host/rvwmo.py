@@ -6,7 +6,8 @@ herd/libdir/riscv.cat and riscv-defs.cat. The numbers of rules are those of the 
 Atomics, LR and SC that ask for an order are RCsc, and so is a load that asks for sequential consistency, which also
 waits for earlier store-releases; other loads and stores are RCpc, as in herd7.
 
-Deviations: a store-conditional to another place than that of the load-reserved fails. Input and output are not ordered.
+A reservation set has the bytes that the load-reserved reads and those that its store-conditional writes, if the guest
+lets that access other bytes, see `simaie.engine.graph.exclusive`. Deviation: input and output are not ordered.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def searched(program, machine: Machine):
 def enumerated(search: GraphSearch, values):
     """The keys of all graphs that the model allows, if loads return `values` only."""
     memo = search._memo
-    walk = Walk(memo, Graph(memo.model, []), lambda graph: None, 1000)
+    walk = Walk(memo, _empty(memo), lambda graph: None, 1000)
     histories = [_histories(walk, vcpu, actor.start, values) for vcpu, actor in enumerate(memo.actors)]
     found = set()
     tried = 0
@@ -69,6 +69,10 @@ def enumerated(search: GraphSearch, values):
     return found
 
 
+def _empty(memo):
+    return Graph(memo.model, [], pieces=memo.layout.has_pieces)
+
+
 def _histories(walk, vcpu, start, values):
     """Every history of a vCPU: its events, each read with the value that it returns."""
     found = []
@@ -79,14 +83,15 @@ def _histories(walk, vcpu, start, values):
             return
         label, kind = node.label, node.op.kind
         if kind is Kind.STORE_CONDITIONAL and label.stores:
-            go(walk.following(vcpu, node, 1), [*events, (label.stores[0], None)])
+            go(walk.following(vcpu, node, 1), [*events, *((event, None) for event in label.stores)])
             go(walk.following(vcpu, node, 0), [*events, (label.fails, None)])
         elif label.reads:
-            for value in values:
-                more = [(label.reads[0], value)]
-                result = value
-                if kind in ATOMICS and (write := label.write(value)).event is not None:
-                    more.append((write.event, None))
+            for each in itertools.product(values, repeat=len(label.reads)):
+                more = list(zip(label.reads, each, strict=True))
+                (pieces, _), = label.groups
+                result = label.layout.joined(pieces, each)
+                if kind in ATOMICS:
+                    more += [(event, None) for event in label.write(result).events]
                 go(walk.following(vcpu, node, result), [*events, *more])
         else:
             result = 0 if kind is Kind.STORE_CONDITIONAL else None
@@ -111,7 +116,7 @@ def _graphs(memo, events, wanted):
     orders = [[(place, order) for order in itertools.permutations(stores)] for place, stores in places.items()]
     for source in itertools.product(*sources):
         for order in itertools.product(*orders):
-            graph = Graph(memo.model, [])
+            graph = _empty(memo)
             graph.events = dict(events)
             graph.added = sorted(events)
             graph.mask = sum(1 << number for number in events)

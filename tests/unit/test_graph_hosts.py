@@ -160,6 +160,8 @@ LOCKED = [
     ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
     ([[xadd(A)], [xadd(A), xadd(AB)], [xadd(B)]], 12),
     ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
+    ([[xadd(B), load(Y, "r")], [xadd(AB)], [store(X, 3)]], 9),
+    ([[load(Y, "r"), xadd(AB)], [xadd(A), xadd(B)], [xadd(B), xadd(A)]], 90),
 ]
 
 
@@ -375,12 +377,6 @@ def test_a_scheme_that_hides_dependencies_is_named_with_vcpu_and_operations():
         explored(Program("copies", isa="x86", threads=[copies, fenced]), Hides)
     assert caught.value.vcpu == "0"
     assert caught.value.expected != caught.value.got
-
-
-def test_atomics_of_another_size_are_refused():
-    code = [[ins("lock_xadd", X, 1, width=4, into="r")], [ins("store", X, 1, width=1)]]
-    with pytest.raises(UsageError, match="other sizes"):
-        explored(Program("sizes", isa="x86", threads=code), "native")
 
 
 # -- schedulers, replay ------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def past_after(label: Label, value: Any) -> Past:
         assert label.fails is not None
         past.decided |= 1 << label.fails.index
     elif kind is Kind.CLEAR_RESERVATION:
-        past.linked = None
+        past.linked = ()
     elif kind is Kind.SPAWN:
         past.children += 1
     elif kind in STOPS:
@@ -47,12 +47,12 @@ def past_after(label: Label, value: Any) -> Past:
         assert address is not None
         _add(label, past, event, address)
     if kind is _LOAD_LINKED:
-        past.linked = label.reads[0]
+        past.linked, past.reserved = label.reads, op.reserved
     if kind in ATOMICS or kind is Kind.UPDATE:
         old = None if kind is Kind.LOCK else value
         write = _update_write(label, value) if kind is Kind.UPDATE else label.write(old)
-        if write.event is not None:
-            _add(label, past, write.event, label.address_of(write.event))
+        for event in write.events:
+            _add(label, past, event, label.address_of(event))
     elif kind is _STORE_CONDITIONAL:
         _conditional_after(label, past, value)
     else:
@@ -75,19 +75,22 @@ def _update_write(label: Label, result: Any) -> Write:
 
 
 def _conditional_after(label: Label, past: Past, value: Any) -> None:
-    past.linked = None
+    past.linked = ()
     if not label.stores:
         return
-    event = label.stores[0]
-    bit = 1 << event.index
-    if value:
-        _add(label, past, event, label.address_of(event))
-        past.stored[event.place] = past.stored.get(event.place, 0) | bit
-        if not label.model.status_orders:
-            past.status |= bit
-        return
-    past.status |= bit
-    past.failed[event.place] = past.failed.get(event.place, 0) | bit
+    bits = _result_of(label) if value else 1 << label.stores[0].index
+    told = past.stored if value else past.failed
+    for event in label.stores:
+        if value:
+            _add(label, past, event, label.address_of(event))
+        told[event.place] = told.get(event.place, 0) | bits
+    if not (value and label.model.status_orders):
+        past.status |= bits
+
+
+def _result_of(label: Label) -> int:
+    """Return the writes of a store-conditional, of whose success each of them tells."""
+    return sum(1 << event.index for event in label.stores)
 
 
 def _read_dependencies(label: Label) -> tuple[int, int]:
@@ -111,7 +114,7 @@ def carry_dependencies(label: Label, value: Any, control: Control) -> Any:
     """
     kind = label.op.kind
     if kind is _STORE_CONDITIONAL:
-        return Loaded(value, 1 << label.stores[0].index) if label.stores else value
+        return Loaded(value, _result_of(label)) if label.stores else value
     if not label.reads:
         return value
     data, choices = _read_dependencies(label)

@@ -100,7 +100,7 @@ class GraphExecution(Execution):
     def _run(self, memo: GraphMemo) -> Trace:
         for actor in first_actors(memo):
             memo.enter(actor)
-        graph = Graph(memo.model, [], pieces=self._layout.is_cut, stops=self._layout.has_sections)
+        graph = Graph(memo.model, [], pieces=self._layout.has_pieces, stops=self._layout.has_sections)
         self._walk = walk = PickedWalk(memo, graph, self._pick, self._choose_vcpu, self._limit)
         for vcpu, actor in enumerate(list(memo.actors)):
             graph.at.append(walk.following(vcpu, actor.start, None))

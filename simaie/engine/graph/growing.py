@@ -113,17 +113,18 @@ class Growing:
     def _write_after_taken(self, graph: Graph, event: Event, label: Label, store: int) -> Event | None:
         """Return the write of an atomic operation that reads a store behind which another one has written; else None.
 
-        Then it has no place in the order of stores: all that it can do is to feed an earlier read.
+        Then it has no place in the order of stores: all that it can do is to feed an earlier read. Of an operation of
+        several pieces, that shows only when all are read.
         """
-        if label.op.kind not in ATOMICS:
+        if label.op.kind not in ATOMICS or len(label.reads) > 1:
             return None
-        write = label.write(self.stored(store, event.place)).event
-        if write is None or graph.mask >> write.id & 1:
+        writes = label.write(self.stored(store, event.place)).events
+        if not writes or graph.mask >> writes[0].id & 1:
             return None
         for reader in members(graph.readers_of(store, event.place) & ~(1 << event.id)):
             other = graph.events.get(reader + 1)
             if other is not None and other.pair >= 0 and other.base + other.pair == reader:
-                return write
+                return writes[0]
         return None
 
     def _take_over(self, graph: Graph, write: Event) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from simaie.dependence import STOPS
 from simaie.engine.graph.attributes import ATOMICS, READS, THREADS, WRITES, is_instruction, set_order
+from simaie.engine.graph.exclusive import link, may_store, pair_of
 from simaie.engine.graph.layout import Layout, Piece
 from simaie.engine.graph.reach import reaches
-from simaie.engine.graph.rmw import dependencies_of_value, stored_value
+from simaie.engine.graph.rmw import dependencies_of_value, piece_of_value, stored_value
 from simaie.engine.graph.world import check_section, opening
 from simaie.engine.snapshot import Snapshot
-from simaie.errors import NotModelledError
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.graph.revisit import NOTHING
@@ -22,12 +23,12 @@ from simaie.op import Kind, Op
 __all__ = ["Label", "Write"]
 
 class Write:
-    """The write of a read-modify-write after it has read `old`: its event, and what the operation returns."""
+    """What a read-modify-write writes after it has read `old`: its events, if any, and what the operation returns."""
 
-    __slots__ = ("event", "old", "result")
+    __slots__ = ("events", "old", "result")
 
-    def __init__(self, old: Any, event: Event | None, result: Any) -> None:
-        self.old, self.event, self.result = old, event, result
+    def __init__(self, old: Any, events: tuple[Event, ...], result: Any) -> None:
+        self.old, self.events, self.result = old, events, result
 
 
 class Label:
@@ -75,7 +76,6 @@ class Label:
         self.past, self.op, self.raw = past, op, raw
         self.layout, self.model, self.in_order = layout, model, in_order
         self.control, self.status = control & ~past.status, control & past.status
-        self.linked: Event | None = None
         self.state: Snapshot | None = None
         self.retries = False
         self.written: dict[Any, Write] = {}
@@ -130,41 +130,28 @@ class Label:
             self.groups.append((places, len(found)))
             for place in places:
                 found.append(self._event(len(found), False, place, self._address()))
-        if len(found) > len(parts) and self.op.kind in ATOMICS | {Kind.LOAD_LINKED, Kind.UPDATE}:
-            raise NotModelledError(
-                f"{self.op} overlaps accesses of other sizes, which a host of execution graphs does not model for "
-                "atomics and exclusives; use the same size everywhere, or the host tso or pso"
-            )
         if self.op.kind in ATOMICS:
-            found[0].function = functools.partial(stored_value, self.op)
+            for event in found:
+                event.function = self._function(event, alone=len(found) == 1)
         self._join(found)
         return tuple(found)
 
     def _stores(self) -> tuple[Event, ...]:
         op = self.op
-        places = self._places(op)
-        pair = -1
-        if op.kind is Kind.STORE_CONDITIONAL:
-            self.linked = self.past.linked
-            if self.linked is None or self.linked.place != places[0]:
-                if op.watches_more:
-                    raise NotModelledError(
-                        f"{op} stores to other bytes of the reserved granule, which a host of execution graphs does "
-                        "not model; use the host tso or pso"
-                    )
-                self.linked = None
-                return ()
-            pair = self.linked.index
+        conditional = op.kind is Kind.STORE_CONDITIONAL
+        if conditional and not may_store(self.past, op):
+            return ()
         found = []
-        for number, place in enumerate(places):
+        for number, place in enumerate(self._places(op)):
+            pair = pair_of(self.past, place) if conditional else -1
             event = self._event(number, True, place, self._stored(), pair)
             event.value = self._part_of(op.value, place)
             found.append(event)
         if op.kind is Kind.UNLOCK and found[0].last_store is not None:
             found[0].taken = found[0].last_store.id
         self._join(found)
-        if op.kind is Kind.STORE_CONDITIONAL:
-            found[0].choice = 1
+        if conditional:
+            link(self.past, op, found, self.layout)
             self.fails = self._failure(found[0])
         return tuple(found)
 
@@ -256,8 +243,16 @@ class Label:
 
     # -- read-modify-writes -------------------------------------------------------------------------
 
+    def _function(self, read: Event, *, alone: bool) -> Callable[[Any], Any]:
+        """Return what tells whether an atomic operation writes, by what one of its reads returns."""
+        op = self.op
+        if alone:
+            return functools.partial(stored_value, op)
+        expected = self._part_of(op.expected, read.place) if op.kind is Kind.CAS else 0
+        return functools.partial(piece_of_value, op, expected)
+
     def write(self, old: Any) -> Write:
-        """Return the write of a read-modify-write that has read `old`, whose event is None if it does not write."""
+        """Return what a read-modify-write that has read `old` writes."""
         key = (type(old), old) if type(old) in (int, bool, type(None)) else id(old)
         known = self.written.get(key)
         if known is None:
@@ -266,7 +261,6 @@ class Label:
 
     def _write(self, old: Any) -> Write:
         op, kind = self.op, self.op.kind
-        read = self.reads[0]
         result = None if kind is Kind.LOCK else old
         if kind is Kind.UPDATE:
             assert op.function is not None
@@ -274,25 +268,31 @@ class Label:
         else:
             new = stored_value(self.op, old)
             if new is NOTHING:
-                return Write(old, None, result)
-        bit = 1 << read.index
-        data, choices = dependencies_of_value(self.raw, Loaded(old, bit, bit))
+                return Write(old, (), result)
+        bits = sum(1 << read.index for read in self.reads)
+        data, choices = dependencies_of_value(self.raw, Loaded(old, bits, bits))
         address = self._address()
         depends = Dependencies(address.address, address.address_choices, data, choices, control=self.control)
-        event = self._after_read(read, depends)
-        event.value = self._part_of(new, read.place)
-        return Write(old, event, result)
+        events = self._after_reads(depends)
+        for event in events:
+            event.value = self._part_of(new, event.place)
+        return Write(old, events, result)
 
-    def _after_read(self, read: Event, depends: Dependencies) -> Event:
-        """Return the write event, whose past includes the read."""
-        before = self.past
+    def _after_reads(self, depends: Dependencies) -> tuple[Event, ...]:
+        """Return the write events, whose past includes the reads."""
+        before, pairs = self.past, self.op.kind in ATOMICS
         self.past = before.copy()
-        self.model.add(self.past, read, self.address_of(read))
+        for read in self.reads:
+            self.model.add(self.past, read, self.address_of(read))
         try:
-            pair = read.index if self.op.kind in ATOMICS else -1
-            return self._event(0, True, read.place, depends, pair)
+            found = [
+                self._event(number, True, read.place, depends, read.index if pairs else -1)
+                for number, read in enumerate(self.reads)
+            ]
+            self._join(found)
         finally:
             self.past = before
+        return tuple(found)
 
     def address_of(self, event: Event) -> Dependencies:
         """Return the dependencies of the address of an event, as later events see them."""

@@ -33,6 +33,7 @@ class Layout:
         parts: The number of pairs of events that an operation has room for.
         stride: The number of events that a vCPU has room for.
         reached: Whether a cell is a part of an object, by the identity of the object and the cell.
+        pairs_others: Whether there are store-conditionals to other bytes than those of their load-linked.
         has_sections: Whether vCPUs stop the world, or have indivisible sections; `has_waits` if some operations wait.
     """
 
@@ -40,7 +41,7 @@ class Layout:
         self.endian: Endian = endian
         self.parts = 1
         self.reached: dict[tuple[int, int], bool] = {}
-        self.has_sections = self.has_waits = False
+        self.has_sections = self.has_waits = self.pairs_others = False
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte
@@ -52,9 +53,9 @@ class Layout:
         return 2 * self.parts * self._operations
 
     @property
-    def is_cut(self) -> bool:
-        """Whether some accesses are several events."""
-        return bool(self._cuts)
+    def has_pieces(self) -> bool:
+        """Whether some accesses are several events, or exclusives of one pair access different bytes."""
+        return bool(self._cuts) or self.pairs_others
 
     def index(self, operation: int, part: int = 0) -> int:
         """Return the index of an event: the number of its operation, and which pair of events of it.
@@ -69,6 +70,12 @@ class Layout:
                 self.parts *= 2
             raise BeginAnew
         return 2 * (operation * self.parts + part)
+
+    def learn_others(self) -> None:
+        """Note that exclusives of one pair access different bytes; BeginAnew if that was not known."""
+        if not self.pairs_others:
+            self.pairs_others = True
+            raise BeginAnew
 
     def learn_sections(self) -> None:
         """Note that there are sections; BeginAnew if that was not known."""

@@ -17,7 +17,7 @@ from simaie.engine.memo.node import Node
 from simaie.host.graph.bounds import places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
-from simaie.host.graph.revisit import Revisit, revisits
+from simaie.host.graph.revisit import NOTHING, Revisit, revisits
 from simaie.op import Kind
 
 __all__ = ["Alternatives", "PickedWalk"]
@@ -103,8 +103,8 @@ class PickedWalk(Walk):
         if not all(self.graph.mask >> event.id & 1 for event in events):
             return False
         if label.op.kind in ATOMICS or label.op.kind is Kind.UPDATE:
-            write = label.write(self._value(label)).event
-            return write is not None and bool(self.graph.mask >> write.id & 1)
+            writes = label.write(self._value(label)).events
+            return bool(writes) and all(self.graph.mask >> write.id & 1 for write in writes)
         return True
 
     def _can_go_on(self, label: Label, others: list[Label]) -> bool:
@@ -137,17 +137,18 @@ class PickedWalk(Walk):
         """Return the stores that a read may read and then go on, the oldest first."""
         found = sources_for(graph, event)
         if label.op.kind in ATOMICS:
-            found = [store for store in found if not self._is_taken(graph, store, event, label)]
-        if label.op.kind in WAITS or node.wait is not None:
+            found = [store for store in found if not self._is_taken(graph, store, event)]
+        if len(label.reads) == 1 and (label.op.kind in WAITS or node.wait is not None):
             found = [store for store in found if self.lets_go_on(label, node, self.stored(store, event.place))]
         return found
 
-    def _is_taken(self, graph: Graph, store: int, event: Event, label: Label) -> bool:
+    def _is_taken(self, graph: Graph, store: int, event: Event) -> bool:
         """Whether another atomic operation has written right after a store, and this one would write, too.
 
         It may still be read if the other one had to come before this one: then the write of this one feeds the other.
         """
-        if label.write(self.stored(store, event.place)).event is None:
+        assert event.function is not None
+        if event.function(self.stored(store, event.place)) is NOTHING:
             return False
         for reader in members(graph.readers_of(store, event.place)):
             write = graph.events.get(reader + 1)
@@ -164,7 +165,7 @@ class PickedWalk(Walk):
     def _add_read(self, event: Event, label: Label, node: Node) -> bool:
         graph = self.graph
         graph.add(event)
-        good = self._open(graph, event, label, node) if len(label.reads) == 1 else sources_for(graph, event)
+        good = self._open(graph, event, label, node) if len(label.groups) == 1 else sources_for(graph, event)
         if not good:
             return False
         good.reverse()
@@ -214,21 +215,23 @@ class PickedWalk(Walk):
         if graph.mask >> fails.id & 1:
             return super()._conditional(vcpu, node, label)
         forced = graph.forced.get(fails.id)
-        stores = label.stores[0]
         if forced is None:
-            forced = self._pick(stores, self._results(stores))
+            forced = self._pick(label.stores[0], self._results(label))
         if forced:
-            return self._went(self._add_write(stores), vcpu, node, 1)
+            return self._went(all(self._add_write(event) for event in label.stores), vcpu, node, 1)
         graph.add(fails)
         return self._go_on(vcpu, node, 0)
 
-    def _results(self, event: Event) -> Alternatives:
+    def _results(self, label: Label) -> Alternatives:
         """Return the results that a store-conditional may have, the default first."""
         trial = self.graph.copy()
-        trial.add(event)
-        if places_for(trial, event):
-            return (1, 0)
-        return (0, 1) if self._fed(trial, event) else (0,)
+        for event in label.stores:
+            trial.add(event)
+            places = places_for(trial, event)
+            if not places:
+                return (0, 1) if self._fed(trial, event) else (0,)
+            trial.stores_to(event.place).insert(places[-1], event.id)
+        return (1, 0)
 
     def _choose(self, vcpu: int, node: Node, label: Label) -> State:
         graph, first = self.graph, label.fails

@@ -8,7 +8,7 @@ from simaie.host.graph.revisit import NOTHING
 from simaie.host.loaded import Control, Loaded, choices_of, data_of, plain, stepping
 from simaie.op import Kind, Op
 
-__all__ = ["dependencies_of_value", "stored_value"]
+__all__ = ["dependencies_of_value", "piece_of_value", "stored_value"]
 
 
 def stored_value(op: Op, old: Any) -> Any:
@@ -23,6 +23,17 @@ def stored_value(op: Op, old: Any) -> Any:
     assert op.function is not None
     with stepping(Control()):
         return plain(op.function.apply(old))
+
+
+def piece_of_value(op: Op, expected: int, old: Any) -> Any:
+    """Return `NOTHING` if an operation that reads `old` in one of several pieces does not write; else any other value.
+
+    Args:
+        op: The operation.
+        expected: That piece of the value with which a CAS compares.
+        old: What it reads there.
+    """
+    return NOTHING if op.kind is Kind.CAS and old != expected else old
 
 
 def dependencies_of_value(raw: Op, old: Loaded) -> tuple[int, int]:

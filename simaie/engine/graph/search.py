@@ -79,7 +79,7 @@ class GraphSearch:
         self._stack.clear()
         for actor in first_actors(memo):
             memo.enter(actor)
-        self._stack.append(Graph(memo.model, [], pieces=self._layout.is_cut, stops=self._layout.has_sections))
+        self._stack.append(Graph(memo.model, [], pieces=self._layout.has_pieces, stops=self._layout.has_sections))
 
     @property
     def actors(self) -> Sequence[Actor]:

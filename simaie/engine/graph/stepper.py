@@ -94,10 +94,37 @@ class Stepper(Growing):
             return State.WAITS
         if label.op.kind in ATOMICS or label.op.kind is Kind.UPDATE:
             write = label.write(value)
-            if write.event is not None and not self._put_write(write.event, label):
+            if self._is_held(label, write.events):
+                return State.WAITS
+            if not all(self._put_write(event, label) for event in write.events):
                 return State.DEAD
             return self._go_on(vcpu, node, write.result)
         return self._go_on(vcpu, node, None if label.op is not node.op or label.op.kind is Kind.JOIN else value)
+
+    def _is_held(self, label: Label, writes: tuple[Event, ...]) -> bool:
+        """Whether an atomic operation of several pieces waits for another read, as its write has no place.
+
+        The piece that leaves no place to it is read from a store behind which another operation has written. If another
+        of its pieces is fed later, it may not write, or come before that operation. Hence the graph in which it waits.
+        """
+        if len(label.reads) < 2 or not writes:
+            return False
+        graph, reads = self.graph, sum(1 << read.id for read in label.reads)
+        if graph.held & reads == reads:
+            return True
+        trial = graph.copy()
+        for write in writes:
+            if trial.mask >> write.id & 1:
+                return False
+            trial.add(write)
+            places = places_for(trial, write)
+            if not places:
+                other = graph.copy()
+                other.held |= reads
+                self._others(other)
+                return False
+            trial.stores_to(write.place).insert(places[-1], write.id)
+        return False
 
     def _conditional(self, vcpu: int, node: Node, label: Label) -> State:
         graph, fails = self.graph, label.fails
@@ -109,13 +136,13 @@ class Stepper(Growing):
                 stored = graph.copy()
                 self._offer(stored, label.stores[0])
             if forced:
-                return self._went(self._add_write(label.stores[0]), vcpu, node, 1)
+                return self._went(self._put_all(label), vcpu, node, 1)
             graph.add(fails)
             return self._go_on(vcpu, node, 0)
         if known.choice == 0:
             graph.events[fails.id] = fails
             return self._go_on(vcpu, node, 0)
-        return self._went(self._again(label.stores[0], label), vcpu, node, 1)
+        return self._went(self._put_all(label), vcpu, node, 1)
 
     def _went(self, good: bool, vcpu: int, node: Node, result: Any) -> State:
         return self._go_on(vcpu, node, result) if good else State.DEAD
@@ -133,7 +160,7 @@ class Stepper(Growing):
     def _store(self, vcpu: int, node: Node, label: Label) -> State:
         if label.op.kind is Kind.UNLOCK and not self.graph.mask >> label.stores[0].id & 1:
             return self._went(self._release(label.stores[0]), vcpu, node, None)
-        if not all(self._put_write(event, label) for event in label.stores):
+        if not self._put_all(label):
             return State.DEAD
         if label.op.kind is not Kind.SPAWN:
             return self._go_on(vcpu, node, None)
@@ -143,6 +170,9 @@ class Stepper(Growing):
             at.append(None)
         at[number] = self.following(number, start, None)
         return self._go_on(vcpu, node, handle)
+
+    def _put_all(self, label: Label) -> bool:
+        return all(self._put_write(event, label) for event in label.stores)
 
     def _put_write(self, event: Event, label: Label) -> bool:
         return self._again(event, label) if self.graph.mask >> event.id & 1 else self._add_write(event)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
-from simaie.engine.graph.growing import initial_value
+from simaie.engine.graph.attributes import ATOMICS
+from simaie.engine.graph.growing import WAITS, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
@@ -32,7 +34,7 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
     """
     last = tuple([node for node in graph.at if node is not None])
     waiting = {node.root.name: _pending(node) for node in last if node.op is not None}
-    steps = _steps(graph, last, memo.layout.parts)
+    steps = _Steps(graph, last, memo.layout.parts)
     _fill_memory(memo, graph)
     outcome = memo.outcome(memo.memory, last)
     occurred = memo.promised | memo.ending_bits[ending]
@@ -52,6 +54,36 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
 def _pending(node: Node) -> Op:
     label: Label = node.label
     return label.op
+
+
+class _Steps(Sequence[Node]):
+    """The nodes to which the operations of a finished graph led; their order is found when one is first asked for.
+
+    Args:
+        graph: The graph.
+        last: The last node of each vCPU.
+        parts: The number of pairs of events that an operation has room for.
+    """
+
+    __slots__ = ("_found", "_graph", "_last", "_parts")
+
+    def __init__(self, graph: Graph, last: tuple[Node, ...], parts: int) -> None:
+        self._graph, self._last, self._parts = graph, last, parts
+        self._found: list[Node] | None = None
+
+    def __len__(self) -> int:
+        return sum(max(node.depth - 1, 0) for node in self._last)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._all()[number]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._all())
+
+    def _all(self) -> list[Node]:
+        if self._found is None:
+            self._found = _steps(self._graph, self._last, self._parts)
+        return self._found
 
 
 def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
@@ -88,7 +120,7 @@ def _fill_memory(memo: GraphMemo, graph: Graph) -> None:
             memo.written.add(place)
 
 
-def _faults(steps: list[Node], last: tuple[Node, ...]) -> tuple[Fault, ...]:
+def _faults(steps: Sequence[Node], last: tuple[Node, ...]) -> tuple[Fault, ...]:
     """Return the faults that ended vCPUs, in the order in which they occurred."""
     found = [Fault(node.root.name, 0, message, kind) for node in last for kind, message in _at_start(node).faults]
     for number, node in enumerate(steps, 1):
@@ -117,7 +149,7 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         label: Label = node.label
         if label.op.kind in STOPS:
             continue
-        if label.retries:
+        if label.retries or label.op.kind in ATOMICS - WAITS:
             return None
         values = []
         for event in label.reads:

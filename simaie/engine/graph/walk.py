@@ -43,6 +43,8 @@ class Walk(Stepper):
         graph, vcpu = self.graph, 0
         if not self._take_mutexes():
             return End.DEAD
+        if graph.pieces and (end := self._finish_operations()) is not None:
+            return end
         if graph.stops and (end := self._finish_parts()) is not None:
             return end
         while vcpu < len(graph.at):  # a SPAWN adds to them
@@ -67,6 +69,23 @@ class Walk(Stepper):
         """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
         node = self.graph.at[vcpu]
         return node is not None and node.op is not None and node.label.retries
+
+    def _finish_operations(self) -> End | None:
+        """Finish the operations of several events of which the graph has some, before new ones; return how that ends.
+
+        Otherwise a graph could be reached with the rest of them before other events, and after these. The rest of an
+        operation that writes comes before that of one that reads from it: it has no other stores to read then.
+        """
+        begun = []
+        for label in self._labels():
+            events = label.reads or label.stores
+            present = sum(self.graph.mask >> event.id & 1 for event in events)
+            if present and len(events) > 1:
+                begun.append((bool(label.reads) and present < len(events), label.vcpu))
+        for _, vcpu in sorted(begun):
+            if (end := self._step(vcpu)) is not None:
+                return end
+        return None
 
     # -- sections ---------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simaie.host.graph.event import members
 from simaie.host.graph.graph import Graph
-from simaie.host.graph.order import predecessors
+from simaie.host.graph.order import all_predecessors, predecessors
 from simaie.host.graph.worlds import lifted
 
 __all__ = ["cyclic", "has_cycle"]
@@ -30,7 +30,7 @@ def has_cycle(graph: Graph) -> bool:
     """Whether any event is ordered before itself."""
     if graph.stops:
         return lifted(graph) is None
-    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
+    before = all_predecessors(graph)
     left = graph.mask
     while left:
         free = 0

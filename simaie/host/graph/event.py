@@ -43,6 +43,9 @@ class Event:
         last_store: The last earlier store of its vCPU to its place, or None.
         reads_before: The earlier reads of its vCPU of its place.
         siblings: The ids of the events of the same access, if accesses of several sizes make it several; else None.
+        watched: Of the write of a store-conditional to other bytes than those of its load-linked, the ids of the reads
+            of the load-linked whose bytes it needs untouched.
+        claims: Whether it is such a write, of bytes that it needs untouched although the load-linked did not read them.
         taken: Of the release of a mutex, the id of the write that took it; else -1.
         group: The index of the first operation of its guest instruction, or of the part of it since the world was
             stopped; -1 for devices, for which the world does not stop.
@@ -51,10 +54,10 @@ class Event:
     """
 
     __slots__ = (
-        "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "consistent", "data", "drops",
-        "function", "group", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place",
+        "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "claims", "consistent", "data",
+        "drops", "function", "group", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place",
         "reads_before", "release", "section", "siblings", "status", "stride", "taken", "total", "value",
-        "vcpu", "writes",
+        "vcpu", "watched", "writes",
     )  # fmt: skip
 
     def __init__(self, vcpu: int, index: int, stride: int, *, writes: bool, place: Hashable) -> None:
@@ -64,12 +67,13 @@ class Event:
         self.value: Any = None
         self.choice = self.pair = self.taken = self.group = self.section = -1
         self.acquire = self.acquire_pc = self.release = self.consistent = self.drops = self.atomic = False
-        self.total = False
+        self.total = self.claims = False
         self.function: Callable[[Any], Any] | None = None
         self.local = self.order = self.label = self.status = self.picks = self.carried = self.data = self.choices = 0
         self.last_store: Event | None = None
         self.reads_before: tuple[Event, ...] = ()
         self.siblings: tuple[int, ...] | None = None
+        self.watched: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         what = "write" if self.writes else "read" if self.place is not None else "choice"
@@ -103,7 +107,8 @@ class Past:
         status: The store-conditionals, by index: their results order nothing on some hosts, but decide what follows.
         decided: The local choices, and what else decides all that follows.
         reached: The objects that were loaded as pointers, each with the loads that it came from.
-        linked: The last load-linked that no store-conditional has used yet, or None.
+        linked: The reads of the last load-linked that no store-conditional has used yet; empty if there is none.
+        reserved: The address and width in bytes of what it reserved.
         children: The number of vCPUs that it has spawned.
         group: The index of the first operation of the guest instruction that it is in, or was in last.
         section: The index of the event with which the section began that it is in; -1 if it is in none.
@@ -113,7 +118,7 @@ class Past:
     __slots__ = (
         "addresses", "before_loads", "before_stores", "born", "children", "consistent", "decided", "events",
         "everything", "failed", "full", "group", "last_store", "linked", "loads", "pairs", "reached", "reads",
-        "releases", "section", "status", "stored", "stores", "to_place",
+        "releases", "reserved", "section", "status", "stored", "stores", "to_place",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -128,7 +133,8 @@ class Past:
         self.stored: dict[Hashable, int] = {}
         self.events: dict[int, Event] = {}
         self.reached: tuple[tuple[Any, int], ...] = ()
-        self.linked: Event | None = None
+        self.linked: tuple[Event, ...] = ()
+        self.reserved = 0, 0
 
     def copy(self) -> Past:
         """Return a copy, which may be changed."""
@@ -138,7 +144,7 @@ class Past:
         made.consistent, made.releases, made.pairs = self.consistent, self.releases, self.pairs
         made.addresses, made.status, made.decided, made.born = self.addresses, self.status, self.decided, self.born
         made.children, made.reached, made.linked = self.children, self.reached, self.linked
-        made.group, made.section = self.group, self.section
+        made.group, made.section, made.reserved = self.group, self.section, self.reserved
         made.to_place, made.last_store, made.reads = self.to_place.copy(), self.last_store.copy(), self.reads.copy()
         made.failed, made.stored, made.events = self.failed.copy(), self.stored.copy(), self.events.copy()
         return made

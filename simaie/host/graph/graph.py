@@ -23,15 +23,18 @@ class Graph:
         readers: The reads of each store, as a mask; those of an initial value by its place.
         forced: The results that store-conditionals must have when they are added again.
         at: By vCPU, where it stands; the graph only keeps it.
-        pieces: Whether some accesses are several events.
+        pieces: Whether some accesses are several events, or a store-conditional needs bytes untouched that it does not
+            write itself. Then an order may be missing that no path through the newest event shows.
         stops: Whether there are stopped worlds or indivisible sections, which order more (`simaie.host.graph.worlds`).
         both: The reads of operations that may write, too, as a mask; it may have ids of which there is no event.
+        held: The reads of atomic operations of several pieces whose write has no place, as a mask. They wait until one
+            of the reads is fed by another store; a graph in which they wait for ever is no execution.
         closures: What `simaie.host.graph.prefix` has found out about some of the events.
     """
 
     __slots__ = (
-        "added", "at", "both", "closures", "coherence", "events", "forced", "mask", "model", "pieces", "readers",
-        "source", "stops",
+        "added", "at", "both", "closures", "coherence", "events", "forced", "held", "mask", "model", "pieces",
+        "readers", "source", "stops",
     )  # fmt: skip
 
     def __init__(self, model: Model, at: list[Any], *, pieces: bool = False, stops: bool = False) -> None:
@@ -43,13 +46,13 @@ class Graph:
         self.readers: dict[Hashable, int] = {}
         self.forced: dict[int, int] = {}
         self.closures: dict[int, tuple[int, int]] = {}
-        self.mask = self.both = 0
+        self.mask = self.both = self.held = 0
 
     def copy(self) -> Graph:
         """Return a copy that grows on its own."""
         made = Graph.__new__(Graph)
         made.model, made.pieces, made.stops = self.model, self.pieces, self.stops
-        made.mask, made.both = self.mask, self.both
+        made.mask, made.both, made.held = self.mask, self.both, self.held
         made.closures = self.closures.copy()
         made.at, made.added = self.at[:], self.added[:]
         made.events, made.source = self.events.copy(), self.source.copy()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
-from simaie.host.graph.order import predecessors
+from simaie.host.graph.order import all_predecessors
 from simaie.host.graph.worlds import lifted, turns
 
 __all__ = ["linear", "source_in"]
@@ -20,8 +20,7 @@ def linear(graph: Graph) -> list[int]:
     Where there is a choice, no event overtakes an earlier one of its vCPU, and the running vCPU goes on.
     """
     if not graph.stops:
-        before = {number: predecessors(graph, event) for number, event in graph.events.items()}
-        return _extend(graph, before, graph.mask, [])
+        return _extend(graph, all_predecessors(graph), graph.mask, [])
     ordered = lifted(graph)
     assert ordered is not None  # a consistent graph has no cycle
     found: list[int] = []
@@ -38,10 +37,24 @@ def _extend(graph: Graph, before: dict[int, int], left: int, found: list[int]) -
         number = running + (own & -own).bit_length() - 1
         if not own or not _goes_on(graph, before, left, number, running):
             number = _next(graph, before, left, running)
-        found.append(number)
-        left &= ~(1 << number)
+        left = _append(graph, before, left, found, number)
         running = graph.events[number].base
     return found
+
+
+def _append(graph: Graph, before: dict[int, int], left: int, found: list[int], number: int) -> int:
+    """Append an event, and the other pieces of its operation as far as they can follow at once; return what is left."""
+    found.append(number)
+    left &= ~(1 << number)
+    siblings = graph.events[number].siblings
+    if siblings is not None:
+        rest = [each for first in siblings for each in (first & ~1, first | 1) if left >> each & 1]
+        while ready := [each for each in rest if not before[each] & left]:
+            found += ready
+            for each in ready:
+                left &= ~(1 << each)
+                rest.remove(each)
+    return left
 
 
 def _goes_on(graph: Graph, before: dict[int, int], left: int, number: int, running: int) -> bool:
@@ -53,7 +66,10 @@ def _goes_on(graph: Graph, before: dict[int, int], left: int, number: int, runni
 def _is_parted(event: Event, before: dict[int, int], left: int) -> bool:
     """Whether the write of the same operation could not follow a read at once."""
     write = event.id + 1
-    return not event.writes and bool(left >> write & 1) and bool(before[write] & left & ~(1 << event.id))
+    if event.writes or not left >> write & 1:
+        return False
+    own = 1 << event.id if event.siblings is None else sum(1 << each for each in event.siblings)
+    return bool(before[write] & left & ~own)
 
 
 def _next(graph: Graph, before: dict[int, int], left: int, running: int) -> int:

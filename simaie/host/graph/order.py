@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simaie.host.graph.event import INITIAL, Event, members
-from simaie.host.graph.graph import Graph
+from simaie.host.graph.graph import Graph, position
 
-__all__ = ["observed", "predecessors"]
+__all__ = ["all_predecessors", "observed", "predecessors"]
 
 
 def observed(graph: Graph, event: Event) -> int:
@@ -66,14 +66,54 @@ def predecessors(graph: Graph, event: Event) -> int:
     if siblings is None:
         found = event.order | observed(graph, event)
         if event.atomic and not event.writes and graph.model.one_operation:
-            write = graph.events.get(event.id + 1)
-            if write is not None and write.pair == event.index:
-                found |= (write.order | observed(graph, write)) & ~(1 << event.id)
+            found |= _before_write(graph, event) & ~(1 << event.id)
         return found & graph.mask
     found = event.order  # what one piece of an access observes comes before all its pieces
     own = 0
     for sibling in siblings:
         own |= 1 << sibling
         if graph.mask >> sibling & 1:
-            found |= observed(graph, graph.events[sibling])
+            each = graph.events[sibling]
+            found |= observed(graph, each)
+            if event.atomic and not event.writes and graph.model.one_operation:
+                found |= _before_write(graph, each)
     return found & graph.mask & ~own
+
+
+def _before_write(graph: Graph, read: Event) -> int:
+    """Return what is ordered before the write of an atomic instruction, by one of its reads."""
+    write = graph.events.get(read.id + 1)
+    return 0 if write is None or write.pair != read.index else write.order | observed(graph, write)
+
+
+def all_predecessors(graph: Graph) -> dict[int, int]:
+    """Return what is ordered directly before each event, as masks by id."""
+    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
+    if graph.pieces:
+        for event in graph.events.values():
+            if event.writes and (event.watched or event.claims):
+                _keep_untouched(graph, before, event)
+    return before
+
+
+def _keep_untouched(graph: Graph, before: dict[int, int], event: Event) -> None:
+    """Order the stores of other vCPUs before the load-linked or after the write of a store-conditional, its `event`.
+
+    They are those to bytes that the store-conditional needs untouched, where it does not itself write what was read:
+    there the order of stores says it already.
+    """
+    for read in event.watched:
+        if read in graph.source:
+            stores = graph.coherence.get(graph.events[read].place, [])
+            for store in stores[position(graph, graph.source[read]) + 1 :]:
+                if graph.events[store].vcpu != event.vcpu:
+                    for part in graph.events[store].siblings or (store,):
+                        if part in before:
+                            before[part] |= 1 << event.id
+    stores = graph.coherence.get(event.place, [])
+    if event.claims and event.id in stores:
+        for store in stores[: stores.index(event.id)]:
+            if graph.events[store].vcpu != event.vcpu:
+                for read in event.watched:
+                    if read in before:
+                        before[read] |= 1 << store

@@ -83,7 +83,7 @@ def _restricted(graph: Graph, kept: list[int], gone: list[int], read: int, told:
     mask = 0
     for number in kept:
         mask |= 1 << number
-    made.mask, made.both = mask, graph.both
+    made.mask, made.both, made.held = mask, graph.both, graph.held & mask & ~(1 << read)
     if not graph.model.depends_on_source:
         lost = 1 << read | ~mask
         made.closures = {number: known for number, known in graph.closures.items() if not known[1] & lost}
@@ -152,10 +152,13 @@ class _Maximal:
         newer = [store for store in stores[position(graph, top) + 1 :] if self._previous(store, number)]
         if not newer or self._none_is_open(event, stores, newer):
             return True
-        return graph.stops and self._is_last_choice(event)
+        return (graph.stops or graph.pieces) and self._is_last_choice(event)
 
     def _is_last_choice(self, event: Event) -> bool:
-        """Whether sections rule out, in the graph of that time, all newer stores or places for a read or write."""
+        """Whether the order rules out, in the graph of that time, all newer stores or places for a read or write.
+
+        Sections and accesses of several events order more than the rules above know.
+        """
         graph, number = self._graph, event.id
         kept = [other for other in graph.added if other != number and self._previous(other, number)]
         gone = [other for other in graph.added if other != number and not self._previous(other, number)]

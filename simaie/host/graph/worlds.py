@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from simaie.host.graph.event import Event, members
 from simaie.host.graph.graph import Graph
-from simaie.host.graph.order import predecessors
+from simaie.host.graph.order import all_predecessors
 
 __all__ = ["ancestors", "lifted", "section_with", "sections_apart", "turns"]
 
@@ -46,7 +46,7 @@ def lifted(graph: Graph, unfinished: Mapping[int, int] = _NONE) -> dict[int, int
         graph: The graph.
         unfinished: By vCPU, the group of the instruction inside which it waits for ever.
     """
-    before = {number: predecessors(graph, event) for number, event in graph.events.items()}
+    before = all_predecessors(graph)
     sections = _sections(graph)
     for begin, section in sections.items():
         if graph.events[begin].value:
