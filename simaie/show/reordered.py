@@ -10,7 +10,6 @@ from itertools import islice
 
 from simaie.dependence import READS
 from simaie.execution_graph import overtaken
-from simaie.op import Op
 from simaie.show.format import clean
 from simaie.trace import Event, Trace
 
@@ -26,7 +25,7 @@ def early_accesses(trace: Trace) -> dict[int, tuple[int, ...]]:
         return {}
     by_vcpu: dict[str, list[tuple[int, int]]] = {}
     for step, (event, number) in enumerate(zip(trace.events, trace.graph.numbers, strict=True)):
-        if _accesses(event.op):
+        if event.op.accesses_memory:
             by_vcpu.setdefault(event.actor, []).append((step, number))
     found = [each for numbers in by_vcpu.values() for each in overtaken(numbers)]
     return dict(sorted(found))
@@ -37,10 +36,6 @@ def reorderings(trace: Trace) -> list[str]:
     early = early_accesses(trace)
     found = [_clause(trace, step, late) for step, late in islice(early.items(), _MOST)]
     return [*found, f"{len(early) - _MOST} more accesses took effect early"] if len(early) > _MOST else found
-
-
-def _accesses(op: Op) -> bool:
-    return any(part.cell is not None or part.width for part in op.places)
 
 
 def _clause(trace: Trace, step: int, late: Sequence[int]) -> str:
