@@ -46,7 +46,7 @@ def spread(executions, probability):
 
 
 def test_without_communications_every_execution_buffers_stores():
-    """Each vCPU reads only what it knows, whoever runs first."""
+    """Each vCPU reads only what it knows, in either order of the priorities."""
     assert found("SB", Pct(depth=1), 50) == 50
 
 
