@@ -11,6 +11,7 @@ import simaie
 from simaie import Machine, Program
 from simaie.engine.graph.search import GraphSearch
 from simaie.exploration.canonical import trace_digest
+from simaie.exploration.probes import InterleavingProbe, TraceProbe
 
 
 def covered(program, scheduler, scheme="native", executions=10_000):
@@ -88,3 +89,16 @@ def test_guided_executions_are_guided_by_graphs():
         scheduler._count(trace)
     assert len(scheduler._seen) == len(scheduler._parents) == 4
     assert covered(shape("IRIW"), "coverage-guided", executions=600)[1].traces == 16
+
+
+def test_probes_estimate_the_decisions_and_claim_nothing_about_graphs():
+    """A walk of a probe is one execution of `dfs`, with its decisions; no linear trace stands for a graph."""
+    machine, options = Machine("native", host="armv8"), {"failures": None, "checkers": ()}
+    every = simaie.explore(shape("MP"), machine, scheduler="dfs", executions=10_000, **options)
+    assert every.complete
+    probes = InterleavingProbe(), TraceProbe()
+    for probe in probes:
+        simaie.explore(shape("MP"), machine, scheduler=probe, executions=300, **options)
+    total = probes[0].size().total
+    assert total.low <= every.executions <= total.high
+    assert (probes[1].size().hits, probes[1].size().total) == (0, None)
