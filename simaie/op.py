@@ -219,6 +219,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, gc=False):
         return (self,)
 
     @property
+    def accesses_memory(self) -> bool:
+        """Whether it accesses RAM or a cell."""
+        return any(part.cell is not None or part.width > 0 for part in self.places)
+
+    @property
     def watches_more(self) -> bool:
         """Whether it names a reservation that covers other bytes than those that it accesses itself."""
         return self.kind in _EXCLUSIVE and self.reserved != (self.address, self.width)

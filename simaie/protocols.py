@@ -34,6 +34,7 @@ __all__ = [
     "MachineFacts",
     "Offer",
     "Promise",
+    "Question",
     "Scheduler",
     "SearchByUndo",
     "SearchOfGraphs",
@@ -75,6 +76,16 @@ class Candidate(Protocol):
     def internal(self) -> bool: ...  # noqa: D102 - the class says it
 
 
+class Question(StrEnum):
+    """What `Scheduler.choose_value` decides. All but local choices occur on hosts of execution graphs only."""
+
+    LOCAL = "local"  # a local choice of the vCPU
+    READ = "read"  # the store that a read reads, the newest first
+    #: The place of a write among the stores of its location, the newest first, and then the earlier loads that it may
+    #: feed; or whether a store-conditional stores, which comes first.
+    WRITE = "write"
+
+
 class Offer:
     """One scheduling point: the actors that can take the next step.
 
@@ -85,13 +96,18 @@ class Offer:
             enabled or disabled.
         running: The vCPU that took the last step, whether or not it is still a candidate; None at the first step. A
             store buffer that drains leaves it unchanged.
+        question: During a call to `Scheduler.choose_value`, what the value decides.
+        numbers: On a host of execution graphs, the number of each candidate's operation on its vCPU, by the names of
+            the candidates; operations are done again if a store feeds an earlier load. Empty on other hosts.
     """
 
-    __slots__ = ("_events", "candidates", "running")
+    __slots__ = ("_events", "candidates", "numbers", "question", "running")
 
     def __init__(self, events: Sequence[object] = ()) -> None:
         self.candidates: tuple[Candidate, ...] = ()
         self.running: Candidate | None = None
+        self.question = Question.LOCAL
+        self.numbers: Mapping[str, int] = {}
         self._events = events
 
     @property
@@ -109,6 +125,7 @@ class Offer:
         """Return the same scheduling point with only these candidates, as a wrapper hands it to its inner scheduler."""
         narrowed = Offer(self._events)
         narrowed.candidates, narrowed.running = candidates, self.running
+        narrowed.question, narrowed.numbers = self.question, self.numbers
         return narrowed
 
     @property
@@ -143,12 +160,15 @@ class ExecutionInfo(msgspec.Struct, frozen=True):
         index: The number of the execution, from 0.
         threads: The number of vCPUs that the program begins with.
         beginning: The initial state, which the execution fills in. A scheduler that wraps another passes it on.
+        has_graphs: Whether the host memory is one of execution graphs, on which `Scheduler.choose_value` also decides
+            what is read and what becomes of a write (see `Question`).
     """
 
     seed: int
     index: int
     threads: int
     beginning: Beginning | None = None
+    has_graphs: bool = False
 
 
 class Scheduler(ABC):
@@ -205,7 +225,12 @@ class Scheduler(ABC):
         """
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Return the value of a local choice of the running vCPU, an integer in [0, arity)."""
+        """Return the value of a local choice of the running vCPU, or what another `Question` asks for.
+
+        Args:
+            offer: The scheduling point, with the question.
+            arity: The number of alternatives; the value is an integer in [0, arity).
+        """
         return 0
 
     def finish(self, trace: Trace) -> None:  # noqa: B027 - optional, does nothing by default

@@ -19,6 +19,7 @@ from simaie.block import Block, Call
 from simaie.decision import Schedule
 from simaie.dependence import READS, blocks, writes
 from simaie.encoding import Plain, digest_of, plain, plain_op
+from simaie.execution_graph import ExecutionGraph
 from simaie.op import Function, Kind, Op, show
 
 if TYPE_CHECKING:
@@ -276,6 +277,8 @@ class Trace:
         endian: The byte order of guest RAM.
         frames: The initial page table, from page number to physical address; other pages map to themselves.
         cycle: Of a lasso, the number of steps before the cycle: the steps from there on can be repeated for ever.
+        graph: The graph of the execution, on a host of execution graphs. The steps of the schedule then count decisions
+            and not events. None on other hosts.
     """
 
     #: What occurred in the execution, as bits (see `simaie.check.needs`). By default anything may have.
@@ -301,6 +304,7 @@ class Trace:
         frames: Mapping[int, int] | None = None,
         silent: Sequence[Instruction] = (),
         cycle: int | None = None,
+        graph: ExecutionGraph | None = None,
     ) -> None:
         self.program = program
         self.events = events
@@ -319,6 +323,7 @@ class Trace:
         self.frames = dict(frames or {})
         self._silent = silent
         self.cycle = cycle
+        self.graph = graph
 
     def __len__(self) -> int:
         return len(self.events)

@@ -2,7 +2,9 @@
 
 This is fuzzing of schedules instead of inputs. The coverage of an execution is its *fingerprint*: the set of hand-offs
 in it. A hand-off is a pair of consecutive operations on one place by different actors, at least one of them a write,
-described by the place and by actor and kind of both. An execution with a new fingerprint becomes a parent. The search
+described by the place and by actor and kind of both. On a host of execution graphs, where the order of the events is
+only one of several, a hand-off is a read with the store of another actor that it read or with the initial value, or a
+pair of consecutive stores to a place. An execution with a new fingerprint becomes a parent. The search
 alternates between one execution by plain POS and `MUTANTS` mutants of one parent, the parent with the rarest
 fingerprint. A mutant follows the parent's decisions except for a few, which are redrawn; where a decision no longer
 fits, POS decides. Compare D. Wolff et al., "Greybox fuzzing for concurrency testing" (ASPLOS 2024), which is guided by
@@ -16,12 +18,14 @@ Only decisions with an alternative are counted. The profile of an execution is i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
+from simaie.execution_graph import ExecutionGraph
 from simaie.prng import Random, derive
 from simaie.protocols import Candidate, ExecutionInfo, Offer
-from simaie.trace import Ending, Trace
+from simaie.trace import Ending, Event, Trace
 from simaie_schedulers.pos import Pos
 
 __all__ = ["MUTANTS", "CoverageGuided"]
@@ -111,7 +115,8 @@ class CoverageGuided(Pos):
             self._mutants = MUTANTS
 
     def _count(self, trace: Trace) -> None:
-        fingerprint = frozenset([self._numbers.setdefault(h, len(self._numbers)) for h in _handoffs(trace)])
+        found = _handoffs(trace) if trace.graph is None else _handoffs_of(trace.graph, trace.events)
+        fingerprint = frozenset([self._numbers.setdefault(h, len(self._numbers)) for h in found])
         times = self._seen.get(fingerprint, 0)
         if times or len(self._seen) < MOST_FINGERPRINTS:
             self._seen[fingerprint] = times + 1
@@ -126,6 +131,18 @@ class CoverageGuided(Pos):
         """Make the next execution a mutant of the parent in `profile`."""
         self._parent = list(profile.get("parent", ()))
         self._mutants = 1
+
+
+def _handoffs_of(graph: ExecutionGraph, events: Sequence[Event]) -> dict[Handoff, None]:
+    """Return the hand-offs of an execution graph, each once."""
+    pairs = [*graph.sources, *[pair[::-1] for stores in graph.coherence for pair in pairwise(stores)]]
+    found: dict[Handoff, None] = {}
+    for later, earlier in pairs:
+        event = events[later]
+        before = None if earlier < 0 else (events[earlier].actor, int(events[earlier].op.kind))
+        if before is None or before[0] != event.actor:
+            found[event.op.location, before, (event.actor, int(event.op.kind))] = None
+    return found
 
 
 def _handoffs(trace: Trace) -> dict[Handoff, None]:

@@ -14,11 +14,16 @@ the entries determine. Two values do not follow from the order of conflicting op
 local choice, and whether a store-conditional succeeded (its reservation may be wider than its own bytes).
 
 The form is built in one pass over the trace, with a table of the last writes by address. Bytes are treated separately
-only in a trace in which accesses overlap partly. BLAKE2b makes the digest the same in every process.
+only in a trace in which accesses overlap partly.
+
+On a host of execution graphs, executions are equivalent if their graphs are equal: if each vCPU performed the same
+operations, each read read the same store, and the stores to each place took effect in the same order. The order of the
+events in the trace does not count there. BLAKE2b makes the digest the same in every process.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -26,6 +31,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from simaie.dependence import ALWAYS_WRITES, STOPS_WORLD, THREAD_KINDS, THREADS, WRITES_IF_IT_SUCCEEDS, writes
+from simaie.execution_graph import ExecutionGraph
 from simaie.op import Kind, Op, owner_of
 from simaie.trace import Event, Trace
 
@@ -47,6 +53,8 @@ def trace_digest(trace: Trace) -> int:
     digest with probability n**2 / 2**65, which is 10**-9 for 200,000.
     """
     events = trace.events
+    if trace.graph is not None:
+        return _digest(_graph_form(events, trace.graph))
     names = sorted({event.actor for event in events})
     rows: Rows = {name: [number] for number, name in enumerate(names)}
     if Kind.BUFFER in trace.kinds:
@@ -54,8 +62,23 @@ def trace_digest(trace: Trace) -> int:
     elif not _fill(events, rows, {}):
         rows = {name: [number] for number, name in enumerate(names)}
         _fill(events, rows, None)
-    packed = msgspec.msgpack.encode((names, list(rows.values())))
-    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "little")
+    return _digest((names, list(rows.values())))
+
+
+def _digest(form: Any) -> int:
+    return int.from_bytes(blake2b(msgspec.msgpack.encode(form), digest_size=8).digest(), "little")
+
+
+def _graph_form(events: Sequence[Event], graph: ExecutionGraph) -> Any:
+    """Return a graph in a form that does not depend on the order of its steps: these are renumbered vCPU by vCPU."""
+    numbers = graph.numbers
+    order = sorted(range(len(events)), key=lambda step: (events[step].actor, numbers[step]))
+    place = {step: number for number, step in enumerate(order)} | {-1: -1}
+    counts = Counter(event.actor for event in events)
+    values = [int(events[step].value) for step in order if events[step].op.kind in (_CHOICE, _STORE_CONDITIONAL)]
+    sources = sorted((place[read], number, place[store]) for number, (read, store) in enumerate(graph.sources))
+    stores = sorted([place[store] for store in chain] for chain in graph.coherence)
+    return sorted(counts.items()), values, [(read, store) for read, _, store in sources], stores
 
 
 def _fill(events: Sequence[Event], rows: Rows, widths: dict[int, int] | None) -> bool:

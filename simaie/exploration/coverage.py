@@ -37,8 +37,8 @@ class Coverage(msgspec.Struct, frozen=True):
     """The coverage of an exploration.
 
     Attributes:
-        traces: The number of distinct Mazurkiewicz traces (see `simaie.exploration.canonical`) among the first `traced`
-            executions.
+        traces: The number of distinct Mazurkiewicz traces among the first `traced` executions; on a host of execution
+            graphs, of distinct graphs (see `simaie.exploration.canonical`).
         traced: The number of executions whose traces were counted. Executions that a limit cut or the scheduler gave up
             are left out, because they are only parts of traces.
         traces_complete: Whether all executions were counted. If false, there were too many distinct traces to keep, and

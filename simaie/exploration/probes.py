@@ -146,9 +146,10 @@ class TraceProbe(Probe):
         return chosen
 
     def _counts(self, trace: Trace) -> bool:
-        # The first word of a trace is not determined for store buffers, so that no such walk counts.
-        cut = trace.truncated or trace.ending is Ending.PRUNED or Kind.BUFFER in trace.kinds
-        return not cut and is_first_of_its_trace(trace, self._ranks)
+        # The first word of a trace is not determined for store buffers, nor for graphs, so that no such walk counts.
+        reorders = trace.graph is not None or Kind.BUFFER in trace.kinds
+        cut = trace.truncated or trace.ending is Ending.PRUNED
+        return not cut and not reorders and is_first_of_its_trace(trace, self._ranks)
 
 
 def _may_conflict(a: Op, b: Op) -> bool:

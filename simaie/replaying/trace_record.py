@@ -15,6 +15,7 @@ import msgspec
 from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.decision import Schedule
+from simaie.execution_graph import ExecutionGraph
 from simaie.guest.program import Program
 from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, show
 from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
@@ -110,6 +111,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         places: Of instructions of machine code, their number in `instructions`, their source lines, and their location
             in terms of symbols.
         disassembly: Of instructions of machine code, their number in `instructions` and their text with operands.
+        graph: The graph of the execution; absent on other hosts.
     """
 
     cells: tuple[CellRecord, ...]
@@ -133,6 +135,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cycle: int | None = None
     places: tuple[tuple[int, str, str], ...] = ()
     disassembly: tuple[tuple[int, str], ...] = ()
+    graph: ExecutionGraph | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecordedPlace:
@@ -214,6 +217,7 @@ class _Writer:
             frames=trace.frames,
             silent=silent,
             cycle=trace.cycle,
+            graph=msgspec.UNSET if trace.graph is None else trace.graph,
             init=tuple((a, width, value) for a, width, value in program.image if isinstance(value, int)),
         )
 
@@ -366,7 +370,15 @@ class _Reader:
             frames=record.frames,
             silent=[_at(self._instructions, number) for number in record.silent],
             cycle=record.cycle,
+            graph=self._graph(),
         )
+
+    def _graph(self) -> ExecutionGraph | None:
+        graph = self._record.graph
+        if not isinstance(graph, ExecutionGraph):
+            return None
+        graph.require_sound(len(self._record.events))
+        return graph
 
     def _op(self, op: OpRecord) -> Op:
         _require_place(op.address, op.width)

@@ -1,7 +1,8 @@
 """The choice of the steps of a long trace that a reader needs to see.
 
-These are the steps that a finding names, the other steps of their guest instructions, a few steps around each, the
-beginning and the end. A short trace is shown in full, and a gap that is too small to save rows is not folded.
+These are the steps that a finding names, the other steps of their guest instructions, accesses that took effect out of
+order, a few steps around each, the beginning and the end. A short trace is shown in full, and a gap that is too small
+to save rows is not folded.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from simaie.finding import Finding
+from simaie.show.reordered import early_accesses
 from simaie.trace import Trace
 
 __all__ = ["kept_steps"]
@@ -45,6 +47,7 @@ def _of_interest(trace: Trace, findings: Sequence[Finding]) -> set[int]:
     for _, steps in trace.instructions:
         if not guilty.isdisjoint(steps):
             wanted.update(_ends(steps))
+    wanted.update(_ends(sorted({each for step, late in early_accesses(trace).items() for each in (step, late[0])})))
     wanted.update(min(fault.step, len(trace) - 1) for fault in trace.faults)
     return wanted
 

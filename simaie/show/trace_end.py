@@ -10,6 +10,7 @@ from simaie.finding import Finding, Verdict
 from simaie.op import Kind, Op
 from simaie.show.format import clean, format_op
 from simaie.show.lines import prose
+from simaie.show.reordered import reorderings
 from simaie.show.trace_table import structural_order, title
 from simaie.trace import Ending, Trace
 
@@ -35,7 +36,10 @@ def ending_lines(trace: Trace) -> list[Text]:
 
 
 def ending_fields(trace: Trace) -> list[tuple[str, str]]:
-    """Return how `trace` ended as pairs of a label and its value: the ending, the waiting vCPUs, the outcome."""
+    """Return how `trace` ended as pairs of a label and its value: the ending, the waiting vCPUs, the outcome.
+
+    What took effect out of the order of the program follows.
+    """
     owners = _owners(trace)
     fields = [("ending", _ENDINGS[trace.ending])]
     for actor in sorted(trace.waiting, key=structural_order):
@@ -44,7 +48,7 @@ def ending_fields(trace: Trace) -> list[tuple[str, str]]:
     if trace.ending is Ending.FINISHED:
         refused = ", which the program's final check refuses" if trace.accepted is False else ""
         fields.append(("outcome", f"{clean(str(trace.outcome))}{refused}"))
-    return fields
+    return fields + [("reordered", words) for words in reorderings(trace)]
 
 
 def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Text]:

@@ -12,6 +12,7 @@ from simaie.op import show
 from simaie.replaying.failure import Failure
 from simaie.replaying.recorded import Recorded
 from simaie.show.explain import explain_failure
+from simaie.show.reordered import early_accesses
 from simaie.trace import Event, Trace
 
 __all__ = ["failure_document", "trace_document"]
@@ -35,11 +36,16 @@ def failure_document(failure: Failure) -> dict[str, Any]:
 
 
 def trace_document(trace: Trace, findings: Sequence[Finding] = ()) -> dict[str, Any]:
-    """Return a trace: each event with the numbers of the findings that name it, the ending, the outcome, the digest."""
+    """Return a trace: each event with the numbers of the findings that name it, the ending, the outcome, the digest.
+
+    On a host of execution graphs, each event also has the number of its operation on its vCPU, the steps whose stores
+    it read (-1 for the initial value), and the steps that come first in the program but took effect later.
+    """
     marks: dict[int, list[int]] = {}
     for number, finding in enumerate(findings, 1):
         for step in sorted(set(finding.steps)):
             marks.setdefault(step, []).append(number)
+    more = _by_step(trace)
     return {
         "program": trace.program,
         "digest": trace.digest,
@@ -50,7 +56,25 @@ def trace_document(trace: Trace, findings: Sequence[Finding] = ()) -> dict[str, 
         "faults": msgspec.to_builtins(trace.faults),
         "switches": msgspec.to_builtins(trace.schedule.switches),
         "choices": msgspec.to_builtins(trace.schedule.choices),
-        "events": [_event(step, event, marks.get(step, [])) for step, event in enumerate(trace.events)],
+        "events": [
+            {**_event(step, event, marks.get(step, [])), **more.get(step, {})}
+            for step, event in enumerate(trace.events)
+        ],
+    }
+
+
+def _by_step(trace: Trace) -> dict[int, dict[str, Any]]:
+    """Return what the graph of a trace says about each step; nothing without a graph."""
+    graph = trace.graph
+    if graph is None:
+        return {}
+    read: dict[int, list[int]] = {}
+    for step, store in graph.sources:
+        read.setdefault(step, []).append(store)
+    early = early_accesses(trace)
+    return {
+        step: {"operation": number, "reads_from": read.get(step, []), "before": list(early.get(step, ()))}
+        for step, number in enumerate(graph.numbers)
     }
 
 

@@ -21,10 +21,12 @@ from simaie.op import Kind, owner_of
 from simaie.show.blocks import block_rows
 from simaie.show.folding import kept_steps
 from simaie.show.format import clean, format_drain, format_event, format_instruction, format_single_access, is_drain
+from simaie.show.reordered import early_accesses
 from simaie.show.walks import Walk, walk_in
 from simaie.trace import Event, Fault, Instruction, Trace
 
-__all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "title", "trace_table", "walks_of"]
+__all__ = ["Lane", "Row", "RowKind", "TraceTable", "structural_order", "switched_steps", "title", "trace_table",
+           "walks_of"]  # fmt: skip
 
 
 class RowKind(StrEnum):
@@ -60,7 +62,8 @@ class Row:
         column: Index into the table's columns; None for a fold.
         steps: Number of steps that the row represents.
         marks: Numbers, from 1, of the findings that name this step.
-        switched: Whether the scheduler deviated from its default here.
+        switched: Whether the scheduler deviated from its default here; unknown on a host of execution graphs.
+        early: Whether it took effect before earlier accesses of its vCPU.
         lanes: State of each column after the step.
     """
 
@@ -72,6 +75,7 @@ class Row:
     marks: tuple[int, ...] = ()
     switched: bool = False
     lanes: tuple[Lane, ...] = ()
+    early: bool = False
 
     @property
     def number(self) -> str:
@@ -156,9 +160,17 @@ def _fold_walks(trace: Trace, rows: Sequence[Row]) -> Iterator[Row]:
             continue
         length = walk.last - walk.first + 1
         switched = any(row.switched for row in rows[index : index + length])
+        early = any(row.early for row in rows[index : index + length])
         last = rows[index + length - 1]
-        yield replace(last, kind=RowKind.WALK, text=walk.text, step=walk.first, steps=length, switched=switched)
+        yield replace(
+            last, kind=RowKind.WALK, text=walk.text, step=walk.first, steps=length, switched=switched, early=early
+        )
         index += length
+
+
+def switched_steps(trace: Trace) -> frozenset[int]:
+    """Return the steps at which the scheduler deviated from its default; those of a graph's schedule are decisions."""
+    return frozenset() if trace.graph is not None else frozenset(switch.step for switch in trace.schedule.switches)
 
 
 def structural_order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -192,7 +204,8 @@ class _Layout:
         self._trace = trace
         self._column = {name: i for i, name in enumerate(columns)}
         self._marks = _marks(findings)
-        self._switches = {s.step for s in trace.schedule.switches}
+        self._switches = switched_steps(trace)
+        self._early = early_accesses(trace)
         self._extent = _extents(trace)
         self._last_of = {e.actor: step for step, e in enumerate(trace.events)}
         self._locks = [0] * len(columns)
@@ -245,12 +258,12 @@ class _Layout:
         if shown:
             held = max(locks_before, self._locks[column])
             lanes = self._with(column, self._state(column, inside=instruction is not None, locks=held))
-            marks, switched = self._marks.get(step, ()), step in self._switches
+            marks, switched, early = self._marks.get(step, ()), step in self._switches, step in self._early
             if instruction is not None and length == 1:
                 text = format_single_access(instruction, event)
-                yield Row(RowKind.SINGLE, text, step, column, 1, marks, switched, lanes)
+                yield Row(RowKind.SINGLE, text, step, column, 1, marks, switched, lanes, early)
             else:
-                yield Row(RowKind.OPERATION, format_event(event), step, column, 1, marks, switched, lanes)
+                yield Row(RowKind.OPERATION, format_event(event), step, column, 1, marks, switched, lanes, early)
         self._after(step, event, column, inside=step != last)
         if shown:
             yield from self._blocks(self._ends.get(step, ()), column)

@@ -6,7 +6,8 @@
        3 ~    :                               | str: store [0x100]/4 := 5
        9 ~ >1 #   store [0x100]/4 := 1        :
 
-``~`` marks a step where the scheduler deviated from its default, ``>1`` a step that finding 1 names. A lane is ``:``
+``~`` marks a step where the scheduler deviated from its default, ``^`` an access that took effect before earlier ones
+of its vCPU, ``>1`` a step that finding 1 names. A lane is ``:``
 between instructions, ``|`` inside one, ``#`` while a lock is held. With more than six vCPUs, or in a terminal too
 narrow for their lanes, all share one column and each row begins with the vCPU's name. The text is ASCII, in colour on a
 terminal.
@@ -79,6 +80,8 @@ def _legend(table: TraceTable) -> list[Text]:
     signs = []
     if any(row.switched for row in table.rows):
         signs.append("~ the scheduler switched")
+    if any(row.early for row in table.rows):
+        signs.append("^ took effect early")
     if any(row.marks for row in table.rows):
         signs.append(">n a step of finding n")
     if table.folded:
@@ -138,7 +141,7 @@ def _body_style(row: Row) -> str:
 
 
 class _Gutter:
-    """The left margin: the step's number, ``~`` for a switch, the findings that name the step."""
+    """The left margin: the step's number, ``~`` or ``^``, the findings that name the step."""
 
     def __init__(self, table: TraceTable) -> None:
         self._number = max(4, *(len(row.number) for row in table.rows))
@@ -153,7 +156,7 @@ class _Gutter:
         """Return the margin of `row`."""
         line = Text()
         line.append(row.number.rjust(self._number), "dim")
-        line.append(" ~ " if row.switched else "   ", "yellow")
+        line.append(" ~ " if row.switched else " ^ " if row.early else "   ", "yellow")
         line.append(row.mark.ljust(self._marks) + " ", _GUILTY)
         return line
 

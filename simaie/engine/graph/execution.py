@@ -29,7 +29,7 @@ from simaie.guest.program import Program
 from simaie.host.graph.event import Event
 from simaie.host.graph.graph import Graph
 from simaie.machine import Machine
-from simaie.protocols import ExecutionInfo, Offer, Scheduler
+from simaie.protocols import ExecutionInfo, Offer, Question, Scheduler
 from simaie.trace import Ending, Trace
 
 __all__ = ["GraphExecution"]
@@ -47,7 +47,7 @@ class GraphExecution(Execution):
             program.require_asserts()
         self.program, self.machine, self.scheduler = program, machine, scheduler
         beginning = Beginning(program, machine)
-        self._info = ExecutionInfo(info.seed, info.index, info.threads, beginning)
+        self._info = ExecutionInfo(info.seed, info.index, info.threads, beginning, has_graphs=True)
         self.ending: Ending | None = None
         self.memory = machine.make_memory(program)
         self._layout = Layout(machine.endian)
@@ -127,6 +127,7 @@ class GraphExecution(Execution):
             if node is not None and node.op is not None:
                 actor.node, actor.op = node, node.label.op
         offer.candidates = tuple(actors)
+        offer.numbers = {actor.name: actor.node.depth - 1 for actor in actors}
         if len(self.events) >= self._limit:
             self._cut = True
             return -1
@@ -151,6 +152,8 @@ class GraphExecution(Execution):
 
     def _pick(self, event: Event, alternatives: Alternatives) -> int:
         offer, arity = self._offer, len(alternatives)
+        question = Question.WRITE if event.writes else Question.READ
+        offer.question = question if event.place is not None else Question.LOCAL
         value = self._ask_value(event, alternatives)
         if type(value) is not int or not 0 <= value < arity:
             raise bad_value(self.scheduler, value, arity, offer)

@@ -15,16 +15,40 @@ from simaie.engine.graph.world import may_wait
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.node import Node
 from simaie.errors import InternalError
+from simaie.execution_graph import ExecutionGraph
 from simaie.host.graph.event import INITIAL
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.linear import linear
 from simaie.op import Kind, Op
 from simaie.trace import Ending, Fault
 
-__all__ = ["ending_of", "trace_of"]
+__all__ = ["GraphTrace", "ending_of", "trace_of"]
 
 
-def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
+class GraphTrace(MemoTrace):
+    """The trace of a graph, which is made when it is first asked for, as the graph by its steps is.
+
+    Args:
+        graph: The graph.
+        parts: The number of pairs of events that an operation has room for.
+        origin: As of a `MemoTrace`.
+        steps: Its steps.
+        rest: As of a `MemoTrace`.
+    """
+
+    def __init__(self, graph: Graph, parts: int, origin: Any, steps: _Steps, *rest: Any) -> None:
+        super().__init__(origin, steps, *rest)
+        self._unmade: tuple[Graph, _Steps, int] | None = (graph, steps, parts)
+
+    def _complete(self, left: Any) -> None:
+        super()._complete(left)
+        assert self._unmade is not None
+        graph, steps, parts = self._unmade
+        self.graph = _by_steps(graph, steps.numbers, parts)
+        self._unmade = None
+
+
+def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> GraphTrace:
     """Return the trace of a graph that has ended.
 
     Args:
@@ -45,8 +69,8 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
         refusal = memo.refusal(memo.memory, last, outcome)
         accepted = refusal is None
         occurred |= 0 if accepted else REFUSED
-    return MemoTrace(
-        memo.origin, steps, frozenset(), last, (), (), waiting, ending, outcome,
+    return GraphTrace(
+        graph, memo.layout.parts, memo.origin, steps, frozenset(), last, (), (), waiting, ending, outcome,
         _faults(steps, last) if occurred & FAULT else (), accepted, refusal or "", occurred,
     )  # fmt: skip
 
@@ -57,7 +81,7 @@ def _pending(node: Node) -> Op:
 
 
 class _Steps(Sequence[Node]):
-    """The nodes to which the operations of a finished graph led; their order is found when one is first asked for.
+    """The nodes to which the operations of a finished graph led; their order is found when it is first asked for.
 
     Args:
         graph: The graph.
@@ -69,31 +93,35 @@ class _Steps(Sequence[Node]):
 
     def __init__(self, graph: Graph, last: tuple[Node, ...], parts: int) -> None:
         self._graph, self._last, self._parts = graph, last, parts
-        self._found: list[Node] | None = None
+        self._found: tuple[list[Node], list[tuple[int, int]]] | None = None
 
     def __len__(self) -> int:
         return sum(max(node.depth - 1, 0) for node in self._last)
 
     def __getitem__(self, number: Any) -> Any:
-        return self._all()[number]
+        return self._all()[0][number]
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._all())
+        return iter(self._all()[0])
 
-    def _all(self) -> list[Node]:
+    @property
+    def numbers(self) -> list[tuple[int, int]]:
+        """For each step, the number of its vCPU and that of its operation, from 1."""
+        return self._all()[1]
+
+    def _all(self) -> tuple[list[Node], list[tuple[int, int]]]:
         if self._found is None:
             self._found = _steps(self._graph, self._last, self._parts)
         return self._found
 
 
-def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
-    """Return the nodes to which the operations led, in an order in which these take effect.
+def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> tuple[list[Node], list[tuple[int, int]]]:
+    """Return the nodes to which the operations led, in an order in which these take effect, and the numbers of each.
 
     An operation of several events takes effect with the last of them. One without events follows the one before it.
     """
     paths = [node.path for node in last]
-    names = {node.root.name: number for number, node in enumerate(last)}
-    vcpus = [names[node.root.name] if node is not None else -1 for node in graph.at]
+    vcpus = _places_in_last(graph)
     place: dict[tuple[int, int], int] = {}
     for number, event in enumerate(linear(graph)):
         each = graph.events[event]
@@ -105,7 +133,39 @@ def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
             at = place.get((number, operation), at)
             keyed.append((at, number, operation, node))
     keyed.sort(key=lambda each: each[:3])
-    return [node for _, _, _, node in keyed]
+    return [node for _, _, _, node in keyed], [(number, operation) for _, number, operation, _ in keyed]
+
+
+def _places_in_last(graph: Graph) -> list[int]:
+    """Return, for each vCPU, its place among those that have begun; -1 for others."""
+    found, begun = [], 0
+    for node in graph.at:
+        found.append(begun if node is not None else -1)
+        begun += node is not None
+    return found
+
+
+def _by_steps(graph: Graph, numbers: list[tuple[int, int]], parts: int) -> ExecutionGraph:
+    """Return a graph by the steps of its trace; what a vCPU reads that still waits is no step."""
+    steps = {each: step for step, each in enumerate(numbers)}
+    vcpus = _places_in_last(graph)
+
+    def step_of(event: int) -> int | None:
+        each = graph.events[event]
+        return steps.get((vcpus[each.vcpu], each.index // (2 * parts)))
+
+    sources: list[tuple[int, int]] = []
+    for read in sorted(graph.source):
+        step, store = step_of(read), graph.source[read]
+        found = INITIAL if store == INITIAL else step_of(store)
+        if step is not None and found is not None:
+            sources.append((step, found))
+    chains = [tuple([step for store in stores if (step := step_of(store)) is not None])
+              for stores in graph.coherence.values()]  # fmt: skip
+    coherence = sorted(chain for chain in chains if len(chain) > 1)
+    sources.sort(key=lambda each: each[0])
+    return ExecutionGraph(graph.model.name, tuple([number - 1 for _, number in numbers]), tuple(sources),
+                          tuple(coherence))  # fmt: skip
 
 
 def _fill_memory(memo: GraphMemo, graph: Graph) -> None:

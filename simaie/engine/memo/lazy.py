@@ -123,7 +123,8 @@ class MemoTrace(Trace):
 
 _STATE = frozenset({
     "program", "events", "ending", "outcome", "schedule", "waiting", "faults", "promises", "accepted", "refusal",
-    "blocks", "isa", "reservation_ends", "endian", "frames", "_silent",
+    "blocks", "isa", "reservation_ends", "endian", "frames", "cycle", "graph",
+    "_silent",
 })  # fmt: skip
 
 

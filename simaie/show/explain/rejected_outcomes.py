@@ -26,8 +26,8 @@ from simaie.show.explain.interrupted import llsc_atomicity as explain_llsc
 from simaie.show.explain.interrupted import rmw_atomicity as explain_rmw
 from simaie.show.explain.phrases import at, instruction_of, listed, stored_value
 from simaie.show.explain.protection import helpers
-from simaie.show.explain.reordered import reordered
 from simaie.show.format import clean, format_value, is_drain
+from simaie.show.reordered import early_accesses
 from simaie.trace import Event, Trace, watched_address
 
 __all__ = [
@@ -147,13 +147,15 @@ def guilty(trace: Trace, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     if any(finding.kind not in REFUSALS for finding in findings):
         return tuple(findings)
     broken = [first.steps for first in judge(trace, _CAUSES)[:1]] or [each.steps for each in _overtakings(trace)]
+    broken = broken or [(step, *late) for step, late in islice(early_accesses(trace).items(), _MOST)]
     steps = tuple(sorted({step for some in broken for step in some}))
     return tuple(msgspec.structs.replace(finding, steps=finding.steps or steps) for finding in findings)
 
 
 def _nothing_odd(trace: Trace) -> str:
     writes = "; ".join(left.text for left in islice(last_writes(trace), _MOST))
-    if moved := reordered(trace):
+    if early := early_accesses(trace):
+        moved = f"Not everything took effect in the order of the program {at(*sorted(early)[:_MOST])}."
         return f"{moved} {writes}." if writes else moved
     if any(serializability(trace)):
         return f"{writes}." if writes else ""

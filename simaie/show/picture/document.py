@@ -1,9 +1,9 @@
 """The data of the page: rows of the table, changes of each step, findings, folds and arrows, as compact JSON values.
 
-A trace may be long, so each text is stored once in a list and named by its number. A row is
-``[kind, text, step, column, marks, switched, lanes]``, with ``-1`` for a missing step or column and a letter for each
-lane. A change of a step is ``[place, old, new]``. `hidden` lists the ranges of rows that are folded at first, `walks`
-the walks down the radix tree as ``[first row, last row, text]``, `arrows` the conflicts as
+A trace may be long, so each text is stored once in a list and named by its number. A row is ``[kind, text, step,
+column, marks, switched, lanes]``, with ``-1`` for a missing step or column and a letter for each lane; one more value,
+1, follows if it took effect early. A change of a step is ``[place, old, new]``. `hidden` lists the ranges of rows that
+are folded at first, `walks` the walks down the radix tree as ``[first row, last row, text]``, `arrows` the conflicts as
 ``[from step, to step, finding]``, `ending` the lines of the ending as ``[label, value]``, `source` what
 `simaie.show.source` makes of a compiled guest.
 """
@@ -82,6 +82,7 @@ def _row(row: Row, texts: _Texts) -> list[Any]:
         list(row.marks),
         int(row.switched),
         texts("".join(_LANES[lane] for lane in row.lanes)),
+        *([1] if row.early else []),
     ]
 
 

@@ -17,7 +17,8 @@ from simaie.op import Kind, owner_of
 from simaie.replaying.failure import Failure
 from simaie.show.format import clean, format_drain, format_event, format_instruction, format_single_access, is_drain
 from simaie.show.picture.subject import Subject, subject_of
-from simaie.show.trace_table import structural_order, title
+from simaie.show.reordered import early_accesses
+from simaie.show.trace_table import structural_order, switched_steps, title
 from simaie.trace import Event, Trace
 
 __all__ = ["to_perfetto"]
@@ -63,9 +64,11 @@ class _Tracks:
 
     def _operations(self) -> Iterator[dict[str, Any]]:
         lengths = {id(instruction): len(steps) for instruction, steps in self._trace.instructions}
-        switches = {switch.step for switch in self._trace.schedule.switches}
+        switches, early, graph = switched_steps(self._trace), early_accesses(self._trace), self._trace.graph
         for step, event in enumerate(self._trace.events):
-            args = {"step": step, "switched": step in switches}
+            args: dict[str, Any] = {"step": step, "switched": step in switches}
+            if graph is not None:
+                args = {"step": step, "operation": graph.numbers[step], "before": list(early.get(step, ()))}
             yield _slice(_words(event, lengths), self._thread[owner_of(event.actor)], step, 1, args)
 
     def _locks(self) -> Iterator[dict[str, Any]]:

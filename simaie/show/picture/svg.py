@@ -170,8 +170,8 @@ class _Drawing:
             yield text(self._left[0], base, row.text, "sim-dim")
             return
         yield text(self._number, base, row.number, "sim-dim", anchor="end")
-        if row.switched:
-            yield text(self._number + _TO_SWITCH, base, "~", "sim-dim")
+        if row.switched or row.early:
+            yield text(self._number + _TO_SWITCH, base, "~" if row.switched else "^", "sim-dim")
         left, right = self._box(row, lines)
         if self._many:  # the text covers the bars of other columns
             yield rect(left + 2, y, right - left - 4, height, name="sim-paper")
@@ -239,6 +239,7 @@ def _signs(table: TraceTable, arrows: bool) -> list[tuple[str, str]]:
         ("|", "inside an instruction", any(Lane.INSIDE in row.lanes for row in rows)),
         ("#", "holding a lock", any(Lane.LOCKED in row.lanes for row in rows)),
         ("~", "the scheduler switched", any(row.switched for row in rows)),
+        ("^", "took effect early", any(row.early for row in rows)),
         (">1", "a step of finding 1", any(row.marks for row in rows)),
         ("\u2192", "conflicting accesses", arrows),
     ]

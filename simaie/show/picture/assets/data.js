@@ -3,7 +3,7 @@
 // options: keys, the element whose keydown events count; start, the first step shown; stepped, called with each new step.
 
 const texts = data.texts, rows = data.rows, changes = data.changes, touched = data.touched;
-const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, HEIGHT = 22, LEADING = 17, MARGIN = 12;
+const KIND = 0, TEXT = 1, STEP = 2, COLUMN = 3, MARKS = 4, SWITCHED = 5, LANES = 6, EARLY = 7, HEIGHT = 22, LEADING = 17, MARGIN = 12;
 const COLOURS = 7; // as many as page.css has
 const CLASSES = { instruction: "head", operation: "op", single: "head", drain: "drain", fault: "fault", block: "block" };
 const last = changes.length - 1;

@@ -148,6 +148,7 @@ sign(lanesSeen.includes("o"), "", "between instructions", "dashed");
 sign(lanesSeen.includes("i"), "", "inside an instruction", "thin");
 sign(lanesSeen.includes("l"), "", "holding a lock", "thick");
 sign(rows.some((row) => row[SWITCHED]), "~", "the scheduler switched");
+sign(rows.some((row) => row[EARLY]), "^", "took effect early");
 sign(rows.some((row) => row[MARKS].length), ">1", "a step of finding 1");
 sign(data.arrows.length, "\u2192", "conflicting accesses");
 sign(data.walks.length, "\u25b8", "folded walk");

@@ -156,14 +156,14 @@ function opener(into, fold, words) {
 function drawWalk(element, walk) {
   const first = rows[walk.from], end = rows[walk.to];
   element.classList.toggle("here", current >= first[STEP] && current <= end[STEP]);
-  const { cell } = drawCells(element, end, `${first[STEP]}\u2013${end[STEP]}`, rows.slice(walk.from, walk.to + 1).some((row) => row[SWITCHED]));
+  const { cell } = drawCells(element, end, `${first[STEP]}\u2013${end[STEP]}`, rows.slice(walk.from, walk.to + 1));
   opener(cell, walk, `\u25b8 ${fitWalk(walk).join("\n")}`);
   cell.classList.add("op", "steps");
 }
 function drawRow(element, row) {
   const step = row[STEP];
   if (step >= 0) { element.dataset.step = step; element.classList.toggle("here", step === current); }
-  const { cell, marks } = drawCells(element, row, step >= 0 ? step : "", row[SWITCHED]);
+  const { cell, marks } = drawCells(element, row, step >= 0 ? step : "", [row]);
   marks.textContent = mark(row);
   if (row[MARKS].length > 3) marks.title = `>${row[MARKS]}`;
   if (!cell) return;
@@ -173,11 +173,12 @@ function drawRow(element, row) {
   cell.classList.add(CLASSES[data.kinds[row[KIND]]]);
   if (row[MARKS].length) cell.classList.add("guilty");
 }
-function drawCells(element, row, number, switched) {
+function drawCells(element, row, number, shown) {
   element.style.gridTemplateColumns = grid;
   const side = make("div", element, undefined, "gutter");
   make("span", side, number);
-  make("i", side, switched ? "~" : "").title = switched ? "the scheduler switched here" : "";
+  const switched = shown.some((each) => each[SWITCHED]), early = shown.some((each) => each[EARLY]);
+  make("i", side, switched ? "~" : early ? "^" : "").title = switched ? "the scheduler switched here" : early ? "it took effect before earlier accesses of its vCPU" : "";
   const marks = make("b", side), lanes = texts[row[LANES]];
   const cells = data.columns.map((_, column) => {
     const made = make("div", element, undefined, `cell ${lanes[column]}`);
