@@ -10,15 +10,14 @@ from typing import Any
 
 from simaie.corpus.audit_case import Expect, Needs
 from simaie.corpus.common import LOST_RMW, TORN_LLSC, X, Y
+from simaie.corpus.faults import ABSENT, faults_then_stores
 from simaie.corpus.regression import Regression
-from simaie.errors import GuestFault
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program
-from simaie.host.pages import Page
+from simaie.host.pages import PAGE_SIZE
 
 __all__ = ["REGRESSIONS"]
 
-_PAGE = 0x1000
 _HOLDS, _FOUND = Expect.MUST_NOT, Expect.FINDABLE
 
 
@@ -32,15 +31,6 @@ def _arm(name: str, *threads: Sequence[Ins]) -> Program:
 
 _LR, _SC = ins("lr", X, into="seen"), ins("sc", X, 1, into="failed")
 _LL, _STREX = ins("ldrex", X, into="seen"), ins("strex", X, 1, into="failed")
-
-
-async def _faults_then_stores(cpu: Any) -> None:
-    """A load-reserved of an absent page faults; the handler maps the page, and a store-conditional follows."""
-    try:
-        await cpu.lr(_PAGE)
-    except GuestFault:
-        await cpu.map_page(_PAGE, Page(_PAGE))
-    cpu.observe("failed", await cpu.sc(_PAGE, 1))
 
 
 async def _burst(device: Any) -> None:
@@ -85,9 +75,9 @@ REGRESSIONS = (
         program=Program(
             "bug-reserved-before-fault",
             isa="riscv",
-            threads=[_faults_then_stores],
-            init={_PAGE: 0},
-            pages={_PAGE: Page(_PAGE, present=False)},
+            threads=[faults_then_stores],
+            init={PAGE_SIZE: 0},
+            pages=ABSENT,
         ),
         kinds=TORN_LLSC,
         expected={

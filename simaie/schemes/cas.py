@@ -48,6 +48,8 @@ class CompareAndSwap(LinkedScheme):
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
         Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
+        Variant("reservation=any-address", BY_VALUE | {Hole.ABA_BY_SC, Hole.ADDRESS, Hole.SWITCH}),
+        Variant("narrow=word", BY_VALUE | {Hole.ABA_BY_SC, Hole.BYTE}),
     )
 
     def __init__(

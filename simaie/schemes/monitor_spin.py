@@ -15,7 +15,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.holes import BY_VALUE, Variant
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.tables import Monitors
 
@@ -36,7 +36,10 @@ class MonitorSpin(LinkedScheme):
     """
 
     name: ClassVar[str] = "monitor-spin"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", BY_VALUE),
+        Variant("unlocks=false", BY_VALUE | {Hole.DEADLOCK, Hole.LEAK}),
+    )
 
     def __init__(
         self,

@@ -22,6 +22,8 @@ from simaie.schemes.linked import Linked, LinkedScheme
 
 __all__ = ["StopWorldValue"]
 
+_BY_VALUE = BY_VALUE | {Hole.ABA_BY_SC}
+
 
 class StopWorldValue(LinkedScheme):
     """LL: ld; save address and value. SC: stop the world; store if address and value match.
@@ -36,7 +38,12 @@ class StopWorldValue(LinkedScheme):
     """
 
     name: ClassVar[str] = "stop-world-value"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE | {Hole.ABA_BY_SC}),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", _BY_VALUE),
+        Variant("on_exception=leave,order=reserve-first", _BY_VALUE | {Hole.EXCEPTION, Hole.FAULT}),
+        Variant("reservation=kept", _BY_VALUE | {Hole.SWITCH}),
+        Variant("reservation=zero", _BY_VALUE | {Hole.ALONE}),
+    )
 
     def __init__(
         self, host: Host, pages: PageTable, machine: MachineFacts, *, order: str = "load-first", **usual: Any

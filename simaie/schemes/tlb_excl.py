@@ -28,6 +28,8 @@ __all__ = ["TlbExcl"]
 
 #: What comes between load and range, if the lock does not cover them.
 _UNLOCKED = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC}
+#: What a store misses that has looked into its TLB before a flush, and stores after it.
+_MISSED_STORES = frozenset({Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE})
 
 
 class TlbExcl(LinkedScheme):
@@ -48,6 +50,7 @@ class TlbExcl(LinkedScheme):
     name: ClassVar[str] = "tlb-excl"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant(""),
+        Variant("flush=at-once", BY_VALUE | _MISSED_STORES),
         Variant("order=flush-first", _UNLOCKED),
         Variant("order=load-first", _UNLOCKED | {Hole.LLSC_RMW}),
     )
