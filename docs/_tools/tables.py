@@ -24,7 +24,7 @@ from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
 from simaie.replaying.file import ReplayFile
-from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, PLAIN_HOLES, STUCK_HOLES, Hole
 
 __all__ = ["PAGES", "PARTS", "commands", "instructions", "plugin_page"]
 
@@ -273,7 +273,9 @@ def holes() -> str:
     """Return a table of the classes of violations, with a description of each."""
     kinds = dict.fromkeys(LLSC_HOLES, "LL/SC") | dict.fromkeys(LOCK_HOLES, "locked instructions")
     both = set(LLSC_HOLES) & set(LOCK_HOLES)
-    rows = [[f"`{hole}`", "both" if hole in both else kinds.get(hole, "LL/SC"), hole.meaning] for hole in Hole]
+    kinds |= dict.fromkeys(PLAIN_HOLES, "any instructions") | dict.fromkeys(STUCK_HOLES, "both")
+    kinds[Hole.LIVELOCK] = "LL/SC"
+    rows = [[f"`{hole}`", "both" if hole in both else kinds[hole], hole.meaning] for hole in Hole]
     return table(["class", "guests with", "what happens"], rows)
 
 
@@ -285,7 +287,7 @@ def variants() -> str:
             options = f"`{variant.options}`" if variant.options else "defaults"
             parts = ("", variant.reordered - variant.holes), ("only on `armv8`: ", variant.armv8)
             more = "; ".join(where + _listed(holes) for where, holes in parts if holes)
-            rows.append([f"[`{name}`](schemes.md#{name})", options, _listed(variant.holes), more])
+            rows.append([f"[`{name}`](schemes.md#{name})", options, _listed(variant.on("sc") or ()), more])
     return table(["scheme", "options", "broken classes", "more on `tso` and `armv8`"], rows)
 
 
@@ -305,13 +307,16 @@ HEADLINES = (
     ("tlb-excl:order=flush-first", Hole.STORE, "sc"),
     ("tlb-excl:order=locked", Hole.STORE, "sc"),
     ("pst", Hole.ABA_FAILED_SC, "sc"),
-    ("pst-remap:unlocks=false", Hole.STUCK, "sc"),
+    ("pst-remap:unlocks=false", Hole.DEADLOCK, "sc"),
     ("pst-remap", Hole.ABA_BY_SC, "sc"),
     ("pico-st:window=split", Hole.ABA_TWO_STORERS, "sc"),
     ("mixed:paths=0=monitor-spin;*=cas", Hole.ABA_BY_SC, "sc"),
     ("aie-rfc", Hole.LLSC_RMW, "sc"),
     ("aie-rfc:checked_store_revokes=true", Hole.LLSC_RMW, "sc"),
     ("split-cas", Hole.SPLIT_LOCK, "sc"),
+    ("tlib", Hole.NEIGHBOUR, "sc"),
+    ("tlb-excl:flush=at-once", Hole.STORE, "sc"),
+    ("global-lock:unlocks=false", Hole.DEADLOCK, "sc"),
 )
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, TORN_LLSC, X86, X
+from simaie.corpus.faults import ALIAS
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program
 from simaie.host.pages import Page
 
 __all__ = ["CASES"]
 
-#: A second virtual page that maps to the first frame, so that X + ALIAS is another name of X; it needs 13 bits.
-ALIAS = 0x1000
+#: Two pages with one frame, so that X + ALIAS is another name of X; it needs 13 address bits.
 TWO_NAMES = {0: Page(0), ALIAS: Page(0)}
 USER, FULL = Needs(address_bits=13), Needs(address_bits=13, full_system=True)
 #: For exhaustive LL/SC: with granules of 32 bytes the tree of 13 bits has one level.

@@ -13,10 +13,9 @@ from typing import Any
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, X, finished_with, load_inside_rmw, store_took_a_lock
 from simaie.corpus.dialects import AARCH64, ARM32, RISCV, WITH_AMOS, Dialect
-from simaie.errors import GuestFault
+from simaie.corpus.faults import ALIAS, READ_ONLY, faults_in_rmw
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program, ThreadCode
-from simaie.host.pages import Page
 from simaie.trace import Trace
 
 __all__ = ["CASES"]
@@ -24,9 +23,6 @@ __all__ = ["CASES"]
 #: A boundary between granules of 16 bytes.
 EDGE = X + 0x40
 ONES = (1 << 64) + 1
-#: As in `simaie.corpus.locks`: the first page is read-only, and the second one is its other name.
-ALIAS = 0x1000
-READ_ONLY = {0: Page(0, writable=False), ALIAS: Page(0)}
 #: Granules of 64 bytes at this distance share a bit of the bitmap.
 FAR = X + (64 << 21)
 #: Executions to sample of a larger program: few, since an x86 guest takes the same path in hundreds.
@@ -85,19 +81,12 @@ def _swaps(dialect: Dialect, name: str, vcpus: int) -> Program:
 
 def _faulting(dialect: Dialect, name: str, vcpus: int) -> Program:
     """vCPU 0 faults at the store of an exchange; the others then exchange by the writable name of the page."""
-
-    async def faulting(cpu: Any) -> None:
-        try:
-            await getattr(cpu, dialect.swap)(X, 5)
-        except GuestFault:
-            cpu.observe("faulted", 1)
-
     swaps = [[ins(dialect.swap, ALIAS + X, number)] for number in range(1, vcpus)]
 
     def final(state: FinalState) -> bool:
         return state.registers.get("0:faulted") == 1 and 0 < state[X] < vcpus
 
-    threads: list[ThreadCode] = [faulting, *swaps]
+    threads: list[ThreadCode] = [faults_in_rmw(dialect.swap, X, 5), *swaps]
     return Program(name, isa=dialect.isa, threads=threads, init={X: 0}, pages=READ_ONLY, final=final)
 
 

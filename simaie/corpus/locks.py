@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, X86, X
-from simaie.errors import GuestFault
+from simaie.corpus.faults import ALIAS, READ_ONLY, faults_in_rmw
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import FinalState, Program, ThreadCode
-from simaie.host.pages import Page
 
 __all__ = ["CASES"]
-
-#: The first page is read-only: a locked RMW loads, with the lock held, and faults at its store. Its second name,
-#: X + ALIAS, is writable; it needs 13 address bits.
-ALIAS = 0x1000
-READ_ONLY = {0: Page(0, writable=False), ALIAS: Page(0)}
 
 ONES = (1 << 64) + 1
 WIDE = (1 << 32) + 1
@@ -25,19 +17,12 @@ WIDE = (1 << 32) + 1
 def _faulting(name: str, vcpus: int, times: int) -> Program:
     """vCPU 0 faults in the middle of an RMW and continues; the others then lock the granule by its other name."""
 
-    async def faulting(cpu: Any) -> None:
-        for _ in range(times):
-            try:
-                await cpu.lock_inc(X)
-            except GuestFault:
-                cpu.observe("faulted", 1)
-
     increments = [ins("lock_inc", ALIAS + X)] * times
 
     def final(state: FinalState) -> bool:
         return state[X] == times * (vcpus - 1) and state.registers.get("0:faulted") == 1
 
-    threads: list[ThreadCode] = [faulting, *[increments] * (vcpus - 1)]
+    threads: list[ThreadCode] = [faults_in_rmw("lock_inc", X, times=times), *[increments] * (vcpus - 1)]
     return Program(name, isa="x86", threads=threads, init={X: 0}, pages=READ_ONLY, final=final)
 
 

@@ -6,17 +6,18 @@ under a scheme exactly if some execution has one of the kinds of finding that co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from simaie.corpus.audit_case import Needs
-from simaie.corpus.common import X
+from simaie.corpus.common import X, Y
+from simaie.corpus.faults import ABSENT, ALIAS, READ_ONLY, faults_in_rmw, faults_then_stores
 from simaie.corpus.program_entry import ProgramEntry
 from simaie.errors import UsageError
 from simaie.guest.code import Ins, ins
-from simaie.guest.program import Program
-from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole
+from simaie.guest.program import FinalState, Program, ThreadCode
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, PLAIN_HOLES, Hole
 
 __all__ = ["VIOLATIONS", "Violation", "kinds_of", "violation", "violations"]
 
@@ -43,7 +44,15 @@ def _add(address: int, value: int = 1, width: int = 4) -> list[Ins]:
     return [ins("lock_xadd", address, value, width=width, into="old")]
 
 
-_ARM: dict[Hole, list[Sequence[Ins]]] = {
+def _twice(*attempt: Ins) -> list[Ins]:
+    """Try again after a failure: a loop that a search can run to its end, unlike one that tries for ever.
+
+    A scheme that lets the second try of a vCPU fail, which runs alone, lets every try fail.
+    """
+    return [*attempt, ins("cbz", "failed", "done"), *attempt, ins("label", "done")]
+
+
+_ARM: dict[Hole, list[ThreadCode]] = {
     Hole.LLSC: [_PAIR, [_LL, ins("strex", X, 2, into="failed")]],
     Hole.STORE: [_PAIR, _stores(5)],
     Hole.SAME_VALUE: [_PAIR, _stores(0)],
@@ -51,24 +60,50 @@ _ARM: dict[Hole, list[Sequence[Ins]]] = {
     Hole.ABA_TWO_STORERS: [_PAIR, _stores(7), _stores(0)],
     Hole.ABA_BY_SC: [_PAIR, _flip()],
     Hole.ABA_FAILED_SC: [_PAIR, [ins("strex", _FAR, 9, into="failed")], _stores(7, 0)],
+    Hole.NEIGHBOUR: [
+        [ins("ldrexb", X, into="seen"), ins("str_", X + 1, 9, width=1), ins("strexb", X, 1, into="failed")],
+        [ins("str_", X, 7, width=1)],
+    ],
     Hole.WIDE: [[ins("ldrexd", X, into="seen"), ins("strexd", X, 1, into="failed")], [ins("str_", X + 4, 0)]],
     Hole.LLSC_RMW: [_PAIR, [_SWAP]],
     Hole.RMW: [[_SWAP], [ins("swp", X, 6, into="old")]],
     Hole.RMW_STORE: [[_SWAP], _stores(7)],
-    Hole.STUCK: [_PAIR, [*_stores(7), _LL]],
+    Hole.SWITCH: [[_LL, ins("clrex"), _SC]],
+    Hole.DEADLOCK: [[ins("strex", X, 4, into="alone"), *_PAIR], [*_stores(7), _LL]],
+    Hole.LIVELOCK: [_twice(_LL, ins("dmb"), _SC)],
+    Hole.LEAK: [[ins("strex", X, 4, into="alone"), _LL, *_stores(7), _SC]],
 }
-_AARCH64: dict[Hole, list[Sequence[Ins]]] = {
+_AARCH64: dict[Hole, list[ThreadCode]] = {
     Hole.EXCEPTION: [[ins("ldxr", X, into="seen"), ins("exception"), ins("stxr", X, 1, into="failed")]],
+    Hole.TORN_8: [[ins("str_", X, -1, width=8)], [ins("ldr", X, width=8, into="seen")]],
 }
-_X86: dict[Hole, list[Sequence[Ins]]] = {
+_LR = ins("lr", X, into="seen")
+_RISCV: dict[Hole, list[ThreadCode]] = {
+    # The store overlaps both, so that every search sees their order.
+    Hole.WIDTH: [
+        [ins("lr", X, width=8, into="seen"), ins("sc", X, 1, into="failed")],
+        [ins("store", X, 1 << 32, width=8)],
+    ],
+    Hole.ADDRESS: [[_LR, ins("sc", Y, 1, into="failed")]],
+    Hole.ALONE: [[ins("sc", 0, 1, into="failed")]],
+    Hole.FAULT: [faults_then_stores],
+    # An operating system ends the reservation by a store-conditional to a word of its own.
+    Hole.SWITCH: [[_LR, ins("sc", Y, 0, into="dummy"), ins("sc", X, 1, into="failed")]],
+}
+_PPC: dict[Hole, list[ThreadCode]] = {Hole.TORN_16: [[ins("stq", X, -1)], [ins("lq", X, into="seen")]]}
+_FAULTING: list[ThreadCode] = [faults_in_rmw("lock_xadd", X, 1), _add(ALIAS + X)]
+_X86: dict[Hole, list[ThreadCode]] = {
     Hole.RMW: [_add(X), _add(X)],
     Hole.RMW_STORE: [_add(X), [ins("store", X, 5)]],
+    Hole.BYTE: [[ins("lock_cmpxchg", X, 0, 1, width=1, into="old")], [ins("store", X + 1, 5, width=1)]],
     Hole.SPLIT: [_add(_SPLIT), _add(_SPLIT)],
     Hole.SPLIT_LOCK: [_add(_SPLIT, 0x10001), [*_add(X + 8), *_add(X + 4, 0x10000)]],
     Hole.SPLIT_STORE: [_add(_SPLIT, 0x10001), [ins("store", X + 8, 1), ins("store", X + 4, 0x50000)]],
     Hole.SPLIT_LOAD: [_add(_SPLIT, 0x10001), [ins("load", _SPLIT, width=4, into="seen")]],
     Hole.MISALIGNED: [_add(X + 1, 0x100), _add(X + 1, 0x100)],
     Hole.WIDE_LOCK: [[ins("lock_cmpxchg16b", X, 0, 1 << 64, into="old")], [*_add(X + 8, 1, 8), *_add(X, 1, 8)]],
+    Hole.DEADLOCK: _FAULTING,
+    Hole.LEAK: _FAULTING,
 }
 _TORN_LLSC = frozenset({"llsc-atomicity"})
 _LOST_RMW = frozenset({"rmw-atomicity"})
@@ -76,8 +111,31 @@ _KINDS = {
     **dict.fromkeys(LLSC_HOLES, _TORN_LLSC),
     **dict.fromkeys(LOCK_HOLES, _LOST_RMW),
     **dict.fromkeys((Hole.SPLIT, Hole.SPLIT_LOCK, Hole.SPLIT_STORE, Hole.WIDE_LOCK), _LOST_RMW | {"serializability"}),
+    Hole.BYTE: _LOST_RMW | {"final-check"},
     Hole.SPLIT_LOAD: frozenset({"serializability", "single-copy-atomicity"}),
-    Hole.STUCK: frozenset({"deadlock", "livelock", "lock-leak"}),
+    **dict.fromkeys(PLAIN_HOLES, frozenset({"single-copy-atomicity"})),
+    Hole.DEADLOCK: frozenset({"deadlock"}),
+    Hole.LIVELOCK: frozenset({"livelock", "final-check"}),
+    Hole.LEAK: frozenset({"lock-leak"}),
+}
+
+
+def _keeps_the_next_byte(state: FinalState) -> bool:
+    return state[X + 1] == 5
+
+
+def _has_stored(state: FinalState) -> bool:
+    return state[X] == 1
+
+
+_PAGED = Needs(full_system=True, address_bits=13)
+#: The page table and the check of the programs that have one.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "hole-llsc-fault": {"pages": ABSENT},
+    "hole-rmw-byte": {"watch": {X + 1: 1}, "final": _keeps_the_next_byte},
+    "hole-livelock": {"final": _has_stored},
+    "hole-deadlock-x86": {"pages": READ_ONLY},
+    "hole-leak-x86": {"pages": READ_ONLY},
 }
 
 
@@ -119,11 +177,14 @@ def _made() -> Iterator[Violation]:
         found = [(isa, patterns[hole]) for isa, patterns in _BY_ISA.items() if hole in patterns]
         for number, (isa, threads) in enumerate(found):
             name = f"hole-{hole}" + (f"-{isa}" if number else "")
+            options = _OPTIONS.get(name, {})
             init = dict.fromkeys((X, X + 8, _FAR), (0, 8))
-            yield Violation(hole=hole, program=Program(name, isa=isa, threads=threads, init=init), llsc=isa != "x86")
+            program = Program(name, isa=isa, threads=threads, init=init, **options)
+            needs = _PAGED if "pages" in options else Needs()
+            yield Violation(hole=hole, program=program, llsc=isa != "x86", needs=needs)
 
 
-_BY_ISA = {"arm": _ARM, "aarch64": _AARCH64, "x86": _X86}
+_BY_ISA = {"arm": _ARM, "aarch64": _AARCH64, "riscv": _RISCV, "ppc": _PPC, "x86": _X86}
 #: The programs, in the order of the classes.
 VIOLATIONS = tuple(_made())
 

@@ -33,7 +33,7 @@ __all__ = ["AieRfc"]
 
 _SWITCH = Role.SWITCH
 #: Plain stores that no reservation sees, or that come before the first registration of their granule.
-_STORES = BY_VALUE | {Hole.STORE, Hole.RMW_STORE, Hole.SPLIT_STORE}
+_STORES = BY_VALUE | {Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE}
 #: Bytes per lock, by default.
 _GRANULE = 16
 

@@ -12,16 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from simaie.host.host import Host, join_parts, split_parts
 from simaie.host.loaded import plain, truth
+from simaie.host.pages import PageTable
 from simaie.op import Function
-from simaie.protocols import VCpu
+from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.two_places import compare_two_alone
 
 __all__ = ["CompareAndSwap"]
+
+#: Bytes of the narrowest atomic of a host that has none for bytes and half words.
+_WORD = 4
 
 
 class CompareAndSwap(LinkedScheme):
@@ -31,6 +36,9 @@ class CompareAndSwap(LinkedScheme):
         host: Host port.
         pages: Page table of the guest.
         machine: Facts about the machine.
+        narrow: How a locked compare-and-exchange of less than four bytes runs: ``"atomic"``, by a host atomic of that
+            width; or ``"word"``, by a load and a plain store of its word. A host with atomics of words only (RISC-V
+            without Zabha, MIPS) needs a loop there, and the mistake is to leave it out.
         **usual: Options of `LinkedScheme`.
     """
 
@@ -40,7 +48,16 @@ class CompareAndSwap(LinkedScheme):
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
         Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
+        Variant("reservation=any-address", BY_VALUE | {Hole.ABA_BY_SC, Hole.ADDRESS, Hole.SWITCH}),
+        Variant("narrow=word", BY_VALUE | {Hole.ABA_BY_SC, Hole.BYTE}),
     )
+
+    def __init__(
+        self, host: Host, pages: PageTable, machine: MachineFacts, *, narrow: str = "atomic", **usual: Any
+    ) -> None:
+        super().__init__(host, pages, machine, **usual)
+        require_one_of("narrow", narrow, ("atomic", "word"))
+        self.narrow = narrow
 
     # -- LL/SC --------------------------------------------------------------------------------
 
@@ -78,7 +95,19 @@ class CompareAndSwap(LinkedScheme):
         """Perform one host compare-and-swap, or the whole instruction with the world stopped."""
         if not self.is_host_atomic(address, width):
             return self._alone(cpu, address, width, lambda old: new if old == expected else old)
+        if self.narrow == "word" and width < _WORD:
+            return self._by_word(address, width, expected, new)
         return self._compare_and_swap(address, width, expected, new)
+
+    async def _by_word(self, address: int, width: int, expected: int, new: int) -> int:
+        """Load the word of the access; store it with the new value in its place if the old one is `expected`."""
+        offset = plain(address) % _WORD
+        at = await self.physical(address - offset, write=True)
+        sizes, endian = (offset, width, _WORD - offset - width), self.host.endian
+        before, old, after = split_parts(await self.host.load(at, _WORD), sizes, endian)
+        if old == expected:
+            await self.host.store(at, _WORD, join_parts((before, new, after), sizes, endian))
+        return old
 
     def _compare_and_swap(self, address: int, width: int, expected: int, new: int) -> Awaitable[int]:
         order, form = self.atomic_order, self.atomic_form

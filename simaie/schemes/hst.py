@@ -28,10 +28,12 @@ from simaie.schemes.tables import Cells
 __all__ = ["Hst"]
 
 #: What two marks before the load-linked hide, if the store-conditional compares values.
-_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE})
+_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE, Hole.WIDTH})
 #: What one storer hides from a load-linked whose mark waits in the store buffer.
 _ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC})
-_ALL_LLSC = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC, Hole.LLSC_RMW}
+#: What is outside of the entry of an access with two words: the entry has one.
+_OTHER_HALF = frozenset({Hole.WIDE})
+_ALL_LLSC = BY_VALUE | {Hole.NEIGHBOUR, Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC, Hole.LLSC_RMW}
 
 class Hst(LinkedScheme):
     """LL: T = me; ld. Plain store: T = me; st. SC: stop the world; if T == me and the value is unchanged: st.
@@ -54,13 +56,19 @@ class Hst(LinkedScheme):
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
         Variant("barrier=st-ld", _BY_VALUE_AFTER_MARKS, armv8=_ABA_OF_ONE),
-        Variant("compare=false", BY_VALUE | {Hole.STORE}),
-        Variant("order=store-first", frozenset({Hole.WIDE}), reordered=BY_VALUE),
-        Variant("order=store-first,compare=false", frozenset({Hole.WIDE}), reordered=BY_VALUE | {Hole.STORE}),
+        Variant("compare=false", BY_VALUE | {Hole.STORE, Hole.NEIGHBOUR}),
+        Variant("order=store-first", _OTHER_HALF, reordered=BY_VALUE),
+        Variant("order=store-first,compare=false", _OTHER_HALF | {Hole.NEIGHBOUR}, reordered=BY_VALUE | {Hole.STORE}),
         Variant(
-            "order=store-first,compare=false,barrier=st-ld", frozenset({Hole.WIDE}), armv8=BY_VALUE | {Hole.STORE}
+            "order=store-first,compare=false,barrier=st-ld",
+            _OTHER_HALF | {Hole.NEIGHBOUR},
+            armv8=BY_VALUE | {Hole.STORE},
         ),
-        Variant("order=store-first,compare=false,granule=8", reordered=BY_VALUE | {Hole.STORE}),
+        Variant(
+            "order=store-first,compare=false,granule=8",
+            frozenset({Hole.NEIGHBOUR}),
+            reordered=BY_VALUE | {Hole.STORE},
+        ),
         Variant("sc=mutex", BY_VALUE, reordered=frozenset({Hole.ABA_BY_SC})),
         Variant("sc=mutex,order=store-first", BY_VALUE, reordered=frozenset({Hole.ABA_BY_SC})),
         Variant("sc=mutex,order=store-first,compare=false", _ALL_LLSC),

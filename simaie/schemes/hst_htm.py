@@ -20,7 +20,7 @@ from simaie.schemes.hst import Hst
 __all__ = ["HstHtm"]
 
 #: What two marks before the load-linked, or two stores before their marks, hide if the values are equal.
-_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE})
+_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE, Hole.WIDTH})
 #: What one other vCPU hides from a load-linked whose mark waits in the store buffer.
 _ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_BY_SC, Hole.ABA_FAILED_SC})
 
@@ -39,11 +39,11 @@ class HstHtm(Hst):
     name: ClassVar[str] = "hst-htm"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
-        Variant("aborts=true", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("aborts=true", _BY_VALUE_AFTER_MARKS | {Hole.LIVELOCK}, reordered=_ABA_OF_ONE),
         Variant("order=store-first", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
         Variant(
             "order=store-first,compare=false",
-            BY_VALUE | {Hole.STORE},
+            BY_VALUE | {Hole.STORE, Hole.NEIGHBOUR},
             reordered=frozenset({Hole.LLSC, Hole.ABA_BY_SC, Hole.LLSC_RMW}),
         ),
     )

@@ -30,7 +30,7 @@ from simaie.host.host import Host, Ranges
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.holes import Variant
+from simaie.schemes.holes import Hole, Variant
 from simaie.schemes.linked import LinkedScheme, LinkedState
 from simaie.schemes.transactions import Buffer, Transactions
 
@@ -78,7 +78,10 @@ class Htm(LinkedScheme):
     """
 
     name: ClassVar[str] = "htm"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant(""), Variant("line=16,restarts=0,barriers_abort=true"))
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(whole_16=True),
+        Variant("line=16,restarts=0,barriers_abort=true", frozenset({Hole.LIVELOCK}), whole_16=True),
+    )
 
     def __init__(
         self,

@@ -21,6 +21,9 @@ from simaie.schemes.linked import LinkedState
 
 __all__ = ["LdstexToCas"]
 
+#: What a compare-and-swap does not see if the sizes match.
+_BROKEN = BY_VALUE - {Hole.WIDTH} | {Hole.ABA_BY_SC}
+
 
 class _SizedState(LinkedState):
     """The state of one vCPU; `size` is the width of the last load-linked in bytes."""
@@ -46,8 +49,8 @@ class LdstexToCas(CompareAndSwap):
     name: ClassVar[str] = "ldstex2cas"
     usual_barriers: ClassVar[str] = "guest"  # the guest's own instructions run, with their own barriers
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
-        Variant("on_exception=clear", BY_VALUE | {Hole.ABA_BY_SC}),
+        Variant("", _BROKEN | {Hole.EXCEPTION}),
+        Variant("on_exception=clear", _BROKEN),
     )
 
     def __init__(

@@ -14,7 +14,12 @@ from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Linked", "LinkedScheme", "LinkedState"]
+__all__ = ["RESERVATIONS", "Linked", "LinkedScheme", "LinkedState"]
+
+#: How a vCPU keeps the record of its last load-linked: ``exact``, or with one of three mistakes of emulators. ``kept``:
+#: a store-conditional to another address leaves the record (NEMU before its pull request 148). ``any-address``: a
+#: store-conditional does not compare addresses. ``zero``: address 0 also stands for "no record" (libriscv, issue 387).
+RESERVATIONS = ("exact", "kept", "any-address", "zero")
 
 
 class Linked(NamedTuple):
@@ -51,6 +56,7 @@ class LinkedScheme(Scheme):
         pages: Page table of the guest.
         machine: Facts about the machine.
         on_exception: Whether an exception is to ``"clear"`` the reservation or ``"leave"`` it.
+        reservation: How a vCPU keeps the record of its last load-linked, one of `RESERVATIONS`.
         **usual: Options of `Scheme`.
     """
 
@@ -63,11 +69,14 @@ class LinkedScheme(Scheme):
         machine: MachineFacts,
         *,
         on_exception: str = "clear",
+        reservation: str = "exact",
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         require_one_of("on_exception", on_exception, ("clear", "leave"))
+        require_one_of("reservation", reservation, RESERVATIONS)
         self.on_exception = on_exception
+        self.reservation = reservation
 
     def enter(self, cpu: VCpu) -> None:
         """Start the vCPU without a reservation and without a lock."""
@@ -76,15 +85,21 @@ class LinkedScheme(Scheme):
     # -- the reservation of the vCPU ------------------------------------------------------------
 
     def take_linked(self, cpu: VCpu, address: int) -> Linked | None:
-        """Forget the vCPU's last load-linked, and return it if it was at `address`.
+        """Forget the vCPU's last load-linked, and return it if it was at `address`; see the option `reservation`.
 
         Args:
             cpu: The vCPU that stores conditionally.
             address: Guest-virtual address of the store-conditional.
         """
         linked: Linked | None = cpu.local.linked
-        cpu.local.linked = None
-        return linked if linked is not None and linked.address == address else None
+        if linked is None and self.reservation == "zero":
+            linked = Linked(0, 0)
+        if linked is None:
+            return None
+        matches = linked.address == address
+        if matches or self.reservation != "kept":
+            cpu.local.linked = None
+        return linked if matches or self.reservation == "any-address" else None
 
     async def clear_exclusive(self, cpu: VCpu) -> None:
         """Drop the reservation; only this vCPU can see it, so this is no step."""

@@ -15,7 +15,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.holes import BY_VALUE, Variant
+from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.tables import Monitors
 
@@ -30,16 +30,29 @@ class MonitorSpin(LinkedScheme):
         pages: Page table of the guest.
         machine: Facts about the machine.
         granule: Bytes per monitor, a power of two.
+        unlocks: Whether a store-conditional that finds no monitor releases the spinlock; without that, the vCPU keeps
+            it for ever.
         **usual: Options of `LinkedScheme`.
     """
 
     name: ClassVar[str] = "monitor-spin"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", BY_VALUE),
+        Variant("unlocks=false", BY_VALUE | {Hole.DEADLOCK, Hole.LEAK}),
+    )
 
     def __init__(
-        self, host: Host, pages: PageTable, machine: MachineFacts, *, granule: int = 16, **usual: Any
+        self,
+        host: Host,
+        pages: PageTable,
+        machine: MachineFacts,
+        *,
+        granule: int = 16,
+        unlocks: bool = True,
+        **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
+        self.unlocks = unlocks
         self.spinlock = host.mutex("monitor spinlock")
         self.monitors = Monitors(host, granule, self.spinlock)
 
@@ -56,14 +69,16 @@ class MonitorSpin(LinkedScheme):
     async def store_conditional(self, cpu: VCpu, address: int, width: int, value: int) -> bool:
         """Under the spinlock, clear all monitors of the address and swap, if the own monitor is set."""
         linked = self.take_linked(cpu, address)
-        if linked is None:
-            return False
+        if linked is None and self.unlocks:
+            return False  # no step is needed, since the lock would be released at once
         at = await self.physical(address, write=True)
         await self.lock(cpu, self.spinlock)
-        stored = await self.monitors.holds(cpu, at)
-        if stored:
-            await self.monitors.clear(at)
-            stored = await self.swap(at, width, linked.value, value)
+        if linked is None or not await self.monitors.holds(cpu, at):
+            if self.unlocks:
+                await self.unlock(cpu)
+            return False
+        await self.monitors.clear(at)
+        stored = await self.swap(at, width, linked.value, value)
         await self.unlock(cpu)
         return stored
 

@@ -64,7 +64,7 @@ class Native(Scheme):
 
     name: ClassVar[str] = "native"
     only_returns_old: ClassVar[bool] = True
-    variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(whole_16=True),)
 
     def __init__(
         self,

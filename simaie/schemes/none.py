@@ -10,17 +10,20 @@ from typing import ClassVar
 
 from simaie.op import Function
 from simaie.protocols import VCpu
-from simaie.schemes.holes import Hole, Variant
+from simaie.schemes.holes import LLSC_HOLES, LOCK_HOLES, Hole, Variant
 from simaie.schemes.scheme import Scheme
 
 __all__ = ["NoScheme"]
+
+#: What needs no atomicity: the record of the load-linked is right, and no access is wider or narrower than the guest's.
+_HOLDS = {Hole.ADDRESS, Hole.ALONE, Hole.FAULT, Hole.SWITCH, Hole.BYTE, Hole.SPLIT_LOAD}
 
 
 class NoScheme(Scheme):
     """Guest atomics as plain accesses: ld; op; st. ``cpu.local`` is the address of the last load-linked, or None."""
 
     name: ClassVar[str] = "none"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", frozenset(Hole) - {Hole.SPLIT_LOAD, Hole.STUCK}),)
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("", (frozenset(LLSC_HOLES) | set(LOCK_HOLES)) - _HOLDS),)
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load, and record the address."""

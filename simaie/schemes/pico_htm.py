@@ -23,7 +23,7 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op
 from simaie.protocols import MachineFacts, VCpu
-from simaie.schemes.holes import Variant
+from simaie.schemes.holes import Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.tables import require_granule
 
@@ -43,7 +43,10 @@ class PicoHtm(LinkedScheme):
     """
 
     name: ClassVar[str] = "pico-htm"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant(""), Variant("line=16,barriers_abort=true"))
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(""),
+        Variant("line=16,barriers_abort=true", frozenset({Hole.LIVELOCK})),
+    )
 
     def __init__(
         self,

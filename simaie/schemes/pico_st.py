@@ -41,7 +41,7 @@ class PicoSt(LinkedScheme):
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", frozenset({Hole.WIDE})),
         Variant("granule=8"),
-        Variant("window=split", frozenset({Hole.WIDE, Hole.SAME_VALUE, Hole.ABA_TWO_STORERS})),
+        Variant("window=split", frozenset({Hole.WIDE, Hole.WIDTH, Hole.SAME_VALUE, Hole.ABA_TWO_STORERS})),
     )
 
     def __init__(

@@ -42,7 +42,7 @@ class PstRemap(Pst):
     name: ClassVar[str] = "pst-remap"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", frozenset({Hole.ABA_BY_SC})),
-        Variant("unlocks=false", frozenset({Hole.ABA_BY_SC, Hole.STUCK})),
+        Variant("unlocks=false", frozenset({Hole.ABA_BY_SC, Hole.DEADLOCK, Hole.LEAK})),
         Variant("clears_others=true"),
     )
 

@@ -30,6 +30,7 @@ __all__ = ["CLASSES", "QemuAtomicity"]
 
 CLASSES = ("ifalign", "ifalign-pair", "within16", "within16-pair", "subalign", "none")
 _REGION = 16
+_BY_VALUE = BY_VALUE | {Hole.ABA_BY_SC}
 
 
 class QemuAtomicity(CompareAndSwap):
@@ -45,7 +46,10 @@ class QemuAtomicity(CompareAndSwap):
     """
 
     name: ClassVar[str] = "qemu-atomicity"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE | {Hole.ABA_BY_SC}),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", _BY_VALUE, whole_16=True),
+        Variant("atomicity=none", _BY_VALUE | {Hole.STORE, Hole.TORN_8}),
+    )
 
     def __init__(
         self,

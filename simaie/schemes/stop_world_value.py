@@ -5,27 +5,57 @@ stores if it is the recorded one. Locked instructions run in a stopped world too
 everything, but a store-conditional also succeeds if the location changed and changed back (A-B-A).
 
 Source: QEMU 2.6, linux-user/main.c (do_strex of Arm, do_store_exclusive of MIPS and POWER, start_exclusive).
+
+The mistakes that its options add are those of emulators that run one instruction after the other, where the record of
+the last load-linked is a field of the vCPU.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from simaie.protocols import VCpu
+from simaie.host.host import Host
+from simaie.host.pages import PageTable
+from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 
 __all__ = ["StopWorldValue"]
 
+_BY_VALUE = BY_VALUE | {Hole.ABA_BY_SC}
+
 
 class StopWorldValue(LinkedScheme):
-    """LL: ld; save address and value. SC: stop the world; store if address and value match."""
+    """LL: ld; save address and value. SC: stop the world; store if address and value match.
+
+    Args:
+        host: Host port.
+        pages: Page table of the guest.
+        machine: Facts about the machine.
+        order: What a load-linked does first: ``"load-first"``; or ``"reserve-first"``, with the value 0, so that a page
+            fault of the load leaves a record unless `on_exception` clears it.
+        **usual: Options of `LinkedScheme`.
+    """
 
     name: ClassVar[str] = "stop-world-value"
-    variants: ClassVar[tuple[Variant, ...]] = (Variant("", BY_VALUE | {Hole.ABA_BY_SC}),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("", _BY_VALUE),
+        Variant("on_exception=leave,order=reserve-first", _BY_VALUE | {Hole.EXCEPTION, Hole.FAULT}),
+        Variant("reservation=kept", _BY_VALUE | {Hole.SWITCH}),
+        Variant("reservation=zero", _BY_VALUE | {Hole.ALONE}),
+    )
+
+    def __init__(
+        self, host: Host, pages: PageTable, machine: MachineFacts, *, order: str = "load-first", **usual: Any
+    ) -> None:
+        super().__init__(host, pages, machine, **usual)
+        require_one_of("order", order, ("load-first", "reserve-first"))
+        self.order = order
 
     async def load_linked(self, cpu: VCpu, address: int, width: int) -> int:
         """Load plainly; record the address and the value."""
+        if self.order == "reserve-first":
+            cpu.local.linked = Linked(address, 0)
         value = await self.load(cpu, address, width)
         cpu.local.linked = Linked(address, value)
         return value

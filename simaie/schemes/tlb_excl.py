@@ -28,6 +28,8 @@ __all__ = ["TlbExcl"]
 
 #: What comes between load and range, if the lock does not cover them.
 _UNLOCKED = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC}
+#: What a store misses that has looked into its TLB before a flush, and stores after it.
+_MISSED_STORES = frozenset({Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE})
 
 
 class TlbExcl(LinkedScheme):
@@ -39,6 +41,8 @@ class TlbExcl(LinkedScheme):
         machine: Facts about the machine.
         order: How a load-linked proceeds: ``"locked"``: flush, then load and range under the lock; ``"flush-first"``:
             flush, load, range; ``"load-first"``: load, flush, range.
+        flush: When the TLBs of the others are flushed: ``"stopped"``: when no other vCPU is inside an instruction;
+            ``"at-once"``: by the thread of the load-linked, also between another vCPU's look-up and its store.
         granule: Bytes per exclusive range, a power of two.
         **usual: Options of `LinkedScheme`.
     """
@@ -46,6 +50,7 @@ class TlbExcl(LinkedScheme):
     name: ClassVar[str] = "tlb-excl"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant(""),
+        Variant("flush=at-once", BY_VALUE | _MISSED_STORES),
         Variant("order=flush-first", _UNLOCKED),
         Variant("order=load-first", _UNLOCKED | {Hole.LLSC_RMW}),
     )
@@ -57,12 +62,14 @@ class TlbExcl(LinkedScheme):
         machine: MachineFacts,
         *,
         order: str = "locked",
+        flush: str = "stopped",
         granule: int = 8,
         **usual: Any,
     ) -> None:
         super().__init__(host, pages, machine, **usual)
         require_one_of("order", order, ("locked", "flush-first", "load-first"))
-        self.order = order
+        require_one_of("flush", flush, ("stopped", "at-once"))
+        self.order, self.flush = order, flush
         self.slow_path_lock = host.mutex("slow-path lock")
         self.exclusive = Cells(host, "exclusive page", PAGE_SIZE, False)
         #: By page, the vCPUs with a TLB entry that lets stores take the fast path.
@@ -86,7 +93,8 @@ class TlbExcl(LinkedScheme):
     async def _make_exclusive(self, cpu: VCpu, at: int) -> None:
         """Mark the page as exclusive, and flush it from the TLBs of all other vCPUs."""
         await self.exclusive.at(at).store(True)
-        await self.stop_world(cpu)
+        if self.flush == "stopped":
+            await self.stop_world(cpu)
         await clear_others(self.fast.at(at), cpu)
         await self.resume_world(cpu)
 

@@ -2,7 +2,8 @@
 
 Each word has an entry in a hash table, with a lock. A load-linked, a plain store and a locked instruction hold the lock
 of their entry while they write their vCPU into it and access memory. The store-conditional stores under the same lock
-if the tag is still its vCPU's. Since mark and store are one critical section, no store is missed.
+if the tag is still its vCPU's. Since mark and store are one critical section, no store is missed, unless the vCPU
+itself stores into the entry afterwards, and thereby marks it again.
 
 Source: tlib, the translation library of Renode.
 """
@@ -38,8 +39,8 @@ class Tlib(LinkedScheme):
 
     name: ClassVar[str] = "tlib"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _FIRST_ENTRY_ONLY | {Hole.WIDE}),
-        Variant("granule=8", _FIRST_ENTRY_ONLY),
+        Variant("", _FIRST_ENTRY_ONLY | {Hole.NEIGHBOUR, Hole.WIDE}),
+        Variant("granule=8", _FIRST_ENTRY_ONLY | {Hole.NEIGHBOUR}),
     )
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from string import ascii_letters
 from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -18,9 +19,11 @@ from simaie.survey import Cell, CellResult, Matrix
 __all__ = ["LETTERS", "by_host", "by_scheme", "matrix_details", "matrix_summary"]
 
 #: The letter of each class, which heads its column.
-LETTERS = dict(zip(Hole, "abcdefghijklmnopqrstuvwxyz", strict=False))
-#: The widest column of names: 19 columns of two cells are next to it, in 80.
-_NAMES = 40
+LETTERS = dict(zip(Hole, ascii_letters, strict=False))
+#: The widest column of names; next to it is place for the signs of this many classes with spaces between them.
+_NAMES, _SPACED = 40, 20
+#: The number of signs without a space between them, if there are more classes.
+_GROUP = 5
 #: The number of dear cells that a summary names.
 _DEAREST = 3
 #: From this processor time on, in seconds, a cell counts as dear.
@@ -92,15 +95,17 @@ class _Table:
         plain = options.ascii_only
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         table.add_column(f"on {clean(self._host)}", max_width=_NAMES, overflow="fold")
-        for hole in self._holes:
-            table.add_column(LETTERS[hole], no_wrap=True)
+        size = 1 if len(self._holes) <= _SPACED else _GROUP
+        groups = [self._holes[first : first + size] for first in range(0, len(self._holes), size)]
+        for group in groups:
+            table.add_column("".join(LETTERS[hole] for hole in group), no_wrap=True)
         previous = ""
         for scheme, cells in self._schemes.items():
             spec = Spec.of(scheme)
             options_only = spec.name == previous and bool(spec.options)
             name = "  " + scheme.removeprefix(f"{spec.name}:") if options_only else scheme
             previous = spec.name
-            signs = (Text() if hole not in cells else _sign(cells[hole], plain) for hole in self._holes)
+            signs = (Text("").join(_sign(cells.get(hole), plain) for hole in group) for group in groups)
             lines = wrapped(Text(clean(name.replace(",", ", "))), _NAMES, indent=4)
             table.add_row(Text("\n").join(lines), *signs)
         yield table
@@ -112,7 +117,9 @@ def _mark(cell: Cell) -> _Mark:
     return _DIFFERS if cell.differs else _MARKS[cell.result]
 
 
-def _sign(cell: Cell, plain: bool) -> Text:
+def _sign(cell: Cell | None, plain: bool) -> Text:
+    if cell is None:
+        return Text(" ")
     mark = _mark(cell)
     return Text(mark.plain if plain else mark.sign, mark.style)
 

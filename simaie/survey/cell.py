@@ -9,14 +9,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from simaie.corpus.violations import Violation, kinds_of, violations
+from simaie.corpus.violations import Violation, violations
 from simaie.errors import NotEmulatedError, NotModelledError, SchemeError
 from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import LLSC_LEVELS, RMW_LEVELS
 from simaie.machine import Machine
 from simaie.replaying.failure import Failure
-from simaie.schemes.holes import Hole
+from simaie.schemes.holes import STUCK_HOLES, Hole
 from simaie.survey.rows import Row
 
 __all__ = ["EXECUTIONS", "SEARCH", "Cell", "CellResult", "Item", "examine", "machine_of"]
@@ -30,6 +30,8 @@ EXECUTIONS: Final = 50_000
 _LEVELS = dict(zip(LLSC_LEVELS, ("strict", "architectural", "value"), strict=True)) | dict(
     zip(RMW_LEVELS, ("architectural", "value"), strict=True)
 )
+#: The kinds of finding of an execution that got stuck.
+_STUCK = frozenset({"deadlock", "livelock", "lock-leak"})
 _RANK = {"": 0, "strict": 1, "architectural": 2, "value": 3}
 
 
@@ -110,7 +112,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 def machine_of(item: Item, program: Violation) -> Machine:
     """Return the machine on which a program of the class runs."""
-    return Machine(item.row.scheme, host=item.host, address_bits=program.needs.address_bits)
+    needs = program.needs
+    return Machine(
+        item.row.scheme, host=item.host, full_system=needs.full_system, address_bits=needs.address_bits
+    )
 
 
 def examine(item: Item) -> Cell:
@@ -145,7 +150,7 @@ def examine(item: Item) -> Cell:
         expected=None if expected is None else item.hole in expected,
         executions=sum(report.executions for _, report in reports),
         seconds=time.process_time() - began,
-        stuck=() if item.hole is Hole.STUCK else tuple(sorted(others & kinds_of(Hole.STUCK))),
+        stuck=() if item.hole in STUCK_HOLES else tuple(sorted(others & _STUCK)),
         **fields,
     )
 

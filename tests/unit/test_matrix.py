@@ -188,7 +188,7 @@ def test_ctrl_c_keeps_what_was_found():
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as stopped:
-        simaie.matrix(["cas"], [ABA, TWO, Hole.LLSC], progress=progress)
+        simaie.matrix(["hst-weak", "cas:on_exception=leave"], [ABA, TWO, Hole.LLSC], progress=progress)
     matrix = stopped.value.report
     assert ([cell.hole for cell in matrix.cells], matrix.ok) == ([Hole.LLSC, Hole.ABA_ONE_STORER], False)
     assert len(matrix.items) == 6

@@ -7,9 +7,9 @@ from runs import execute
 
 import simaie
 from simaie import Machine, plugins
-from simaie.corpus.violations import kinds_of, violation
+from simaie.corpus.violations import kinds_of, violation, violations
 from simaie.errors import UsageError
-from simaie.schemes.holes import BY_VALUE, EXPECTED_ON, LLSC_HOLES, LOCK_HOLES, Hole, Variant
+from simaie.schemes.holes import BY_VALUE, EXPECTED_ON, LLSC_HOLES, LOCK_HOLES, PLAIN_HOLES, STUCK_HOLES, Hole, Variant
 from simaie.schemes.qemu_atomicity import required_parts
 
 
@@ -69,11 +69,50 @@ def test_all_classes_are_as_the_data_say(scheme, host):
     assert matrix.ok or host == "armv8" or (scheme, host) == ("htm", "tso")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "wrong", "classes"),
+    [
+        ("cas", "reservation=any-address", {Hole.ADDRESS, Hole.SWITCH}),
+        ("cas", "narrow=word", {Hole.BYTE}),
+        ("stop-world-value", "on_exception=leave,order=reserve-first", {Hole.EXCEPTION, Hole.FAULT}),
+        ("stop-world-value", "reservation=kept", {Hole.SWITCH}),
+        ("stop-world-value", "reservation=zero", {Hole.ALONE}),
+        ("monitor-spin", "unlocks=false", {Hole.DEADLOCK, Hole.LEAK}),
+        ("pst-remap", "unlocks=false", {Hole.DEADLOCK, Hole.LEAK}),
+        ("global-lock", "unlocks=false", {Hole.DEADLOCK, Hole.LEAK}),
+        ("tlb-excl", "flush=at-once", {*BY_VALUE, Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE}),
+        ("qemu-atomicity", "atomicity=none", {Hole.STORE, Hole.TORN_8, Hole.TORN_16}),
+        ("hst-htm", "aborts=true", {Hole.LIVELOCK}),
+        ("pico-htm", "line=16,barriers_abort=true", {Hole.LIVELOCK}),
+        ("hst", "compare=false", {Hole.STORE, Hole.NEIGHBOUR, Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC}),
+    ],
+)
+def test_an_option_that_adds_a_mistake_adds_its_classes(scheme, wrong, classes):
+    """In the data: that a search finds exactly what they say is tested above."""
+    of = {variant.options: variant.on("sc") for variant in plugins.resolve(plugins.SCHEMES, scheme).variants}
+    assert of[wrong] - of[""] == classes
+    assert of[""] < of[wrong]
+
+
+def test_each_class_is_broken_by_a_scheme_and_by_the_ideal_one_none_is():
+    found = set().union(*(v.on("sc") for name in SCHEMES for v in plugins.resolve(plugins.SCHEMES, name).variants))
+    assert found == set(Hole)
+    assert plugins.resolve(plugins.SCHEMES, "native").variants[0].on("armv8") == set()
+
+
+def test_a_locked_instruction_and_a_load_linked_get_stuck_alike():
+    """The classes have a program for x86 too."""
+    for hole in (Hole.DEADLOCK, Hole.LEAK):
+        assert [each.program.isa for each in violations(hole)] == ["arm", "x86"]
+
+
 def test_nothing_is_said_of_other_hosts():
     one, two, three = ({hole} for hole in (Hole.SAME_VALUE, Hole.ABA_BY_SC, Hole.STORE))
     variant = Variant("", frozenset(one), reordered=frozenset(two), armv8=frozenset(three))
-    expected = [one, one | two, one | two | three, None]
+    torn = {Hole.TORN_16}
+    expected = [one | torn, one | two | torn, one | two | three | torn, None]
     assert [variant.on(host) for host in ("sc", "tso", "armv8", "pso")] == expected
+    assert variant._replace(whole_16=True).on("sc") == one
 
 
 def test_every_scheme_says_what_is_expected_of_it():
@@ -142,7 +181,7 @@ def test_an_amo_slips_between_lr_and_sc_on_riscv():
 def test_a_missing_unlock_deadlocks_two_vcpus():
     """With the unlock there is none: no deadlock is an artefact of the model."""
     for option, kinds in (("", set()), (":unlocks=false", {"lock-leak", "deadlock"})):
-        report = search(f"pst-remap{option}", Hole.STUCK)
+        report = search(f"pst-remap{option}", Hole.DEADLOCK)
         assert report.complete
         assert {finding.kind for failure in report.kept for finding in failure.findings} == kinds
 
@@ -167,7 +206,7 @@ def test_a_store_to_another_word_of_the_line_aborts_a_transaction(line, fails):
 
 
 def test_the_classes_are_split_by_the_kind_of_guest():
-    assert {*LLSC_HOLES, *LOCK_HOLES, Hole.STUCK} == set(Hole)
+    assert {*LLSC_HOLES, *LOCK_HOLES, *PLAIN_HOLES, *STUCK_HOLES} == set(Hole)
     assert set(LLSC_HOLES) & set(LOCK_HOLES) == {Hole.RMW, Hole.RMW_STORE}
     assert set(LLSC_HOLES) >= BY_VALUE
     assert all(hole.meaning for hole in Hole)

@@ -56,13 +56,19 @@ def matrix_svg(matrix: Matrix) -> str:
             parts.append(text(_PAD, y + 15, clean(scheme)))
             parts += _cells(left, y, holes, of_scheme)
             y += _CELL
-    legend = "   ".join(f"{_SIGNS[result] or '(empty)'} {result}" for result in CellResult)
-    parts.append(text(_PAD, y + 24, f"{legend}   framed: not as expected", "mx-dim"))
+    parts.append(text(_PAD, y + 24, _legend(matrix), "mx-dim"))
     size = f'width="{width:.0f}" height="{y + 38:.0f}" viewBox="0 0 {width:.0f} {y + 38:.0f}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mx" role="img" {size}><title>{escape(str(matrix))}</title>'
         f'<style>{_STYLE}</style><rect class="mx-paper" width="100%" height="100%"/>{"".join(parts)}</svg>'
     )
+
+
+def _legend(matrix: Matrix) -> str:
+    """Return the meaning of the signs that the drawing has."""
+    there = {cell.result for cell in matrix.cells}
+    signs = [f"{_SIGNS[result] or '(empty)'} {result}" for result in CellResult if result in there]
+    return "   ".join([*signs, *["framed: not as expected"] * bool(matrix.unexpected)])
 
 
 def _head(x: float, y: float, hole: Hole) -> str:
