@@ -13,15 +13,13 @@ SEARCHES := tests/notebooks tests/packaging tests/exhaustive tests/docs tests/qu
 	tests/golden tests/prose
 COVERED := $(filter-out $(SEARCHES) tests/benchmarks,$(patsubst %/,%,$(wildcard tests/*/)))
 
-# What `make test` needs first is independent of each other; the tests themselves come last, alone, in two processes.
-MAKEFLAGS += --jobs=2 --output-sync=target
-
 .PHONY: demo test oldest lint types layers wheel benchmark soak mutation notebooks docs pictures clean
 
 demo: $(RUNTIME)
 	$(BIN)/simaie audit
 
-test: $(READY) lint types layers oldest
+test: $(READY)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types layers oldest
 	$(BIN)/python -m pytest -n 2 --cov --cov-fail-under=92 $(COVERED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SEARCHES)
 
