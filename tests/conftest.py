@@ -14,7 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 
 #: The number of parameters of each test that count for coverage. It triples the time of a test, and the other
 #: parameters run the same lines for the most part.
-COVERED = 1
+COVERED = 3
 
 
 @pytest.hookimpl(tryfirst=True)

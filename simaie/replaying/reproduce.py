@@ -85,10 +85,10 @@ def replay_command(failure: Failure, path: str | os.PathLike[str]) -> str:
 
 
 def target_of(program: Program) -> str | None:
-    """Return the name of a program on the command line; None if it has no name there."""
+    """Return the name of a program on the command line; None if it has no name there, or its file is gone."""
     source = program.defined_in
     if source is not None and (source.suffix == SUFFIX or scenario_of(program) is not None):
-        return str(source)
+        return str(source) if source.is_file() else None
     if corpus.has_program(program.name) and _is_of_corpus(program):
         return program.name
     variable = variable_of(program.cut_from or program)

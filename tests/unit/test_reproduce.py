@@ -16,8 +16,9 @@ import simaie
 from simaie import Machine, Program, corpus, explore, ins
 from simaie.cli import main
 from simaie.definitions import value_of
-from simaie.guest.text import program_text
+from simaie.guest.text import program_text, read_program
 from simaie.replaying.player import replay
+from simaie.replaying.reproduce import target_of
 from simaie.replaying.target import find_target
 
 MINE = '''
@@ -142,6 +143,13 @@ def test_of_a_text_and_of_what_is_left_when_it_is_shrunk(capsys):
     Path("taken.guest").unlink()
     (again,) = printed(capsys, "shrink", file, status=0)
     assert digest_of(in_fresh_process(again)) == digest_of(in_fresh_process(short[1]))
+
+
+def test_a_program_whose_file_is_gone_has_no_name_on_the_command_line():
+    kept = read_program(Path("taken.guest"))
+    assert target_of(kept) == "taken.guest"
+    Path("taken.guest").unlink()
+    assert target_of(kept) is None
 
 
 def test_of_what_is_shrunk_under_a_scheme_of_ones_own(capsys):
