@@ -256,7 +256,7 @@ def test_a_forbidden_outcome_is_shrunk_and_stays_the_same_outcome(tmp_path):
     threads = [[ins("store", X, 1), ins("load", Y, into="r")], [ins("store", Y, 1), ins("load", X, into="r")]]
     idle = [ins("store", Y + 64, 1)]
     program = Program("sb", isa="x86", threads=[*threads, idle], init={X: 0, Y: 0})
-    forbidden = simaie.compare(program, host="tso", allowed_host="sc").forbidden[0].failure
+    forbidden = simaie.compare(program, host="pso", allowed_host="sc").forbidden[0].failure
     for given in (forbidden, simaie.replay(forbidden.save(tmp_path / "forbidden.json"))):
         small, report = given.shrink()
         assert {*report.kept} == {"forbidden-outcome"} <= violated(small)
