@@ -9,7 +9,9 @@ from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store
 import simaie
 from simaie import Machine, Program, ins
 from simaie.corpus import catalogue as corpus
+from simaie.engine.graph.search import GraphSearch
 from simaie.engine.graph.walk import End, Walk
+from simaie.engine.memo.lazy import operations_of
 from simaie.errors import NondeterminismError, SchemeError, UsageError
 from simaie.exploration.search import ExhaustiveSearch, SearchLimits
 from simaie.host.graph.consistency import has_cycle
@@ -129,6 +131,21 @@ def test_a_linear_order_explains_every_value(name, host):
         for number, event in enumerate(order):
             if event in graph.source:
                 assert source_in(graph, order, number) == graph.source[event]
+
+
+def test_the_outcome_and_the_operations_of_a_graph_need_no_order(monkeypatch):
+    def refuse(graph):
+        raise AssertionError("the order was asked for")
+
+    monkeypatch.setattr("simaie.engine.graph.trace.linear", refuse)
+    assert explored(shape("MP")).statistics.executions == 4
+    search = GraphSearch(shape("MP"), Machine("native", host="armv8"))
+    assert search.advance()
+    trace = search.trace()
+    operations = operations_of(trace)
+    assert len(trace) == len(operations) == 4
+    monkeypatch.undo()
+    assert sorted(map(str, operations)) == sorted(str(event.op) for event in trace.events)
 
 
 @pytest.mark.parametrize("name", ["SB", "LB", "LBQ", "MPQ", "IRIW", "2+2W"])

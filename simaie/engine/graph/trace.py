@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
@@ -12,7 +12,7 @@ from simaie.engine.graph.growing import WAITS, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
-from simaie.engine.memo.lazy import MemoTrace
+from simaie.engine.memo.lazy import LateSteps, MemoTrace
 from simaie.engine.memo.node import Node
 from simaie.errors import InternalError
 from simaie.host.graph.event import INITIAL
@@ -34,7 +34,7 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
     """
     last = tuple([node for node in graph.at if node is not None])
     waiting = {node.root.name: _pending(node) for node in last if node.op is not None}
-    steps = _Steps(graph, last, memo.layout.parts)
+    steps = LateSteps(last, partial(_steps, graph, last, memo.layout.parts))
     _fill_memory(memo, graph)
     outcome = memo.outcome(memo.memory, last)
     occurred = memo.promised | memo.ending_bits[ending]
@@ -54,36 +54,6 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> MemoTrace:
 def _pending(node: Node) -> Op:
     label: Label = node.label
     return label.op
-
-
-class _Steps(Sequence[Node]):
-    """The nodes to which the operations of a finished graph led; their order is found when one is first asked for.
-
-    Args:
-        graph: The graph.
-        last: The last node of each vCPU.
-        parts: The number of pairs of events that an operation has room for.
-    """
-
-    __slots__ = ("_found", "_graph", "_last", "_parts")
-
-    def __init__(self, graph: Graph, last: tuple[Node, ...], parts: int) -> None:
-        self._graph, self._last, self._parts = graph, last, parts
-        self._found: list[Node] | None = None
-
-    def __len__(self) -> int:
-        return sum(max(node.depth - 1, 0) for node in self._last)
-
-    def __getitem__(self, number: Any) -> Any:
-        return self._all()[number]
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._all())
-
-    def _all(self) -> list[Node]:
-        if self._found is None:
-            self._found = _steps(self._graph, self._last, self._parts)
-        return self._found
 
 
 def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
