@@ -45,9 +45,11 @@ def require_inside(lowered: Lowered, trace: Trace) -> None:
     for fault in trace.faults:
         raise beyond(lowered, fault.vcpu, fault.message)
     first, end = lowered.layout.span
-    for step, op in enumerate(operations_of(trace)):
-        if op.width and not first <= op.address < end:
-            raise beyond(lowered, trace.events[step].actor, f"no location of the test is at {op.address:#x}")
+    if all(first <= op.address < end for op in operations_of(trace) if op.width):
+        return
+    for event in trace.events:
+        if event.op.width and not first <= event.op.address < end:
+            raise beyond(lowered, event.actor, f"no location of the test is at {event.op.address:#x}")
 
 
 def beyond(lowered: Lowered, actor: str, what: str) -> UnsupportedError:

@@ -37,17 +37,23 @@ def key_of(graph):
     )
 
 
-def searched(program, machine: Machine):
-    """The keys of the graphs that the search finds, as a list."""
+def graphs_of(program, machine: Machine):
+    """The search, and the graphs that it finds."""
     search = GraphSearch(program, machine)
     found = []
     while True:
         try:
             if not search.advance():
                 return search, found
-            found.append(key_of(search.graph[0]))
+            found.append(search.graph[0])
         except BeginAnew:
             found.clear()
+
+
+def searched(program, machine: Machine):
+    """The search, and the keys of the graphs that it finds."""
+    search, found = graphs_of(program, machine)
+    return search, [key_of(graph) for graph in found]
 
 
 def enumerated(search: GraphSearch, values):

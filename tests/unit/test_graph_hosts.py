@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from graph_enumeration import key_of
-from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store, xadd
+from graph_enumeration import graphs_of
+from graph_programs import FENCE, SHAPES, X, Y, increments, load, shape, store
 
 import simaie
 from simaie import Machine, Program, ins
 from simaie.corpus import catalogue as corpus
-from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
 from simaie.engine.graph.walk import End, Walk
+from simaie.engine.memo.lazy import operations_of
 from simaie.errors import NondeterminismError, SchemeError, UsageError
 from simaie.exploration.search import ExhaustiveSearch, SearchLimits
 from simaie.host.graph.consistency import has_cycle
@@ -33,19 +33,6 @@ def explored(program, scheme="native", host="armv8", **options):
     return simaie.explore(
         program, machine, scheduler="dpor", executions=100_000, failures=None, checkers=(), **options
     )
-
-
-def graphs_of(program, scheme="native", host="armv8", bits=None):
-    """Each graph, with its search."""
-    search = GraphSearch(program, Machine(scheme, host=host, address_bits=bits))
-    found = []
-    while True:
-        try:
-            if not search.advance():
-                return search, found
-            found.append(search.graph[0])
-        except BeginAnew:
-            found.clear()
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -122,58 +109,6 @@ def test_the_orders_of_atomics_come_once_each(scheme):
         assert (report.statistics.executions, report.complete) == (orders, True)
 
 
-def test_vcpus_that_wait_for_a_mutex_make_no_graphs_of_their_own():
-    for count, orders in ((2, 2), (3, 6), (4, 24)):
-        search, found = graphs_of(increments(count), "global-lock")
-        assert (len(found), search.counts.blocked, search.counts.dead) == (orders, 0, 0)
-
-
-A, B, AB, BA = 0x300, 0x340, 0x380, 0x3C0
-
-
-class TwoLocks(CompareAndSwap):
-    """Locked instructions take one or two mutexes, by their address, and access other places."""
-
-    name = "two-locks"
-
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        a, b = self.host.mutex("a"), self.host.mutex("b")
-        self.locks = {A: (a,), B: (b,), AB: (a, b), BA: (b, a)}
-
-    async def atomic_rmw(self, cpu, address, width, function):
-        for lock in self.locks[address]:
-            await lock.lock()
-        value = await self.host.load(X, 4)
-        await self.host.store(Y, 4, function.apply(value))
-        for lock in reversed(self.locks[address]):
-            await lock.unlock()
-        return value
-
-
-#: The graphs that a search finds in which vCPUs that wait are no different from others, for programs of `TwoLocks`.
-LOCKED = [
-    ([[store(X), xadd(AB)], [xadd(BA)]], 4),
-    ([[xadd(B)], [store(X), xadd(AB)], [xadd(AB)]], 12),
-    ([[load(Y, "r"), xadd(A)], [xadd(A), load(X, "s")]], 3),
-    ([[xadd(AB)], [xadd(AB), store(X)], [xadd(B)]], 12),
-    ([[xadd(AB)], [xadd(BA)], [xadd(A)]], 8),
-    ([[xadd(A)], [xadd(A), xadd(AB)], [xadd(B)]], 12),
-    ([[xadd(AB), xadd(A)], [xadd(A)], [xadd(B), xadd(A)]], 30),
-    ([[xadd(B), load(Y, "r")], [xadd(AB)], [store(X, 3)]], 9),
-    ([[load(Y, "r"), xadd(AB)], [xadd(A), xadd(B)], [xadd(B), xadd(A)]], 90),
-]
-
-
-@pytest.mark.parametrize("number", range(len(LOCKED)))
-@pytest.mark.parametrize("host", ["armv8", "rvwmo", GraphScMemory])
-def test_nested_mutexes_lose_no_graph_and_no_deadlock(number, host):
-    threads, count = LOCKED[number]
-    search, found = graphs_of(Program("locks", isa="x86", threads=threads), TwoLocks, host)
-    assert (len(found), len({key_of(graph) for graph in found})) == (count, count)
-    assert not search.counts.blocked
-
-
 def test_host_atomics_of_exclusives_are_no_barrier_although_those_of_lse_are():
     program = shape("SBQ")
     assert explored(program, "cas:barriers=full").outcomes.total() == 3
@@ -189,7 +124,7 @@ def test_host_atomics_of_exclusives_are_no_barrier_although_those_of_lse_are():
 @pytest.mark.parametrize("host", ["armv8", "rvwmo"])
 def test_a_linear_order_explains_every_value(name, host):
     scheme = "cas:barriers=none"
-    _, found = graphs_of(shape(name), scheme, host)
+    _, found = graphs_of(shape(name), Machine(scheme, host=host))
     for graph in found:
         assert not has_cycle(graph)
         order = linear(graph)
@@ -198,10 +133,25 @@ def test_a_linear_order_explains_every_value(name, host):
                 assert source_in(graph, order, number) == graph.source[event]
 
 
+def test_the_outcome_and_the_operations_of_a_graph_need_no_order(monkeypatch):
+    def refuse(graph):
+        raise AssertionError("the order was asked for")
+
+    monkeypatch.setattr("simaie.engine.graph.trace.linear", refuse)
+    assert explored(shape("MP")).statistics.executions == 4
+    search = GraphSearch(shape("MP"), Machine("native", host="armv8"))
+    assert search.advance()
+    trace = search.trace()
+    operations = operations_of(trace)
+    assert len(trace) == len(operations) == 4
+    monkeypatch.undo()
+    assert sorted(map(str, operations)) == sorted(str(event.op) for event in trace.events)
+
+
 @pytest.mark.parametrize("name", ["SB", "LB", "LBQ", "MPQ", "IRIW", "2+2W"])
 def test_no_graph_comes_twice(name):
     for host in ("armv8", "rvwmo"):
-        _, found = graphs_of(shape(name), "cas:barriers=none", host)
+        _, found = graphs_of(shape(name), Machine("cas:barriers=none", host=host))
         keys = {
             (frozenset(graph.source.items()), tuple(tuple(stores) for stores in graph.coherence.values()))
             for graph in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
@@ -12,7 +12,7 @@ from simaie.engine.graph.growing import WAITS, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
-from simaie.engine.memo.lazy import MemoTrace
+from simaie.engine.memo.lazy import LateSteps, MemoTrace
 from simaie.engine.memo.node import Node
 from simaie.errors import InternalError
 from simaie.execution_graph import ExecutionGraph
@@ -36,15 +36,14 @@ class GraphTrace(MemoTrace):
         rest: As of a `MemoTrace`.
     """
 
-    def __init__(self, graph: Graph, parts: int, origin: Any, steps: _Steps, *rest: Any) -> None:
+    def __init__(self, graph: Graph, parts: int, origin: Any, steps: LateSteps, *rest: Any) -> None:
         super().__init__(origin, steps, *rest)
-        self._unmade: tuple[Graph, _Steps, int] | None = (graph, steps, parts)
+        self._unmade: tuple[Graph, LateSteps, int] | None = (graph, steps, parts)
 
     def _complete(self, left: Any) -> None:
         super()._complete(left)
         assert self._unmade is not None
-        graph, steps, parts = self._unmade
-        self.graph = _by_steps(graph, steps.numbers, parts)
+        self.graph = _by_steps(*self._unmade)
         self._unmade = None
 
 
@@ -58,7 +57,7 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> GraphTrace:
     """
     last = tuple([node for node in graph.at if node is not None])
     waiting = {node.root.name: _pending(node) for node in last if node.op is not None}
-    steps = _Steps(graph, last, memo.layout.parts)
+    steps = LateSteps(last, partial(_steps, graph, last, memo.layout.parts))
     _fill_memory(memo, graph)
     outcome = memo.outcome(memo.memory, last)
     occurred = memo.promised | memo.ending_bits[ending]
@@ -80,43 +79,8 @@ def _pending(node: Node) -> Op:
     return label.op
 
 
-class _Steps(Sequence[Node]):
-    """The nodes to which the operations of a finished graph led; their order is found when it is first asked for.
-
-    Args:
-        graph: The graph.
-        last: The last node of each vCPU.
-        parts: The number of pairs of events that an operation has room for.
-    """
-
-    __slots__ = ("_found", "_graph", "_last", "_parts")
-
-    def __init__(self, graph: Graph, last: tuple[Node, ...], parts: int) -> None:
-        self._graph, self._last, self._parts = graph, last, parts
-        self._found: tuple[list[Node], list[tuple[int, int]]] | None = None
-
-    def __len__(self) -> int:
-        return sum(max(node.depth - 1, 0) for node in self._last)
-
-    def __getitem__(self, number: Any) -> Any:
-        return self._all()[0][number]
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._all()[0])
-
-    @property
-    def numbers(self) -> list[tuple[int, int]]:
-        """For each step, the number of its vCPU and that of its operation, from 1."""
-        return self._all()[1]
-
-    def _all(self) -> tuple[list[Node], list[tuple[int, int]]]:
-        if self._found is None:
-            self._found = _steps(self._graph, self._last, self._parts)
-        return self._found
-
-
-def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> tuple[list[Node], list[tuple[int, int]]]:
-    """Return the nodes to which the operations led, in an order in which these take effect, and the numbers of each.
+def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
+    """Return the nodes to which the operations led, in an order in which these take effect.
 
     An operation of several events takes effect with the last of them. One without events follows the one before it.
     """
@@ -133,7 +97,7 @@ def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> tuple[list[Node]
             at = place.get((number, operation), at)
             keyed.append((at, number, operation, node))
     keyed.sort(key=lambda each: each[:3])
-    return [node for _, _, _, node in keyed], [(number, operation) for _, number, operation, _ in keyed]
+    return [node for _, _, _, node in keyed]
 
 
 def _places_in_last(graph: Graph) -> list[int]:
@@ -145,10 +109,12 @@ def _places_in_last(graph: Graph) -> list[int]:
     return found
 
 
-def _by_steps(graph: Graph, numbers: list[tuple[int, int]], parts: int) -> ExecutionGraph:
+def _by_steps(graph: Graph, nodes: LateSteps, parts: int) -> ExecutionGraph:
     """Return a graph by the steps of its trace; what a vCPU reads that still waits is no step."""
-    steps = {each: step for step, each in enumerate(numbers)}
     vcpus = _places_in_last(graph)
+    places = {node.root: place for node, place in zip(graph.at, vcpus, strict=True) if node is not None}
+    numbers = [(places[node.root], node.depth - 1) for node in nodes]  # of the vCPU, and of its operation from 1
+    steps = {each: step for step, each in enumerate(numbers)}
 
     def step_of(event: int) -> int | None:
         each = graph.events[event]

@@ -41,8 +41,6 @@ class Walk(Stepper):
     def go(self) -> End:
         """Grow the graph to its end."""
         graph, vcpu = self.graph, 0
-        if not self._take_mutexes():
-            return End.DEAD
         if graph.pieces and (end := self._finish_operations()) is not None:
             return end
         if graph.stops and (end := self._finish_parts()) is not None:
@@ -120,14 +118,3 @@ class Walk(Stepper):
                 if new and can_stop(label, self._labels(label.vcpu)):
                     return label.vcpu
         return len(self.graph.at)
-
-    # -- mutexes ----------------------------------------------------------------------------------
-
-    def _take_mutexes(self) -> bool:
-        """Let each vCPU take the mutex that its LOCK found free, if the graph has that, before another one takes it."""
-        for vcpu, node in enumerate(self.graph.at):
-            if node is None or node.op is None or node.label.op.kind is not Kind.LOCK:
-                continue
-            if self.graph.mask >> node.label.reads[0].id & 1 and self._advance(vcpu) is State.DEAD:
-                return False
-        return True

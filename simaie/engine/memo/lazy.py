@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from simaie.decision import Choice, Schedule, Switch
@@ -14,7 +14,7 @@ from simaie.host.ram import Endian
 from simaie.op import Cell, Op, owner_of
 from simaie.trace import Ending, Event, Fault, Instruction, Outcome, Trace
 
-__all__ = ["MemoTrace", "Origin", "Step", "cells_of", "operations_of", "performed", "wait_at"]
+__all__ = ["LateSteps", "MemoTrace", "Origin", "Step", "cells_of", "operations_of", "performed", "wait_at"]
 
 #: A step of a memo execution: the node to which it led, or an event whose instruction may be pending.
 Step = Node | Event
@@ -30,6 +30,39 @@ class Origin(NamedTuple):
     program: Program
     endian: Endian
     promises: frozenset[str]
+
+
+class LateSteps(Sequence[Node]):
+    """Steps whose order is found when one is first asked for.
+
+    Args:
+        last: The last node of each vCPU.
+        ordered: Returns all of them in order.
+    """
+
+    __slots__ = ("_found", "_last", "_ordered")
+
+    def __init__(self, last: tuple[Node, ...], ordered: Callable[[], list[Node]]) -> None:
+        self._last, self._ordered = last, ordered
+        self._found: list[Node] | None = None
+
+    def __len__(self) -> int:
+        return sum(max(node.depth - 1, 0) for node in self._last)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._all()[number]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._all())
+
+    def _all(self) -> list[Node]:
+        if self._found is None:
+            self._found = self._ordered()
+        return self._found
+
+    def by_vcpu(self) -> list[Node]:
+        """Return the steps of the first vCPU, then those of the next, and so on."""
+        return [node for last in self._last for node in last.path[2:]]
 
 
 class MemoTrace(Trace):
@@ -149,11 +182,12 @@ def wait_at(node: Node, steps: Sequence[Step]) -> Op:
 
 
 def operations_of(trace: Trace) -> list[Op]:
-    """Return the operations of a trace, step by step; of a lazy one without making the rest of it."""
+    """Return the operations of a trace, in any order; of a lazy one without making the rest of it."""
     left = trace.__dict__.get("_left")
     if left is None:
         return [event.op for event in trace.events]
-    return _operations(left[1])
+    steps = left[1]
+    return _operations(steps.by_vcpu() if type(steps) is LateSteps else steps)
 
 
 def cells_of(steps: Sequence[Step]) -> set[Cell]:

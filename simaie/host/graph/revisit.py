@@ -53,7 +53,7 @@ def revisits(graph: Graph, store: Event, *, everything: bool = False) -> Iterato
         for number in kept:
             told |= graph.events[number].status
         if not everything:
-            maximal = _Maximal(graph, needed, stamps, told, gone)
+            maximal = _Maximal(graph, needed, stamps, told)
             if not all(maximal(number) for number in (*gone, read)):
                 continue
         made = _restricted(graph, kept, gone, read, told)
@@ -124,8 +124,8 @@ def _highest_with(graph: Graph, store: Event, number: int, read: Event, later: l
 class _Maximal:
     """Whether an event was added as if only what was there before, and the prefix of a store, were there."""
 
-    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int, gone: list[int]) -> None:
-        self._graph, self._needed, self._stamps, self._told, self._gone = graph, needed, stamps, told, gone
+    def __init__(self, graph: Graph, needed: int, stamps: dict[int, int], told: int) -> None:
+        self._graph, self._needed, self._stamps, self._told = graph, needed, stamps, told
 
     def __call__(self, number: int) -> bool:
         graph, needed = self._graph, self._needed
@@ -176,11 +176,12 @@ class _Maximal:
         return self._graph.events[store].taken if self._stamps[store] > self._stamps[read] else INITIAL
 
     def _is_read_before(self, store: int, read: int) -> bool:
-        """Whether `read` already read from the store `store` at the time at which that was added."""
-        waited_for = self._waited_for(read, store)
-        if waited_for == INITIAL:
-            return self._previous(read, store)
-        return waited_for in self._gone and self._previous(read, waited_for)
+        """Whether `read` already read from the store `store` at the time at which that was added.
+
+        A LOCK that waited for the release `store` did not. If it was there before what took the mutex, then it is not
+        maximal itself, or loses its source.
+        """
+        return self._waited_for(read, store) == INITIAL and self._previous(read, store)
 
     def _previous(self, other: int, number: int) -> bool:
         return self._stamps[other] <= self._stamps[number] or bool(self._needed >> other & 1)

@@ -179,16 +179,22 @@ def _base(test: LitmusTest, size: int) -> int:
     return next(free, _BASES[-1])
 
 
+#: The types that most parts of a test are of, and that hold no numbers of it.
+_NO_NUMBERS = frozenset({str, type(None), Position})
+
+
 def _numbers(test: LitmusTest) -> Iterator[int]:
     """Yield every number in the test: initial values, operands, the condition."""
     stack: list[Any] = [test.init, test.threads, test.filter, test.condition]
     while stack:
         value = stack.pop()
+        if type(value) in _NO_NUMBERS:
+            continue
         if isinstance(value, int):
             yield value
         elif isinstance(value, tuple):
             stack.extend(value)
-        elif isinstance(value, msgspec.Struct) and not isinstance(value, Position):
+        elif isinstance(value, msgspec.Struct):
             stack.extend([getattr(value, name) for name in value.__struct_fields__])
 
 

@@ -49,13 +49,15 @@ def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins
         rounds: Maximum number of jumps back to one label.
     """
     places = {str(item.args[0]): index for index, item in enumerate(code) if item.name == "label"}
-    from_memory = _from_memory(code, places)
+    from_memory: set[str] | None = None
     detours: dict[tuple[str, int], str] = {}
     result: list[Ins] = []
     for index, item in enumerate(code):
         target = str(item.args[-1]) if item.name in _BRANCHES else ""
         first = places.get(target, index)
         if first < index and not _only_looks(code[first + 1 : index], item):
+            if from_memory is None:
+                from_memory = _from_memory(code, places)
             constant = _counts_on_constants(code[first : index + 1], from_memory)
             bound = max(rounds, CONSTANT_ROUNDS) if constant else rounds
             detour = detours.setdefault((target, bound), f"..again {bound} {target}")
