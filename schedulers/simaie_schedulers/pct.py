@@ -91,7 +91,7 @@ class Pct(Scheduler):
         return chosen
 
     def _choose_weak(self, offer: Offer, weak: Communications) -> Candidate:
-        if self._steps >= self._fair_after:
+        if weak.waits or self._steps >= self._fair_after:
             walked: Candidate = self._random.choice(offer.candidates)
             return walked
         chosen = weak.choose(offer)
@@ -110,8 +110,9 @@ class Pct(Scheduler):
 
     def choose_value(self, offer: Offer, arity: int) -> int:
         """Return one of the `arity` alternatives, uniformly unless it is about a communication."""
-        if self._weak is not None and self._steps < self._fair_after:
-            return self._weak.choose_value(offer, arity)
+        weak = self._weak
+        if weak is not None and not weak.waits and self._steps < self._fair_after:
+            return weak.choose_value(offer, arity)
         return self._random.below(arity)
 
     def finish(self, trace: Trace) -> None:

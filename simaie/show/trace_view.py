@@ -7,10 +7,9 @@
        9 ~ >1 #   store [0x100]/4 := 1        :
 
 ``~`` marks a step where the scheduler deviated from its default, ``^`` an access that took effect before earlier ones
-of its vCPU, ``>1`` a step that finding 1 names. A lane is ``:``
-between instructions, ``|`` inside one, ``#`` while a lock is held. With more than six vCPUs, or in a terminal too
-narrow for their lanes, all share one column and each row begins with the vCPU's name. The text is ASCII, in colour on a
-terminal.
+of its vCPU, ``>1`` a step that finding 1 names. A lane is ``:`` between instructions, ``|`` inside one, ``#`` while a
+lock is held. With more than six vCPUs, or in a terminal too narrow for their lanes, all share one column and each row
+begins with the vCPU's name. The text is ASCII, in colour on a terminal.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from math import sqrt
 
 import pytest
 from graph_programs import SHAPES, load, shape, store
+from simaie_schedulers._pctwm import MOST_VISITS
 from simaie_schedulers.pct import Pct
 from simaie_schedulers.random_walk import RandomWalk
 
@@ -99,6 +100,24 @@ def test_the_number_of_accesses_is_learnt_and_an_execution_replays_alone_from_it
     alone = explore_index(program, ARM, scheduler="pct:depth=2", seed=2, index=failure.index)
     assert alone.failures[0].trace.digest == failure.trace.digest
     assert all(type(choice.value) is int for choice in failure.trace.schedule.choices)
+
+
+async def counting(cpu):
+    rounds = 0
+    while not await cpu.load(0x100):
+        rounds += 1
+
+
+async def releasing(cpu):
+    await cpu.store(0x100, 1)
+
+
+def test_a_vcpu_that_waits_in_a_loop_of_its_own_is_not_left_alone_for_long():
+    """Its rounds differ by a count, so that nothing but the scheduler ends the loop."""
+    program = Program("counts", isa="x86", threads=[counting, releasing], watch={0x100: 4})
+    report = explored(program, Pct(depth=1), 6)
+    assert not report.statistics.truncated
+    assert report.statistics.steps < 6 * (MOST_VISITS + 20)
 
 
 def test_both_drivers_and_several_processes_run_the_same_executions():
