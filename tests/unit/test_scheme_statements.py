@@ -251,7 +251,7 @@ FEX, PATCHED, BARE = "cas:mapping=fex", "cas:mapping=load.after=ld-ld+ld-st/stor
 def test_a_patched_access_keeps_its_order_by_one_barrier_and_not_without_it(writer, reader, verdict):
     """FEX patches an access that was once misaligned into a plain one with a DMB before a store or behind a load.
 
-    It is so for ever, beside accesses that were not patched (pull request 2760); an option leaves the DMB out (3598),
+    It is so for ever, next to accesses that were not patched (pull request 2760); an option leaves the DMB out (3598),
     and so did a thread that came to a store while another one patched it (3899).
     """
     paths = {"0": writer, "*": reader}
