@@ -131,7 +131,7 @@ def _programs() -> list[dict[str, Any]]:
         found: Any = corpus.entry(name)
         program = corpus.program(name)
         description = program.description or found.title
-        common = {"name": name, "description": description, "isa": program.isa, "threads": len(program.threads)}
+        common = {"name": name, "description": description, "isa": program.isa, "threads": found.vcpus(program)}
         if isinstance(found, corpus.Guest):
             entries.append({**common, "expected": _expected(found)})
         else:

@@ -108,6 +108,7 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     yield Text()
     how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
     yield Text(f"n: the number of programs, {len(entries)} in all. {how}", "dim")
+    yield Text("The corpus has no programs for other instruction sets; simaie list isas has all.", "dim")
 
 
 def _indented_after(head: str, text: str) -> Iterator[Text]:

@@ -67,6 +67,7 @@ class Case(ProgramEntry):
         larger: The same at a larger scope, to be sampled.
         samples: Executions to sample of `larger`.
         needs: The machine.
+        started: The number of vCPUs that the threads of `program`, and those of `larger`, start at run time.
         ideal_keeps: Whether the ideal scheme keeps it; false for a mistake outside of any scheme, such as a device's.
 
     Raises:
@@ -83,6 +84,7 @@ class Case(ProgramEntry):
     larger: Program | None = None
     samples: int = 100
     needs: Needs = field(default_factory=Needs)
+    started: tuple[int, int] = (0, 0)
     ideal_keeps: bool = True
 
     def __post_init__(self) -> None:
@@ -98,6 +100,10 @@ class Case(ProgramEntry):
         ]
         if lacking:
             raise UsageError(f"corpus program {self.name!r} lacks {' and '.join(lacking)}")
+
+    def vcpus(self, program: Program) -> int:
+        """Return the number of vCPUs of one of its programs, with those that start at run time."""
+        return len(program.threads) + self.started[program is self.larger]
 
     @property
     def programs(self) -> tuple[Program, ...]:

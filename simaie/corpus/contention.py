@@ -114,6 +114,7 @@ CASES = (
         why="The tiny set grows without bound: with all threads as members, the last one's SC succeeds and empties it.",
         program=_chain(ARM32, "chain-of-reservations-3", 3),
         larger=_chain(ARM32, "chain-of-reservations-1000", 1000),
+        started=(2, 999),
         samples=1,
         needs=Needs(steps=200_000),
         expected=ARM(Expect.MUST_NOT),

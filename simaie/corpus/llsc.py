@@ -118,6 +118,7 @@ def _cases(dialect: Dialect) -> Iterator[Case]:
             init={X: 0},
             final=lambda s: s[X] == 0,
         ),
+        started=(2, 0),
         kinds=TORN_LLSC,
         expected=ARM(Expect.FINDABLE),
     )

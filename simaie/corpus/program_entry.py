@@ -21,6 +21,10 @@ class ProgramEntry:
         """The name of the small program."""
         return self.program.name
 
+    def vcpus(self, program: Program) -> int:
+        """Return the number of vCPUs of one of its programs."""
+        return len(program.threads)
+
     @property
     def programs(self) -> tuple[Program, ...]:
         """All programs of the entry."""

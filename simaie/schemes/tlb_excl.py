@@ -27,7 +27,7 @@ from simaie.schemes.tables import Cells, Monitors, clear_others, insert
 __all__ = ["TlbExcl"]
 
 #: What comes between load and range, if the lock does not cover them.
-_UNLOCKED = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC}
+_UNLOCKED = BY_VALUE | {Hole.LLSC, Hole.STORE, Hole.NEIGHBOUR, Hole.ABA_BY_SC}
 #: What a store misses that has looked into its TLB before a flush, and stores after it.
 _MISSED_STORES = frozenset({Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE})
 

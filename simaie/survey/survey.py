@@ -109,8 +109,12 @@ def _holes(classes: Iterable[str] | None) -> list[Hole]:
         return list(Hole)
     chosen = [classes] if isinstance(classes, str) else list(classes)
     for name in chosen:
-        if name not in list(Hole):
-            raise UnknownNameError("class of violations", str(name), list(map(str, Hole)))
+        if name in list(Hole):
+            continue
+        if "," in str(name):
+            each = " ".join(f"--class {part.strip()}" for part in str(name).split(","))
+            raise UsageError(f"each class has an argument of its own, not {name!r}: {each}, or in Python a list")
+        raise UnknownNameError("class of violations", str(name), list(map(str, Hole)))
     if not chosen:
         raise UsageError("classes must be a list of classes of violations, not an empty one")
     return [hole for hole in Hole if hole in chosen]

@@ -64,7 +64,8 @@ def check_scheme(
         kinds: The kinds of instruction that the generated programs mix, as for `simaie.strategies.programs`; None for
             all. If the scheme promises atomicity only among some kinds, name these.
         full_system: Whether to check the scheme in full-system mode too, where addresses are translated and pages
-        fault. programs: The number of programs to generate.
+            fault.
+        programs: The number of programs to generate.
 
     Raises:
         AssertionError: The scheme breaks its contract, or an instruction has a wrong effect; the message has the first

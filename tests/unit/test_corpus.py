@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from runs import execute
 
 from simaie import corpus
 from simaie.check import judge
@@ -216,3 +217,16 @@ def test_all_thousand_vcpus_of_a_chain_are_members_before_the_first_conditional_
     assert kinds[: kinds.index(AccessKind.STORE_CONDITIONAL)].count(AccessKind.LOAD_LINKED) == 1000
     conditional = [i.result for i, _ in trace.instructions if i.access is AccessKind.STORE_CONDITIONAL]
     assert (len(conditional), sum(conditional), conditional[0]) == (1000, 1, True)
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.started[0]])
+def test_a_case_counts_the_vcpus_that_its_threads_start(name):
+    case = corpus.case(name)
+    assert len(case.program.threads) == 1
+    trace = execute(case.program, machine_of(case, "aie-rfc"))
+    assert len({event.actor for event in trace.events}) == case.vcpus(case.program) == 1 + case.started[0]
+
+
+def test_the_larger_program_of_a_case_counts_its_own_vcpus():
+    case = corpus.case("chain-of-reservations-3")
+    assert (case.vcpus(case.program), case.vcpus(case.larger)) == (3, 1000)

@@ -170,6 +170,7 @@ def test_a_class_of_ones_own_adds_a_row_and_is_held_to_its_own_data_only():
         ({"schemes": ["hst:sc=nonsense"]}, UsageError, "sc"),
         ({"classes": ["aba"]}, UnknownNameError, "aba-by-sc"),
         ({"classes": []}, UsageError, "classes"),
+        ({"classes": "llsc-llsc,leak"}, UsageError, "--class llsc-llsc --class leak"),
         ({"hosts": ["nonsense"]}, UnknownNameError, "nonsense"),
         ({"hosts": "sc"}, UsageError, "list of hosts"),
         ({"executions": 0}, UsageError, "executions"),
