@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
