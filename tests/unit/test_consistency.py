@@ -412,7 +412,7 @@ def test_other_warnings_are_still_shown():
 
 
 class FreesCycles(Scheme):
-    """Makes so many objects in a store that Python looks for cycles to free, which it does not do before."""
+    """Makes enough objects in a store for Python to look for cycles to free, which it does not do before."""
 
     name = "frees-cycles"
 
@@ -422,7 +422,7 @@ class FreesCycles(Scheme):
         await self.host.store(address, width, value + len(made) - 1_000)
 
 
-def test_a_coroutine_that_earlier_code_has_left_is_nobodys_mistake():
+def test_a_coroutine_that_earlier_code_has_left_is_no_mistake_of_an_execution():
     """It is in a cycle, which would be freed in the middle of the execution."""
 
     async def left() -> None:
