@@ -136,7 +136,9 @@ def _programs() -> list[dict[str, Any]]:
             entries.append({**common, "expected": _expected(found)})
         else:
             expected = {scheme: str(expect) for scheme, expect in found.expected.items()}
-            entries.append({**common, **_kind(found), "expected": expected})
+            host = found.needs.host
+            needed = {} if host == "sc" else {"host": host}
+            entries.append({**common, **_kind(found), **needed, "expected": expected})
     return entries
 
 
@@ -147,7 +149,7 @@ def _kind(found: Any) -> dict[str, Any]:
     if isinstance(found, corpus.Case):
         return {"row": found.row}
     if isinstance(found, corpus.Idiom):
-        return {"idiom": True, "host": found.needs.host}
+        return {"idiom": True}
     return {"regression": True} if isinstance(found, corpus.Regression) else {"class": str(found.hole)}
 
 

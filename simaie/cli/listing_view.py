@@ -128,7 +128,7 @@ def _each_program(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
         yield Text(f"row {row}: {clean(description)}" if row else clean(description), "bold")
         for entry in programs:
             yield Text(f"  {clean(entry['name'])}", "bold cyan").append(f"  ({_size(entry)})", "not bold default")
-            expectations = _expectations(entry["expected"])
+            expectations = _expectations(entry["expected"], entry.get("host", ""))
             yield from _indented(Text(expectations, "dim"), 6) if expectations else ()
 
 
@@ -136,13 +136,14 @@ def _size(entry: Mapping[str, Any]) -> str:
     return f"{entry['isa']}, {entry['threads']} vCPU{'' if entry['threads'] == 1 else 's'}"
 
 
-def _expectations(expected: Mapping[str, str]) -> str:
-    """Return the expected verdicts, each once, with the schemes under which they are expected."""
+def _expectations(expected: Mapping[str, str], host: str = "") -> str:
+    """Return the expected verdicts, each once, with the schemes and the `host` under which they are expected."""
     schemes: dict[str, list[str]] = {}
     for scheme, verdict in expected.items():
         text = expectation_text(Expect(verdict)) if verdict in list(Expect) else verdict
         schemes.setdefault(text, []).append(scheme)
-    return "; ".join(f"{text} under {', '.join(map(clean, under))}" for text, under in schemes.items())
+    found = "; ".join(f"{text} under {', '.join(map(clean, under))}" for text, under in schemes.items())
+    return f"{found} (with --host {clean(host)})" if found and host else found
 
 
 # -- guests ------------------------------------------------------------------------------------------

@@ -325,3 +325,11 @@ def test_the_lines_of_a_report_can_be_wrapped_to_80_columns() -> None:
     report = simaie.explore(WINDOW, Machine("aie-rfc", address_bits=12), scheduler="dpor", coverage=True)
     for line in report_view(report):
         assert line.no_wrap or all(part.cell_len <= 80 for part in wrapped(line, 80))
+
+
+def test_a_program_that_needs_another_host_says_which(capsys):
+    assert main(["list", "programs", "--all", "--format", "json"]) == 0
+    hosts = {entry["name"]: entry.get("host", "sc") for entry in json.loads(capsys.readouterr().out)}
+    entries = {name: corpus.entry(name) for name in hosts if hasattr(corpus.entry(name), "needs")}
+    assert hosts["idiom-ring-indices-broken"] == "armv8"
+    assert {name: hosts[name] for name in entries} == {name: entry.needs.host for name, entry in entries.items()}
