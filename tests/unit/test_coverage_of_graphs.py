@@ -35,6 +35,7 @@ def traces_of(threads):
 def test_a_search_covers_as_many_as_it_visits(name, scheme, count):
     executions, coverage = covered(shape(name), "dpor", scheme)
     assert (executions, coverage.traces, coverage.traced) == (count, count, count)
+    assert coverage.counts == "graphs"
 
 
 def test_random_executions_cover_the_graphs_of_the_search_and_no_more():
