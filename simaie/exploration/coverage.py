@@ -55,6 +55,7 @@ class Coverage(msgspec.Struct, frozen=True):
             read-modify-writes that commute are counted one by one, although ``dpor`` may run just one of them.
         growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
             pair. The curve flattens when little is left unseen.
+        counts: What `traces` counts: ``"traces"`` or ``"graphs"``.
     """
 
     traces: int
@@ -66,6 +67,7 @@ class Coverage(msgspec.Struct, frozen=True):
     most_preemptions: int
     sizes: tuple[SizeEstimate, ...] = ()
     growth: tuple[tuple[int, int], ...] = ()
+    counts: str = "traces"
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -92,13 +94,16 @@ class CoverageCollector:
 
     Args:
         scheduler: The scheduler.
-        probes: Whether random probes may estimate the size of an exhaustive search.
+        graphs: Whether the executions are graphs. Then no probes estimate the size of an exhaustive search, since they
+            estimate numbers of interleavings and traces.
     """
 
-    def __init__(self, scheduler: Scheduler, *, probes: bool = True) -> None:
+    def __init__(self, scheduler: Scheduler, *, graphs: bool = False) -> None:
         self.scheduler = PreemptionCounter(scheduler)
         self._sampling = is_sampling(scheduler)
-        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if scheduler.exhaustive and probes else []
+        self._counts = "graphs" if graphs else "traces"
+        probes = scheduler.exhaustive and not graphs
+        self._probes: list[Probe] = [InterleavingProbe(), TraceProbe()] if probes else []
         self.forget()
 
     def forget(self) -> None:
@@ -166,6 +171,7 @@ class CoverageCollector:
             most_preemptions=self._most,
             sizes=tuple(probe.size() for probe in self._probes if probe.weights),
             growth=tuple(dict.fromkeys([*self._growth, final])) if self._traced else (),
+            counts=self._counts,
         )
 
 

@@ -148,8 +148,7 @@ class Exploration:
         self._ended: float | None = None
 
     def _collector(self) -> CoverageCollector:
-        probes = not self.machine.has_graphs  # their estimates are of interleavings
-        return CoverageCollector(self.scheduler, probes=probes)
+        return CoverageCollector(self.scheduler, graphs=self.machine.has_graphs)
 
     # -- running ------------------------------------------------------------------------------
 

@@ -59,7 +59,8 @@ def _estimate(exploration: Exploration) -> str:
         return ""
     coverage = collector.summary()
     if coverage.new_trace is not None:
-        return f"; {coverage.traces:,} traces, the next is new with probability {coverage.new_trace.value:.2g}"
+        chance = f"the next is new with probability {coverage.new_trace.value:.2g}"
+        return f"; {coverage.traces:,} {coverage.counts}, {chance}"
     wanted = "traces" if scheduler.up_to_commutation else "interleavings"
     totals = [size.total.value for size in coverage.sizes if size.counts == wanted and size.total is not None]
     if not totals or totals[0] < exploration.statistics.executions:  # an estimate that is known to be too low

@@ -95,10 +95,11 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
 
 def _covered(coverage: Coverage) -> Iterator[str]:
     bound = "" if coverage.traces_complete else "at least "
-    traces = _count(coverage.traces, "distinct trace")
+    counted = coverage.counts.removesuffix("s")
+    traces = _count(coverage.traces, f"distinct {counted}")
     yield f"{bound}{traces}, at most {_count(coverage.most_preemptions, 'preemption')} in one execution"
     if coverage.new_trace is not None:
-        yield f"the next execution shows a new trace with probability {_interval(coverage.new_trace)}"
+        yield f"the next execution shows a new {counted} with probability {_interval(coverage.new_trace)}"
     for size in coverage.sizes:
         if size.total is not None:
             total = size.total

@@ -155,7 +155,7 @@ def covered(made, scheduler, machine=HYPERCALLS, executions=10_000, seed=0):
 
 def test_a_depth_first_search_sees_every_trace_and_says_how_many():
     report, found = covered(p.inc(3), "dfs")
-    assert (report.executions, found.traces, found.traced) == (90, 36, 90)
+    assert (report.executions, found.traces, found.traced, found.counts) == (90, 36, 90, "traces")
     assert found.traces_complete
     assert found.new_trace is None, "an exhaustive search is no sample"
     assert report.statistics.failure_rate is None

@@ -336,7 +336,7 @@ def test_a_scheme_that_hides_dependencies_is_named_with_vcpu_and_operations():
 def test_random_executions_reach_what_the_search_reaches(name):
     machine = Machine("cas:barriers=none", host="armv8")
     options = {"failures": None, "checkers": ()}
-    found = simaie.explore(shape(name), machine, scheduler="random-walk", executions=300, **options)
+    found = simaie.explore(shape(name), machine, scheduler="random-walk", executions=150, **options)
     assert set(found.outcomes) == set(explored(shape(name), "cas:barriers=none").outcomes)
     assert not found.statistics.pruned
 

@@ -91,7 +91,7 @@ def plot_comparison(comparison: Comparison) -> Plot:
 
 
 def plot_coverage(report: Report) -> Plot:
-    """Return a plot of distinct traces over complete executions.
+    """Return a plot of distinct traces, or graphs, over complete executions.
 
     Raises:
         UsageError: The exploration did not count them.
@@ -105,7 +105,7 @@ def plot_coverage(report: Report) -> Plot:
         name,
         rows,
         Axis("executions", "complete executions", numeric=True),
-        Axis("traces", "distinct traces", numeric=True),
+        Axis("traces", f"distinct {coverage.counts}", numeric=True),
     )
 
 
