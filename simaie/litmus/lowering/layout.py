@@ -184,11 +184,14 @@ def _numbers(test: LitmusTest) -> Iterator[int]:
     stack: list[Any] = [test.init, test.threads, test.filter, test.condition]
     while stack:
         value = stack.pop()
-        if isinstance(value, int):
-            yield value
-        elif isinstance(value, tuple):
+        kind = type(value)
+        if kind is tuple:
             stack.extend(value)
-        elif isinstance(value, msgspec.Struct) and not isinstance(value, Position):
+        elif kind is str or value is None or kind is Position:
+            continue
+        elif isinstance(value, int):
+            yield value
+        elif isinstance(value, msgspec.Struct):
             stack.extend([getattr(value, name) for name in value.__struct_fields__])
 
 

@@ -49,7 +49,7 @@ def bounded(code: Sequence[Ins], ending: Sequence[Ins], rounds: int) -> list[Ins
         rounds: Maximum number of jumps back to one label.
     """
     places = {str(item.args[0]): index for index, item in enumerate(code) if item.name == "label"}
-    from_memory = _from_memory(code, places)
+    from_memory = _from_memory(code, places) if places else set()  # without labels there are no loops
     detours: dict[tuple[str, int], str] = {}
     result: list[Ins] = []
     for index, item in enumerate(code):
