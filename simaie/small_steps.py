@@ -74,7 +74,8 @@ class SmallSteps(Protocol):
         overlaps: By place, every known place that shares a byte with it, including itself. It may grow.
         has_buffers: Whether a vCPU has store buffers, which are actors of their own.
         mixed_sizes: Whether accesses may share some of their bytes but not all. The search is slower then. Also true if
-            `has_buffers`, since an access of a vCPU commutes with the drain of its own store to the same place.
+            `has_buffers` and there are operations of the kinds `WRITES_IF_IT_SUCCEEDS`, since an access of a vCPU
+            commutes with the drain of its own store to the same place.
     """
 
     overlaps: Sequence[tuple[int, ...]]

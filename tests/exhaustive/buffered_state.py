@@ -19,7 +19,7 @@ class BufferedState(ExplicitState):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.has_buffers = self.mixed_sizes = True
+        self.has_buffers = True
         self._numbers: dict[tuple[int, str], int] = {}
         self._owners: dict[int, int] = {}
         self._queues: dict[int, list[tuple[Op, int]]] = {}

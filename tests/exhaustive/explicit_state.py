@@ -206,7 +206,10 @@ class ExplicitState:
             child = value if node.kind is Kind.SPAWN else -1
             arity = node.op.value if node.kind is Kind.CHOICE else 1
             inside = following.inside and actor not in self.devices
-            step = node.steps[value] = Step(node.kind, node.place, wrote, inside=inside, child=child, arity=arity)
+            step = node.steps[value] = Step(
+                node.kind, node.place, wrote, inside=inside, child=child, arity=arity,
+                may_wait=following.kind in BLOCKING,
+            )  # fmt: skip
         return step
 
     def _spawn(self, actor: int, node: Node) -> int:

@@ -86,7 +86,8 @@ def generated(family: str, seed: int, sizes: list[int] | None = None) -> Explici
         devices = [len(threads)]
         threads.append(_device)
     state = BufferedState if family in BUFFERED else ExplicitState
-    return state(threads, dict.fromkeys(range(4), 0), devices, mixed_sizes=family in MIXED)
+    mixed_sizes = family in MIXED or (family in BUFFERED and "cas" in FAMILIES[family])
+    return state(threads, dict.fromkeys(range(4), 0), devices, mixed_sizes=mixed_sizes)
 
 
 def _steps(random: Random, kinds: list[str], places: int, size: int) -> list[Any]:

@@ -248,7 +248,7 @@ def text_of(ending: str, texts: list[str], number: int) -> str:
 def examine(ending: str, numbers: range) -> dict[str, float]:
     """Mutate, and do with each file what commands do; raises whatever is not a SimaieError.
 
-    Returns how many files there were, how many seconds of processor time the slowest took and how many megabytes all of them added.
+    Returns the number of files, the most seconds of processor time for one, and the megabytes that all of them added.
     """
     slowest, began = 0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,8 @@ A lock, a wait for a value, a join or a stop of the world is not executed after 
 its schedule is completed not by itself but by the last of the events D before it (or by p, if D is empty). D is known
 from the path: it consists of what happens before the operation by its actor, and of the earlier events that conflict
 with the operation but not with p. Accesses to the very place of p all conflict with p, but for read-modify-writes that
-commute with p. So these events exist only if the operation touches more places than p or stops the world, or if there
+commute with p, and accesses of p's own vCPU, whose writes and drains come before or after p in every execution. So
+these events exist only if the operation touches more places than p or stops the world, or if there
 are such read-modify-writes.
 
 A compare-and-swap or store-conditional that shares only some of its bytes with p may write before p and fail after it.
@@ -96,8 +97,7 @@ def _accesses(path: Path, found: list[Schedule], uncertain: _Uncertain) -> None:
     if uncertain.performed >= 0:
         candidates &= (1 << uncertain.performed) - 1
     place = uncertain.place
-    state = path.state
-    several = state.mixed_sizes or state.has_buffers or len(state.overlaps[place]) > 1 or place in order.families
+    several = path.state.mixed_sizes or len(path.state.overlaps[place]) > 1 or place in order.families
     for earlier in bits(candidates):
         if not _RELEASES[order.steps[earlier].kind]:
             _add(path, found, uncertain, earlier, near if several else 0)

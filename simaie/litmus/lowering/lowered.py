@@ -69,6 +69,8 @@ class Lowered:
             if isinstance(location, Global)
             for address in self.layout.cells(location)
         }
+        self._names = {location.key: self._names_of(location) for location in self._wanted}
+        self._known: dict[tuple[str, int], int | str] = {}  # by location and value, as herd7 spells it
         threads = [self._thread(thread) for thread in test.threads]
         self.program = Program(
             test.name,
@@ -134,15 +136,24 @@ class Lowered:
     def state(self, outcome: Outcome) -> dict[str, Held]:
         """Return the state of an outcome: each location of the test's question with its value, as herd7 spells it."""
         values = outcome.as_dict()
-        return {location.key: self._held(location, values) for location in self._wanted}
+        return {key: self._held(key, names, values) for key, names in self._names.items()}
 
-    def _held(self, location: Location, values: dict[str, int]) -> Held:
+    def _names_of(self, location: Location) -> str | list[str]:
+        """Return the name of a location in an outcome; of an array, the names of its cells."""
         if isinstance(location, Global):
-            cells = [self._spelt(location.key, values[watched_name(a)]) for a in self.layout.cells(location)]
-            return "{" + ",".join(map(str, cells)) + "}" if self.layout.is_array(location) else cells[0]
+            cells = [watched_name(address) for address in self.layout.cells(location)]
+            return cells if self.layout.is_array(location) else cells[0]
         assert isinstance(location, RegisterOf)
-        name = f"{self._numbers[location.thread]}:{location.register}"
-        return self._spelt(location.key, values.get(name, 0))
+        return f"{self._numbers[location.thread]}:{location.register}"
+
+    def _held(self, key: str, names: str | list[str], values: dict[str, int]) -> Held:
+        if isinstance(names, list):
+            return "{" + ",".join([str(self._spelt(key, values[name])) for name in names]) + "}"
+        value = values.get(names, 0)  # a register that was not written is 0
+        spelt = self._known.get((key, value))
+        if spelt is None:
+            spelt = self._known[key, value] = self._spelt(key, value)
+        return spelt
 
     def _spelt(self, key: str, value: int) -> int | str:
         """Return the location whose address is `value`, or the number as the location's type reads it."""
