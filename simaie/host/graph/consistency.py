@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from simaie.host.graph.event import members
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.order import all_predecessors, predecessors
-from simaie.host.graph.worlds import lifted
+from simaie.host.graph.worlds import ancestors, lifted
 
 __all__ = ["cyclic", "has_cycle"]
 
@@ -30,14 +29,4 @@ def has_cycle(graph: Graph) -> bool:
     """Whether any event is ordered before itself."""
     if graph.stops:
         return lifted(graph) is None
-    before = all_predecessors(graph)
-    left = graph.mask
-    while left:
-        free = 0
-        for number in members(left):
-            if not before[number] & left:
-                free |= 1 << number
-        if not free:
-            return True
-        left &= ~free
-    return False
+    return ancestors(all_predecessors(graph), graph.mask) is None

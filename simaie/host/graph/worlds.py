@@ -47,7 +47,7 @@ def lifted(graph: Graph, unfinished: Mapping[int, int] = _NONE) -> dict[int, int
         unfinished: By vCPU, the group of the instruction inside which it waits for ever.
     """
     before = all_predecessors(graph)
-    sections = _sections(graph)
+    sections, instructions = _sections(graph), _by_vcpu(graph)
     for begin, section in sections.items():
         if graph.events[begin].value:
             _join(before, section)
@@ -59,7 +59,7 @@ def lifted(graph: Graph, unfinished: Mapping[int, int] = _NONE) -> dict[int, int
             return None
         changed = False
         for begin, section in sections.items():
-            if not graph.events[begin].value and _separate(graph, before, above, begin, section):
+            if not graph.events[begin].value and _separate(graph, instructions, before, above, begin, section):
                 changed = True
         if not changed:
             return before
@@ -70,17 +70,31 @@ def ancestors(before: Mapping[int, int], events: int) -> dict[int, int] | None:
     found: dict[int, int] = {}
     left = events
     while left:
-        free = [number for number in members(left) if not before[number] & left]
-        if not free:
-            return None
-        for number in free:
-            mask = before[number] & events
-            for other in members(mask):
-                mask |= found[other]
-            found[number] = mask
-        for number in free:
+        path, on_path = [left.bit_length() - 1], 0
+        while path:
+            number = path[-1]
+            on_path |= 1 << number
+            missing = before[number] & left
+            if missing & on_path:
+                return None
+            if missing:
+                path.append(missing.bit_length() - 1)
+                continue
+            found[number] = _with_ancestors(found, before[number] & events)
             left &= ~(1 << number)
+            on_path &= ~(1 << number)
+            path.pop()
     return found
+
+
+def _with_ancestors(found: Mapping[int, int], events: int) -> int:
+    """Return some events and what is `found` to be ordered before them."""
+    left = result = events
+    while left:
+        number = left.bit_length() - 1  # the last one of a vCPU tells most
+        result |= found[number]
+        left &= ~(found[number] | 1 << number)
+    return result
 
 
 def sections_apart(graph: Graph) -> dict[int, int]:
@@ -176,10 +190,17 @@ def _keep_out(graph: Graph, before: dict[int, int], sections: dict[int, int], un
                 before[number] |= section
 
 
-def _separate(graph: Graph, before: dict[int, int], above: dict[int, int], begin: int, section: int) -> bool:
+def _separate(
+    graph: Graph,
+    instructions: Mapping[int, list[int]],
+    before: dict[int, int],
+    above: dict[int, int],
+    begin: int,
+    section: int,
+) -> bool:
     """Order whole instructions of the other vCPUs before or after a section; return whether that was new."""
     ordered, changed = _join_of(above, section), False
-    for vcpu, own in _by_vcpu(graph).items():
+    for vcpu, own in instructions.items():
         if vcpu == graph.events[begin].vcpu or graph.events[own[0]].group < 0:
             continue
         last = max((graph.events[number].group for number in own if ordered >> number & 1), default=-1)
