@@ -246,6 +246,7 @@ def test_each_view_has_each_cell_that_was_found_or_differs(found, capsys):
         assert cell.command in text
         assert cell.command.replace("&", "&amp;") in shown.to_html()
     assert shown.to_svg() == shown._repr_html_()
+    assert ".mx-found{" in shown.to_svg()
     assert shown.to_svg().count("mx-differs") == 1 + shown.to_svg().count(".mx-differs")
     assert shown.to_svg().count("<rect") == len(shown.cells) + 1
 

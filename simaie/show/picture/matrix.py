@@ -94,7 +94,7 @@ def _said(cell: Cell) -> str:
     return clean("; ".join([*lines, *filter(None, (cell.reason, cell.command))]))
 
 
-_STYLE = """:root{color-scheme:light dark}
+_PAGE_STYLE = """:root{color-scheme:light dark}
 body{font:15px/1.45 system-ui,sans-serif;margin:1.2em}
 table{border-collapse:collapse;font-size:13px}td,th{text-align:left;vertical-align:top;padding:2px 10px 2px 0}
 .figure{overflow-x:auto}code{overflow-wrap:anywhere}
@@ -120,7 +120,7 @@ def matrix_page(matrix: Matrix) -> str:
         heads="".join(f"<th>{name}</th>" for name in _HEADS),
         rows="".join(map(_row, matrix.cells)),
     )
-    return html_page(str(matrix), _STYLE, body)
+    return html_page(str(matrix), _PAGE_STYLE, body)
 
 
 def _row(cell: Cell) -> str:
