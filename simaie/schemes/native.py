@@ -29,7 +29,7 @@ from simaie.host.ordered import ordered
 from simaie.host.pages import PageTable
 from simaie.op import Function, Kind, Op, Order
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.holes import Variant
+from simaie.schemes.holes import Hole, Variant
 from simaie.schemes.mapped import AFTER, BEFORE
 from simaie.schemes.monitor import IdealMonitor
 from simaie.schemes.scheme import Scheme
@@ -64,7 +64,9 @@ class Native(Scheme):
 
     name: ClassVar[str] = "native"
     only_returns_old: ClassVar[bool] = True
-    variants: ClassVar[tuple[Variant, ...]] = (Variant(whole_16=True),)
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(armv8=frozenset({Hole.LIVELOCK}), whole_16=True),  # where a store-conditional may fail without cause
+    )
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class PicoHtm(LinkedScheme):
 
     name: ClassVar[str] = "pico-htm"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant(""),
+        Variant("", armv8=frozenset({Hole.LIVELOCK})),  # where a transaction may abort without cause
         Variant("line=16,barriers_abort=true", frozenset({Hole.LIVELOCK})),
     )
 

@@ -17,7 +17,7 @@ from simaie.cli.matrix import matrix_status
 from simaie.cli.output import print_lines
 from simaie.cli.status import Status
 from simaie.corpus.violations import violations
-from simaie.errors import Interrupted, NotModelledError, UnknownNameError, UsageError
+from simaie.errors import InternalError, Interrupted, NotModelledError, UnknownNameError, UsageError
 from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.hst import Hst
@@ -104,6 +104,25 @@ def test_what_a_host_does_not_model_leaves_the_cell_open():
 
     (cell,) = simaie.matrix([Refused], [ABA]).cells
     assert (cell.result, cell.reason) == (CellResult.OPEN, "not modelled here")
+
+
+def test_a_bug_of_simaie_leaves_the_cell_open_and_spoils_no_other(monkeypatch):
+    def crashes(program, *arguments, **options):
+        if program.name == "hole-aba-two-storers":
+            raise InternalError("lost count")
+        return simaie.explore(program, *arguments, **options)
+
+    monkeypatch.setattr("simaie.survey.cell.explore", crashes)
+    one, two = simaie.matrix(["hst-weak"], [ABA, TWO]).cells
+    assert (one.result, two.result) == (CellResult.FOUND, CellResult.OPEN)
+    assert two.reason.endswith("lost count")
+
+
+@pytest.mark.parametrize(("host", "result"), [("sc", CellResult.FOUND), ("armv8", CellResult.OPEN)])
+def test_a_violation_that_a_host_may_not_show_is_not_proved_to_be_absent(host, result):
+    (cell,) = simaie.matrix(["hst-htm:granule=4"], [Hole.WIDTH], [host]).cells
+    assert cell.result is result
+    assert bool(cell.reason) is (result is CellResult.OPEN)
 
 
 def test_a_cell_says_that_executions_got_stuck_which_its_class_does_not_count():
@@ -228,6 +247,7 @@ def test_each_view_has_each_cell_that_was_found_or_differs(found, capsys):
         assert cell.command in text
         assert cell.command.replace("&", "&amp;") in shown.to_html()
     assert shown.to_svg() == shown._repr_html_()
+    assert ".mx-found{" in shown.to_svg()
     assert shown.to_svg().count("mx-differs") == 1 + shown.to_svg().count(".mx-differs")
     assert shown.to_svg().count("<rect") == len(shown.cells) + 1
 
