@@ -48,7 +48,7 @@ class QemuAtomicity(CompareAndSwap):
     name: ClassVar[str] = "qemu-atomicity"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", _BY_VALUE, whole_16=True),
-        Variant("atomicity=none", _BY_VALUE | {Hole.STORE, Hole.TORN_8}),
+        Variant("atomicity=ifalign-pair", _BY_VALUE | {Hole.STORE, Hole.TORN_8}),
     )
 
     def __init__(

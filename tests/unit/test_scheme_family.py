@@ -81,7 +81,7 @@ def test_all_classes_are_as_the_data_say(scheme, host):
         ("pst-remap", "unlocks=false", {Hole.DEADLOCK, Hole.LEAK}),
         ("global-lock", "unlocks=false", {Hole.DEADLOCK, Hole.LEAK}),
         ("tlb-excl", "flush=at-once", {*BY_VALUE, Hole.STORE, Hole.NEIGHBOUR, Hole.RMW_STORE, Hole.SPLIT_STORE}),
-        ("qemu-atomicity", "atomicity=none", {Hole.STORE, Hole.TORN_8, Hole.TORN_16}),
+        ("qemu-atomicity", "atomicity=ifalign-pair", {Hole.STORE, Hole.TORN_8, Hole.TORN_16}),
         ("hst-htm", "aborts=true", {Hole.LIVELOCK}),
         ("pico-htm", "line=16,barriers_abort=true", {Hole.LIVELOCK}),
         ("hst", "compare=false", {Hole.STORE, Hole.NEIGHBOUR, Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC}),
