@@ -7,7 +7,7 @@ from graph_enumeration import key_of
 from graph_programs import X, Y, xadd
 
 import simaie
-from simaie import Machine, Program, ins
+from simaie import Machine, Program, corpus, ins
 from simaie.engine.graph.again import repeated
 from simaie.engine.graph.layout import BeginAnew
 from simaie.engine.graph.search import GraphSearch
@@ -276,3 +276,12 @@ def test_a_deadlock_before_a_stopped_world_replays():
     for scheduler in ("dpor", "random-walk"):
         failure = explored(program, scheme, scheduler=scheduler, executions=50, checkers=("progress",)).failures[0]
         assert simaie.replay(failure, program=program).trace.digest == failure.trace.digest
+
+
+def test_a_load_before_a_section_may_come_later_in_its_vcpu_than_one_that_reads_from_it():
+    """Decisions that lead there run the section first."""
+    torn, machine = corpus.program("hole-torn-16"), Machine("pst", host="armv8", address_bits=12)
+    found = simaie.explore(torn, machine, scheduler="dpor").failures[0]
+    script = f"scripted:schedule={found.trace.schedule.text}"
+    again = simaie.explore(torn, machine, scheduler=script, executions=1).failures[0]
+    assert again.trace.digest == found.trace.digest

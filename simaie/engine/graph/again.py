@@ -24,7 +24,7 @@ __all__ = ["Outline", "repeated"]
 
 #: An event by the name of its vCPU, the number of its operation, and whether it writes: the same in every layout.
 _Key = tuple[str, int, bool]
-_ATTEMPTS = 4
+_ATTEMPTS = 8
 
 
 class Outline:
@@ -94,8 +94,10 @@ class _Leading(GraphExecution):
         ready = [each for each in offer.candidates if self._is_ready(each)]
         default = offer.default if offer.can_continue or not self.attempt & 1 else offer.candidates[-1]
         if not ready:
-            # A store that a section needs may come later in its vCPU than one that is performed after the section.
-            ready = [each for each in offer.candidates if each.op.kind not in STOPS]
+            # A store that a section needs may come later in its vCPU than one that is performed after the section. Or a
+            # load that is performed before the section comes later than one that reads what the section stores.
+            section_first = self.attempt & 4 != 0
+            ready = [each for each in offer.candidates if (each.op.kind in STOPS) is section_first]
         return default if default in ready or not ready else ready[-(self.attempt & 1)]
 
     def _is_ready(self, actor: Any) -> bool:
