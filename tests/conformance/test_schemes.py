@@ -55,11 +55,14 @@ THE_OTHERS = [
 ]
 
 
+@pytest.mark.one_in(2)
+@pytest.mark.untraced
 @pytest.mark.parametrize(("scheme", "isa", "kinds"), QUICK, ids=[f"{scheme}-{isa}" for scheme, isa, _ in QUICK])
 def test_our_schemes_pass(scheme, isa, kinds):
     check_scheme(scheme, isa=isa, kinds=kinds, programs=8)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("scheme", "isa", "kinds"), [FAMILY[1], FAMILY[3], FAMILY[-2]])
 def test_the_schemes_of_the_literature_pass(scheme, isa, kinds):
     check_scheme(scheme, isa=isa, kinds=kinds, programs=2)
@@ -76,6 +79,8 @@ def test_a_scheme_passes_on_a_host_with_store_buffers():
     check_scheme("cas", isa="x86", host="tso", programs=8)
 
 
+@pytest.mark.one_in(2)
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("scheme", "isa", "method"),
     [
@@ -235,6 +240,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("scheme", "isa", "words"), BROKEN, ids=[scheme.__name__ for scheme, _, _ in BROKEN])
 def test_a_broken_scheme_fails_and_the_method_is_named(scheme, isa, words):
     with pytest.raises(AssertionError) as caught:

@@ -42,6 +42,7 @@ def states(entry: dict[str, Any], host: str) -> set[State] | None:
     return comparable(test, result.states)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("arch", [arch for arch in Arch if arch in DIALECTS])
 def test_each_host_allows_what_the_stronger_one_does(arch: Arch) -> None:
     more = {"tso": 0, "pso": 0}

@@ -21,6 +21,9 @@ from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
 from simaie.replaying.run import make_execution
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 HYPERCALLS = Machine(p.Hypercalls)
 
 

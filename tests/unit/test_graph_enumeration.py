@@ -15,6 +15,9 @@ from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 X, Y = 0x100, 0x200
 PLACES = (X, Y)
 FENCES = (ins("fence"), ins("fence", predecessors="r"), ins("fence", successors="w"), ins("fence_tso"))

@@ -17,6 +17,9 @@ from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
 from simaie.protocols import ExecutionInfo
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 X = 0x100
 #: Addresses and widths in bytes.
 PLACES = ((X, 4), (X + 4, 4), (X, 8), (X + 2, 2))

@@ -16,6 +16,9 @@ from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.steps import MemoSteps
 from simaie.exploration.engines import Engines
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 X, Y = 0x40, 0x80
 
 

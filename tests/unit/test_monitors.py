@@ -44,6 +44,9 @@ from simaie.protocols import Checker
 from simaie.replaying.run import make_execution
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 LLSC = (LLSC_ARCHITECTURAL, LLSC_STRICT, LLSC_VALUE)
 MONITORED: tuple[Checker, ...] = (
     instruction_results, rmw_atomicity, *LLSC, lock_leak, one_entry_per_granule, registered_by_atomics,

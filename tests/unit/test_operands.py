@@ -89,6 +89,7 @@ def test_a_row_says_whether_there_is_a_result(isa):
             run(program)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("isa", ISAS)
 def test_a_vcpu_refuses_the_widths_that_its_table_refuses(isa):
     for row in ROWS[isa]:

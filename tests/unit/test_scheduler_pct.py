@@ -13,6 +13,9 @@ from simaie_schedulers.random_walk import RandomWalk
 from simaie.errors import UsageError
 from simaie.trace import Ending
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 PRIVATE = 0x8000
 
 

@@ -18,6 +18,9 @@ from simaie.host.host import Host
 from simaie.op import Role
 from simaie.prng import Random
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 PRIVATE = 0x8000
 
 

@@ -47,6 +47,7 @@ def test_a_scheme_has_exactly_the_violations_of_its_data(scheme):
     assert differing(scheme, "sc", [hole for hole in Hole if hole not in SLOW.get(scheme, ())]) == []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "htm"])  # which refuses such a host
 def test_a_host_with_store_buffers_adds_exactly_the_violations_of_the_data(scheme):
     reorders = any(variant.reordered for variant in plugins.resolve(plugins.SCHEMES, scheme).variants)
@@ -129,7 +130,6 @@ def test_pico_cas_is_cas():
 # -- the headline cases, with the number of executions that prove or show them -----------------------------
 
 
-@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("scheme", "host", "hole", "executions", "found"),
     [

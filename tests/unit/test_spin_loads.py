@@ -29,6 +29,9 @@ from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.native import Native
 from simaie.trace import Ending
 
+# Its searches take seconds, and run lines that other tests run too.
+pytestmark = pytest.mark.untraced
+
 Z = 0x300
 
 

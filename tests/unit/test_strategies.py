@@ -31,6 +31,7 @@ def test_simaie_itself_does_not_import_hypothesis():
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_program_runs_and_its_repr_and_its_text_give_it_again(isa):
     @FEW
@@ -67,6 +68,7 @@ def test_machines_are_drawn_over_schemes_hosts_granules_and_word_sizes():
     assert seen == {(s, host, word) for s in schemes for host in ("sc", "tso", "pso") for word in (64, 32)}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.untraced
 @pytest.mark.parametrize("isa", ISAS)
 def test_any_program_runs_on_any_machine_for_its_instruction_set(isa):
