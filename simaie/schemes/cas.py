@@ -19,7 +19,7 @@ from simaie.host.loaded import plain, truth
 from simaie.host.pages import PageTable
 from simaie.op import Function
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.holes import BY_COMPARE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.two_places import compare_two_alone
 
@@ -46,10 +46,10 @@ class CompareAndSwap(LinkedScheme):
     usual_barriers: ClassVar[str] = "full"  # as TCG emits them
     only_returns_old: ClassVar[bool] = True
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
-        Variant("on_exception=leave", BY_VALUE | {Hole.ABA_BY_SC, Hole.EXCEPTION}),
-        Variant("reservation=any-address", BY_VALUE | {Hole.ABA_BY_SC, Hole.ADDRESS, Hole.SWITCH}),
-        Variant("narrow=word", BY_VALUE | {Hole.ABA_BY_SC, Hole.BYTE}),
+        Variant("", BY_COMPARE),
+        Variant("on_exception=leave", BY_COMPARE | {Hole.EXCEPTION}),
+        Variant("reservation=any-address", BY_COMPARE | {Hole.ADDRESS, Hole.SWITCH}),
+        Variant("narrow=word", BY_COMPARE | {Hole.BYTE}),
     )
 
     def __init__(

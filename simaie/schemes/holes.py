@@ -11,7 +11,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["BY_VALUE", "EXPECTED_ON", "LLSC_HOLES", "LOCK_HOLES", "PLAIN_HOLES", "STUCK_HOLES", "Hole", "Variant"]
+__all__ = [
+    "BY_COMPARE", "BY_VALUE", "EXPECTED_ON", "LLSC_HOLES", "LOCK_HOLES", "PLAIN_HOLES", "STUCK_HOLES", "Hole",
+    "Variant",
+]  # fmt: skip
 
 
 class Hole(StrEnum):
@@ -63,10 +66,12 @@ _RMW, _BYTE, _TORN, _STUCK = map(tuple(Hole).index, (Hole.RMW, Hole.BYTE, Hole.T
 LLSC_HOLES, LOCK_HOLES = tuple(Hole)[:_BYTE], tuple(Hole)[_RMW:_TORN]
 #: The classes for guests with plain accesses only, and those in which a vCPU never gets on.
 PLAIN_HOLES, STUCK_HOLES = tuple(Hole)[_TORN:_STUCK], tuple(Hole)[_STUCK:]
-#: What a scheme with store-conditionals by value does not see; locks or monitors may add `Hole.ABA_BY_SC` to it.
+#: What a store-conditional that compares values does not see.
 BY_VALUE = frozenset(
     {Hole.SAME_VALUE, Hole.ABA_ONE_STORER, Hole.ABA_TWO_STORERS, Hole.ABA_FAILED_SC, Hole.WIDE, Hole.WIDTH}
 )
+#: What it does not see where the store-conditionals of other vCPUs leave no mark.
+BY_COMPARE = BY_VALUE | {Hole.ABA_BY_SC}
 
 
 #: The hosts of which a variant says what is expected.

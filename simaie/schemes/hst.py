@@ -25,13 +25,13 @@ from simaie.schemes.holes import BY_VALUE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 from simaie.schemes.tables import Cells
 
-__all__ = ["Hst"]
+__all__ = ["BY_VALUE_AFTER_MARKS", "Hst"]
 
 #: What two marks before the load-linked hide, if the store-conditional compares values.
-_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE, Hole.WIDTH})
+BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE, Hole.WIDTH})
 #: What one storer hides from a load-linked whose mark waits in the store buffer.
 _ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_FAILED_SC})
-#: What is outside of the entry of an access with two words: the entry has one.
+#: An entry is for one word, so that the upper half of an access of two words is outside of it.
 _OTHER_HALF = frozenset({Hole.WIDE})
 _ALL_LLSC = BY_VALUE | {Hole.NEIGHBOUR, Hole.LLSC, Hole.STORE, Hole.ABA_BY_SC, Hole.LLSC_RMW}
 
@@ -54,8 +54,8 @@ class Hst(LinkedScheme):
 
     name: ClassVar[str] = "hst"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
-        Variant("barrier=st-ld", _BY_VALUE_AFTER_MARKS, armv8=_ABA_OF_ONE),
+        Variant("", BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("barrier=st-ld", BY_VALUE_AFTER_MARKS, armv8=_ABA_OF_ONE),
         Variant("compare=false", BY_VALUE | {Hole.STORE, Hole.NEIGHBOUR}),
         Variant("order=store-first", _OTHER_HALF, reordered=BY_VALUE),
         Variant("order=store-first,compare=false", _OTHER_HALF | {Hole.NEIGHBOUR}, reordered=BY_VALUE | {Hole.STORE}),

@@ -15,12 +15,10 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts
 from simaie.schemes.holes import BY_VALUE, Hole, Variant
-from simaie.schemes.hst import Hst
+from simaie.schemes.hst import BY_VALUE_AFTER_MARKS, Hst
 
 __all__ = ["HstHtm"]
 
-#: What two marks before the load-linked, or two stores before their marks, hide if the values are equal.
-_BY_VALUE_AFTER_MARKS = frozenset({Hole.SAME_VALUE, Hole.ABA_TWO_STORERS, Hole.WIDE, Hole.WIDTH})
 #: What one other vCPU hides from a load-linked whose mark waits in the store buffer.
 _ABA_OF_ONE = frozenset({Hole.ABA_ONE_STORER, Hole.ABA_BY_SC, Hole.ABA_FAILED_SC})
 
@@ -38,9 +36,9 @@ class HstHtm(Hst):
 
     name: ClassVar[str] = "hst-htm"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
-        Variant("aborts=true", _BY_VALUE_AFTER_MARKS | {Hole.LIVELOCK}, reordered=_ABA_OF_ONE),
-        Variant("order=store-first", _BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("", BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
+        Variant("aborts=true", BY_VALUE_AFTER_MARKS | {Hole.LIVELOCK}, reordered=_ABA_OF_ONE),
+        Variant("order=store-first", BY_VALUE_AFTER_MARKS, reordered=_ABA_OF_ONE),
         Variant(
             "order=store-first,compare=false",
             BY_VALUE | {Hole.STORE, Hole.NEIGHBOUR},

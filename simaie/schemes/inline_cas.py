@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.holes import BY_COMPARE, Variant
 from simaie.schemes.linked import Linked, LinkedState
 from simaie.schemes.monitor_spin import MonitorSpin
 
@@ -45,8 +45,8 @@ class InlineCas(MonitorSpin):
 
     name: ClassVar[str] = "inline-cas"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", BY_VALUE | {Hole.ABA_BY_SC}),
-        Variant("misses=never", BY_VALUE | {Hole.ABA_BY_SC}),
+        Variant("", BY_COMPARE),
+        Variant("misses=never", BY_COMPARE),
     )
 
     def __init__(

@@ -16,13 +16,13 @@ from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu
 from simaie.schemes.cas import CompareAndSwap
-from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.holes import BY_COMPARE, Hole, Variant
 from simaie.schemes.linked import LinkedState
 
 __all__ = ["LdstexToCas"]
 
 #: What a compare-and-swap does not see if the sizes match.
-_BROKEN = BY_VALUE - {Hole.WIDTH} | {Hole.ABA_BY_SC}
+_BROKEN = BY_COMPARE - {Hole.WIDTH}
 
 
 class _SizedState(LinkedState):

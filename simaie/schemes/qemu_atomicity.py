@@ -24,13 +24,12 @@ from simaie.host.pages import PageTable
 from simaie.op import Kind, Op
 from simaie.protocols import MachineFacts, VCpu, require_one_of
 from simaie.schemes.cas import CompareAndSwap
-from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.holes import BY_COMPARE, Hole, Variant
 
 __all__ = ["CLASSES", "QemuAtomicity"]
 
 CLASSES = ("ifalign", "ifalign-pair", "within16", "within16-pair", "subalign", "none")
 _REGION = 16
-_BY_VALUE = BY_VALUE | {Hole.ABA_BY_SC}
 
 
 class QemuAtomicity(CompareAndSwap):
@@ -47,8 +46,8 @@ class QemuAtomicity(CompareAndSwap):
 
     name: ClassVar[str] = "qemu-atomicity"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE, whole_16=True),
-        Variant("atomicity=ifalign-pair", _BY_VALUE | {Hole.STORE, Hole.TORN_8}),
+        Variant("", BY_COMPARE, whole_16=True),
+        Variant("atomicity=ifalign-pair", BY_COMPARE | {Hole.STORE, Hole.TORN_8}),
     )
 
     def __init__(

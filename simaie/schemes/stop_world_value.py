@@ -17,12 +17,10 @@ from typing import Any, ClassVar
 from simaie.host.host import Host
 from simaie.host.pages import PageTable
 from simaie.protocols import MachineFacts, VCpu, require_one_of
-from simaie.schemes.holes import BY_VALUE, Hole, Variant
+from simaie.schemes.holes import BY_COMPARE, Hole, Variant
 from simaie.schemes.linked import Linked, LinkedScheme
 
 __all__ = ["StopWorldValue"]
-
-_BY_VALUE = BY_VALUE | {Hole.ABA_BY_SC}
 
 
 class StopWorldValue(LinkedScheme):
@@ -39,10 +37,10 @@ class StopWorldValue(LinkedScheme):
 
     name: ClassVar[str] = "stop-world-value"
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant("", _BY_VALUE),
-        Variant("on_exception=leave,order=reserve-first", _BY_VALUE | {Hole.EXCEPTION, Hole.FAULT}),
-        Variant("reservation=kept", _BY_VALUE | {Hole.SWITCH}),
-        Variant("reservation=zero", _BY_VALUE | {Hole.ALONE}),
+        Variant("", BY_COMPARE),
+        Variant("on_exception=leave,order=reserve-first", BY_COMPARE | {Hole.EXCEPTION, Hole.FAULT}),
+        Variant("reservation=kept", BY_COMPARE | {Hole.SWITCH}),
+        Variant("reservation=zero", BY_COMPARE | {Hole.ALONE}),
     )
 
     def __init__(
