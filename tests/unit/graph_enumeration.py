@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 
+from simaie.engine.graph.again import repeated
 from simaie.engine.graph.attributes import ATOMICS
 from simaie.engine.graph.growing import initial_value
 from simaie.engine.graph.layout import BeginAnew
@@ -17,9 +18,11 @@ from simaie.engine.graph.walk import Walk
 from simaie.host.graph.consistency import has_cycle
 from simaie.host.graph.event import INITIAL
 from simaie.host.graph.graph import Graph
+from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph.revisit import revisits
 from simaie.machine import Machine
 from simaie.op import Kind
+from simaie.protocols import ExecutionInfo
 
 _TOO_MANY = 60_000
 
@@ -187,3 +190,31 @@ def all_revisits(program, machine: Machine, monkeypatch):
             everything = functools.partial(revisits, everything=True)
             patched.setattr(f"simaie.engine.graph.{module}.revisits", everything)
         return set(searched(program, machine)[1])
+
+
+def explained(program, machine: Machine, every: int, count: int) -> int:
+    """Check that a linear order explains each value of each graph, and that decisions lead there; return a new count.
+
+    Args:
+        program: The program.
+        machine: The machine.
+        every: Decisions are looked for of one in `every` graphs.
+        count: The number of graphs before.
+    """
+    search = GraphSearch(program, machine)
+    while True:
+        try:
+            if not search.advance():
+                return count
+        except BeginAnew:
+            continue
+        graph, _ = search.graph
+        order = linear(graph)
+        assert all(source_in(graph, order, number) == graph.source[event]
+                   for number, event in enumerate(order) if event in graph.source)  # fmt: skip
+        trace, info = search.trace().complete(), ExecutionInfo(0, 0, len(program.threads))
+        count += 1
+        if count % every == 0:
+            again = repeated(program, machine, info, search.outline(graph), trace.digest)
+            assert again is not None
+            assert again.digest == trace.digest

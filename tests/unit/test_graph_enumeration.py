@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from graph_enumeration import TooManyError, all_revisits, enumerated, searched
+from graph_enumeration import TooManyError, all_revisits, enumerated, explained, searched
 
 import simaie
 from simaie import Machine, Program, ins
-from simaie.engine.graph.again import repeated
-from simaie.engine.graph.layout import BeginAnew
-from simaie.engine.graph.search import GraphSearch
-from simaie.host.graph.linear import linear, source_in
 from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
-from simaie.protocols import ExecutionInfo
 
 # Its searches take seconds, and run lines that other tests run too.
 pytestmark = pytest.mark.untraced
@@ -171,22 +166,5 @@ def test_on_sc_the_graphs_of_generated_programs_are_the_executions_of_dpor(isa):
 def test_a_linear_order_explains_each_value_and_decisions_lead_to_each_graph(isa, host):
     count = 0
     for seed in range(2200, 2206):
-        program, machine = generated(seed, isa), machine_of(host)
-        search = GraphSearch(program, machine)
-        while True:
-            try:
-                if not search.advance():
-                    break
-            except BeginAnew:
-                continue
-            graph, _ = search.graph
-            order = linear(graph)
-            assert all(source_in(graph, order, number) == graph.source[event]
-                       for number, event in enumerate(order) if event in graph.source)  # fmt: skip
-            trace, info = search.trace().complete(), ExecutionInfo(0, 0, len(program.threads))
-            count += 1
-            if count % 4 == 0:
-                again = repeated(program, machine, info, search.outline(graph), trace.digest)
-                assert again is not None
-                assert again.digest == trace.digest
+        count = explained(generated(seed, isa), machine_of(host), 4, count)
     assert count > 20

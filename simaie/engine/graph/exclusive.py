@@ -31,7 +31,7 @@ def may_store(past: Past, op: Op) -> bool:
 
 
 def pair_of(past: Past, place: Any) -> int:
-    """Return the index of the read of the last load-linked that reads `place`; -1 if there is none."""
+    """Return the index of the last load-linked's read of `place`; -1 if it did not read that place."""
     return next((read.index for read in past.linked if read.place == place), -1)
 
 

@@ -244,7 +244,7 @@ class Label:
     # -- read-modify-writes -------------------------------------------------------------------------
 
     def _function(self, read: Event, *, alone: bool) -> Callable[[Any], Any]:
-        """Return what tells whether an atomic operation writes, by what one of its reads returns."""
+        """Return a function of what `read` returns. Its result is `NOTHING` if the operation then does not write."""
         op = self.op
         if alone:
             return functools.partial(stored_value, op)

@@ -14,7 +14,7 @@ from simaie.engine.graph.stepper import State
 from simaie.engine.graph.walk import End, Walk
 from simaie.engine.graph.world import can_stop, is_indivisible
 from simaie.engine.memo.node import Node
-from simaie.host.graph.bounds import places_for, sources_for
+from simaie.host.graph.bounds import first_unplaced, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.revisit import NOTHING, Revisit, revisits
@@ -225,13 +225,10 @@ class PickedWalk(Walk):
     def _results(self, label: Label) -> Alternatives:
         """Return the results that a store-conditional may have, the default first."""
         trial = self.graph.copy()
-        for event in label.stores:
-            trial.add(event)
-            places = places_for(trial, event)
-            if not places:
-                return (0, 1) if self._fed(trial, event) else (0,)
-            trial.stores_to(event.place).insert(places[-1], event.id)
-        return (1, 0)
+        unplaced = first_unplaced(trial, label.stores)
+        if unplaced is None:
+            return (1, 0)
+        return (0, 1) if self._fed(trial, unplaced) else (0,)
 
     def _choose(self, vcpu: int, node: Node, label: Label) -> State:
         graph, first = self.graph, label.fails

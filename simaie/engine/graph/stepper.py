@@ -13,7 +13,7 @@ from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import can_stop, opening
 from simaie.engine.memo.node import Node, key_of
-from simaie.host.graph.bounds import places_for
+from simaie.host.graph.bounds import first_unplaced, places_for
 from simaie.host.graph.consistency import cyclic
 from simaie.host.graph.event import Event
 from simaie.host.graph.graph import Graph
@@ -112,18 +112,10 @@ class Stepper(Growing):
         graph, reads = self.graph, sum(1 << read.id for read in label.reads)
         if graph.held & reads == reads:
             return True
-        trial = graph.copy()
-        for write in writes:
-            if trial.mask >> write.id & 1:
-                return False
-            trial.add(write)
-            places = places_for(trial, write)
-            if not places:
-                other = graph.copy()
-                other.held |= reads
-                self._others(other)
-                return False
-            trial.stores_to(write.place).insert(places[-1], write.id)
+        if first_unplaced(graph.copy(), writes) is not None:
+            other = graph.copy()
+            other.held |= reads
+            self._others(other)
         return False
 
     def _conditional(self, vcpu: int, node: Node, label: Label) -> State:

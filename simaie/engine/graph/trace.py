@@ -32,19 +32,17 @@ class GraphTrace(MemoTrace):
     Args:
         graph: The graph.
         parts: The number of pairs of events that an operation has room for.
-        origin: As of a `MemoTrace`.
-        steps: Its steps.
-        rest: As of a `MemoTrace`.
+        rest: As of a `MemoTrace`, with `LateSteps`.
     """
 
-    def __init__(self, graph: Graph, parts: int, origin: Any, steps: LateSteps, *rest: Any) -> None:
-        super().__init__(origin, steps, *rest)
-        self._unmade: tuple[Graph, LateSteps, int] | None = (graph, steps, parts)
+    def __init__(self, graph: Graph, parts: int, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._unmade: tuple[Graph, int] | None = (graph, parts)
 
     def _complete(self, left: Any) -> None:
         super()._complete(left)
         assert self._unmade is not None
-        self.graph = _by_steps(*self._unmade)
+        self.graph = _by_steps(*self._unmade, left[1])
         self._unmade = None
 
 
@@ -110,7 +108,7 @@ def _places_in_last(graph: Graph) -> list[int]:
     return found
 
 
-def _by_steps(graph: Graph, nodes: LateSteps, parts: int) -> ExecutionGraph:
+def _by_steps(graph: Graph, parts: int, nodes: Sequence[Node]) -> ExecutionGraph:
     """Return a graph by the steps of its trace; what a vCPU reads that still waits is no step."""
     vcpus = _places_in_last(graph)
     places = {node.root: place for node, place in zip(graph.at, vcpus, strict=True) if node is not None}

@@ -8,7 +8,7 @@ from simaie.host.graph.consistency import cyclic
 from simaie.host.graph.event import INITIAL, Event
 from simaie.host.graph.graph import Graph, is_atomic, position
 
-__all__ = ["highest", "lowest", "places_for", "sources_for"]
+__all__ = ["first_unplaced", "highest", "lowest", "places_for", "sources_for"]
 
 
 def lowest(graph: Graph, event: Event) -> int:
@@ -87,3 +87,21 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
             good.append(number)
         del stores[number]
     return good
+
+
+def first_unplaced(trial: Graph, writes: Sequence[Event]) -> Event | None:
+    """Add the writes of one operation, each in its newest place, and return the first that has none; None if all have.
+
+    Args:
+        trial: A graph that is thrown away afterwards.
+        writes: The writes. If the graph has one of them, the following ones are not looked at.
+    """
+    for write in writes:
+        if trial.mask >> write.id & 1:
+            return None
+        trial.add(write)
+        places = places_for(trial, write)
+        if not places:
+            return write
+        trial.stores_to(write.place).insert(places[-1], write.id)
+    return None
