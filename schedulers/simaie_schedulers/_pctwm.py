@@ -33,7 +33,7 @@ MOST_VISITS = 64
 
 
 class Communications:
-    """The sinks of one execution, and what becomes of them.
+    """The accesses of one execution that communicate, and the values that are chosen for them.
 
     Args:
         random: The random numbers.
@@ -91,7 +91,7 @@ class Communications:
         self.waits = self.waits or visits > MOST_VISITS
 
     def choose_value(self, offer: Offer, arity: int) -> int:
-        """Return what the running vCPU reads or what becomes of its write; uniformly for a local choice."""
+        """Return the alternative for a read or a write; for a local choice, a random one."""
         if offer.question is Question.READ:
             return self._random.below(min(self._history, arity)) if self._communicates else arity - 1
         if offer.question is Question.WRITE and not self._communicates:

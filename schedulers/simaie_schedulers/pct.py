@@ -87,7 +87,7 @@ class Pct(Scheduler):
         chosen: Candidate = max(candidates, key=self._priority_of)
         lowered_to = self._changes.get(self._steps)
         if lowered_to is not None:
-            self._priority[chosen.name] = lowered_to
+            self._lower(chosen, lowered_to)
         return chosen
 
     def _choose_weak(self, offer: Offer, weak: Communications) -> Candidate:

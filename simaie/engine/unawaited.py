@@ -156,8 +156,8 @@ def _where(frame: FrameType | None) -> str:
 class Unstarted:
     """A collector of coroutines that are never awaited between `begin` and `end`, which shows all other warnings.
 
-    Python warns when it frees such a coroutine. In between, it frees no cycles of objects: they may hold a coroutine
-    of an earlier execution, for which this one is not to blame.
+    Python warns when it frees such a coroutine. Until `end`, Python frees no cycles of objects, because they may hold a
+    coroutine of an earlier execution, for which this one is not to blame.
     """
 
     def __init__(self) -> None:

@@ -224,7 +224,7 @@ class Exploration:
         return self._engines.undoing
 
     def begin_undoing(self) -> Undone:
-        """Return the search by undo, before it makes an execution; raise `StartAgain` if there is none."""
+        """Return the search by undo, which has made no execution yet; raise `StartAgain` if there is none."""
         undone = self._maker.make(self._maker.chooser)
         if not isinstance(undone, Undone):
             raise StartAgain

@@ -50,7 +50,7 @@ class TsoMemory(BufferedMemory):
         return self._buffers[actor][0]
 
     def put_back(self, actor: Any, oldest: Buffered) -> None:
-        """Return a store to the buffer from which it drained last; what is in RAM or in its cell stays."""
+        """Put the store that drained last back into its buffer; memory keeps the value."""
         self._buffers.setdefault(actor, deque()).appendleft(oldest)
 
     def take_back(self, actor: Any) -> None:

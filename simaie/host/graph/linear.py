@@ -43,7 +43,7 @@ def _extend(graph: Graph, before: dict[int, int], left: int, found: list[int]) -
 
 
 def _append(graph: Graph, before: dict[int, int], left: int, found: list[int], number: int) -> int:
-    """Append an event, and the other pieces of its operation as far as they can follow at once; return what is left."""
+    """Append an event, then the pieces of its operation that wait for nothing else. Return the events that are left."""
     found.append(number)
     left &= ~(1 << number)
     siblings = graph.events[number].siblings

@@ -81,13 +81,13 @@ def predecessors(graph: Graph, event: Event) -> int:
 
 
 def _before_write(graph: Graph, read: Event) -> int:
-    """Return what is ordered before the write of an atomic instruction, by one of its reads."""
+    """Return the events before the write of the atomic instruction that has this read, as a mask."""
     write = graph.events.get(read.id + 1)
     return 0 if write is None or write.pair != read.index else write.order | observed(graph, write)
 
 
 def all_predecessors(graph: Graph) -> dict[int, int]:
-    """Return what is ordered directly before each event, as masks by id."""
+    """Return, by the id of each event, the events that are ordered directly before it, as a mask."""
     before = {number: predecessors(graph, event) for number, event in graph.events.items()}
     if graph.pieces:
         for event in graph.events.values():

@@ -88,7 +88,7 @@ def ancestors(before: Mapping[int, int], events: int) -> dict[int, int] | None:
 
 
 def _with_ancestors(found: Mapping[int, int], events: int) -> int:
-    """Return some events and what is `found` to be ordered before them."""
+    """Return these events and all that are ordered before them, which `found` has, as a mask."""
     left = result = events
     while left:
         number = left.bit_length() - 1  # the last one of a vCPU tells most
