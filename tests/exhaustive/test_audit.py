@@ -104,9 +104,11 @@ def test_plain_depth_first_search_agrees(item):
     """Without any reasoning about independence, as far as a thousand executions go: every hole is among them.
 
     Guests of other instruction sets take the paths of Arm's and x86's, so that fewer are enough where nothing is found.
+    The same number is enough on a host that reorders loads, where an execution takes much longer.
     """
-    known = item.case.program.isa in ("x86", "arm") or item.expected is Expect.FINDABLE
-    found = explore(item.case.program, item.machine, scheduler="dfs", executions=1_000 if known else 100)
+    known = item.case.program.isa in ("x86", "arm") and item.machine.host != "armv8"
+    executions = 1_000 if known or item.expected is Expect.FINDABLE else 100
+    found = explore(item.case.program, item.machine, scheduler="dfs", executions=executions)
     assert bool(found.failing) is (item.expected is Expect.FINDABLE)
 
 
