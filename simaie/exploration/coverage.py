@@ -116,6 +116,11 @@ class CoverageCollector:
         self._growth: list[tuple[int, int]] = []
         self._stride = 1
 
+    @property
+    def has_probes(self) -> bool:
+        """Whether a long search is probed."""
+        return bool(self._probes)
+
     def probes(self, executions: int) -> Iterator[tuple[Probe, int]]:
         """Yield the probing schedulers to run, with the index of each walk; at most `executions` walks of each."""
         for probe in self._probes:

@@ -73,13 +73,18 @@ class Maker:
             self.aside = ""
 
     def executions(self, team: Team | None = None) -> Iterator[Work]:
-        """Yield the executions of the scheduler, and the probes."""
+        """Yield the executions of the scheduler, and the probes.
+
+        The team is not asked before the probes have run. It adds many executions at a time, so that the number of
+        executions before the probes, which an error in a probe tells, would depend on the number of processes.
+        """
         exploration, unprobed, chooser = self._exploration, self._coverage, self.chooser
         while not exploration.is_done():
             if unprobed is not None and self._is_long:
                 yield from self._probes(unprobed)
                 unprobed = None
-            if team is not None and (yield from team.attend()):
+            probed = unprobed is None or not unprobed.has_probes
+            if team is not None and probed and (yield from team.attend()):
                 continue
             self.profile = exploration.scheduler.profile()
             if self._twice:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from simaie import Machine, Program, explore
-from simaie.errors import GuestError, Interrupted
+from simaie.errors import GuestError, Interrupted, SchedulerError
 from simaie.exploration import coverage, making, part, subtrees
+from simaie.exploration.probes import InterleavingProbe
 from simaie.exploration.subtrees import Subtrees
+from simaie.protocols import Offer
 
 from .test_ranges import X, adder, explored, facts, kill_workers
 
@@ -33,6 +35,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(subtrees, "_LEAST", 4)
     monkeypatch.setattr(Subtrees, "_size", lambda self, branch: 7)
     monkeypatch.setattr(Subtrees, "_take_in", counted)
+    monkeypatch.setattr(making, "STEPS_BEFORE_PROBES", 40)  # the workers wait for the probes
+    monkeypatch.setattr(coverage, "PROBES", 2)
     return taken
 
 
@@ -175,6 +179,23 @@ def test_a_search_that_becomes_long_in_the_end_is_probed_all_the_same(monkeypatc
     one, two = (explored(program, jobs, coverage=True, **EVERY) for jobs in (1, 2))
     assert one == two
     assert len(one[0]["statistics"]["coverage"]["sizes"]) == 2
+
+
+def test_an_error_in_a_probe_comes_after_as_many_executions_as_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers could take the search beyond the moment at which one process is probed."""
+    monkeypatch.setattr(Subtrees, "attend", lambda self: pytest.fail("the team was asked before the probes"))
+
+    def broken(self: InterleavingProbe, offer: Offer) -> None:
+        raise SchedulerError("broken")
+
+    monkeypatch.setattr(InterleavingProbe, "choose", broken)
+    monkeypatch.setattr(making, "STEPS_BEFORE_PROBES", 1_000)
+    ends = []
+    for jobs in (1, 2):
+        with pytest.raises(SchedulerError, match="broken") as caught:
+            explore(LOST, jobs=jobs, coverage=True, **EVERY)
+        ends.append((caught.value.__notes__, facts(caught.value.report)))
+    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("options", [{"check_determinism": True}, {"machine": Machine(host="pso")}, {"driver": "trio"}])
