@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from simaie.engine.actor import Actor
 from simaie.errors import OWN_CODE
 from simaie.host.host import Host, Mutex, SharedCell
-from simaie.op import Op
+from simaie.op import Form, Op, Order
 from simaie.protocols import VCpu
 from simaie.trace import Instruction
 
@@ -124,6 +124,14 @@ class NotingHost(Host):
         made = _NotingMutex(*args, **options)
         made.notes = self.notes
         return made
+
+    def with_order(self, op: Op, order: Order, form: Form) -> Op:
+        """Return the operation that takes the place of `op`, and is recorded in its place."""
+        found = super().with_order(op, order, form)
+        made = self.notes.made.pop(id(op), None)
+        if made is not None:
+            self.notes.made[id(found)] = made._replace(op=found)
+        return found
 
     def let_go(self, cpu: VCpu) -> None:
         """Forget the operations of a vCPU whose instruction has faulted."""

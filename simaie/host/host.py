@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from simaie.barrier import parse_barrier
 from simaie.errors import GuestFault
 from simaie.host.loaded import LOADED, lift, like, plain
+from simaie.host.ordered import with_order
 from simaie.host.ram import Endian
 from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, cell_name
 from simaie.protocols import VCpu
@@ -101,6 +102,10 @@ class Host:
 
     def let_go(self, cpu: VCpu) -> None:
         """Drop the operations of `cpu` that were created but not awaited, since its instruction has faulted."""
+
+    def with_order(self, op: Op, order: Order, form: Form) -> Op:
+        """Return the operation that takes the place of `op`, which it made: one with `order` and `form` in addition."""
+        return with_order(op, order, form)
 
     def made(self, make: Callable[[], T]) -> T:
         """Return ``make()``: an object that a vCPU makes and may publish in a cell.

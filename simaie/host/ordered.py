@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from simaie.op import Form, Kind, Op, Order
+
+if TYPE_CHECKING:
+    from simaie.host.host import Host
 
 __all__ = ["acquires", "ordered", "releases", "with_order"]
 
@@ -46,33 +49,34 @@ def with_order(op: Op, order: Order, form: Form = Form.NONE) -> Op:
     return msgspec.structs.replace(op, order=joined, form=op.form | form)
 
 
-def ordered(order: Order, body: Awaitable[T], form: Form = Form.NONE) -> Awaitable[T]:
+def ordered(host: Host, order: Order, body: Awaitable[T], form: Form = Form.NONE) -> Awaitable[T]:
     """Return the access `body` of a guest, whose operations on RAM carry the order of the guest's instruction.
 
     If the access is a single operation, that operation gets the order. Of several, the reads get its acquire part and
     the writes its release part; atomics and exclusives get both.
 
     Args:
+        host: The host port that made the operations.
         order: The order of the guest's access.
         body: The access.
         form: Properties of its atomics.
     """
     if type(body) is Op:
-        return with_order(body, order, form)
-    return _awaited(order, body, form)
+        return host.with_order(body, order, form)
+    return _awaited(host, order, body, form)
 
 
-async def _awaited(order: Order, body: Awaitable[T], form: Form) -> T:
-    return await _Ordered(order, body, form)  # a coroutine, so that what never starts can be closed with its body
+async def _awaited(host: Host, order: Order, body: Awaitable[T], form: Form) -> T:
+    return await _Ordered(host, order, body, form)  # a coroutine, so that what never starts can be closed with its body
 
 
 class _Ordered(Generic[T]):
     """Awaits a body, and replaces its operations on their way to the engine."""
 
-    __slots__ = ("_body", "_form", "_order")
+    __slots__ = ("_body", "_form", "_host", "_order")
 
-    def __init__(self, order: Order, body: Awaitable[T], form: Form = Form.NONE) -> None:
-        self._order, self._body, self._form = order, body, form
+    def __init__(self, host: Host, order: Order, body: Awaitable[T], form: Form) -> None:
+        self._host, self._order, self._body, self._form = host, order, body, form
 
     def __await__(self) -> Generator[Op, Any, T]:
         steps: Any = self._body.__await__()
@@ -101,7 +105,7 @@ class _Ordered(Generic[T]):
             order = Order.RELEASE if releases(order) and order is not Order.SEQ_CST else Order.RELAXED
         elif op.kind not in _ATOMICS and op.kind not in _EXCLUSIVES:
             return op
-        return with_order(op, order, self._form)
+        return self._host.with_order(op, order, self._form)
 
 
 def _joined(one: Order, other: Order) -> Order:

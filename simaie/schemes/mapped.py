@@ -70,7 +70,7 @@ def _accessed(scheme: Mappable, access: Access, call: Method) -> Method:
     if order is Order.RELAXED:
         return _around(scheme.host, before, after, call)
     if scheme.machine.host_takes_orders:
-        return _around(scheme.host, before, after, lambda *args: ordered(order, call(*args)))
+        return _around(scheme.host, before, after, lambda *args: ordered(scheme.host, order, call(*args)))
     return _around(scheme.host, before | BEFORE[order], after | AFTER[order], call)
 
 

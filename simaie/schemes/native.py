@@ -233,7 +233,7 @@ class Native(Scheme):
         The exception: on a host that takes no orders, an LDAR waits for all earlier stores, not only for STLRs.
         """
         if self.passes_orders:
-            return ordered(order, body)
+            return ordered(self.host, order, body)
         return self.between(BEFORE[order], AFTER[order], body)
 
     async def exception(self, cpu: VCpu, cause: str) -> None:

@@ -413,7 +413,7 @@ class Scheme:
             body: The access.
         """
         if self.passes_orders:
-            return ordered(order, body)
+            return ordered(self.host, order, body)
         before = Barrier.FULL if order in _RELEASING else Barrier.NONE
         if order is Order.SEQ_CST and self.barriers not in ("none", "guest"):
             before = Barrier.ST_LD
@@ -433,7 +433,7 @@ class Scheme:
         Args:
             body: The access.
         """
-        return ordered(Order.RELAXED, body, Form.NO_RESULT) if self.machine.host_takes_orders else body
+        return ordered(self.host, Order.RELAXED, body, Form.NO_RESULT) if self.machine.host_takes_orders else body
 
     async def context_barrier(self, cpu: VCpu) -> None:
         """Perform a barrier of the guest that orders loads behind what was branched on before it: ISB.

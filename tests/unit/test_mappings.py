@@ -8,10 +8,11 @@ import pytest
 
 from simaie import Machine, Program, explore
 from simaie.barrier import Barrier
-from simaie.errors import InputError, UnknownNameError, UsageError
+from simaie.errors import InputError, NeverAwaitedError, UnknownNameError, UsageError
 from simaie.guest.code import ins
 from simaie.host.sc import ScMemory
 from simaie.op import Form, Kind, Order
+from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.mapping import MAPPINGS, mapping_of
 from simaie.schemes.none import NoScheme
 
@@ -266,3 +267,28 @@ def test_the_order_of_stores_is_kept_on_pso_by_the_mappings_that_keep_it():
             broken = mapping in ("none", "relaxed", "box64:strongmem=0")
             verdict = explore(program, machine, scheduler="dpor").verdict
             assert verdict == ("violated" if broken else "holds"), (scheme, mapping)
+
+
+async def _publish(cpu):
+    await cpu.store(X, 1)
+
+
+class Forgets(CompareAndSwap):
+    """Makes a store that it does not await."""
+
+    async def store(self, cpu, address, width, value):
+        self.host.store(address, width, value)
+        await self.host.store(address, width, value)
+
+
+def test_an_access_that_is_given_an_order_counts_as_awaited():
+    program = Program("store", isa="x86", threads=[_publish])
+
+    def explored(scheme):
+        machine = Machine(scheme, host="armv8", address_bits=12)
+        return explore(program, machine, scheduler="dpor", executions=1)
+
+    for scheme in ("cas:mapping=fex", "aie-rfc:mapping=acquire-release"):
+        assert explored(scheme).verdict == "holds"
+    with pytest.raises(NeverAwaitedError):
+        explored(functools.partial(Forgets, mapping="fex"))
