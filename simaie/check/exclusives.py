@@ -2,6 +2,9 @@
 
 The pairs follow the program order of each vCPU, not the order of the events: on a host with store buffers the store of
 a store-conditional may take effect after later instructions of its vCPU.
+
+A store-conditional that commits a transaction of the host performs the stores of earlier instructions too. These are
+none of its own (`simaie.check.deferred`).
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from typing import Any
 
 import msgspec
 
+from simaie.check.deferred import own_writes
 from simaie.check.evidence import first_foreign_write
 from simaie.dependence import writes
 from simaie.guest.isa import find_isa
 from simaie.guest.reservation import Cause, Elsewhere, Place, ReservationRule
-from simaie.op import Kind
+from simaie.op import Kind, Role
 from simaie.trace import AccessKind, Instruction, ReservationEnd, Trace
 
 __all__ = ["ConditionalStore", "LinkedLoad", "attempts", "rule_of"]
@@ -69,7 +73,8 @@ class ConditionalStore(msgspec.Struct, eq=False):
     Attributes:
         instruction: The store-conditional.
         last: The step of its last event.
-        writes: The steps that wrote RAM.
+        writes: The steps that wrote RAM for it.
+        commits: Whether it may have ended a transaction of the host.
         reservation: That of the latest completed load-linked before it; None if there was no load-linked.
         ended: The first later instruction of the vCPU that ended the reservation; None if the reservation held.
     """
@@ -77,6 +82,7 @@ class ConditionalStore(msgspec.Struct, eq=False):
     instruction: Instruction
     last: int
     writes: list[int]
+    commits: bool = False
     reservation: LinkedLoad | None = None
     ended: ReservationEnd | None = None
 
@@ -162,13 +168,18 @@ def attempts(trace: Trace) -> list[ConditionalStore]:
             op = event.op
             if op.width and (op.kind is _STORE or writes(op, event.value)):
                 attempt.writes.append(step)
+            elif op.cell is not None and op.cell.role is Role.TRANSACTIONS:
+                attempt.commits = True
         elif access is _OTHER and instruction.mnemonic == "clrex" and instruction.completed:
             cleared[instruction] = None
     history = _History(linked.values(), trace.reservation_ends or _ends(conditional, cleared), rule_of(trace))
     found = [attempt for attempt in conditional.values() if attempt.succeeded]
     for attempt in found:
         history.tell(attempt)
-    return found
+        if attempt.commits:
+            since = -1 if attempt.reservation is None else attempt.reservation.instruction.number
+            attempt.writes = own_writes(trace, attempt.instruction, attempt.writes, since)
+    return [attempt for attempt in found if attempt.succeeded]
 
 
 def _ends(conditional: Iterable[Instruction], cleared: Iterable[Instruction]) -> list[ReservationEnd]:

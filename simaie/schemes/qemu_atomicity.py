@@ -47,7 +47,11 @@ class QemuAtomicity(CompareAndSwap):
     name: ClassVar[str] = "qemu-atomicity"
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant("", BY_COMPARE, whole_16=True),
-        Variant("atomicity=ifalign-pair", BY_COMPARE | {Hole.STORE, Hole.TORN_8}),
+        Variant(
+            "atomicity=ifalign-pair",
+            BY_COMPARE | {Hole.STORE, Hole.TORN_8},
+            armv8=frozenset({Hole.LLSC, Hole.LLSC_RMW}),
+        ),
     )
 
     def __init__(

@@ -141,7 +141,8 @@ def examine(item: Item) -> Cell:
         except InternalError as error:
             reason = f"a bug of simaie ended the search: {error}"
     found = [(program, failure) for program, report in reports for failure in counting(program, report)]
-    reason = reason or next((report.reason for _, report in reports if not report.complete), "") or _unseen(item)
+    reason = reason or next((report.reason for _, report in reports if not report.complete), "")
+    reason = reason or (_unseen(item) if reports else "")
     fields: dict[str, Any] = {"reason": reason, "result": CellResult.OPEN if reason else CellResult.PROVED}
     if not reports and not reason:
         fields["result"] = CellResult.ABSENT

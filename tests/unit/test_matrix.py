@@ -125,6 +125,11 @@ def test_a_violation_that_a_host_may_not_show_is_not_proved_to_be_absent(host, r
     assert bool(cell.reason) is (result is CellResult.OPEN)
 
 
+def test_a_scheme_without_the_instructions_of_a_class_has_nothing_that_a_host_may_not_show():
+    (cell,) = simaie.matrix(["aie-v2"], [Hole.WIDTH], ["armv8"]).cells
+    assert (cell.result, cell.reason) == (CellResult.ABSENT, "")
+
+
 def test_a_cell_says_that_executions_got_stuck_which_its_class_does_not_count():
     """A kill inside the emulation of a split access leaves the other vCPU waiting for the mutex."""
     killed = "interrupted:scheme=split-mutex,times=0,kills=1"

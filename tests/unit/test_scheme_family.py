@@ -60,6 +60,15 @@ def test_a_host_that_reorders_loads_adds_exactly_the_violations_of_the_data(sche
     assert differing(scheme, "armv8", holes) == []
 
 
+def test_a_load_linked_in_two_halves_is_torn_where_loads_are_reordered():
+    """The upper half is loaded early. A compare-and-swap that fails by its lower half ends no search."""
+    scheme, holes = "qemu-atomicity:atomicity=ifalign-pair", (Hole.LLSC, Hole.LLSC_RMW, Hole.ABA_BY_SC)
+    for host, found in (("tso", {Hole.ABA_BY_SC}), ("armv8", set(holes))):
+        matrix = simaie.matrix([scheme], holes, [host])
+        assert matrix.ok
+        assert {cell.hole for cell in matrix.cells if cell.result == "found"} == found
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("host", EXPECTED_ON)
 @pytest.mark.parametrize("scheme", SCHEMES)

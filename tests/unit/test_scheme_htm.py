@@ -7,7 +7,9 @@ from runs import execute
 
 import simaie
 from simaie import Limits, Machine, Program, ins
+from simaie.check.llsc import LLSC_ARCHITECTURAL
 from simaie.errors import NotEmulatedError, NotModelledError, UsageError
+from simaie.schemes.htm import Htm
 from simaie.schemes.transactions import Buffer
 
 X, Y, FAR = 0x100, 0x200, 0x300
@@ -154,6 +156,80 @@ def test_a_fault_in_a_transaction_reaches_the_guest_after_the_last_restart():
     trace = execute(program, Machine("htm", full_system=True, address_bits=14))
     assert [each.mnemonic for each, _ in trace.instructions].count("ldrex") == 3
     assert [fault.kind for fault in trace.faults] == ["fault"]
+
+
+# -- whose stores a commit performs ----------------------------------------------------------------------------------
+
+
+def linked(between, to):
+    """A pair on RISC-V, where a store-conditional to another word must fail."""
+    return [ins("lr", X, into="seen"), *between, ins("sc", to, 1, into="failed")]
+
+
+class Stores(Htm):
+    """A failed store-conditional that stores nevertheless."""
+
+    async def store_conditional(self, cpu, address, width, value):
+        done = await super().store_conditional(cpu, address, width, value)
+        if not done:
+            await self.host.store_ranges(await self.ranges(address, width, write=True), value)
+        return done
+
+
+class Ignores(Htm):
+    """A store-conditional that ignores its address."""
+
+    async def store_conditional(self, cpu, address, width, value):
+        await self.store(cpu, address, width, value)
+        await self.commit(cpu)
+        return True
+
+
+class Survives(Htm):
+    """Transactions that nothing aborts."""
+
+    async def commit(self, cpu):
+        if cpu.local.transaction is not None:
+            await self.transactions.begin(cpu)
+        await super().commit(cpu)
+
+    async def _access(self, cpu, ranges, make, *, write, first=False):
+        await self.transactions.begin(cpu)
+        return await super()._access(cpu, ranges, make, write=write, first=first)
+
+
+@pytest.mark.parametrize("between", [[ins("store", Y, 3)], [ins("store", FAR, 3)], [ins("amoadd", FAR, 3)]])
+def test_the_stores_that_a_failed_store_conditional_commits_are_not_its_own(between):
+    """Of other words, and of its own word."""
+    program = Program("foreign", isa="riscv", threads=[linked(between, FAR)], init=dict.fromkeys((X, Y, FAR), 0))
+    report = simaie.explore(program, Machine("htm", address_bits=12), scheduler="dpor")
+    assert (report.complete, report.verdict) == (True, "holds")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "threads"),
+    [
+        (Stores, [linked([], FAR)]),
+        (Stores, [linked([ins("store", Y, 3), ins("lw", FAR)], FAR)]),
+        (Stores, [[ins("store", FAR, 2), *linked([], FAR)]]),
+        (Stores, [[*linked([ins("store", FAR, 3)], X), *linked([], FAR)]]),
+        (Stores, [[ins("lr", X), ins("sc", FAR, 1), ins("sc", FAR, 1)]]),
+        (Ignores, [linked([ins("store", Y, 3)], FAR)]),
+        (Survives, [linked([ins("store", Y, 3)], X), [ins("store", X, 5)]]),
+    ],
+)
+def test_what_a_store_conditional_stores_itself_counts_whatever_it_reports(scheme, threads):
+    program = Program("own", isa="riscv", threads=threads, init=dict.fromkeys((X, Y, FAR), 0))
+    report = simaie.explore(program, Machine(scheme, address_bits=12), scheduler="dpor", failures=None)
+    assert "llsc-atomicity" in {finding.kind for failure in report.kept for finding in failure.findings}
+
+
+def test_a_store_at_the_same_offset_of_another_page_is_not_that_of_the_store_conditional():
+    code = [ins("lr", X, into="seen"), ins("store", 0x1000 + FAR, 3), ins("sc", FAR, 1, into="failed")]
+    program = Program("page", isa="riscv", threads=[code], init=dict.fromkeys((X, FAR, 0x1000 + FAR), 0))
+    trace = execute(program, Machine("htm", address_bits=14))
+    assert list(LLSC_ARCHITECTURAL(trace)) == []
+    assert trace.outcome.as_dict()["0:failed"] == 1
 
 
 # -- what a vCPU sees ----------------------------------------------------------------------------------------------

@@ -136,11 +136,21 @@ class PickedWalk(Walk):
     def _open(self, graph: Graph, event: Event, label: Label, node: Node) -> list[int]:
         """Return the stores that a read may read and then go on, the oldest first."""
         found = sources_for(graph, event)
-        if label.op.kind in ATOMICS:
+        if label.op.kind in ATOMICS and not self._may_fail(graph, label, event):
             found = [store for store in found if not self._is_taken(graph, store, event)]
         if len(label.reads) == 1 and (label.op.kind in WAITS or node.wait is not None):
             found = [store for store in found if self.lets_go_on(label, node, self.stored(store, event.place))]
         return found
+
+    def _may_fail(self, graph: Graph, label: Label, event: Event) -> bool:
+        """Whether an operation that reads in pieces may write nothing because of another piece than `event`."""
+        for other in label.reads:
+            if other is not event and other.function is not None:
+                known = other.id in graph.source
+                stores = [graph.source[other.id]] if known else [INITIAL, *graph.coherence.get(other.place, ())]
+                if any(other.function(self.stored(store, other.place)) is NOTHING for store in stores):
+                    return True
+        return False
 
     def _is_taken(self, graph: Graph, store: int, event: Event) -> bool:
         """Whether another atomic operation has written right after a store, and this one would write, too.
