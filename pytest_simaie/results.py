@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simaie import Report
 from simaie.finding import Verdict
+from simaie.guest.goals import merged_goals
 
 __all__ = ["Results"]
 
@@ -13,16 +14,19 @@ class Results:
 
     Attributes:
         default_scheme: Name of the scheme that was checked because no option named one; empty if all were named.
+        goals: The goals of the programs, and whether each happened in some execution (see `simaie.guest.goals`).
     """
 
     def __init__(self) -> None:
         self.default_scheme = ""
+        self.goals: dict[str, bool] = {}
         self._proofs = self._proved_executions = 0
         self._others = self._other_executions = 0
         self._only_samples = True
 
     def add(self, report: Report) -> None:
         """Count an exploration without a violation."""
+        self.goals = merged_goals([self.goals, {goal.name: goal.happened > 0 for goal in report.goals}])
         if report.verdict is Verdict.HOLDS:
             self._proofs += 1
             self._proved_executions += report.executions

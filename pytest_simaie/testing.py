@@ -122,7 +122,10 @@ class Explore:
             self._refuse_file("of another program than those")
 
     def warn(self) -> None:
-        """Warn, after a test that passed, of a kept failure that could not be run again."""
+        """Warn, after a test that passed, of a kept failure that could not be run again, and of unmet goals."""
+        if unmet := [repr(name) for name, happened in self.results.goals.items() if not happened]:
+            message = f"never happened in any execution of this test: {', '.join(unmet)}"
+            self._item.warn(pytest.PytestWarning(clean_lines(message)))
         if self._why_not_retried:
             message = f"the failure that is kept of this test was not run again: {self._why_not_retried}"
             self._item.warn(pytest.PytestWarning(message))

@@ -277,12 +277,14 @@ class Trace:
         endian: The byte order of guest RAM.
         frames: The initial page table, from page number to physical address; other pages map to themselves.
         cycle: Of a lasso, the number of steps before the cycle: the steps from there on can be repeated for ever.
+        goals: The goals that the guest reached, and whether each has happened (see `simaie.guest.goals`).
         graph: The graph of the execution, on a host of execution graphs. The steps of the schedule then count decisions
             and not events. None on other hosts.
     """
 
     #: What occurred in the execution, as bits (see `simaie.check.needs`). By default anything may have.
     occurred: int = -1
+    goals: Mapping[str, bool] = {}
 
     def __init__(
         self,
@@ -304,6 +306,7 @@ class Trace:
         frames: Mapping[int, int] | None = None,
         silent: Sequence[Instruction] = (),
         cycle: int | None = None,
+        goals: Mapping[str, bool] | None = None,
         graph: ExecutionGraph | None = None,
     ) -> None:
         self.program = program
@@ -323,6 +326,8 @@ class Trace:
         self.frames = dict(frames or {})
         self._silent = silent
         self.cycle = cycle
+        if goals:
+            self.goals = goals
         self.graph = graph
 
     def __len__(self) -> int:

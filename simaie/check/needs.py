@@ -34,6 +34,7 @@ __all__ = [
     "ANYTHING",
     "BLOCK",
     "FAULT",
+    "GOAL",
     "INTRUDED",
     "KEPT_LOCK",
     "NEEDS",
@@ -86,6 +87,8 @@ UNGUARDED = 1024 << _OTHERS
 INTRUDED = 2048 << _OTHERS
 #: Two mutexes of one granule that were locked.
 TWINS = 4096 << _OTHERS
+#: A goal that a vCPU reached (see `simaie.guest.goals`); no checker needs it.
+GOAL = 8192 << _OTHERS
 #: What a vCPU's own steps leave open. The steps of all vCPUs may show that it did not occur.
 OPEN = INTRUDED | TWINS
 

@@ -59,7 +59,7 @@ _DEPTH = 40
 #: The attributes of a vCPU that belong to the engine or the scheme, and not to its guest.
 _OF_ENGINE = frozenset({
     "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
-    "open_blocks", "runner",
+    "open_blocks", "runner", "goals",
 })  # fmt: skip
 _METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
 _UNSET = object()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.actors import ActorTable
 from simaie.guest.final import FinalState, judge_final
+from simaie.guest.goals import merged_goals
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.protocols import HostMemory
@@ -66,6 +67,7 @@ class Record:
             frames=program.frames,
             silent=_silent(cast),
             cycle=self.cycle,
+            goals=merged_goals([actor.cpu.goals for actor in cast.everyone]),
         )
 
 

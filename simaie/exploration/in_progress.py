@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from simaie.arguments import (
@@ -18,7 +19,10 @@ from simaie.arguments import (
     require_integer,
 )
 from simaie.check import CheckerChoice
+from simaie.check.needs import GOAL
+from simaie.decision import Schedule
 from simaie.engine.blame import blamed
+from simaie.engine.graph.graphs import Graphs
 from simaie.engine.memo.undone import Undone
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
@@ -254,11 +258,20 @@ class Exploration:
         if self._maker.now is not None:
             self._consistency.observe(self._maker.now, trace, self.index)
         self.statistics.add(trace)
+        if trace.occurred & GOAL and trace.goals:
+            by_graphs = isinstance(self._maker.now, Graphs)
+            schedule = None if by_graphs else partial(self._schedule_of, trace)
+            self.statistics.goals.add(trace.goals, self.statistics.executions - 1, schedule)
         findings = self.checkers.judge(trace)
         if findings:
             self._take_failing(trace, findings)
         self.index += 1
         self.show_progress()
+
+    def _schedule_of(self, trace: Trace) -> Schedule:
+        """Return decisions that repeat the execution `trace`, the last one that was made."""
+        now = self._maker.now
+        return (self._engines.kept(trace) if now is None else self._engines.confirmed(now, trace)).schedule
 
     def _take_failing(self, trace: Trace, findings: tuple[Finding, ...]) -> None:
         if self.kept.has_room and self._maker.now is not None:
@@ -332,6 +345,7 @@ class Exploration:
             statistics=self.statistics.summary(self.elapsed, self.failing, self._engines.note, *self._processes),
             signatures=self.kept.signatures.groups,
             unlisted=self.kept.signatures.unlisted,
+            goals=self.statistics.goals.of(self.program, self._first_index),
         )
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie import plugins
+from simaie.exploration.goals import Goal
 from simaie.exploration.signatures import FailureGroup, strongest_of
 from simaie.exploration.statistics import Statistics
 from simaie.finding import Verdict
@@ -46,6 +47,7 @@ class Report:
         signatures: The failing executions grouped by their signatures, the strongest first, each group with its first
             and its shortest failure.
         unlisted: The number of failing executions whose signature was not kept (see `simaie.exploration.signatures`).
+        goals: The goals of the program, and how often each happened (see `simaie.guest.goals`).
     """
 
     program: Program = field(repr=False)
@@ -62,11 +64,17 @@ class Report:
     statistics: Statistics = field(repr=False, kw_only=True)
     signatures: tuple[FailureGroup, ...] = field(repr=False, default=(), kw_only=True)
     unlisted: int = field(default=0, repr=False, kw_only=True)
+    goals: tuple[Goal, ...] = field(default=(), repr=False, kw_only=True)
 
     @property
     def executions(self) -> int:
         """The number of executions that were run."""
         return self.statistics.executions
+
+    @property
+    def unmet_goals(self) -> tuple[Goal, ...]:
+        """The goals that happened in no execution; if `complete`, none of them can happen."""
+        return tuple([goal for goal in self.goals if not goal.happened])
 
     @property
     def strongest(self) -> Failure | None:
@@ -122,6 +130,7 @@ class Report:
             "failures": [failure.as_dict() for failure in self.failures],
             "signatures": [group.as_dict() for group in self.signatures],
             "unlisted": self.unlisted,
+            "goals": msgspec.to_builtins(self.goals),
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
             "statistics": msgspec.to_builtins(self.statistics),
         }

@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from types import CoroutineType
+from types import CoroutineType, MappingProxyType
 from typing import Any, ClassVar
 
 from simaie.arguments import require_address, require_instance, require_text
@@ -20,6 +20,7 @@ from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.form import Form
 from simaie.guest.function import rmw
+from simaie.guest.goals import noted
 from simaie.guest.guarantee import Guarantee
 from simaie.guest.operand_errors import wrong_place
 from simaie.guest.operands import MAX_ARITY, WIDTHS
@@ -41,7 +42,7 @@ _WIDTHS = frozenset(WIDTHS)
 #: The methods that are no instructions of a list.
 _NO_INSTRUCTIONS = frozenset({
     "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "restart_point",
-    "abandon_instruction",
+    "abandon_instruction", "sometimes", "reachable",
 })  # fmt: skip
 
 
@@ -75,6 +76,7 @@ class Cpu:
         silent: The accesses that ended before any operation was seen to be performed for them.
         counted: Whether the guest has read the number of instructions begun.
         observations: Values observed so far, by name.
+        goals: The goals reached so far, and whether each has happened (see `simaie.guest.goals`).
         drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
             instructions says it.
     """
@@ -106,6 +108,7 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    goals: Mapping[str, bool] = MappingProxyType({})
     #: What runs the guest's code, if it is no Python function.
     runner: Runner | None = None
     #: The place of the instruction in execution, if the guest is machine code; else None.
@@ -204,6 +207,21 @@ class Cpu:
         self.observations[name] = value
 
     # -- what the guest states about its own code -----------------------------------------------
+
+    def sometimes(self, name: str, condition: bool = True) -> None:
+        """State that `condition` is to be true here in some execution; reports name the goals that never happened.
+
+        Like `atomic`, it is a record only: no step, and no branch. See `simaie.guest.goals`.
+
+        Args:
+            name: Name of the goal; several places may share it.
+            condition: Whether the goal happens now.
+        """
+        self.goals = noted(self.goals, name, condition)
+
+    def reachable(self, name: str) -> None:
+        """State that this place is to be reached in some execution: a goal as that of `sometimes`, always true."""
+        self.goals = noted(self.goals, name, True)
 
     def atomic(self, name: str) -> AtomicBlock:
         """Return a block that states that the code inside is meant to be atomic: ``async with cpu.atomic("push"):``.

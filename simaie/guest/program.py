@@ -18,6 +18,7 @@ from simaie.guest.cpu import Cpu
 from simaie.guest.extent import bits_for, extent_of
 from simaie.guest.final import FinalState
 from simaie.guest.given import image_of, pages_of, watched
+from simaie.guest.goals import written_out
 from simaie.guest.identity import fingerprint, remember
 from simaie.guest.isa import isa_class, isa_name
 from simaie.host.pages import PAGE_SIZE, Page
@@ -49,6 +50,8 @@ class Program:
         devices: Uninstrumented bus masters, each an ``async def device(dev)``.
         description: One line for listings.
         checkers: Checkers to run in addition to the usual ones: names (``"linearizable-stack"``) or functions.
+        goals: Names of goals (see `simaie.Cpu.sometimes`) that the code does not write out, for example because it
+            computes them.
 
     Raises:
         UsageError: An argument is not of the form above.
@@ -67,6 +70,7 @@ class Program:
         devices: Sequence[GuestFunction] = (),
         description: str = "",
         checkers: Sequence[Any] = (),
+        goals: Sequence[str] = (),
     ) -> None:
         if not name or not isinstance(name, str):
             raise UsageError(f"a program needs a name, not {name!r}")
@@ -89,6 +93,9 @@ class Program:
         self.frames = {virtual // PAGE_SIZE: page.frame for virtual, page in self.pages.items()}
         self.description = require_text(f"description of program {name!r}", description)
         self.checkers = tuple(require_iterable(f"checkers of program {name!r}", checkers, "names or functions"))
+        self._declared_goals = tuple(require_iterable(f"goals of program {name!r}", goals, "names"))
+        for goal in self._declared_goals:
+            require_text(f"a goal of program {name!r}", goal)
         self.defined_in = _caller_file()
         #: Whether code that it names, such as a checker ``FILE.py:NAME``, may be imported: not if a text names it.
         self.may_import = True
@@ -133,6 +140,12 @@ class Program:
         """Identity of the program's content, from which a replay detects that it has changed."""
         code = [*self.threads, *self.devices, self.final]
         return fingerprint(self.isa, code, self.image, sorted(self.watch.items()), sorted(self.pages.items()))
+
+    @functools.cached_property
+    def goals(self) -> tuple[str, ...]:
+        """The names of the goals that are declared or written out in the code of the program."""
+        code = [each for each in (*self.threads, *self.devices) if callable(each)]
+        return tuple(dict.fromkeys([*self._declared_goals, *written_out(code)]))
 
     @functools.cached_property
     def address_bits(self) -> int | None:

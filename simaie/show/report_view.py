@@ -24,6 +24,7 @@ __all__ = ["VERDICT_STYLE", "report_view"]
 MOST_OUTCOMES = 20
 MOST_FAILURES = 10
 MOST_SIGNATURES = 20
+MOST_GOALS = 20
 
 VERDICT_STYLE = {
     Verdict.HOLDS: "bold green",
@@ -46,6 +47,8 @@ def report_view(
     lines: list[Text] = []
     for line in (_verdict(report), *_figures(report, timed)):
         lines += prose(line, width, indent=2)
+    for goal in _goals(report):
+        lines += prose(goal, width, indent=2)
     if report.outcomes:
         lines += [Text(), *_outcomes(report)]
     for failure in report.failures[:MOST_FAILURES]:
@@ -91,6 +94,19 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
         yield _dim("; ".join(_covered(figures.coverage)))
     if figures.failure_rate is not None and report.failing:
         yield _dim(f"an execution fails with probability {_interval(figures.failure_rate)}")
+
+
+def _goals(report: Report) -> Iterator[Text]:
+    """Yield how many goals happened, and each that did not; nothing if failures ended the exploration early."""
+    if not report.goals or (report.failing and not report.complete):
+        return
+    unmet = report.unmet_goals
+    yield _dim(f"{len(report.goals) - len(unmet):,} of {_count(len(report.goals), 'goal')} happened")
+    for goal in unmet[:MOST_GOALS]:
+        line = Text("never happened: ", "yellow").append(clean(goal.name))
+        yield line.append(f" (reached in {_count(goal.reached, 'execution')})" if goal.reached else "", "dim")
+    if len(unmet) > MOST_GOALS:
+        yield _dim(f"... and {_count(len(unmet) - MOST_GOALS, 'more goal')} that never happened")
 
 
 def _covered(coverage: Coverage) -> Iterator[str]:

@@ -396,3 +396,26 @@ def test_control_characters_of_guests_are_escaped_in_reports(pytester):
     assert not set(shown) & {"\x1b", "\x07"}
     for words in ("kind", "message", "block", "raised"):
         assert words + "\\x1b[31m\\x07\\r" in shown
+
+
+def test_unmet_goals_are_a_warning(pytester):
+    """A test passes although a goal never happened, and pytest's summary has one warning for it."""
+    pytester.makepyfile(
+        """
+import pytest
+from simaie import Program
+
+async def adds(cpu):
+    cpu.reachable("here")
+    if await cpu.ldrex(0x100):
+        cpu.reachable("there")
+
+@pytest.mark.simaie
+def test_goals():
+    return Program("goals", isa="arm", threads=[adds], init={0x100: 0})
+"""
+    )
+    result = run(pytester, "-W", "default")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*'there'*"])
+    result.stdout.no_fnmatch_line("*'here'*")

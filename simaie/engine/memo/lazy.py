@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from simaie.check.needs import GOAL
 from simaie.decision import Choice, Schedule, Switch
 from simaie.engine.memo.node import Node
 from simaie.engine.memo.story import story_of
 from simaie.engine.spin import Wait, granted
+from simaie.guest.goals import merged_goals
 from simaie.guest.program import Program
 from simaie.host.ram import Endian
 from simaie.op import Cell, Op, owner_of
@@ -102,6 +104,8 @@ class MemoTrace(Trace):
     ) -> None:
         self.ending, self.outcome, self.faults = ending, outcome, faults
         self.accepted, self.refusal = accepted, refusal
+        if occurred & GOAL:
+            self.goals = merged_goals([node.goals for node in last])
         self.occurred = occurred
         self.deviations = len(switches)
         self._length = len(steps)
@@ -157,7 +161,7 @@ class MemoTrace(Trace):
 _STATE = frozenset({
     "program", "events", "ending", "outcome", "schedule", "waiting", "faults", "promises", "accepted", "refusal",
     "blocks", "isa", "reservation_ends", "endian", "frames", "cycle", "graph",
-    "_silent",
+    "goals", "_silent",
 })  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,6 +31,9 @@ __all__ = [
 OTHER, MUTEX, END, READ, WRITE, READ_CELL, WRITE_CELL, SWAP, MODIFY, MODIFY_CELL, PERFORM = range(11)
 
 
+_NO_GOALS: Mapping[str, bool] = {}
+
+
 class Node:
     """A vCPU after one history of results. Apart from its edges and caches, it is immutable.
 
@@ -46,7 +50,7 @@ class Node:
         entered: The instruction of the last operation, with its result where it has come to its end.
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.
         faults: Kind and message of the faults that ended the guest's code on the way here.
-        observations: As `Cpu.observations`; `blocks`, `reservation_ends` and `silent` likewise.
+        observations: As `Cpu.observations`; `goals`, `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result; `after` is the one behind the result None.
         held: The number of mutexes that the vCPU holds.
         made: The cells and objects made on the way here, by name or by what they are made of, in order.
@@ -77,6 +81,7 @@ class Node:
         "entered",
         "faults",
         "final",
+        "goals",
         "guard",
         "guest",
         "held",
@@ -135,15 +140,17 @@ class Node:
         self.guard: Guard | None = None
         self.locked: tuple[Cell, ...] = () if parent is None else parent.locked
         self.observations: dict[str, int]
+        self.goals: Mapping[str, bool]
         self.blocks: tuple[Block, ...]
         self.reservation_ends: tuple[ReservationEnd, ...]
         self.silent: tuple[Instruction, ...]
         if parent is None:
             self.depth = self.occurred = self.held = 0
             self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
+            self.goals = _NO_GOALS
         else:
             self.depth, self.occurred, self.held = parent.depth + 1, parent.occurred, parent.held
-            self.observations, self.blocks = parent.observations, parent.blocks
+            self.observations, self.blocks, self.goals = parent.observations, parent.blocks, parent.goals
             self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
 
     def __repr__(self) -> str:

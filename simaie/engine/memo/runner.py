@@ -6,7 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from simaie.block import Block, Call
-from simaie.check.needs import BLOCK, FAULT, KEPT_LOCK, SECOND_LOCK, step_bits
+from simaie.check.needs import BLOCK, FAULT, GOAL, KEPT_LOCK, SECOND_LOCK, step_bits
 from simaie.engine.actor import Actor
 from simaie.engine.actors import begun, epilogue_of
 from simaie.engine.blame import foreign_await, guest_raised, trio_outside_trio
@@ -178,6 +178,8 @@ class Runner(Actor):
         node.faults = tuple(self._faults)
         if cpu.observations != parent.observations:
             node.observations = cpu.observations.copy()
+        if cpu.goals:
+            node.goals = cpu.goals
         ends = cpu.reservation_ends
         if len(ends) != len(parent.reservation_ends):
             node.reservation_ends = tuple(ends)
@@ -190,7 +192,7 @@ class Runner(Actor):
         """Return the bits of what occurred on the way to `node`, as far as they are new."""
         before = node.parent
         assert before is not None
-        bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0)
+        bits = (FAULT if node.faults else 0) | (BLOCK if node.blocks else 0) | (GOAL if node.goals else 0)
         bits |= watch(node, self._memo)
         op, instruction, wait = before.op, before.instruction, before.wait
         if op is None:
