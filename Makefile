@@ -53,7 +53,7 @@ mutation: $(READY)
 	$(BIN)/python -m pytest -m mutation tests/mutation -s
 
 notebooks: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,jupyter,binary]'
 	$(BIN)/jupyter lab notebooks
 
 docs: $(READY)
