@@ -17,7 +17,7 @@ import typer.main
 
 import simaie
 from simaie import plugins
-from simaie.campaign.status import Status
+from simaie.campaign.summary import Status
 from simaie.campaign.witnesses import Retried
 from simaie.cli.app import app
 from simaie.guest.code import LOCAL

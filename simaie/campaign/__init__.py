@@ -9,8 +9,9 @@ next run goes on where the store is.
 from simaie.campaign.campaign_file import CampaignFile, Explore, Fuzz, read_campaign_file
 from simaie.campaign.coordinator import Budget, run_campaign
 from simaie.campaign.crew import OnExecutor, Processes
-from simaie.campaign.status import Status, status_of
+from simaie.campaign.status import status_of
 from simaie.campaign.store import Store
+from simaie.campaign.summary import Status
 
 __all__ = [
     "Budget",

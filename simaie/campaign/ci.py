@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import simaie
-from simaie.campaign.status import Finding, Status, UnitStatus
+from simaie.campaign.summary import Finding, Status, UnitStatus
 from simaie.finding import Verdict
 from simaie.printable import clean_lines
 

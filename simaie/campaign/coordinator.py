@@ -22,8 +22,9 @@ from simaie.campaign.campaign_file import CampaignFile
 from simaie.campaign.crew import Crew
 from simaie.campaign.planning import Plan, plan
 from simaie.campaign.schema import lock, undamaged
-from simaie.campaign.status import Status, campaign_in, status_of
+from simaie.campaign.status import campaign_in, status_of
 from simaie.campaign.store import Store
+from simaie.campaign.summary import Status
 from simaie.campaign.unit import Ending, Piece, Result
 from simaie.errors import InputError, Interrupted
 

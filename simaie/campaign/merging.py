@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from simaie.campaign.adding import unit_state
 from simaie.campaign.schema import explained, lock, transaction, undamaged
 from simaie.campaign.sketch import Sketch
 from simaie.campaign.status import campaign_in
-from simaie.campaign.store import Store, unit_state
+from simaie.campaign.store import Store
 from simaie.campaign.unit import Result, Unit
 from simaie.errors import UsageError
 
@@ -22,7 +23,7 @@ __all__ = ["merge_stores"]
 
 _UNIT = (
     "number, key, spec, state, problem, shards, next, marked, executions, failing, unlisted, steps, seconds, flaw,"
-    " left, whole, sketch"
+    " left, whole, sketch, handoffs"
 )
 
 
@@ -63,7 +64,7 @@ def _merge_unit(store: Store, other: Store, theirs: dict[str, Any]) -> int:
                 return 0
             store.connection.execute("DELETE FROM shards WHERE unit = ?", (number,))
             store.connection.execute("DELETE FROM findings WHERE unit = ?", (number,))
-            ours |= {"shards": 0, "sketch": b""}
+            ours |= {"shards": 0, "sketch": b"", "handoffs": b""}
         news = []
         for result in other.shards(theirs["number"]):
             data = msgspec.msgpack.encode(msgspec.structs.replace(result, number=number))
@@ -137,17 +138,20 @@ def _merge_totals(
         traces.merge(Sketch.read(theirs["sketch"]))
     elif news:
         traces.unite(Sketch.read(theirs["sketch"]))
+    covered = Sketch.read(ours["handoffs"])
+    covered.unite(Sketch.read(theirs["handoffs"]))
     shards = store.rows("SELECT count(*), coalesce(max(shard) + 1, 0) FROM shards WHERE unit = ?", number)[0]
     results = list(store.shards(number))
     state = theirs["state"] if unit.exhaustive or theirs["state"] == "refused" else unit_state(unit, shards[0])
     store.connection.execute(
         "UPDATE units SET state = ?, problem = ?, shards = ?, next = ?, marked = ?, executions = ?, failing = ?,"
-        " unlisted = ?, steps = ?, seconds = ?, flaw = ?, left = ?, whole = ?, sketch = ?, traces = ? WHERE number = ?",
+        " unlisted = ?, steps = ?, seconds = ?, flaw = ?, left = ?, whole = ?, sketch = ?, traces = ?,"
+        " handoffs = ? WHERE number = ?",
         (
             state, ours["problem"] or theirs["problem"], *shards, sum(each.ending != "done" for each in results),
             sum(each.executions for each in results), sum(each.failing for each in results),
             sum(each.unlisted for each in results), sum(each.steps for each in results),
             sum(each.seconds for each in results), ours["flaw"] or theirs["flaw"], theirs["left"], theirs["whole"],
-            traces.encoded(), traces.traces, number,
+            traces.encoded(), traces.traces, covered.encoded(), number,
         ),
     )  # fmt: skip

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from urllib.parse import quote
 
-from simaie.campaign.status import Finding, Point, Status, UnitStatus, clock_text
+from simaie.campaign.status import clock_text
+from simaie.campaign.summary import Finding, Point, Status, UnitStatus
 from simaie.finding import Verdict
 from simaie.printable import clean, clean_lines
 from simaie.show.html_page import html_page
@@ -72,6 +73,12 @@ def _parts(status: Status, walks: str) -> Iterator[str]:
         if units:
             yield f"<h2>{heading} ({len(units):,})</h2>"
             yield _units(units)
+    covered = [
+        f'<tr><td>{_text(scheme)}</td><td class="number">{number:,}</td></tr>'
+        for scheme, number in status.schemes.items()
+    ]
+    yield "<h2>Covered of the schemes</h2>"
+    yield f'<table><tr><th>scheme</th><th class="number">kinds of hand-offs</th></tr>{"".join(covered)}</table>'
     if status.problems:
         rows = [f"<tr><td>{_text(target)}</td><td>{_text(why)}</td></tr>" for target, why in status.problems.items()]
         yield "<h2>Cannot be loaded</h2>"

@@ -24,13 +24,22 @@ from simaie.errors import InputError, UsageError
 __all__ = ["VERSION", "explained", "is_locked", "lock", "open_store", "transaction", "undamaged"]
 
 #: The version of the tables.
-VERSION: Final = 1
+VERSION: Final = 2
+#: What turns a store of a version into one of the next version.
+_MIGRATIONS: Final = {
+    1: """
+ALTER TABLE units ADD COLUMN handoffs BLOB NOT NULL DEFAULT x'';
+CREATE TABLE drawn (test TEXT NOT NULL, choices BLOB NOT NULL, handoffs BLOB NOT NULL, PRIMARY KEY (test, choices))
+    WITHOUT ROWID;
+""",
+}
 _APPLICATION: Final = 0x53494D41  # "SIMA"
 #: The time to wait for another process that writes, in seconds.
 _WAIT_SECONDS = 30.0
 #: The time to wait for the lock, in seconds: a process that asks for it holds it for an instant.
 _PATIENCE_SECONDS = 1.0
 
+#: The tables of version 1.
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE units (
@@ -107,7 +116,8 @@ def open_store(path: Path, *, create: bool = False, read_only: bool = False) -> 
         read_only: Whether nothing will be written.
 
     Raises:
-        InputError: The file cannot be opened, is no store, or is a store of another version.
+        InputError: The file cannot be opened, is no store, or is a store of a newer version. One of an older version is
+            brought to this version.
     """
     exists = os.path.lexists(path)
     if not exists and not create:
@@ -115,34 +125,66 @@ def open_store(path: Path, *, create: bool = False, read_only: bool = False) -> 
     if exists and not path.is_file():
         raise InputError(f"{path}: it is no regular file, and so no store; name another one")
     with explained(path):
-        uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc' if create else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+        connection = _connect(path, "ro" if read_only else "rwc" if create else "rw")
         try:
-            _prepare(connection, path, create=create and (not exists or path.stat().st_size == 0))
+            if create and (not exists or path.stat().st_size == 0):
+                _make(connection)
+            if _version(connection, path) != VERSION:
+                with contextlib.closing(_connect(path, "rw")) as writer:
+                    _migrate(writer, path)
+            connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
-    if create:
-        connection.execute("PRAGMA journal_mode = WAL")
-        with transaction(connection):
-            for statement in filter(str.strip, _TABLES.split(";")):
-                connection.execute(statement)
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    """Make the tables, unless another process has made them in the meantime."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    with transaction(connection):
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            _run_all(connection, _TABLES)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("PRAGMA user_version = 1")
+            _upgrade(connection)
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION:
         raise InputError(f"{path}: it is a database, but no store of campaigns; name another file")
-    if version != VERSION:
+    if version != VERSION and version not in _MIGRATIONS:
         raise InputError(
-            f"{path}: it is a store of version {version}, and this simaie reads version {VERSION}; "
-            f"use the {'newer' if version > VERSION else 'older'} simaie that wrote it, or begin another store"
+            f"{path}: it is a store of version {version}, and this simaie reads versions up to {VERSION}; use the "
+            "newer simaie that wrote it, or begin another store"
         )
-    connection.execute("PRAGMA synchronous = NORMAL")
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a store to this version, in one transaction."""
+    with transaction(connection):
+        if _version(connection, path) != VERSION:  # another process may have done it
+            _upgrade(connection)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for former in range(version, VERSION):
+        _run_all(connection, _MIGRATIONS[former])
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _run_all(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in filter(str.strip, statements.split(";")):
+        connection.execute(statement)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from simaie.campaign.page import STYLE, page_body
-from simaie.campaign.status import Status, status_of
+from simaie.campaign.status import status_of
 from simaie.campaign.store import Store
+from simaie.campaign.summary import Status
 from simaie.campaign.witnesses import find, witness_of
 from simaie.errors import SimaieError
 from simaie.replaying.recorded import recorded

@@ -1,8 +1,7 @@
 """The store of a campaign: its units, the shards that are done, what they found, and its history.
 
-A result is added in one transaction, together with everything that follows from it: totals, findings, the state of the
-unit, the curve over time. So a shard is in the store completely or not at all, and is never counted twice. The totals
-are kept with the units, so that they are known without looking at the shards, however many these are.
+A result is added in one transaction, together with everything that follows from it (`simaie.campaign.adding`). So a
+shard is in the store completely or not at all, and is never counted twice.
 """
 
 from __future__ import annotations
@@ -14,16 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from simaie.campaign.adding import add_result, totals
 from simaie.campaign.schema import explained, open_store, transaction
-from simaie.campaign.sketch import Sketch
-from simaie.campaign.unit import Ending, Known, Result, Sighting, Unit
+from simaie.campaign.unit import Ending, Known, Result, Unit
 
-__all__ = ["FINISHED", "Pending", "Run", "Store", "unit_state"]
+__all__ = ["FINISHED", "Pending", "Run", "Store"]
 
 #: The states of units that need no more shards.
 FINISHED: Final = ("explored", "done", "limit", "failed", "refused")
-#: The number of points of the curve over time, beyond which every other one is dropped.
-_MOST_POINTS = 512
 #: The ranges of missing shards of a unit, found by the database so that memory does not depend on their number.
 _GAPS = (
     "SELECT before + 1, shard FROM (SELECT shard, lag(shard, 1, -1) OVER (ORDER BY shard) AS before FROM shards"
@@ -166,9 +163,8 @@ class Store:
 
     def totals(self) -> tuple[int, int, int]:
         """Return the number of executions, of distinct traces of all units, and of findings."""
-        ((executions, traces),) = self.rows("SELECT total(executions), total(traces) FROM units")
-        ((findings,),) = self.rows("SELECT count(DISTINCT finding) FROM findings")
-        return int(executions), int(traces), findings
+        with explained(self.path):
+            return totals(self._db)
 
     # -- what is done ---------------------------------------------------------------------------------
 
@@ -184,64 +180,7 @@ class Store:
             InputError: It cannot be written; the store is as before.
         """
         with explained(self.path), transaction(self._db):
-            if self._db.execute("SELECT state = 'refused' FROM units WHERE number = ?", (result.number,)).fetchone()[0]:
-                return False
-            if result.ending is Ending.AGAIN:
-                self._begin_again(result.number, whole=True)
-                return True
-            if result.ending is Ending.REFUSED and not result.shard:  # whatever other shards were done before
-                self._begin_again(result.number)
-                self._db.execute(
-                    "UPDATE units SET state = 'refused', problem = ? WHERE number = ?", (result.problem, result.number)
-                )
-                return True
-            stored = msgspec.structs.replace(
-                result, left=None, sketch=b"", sightings=tuple(_without_witness(each) for each in result.sightings)
-            )
-            place = (result.number, result.shard, msgspec.msgpack.encode(stored))
-            if not self._db.execute("INSERT OR IGNORE INTO shards VALUES (?, ?, ?)", place).rowcount:
-                return False
-            self._count(result, unit)
-            for sighting in result.sightings:
-                self._see(result, sighting)
-            if active is not None:
-                self._grow(active)
-        return True
-
-    def _begin_again(self, number: int, *, whole: bool = False) -> None:
-        """Forget the shards of a unit.
-
-        Args:
-            number: The unit.
-            whole: Whether it is a search that cannot be continued, and runs as one shard from now on.
-        """
-        self._db.execute("DELETE FROM shards WHERE unit = ?", (number,))
-        self._db.execute("DELETE FROM findings WHERE unit = ?", (number,))
-        self._db.execute(
-            "UPDATE units SET shards = 0, next = 0, marked = 0, executions = 0, failing = 0, unlisted = 0, steps = 0,"
-            " seconds = 0, flaw = '', left = NULL, whole = ?, sketch = x'', traces = 0, problem = '' WHERE number = ?",
-            (whole, number),
-        )
-
-    def _count(self, result: Result, unit: Unit) -> None:
-        columns = "shards, next, executions, sketch, flaw, problem, left"
-        row = self._db.execute(f"SELECT {columns} FROM units WHERE number = ?", (result.number,)).fetchone()
-        shards, following, executions, sketch, flaw, problem, left = row
-        if result.ending is not Ending.LOST:  # after a lost shard `try_again` may go on from here
-            left = result.left
-        shards, executions, flaw = shards + 1, executions + result.executions, flaw or result.flaw
-        traces = Sketch.read(sketch)
-        traces.merge(Sketch.read(result.sketch))
-        self._db.execute(
-            "UPDATE units SET shards = ?, next = ?, marked = marked + ?, executions = ?, failing = failing + ?,"
-            " unlisted = unlisted + ?, steps = steps + ?, seconds = seconds + ?, flaw = ?, problem = ?, left = ?,"
-            " sketch = ?, traces = ?, state = ? WHERE number = ?",
-            (
-                shards, max(following, result.shard + 1), result.ending is not Ending.DONE, executions, result.failing,
-                result.unlisted, result.steps, result.seconds, flaw, problem or result.problem, left,
-                traces.encoded(), traces.traces, _state(result, unit, shards, executions, flaw), result.number,
-            ),
-        )  # fmt: skip
+            return add_result(self._db, result, unit, active)
 
     def try_again(self) -> int:
         """Forget the shards at which workers died, so that they are run again; return their number."""
@@ -261,43 +200,6 @@ class Store:
                 (len(gone), len(gone), problem, number),
             )
         return len(gone)
-
-    def _see(self, result: Result, seen: Sighting) -> None:
-        """Count a finding of a unit; its first and its shortest execution do not depend on the order of results."""
-        key = (seen.finding, result.number)
-        where = "WHERE finding = ? AND unit = ?"
-        columns = "first_shard, first_index, length, shard, idx"
-        row = self._db.execute(f"SELECT {columns} FROM findings {where}", key).fetchone()
-        first, here = (result.shard, seen.first), (seen.length, result.shard, seen.index)
-        if row is None:
-            self._db.execute(
-                f"INSERT INTO findings VALUES ({', '.join('?' * 16)})",
-                (
-                    *key, seen.signature, seen.text, ", ".join(seen.kinds), seen.scheme, seen.count, *first,
-                    time.time(), *here, seen.summary, seen.command, seen.witness,
-                ),
-            )  # fmt: skip
-            return
-        self._db.execute(
-            f"UPDATE findings SET count = count + ?, first_shard = ?, first_index = ? {where}",
-            (seen.count, *min(first, tuple(row[:2])), *key),
-        )
-        if here < tuple(row[2:]):
-            self._db.execute(
-                "UPDATE findings SET length = ?, shard = ?, idx = ?, summary = ?, command = ?, witness = ? " + where,
-                (*here, seen.summary, seen.command, seen.witness, *key),
-            )
-
-    def _grow(self, active: float) -> None:
-        """Add a point to the curve over time, at most one a second, and thin the curve when it is long."""
-        (last,) = self._db.execute("SELECT max(active) FROM growth").fetchone()
-        if last is not None and active - last < 1.0:
-            return
-        self._db.execute("INSERT INTO growth VALUES (?, ?, ?, ?)", (active, *self.totals()))
-        points = self._db.execute("SELECT * FROM growth ORDER BY active").fetchall()
-        if len(points) > _MOST_POINTS:
-            self._db.execute("DELETE FROM growth")
-            self._db.executemany("INSERT INTO growth VALUES (?, ?, ?, ?)", points[1::2])
 
     # -- history --------------------------------------------------------------------------------------
 
@@ -325,23 +227,3 @@ class Store:
         """Yield the results of the shards of a unit, in their order, without sketches and witnesses."""
         for (data,) in self.rows("SELECT result FROM shards WHERE unit = ? ORDER BY shard", number):
             yield msgspec.msgpack.decode(data, type=Result)
-
-
-def _without_witness(sighting: Sighting) -> Sighting:
-    return msgspec.structs.replace(sighting, witness=None, text="", summary="", command="")
-
-
-def unit_state(unit: Unit, shards: int) -> str:
-    """Return the state of a unit with a random scheduler that has a number of shards."""
-    return "done" if shards >= unit.seeds else "open"
-
-
-def _state(result: Result, unit: Unit, shards: int, executions: int, flaw: str) -> str:
-    """Return the state of a unit after a shard."""
-    if not unit.exhaustive:
-        return unit_state(unit, shards)
-    if result.ending is not Ending.DONE:
-        return "failed"
-    if result.left is not None:
-        return "open" if executions < unit.executions else "limit"
-    return "explored" if result.complete and not flaw else "limit"

@@ -2,8 +2,8 @@
 
 A unit is one program on one machine under one scheduler, or the generated programs of one instruction set. A shard is
 about a second of it: one seed of a random scheduler, one stretch of an exhaustive search, or one seed for generated
-programs. All of these are plain values, so that they reach any process and any machine, and their results depend on
-nothing else.
+programs. A pytest test is a unit too, which pytest runs and no campaign does. All of these are plain values, so that
+they reach any process and any machine, and their results depend on nothing else.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is explored.
 
     Attributes:
-        kind: Whether a program is explored, or programs are generated.
-        target: The program, as on the command line; the instruction set of generated programs.
-        digest: The digest of the program; empty for generated ones.
+        kind: Whether a program is explored, programs are generated, or pytest runs a test.
+        target: The program, as on the command line; the instruction set of generated programs; the id of a test.
+        digest: The digest of the program; empty for generated ones, also those of a test.
         scenario: What is run of an ELF file.
         scheme: The scheme with its options.
         host: The host memory.
@@ -45,7 +45,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         checkers: The names of the checkers; empty for the default ones.
     """
 
-    kind: Literal["explore", "fuzz"] = "explore"
+    kind: Literal["explore", "fuzz", "test"] = "explore"
     target: str
     digest: str = ""
     scenario: Scenario | None = None
@@ -164,6 +164,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         flaw: Why the executions of this shard support no proof.
         left: What is left of the search.
         sketch: The traces, see `simaie.campaign.sketch`.
+        handoffs: What was covered of the scheme, as a sketch of hand-offs, see `simaie.exploration.handoffs`.
         sightings: What was found.
     """
 
@@ -180,4 +181,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     flaw: str = ""
     left: bytes | None = None
     sketch: bytes = b""
+    handoffs: bytes = b""
     sightings: tuple[Sighting, ...] = ()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from simaie.campaign.status import Finding, Status
 from simaie.campaign.store import Store
+from simaie.campaign.summary import Finding, Status
 from simaie.campaign.unit import Unit
 from simaie.campaign.work import finding_id
 from simaie.errors import SimaieError, UsageError

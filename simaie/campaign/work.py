@@ -34,7 +34,7 @@ from simaie.replaying.file import encoded
 from simaie.replaying.machines import MachineOptions, load_program, make_machine
 from simaie.replaying.signature import Signature
 
-__all__ = ["finding_id", "lost", "machine_of", "run_piece"]
+__all__ = ["Gathered", "finding_id", "lost", "machine_of", "run_piece"]
 
 #: The number of loaded programs that a process keeps.
 _KEPT = 64
@@ -160,6 +160,7 @@ def _of_report(
         flaw=flaw,
         left=None if stretch is None else stretch.left,
         sketch=b"" if stretch is None else Sketch(stretch.digests).encoded(),
+        handoffs=b"" if stretch is None else Sketch(sorted(stretch.handoffs)).encoded(),
         sightings=tuple(_sightings(piece, report.signatures, piece.known)),
     )
 
@@ -209,28 +210,59 @@ def _fuzzed(piece: Piece) -> Result:
         drawn.setdefault(program.digest, program)
 
     generate(strategy, unit.examples, unit.seed + piece.shard, take)
-    total, sketch, found = _ended(piece, Ending.DONE, ""), Sketch(), dict[str, Sighting]()
-    known = dict(piece.known)
-    for number, program in enumerate(drawn.values()):
-        stretch = explore_stretch(
-            program, machine, unit.scheduler, seed=unit.seed + piece.shard, executions=unit.executions,
-            steps=unit.steps, checkers=_checkers(unit),
+    gathered = Gathered(piece)
+    for program in drawn.values():
+        gathered.add(
+            explore_stretch(
+                program, machine, unit.scheduler, seed=unit.seed + piece.shard, executions=unit.executions,
+                steps=unit.steps, checkers=_checkers(unit),
+            )
         )  # fmt: skip
-        report = stretch.report
-        salt = int(program.digest[:16], 16)
-        sketch.merge(Sketch(derive(salt, digest) for digest in stretch.digests))
-        for sighting in _sightings(piece, report.signatures, known, number * PER_EXAMPLE):
+    return gathered.result()
+
+
+class Gathered:
+    """One result of the explorations of many programs.
+
+    Args:
+        piece: The shard.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        self._piece = piece
+        self._known = dict(piece.known)
+        self._total, self._traces = _ended(piece, Ending.DONE, ""), Sketch()
+        self._handoffs: set[int] = set()
+        self._found: dict[str, Sighting] = {}
+        self._programs = 0
+
+    def add(self, stretch: Stretch) -> None:
+        """Add the exploration of one more program."""
+        report, piece, total = stretch.report, self._piece, self._total
+        salt = int(report.program.digest[:16], 16)
+        self._traces.merge(Sketch(derive(salt, digest) for digest in stretch.digests))
+        self._handoffs |= stretch.handoffs
+        for sighting in _sightings(piece, report.signatures, self._known, self._programs * PER_EXAMPLE):
             here: Known = sighting.length, piece.shard, sighting.index
-            known[sighting.finding] = min(here, known.get(sighting.finding, here))
-            found[sighting.finding] = _joined(found.get(sighting.finding), sighting)
-        total = msgspec.structs.replace(
+            self._known[sighting.finding] = min(here, self._known.get(sighting.finding, here))
+            self._found[sighting.finding] = _joined(self._found.get(sighting.finding), sighting)
+        self._programs += 1
+        self._total = msgspec.structs.replace(
             total,
             executions=total.executions + report.executions,
             failing=total.failing + report.failing,
             unlisted=total.unlisted + report.unlisted,
             steps=total.steps + report.statistics.steps,
         )
-    return msgspec.structs.replace(total, sketch=sketch.encoded(), sightings=tuple(found.values()))
+
+    def result(self) -> Result:
+        """Return the result of all explorations so far."""
+        return msgspec.structs.replace(
+            self._total,
+            sketch=self._traces.encoded(),
+            handoffs=Sketch(sorted(self._handoffs)).encoded(),
+            sightings=tuple(self._found.values()),
+        )
 
 
 def _joined(known: Sighting | None, other: Sighting) -> Sighting:

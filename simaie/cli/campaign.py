@@ -14,9 +14,9 @@ from simaie.campaign.campaign_file import CampaignFile, Explore, read_campaign_f
 from simaie.campaign.coordinator import Budget, Progress, run_campaign
 from simaie.campaign.crew import Crew, Processes
 from simaie.campaign.merging import merge_stores
-from simaie.campaign.status import Status as CampaignStatus
 from simaie.campaign.status import campaign_in, status_of
 from simaie.campaign.store import Store
+from simaie.campaign.summary import Status as CampaignStatus
 from simaie.campaign.witnesses import Fate, Retried, find, retry, save_witness
 from simaie.cli.campaign_view import fixed_lines, report_lines, status_lines
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted

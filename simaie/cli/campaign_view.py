@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from simaie.campaign.status import Finding, Status, UnitStatus, clock_text
+from simaie.campaign.status import clock_text
+from simaie.campaign.summary import Finding, Status, UnitStatus
 from simaie.campaign.witnesses import Fate, Retried
 from simaie.finding import Verdict
 from simaie.printable import clean, clean_lines
@@ -60,10 +61,19 @@ def report_lines(found: Status) -> list[Any]:
         units = [unit for unit in found.units if unit.verdict is verdict]
         if units:
             lines += [Text(), Text(heading, "bold"), *_listed(units)]
+    lines += _covered(found)
     if found.problems:
         lines += [Text(), Text("cannot be loaded", "bold")]
         lines += [Text(f"  {clean(target)}: {clean(problem)}") for target, problem in found.problems.items()]
     return lines
+
+
+def _covered(found: Status) -> Iterator[Text]:
+    """Yield what was covered of each scheme."""
+    seen = {scheme: number for scheme, number in found.schemes.items() if number}
+    if seen:
+        yield from (Text(), Text("covered of the schemes", "bold"))
+    yield from (Text(f"  {clean(scheme)}: {_count(number, 'kind')} of hand-offs") for scheme, number in seen.items())
 
 
 def _finding(finding: Finding) -> Iterator[Text]:

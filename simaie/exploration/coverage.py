@@ -186,6 +186,10 @@ class CoverageRecorder(CoverageCollector):
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler)
         self._probes = []  # those of the other one are enough
+
+    def forget(self) -> None:
+        """Forget the executions so far."""
+        super().forget()
         self._digests = array("Q")
 
     def _count(self, digest: int) -> None:

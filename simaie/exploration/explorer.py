@@ -90,7 +90,12 @@ def explore(
         coverage=coverage,
         check_determinism=check_determinism,
         jobs=jobs,
-        progress=plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None,
+        progress=shown_progress(progress),
         found=found,
     )
     return exploration.run()
+
+
+def shown_progress(progress: ExplorationProgress | bool | None) -> ExplorationProgress | None:
+    """Return what is called from time to time: for True, what shows figures in the terminal or the notebook."""
+    return plugins.resolve(plugins.RENDERERS, "live")() if progress is True else progress or None

@@ -18,13 +18,15 @@ from simaie.engine.memo.undone import Left
 from simaie.errors import UsageError
 from simaie.exploration.coverage import CoverageRecorder
 from simaie.exploration.engines import StartAgain
+from simaie.exploration.handoffs import HandoffCounter
 from simaie.exploration.in_progress import Exploration
 from simaie.exploration.report import Report
 from simaie.exploration.scheduler_choice import SchedulerChoice
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.trace import Trace
 
-__all__ = ["CannotGoOn", "Resumable", "Stretch", "explore_stretch"]
+__all__ = ["CannotGoOn", "Resumable", "Stretch", "explore_stretch", "flaw_of"]
 
 
 class CannotGoOn(Exception):
@@ -39,12 +41,14 @@ class Stretch(NamedTuple):
         left: What is left of the search; None if nothing is left, or if it cannot be continued.
         digests: The digest of the trace of each execution that was not cut, in order.
         flaw: Why these executions support no proof, whatever follows; empty if they do.
+        handoffs: The digests of the hand-offs in the first executions, see `simaie.exploration.handoffs`.
     """
 
     report: Report
     left: bytes | None
     digests: array[int]
     flaw: str
+    handoffs: frozenset[int]
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -95,6 +99,20 @@ def explore_stretch(
     return exploration.stretch(report)
 
 
+class _Recorder(CoverageRecorder):
+    """Records the digests of traces, and the hand-offs of the first of them."""
+
+    def forget(self) -> None:
+        """Forget the executions so far."""
+        super().forget()
+        self.handoffs = HandoffCounter()
+
+    def add(self, trace: Trace) -> None:
+        """Record one execution."""
+        super().add(trace)
+        self.handoffs.look_at(trace)
+
+
 class Resumable(Exploration):
     """An exploration that stops after some steps where another one can go on."""
 
@@ -140,13 +158,12 @@ class Resumable(Exploration):
 
     def stretch(self, report: Report) -> Stretch:
         """Return the result, after `run` has returned its report."""
-        assert isinstance(self._coverage, CoverageRecorder)
-        cut = f"{report.statistics.truncated:,} executions were cut by a limit on steps or threads"
-        flaw = cut if report.statistics.truncated else self.checkers.why_not_proof
-        return Stretch(report, self._left, self._coverage.take().digests, flaw)
+        assert isinstance(self._coverage, _Recorder)
+        digests, handoffs = self._coverage.take().digests, frozenset(self._coverage.handoffs.found)
+        return Stretch(report, self._left, digests, flaw_of(self, report), handoffs)
 
-    def _collector(self) -> CoverageRecorder:
-        return CoverageRecorder(self.scheduler)
+    def _collector(self) -> _Recorder:
+        return _Recorder(self.scheduler)
 
     def _search(self) -> None:
         if self._before is not None:
@@ -162,6 +179,13 @@ class Resumable(Exploration):
             left = undone.left()
             self._left = None if left is None else msgspec.msgpack.encode(left)
         super()._end()
+
+
+def flaw_of(exploration: Exploration, report: Report) -> str:
+    """Return why the executions of an exploration support no proof, whatever follows; empty if they do."""
+    if report.statistics.truncated:
+        return f"{report.statistics.truncated:,} executions were cut by a limit on steps or threads"
+    return exploration.checkers.why_not_proof
 
 
 def _read(left: bytes) -> Left:

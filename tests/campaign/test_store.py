@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from simaie.campaign import CampaignFile, Explore, Store, run_campaign, status_of
+from simaie.campaign import CampaignFile, Explore, Store, adding, run_campaign, status_of
 from simaie.campaign.coordinator import Budget
 from simaie.campaign.merging import merge_stores
 from simaie.campaign.planning import plan
@@ -43,10 +43,10 @@ def test_a_result_that_cannot_be_added_completely_is_not_added(
     run_here(tmp_path / "a.simaie", executions=1)
     before = facts(tmp_path / "a.simaie")
 
-    def broken(self: Store, result: Result, sighting: object) -> None:
+    def broken(db: sqlite3.Connection, result: Result, sighting: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(Store, "_see", broken)
+    monkeypatch.setattr(adding, "_see", broken)
     with pytest.raises(InputError, match=r"disk is full; make room; .* campaign resume"):
         run_here(tmp_path / "a.simaie", None)
     monkeypatch.undo()
@@ -95,6 +95,32 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
         store.connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(InputError, match=f"version {VERSION + 1}.*newer"):
         run_here(path, None)
+
+
+def test_a_store_of_an_older_version_is_brought_to_this_one(tmp_path: Path) -> None:
+    """The store of version 1 had no hand-offs; opening it adds the column, also to read."""
+    path = tmp_path / "a.simaie"
+    run_here(path, executions=1)
+    with Store(path) as store:
+        store.connection.executescript(
+            "ALTER TABLE units DROP COLUMN handoffs; DROP TABLE drawn; PRAGMA user_version = 1"
+        )
+    with Store(path, read_only=True) as store:
+        assert store.rows("PRAGMA user_version") == [(VERSION,)]
+        assert set(status_of(store).schemes.values()) == {0}
+    run_here(path, None)
+    run_here(tmp_path / "b.simaie")
+    migrated, whole = facts(path), facts(tmp_path / "b.simaie")
+    del migrated["units"], whole["units"]  # whose hand-offs were not recorded
+    assert migrated == whole
+
+
+def test_what_is_covered_of_a_scheme_is_the_union_of_its_units(tmp_path: Path) -> None:
+    """Under aie-rfc the threads meet at the tree, the sets and the location; under cas only at the location."""
+    path = tmp_path / "a.simaie"
+    status = run_here(path)
+    assert status.schemes == {"aie-rfc": 8, "cas": 2}
+    assert [unit.handoffs for unit in status.units] == [8, 2, 8, 2]
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
