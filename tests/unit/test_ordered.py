@@ -7,6 +7,7 @@ import pytest
 import simaie
 from simaie import Machine, Program
 from simaie.guest.code import ins
+from simaie.host.host import Host
 from simaie.host.ordered import ordered
 from simaie.host.sc import ScMemory
 from simaie.op import Form, Kind, Op, Order
@@ -114,17 +115,17 @@ def ops_of(body, *answers):
 
 def test_of_several_operations_reads_acquire_and_writes_release():
     load, store = Op(Kind.LOAD, None, X, 4), Op(Kind.STORE, None, X, 4, 1)
-    (first, last), result = ops_of(ordered(Order.ACQ_REL, _two(load, store)), 7, None)
+    (first, last), result = ops_of(ordered(Host(), Order.ACQ_REL, _two(load, store)), 7, None)
     assert (first.order, last.order, result) == (Order.ACQUIRE, Order.RELEASE, (7, None))
-    (first, last), _ = ops_of(ordered(Order.RELEASE, _two(load, store)), 7, None)
+    (first, last), _ = ops_of(ordered(Host(), Order.RELEASE, _two(load, store)), 7, None)
     assert (first.order, last.order) == (Order.RELAXED, Order.RELEASE)
 
 
 def test_an_order_is_never_weakened_and_cells_have_their_own():
     strong = Op(Kind.CAS, None, X, 4, 1, 0, order=Order.SEQ_CST)
-    assert ordered(Order.ACQUIRE, strong) is strong
+    assert ordered(Host(), Order.ACQUIRE, strong) is strong
     cell = simaie.op.Op(Kind.LOAD, simaie.op.Cell("lock"))
-    assert ordered(Order.ACQUIRE, cell) is cell
+    assert ordered(Host(), Order.ACQUIRE, cell) is cell
 
 
 async def _caught(op):
@@ -135,7 +136,7 @@ async def _caught(op):
 
 
 def test_what_a_driver_throws_reaches_the_body():
-    steps = ordered(Order.ACQUIRE, _caught(Op(Kind.LOAD, None, X, 4))).__await__()
+    steps = ordered(Host(), Order.ACQUIRE, _caught(Op(Kind.LOAD, None, X, 4))).__await__()
     next(steps)
     with pytest.raises(StopIteration) as end:
         steps.throw(KeyError())
