@@ -115,6 +115,7 @@ def test_an_exploration_shows_how_it_gets_on_and_an_interrupt_keeps_what_it_foun
     page.locator(".jp-OutputArea-output pre", has_text="True True").wait_for()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_of_a_notebook_that_nobody_has_run_or_trusted_the_pictures_are_there(notebook, theme):
     """Markup of SVG would be dropped, and its words be left; stored widgets would be looked for in vain."""
