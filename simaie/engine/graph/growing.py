@@ -7,6 +7,7 @@ from typing import Any
 
 from simaie.engine.graph.attributes import ATOMICS
 from simaie.engine.graph.differs import differs, equal
+from simaie.engine.graph.held import initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.rewind import rewound
@@ -18,7 +19,7 @@ from simaie.host.graph.graph import Graph
 from simaie.host.graph.revisit import revisits
 from simaie.op import Kind
 
-__all__ = ["WAITS", "Growing", "initial_value"]
+__all__ = ["WAITS", "Growing"]
 
 #: Operations that wait for the value that they read.
 WAITS = frozenset({Kind.LOCK, Kind.AWAIT, Kind.JOIN})
@@ -158,10 +159,3 @@ class Growing:
 
     def _rewound(self, graph: Graph, read: int) -> Graph:
         return rewound(self._memo, self.graph, graph, read)
-
-
-def initial_value(memo: GraphMemo, place: Any) -> Any:
-    """Return the value of a place before the first step."""
-    if type(place) is not tuple:
-        return place.initial
-    return memo.beginning.read(*place) if type(place[0]) is int else None

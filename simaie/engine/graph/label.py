@@ -14,6 +14,7 @@ from simaie.engine.graph.reach import reaches
 from simaie.engine.graph.rmw import dependencies_of_value, piece_of_value, stored_value
 from simaie.engine.graph.world import check_section, opening
 from simaie.engine.snapshot import Snapshot
+from simaie.engine.tries import Try
 from simaie.host.graph.event import Event, Past
 from simaie.host.graph.model import Dependencies, Model
 from simaie.host.graph.revisit import NOTHING
@@ -53,6 +54,9 @@ class Label:
             other operations.
         state: The state of the vCPU at a load-linked; None if it cannot be read, and for other operations.
         retries: Whether the vCPU tries a load-linked again although nothing has changed for it since the last try.
+        wait: The wait for a change, which no read of the operation is, before which the vCPU makes no further round of
+            a loop; None if it need not wait.
+        tried: The last round if others may have noticed it; else None.
         written: The writes of a read-modify-write that were asked for, by what it reads.
         groups: By place of an operation that reads several, its pieces and the number of its first read.
     """
@@ -78,6 +82,8 @@ class Label:
         self.control, self.status = control & ~past.status, control & past.status
         self.state: Snapshot | None = None
         self.retries = False
+        self.wait: Op | None = None
+        self.tried: Try | None = None
         self.written: dict[Any, Write] = {}
         self._where: Dependencies | None = None
         self.reads: tuple[Event, ...] = ()
@@ -88,6 +94,8 @@ class Label:
         self.inside = inside and kind is not Kind.BEGIN_EXCLUSIVE and not in_order
         self.group = -1 if in_order else past.group if self.inside else layout.index(number)
         check_section(self)
+        if kind is Kind.LOAD_LINKED:
+            layout.learn_links()
         if kind in READS:
             self.reads = self._reads()
         elif kind in WRITES:

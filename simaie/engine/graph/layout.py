@@ -35,13 +35,14 @@ class Layout:
         reached: Whether a cell is a part of an object, by the identity of the object and the cell.
         pairs_others: Whether there are store-conditionals to other bytes than those of their load-linked.
         has_sections: Whether vCPUs stop the world, or have indivisible sections; `has_waits` if some operations wait.
+        has_links: Whether there are load-linkeds.
     """
 
     def __init__(self, endian: Endian) -> None:
         self.endian: Endian = endian
         self.parts = 1
         self.reached: dict[tuple[int, int], bool] = {}
-        self.has_sections = self.has_waits = self.pairs_others = False
+        self.has_sections = self.has_waits = self.pairs_others = self.has_links = self._relied = False
         self._operations = _FIRST_OPERATIONS
         self._cuts: set[int] = set()
         self._owners: dict[int, Piece] = {}  # by address of a byte
@@ -89,6 +90,18 @@ class Layout:
             self.has_waits = True
             if self.has_sections:
                 raise BeginAnew
+
+    def learn_links(self) -> None:
+        """Note that there are load-linkeds; BeginAnew if the search relied on it that there are none."""
+        if not self.has_links:
+            self.has_links = True
+            if self._relied:
+                raise BeginAnew
+
+    def relies_on_links(self) -> bool:
+        """Return `has_links`, on which what the search does next depends."""
+        self._relied = True
+        return self.has_links
 
     def pieces(self, address: int, width: int) -> tuple[Piece, ...]:
         """Return the pieces of an access, lowest address first.

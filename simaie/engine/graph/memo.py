@@ -163,14 +163,16 @@ class GraphMemo(Memo):
             if self.reached.section >= 0:
                 raise_waits(root.name, "ends although it has stopped the world")
             return
-        op = node.op
-        if op.kind is _PAUSE and node.wait is not None:
-            op = raw = node.wait
+        op, wait = node.op, node.wait
+        if op.kind is _PAUSE and wait is not None:
+            op = raw = wait
         inside = node.instruction is not None and node.entered is node.instruction
         node.label = Label(
             self._numbers[root.name], root.name, node.depth, self.reached, op, raw, control, self.layout, self.model,
             in_order=root.is_device, inside=inside,
         )  # fmt: skip
+        if wait is not None and wait is not op and (wait.value is not None or wait.location != op.location):
+            node.label.wait, node.label.tried = wait, node.tried
 
 
 def plain_op(op: Op) -> Op:

@@ -8,6 +8,7 @@ from typing import Any
 from simaie.dependence import STOPS
 from simaie.engine.graph.attributes import ATOMICS
 from simaie.engine.graph.growing import WAITS
+from simaie.engine.graph.held import has_changed, was_noticed
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.stepper import State
@@ -18,7 +19,7 @@ from simaie.host.graph.bounds import first_unplaced, places_for, sources_for
 from simaie.host.graph.event import INITIAL, Event, members
 from simaie.host.graph.graph import Graph
 from simaie.host.graph.revisit import NOTHING, Revisit, revisits
-from simaie.op import Kind
+from simaie.op import Kind, Op
 
 __all__ = ["Alternatives", "PickedWalk"]
 
@@ -110,9 +111,11 @@ class PickedWalk(Walk):
     def _can_go_on(self, label: Label, others: list[Label]) -> bool:
         """Whether the next operation of a vCPU is not to wait; `others` are those of the other vCPUs."""
         node = self.graph.at[label.vcpu]
+        if label.wait is not None and not self._may_repeat(label, label.wait):
+            return False
         if label.op.kind in STOPS:
             return can_stop(label, others)
-        if label.op.kind not in WAITS and node.wait is None:
+        if label.op.kind not in WAITS and (node.wait is None or label.wait is not None):
             return True
         if len(label.reads) > 1:
             return self.lets_go_on(label, node, self._newest(label))
@@ -122,6 +125,12 @@ class PickedWalk(Walk):
         trial = self.graph.copy()
         trial.add(event)
         return bool(self._open(trial, event, label, node))
+
+    def _may_repeat(self, label: Label, wait: Op) -> bool:
+        """Whether a vCPU that made a round of a loop in vain may make another one."""
+        if label.tried is not None and was_noticed(self.graph, label, label.tried):
+            return True
+        return has_changed(self._memo, self.graph, wait)
 
     def _newest(self, label: Label) -> Any:
         """Return what an operation reads in memory as it is now."""

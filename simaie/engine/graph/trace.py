@@ -9,7 +9,8 @@ from typing import Any
 from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
 from simaie.engine.graph.attributes import ATOMICS
-from simaie.engine.graph.growing import WAITS, initial_value
+from simaie.engine.graph.growing import WAITS
+from simaie.engine.graph.held import has_changed, has_gone_on, initial_value
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
@@ -75,7 +76,7 @@ def trace_of(memo: GraphMemo, graph: Graph, ending: Ending) -> GraphTrace:
 
 def _pending(node: Node) -> Op:
     label: Label = node.label
-    return label.op
+    return label.wait or label.op
 
 
 def _steps(graph: Graph, last: tuple[Node, ...], parts: int) -> list[Node]:
@@ -174,7 +175,11 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         label: Label = node.label
         if label.op.kind in STOPS:
             continue
-        if label.retries or label.op.kind in ATOMICS - WAITS:
+        if label.wait is not None:
+            if has_changed(memo, graph, label.wait) or has_gone_on(graph, label):
+                return None
+            continue
+        if label.retries or (label.op.kind in ATOMICS - WAITS and (node.wait is None or len(label.reads) > 1)):
             return None
         values = []
         for event in label.reads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from simaie.engine.graph.held import was_noticed
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.stepper import State, Stepper
@@ -66,7 +67,12 @@ class Walk(Stepper):
     def _retries(self, vcpu: int) -> bool:
         """Whether a vCPU tries again in vain. What it may do then it does in another graph, too, without that try."""
         node = self.graph.at[vcpu]
-        return node is not None and node.op is not None and node.label.retries
+        if node is None or node.op is None:
+            return False
+        label: Label = node.label
+        if label.wait is not None:
+            return label.tried is None or not was_noticed(self.graph, label, label.tried)
+        return label.retries
 
     def _finish_operations(self) -> End | None:
         """Finish the operations of several events of which the graph has some, before new ones; return how that ends.

@@ -1,0 +1,98 @@
+"""Loops that wait for others on hosts of execution graphs: a round in vain is made once, and no outcome is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+import simaie
+from simaie import Limits, Machine, Program
+from simaie.host.graph_reference import GraphScMemory
+
+pytestmark = pytest.mark.untraced
+
+X, Y = 0x1000, 0x1040
+
+
+def explored(threads, scheme, host="armv8", *, scheduler="dpor", init=None, **options):
+    program = Program("spins", isa="x86", threads=list(threads), init=init or {})
+    machine = Machine(scheme, host=host, limits=Limits(steps=300))
+    return simaie.explore(program, machine, scheduler=scheduler, **options)
+
+
+async def _flag(cpu):
+    await cpu.store(X, 1)
+
+
+async def _polls(cpu):
+    while not await cpu.load(X):
+        pass
+
+
+async def _ticket(cpu):
+    mine = await cpu.lock_xadd(Y, 1)
+    while await cpu.load(X) != mine:
+        pass
+    await cpu.store(X, mine + 1)
+
+
+async def _swaps(cpu):
+    while await cpu.lock_cmpxchg(X, 1, 2) != 1:
+        pass
+
+
+async def _locks(cpu):
+    while await cpu.xchg(X, 1):
+        pass
+    await cpu.store(X, 0)
+
+
+@pytest.mark.parametrize("scheme", ["cas", "cas:mapping=fex", "aie-rfc"])
+@pytest.mark.parametrize("threads", [(_polls, _flag), (_flag, _polls)])
+def test_a_fence_before_the_load_of_a_loop_makes_no_rounds(scheme, threads):
+    report = explored(threads, scheme)
+    assert (report.verdict, report.complete) == ("holds", True)
+    assert report.executions <= 3  # the first round, the second, and a wait
+
+
+@pytest.mark.parametrize(("threads", "scheme", "count"), [(2 * [_ticket], "cas", 4), (2 * [_locks], "aie-rfc", 20)])
+def test_locks_that_guests_make_are_explored_to_the_end(threads, scheme, count):
+    report = explored(threads, scheme)
+    assert (report.verdict, report.executions) == ("holds", count)
+
+
+@pytest.mark.parametrize("scheme", ["native", "cas", "aie-rfc"])
+def test_a_compare_and_swap_that_fails_for_ever_is_a_livelock(scheme, tmp_path):
+    (failure,) = explored([_swaps, _swaps, _flag], scheme).failures
+    assert "livelock" in [finding.kind for finding in failure.findings]
+    again = simaie.replay(failure.save(tmp_path / "failure.json"), program=failure.program)
+    assert again.trace.digest == failure.trace.digest
+
+
+async def _watches_both(cpu):
+    while (seen := await cpu.xchg(X, 1)) == 1 and await cpu.load(Y) == 0:
+        pass
+    cpu.observe("seen", seen)
+
+
+async def _is_overwritten(cpu):
+    await cpu.store(X, 5)
+    cpu.observe("back", await cpu.load(X))
+    await cpu.store(X, 7)
+    cpu.observe("again", await cpu.load(X))
+    await cpu.store(X, 6)
+
+
+def test_a_round_that_others_noticed_is_followed_by_another():
+    """The exchange, not atomic here, takes the 5 back, then the 7; a later round sees the 6."""
+    threads = [_watches_both, _is_overwritten]
+    graphs = explored(threads, "none", GraphScMemory, init={X: 1}, checkers=(), failures=None)
+    steps = explored(threads, "none", "sc", init={X: 1}, checkers=(), failures=None)
+    assert {str(each) for each in graphs.outcomes} == {str(each) for each in steps.outcomes}
+    assert any((each["0:seen"], each["1:back"], each["1:again"]) == (6, 1, 1) for each in graphs.outcomes)
+
+
+@pytest.mark.parametrize("scheduler", ["random-walk", "pct"])
+def test_other_schedulers_let_a_vcpu_wait_too(scheduler):
+    for threads, scheme in ((2 * [_ticket], "cas"), ([_watches_both, _is_overwritten], "aie-rfc")):
+        report = explored(threads, scheme, scheduler=scheduler, executions=5, init={X: 0}, failures=None)
+        assert report.statistics.truncated == report.statistics.pruned == 0
