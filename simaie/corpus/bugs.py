@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from simaie.corpus.audit_case import Expect, Needs
+from simaie.corpus.bugs_of_interruption import OF_INTERRUPTION
+from simaie.corpus.bugs_of_order import OF_ORDER
+from simaie.corpus.bugs_of_width import OF_WIDTH
 from simaie.corpus.common import LOST_RMW, TORN_LLSC, X, Y
 from simaie.corpus.faults import ABSENT, faults_then_stores
 from simaie.corpus.regression import Regression
@@ -258,4 +261,7 @@ REGRESSIONS = (
         kinds=TORN_LLSC,
         expected={"native": _HOLDS, "tlib": _HOLDS, "hst": _FOUND, "hst-htm": _FOUND},
     ),
+    *OF_WIDTH,
+    *OF_ORDER,
+    *OF_INTERRUPTION,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from simaie import Scheme
 from simaie.op import Function
 from simaie.schemes.cas import CompareAndSwap
+from simaie.schemes.linked import Linked
 from simaie.schemes.monitor_spin import MonitorSpin
 from simaie.schemes.tlib import Tlib
 
@@ -59,9 +60,19 @@ class SwapByLoadAndStore(Scheme):
         return old
 
 
+class ComparesHalf(CompareAndSwap):
+    """A store-conditional of two words that compares the lower word only."""
+
+    async def store_conditional(self, cpu, address, width, value):
+        if await self.host.load(address, 4) == cpu.local.linked.value & 0xFFFFFFFF:
+            cpu.local.linked = Linked(address, await self.host.load(address, width))
+        return await super().store_conditional(cpu, address, width, value)
+
+
 #: By the name of a regression: a scheme with the bug, and the same without it.
 BUGS = {
     "bug-burst-base": (BurstBase, "pst"),
+    "bug-half-compared": (ComparesHalf, CompareAndSwap),
     "bug-read-twice": (ReadTwice, CompareAndSwap),
     "bug-unchanged-data": (UnchangedData, CompareAndSwap),
     "bug-amo-leaves-reservation": (AmoLeavesReservation, Tlib),

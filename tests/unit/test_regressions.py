@@ -8,16 +8,26 @@ from scheme_bugs import BUGS
 import simaie
 from simaie import Machine, corpus
 from simaie.corpus import Expect
+from simaie.plugins import Spec
 
 REGRESSIONS = corpus.regressions()
 NAMES = [each.name for each in REGRESSIONS]
 #: The bug is in the guest program itself.
-OF_THE_PROGRAM = {"bug-dirty-mark-first"}
+OF_THE_PROGRAM = {"bug-accumulator-changed", "bug-dirty-mark-first"}
 
 
 def explored(regression, scheme):
     needs = regression.needs
-    machine = Machine(scheme, full_system=needs.full_system, address_bits=needs.address_bits)
+    if needs.options:
+        named = Spec.of(scheme)
+        scheme = Spec(named.name, {**needs.options, **named.options})
+    machine = Machine(
+        scheme,
+        host=needs.host,
+        full_system=needs.full_system,
+        host_word=needs.host_word,
+        address_bits=needs.address_bits,
+    )
     report = simaie.explore(regression.program, machine, scheduler="dpor", failures=None)
     assert report.complete
     return {finding.kind for failure in report.kept for finding in failure.findings}

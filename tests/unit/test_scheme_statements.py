@@ -7,7 +7,6 @@ import pytest
 import simaie
 from simaie import Limits, Machine, Program, ins
 from simaie.corpus.violations import violation
-from simaie.schemes.cas import CompareAndSwap
 from simaie.schemes.holes import Hole
 from simaie.schemes.linked import Linked
 from simaie.schemes.pst_remap import PstRemap
@@ -147,36 +146,7 @@ def test_cmpxchg8b_is_locked_only_with_the_prefix_but_aie_v2_locks_it_always(sch
     assert (search(program, scheme).verdict == "violated") == found
 
 
-def test_a_pair_of_words_is_torn_on_a_host_of_32_bits():
-    """LDXP of W registers reads 8 bytes by two loads there, and a store of 8 bytes comes between."""
-    pair = [ins("ldxp", X, into="seen", width=4)]
-    store = [ins("str_", X, (1 << 32) + 1, width=8)]
-    program = Program(
-        "torn-pair", isa="aarch64", threads=[pair, store], init={X: (0, 8)},
-        final=lambda state: state.registers["0:seen"] in (0, (1 << 32) + 1),
-    )  # fmt: skip
-    assert "final-check" in kinds(search(program, "cas", host_word=32))
-    assert search(program, "cas").verdict == "holds"
-
-
 # -- pairs -------------------------------------------------------------------------------------------------
-
-
-class ComparesHalf(CompareAndSwap):
-    """A store-conditional of two words that compares the lower word only."""
-
-    async def store_conditional(self, cpu, address, width, value):
-        if await self.host.load(address, 4) == cpu.local.linked.value & 0xFFFFFFFF:
-            cpu.local.linked = Linked(address, await self.host.load(address, width))
-        return await super().store_conditional(cpu, address, width, value)
-
-
-def test_a_pair_must_be_compared_as_a_whole():
-    """A store changes the upper word between LDXP and STXP of W registers."""
-    code = [ins("ldxp", X, into="seen", width=4), ins("stxp", X, 1, into="failed", width=4)]
-    program = Program("pair", isa="aarch64", threads=[code, [ins("str_", X + 4, 7)]], init={X: (0, 8)})
-    assert "llsc-atomicity" in kinds(search(program, ComparesHalf))
-    assert search(program, "cas").verdict == "holds"
 
 
 @pytest.mark.parametrize("endian", ["little", "big"])
@@ -205,20 +175,6 @@ def message_passing(store, load, isa):
         "message", isa=isa, threads=[writer, reader], init={X: 0, X + 8: 0},
         final=lambda state: not state.registers["1:flag"] or state.registers["1:data"] == 1,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(("scheme", "verdict"), [("cas", "holds"), ("cas:barriers=none", "violated")])
-def test_lda_and_stl_of_a32_need_their_barriers(scheme, verdict):
-    assert search(message_passing("stl", "lda", "arm"), scheme, host="armv8").verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("barriers", "verdict"), [("full", "holds"), ("ld-ld+st-st", "holds"), ("ld-ld", "violated"), ("st-st", "violated")]
-)
-def test_a_barrier_between_stores_that_is_emitted_as_one_between_loads_is_none(barriers, verdict):
-    """Of an x86 guest on RISC-V, with the order of the stores lost; the loads of the other vCPU need theirs too."""
-    program = message_passing("store", "load", "x86")
-    assert search(program, f"cas:barriers={barriers}", host="rvwmo").verdict == verdict
 
 
 @pytest.mark.parametrize(
