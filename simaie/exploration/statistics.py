@@ -25,7 +25,8 @@ class Statistics(msgspec.Struct, frozen=True):
         executions: The number of executions.
         seconds: The wall time, in seconds.
         truncated: The number of executions that a limit on steps or threads cut.
-        blocked: The number of executions that ended in a deadlock, a livelock or a lasso.
+        blocked: The number of executions that ended in a deadlock or a livelock.
+        lassos: The number of executions that ended where their last steps can be repeated for ever.
         pruned: The number of executions that the scheduler gave up.
         longest: The number of events of the longest execution.
         steps: The number of events of all executions.
@@ -60,6 +61,7 @@ class Statistics(msgspec.Struct, frozen=True):
     engine_note: str = ""
     processes: int = 1
     processes_note: str = ""
+    lassos: int = 0
 
 
 class StatisticsCollector:
@@ -73,7 +75,7 @@ class StatisticsCollector:
         self.coverage = coverage
         self.goals = GoalCounts()
         self.outcomes: Counter[Outcome] = Counter()
-        self.executions = self.truncated = self.blocked = self.pruned = 0
+        self.executions = self.truncated = self.blocked = self.lassos = self.pruned = 0
         self.longest = self.steps = self.switches = 0
         self.outcomes_complete = True
         self._first_ended = self._last_ended = 0.0
@@ -94,6 +96,8 @@ class StatisticsCollector:
             self.pruned += 1
         elif trace.truncated:
             self.truncated += 1
+        elif trace.ending is Ending.LASSO:
+            self.lassos += 1
         else:
             self.blocked += 1
         if self.coverage is not None:
@@ -122,6 +126,7 @@ class StatisticsCollector:
         self.executions += later.executions
         self.truncated += later.truncated
         self.blocked += later.blocked
+        self.lassos += later.lassos
         self.pruned += later.pruned
         self.longest = max(self.longest, later.longest)
         self.steps += later.steps
@@ -152,6 +157,7 @@ class StatisticsCollector:
             seconds=seconds,
             truncated=self.truncated,
             blocked=self.blocked,
+            lassos=self.lassos,
             pruned=self.pruned,
             longest=self.longest,
             steps=self.steps,

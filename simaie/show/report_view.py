@@ -81,6 +81,7 @@ def _figures(report: Report, timed: bool) -> Iterator[Text]:
     special = {
         "cut by a limit": figures.truncated,
         "blocked forever": figures.blocked,
+        "ended in a lasso": figures.lassos,
         "given up by the scheduler": figures.pruned,
     }
     parts = [f"{number:,} {what}" for what, number in special.items() if number]
