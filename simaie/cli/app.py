@@ -33,6 +33,7 @@ from simaie.cli.explore_options import (
     Driver,
     Endian,
     Everything,
+    ExampleFile,
     Executions,
     Failures,
     FullSystem,
@@ -280,6 +281,7 @@ def explore(
     coverage: Coverage = True,
     cut: CutOption = None,
     save: Save = None,
+    example: ExampleFile = None,
     everything: Everything = False,
     output: OutputFormat = Format.TEXT,
     trust: TrustTarget = False,
@@ -314,7 +316,9 @@ def explore(
         cut=tuple(cut or ()),
     )
     scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
-    return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
+    return run_explore(
+        target, machine, search, save, output, everything, trust=trust, scenario=scenario, example=example
+    )
 
 
 @app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)

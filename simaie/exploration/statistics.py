@@ -9,6 +9,7 @@ import msgspec
 
 from simaie.exploration.coverage import Coverage, CoverageCollector, Covered
 from simaie.exploration.estimates import Interval, share
+from simaie.exploration.examples import Example
 from simaie.exploration.goals import GoalCounts
 from simaie.trace import Ending, Outcome, Trace
 
@@ -67,13 +68,14 @@ class Statistics(msgspec.Struct, frozen=True):
 class StatisticsCollector:
     """The counters of an exploration, updated with each execution, together with those of `coverage`.
 
-    The caller of `add` counts `goals`, because it knows how to repeat an execution.
+    The caller of `add` counts `goals` and keeps the `example`, because it knows how to repeat an execution.
     """
 
     def __init__(self, *, sampling: bool = False, coverage: CoverageCollector | None = None) -> None:
         self.sampling = sampling  # whether executions are drawn at random
         self.coverage = coverage
         self.goals = GoalCounts()
+        self.example: Example | None = None
         self.outcomes: Counter[Outcome] = Counter()
         self.executions = self.truncated = self.blocked = self.lassos = self.pruned = 0
         self.longest = self.steps = self.switches = 0
@@ -121,6 +123,8 @@ class StatisticsCollector:
         if self.coverage is not None and covered is not None:
             self.coverage.merge(covered)
         self.goals.merge(later.goals, self.executions)
+        if (example := later.example) is not None and (self.example is None or example.score > self.example.score):
+            self.example = msgspec.structs.replace(example, execution=self.executions + example.execution)
         self._last_ended = time.perf_counter()
         self._first_ended = self._first_ended or self._last_ended
         self.executions += later.executions

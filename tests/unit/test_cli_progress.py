@@ -1,4 +1,4 @@
-"""The command ``simaie prove-progress``, and what reports and JSON say of lassos."""
+"""The command ``simaie prove-progress``, what reports and JSON say of lassos, and examples of a pass."""
 
 from __future__ import annotations
 
@@ -74,3 +74,14 @@ def test_lassos_are_counted_apart(target):
         part.add(report.failures[0].trace)
         both.merge(part)
     assert (both.lassos, both.blocked) == (2, 0)
+
+
+def test_an_example_is_written_if_nothing_fails(target, tmp_path, capsys):
+    """The file of a pass replays, and a search that fails writes none."""
+    file = tmp_path / "example.json"
+    argv = ["explore", target, "--scheduler", "dpor", "--example", str(file)]
+    document([*argv, "--scheme", "cas"], capsys, 0)
+    assert document(["replay", str(file), "--trust"], capsys, 3)["findings"] == []
+    file.unlink()
+    document([*argv, "--scheme", "none"], capsys, 1)
+    assert not file.exists()
