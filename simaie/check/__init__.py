@@ -13,9 +13,9 @@ looks at the last steps of an execution that a limit cut short, and such an exec
 
 `DEFAULT` holds the checkers of an exploration. `CHECKERS` holds all by name, including those that run only on request;
 simaie registers them in the entry-point group ``simaie.checkers``. The kind of a finding is the name of its checker,
-with these exceptions for checkers that distinguish causes: ``progress`` reports ``deadlock``, ``livelock`` or
-``starvation``, ``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``; all objects report
-``linearizability``, and ``data-races`` reports a ``data-race``.
+with these exceptions for checkers that distinguish causes: ``progress`` reports ``deadlock``, ``livelock``,
+``starvation`` or ``eventually``, ``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``; all objects
+report ``linearizability``, and ``data-races`` reports a ``data-race``.
 """
 
 from __future__ import annotations
