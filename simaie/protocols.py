@@ -208,7 +208,7 @@ class Scheduler(ABC):
 
     @property
     def bound_note(self) -> str:
-        """What a bounded search left out, as words for a report; empty if it left out nothing."""
+        """What a bounded search left out, or a sample has no guarantee for, as words for a report; may be empty."""
         return ""
 
     def start(self, info: ExecutionInfo) -> None:  # noqa: B027 - optional, does nothing by default

@@ -37,6 +37,7 @@ __all__ = [
     "Event",
     "Fault",
     "Instruction",
+    "Obligation",
     "Outcome",
     "ReservationEnd",
     "Trace",
@@ -154,6 +155,20 @@ class ReservationEnd(msgspec.Struct, frozen=True):
     number: int
     cause: str
     mnemonic: str
+
+
+class Obligation(msgspec.Struct, frozen=True):
+    """A block of guest code that is to end in every fair execution, and has begun (see `simaie.Cpu.eventually`).
+
+    Attributes:
+        vcpu: The name of the vCPU.
+        name: The name of the block.
+        first: The number of guest instructions that the vCPU had begun before the block.
+    """
+
+    vcpu: str
+    name: str
+    first: int
 
 
 class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -278,6 +293,7 @@ class Trace:
         frames: The initial page table, from page number to physical address; other pages map to themselves.
         cycle: Of a lasso, the number of steps before the cycle: the steps from there on can be repeated for ever.
         goals: The goals that the guest reached, and whether each has happened (see `simaie.guest.goals`).
+        obligations: The blocks that are to end in every fair execution, and have begun and not ended, vCPU by vCPU.
         graph: The graph of the execution, on a host of execution graphs. The steps of the schedule then count decisions
             and not events. None on other hosts.
     """
@@ -307,6 +323,7 @@ class Trace:
         silent: Sequence[Instruction] = (),
         cycle: int | None = None,
         goals: Mapping[str, bool] | None = None,
+        obligations: tuple[Obligation, ...] = (),
         graph: ExecutionGraph | None = None,
     ) -> None:
         self.program = program
@@ -326,6 +343,7 @@ class Trace:
         self.frames = dict(frames or {})
         self._silent = silent
         self.cycle = cycle
+        self.obligations = obligations
         if goals:
             self.goals = goals
         self.graph = graph

@@ -58,6 +58,11 @@ class Pct(Scheduler):
         self._longest = 1  # k: counted steps of the longest execution so far, at most `fair_after`
         self._steps = 0  # counted steps of this execution
 
+    @property
+    def bound_note(self) -> str:
+        """The bugs for which there is no guarantee."""
+        return f"a bug of depth more than {self._depth} was not looked for"
+
     def start(self, info: ExecutionInfo) -> None:
         """Draw fresh change points; priorities are drawn when an actor is first seen."""
         self._random = random = Random(info.seed)

@@ -13,9 +13,10 @@ looks at the last steps of an execution that a limit cut short, and such an exec
 
 `DEFAULT` holds the checkers of an exploration. `CHECKERS` holds all by name, including those that run only on request;
 simaie registers them in the entry-point group ``simaie.checkers``. The kind of a finding is the name of its checker,
-with these exceptions for checkers that distinguish causes: ``progress`` reports ``deadlock``, ``livelock`` or
-``starvation``, ``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``; all objects report
-``linearizability``, and ``data-races`` reports a ``data-race``.
+with these exceptions for checkers that distinguish causes: ``progress`` reports ``deadlock``, ``livelock``,
+``starvation`` or ``eventually``, ``starvation`` also ``livelock``, ``guest-fault`` also ``assertion``,
+``store-conditional-within`` reports ``starvation``; all objects report ``linearizability``, and ``data-races`` reports
+a ``data-race``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from simaie.check.single_copy import (
     single_copy_lpae,
     single_copy_lse2,
 )
-from simaie.check.starvation import starvation, store_conditional_within
+from simaie.check.starvation import STORE_CONDITIONAL_WITHIN, starvation, store_conditional_within
 from simaie.finding import Finding
 from simaie.protocols import Checker
 from simaie.trace import Trace
@@ -95,6 +96,7 @@ CHECKERS: dict[str, Checker] = {
     "locks-per-vcpu": locks_per_vcpu,
     "progress": progress,
     "starvation": starvation,
+    "store-conditional-within": STORE_CONDITIONAL_WITHIN,
     "one-entry-per-granule": one_entry_per_granule,
     "registered-by-atomics": registered_by_atomics,
     "host-operations": host_operations,

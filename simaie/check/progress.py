@@ -3,11 +3,14 @@
 A *deadlock* is a set of vCPUs none of which can ever step again. It is a *livelock* if one of them spins on a location,
 since a real machine would burn time there forever. The engine distinguishes the two (`Ending`); the holders are read
 off the events. Executions that are not stuck, but can go on for ever, are judged by `simaie.check.lassos`.
+
+In both, a block of `Cpu.eventually` that stays open has a finding of its own, of the kind ``eventually``. It is also
+violated on a cycle on which every vCPU gets on otherwise, as that of a server that never serves one client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 import msgspec
@@ -18,7 +21,7 @@ from simaie.check.order import canonical_places
 from simaie.dependence import RELEASES, TAKES
 from simaie.finding import Finding
 from simaie.op import UNTIL, Cell, Kind, Op
-from simaie.trace import STUCK, Ending, Trace
+from simaie.trace import STUCK, Ending, Event, Obligation, Trace
 
 __all__ = ["Wait", "progress", "waits"]
 
@@ -41,10 +44,31 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def progress(trace: Trace) -> Iterable[Finding]:
-    """Find a deadlock, livelock or starvation, at most one; the vCPUs of a cycle of waits are listed first."""
+    """Find a deadlock, livelock or starvation, at most one, and blocks of `Cpu.eventually` that never end.
+
+    The vCPUs of a cycle of waits are listed first.
+    """
     if trace.ending is Ending.LASSO:
-        return (endless(trace),)
-    return (_stuck(trace, trace.ending.value),) if trace.ending in STUCK else ()
+        return (endless(trace), *_never_ending(trace, trace.cycle or 0))
+    if trace.ending in STUCK:
+        return (_stuck(trace, trace.ending.value), *_never_ending(trace, len(trace)))
+    return ()
+
+
+def _never_ending(trace: Trace, cycle: int) -> Iterator[Finding]:
+    """Yield a finding for each block that is to end, and began before step `cycle`: on the cycle it stays open."""
+    for block in trace.obligations:
+        own = [step for step, event in enumerate(trace.events) if _is_before(event, block)]
+        if own and own[-1] >= cycle:
+            continue  # it began on the cycle, on which another block of this place has ended
+        message = f"vCPU {block.vcpu} never ends the block {block.name!r}"
+        yield Finding("eventually", message, tuple(own[-1:]), (), (block.vcpu,))
+
+
+def _is_before(event: Event, block: Obligation) -> bool:
+    """Whether an event belongs to an instruction of the vCPU that it began before a block."""
+    instruction = event.instruction
+    return instruction is not None and instruction.vcpu == block.vcpu and instruction.number < block.first
 
 
 def waits(trace: Trace) -> tuple[Wait, ...]:

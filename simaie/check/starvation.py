@@ -23,7 +23,7 @@ from simaie.op import BLOCKING, Cell, Kind
 from simaie.protocols import Checker, require_positive
 from simaie.trace import AccessKind, Ending, Event, Instruction, Trace
 
-__all__ = ["starvation", "store_conditional_within"]
+__all__ = ["STORE_CONDITIONAL_WITHIN", "starvation", "store_conditional_within"]
 
 KIND, LIVELOCK = "starvation", "livelock"
 #: Number of steps that count as the end of a trace; a shorter trace shows nothing.
@@ -48,10 +48,21 @@ def store_conditional_within(attempts: int) -> Checker:
     require_positive(attempts=attempts)
 
     def checker(trace: Trace) -> Iterable[Finding]:
+        """Find vCPUs whose store-conditionals fail more often than a bound in a row."""
         return _too_often(trace, attempts) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = "store_conditional_within"
     return checker
+
+
+def _named() -> Checker:
+    found = store_conditional_within(ATTEMPTS)
+    found.with_options = store_conditional_within  # type: ignore[attr-defined]  # for "NAME:attempts=N"
+    return found
+
+
+#: `store_conditional_within` by its name, which takes the bound: ``store-conditional-within:attempts=N``.
+STORE_CONDITIONAL_WITHIN: Checker = _named()
 
 
 class _Tail:

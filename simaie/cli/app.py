@@ -33,6 +33,7 @@ from simaie.cli.explore_options import (
     Driver,
     Endian,
     Everything,
+    ExampleFile,
     Executions,
     Failures,
     FullSystem,
@@ -198,6 +199,15 @@ simaie matrix --jobs 2
 simaie matrix --scheme hst --host sc --host tso --verbose
 
 simaie matrix --scheme mine.py:Mine --class aba-two-storers --explain"""
+_PROVE_PROGRESS_EXAMPLES = f"""{WORDS}
+
+{_statuses("every fair execution ends", "an execution is stuck or endless", "not sure")}
+
+Examples:
+
+simaie prove-progress spinlock.py:program --scheme cas
+
+simaie prove-progress spinlock.py:program --scheme hst --states 200000 --save failures/"""
 _LIST_EXAMPLES = f"""{_statuses("the list is printed")}
 
 Examples:
@@ -271,6 +281,7 @@ def explore(
     coverage: Coverage = True,
     cut: CutOption = None,
     save: Save = None,
+    example: ExampleFile = None,
     everything: Everything = False,
     output: OutputFormat = Format.TEXT,
     trust: TrustTarget = False,
@@ -305,7 +316,9 @@ def explore(
         cut=tuple(cut or ()),
     )
     scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
-    return run_explore(target, machine, search, save, output, everything, trust=trust, scenario=scenario)
+    return run_explore(
+        target, machine, search, save, output, everything, trust=trust, scenario=scenario, example=example
+    )
 
 
 @app.command(cls=StrictCommand, epilog=_REPLAY_EXAMPLES)
@@ -573,6 +586,43 @@ def matrix(
 
     shown = Shown(output=output, html=html, svg=svg, explain=explain, verbose=verbose)
     return run_matrix(scheme or None, class_ or None, host or None, executions, _processes(jobs), shown)
+
+
+@app.command("prove-progress", cls=StrictCommand, epilog=_PROVE_PROGRESS_EXAMPLES)
+@command
+def prove_progress(
+    target: Target,
+    scheme: SchemeName = None,
+    full_system: FullSystem = None,
+    host_word: Word = None,
+    address_bits: AddressBits = None,
+    endian: Endian = None,
+    states: Annotated[
+        int | None, typer.Option(metavar="N", help="Maximum number of global states. Default: 50,000.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the execution to DIR, to replay.", file_okay=False)
+    ] = None,
+    everything: Everything = False,
+    output: FormatOption = Format.TEXT,
+    trust: TrustTarget = False,
+) -> Status:
+    """Visit all global states of a program, and prove that every vCPU ends in every fair execution.
+
+    Otherwise show an execution that is stuck, or that can repeat its last steps for ever. The host is sequentially
+    consistent.
+    """
+    from simaie.cli.machines import MachineOptions
+    from simaie.cli.prove_progress import run_prove_progress
+
+    machine = MachineOptions(
+        scheme=scheme,
+        full_system=full_system,
+        host_word=None if host_word is None else int(host_word),
+        address_bits=address_bits,
+        endian=endian,
+    )
+    return run_prove_progress(target, machine, states, save, output, everything, trust=trust)
 
 
 @app.command(

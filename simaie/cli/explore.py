@@ -26,6 +26,7 @@ from simaie.exploration.single import explore_index
 from simaie.guest.cut import Cut, without
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.saving import require_parent
 from simaie.show.report_view import report_view
 from simaie.show.trace_view import trace_view
 
@@ -70,8 +71,11 @@ def run_explore(
     *,
     trust: bool = False,
     scenario: Scenario | None = None,
+    example: Path | None = None,
 ) -> Status:
     """Explore, save, print; return the status of the verdict, or of an error on the way."""
+    if example is not None:
+        require_parent(example)
     with guest_output_aside():
         program = load_program(target, trust=trust, scenario=scenario)
         if search.cut:
@@ -81,6 +85,8 @@ def run_explore(
         report, failed, interrupted = _explored(program, machine, search, files)
         for failure in report.kept:
             files(failure)
+        if example is not None and not report.failing and report.example is not None:
+            report.example.save(example)
     _print(report, files, output, everything)
     if failed is not None:
         raise failed

@@ -255,6 +255,16 @@ Save = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+ExampleFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--example",
+        metavar="FILE",
+        help="If nothing fails, write an execution to FILE, to replay and show as a failure.",
+        dir_okay=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
 SingleCopy = Annotated[
     str | None,
     typer.Option(

@@ -59,7 +59,7 @@ _DEPTH = 40
 #: The attributes of a vCPU that belong to the engine or the scheme, and not to its guest.
 _OF_ENGINE = frozenset({
     "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
-    "open_blocks", "runner", "goals",
+    "open_blocks", "runner", "goals", "obligations",
 })  # fmt: skip
 _METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
 _UNSET = object()
@@ -413,6 +413,7 @@ class Reader:
                 self.tokens.append(name)
                 self.value(held, depth)
         self.tokens += (len(cpu.blocks), len(cpu.open_blocks))
+        self.tokens += [each.name for each in cpu.obligations]
         self._class(type(cpu), depth)
         self.value(cpu._scheme, depth)
         local = cpu.local

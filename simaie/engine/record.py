@@ -67,6 +67,7 @@ class Record:
             frames=program.frames,
             silent=_silent(cast),
             cycle=self.cycle,
+            obligations=tuple([each for actor in cast.everyone for each in actor.cpu.obligations]),
             goals=merged_goals([actor.cpu.goals for actor in cast.everyone]),
         )
 

@@ -53,4 +53,5 @@ def why_incomplete(exploration: Exploration) -> str:
         return f"the time limit of {exploration.seconds:g} s was reached"
     if scheduler.exhaustive:
         return f"the limit of {exploration.execution_limit:,} executions was reached before the end"
-    return f"{'it is' if statistics.executions == 1 else 'they are'} a sample, not all there are"
+    bound = f"; {scheduler.bound_note}" if scheduler.bound_note else ""
+    return f"{'it is' if statistics.executions == 1 else 'they are'} a sample, not all there are{bound}"

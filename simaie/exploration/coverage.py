@@ -56,6 +56,7 @@ class Coverage(msgspec.Struct, frozen=True):
         growth: Pairs (`traced` so far, `traces` so far), evenly spaced, at most `MAX_POINTS` of them, and the final
             pair. The curve flattens when little is left unseen.
         counts: What `traces` counts: ``"traces"`` or ``"graphs"``.
+        since_new: The number of counted executions after the last one that showed a new trace.
     """
 
     traces: int
@@ -68,6 +69,7 @@ class Coverage(msgspec.Struct, frozen=True):
     sizes: tuple[SizeEstimate, ...] = ()
     growth: tuple[tuple[int, int], ...] = ()
     counts: str = "traces"
+    since_new: int = 0
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -110,7 +112,7 @@ class CoverageCollector:
         """Forget the executions so far, but not the probes, which do not depend on them."""
         self._seen: dict[int, int] = {}  # digest -> number of executions, up to 3
         self._with = [0, 0, 0, 0]  # number of executions -> number of digests that have it
-        self._traced = 0
+        self._traced = self._newest = 0
         self._complete = True
         self._preemptions = self._most = 0
         self._growth: list[tuple[int, int]] = []
@@ -152,6 +154,8 @@ class CoverageCollector:
             self._complete = False
             return
         self._traced += 1
+        if not times:
+            self._newest = self._traced
         if times < 3:
             self._seen[digest] = times + 1
             self._with[times] -= 1
@@ -177,6 +181,7 @@ class CoverageCollector:
             sizes=tuple(probe.size() for probe in self._probes if probe.weights),
             growth=tuple(dict.fromkeys([*self._growth, final])) if self._traced else (),
             counts=self._counts,
+            since_new=self._traced - self._newest,
         )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -32,7 +33,10 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.repeating import Decided
 from simaie.replaying.run import PROGRAM, run
 
-__all__ = ["ProgressProof", "prove_progress"]
+__all__ = ["STATES", "ProgressProof", "prove_progress"]
+
+#: The number of states that are visited at most, unless the caller says otherwise.
+STATES = 50_000
 
 #: The number of rounds in which the reference engine comes back to a state, also if a place is first written on it.
 _ROUNDS = 3
@@ -59,11 +63,21 @@ class ProgressProof:
     states: int
     failure: Failure | None = field(repr=False, default=None)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON values, without the execution."""
+        return {
+            "program": self.program.name,
+            "scheme": self.machine.scheme,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "states": self.states,
+        }
+
     def __str__(self) -> str:
         return f"{self.program.name} under {self.machine.scheme}: progress {self.verdict} ({self.reason})"
 
 
-def prove_progress(program: Program, machine: Machine | None = None, *, states: int = 50_000) -> ProgressProof:
+def prove_progress(program: Program, machine: Machine | None = None, *, states: int = STATES) -> ProgressProof:
     """Visit all global states of `program`, and find out whether every vCPU ends in every fair execution.
 
     Args:

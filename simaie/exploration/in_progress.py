@@ -29,6 +29,7 @@ from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.engines import Engines, StartAgain, can_undo
+from simaie.exploration.examples import better
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.kept import FailureCallback, KeptFailures
@@ -45,7 +46,7 @@ from simaie.machine import Machine
 from simaie.protocols import Scheduler, require_count, require_one_of, require_positive
 from simaie.replaying.failure import Failure
 from simaie.replaying.run import DRIVERS, MACHINE, PROGRAM, Driver
-from simaie.trace import Trace
+from simaie.trace import Ending, Trace
 
 __all__ = ["Exploration", "ExplorationProgress"]
 
@@ -258,15 +259,22 @@ class Exploration:
         if self._maker.now is not None:
             self._consistency.observe(self._maker.now, trace, self.index)
         self.statistics.add(trace)
-        if trace.occurred & GOAL and trace.goals:
-            by_graphs = isinstance(self._maker.now, Graphs)
-            schedule = None if by_graphs else partial(self._schedule_of, trace)
-            self.statistics.goals.add(trace.goals, self.statistics.executions - 1, schedule)
         findings = self.checkers.judge(trace)
+        self._look_at(trace, fails=bool(findings))
         if findings:
             self._take_failing(trace, findings)
         self.index += 1
         self.show_progress()
+
+    def _look_at(self, trace: Trace, *, fails: bool) -> None:
+        """Count the goals that an execution reached, and keep it if it is a better example than those before."""
+        statistics, number = self.statistics, self.statistics.executions - 1
+        by_graphs = isinstance(self._maker.now, Graphs)
+        if trace.occurred & GOAL and trace.goals:
+            statistics.goals.add(trace.goals, number, None if by_graphs else partial(self._schedule_of, trace))
+        if not fails and trace.ending is Ending.FINISHED and not by_graphs:
+            schedule = partial(self._schedule_of, trace)
+            statistics.example = better(statistics.example, trace.deviations, number, schedule)
 
     def _schedule_of(self, trace: Trace) -> Schedule:
         """Return decisions that repeat the execution `trace`, the last one that was made."""
@@ -346,6 +354,8 @@ class Exploration:
             signatures=self.kept.signatures.groups,
             unlisted=self.kept.signatures.unlisted,
             goals=self.statistics.goals.of(self.program, self._first_index),
+            example_schedule=None if (example := self.statistics.example) is None else example.schedule,
+            driver=self._driver,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simaie import plugins
+from simaie.decision import Schedule
 from simaie.exploration.goals import Goal
 from simaie.exploration.signatures import FailureGroup, strongest_of
 from simaie.exploration.statistics import Statistics
 from simaie.finding import Verdict
 from simaie.guest.program import Program
 from simaie.machine import Machine
+from simaie.plugins import Spec
 from simaie.replaying.failure import Failure
+from simaie.replaying.run import Driver, run
 from simaie.trace import Outcome
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class Report:
             and its shortest failure.
         unlisted: The number of failing executions whose signature was not kept (see `simaie.exploration.signatures`).
         goals: The goals of the program, and how often each happened (see `simaie.guest.goals`).
+        example_schedule: The decisions of `example`; None if there is none.
+        driver: The driver that ran the guest code.
     """
 
     program: Program = field(repr=False)
@@ -65,6 +71,8 @@ class Report:
     signatures: tuple[FailureGroup, ...] = field(repr=False, default=(), kw_only=True)
     unlisted: int = field(default=0, repr=False, kw_only=True)
     goals: tuple[Goal, ...] = field(default=(), repr=False, kw_only=True)
+    example_schedule: Schedule | None = field(default=None, repr=False, kw_only=True)
+    driver: Driver = field(default="inline", repr=False, kw_only=True)
 
     @property
     def executions(self) -> int:
@@ -75,6 +83,21 @@ class Report:
     def unmet_goals(self) -> tuple[Goal, ...]:
         """The goals that happened in no execution; if `complete`, none of them can happen."""
         return tuple([goal for goal in self.goals if not goal.happened])
+
+    @functools.cached_property
+    def example(self) -> Failure | None:
+        """An execution that did not fail, to replay, draw and save it as a failure; None if there is none.
+
+        It is the first with the most switches, up to `simaie.exploration.examples.MOST_SWITCHES` of them. A search of
+        graphs makes no decisions, so that it has no example.
+        """
+        if self.example_schedule is None:
+            return None
+        decisions = self.example_schedule.text
+        script = Spec("scripted", {"schedule": decisions})
+        scheduler = plugins.resolve(plugins.SCHEDULERS, "scripted")(decisions)
+        trace = run(self.program, self.machine, scheduler, seed=self.seed, driver=self.driver)
+        return Failure(self.program, self.machine, script, self.seed, 0, trace, (), driver=self.driver)
 
     @property
     def strongest(self) -> Failure | None:
@@ -130,6 +153,7 @@ class Report:
             "failures": [failure.as_dict() for failure in self.failures],
             "signatures": [group.as_dict() for group in self.signatures],
             "unlisted": self.unlisted,
+            "example": None if self.example_schedule is None else self.example_schedule.text,
             "goals": msgspec.to_builtins(self.goals),
             "outcomes": [{"outcome": o.as_dict(), "count": n} for o, n in sorted(self.outcomes.items(), key=str)],
             "statistics": msgspec.to_builtins(self.statistics),

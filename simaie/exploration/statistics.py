@@ -9,6 +9,7 @@ import msgspec
 
 from simaie.exploration.coverage import Coverage, CoverageCollector, Covered
 from simaie.exploration.estimates import Interval, share
+from simaie.exploration.examples import Example
 from simaie.exploration.goals import GoalCounts
 from simaie.trace import Ending, Outcome, Trace
 
@@ -25,7 +26,8 @@ class Statistics(msgspec.Struct, frozen=True):
         executions: The number of executions.
         seconds: The wall time, in seconds.
         truncated: The number of executions that a limit on steps or threads cut.
-        blocked: The number of executions that ended in a deadlock, a livelock or a lasso.
+        blocked: The number of executions that ended in a deadlock or a livelock.
+        lassos: The number of executions that ended where their last steps can be repeated for ever.
         pruned: The number of executions that the scheduler gave up.
         longest: The number of events of the longest execution.
         steps: The number of events of all executions.
@@ -60,20 +62,22 @@ class Statistics(msgspec.Struct, frozen=True):
     engine_note: str = ""
     processes: int = 1
     processes_note: str = ""
+    lassos: int = 0
 
 
 class StatisticsCollector:
     """The counters of an exploration, updated with each execution, together with those of `coverage`.
 
-    The caller of `add` counts `goals`, because it knows how to repeat an execution.
+    The caller of `add` counts `goals` and keeps the `example`, because it knows how to repeat an execution.
     """
 
     def __init__(self, *, sampling: bool = False, coverage: CoverageCollector | None = None) -> None:
         self.sampling = sampling  # whether executions are drawn at random
         self.coverage = coverage
         self.goals = GoalCounts()
+        self.example: Example | None = None
         self.outcomes: Counter[Outcome] = Counter()
-        self.executions = self.truncated = self.blocked = self.pruned = 0
+        self.executions = self.truncated = self.blocked = self.lassos = self.pruned = 0
         self.longest = self.steps = self.switches = 0
         self.outcomes_complete = True
         self._first_ended = self._last_ended = 0.0
@@ -94,6 +98,8 @@ class StatisticsCollector:
             self.pruned += 1
         elif trace.truncated:
             self.truncated += 1
+        elif trace.ending is Ending.LASSO:
+            self.lassos += 1
         else:
             self.blocked += 1
         if self.coverage is not None:
@@ -117,11 +123,14 @@ class StatisticsCollector:
         if self.coverage is not None and covered is not None:
             self.coverage.merge(covered)
         self.goals.merge(later.goals, self.executions)
+        if (example := later.example) is not None and (self.example is None or example.score > self.example.score):
+            self.example = msgspec.structs.replace(example, execution=self.executions + example.execution)
         self._last_ended = time.perf_counter()
         self._first_ended = self._first_ended or self._last_ended
         self.executions += later.executions
         self.truncated += later.truncated
         self.blocked += later.blocked
+        self.lassos += later.lassos
         self.pruned += later.pruned
         self.longest = max(self.longest, later.longest)
         self.steps += later.steps
@@ -152,6 +161,7 @@ class StatisticsCollector:
             seconds=seconds,
             truncated=self.truncated,
             blocked=self.blocked,
+            lassos=self.lassos,
             pruned=self.pruned,
             longest=self.longest,
             steps=self.steps,

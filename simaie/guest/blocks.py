@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from simaie.block import Block, Call
 from simaie.errors import UsageError
+from simaie.trace import Obligation
 
-__all__ = ["AtomicBlock", "CallBlock", "check_closed"]
+__all__ = ["AtomicBlock", "CallBlock", "EventualBlock", "check_closed"]
 
 B = TypeVar("B", bound="AtomicBlock")
 
@@ -113,6 +114,31 @@ class CallBlock(AtomicBlock):
 
     def _left(self) -> None:
         self._block.completed = True
+
+
+class EventualBlock:
+    """A block of one vCPU that is to end in every fair execution. Only blocks that are open are recorded.
+
+    Args:
+        cpu: The vCPU.
+        name: The name of the block.
+    """
+
+    def __init__(self, cpu: Any, name: str) -> None:
+        self._cpu, self._name = cpu, name
+
+    async def __aenter__(self) -> EventualBlock:
+        cpu = self._cpu
+        if any(each.name == self._name for each in cpu.obligations):
+            raise UsageError(f"vCPU {cpu.name} begins the block {self._name!r} inside itself; name the inner one apart")
+        cpu.obligations = (*cpu.obligations, Obligation(cpu.name, self._name, cpu._begun))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not GeneratorExit:  # then the execution is over, and the block has not ended
+            self._cpu.obligations = tuple([each for each in self._cpu.obligations if each.name != self._name])
 
 
 def _name(block: Block) -> str:

@@ -16,7 +16,7 @@ from simaie.barrier import Barrier
 from simaie.block import Block, Call
 from simaie.callbacks import makes_coroutine, require_plain
 from simaie.errors import GuestFault, UsageError
-from simaie.guest.blocks import AtomicBlock, CallBlock, check_closed
+from simaie.guest.blocks import AtomicBlock, CallBlock, EventualBlock, check_closed
 from simaie.guest.contract import no_awaitable, wrong_result
 from simaie.guest.form import Form
 from simaie.guest.function import rmw
@@ -31,7 +31,7 @@ from simaie.host.pages import Page
 from simaie.host.ram import Endian
 from simaie.op import UNTIL, Function, Kind, Op, Order
 from simaie.protocols import MachineFacts
-from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, ReservationEnd
+from simaie.trace import PENDING, AccessKind, CodePlace, Effect, Instruction, Obligation, ReservationEnd
 
 __all__ = ["Cpu", "Thread"]
 
@@ -42,7 +42,7 @@ _WIDTHS = frozenset(WIDTHS)
 #: The methods that are no instructions of a list.
 _NO_INSTRUCTIONS = frozenset({
     "instruction_names", "leave", "atomic", "call", "end_of_call", "note_exception", "restart_point",
-    "abandon_instruction", "sometimes", "reachable",
+    "abandon_instruction", "sometimes", "reachable", "eventually",
 })  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Cpu:
         silent: The accesses that ended before any operation was seen to be performed for them.
         counted: Whether the guest has read the number of instructions begun.
         observations: Values observed so far, by name.
+        obligations: The open blocks that are to end in every fair execution.
         goals: The goals reached so far, and whether each has happened (see `simaie.guest.goals`).
         drops: Whether the guest drops the result of the next instruction, as far as that is known: a list of
             instructions says it.
@@ -108,6 +109,7 @@ class Cpu:
     blocks: Sequence[Block] = ()
     open_blocks: Sequence[Block] = ()
     silent: Sequence[Instruction] = ()
+    obligations: tuple[Obligation, ...] = ()
     goals: Mapping[str, bool] = MappingProxyType({})
     #: What runs the guest's code, if it is no Python function.
     runner: Runner | None = None
@@ -207,6 +209,18 @@ class Cpu:
         self.observations[name] = value
 
     # -- what the guest states about its own code -----------------------------------------------
+
+    def eventually(self, name: str) -> EventualBlock:
+        """Return a block that states that the code inside ends: ``async with cpu.eventually("gets the lock"):``.
+
+        It is to end in every fair execution, however long. A deadlock, a livelock or a cycle that a fair schedule can
+        repeat for ever violates that if the block stays open. The block is a record only: no step, no help.
+
+        Args:
+            name: Name of the block in findings.
+        """
+        require_text("the name of a block that is to end", name)
+        return EventualBlock(self, name)
 
     def sometimes(self, name: str, condition: bool = True) -> None:
         """State that `condition` is to be true here in some execution; reports name the goals that never happened.

@@ -18,7 +18,18 @@ from simaie.decision import Schedule
 from simaie.execution_graph import ExecutionGraph
 from simaie.guest.program import Program
 from simaie.op import Cell, Form, Function, Kind, Op, Order, Role, show
-from simaie.trace import PENDING, AccessKind, Ending, Event, Fault, Instruction, Outcome, ReservationEnd, Trace
+from simaie.trace import (
+    PENDING,
+    AccessKind,
+    Ending,
+    Event,
+    Fault,
+    Instruction,
+    Obligation,
+    Outcome,
+    ReservationEnd,
+    Trace,
+)
 
 __all__ = ["Named", "TraceRecord", "trace_of", "trace_record"]
 
@@ -112,6 +123,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             in terms of symbols.
         disassembly: Of instructions of machine code, their number in `instructions` and their text with operands.
         graph: The graph of the execution; absent on other hosts.
+        obligations: The blocks that are to end and have not ended; absent if there are none.
     """
 
     cells: tuple[CellRecord, ...]
@@ -136,6 +148,7 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     places: tuple[tuple[int, str, str], ...] = ()
     disassembly: tuple[tuple[int, str], ...] = ()
     graph: ExecutionGraph | msgspec.UnsetType = msgspec.UNSET
+    obligations: tuple[Obligation, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecordedPlace:
@@ -218,6 +231,7 @@ class _Writer:
             silent=silent,
             cycle=trace.cycle,
             graph=msgspec.UNSET if trace.graph is None else trace.graph,
+            obligations=trace.obligations or msgspec.UNSET,
             init=tuple((a, width, value) for a, width, value in program.image if isinstance(value, int)),
         )
 
@@ -371,6 +385,7 @@ class _Reader:
             silent=[_at(self._instructions, number) for number in record.silent],
             cycle=record.cycle,
             graph=self._graph(),
+            obligations=record.obligations if isinstance(record.obligations, tuple) else (),
         )
 
     def _graph(self) -> ExecutionGraph | None:

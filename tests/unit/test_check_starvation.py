@@ -5,8 +5,8 @@ from handmade import Tape, X, Y, kinds, run
 
 import simaie
 from simaie import Limits, Machine, Program, Scheduler, UsageError, Verdict
-from simaie.check import judge, store_conditional_within
-from simaie.check.starvation import WINDOW, starvation
+from simaie.check import checkers_of, judge, store_conditional_within
+from simaie.check.starvation import STORE_CONDITIONAL_WITHIN, WINDOW, starvation
 from simaie.host.host import Mutex
 from simaie.op import Kind, Op
 from simaie.trace import AccessKind, Ending
@@ -124,6 +124,15 @@ def test_a_bound_on_failures_of_ones_own_is_a_property_that_can_be_violated():
     assert not list(store_conditional_within(WINDOW)(trace))
     with pytest.raises(UsageError):
         store_conditional_within(0)
+
+
+def test_the_bound_has_a_name_and_an_option():
+    """By name it takes another bound; without one it allows 16 failures."""
+    trace = attempts().trace()
+    usual, five = checkers_of(["store-conditional-within", "store-conditional-within:attempts=5"])
+    assert [finding.vcpus for finding in five(trace)] == [("0",)]
+    assert usual is STORE_CONDITIONAL_WITHIN
+    assert "16 are allowed" in next(iter(usual(trace))).message
 
 
 # -- guests ------------------------------------------------------------------------------------------

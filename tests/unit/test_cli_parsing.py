@@ -126,6 +126,7 @@ STATED = {
     ("explore", "--host-word"): inspect.signature(simaie.Machine).parameters["host_word"].default,
     ("explore", "--steps"): simaie.Limits().steps,
     ("compare", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,
+    ("prove-progress", "--states"): inspect.signature(simaie.prove_progress).parameters["states"].default,
     ("barriers", "--executions"): inspect.signature(simaie.compare).parameters["executions"].default,
 }
 

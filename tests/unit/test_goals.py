@@ -9,6 +9,7 @@ import pytest
 import simaie
 from simaie import Machine, Program, plugins
 from simaie.errors import UsageError
+from simaie.exploration.examples import MOST_SWITCHES, score_of
 from simaie.replaying.run import run
 from simaie.show.report_view import report_view
 from simaie.show.trace_json import trace_document
@@ -132,9 +133,10 @@ def test_a_goal_is_no_step():
 
 
 def test_several_processes_count_the_same():
-    """A worker's executions are counted as this process counts them, with the same first execution."""
+    """A worker's executions are counted as this process counts them, with the same first execution and example."""
     one, two = (_explored(_made(), "random-walk", executions=300, jobs=jobs) for jobs in (1, 2))
     assert one.goals == two.goals
+    assert one.example_schedule == two.example_schedule
 
 
 def test_wrong_goals_are_refused():
@@ -154,3 +156,42 @@ def test_the_report_shows_unmet_goals():
     report = _explored(_made())
     lines = [line.plain for line in report_view(report)]
     assert sum("never happened" in line for line in lines) == len(report.unmet_goals)
+
+
+# -- examples ----------------------------------------------------------------------------------------
+
+
+def test_a_pass_has_an_example(tmp_path):
+    """Of the executions without a failure it is the first with the most switches, and it is saved as a failure is."""
+    report = _explored(_made(), "random-walk", executions=40)
+    example = report.example
+    assert example.trace.schedule == report.example_schedule
+    assert example.trace.deviations == 3
+    again = simaie.replay(example.save(tmp_path / "example.json"), program=report.program)
+    assert (again.trace.digest, again.findings) == (example.trace.digest, ())
+
+
+def test_more_switches_make_a_better_example_up_to_a_limit():
+    """Beyond the limit an execution is the harder to read the more it switches."""
+    ranked = [MOST_SWITCHES + 9, MOST_SWITCHES + 1, 0, 1, MOST_SWITCHES]
+    assert sorted(ranked, key=score_of) == ranked
+
+
+def test_an_execution_that_fails_is_no_example():
+    """If all executions fail, there is no example."""
+    report = _explored(_made(final=lambda state: False), failures=None)
+    assert (report.failing, report.example) == (4, None)
+
+
+# -- what was not seen -------------------------------------------------------------------------------
+
+
+def test_coverage_says_for_how_long_nothing_was_new():
+    """The last new trace of the sample came in execution 6 of 60."""
+    coverage = _explored(_made(), "random-walk", executions=60, coverage=True).statistics.coverage
+    assert (coverage.traced, coverage.traces, coverage.since_new) == (60, 4, 54)
+
+
+def test_pct_says_beyond_which_depth_it_did_not_look():
+    """The reason of a pass names the depth."""
+    assert "depth more than 2" in _explored(_made(), "pct:depth=2", executions=5).reason

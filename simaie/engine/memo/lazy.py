@@ -149,6 +149,7 @@ class MemoTrace(Trace):
             reservation_ends=tuple([end for node in last for end in node.reservation_ends]),
             endian=endian,
             frames=program.frames,
+            obligations=tuple([each for node in last for each in node.obligations]),
             silent=sorted(silent, key=lambda instruction: (instruction.vcpu, instruction.number)),
         )
 
@@ -161,7 +162,7 @@ class MemoTrace(Trace):
 _STATE = frozenset({
     "program", "events", "ending", "outcome", "schedule", "waiting", "faults", "promises", "accepted", "refusal",
     "blocks", "isa", "reservation_ends", "endian", "frames", "cycle", "graph",
-    "goals", "_silent",
+    "goals", "obligations", "_silent",
 })  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from simaie.block import Block
 from simaie.op import Cell, Kind, Op
-from simaie.trace import AccessKind, Instruction, ReservationEnd
+from simaie.trace import AccessKind, Instruction, Obligation, ReservationEnd
 
 if TYPE_CHECKING:
     from simaie.engine.memo.monitors import Guard
@@ -50,7 +50,7 @@ class Node:
         entered: The instruction of the last operation, with its result where it has come to its end.
         final: The instruction of the parent's operation with its result, if it came to its end on the way here.
         faults: Kind and message of the faults that ended the guest's code on the way here.
-        observations: As `Cpu.observations`; `goals`, `blocks`, `reservation_ends` and `silent` likewise.
+        observations: As `Cpu.observations`; `goals`, `obligations`, `blocks`, `reservation_ends` and `silent` likewise.
         edges: The next node, by the key of the result; `after` is the one behind the result None.
         held: The number of mutexes that the vCPU holds.
         made: The cells and objects made on the way here, by name or by what they are made of, in order.
@@ -90,6 +90,7 @@ class Node:
         "location",
         "locked",
         "made",
+        "obligations",
         "observations",
         "occurred",
         "offset",
@@ -141,17 +142,19 @@ class Node:
         self.locked: tuple[Cell, ...] = () if parent is None else parent.locked
         self.observations: dict[str, int]
         self.goals: Mapping[str, bool]
+        self.obligations: tuple[Obligation, ...]
         self.blocks: tuple[Block, ...]
         self.reservation_ends: tuple[ReservationEnd, ...]
         self.silent: tuple[Instruction, ...]
         if parent is None:
             self.depth = self.occurred = self.held = 0
             self.observations, self.blocks, self.reservation_ends, self.silent = {}, (), (), ()
-            self.goals = _NO_GOALS
+            self.goals, self.obligations = _NO_GOALS, ()
         else:
             self.depth, self.occurred, self.held = parent.depth + 1, parent.occurred, parent.held
             self.observations, self.blocks, self.goals = parent.observations, parent.blocks, parent.goals
             self.reservation_ends, self.silent = parent.reservation_ends, parent.silent
+            self.obligations = parent.obligations
 
     def __repr__(self) -> str:
         return f"<node {self.depth} of vCPU {self.root.name}: {self.op}>"

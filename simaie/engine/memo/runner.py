@@ -180,6 +180,7 @@ class Runner(Actor):
             node.observations = cpu.observations.copy()
         if cpu.goals:
             node.goals = cpu.goals
+        node.obligations = cpu.obligations
         ends = cpu.reservation_ends
         if len(ends) != len(parent.reservation_ends):
             node.reservation_ends = tuple(ends)

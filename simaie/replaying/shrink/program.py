@@ -37,7 +37,7 @@ from simaie.replaying.shrink.turns import InTurns, choice_values
 __all__ = ["cut_program", "cut_to_the_guilty"]
 
 _BY_THE_PROGRAM = frozenset({FORBIDDEN_OUTCOME, "final-check", "assertion"})
-_BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", "livelock", "starvation"})
+_BY_THE_ALGORITHM = frozenset({"linearizability", "atomic-blocks", "data-race", "livelock", "starvation", "eventually"})
 
 
 def cut_to_the_guilty(state: ShrinkState) -> None:

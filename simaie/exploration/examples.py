@@ -1,0 +1,47 @@
+"""An example of the executions that did not fail, so that a pass can be looked at as a failure can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from simaie.decision import Schedule
+
+__all__ = ["MOST_SWITCHES", "Example", "better", "score_of"]
+
+#: The number of deviations from the default schedule up to which more of them make a better example. Those of more are
+#: hard to read.
+MOST_SWITCHES = 8
+
+
+class Example(msgspec.Struct, frozen=True):
+    """An execution that ran to its end and did not fail.
+
+    Attributes:
+        execution: The number of executions before it.
+        score: How good an example it is.
+        schedule: Its decisions.
+    """
+
+    execution: int
+    score: int
+    schedule: Schedule
+
+
+def score_of(deviations: int) -> int:
+    """Return how good an example an execution with this number of deviations is."""
+    return deviations if deviations <= MOST_SWITCHES else -deviations
+
+
+def better(known: Example | None, deviations: int, execution: int, schedule: Callable[[], Schedule]) -> Example | None:
+    """Return the better one of the example so far and a later execution; of equal ones the first.
+
+    Args:
+        known: The example so far; None if there is none.
+        deviations: The number of deviations of the later execution.
+        execution: The number of executions before it.
+        schedule: Returns its decisions.
+    """
+    score = score_of(deviations)
+    return known if known is not None and known.score >= score else Example(execution, score, schedule())
