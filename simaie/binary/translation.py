@@ -22,6 +22,7 @@ from simaie.binary.place import Place
 from simaie.binary.special_code import special_statements
 from simaie.binary.statements import Statement, without_dead
 from simaie.binary.update_code import update_statements
+from simaie.binary.vectors import vector
 from simaie.binary.x86 import FENCES, update_of
 from simaie.errors import TRANSLATED, GuestFault
 
@@ -70,7 +71,7 @@ class Code:
         text = _function(statements, start)
         scope: dict[str, Any] = {
             "shift_left": shift_left, "shift_right": shift_right, "divide": self._divide,
-            "remainder": self._remainder,
+            "remainder": self._remainder, "vector": vector,
         }  # fmt: skip
         exec(compile(text, f"{TRANSLATED}{self.image.name} {start:#x}>", "exec"), scope)
         made: Block = scope["block"]

@@ -141,7 +141,7 @@ _LISTS = {
 }  # fmt: skip
 
 
-def _assembled(isa: str, source: str, folder: Path) -> bytes:
+def assembled(isa: str, source: str, folder: Path) -> bytes:
     triple, flags, head = _TOOLS[isa]
     text, made, raw = folder / "a.s", folder / "a.o", folder / "a.bin"
     if isa == "arm" and source.startswith("swp"):
@@ -175,7 +175,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for isa, listed in _LISTS.items():
             for source in dict.fromkeys(listed()):
-                code = _assembled(isa, source, Path(folder))
+                code = assembled(isa, source, Path(folder))
                 lines.append(f"{isa}\t{code.hex()}\t{source}\t{becomes(isa, code)}")
     (HERE / "atomics.txt").write_text("\n".join(lines) + "\n")
 
