@@ -15,11 +15,13 @@ from simaie.binary.cells import Cells, mask
 from simaie.binary.expressions import Expression, expression_of
 from simaie.binary.operations import Lifted, Operation, Varnode
 from simaie.binary.statements import Statement
+from simaie.binary.vectors import is_vector
 
 __all__ = ["IGNORED", "Emitter", "Sink"]
 
 #: User-defined operations without an effect here.
 IGNORED = ("LOCK", "UNLOCK", "setISAMode", "Hint", "SendEvent", "DataMemoryBarrier", "endbr")
+_VECTOR = 16  # the size of a vector register of A64, in bytes
 _LEAVES = frozenset({"BRANCH", "BRANCHIND", "CALL", "CALLIND", "RETURN"})
 
 
@@ -193,7 +195,19 @@ class Emitter:
     def _userop(self, op: Operation) -> bool:
         if op.name.startswith(IGNORED) and op.output is None:
             return False
+        if op.output is not None and is_vector(op.name):
+            self._vector(op, op.output)
+            return False
         return self._unmodelled(op.name)
+
+    def _vector(self, op: Operation, output: Varnode) -> None:
+        operands = op.inputs[1:]  # the first one numbers the operation
+        made = [self._read(node) for node in operands]
+        sizes = f"{output.size}, {operands[0].size}"
+        text = f"vector({op.name!r}, {sizes}, {', '.join(each.text for each in made)})"
+        if not op.name.startswith("p"):
+            output = output._replace(size=_VECTOR)  # A64: the rest of the register becomes 0
+        self._write(output, Expression(text, tuple(name for each in made for name in each.reads)))
 
     def _unmodelled(self, what: str) -> bool:
         self.leaves = True

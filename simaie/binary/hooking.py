@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
+from simaie.binary.helper_hooks import HELPER_HOOKS
 from simaie.binary.hooks import ALWAYS, HOOKS, Hook
 from simaie.binary.image import Image
 from simaie.binary.process import PROCESS
 from simaie.errors import GuestFault
 
-__all__ = ["hooked_blocks"]
+__all__ = ["Library", "hooked_blocks"]
 
 _Block = Callable[[Any, list[int], Any], Any]
 
 
-def hooked_blocks(image: Image, *, whole: bool) -> dict[int, _Block]:
+class Library(Enum):
+    """Which functions are run here: for a program whose functions are called, a whole program, a scheme's helpers."""
+
+    FUNCTIONS = "functions"
+    PROGRAM = "program"
+    HELPERS = "helpers"
+
+
+#: The hooks that replace a definition in the file, and those for functions that the file does not define.
+_HOOKS: Mapping[Library, tuple[Mapping[str, Hook], Mapping[str, Hook]]] = {
+    Library.FUNCTIONS: (ALWAYS, HOOKS),
+    Library.PROGRAM: (PROCESS, PROCESS),
+    Library.HELPERS: (HELPER_HOOKS, HELPER_HOOKS),
+}
+
+
+def hooked_blocks(image: Image, library: Library) -> dict[int, _Block]:
     """Return the blocks of an image that are hooks, by address.
 
     A function that the file neither defines nor has a hook for is a block too, which faults.
 
     Args:
         image: The program.
-        whole: Whether it is run as a whole, from `main` on.
+        library: Which functions are run here.
     """
-    always, known = (PROCESS, PROCESS) if whole else (ALWAYS, HOOKS)
+    always, known = _HOOKS[library]
     blocks: dict[int, _Block] = {
         image.symbols[name].address: _block(name, hook) for name, hook in always.items() if name in image.symbols
     }

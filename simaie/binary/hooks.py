@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from simaie.binary.heap import allocate, release
-from simaie.errors import UsageError
+from simaie.errors import UnmodelledCodeError, UsageError
+from simaie.op import Function, Kind, Op
+from simaie.trace import AccessKind
 
 __all__ = ["ALWAYS", "HOOKS", "Hook"]
 
@@ -21,6 +23,19 @@ _MOST_TEXT = 256
 
 async def _choose(thread: Any, given: tuple[int, ...]) -> int:
     return int(await thread.cpu.choose(given[0] & 0xFFFF_FFFF, "simaie_choose"))
+
+
+async def _assume(thread: Any, given: tuple[int, ...]) -> None:
+    if thread.cpu._machine.host_takes_orders:
+        raise UnmodelledCodeError(f"{thread.where}: simaie_assume is not modelled on hosts whose executions are graphs")
+    if not given[0] & 0xFFFF_FFFF:
+        never = Function("what the program assumes is false", _is_false)
+        wait = Op(Kind.AWAIT, value=(), expected=True, function=never)
+        await thread.cpu._access("assume", AccessKind.OTHER, 0, 0, wait)
+
+
+def _is_false(places: Any) -> bool:
+    return False
 
 
 async def _observe(thread: Any, given: tuple[int, ...]) -> None:
@@ -129,6 +144,7 @@ def text_at(thread: Any, address: int) -> str:
 #: The functions whose definition in the file is replaced.
 ALWAYS: dict[str, Hook] = {
     "simaie_choose": _choose,
+    "simaie_assume": _assume,
     "simaie_observe": _observe,
     "simaie_atomic_begin": _atomic_begin,
     "simaie_atomic_end": _atomic_end,

@@ -12,6 +12,7 @@ from simaie.binary.calls import CCall, parse_calls
 from simaie.binary.compilers import compile_c
 from simaie.binary.elf import load_image
 from simaie.binary.file import SOURCE_SUFFIX, read_elf
+from simaie.binary.hooking import Library
 from simaie.binary.image import Image
 from simaie.binary.layout import MOST_CREATED, STACK_BYTES, Layout
 from simaie.binary.memory import FinalCheck, initial_memory
@@ -231,7 +232,7 @@ def program_of_bytes(
     Raises:
         InputError: This and the others as for `binary_program`.
     """
-    code = _code(file, content, scenario.main is not None)
+    code = _code(file, content, Library.FUNCTIONS if scenario.main is None else Library.PROGRAM)
     image = code.image
     threads: list[MainFunction | ThreadFunction]
     if scenario.main is not None:
@@ -262,8 +263,8 @@ def program_of_bytes(
 
 
 @functools.lru_cache(maxsize=64)
-def _code(file: str, content: bytes, whole: bool) -> Code:
-    return code_of(load_image(file, content), whole=whole)
+def _code(file: str, content: bytes, library: Library) -> Code:
+    return code_of(load_image(file, content), library)
 
 
 def _watched(image: Image, watch: Sequence[str]) -> dict[int, int]:

@@ -58,7 +58,7 @@ class _Writer:
             name = f"x{number}"
             made.append(effect(f"{name} = {self._value(value)}"))
             if any(part.width == self._word and part.register for part in value):
-                made.append(effect(f"if T.low <= {self._pointer(name, value)} < T.high: await T.publish()"))
+                made.append(effect(f"if T.escapes({self._pointer(name, value)}): await T.publish()"))
             given.append(name)
         given += [repr(value) for value in special.plain]
         given += [f"{name}={value!r}" for name, value in special.options]

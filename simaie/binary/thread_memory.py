@@ -22,6 +22,7 @@ from simaie.binary.recording import Recorded
 from simaie.binary.translation import Code
 from simaie.errors import GuestFault, UnmodelledCodeError
 from simaie.guest.running import Runner
+from simaie.host.loaded import LOADED, like, plain
 from simaie.trace import AccessKind
 
 __all__ = ["RED_ZONE", "ThreadMemory"]
@@ -68,6 +69,7 @@ class ThreadMemory(Runner):
         self.high = self.low + layout.slot
         self._memory = bytearray(layout.slot)
         self._endian = image.abi.endian
+        self._carried: dict[int, tuple[int, int]] = {}  # private address -> width and value, of values that were loaded
         self._stack = code.cells.number(image.abi.stack)
         self._top = self.high - layout.tls - _MARGIN
         self.idle, self._back, self._calls_left = 0, False, 0
@@ -100,7 +102,8 @@ class ThreadMemory(Runner):
         """Return the value of private or constant memory; None if the memory is shared."""
         if self.low <= address < self.high:
             at = address - self.low
-            return int.from_bytes(self._memory[at : at + width], self._endian)
+            value = int.from_bytes(self._memory[at : at + width], self._endian)
+            return self._with_dependencies(address, width, value) if self._carried else value
         known = self._image.constant(address, width)
         return None if known is None else int.from_bytes(known, self._endian)
 
@@ -108,9 +111,30 @@ class ThreadMemory(Runner):
         """Store to private memory; return whether it is private."""
         if self.low <= address < self.high:
             at = address - self.low
+            if self._carried or type(value) is LOADED:
+                value = self._without_dependencies(plain(address), width, value)
             self._memory[at : at + width] = value.to_bytes(width, self._endian)
             return True
         return False
+
+    def _without_dependencies(self, address: int, width: int, value: int) -> int:
+        """Return a value as a plain number; `_with_dependencies` adds the loads on which it depends again."""
+        for start, (size, _) in list(self._carried.items()):
+            if start < address + width and address < start + size:
+                del self._carried[start]
+        if type(value) is LOADED:
+            self._carried[address] = width, value
+        return plain(value)  # type: ignore[no-any-return]  # of an int, an int
+
+    def _with_dependencies(self, address: int, width: int, value: int) -> int:
+        for start, (size, carried) in self._carried.items():
+            if start < address + width and address < start + size:
+                return like(value, carried)  # type: ignore[no-any-return]  # a number, as `value`
+        return value
+
+    def escapes(self, value: int) -> bool:
+        """Whether a value that is about to be stored in shared memory is an address of the private memory."""
+        return self.low <= (value if type(value) is int else plain(value)) < self.high
 
     def load(self, pc: int, address: int, width: int) -> Coroutine[Any, Any, int]:
         """Load from shared memory, for the instruction at `pc`."""
@@ -132,7 +156,7 @@ class ThreadMemory(Runner):
 
     def _store(self, place: Place, address: int, width: int, value: int) -> Coroutine[Any, Any, None]:
         self._begin(place, address, width)
-        if self.low <= value < self.high or width > _WIDEST:
+        if self.escapes(value) or width > _WIDEST:
             return self._store_in_order(place, address, width, value)
         cpu = self._cpu
         body = cpu._scheme.store(cpu, address, width, value)
@@ -146,7 +170,7 @@ class ThreadMemory(Runner):
         return sum(part << 8 * _WIDEST * number for number, part in enumerate(parts))
 
     async def _store_in_order(self, place: Place, address: int, width: int, value: int) -> None:
-        if self.low <= value < self.high:
+        if self.escapes(value):
             await self.publish()
         if width <= _WIDEST:
             await self._store(place, address, width, value)

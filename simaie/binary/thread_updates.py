@@ -22,7 +22,7 @@ class ThreadUpdates(ThreadMemory):
         if (value := await self._private(pc, address, width, locked)) is not None:
             return value
         cpu = self._cpu
-        if self.low <= operand < self.high:
+        if self.escapes(operand):
             await self.publish()
         if name == "xchg":
             return int(await cpu.xchg(address, operand, width=width))
@@ -35,7 +35,7 @@ class ThreadUpdates(ThreadMemory):
         """Return the old value of a location after a compare-and-exchange, or before it if it is private."""
         if (value := await self._private(pc, address, width, locked)) is not None:
             return value
-        if self.low <= new < self.high or self.low <= new & mask(width // 2) < self.high:
+        if self.escapes(new) or self.escapes(new & mask(width // 2)):
             await self.publish()
         method = getattr(self._cpu, f"lock_{name}" if locked else name)
         return int(await (method(address, expected, new, width=width) if name == "cmpxchg" else

@@ -15,13 +15,14 @@ from simaie.binary.atomics import DECODERS
 from simaie.binary.cells import CAPACITY, Cells
 from simaie.binary.emitting import Emitter, Sink
 from simaie.binary.expressions import Expression
-from simaie.binary.hooking import hooked_blocks
+from simaie.binary.hooking import Library, hooked_blocks
 from simaie.binary.image import Image
 from simaie.binary.lifter import Lifter, lifter_for
 from simaie.binary.place import Place
 from simaie.binary.special_code import special_statements
 from simaie.binary.statements import Statement, without_dead
 from simaie.binary.update_code import update_statements
+from simaie.binary.vectors import vector
 from simaie.binary.x86 import FENCES, update_of
 from simaie.errors import TRANSLATED, GuestFault
 
@@ -40,7 +41,7 @@ class Code:
 
     Args:
         image: The loaded ELF file.
-        whole: Whether it is run as a whole, from `main` on (`simaie.binary.process`).
+        library: Which functions are run in place of machine code.
 
     Attributes:
         image: The loaded ELF file.
@@ -50,7 +51,7 @@ class Code:
         calls: The calls of functions that run in place of machine code, by address and name.
     """
 
-    def __init__(self, image: Image, *, whole: bool = False) -> None:
+    def __init__(self, image: Image, library: Library = Library.FUNCTIONS) -> None:
         self.image = image
         self._lifter = lifter_for(image.abi.language)
         self.cells = Cells(self._lifter.registers, big_endian=image.abi.endian == "big")
@@ -62,7 +63,7 @@ class Code:
         self._lasting = frozenset(f"R[{number}]" for number in range(CAPACITY)) - scratch
         self._mode_register = self.cells.node("TB") if abi.isa == "arm" else None
         self._divide, self._remainder = DIVISIONS[abi.isa]
-        self.blocks.update(hooked_blocks(image, whole=whole))
+        self.blocks.update(hooked_blocks(image, library))
 
     def block(self, start: int) -> Block:
         """Return the block at an address; GuestFault if there is no code."""
@@ -70,7 +71,7 @@ class Code:
         text = _function(statements, start)
         scope: dict[str, Any] = {
             "shift_left": shift_left, "shift_right": shift_right, "divide": self._divide,
-            "remainder": self._remainder,
+            "remainder": self._remainder, "vector": vector,
         }  # fmt: skip
         exec(compile(text, f"{TRANSLATED}{self.image.name} {start:#x}>", "exec"), scope)
         made: Block = scope["block"]
@@ -201,11 +202,11 @@ def _function(statements: list[Statement], start: int) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def code_of(image: Image, *, whole: bool = False) -> Code:
+def code_of(image: Image, library: Library = Library.FUNCTIONS) -> Code:
     """Return the code of an image, translated once.
 
     Args:
         image: The loaded ELF file.
-        whole: As for `Code`.
+        library: As for `Code`.
     """
-    return Code(image, whole=whole)
+    return Code(image, library)

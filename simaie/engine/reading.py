@@ -30,6 +30,7 @@ from enum import EnumMeta
 from types import (
     BuiltinFunctionType,
     CellType,
+    CodeType,
     CoroutineType,
     FrameType,
     FunctionType,
@@ -51,7 +52,7 @@ from simaie.guest.running import Runner
 from simaie.host.loaded import Loaded
 from simaie.schemes.scheme import Scheme
 
-__all__ = ["Reader", "awaited_by", "frame_of"]
+__all__ = ["INSTRUCTION", "Reader", "awaited_by", "frame_of"]
 
 #: The number of values of a reading, and their depth, at most; more state is refused.
 _BUDGET = 4_000
@@ -61,6 +62,8 @@ _OF_ENGINE = frozenset({
     "instruction", "entered", "silent", "reservation_ends", "_begun", "_scheme", "_machine", "_end", "local", "blocks",
     "open_blocks", "runner", "goals", "obligations",
 })  # fmt: skip
+#: The code that performs an instruction; its frame holds the record of the instruction, which is new each time.
+INSTRUCTION: CodeType = Cpu._access.__code__
 _METACLASSES = (type, ABCMeta, EnumMeta, type(msgspec.Struct))
 _UNSET = object()
 
@@ -117,6 +120,9 @@ class Reader:
         self.tokens.append(frame.f_lasti)
         if code in Runner.codes:
             self.value(variables["self"].guest_state(), depth)
+            return
+        if code is INSTRUCTION:
+            self.tokens += [variables[name] for name in ("mnemonic", "address", "width")]
             return
         if code.co_filename.startswith(TRANSLATED):  # all else belongs to its runner
             self.tokens += [value for value in variables.values() if type(value) is int]
@@ -339,6 +345,8 @@ class Reader:
     def _other(self, kind: type, value: Any, depth: int) -> None:
         if issubclass(kind, type):
             self._class(value, depth)
+        elif isinstance(value, Runner):  # of the code that a scheme runs
+            self.value(value.guest_state(), depth)
         elif isinstance(value, Cpu):
             self._cpu(value, depth)
         elif kind.__module__.partition(".")[0] == "trio" and kind.__name__ == "CancelScope":

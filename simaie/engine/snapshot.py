@@ -30,7 +30,7 @@ from typing import Any
 
 from simaie.engine.code_facts import is_own, loops_around
 from simaie.engine.readable import Unreadable
-from simaie.engine.reading import Reader, awaited_by, frame_of
+from simaie.engine.reading import INSTRUCTION, Reader, awaited_by, frame_of
 from simaie.errors import TRANSLATED
 from simaie.guest.cpu import Cpu
 from simaie.guest.running import Runner
@@ -38,7 +38,6 @@ from simaie.op import Op
 
 __all__ = ["Snapshot", "loop_position", "snapshot", "where"]
 
-_INSTRUCTION: CodeType = Cpu._access.__code__  # its frame holds the record of an instruction, which is new each time
 _OPERATION: CodeType = Op.__await__.__code__  # the end of every chain
 
 
@@ -82,7 +81,7 @@ def snapshot(coroutine: Any, cpu: Cpu) -> Snapshot | None:
         reader.value(cpu)
         for link in reversed(chain):
             anchor = awaited_by(link)
-            _read(reader, link)
+            reader.frame(link)
             reader.finish()
             read, anchor = (len(reader.tokens), len(reader.objects)), None
     except Unreadable:
@@ -108,7 +107,7 @@ def loop_position(coroutine: Any) -> tuple[int, ...] | None:
         frame = frame_of(link)
         assert frame is not None
         code = frame.f_code
-        if code is _INSTRUCTION:
+        if code is INSTRUCTION:
             continue
         if code in Runner.codes:
             runner = frame.f_locals["self"]
@@ -133,15 +132,6 @@ def _chain(coroutine: Any) -> list[Any] | None:
             return chain
         chain.append(coroutine)
         coroutine = awaited_by(coroutine)
-
-
-def _read(reader: Reader, link: Any) -> None:
-    frame = frame_of(link)
-    if frame is not None and frame.f_code is _INSTRUCTION:
-        variables = frame.f_locals
-        reader.tokens += [frame.f_lasti, *(variables[name] for name in ("mnemonic", "address", "width"))]
-    else:
-        reader.frame(link)
 
 
 def _where(frame: FrameType | None) -> str:

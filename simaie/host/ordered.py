@@ -12,7 +12,7 @@ from simaie.op import Form, Kind, Op, Order
 if TYPE_CHECKING:
     from simaie.host.host import Host
 
-__all__ = ["acquires", "ordered", "releases", "with_order"]
+__all__ = ["acquires", "joined", "ordered", "releases", "with_order"]
 
 T = TypeVar("T")
 
@@ -43,10 +43,10 @@ def with_order(op: Op, order: Order, form: Form = Form.NONE) -> Op:
     """
     if op.cell is not None or not op.width:
         return op
-    joined, form = _joined(op.order, order), form if op.kind in _ATOMICS else Form.NONE
-    if joined is op.order and op.form | form == op.form:
+    both, form = joined(op.order, order), form if op.kind in _ATOMICS else Form.NONE
+    if both is op.order and op.form | form == op.form:
         return op
-    return msgspec.structs.replace(op, order=joined, form=op.form | form)
+    return msgspec.structs.replace(op, order=both, form=op.form | form)
 
 
 def ordered(host: Host, order: Order, body: Awaitable[T], form: Form = Form.NONE) -> Awaitable[T]:
@@ -108,7 +108,7 @@ class _Ordered(Generic[T]):
         return self._host.with_order(op, order, self._form)
 
 
-def _joined(one: Order, other: Order) -> Order:
+def joined(one: Order, other: Order) -> Order:
     """Return the weakest order that is at least as strong as both."""
     if one is other or other is Order.RELAXED or one is Order.SEQ_CST:
         return one

@@ -19,6 +19,9 @@ SIMAIE_FUNCTION unsigned simaie_choose(unsigned alternatives)
 	return alternatives & 0;
 }
 
+/* Leave out all executions in which the condition is false here; the others are explored. Natively: nothing. */
+SIMAIE_FUNCTION void simaie_assume(int condition) { __asm__ __volatile__("" : : "r"(condition) : "memory"); }
+
 /* Add VCPU:NAME = VALUE to the outcome. */
 SIMAIE_FUNCTION void simaie_observe(const char *name, unsigned long value)
 {

@@ -81,6 +81,9 @@ def _a64() -> Iterator[str]:
     yield from ("ldlar w1, [x2]", "ldlarb w1, [x2]", "stllr x1, [sp]", "stllrh w1, [x2]")
     yield from ("ldapur w1, [x2, #-256]", "ldapur x1, [sp, #255]", "ldapurb w1, [x2, #1]", "ldapurh wzr, [x2]")
     yield from ("stlur w1, [x2, #-4]", "stlur xzr, [sp, #8]", "stlurb w1, [x2]", "stlurh w1, [x2]")
+    yield from ("ldapursw x1, [x2, #4]", "ldapursb x1, [x2]", "ldapursb w1, [x2]", "ldapursh x1, [sp, #-2]")
+    yield from (".inst 0x19238041 // swpp x1, x3, [x2]", ".inst 0x19e38041 // swppal x1, x3, [x2]")
+    yield from (".inst 0x19a31041 // ldclrpa x1, x3, [x2]", ".inst 0x196333e1 // ldsetpl x1, x3, [sp]")
     for option in ("sy", "st", "ld", "ish", "ishst", "ishld", "nsh", "nshst", "nshld", "osh", "oshst", "oshld"):
         yield from (f"dmb {option}", f"dsb {option}")
     yield "mrs x3, tpidr_el0"
@@ -94,6 +97,10 @@ def _riscv() -> Iterator[str]:
         for name in names:
             yield f"amo{name}.{width}{bits} a0, a2, (a1)"
     yield "amoswap.w zero, zero, (a1)"
+    yield from (".insn r 0x2f, 2, 0x14, a0, a1, a2 # amocas.w a0, a2, (a1)",
+                ".insn r 0x2f, 3, 0x17, a0, a1, zero # amocas.d.aqrl a0, zero, (a1)",
+                ".insn r 0x2f, 4, 0x15, a2, a1, a4 # amocas.q.rl a2, a4, (a1)",
+                ".insn r 0x2f, 4, 0x14, zero, a1, a4 # amocas.q zero, a4, (a1)")  # fmt: skip
     for before, after in itertools.product(("r", "w", "rw", "iorw"), repeat=2):
         yield f"fence {before}, {after}"
     yield from ("fence.tso", "fence.i", "pause", "wrs.nto", "wrs.sto")
@@ -108,6 +115,7 @@ def _ppc() -> Iterator[str]:
     for letter in "bhwd":
         for base in (0, 5):
             yield from (f"l{letter}arx 3, {base}, 4", f"st{letter}cx. 3, {base}, 4")
+    yield from ("lqarx 6, 0, 4", "lqarx 6, 5, 4", "stqcx. 6, 0, 4", "stqcx. 6, 5, 4")
     yield from ("sync", "lwsync", "ptesync", "eieio", "isync", "dcbt 0, 4")
 
 
@@ -133,7 +141,7 @@ _LISTS = {
 }  # fmt: skip
 
 
-def _assembled(isa: str, source: str, folder: Path) -> bytes:
+def assembled(isa: str, source: str, folder: Path) -> bytes:
     triple, flags, head = _TOOLS[isa]
     text, made, raw = folder / "a.s", folder / "a.o", folder / "a.bin"
     if isa == "arm" and source.startswith("swp"):
@@ -167,7 +175,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for isa, listed in _LISTS.items():
             for source in dict.fromkeys(listed()):
-                code = _assembled(isa, source, Path(folder))
+                code = assembled(isa, source, Path(folder))
                 lines.append(f"{isa}\t{code.hex()}\t{source}\t{becomes(isa, code)}")
     (HERE / "atomics.txt").write_text("\n".join(lines) + "\n")
 

@@ -9,6 +9,7 @@ from elf_guests import ELF, JUDGES, searched
 
 from simaie import Report, Verdict
 from simaie.binary import binary_program
+from simaie.errors import UnmodelledCodeError
 
 DYNAMIC = ("x86_64", "aarch64", "arm", "thumb", "i386", "riscv64", "ppc64le", "mips")
 SPREAD = ("i386", "thumb", "ppc64le")
@@ -80,3 +81,20 @@ def test_calls_of_compiled_code_are_judged(target):
 def test_a_block_that_is_meant_to_be_atomic_is_judged():
     found = report("x86_64", "add_atomically", "add_atomically", checker="serializability")
     assert message(found).startswith("serializability: ")
+
+
+@pytest.mark.parametrize("host", ["sc", "tso"])
+def test_executions_in_which_an_assumption_is_false_are_left_out(host):
+    """Also those in which another thread waits for what then never happens."""
+    for threads in (["writer", "reader"], ["writer", "reader", "waiter"]):
+        program = binary_program(ELF / "assume.x86_64.so", threads, final="check", watch=["seen_and_more"])
+        found = searched(program, "native", host)
+        assert found.verdict is Verdict.HOLDS
+        assert [outcome.items[0][1] for outcome in found.outcomes] == [2]
+        assert found.statistics.pruned > 0
+
+
+def test_an_assumption_needs_a_host_without_graphs():
+    program = binary_program(ELF / "assume.x86_64.so", ["reader"])
+    with pytest.raises(UnmodelledCodeError, match="simaie_assume"):
+        searched(program, "native", "armv8")

@@ -1,4 +1,7 @@
-"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LRCPC2, FEAT_LOR, barriers, hints (Arm ARM DDI 0487, C4.1)."""
+"""A64: exclusives, acquire and release, FEAT_LSE, FEAT_LSE128, FEAT_LRCPC2, FEAT_LOR, barriers, hints.
+
+Source: Arm ARM DDI 0487, C4.1.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ __all__ = ["decode_aarch64"]
 
 _ATOMICS = ("add", "clr", "eor", "set", "smax", "smin", "umax", "umin")
 _ZERO = 31
+#: The atomics of FEAT_LSE128 by the bits o3 and opc.
+_OF_16_BYTES = {1: "ldclrp", 3: "ldsetp", 8: "swpp"}
 _HINTS = {1: "yield_", 2: "wfe", 3: "wfe", 4: "sev", 5: "sevl"}
 
 
@@ -19,8 +24,10 @@ def decode_aarch64(code: bytes) -> Special | None:
         return _exclusive_class(word)
     if word & 0x3F20_0C00 == 0x3820_0000:
         return _atomic(word)
-    if word & 0x3F20_0C00 == 0x1900_0000 and word >> 22 & 3 < 2:
+    if word & 0x3F20_0C00 == 0x1900_0000:
         return _unscaled(word)
+    if word & 0xFF20_0C00 == 0x1920_0000:
+        return _atomic_of_16_bytes(word)
     if word & 0xFFFF_F01F == 0xD503_301F:
         return _barrier(word)
     if word & 0xFFFF_F01F == 0xD503_201F:  # a hint without a meaning here is a NOP, PAC and BTI too
@@ -110,11 +117,27 @@ def _atomic(word: int) -> Special | None:
     return Special(4, f"ld{name}", address, (value,), options, into=_into(first, width))
 
 
-def _unscaled(word: int) -> Special:
-    """Decode LDAPUR and STLUR, which have an offset; the forms that extend the sign are not decoded."""
+def _atomic_of_16_bytes(word: int) -> Special | None:
+    """Decode SWPP, LDCLRP and LDSETP, whose first register is the low half."""
+    name, first, second = _OF_16_BYTES.get(word >> 12 & 15), word & 31, word >> 16 & 31
+    if name is None or _ZERO in (first, second):
+        return None
+    order = "a" * (word >> 23 & 1) + "l" * (word >> 22 & 1)
+    pair = Part(f"x{first}", 8), Part(f"x{second}", 8)
+    return Special(4, name, _base(word), (pair,), (("order", order),), into=pair)
+
+
+def _unscaled(word: int) -> Special | None:
+    """Decode LDAPUR and STLUR, which have an offset."""
     width, offset = 1 << (word >> 30), (word >> 12 & 511 ^ 256) - 256
     address, options, first = Address(_base(word).registers, offset), (("width", width),), word & 31
-    if word >> 22 & 1:
+    opcode = word >> 22 & 3
+    if opcode > 1:  # the sign is extended to a register of 8 or 4 bytes
+        register = 8 if opcode == 2 else 4
+        if width >= register:
+            return None
+        return Special(4, "ldapurs", address, options=(*options, ("register", register)), into=_into(first, register))
+    if opcode:
         return Special(4, "ldapur", address, options=options, into=_into(first, width))
     return Special(4, "stlur", address, ((_value(first, width),),), options)
 

@@ -1,4 +1,4 @@
-"""RISC-V: LR, SC, AMOs, fences and hints (The RISC-V Instruction Set Manual, volume I, A, Zawrs and Zihintpause)."""
+"""RISC-V: LR, SC, AMOs, fences and hints (RISC-V Instruction Set Manual, volume I, A, Zacas, Zawrs, Zihintpause)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMES = (
     *(f"s{n}" for n in range(2, 12)), "t3", "t4", "t5", "t6",
 )  # fmt: skip
 _AMOS = {0: "add", 1: "swap", 4: "xor", 8: "or", 12: "and", 16: "min", 20: "max", 24: "minu", 28: "maxu"}
-_LR, _SC = 2, 3
+_LR, _SC, _COMPARE = 2, 3, 5
 _WAITS = {0x00D0_0073: "wrs_nto", 0x01D0_0073: "wrs_sto"}  # Zawrs
 _PAUSE = 0x0100_000F
 
@@ -22,8 +22,10 @@ def decode_riscv(code: bytes) -> Special | None:
     if word in _WAITS:
         return Special(4, _WAITS[word])
     function = word >> 12 & 7
+    if word & 127 == 0x2F and word >> 27 == _COMPARE and function in (2, 3, 4):
+        return _compare_and_swap(word, 1 << function)
     if word & 127 == 0x2F and function in (2, 3):
-        return _atomic(word, 4 if function == 2 else 8)
+        return _atomic(word, 1 << function)
     if word & 127 == 0x0F:
         return _fence(word) if function == 0 else Special(4, "fence_i") if function == 1 else None
     return None
@@ -40,6 +42,23 @@ def _atomic(word: int, width: int) -> Special | None:
         return Special(4, "lr", address, options=options, into=into) if source == 0 else None
     name = "sc" if kind == _SC else f"amo{_AMOS[kind]}" if kind in _AMOS else ""
     return Special(4, name, address, ((value,),), options, into=into) if name else None
+
+
+def _compare_and_swap(word: int, width: int) -> Special | None:
+    """Decode AMOCAS; that of 16 bytes has pairs of registers, the even one for the low half, and X0 for zeros."""
+    number, source = word >> 7 & 31, word >> 20 & 31
+    if width == 16 and (number | source) & 1:
+        return None
+    expected, new = (_registers(first, width) for first in (number, source))
+    options = ("width", width), ("aq", word >> 26 & 1), ("rl", word >> 25 & 1)
+    into = () if number == 0 else tuple(part._replace(width=8) for part in expected)
+    return Special(4, "amocas", Address((_NAMES[word >> 15 & 31],)), (expected, new), options, into=into)
+
+
+def _registers(first: int, width: int) -> tuple[Part, ...]:
+    if first == 0:
+        return (Part("", width, 0),)
+    return tuple(Part(_NAMES[first + number], min(width, 8)) for number in range(max(width // 8, 1)))
 
 
 def _fence(word: int) -> Special:

@@ -1,0 +1,150 @@
+"""Schemes whose helpers are compiled C: what an emulator executes, under the memory model of its host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simaie import Machine, Program, Report, Verdict, compare, explore, ins
+from simaie.binary.helper import helpers_of
+from simaie.errors import InputError, NotEmulatedError, SchemeError, UnknownNameError, UnmodelledCodeError, UsageError
+from simaie.host.loaded import Loaded, data_of, plain
+
+ELF = Path(__file__).parent / "elf"
+X = 0x100
+LLSC = [ins("ldrex", X, into="old"), ins("strex", X, 9, into="failed")]
+ADD = [ins("lock_add", X, 1)]
+
+
+def scheme(helpers: str, order: str = "release") -> str:
+    return f"compiled:file={ELF / f'{helpers}_scheme.{order}.so'}"
+
+
+def searched(program: Program, name: str, host: str = "sc") -> Report:
+    return explore(program, Machine(name, host=host), scheduler="dpor")
+
+
+def adds() -> Program:
+    return Program("adds", isa="x86", threads=[ADD, ADD], init={X: 0}, final=lambda state: state[X] == 2)
+
+
+def loads(address: int) -> Program:
+    return Program("loads", isa="x86", threads=[[ins("load", address, into="r")]] * 2)
+
+
+def one(*code: object, isa: str = "x86") -> Program:
+    return Program("one", isa=isa, threads=[list(code)], init={X: 7})
+
+
+@pytest.mark.parametrize("host", ["sc", "pso", "armv8"])
+@pytest.mark.parametrize("order", ["release", "relaxed"])
+def test_a_spinlock_without_release_breaks_on_weak_hosts_only(order, host):
+    report = searched(adds(), scheme("spinlock", order), host)
+    assert report.verdict is (Verdict.VIOLATED if (order, host) in broken() else Verdict.HOLDS)
+    if report.verdict is Verdict.HOLDS:
+        assert report.executions == 10  # all, since a loop that spins is a wait
+
+
+def broken() -> set[tuple[str, str]]:
+    return {("relaxed", "pso"), ("relaxed", "armv8")}
+
+
+def test_aie_in_c_is_atomic_for_read_modify_writes():
+    """The tree is raced for, on both levels."""
+    report = searched(adds(), scheme("aie"))
+    assert report.verdict is Verdict.HOLDS
+    assert report.executions == 128
+
+
+def test_aie_in_c_without_a_release_breaks_on_weak_hosts():
+    for host in ("pso", "armv8"):
+        assert searched(adds(), scheme("aie", "relaxed"), host).verdict is Verdict.VIOLATED
+
+
+def test_aie_in_c_loses_a_plain_store_as_its_model_does():
+    lost = Program("lost", isa="arm", threads=[LLSC, [ins("str_", X, 5)]], init={X: 0})
+    for name in (scheme("aie"), "aie-rfc"):
+        report = searched(lost, name)
+        assert {finding.kind for finding in report.failures[0].findings} == {"llsc-atomicity"}
+
+
+@pytest.mark.parametrize("code", [
+    [*LLSC, ins("load", X, into="r")],
+    [ins("strex", X, 9, into="failed"), ins("load", X, into="r")],  # nothing is reserved
+    [LLSC[0], ins("clrex"), LLSC[1], ins("load", X, into="r")],
+    [LLSC[0], ins("str_", X, 5), LLSC[1], ins("load", X, into="r")],
+])  # fmt: skip
+def test_aie_in_c_alone_is_what_the_architecture_says(code):
+    program = one(*code, isa="arm")
+    assert compare(program, scheme("aie")).verdict is Verdict.HOLDS
+
+
+def test_each_step_of_a_helper_has_its_source_line():
+    events = searched(adds(), scheme("spinlock", "relaxed"), "pso").failures[0].trace.events
+    notes = {event.op.note for event in events}
+    assert {"spinlock_scheme.c:9", "spinlock_scheme.c:16"} <= notes
+
+
+def test_helpers_allocate_blocks_that_other_vcpus_read():
+    report = explore(loads(0x400), Machine(scheme("odd")), scheduler="dpor", failures=None)
+    assert {outcome.items for outcome in report.outcomes} == {(("0:r", 0x400), ("1:r", 0x400))}
+    assert report.complete
+
+
+def test_helpers_swap_in_the_memory_of_the_guest():
+    program = one(ins("lock_cmpxchg", X, 7, 8, into="a"), ins("lock_cmpxchg", X, 7, 9, into="b"))
+    report = searched(program, scheme("odd"))
+    assert [outcome.items for outcome in report.outcomes] == [(("0:a", 7), ("0:b", 8), ("[0x100]", 8))]
+
+
+def test_numbers_on_a_stack_keep_the_loads_on_which_they_depend():
+    helpers = helpers_of(str(ELF / "spinlock_scheme.release.so"))
+    thread = helpers.thread("lock", 0, None, (0, 0), blocks={}, mutex=None)
+    place = thread.low + 64
+    thread.poke(place, 8, Loaded(0x1_0000_0005, 4))
+    for width, value in ((8, 0x1_0000_0005), (4, 5)):
+        found = thread.peek(place, width)
+        assert (plain(found), data_of(found)) == (value, 4)
+    assert type(thread.peek(place + 8, 8)) is int
+    thread.poke(place + 4, 4, 0)
+    assert thread.peek(place, 8) == 5
+    assert type(thread.peek(place, 8)) is int
+
+
+def test_mutexes_of_helpers_are_those_of_the_host():
+    assert searched(adds(), scheme("odd"), "pso").verdict is Verdict.HOLDS
+
+
+def test_a_fault_of_a_helper_is_one_of_the_scheme():
+    with pytest.raises(SchemeError, match="scheme_load faults"):
+        searched(loads(0x200), scheme("odd"))
+
+
+def test_a_location_of_two_widths_is_refused():
+    with pytest.raises(UnmodelledCodeError, match="use one type for each location"):
+        searched(loads(0x300), scheme("odd"))
+
+
+def test_what_the_file_lacks_is_not_emulated():
+    with pytest.raises(NotEmulatedError, match="no scheme_load_linked"):
+        searched(one(*LLSC, isa="arm"), scheme("spinlock"))
+    with pytest.raises(NotEmulatedError, match="8 bytes at most"):
+        searched(one(ins("ldxp", X, width=8, into="r"), isa="aarch64"), scheme("aie"))
+
+
+def test_bad_files_are_errors_that_name_them(tmp_path):
+    for name, error, says in (
+        ("compiled", UsageError, "compiled:file="),
+        (f"compiled:file={tmp_path / 'none.so'}", InputError, "none.so"),
+        (f"compiled:file={ELF / 'guide.aarch64.so'}", InputError, "it has no helper"),
+        (f"compiled:file={ELF / 'hooks.arm.so'}", InputError, "64-bit host"),
+    ):
+        with pytest.raises(error, match=says):
+            searched(adds(), name)
+    content = (ELF / "odd_scheme.release.so").read_bytes()
+    (tmp_path / "odd.so").write_bytes(content.replace(b"scheme_unlock\0", b"scheme_unlokk\0"))
+    with pytest.raises(UnknownNameError, match="scheme_unlock"):
+        searched(adds(), f"compiled:file={tmp_path / 'odd.so'}")
+    with pytest.raises(UsageError, match="user mode"):
+        explore(adds(), Machine(scheme("aie"), full_system=True), executions=1)
