@@ -39,11 +39,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--simaie-replay", metavar="FILE", help="run only the execution in this file, and only the test that it is of"
     )
     group.addoption("--simaie-save", metavar="DIR", help="write each failure to this folder too")
+    group.addoption(
+        "--simaie-store", metavar="FILE", help="record what tests show in this store of campaigns, and mutate drawn "
+        "programs that covered something new",
+    )  # fmt: skip
+    group.addoption("--simaie-mutants", type=int, metavar="N", help="mutants of each test with --simaie-store (50)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, for --strict-markers."""
+    """Register the mark, for --strict-markers, and open the store."""
     config.addinivalue_line("markers", MARK)
+    if config.getoption("simaie_store"):
+        from pytest_simaie.stored import open_store
+
+        open_store(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the store."""
+    if config.getoption("simaie_store"):
+        from pytest_simaie.stored import close_store
+
+        close_store(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -19,6 +19,7 @@ from pytest_simaie.drawn import drawn_failure, drawn_failures
 from pytest_simaie.kept import keep, kept_file, let_go, run_again, save_other, test_of
 from pytest_simaie.options import Options, Run, test_options
 from pytest_simaie.results import Results
+from pytest_simaie.stored import Recorder
 from simaie import Failure, Interrupted, Machine, Program, Report, SimaieError
 from simaie import explore as explore_program
 from simaie.errors import ReplayError, UsageError
@@ -50,6 +51,7 @@ class Explore:
             can look for a smaller program of the same strength, and `report_drawn` reports all of it in the end.
         failed_with: The exception by which the test was failed; None if it was not.
         results: What the explorations without a violation showed.
+        recorder: Records the explorations in the store of ``--simaie-store``; None without it.
     """
 
     def __init__(self, item: pytest.Item) -> None:
@@ -57,6 +59,7 @@ class Explore:
         self.drawn = False
         self.failed_with: BaseException | None = None
         self.results = Results()
+        self.recorder = Recorder.of(item)
         self._item = item
         self._replayed = False
         self._strength: Strength | None = None  # of the failure that is kept
@@ -157,7 +160,8 @@ class Explore:
 
         search = {"failures": MOST_FAILING, **run.search, "found": found}
         try:
-            report = explore_program(program, run.machine, **search)
+            explore_it = explore_program if self.recorder is None else self.recorder.explore
+            report = explore_it(program, run.machine, **search)
         except Interrupted as stop:
             if self._kept is not None:
                 stop.add_note(f"a failure is kept in {self._shown(self._kept)}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pytest_simaie.stored import Recorder
 from pytest_simaie.testing import Explore
 from simaie.guest.program import Program
 
@@ -63,11 +64,31 @@ def _each_drawn(item: pytest.Function, given: Any, explore: Explore) -> Iterator
         return
     explore.retry_alone()
     try:
-        with _replaced(given, "inner_test", explore):
+        with _replaced(given, "inner_test", explore), _mutated(given, explore.recorder):
             yield
     except Exception as error:
         explore.report_drawn(error)
         raise
+
+
+@contextmanager
+def _mutated(given: Any, recorder: Recorder | None) -> Iterator[None]:
+    """Run mutants of kept programs before the test, and record what was drawn after it.
+
+    If a mutant fails, Hypothesis may find its example in its database and report a smaller one; else the mutant's
+    failure is raised.
+    """
+    if recorder is None:
+        yield
+        return
+    recorder.drawn = True
+    failed = recorder.try_mutants(given)
+    try:
+        yield
+    finally:
+        recorder.finish()
+    if failed is not None:
+        raise failed
 
 
 @contextmanager

@@ -17,9 +17,8 @@ import typer.main
 
 import simaie
 from simaie import plugins
-from simaie.campaign.summary import Status
-from simaie.campaign.witnesses import Retried
 from simaie.cli.app import app
+from simaie.cli.documents import Document, schema_of
 from simaie.guest.code import LOCAL
 from simaie.guest.cpu import Cpu
 from simaie.guest.isa import ISAS
@@ -371,25 +370,40 @@ def _checkers() -> str:
     return plugin_page("Checkers", plugins.CHECKERS, _CHECKERS.format(default=default))
 
 
-#: The generated pages, by their path below the folder of the documentation.
-def campaign_documents() -> str:
-    """Return the page with the JSON schemas of what the commands of campaigns print."""
-    kinds: dict[str, tuple[str, Any]] = {
-        "`campaign run`, `resume`, `status`, `report` and `merge`": ("simaie-campaign-status-1", Status),
-        "`campaign fixed`, as the list `findings`": ("simaie-campaign-fixed-1", list[Retried]),
-    }
+def documents() -> str:
+    """Return the page with the JSON Schemas of what the commands print."""
     parts = [
-        "# JSON of campaigns",
+        "# JSON of commands",
         "With `--format json` a command prints one document. Its `schema` names the form and its version, which "
-        "changes when a field gets another meaning or goes away; new fields may come. The schemas are made from the "
-        "types.",
+        "changes when a field gets another meaning or goes away; new fields may come. The schemas below are made from "
+        "the types in the code. `simaie list` prints an array, which has no such name.",
+        table(["command", "form"], [[_PRINTED_BY[each], f"[`{each}`](#{each})"] for each in Document]),
     ]
-    for commands_, (name, kind) in kinds.items():
-        schema = json.dumps(msgspec.json.schema(kind), indent=1)
-        parts += [f"## {name}", f"Printed by {commands_}.", f"```json\n{schema}\n```"]
+    for each in Document:
+        parts += [f"## {each}", f"Printed by {_PRINTED_BY[each]}."]
+        parts.append(f"```json\n{json.dumps(schema_of(each), indent=1)}\n```")
     return "\n\n".join(parts) + "\n"
 
 
+_PRINTED_BY: Mapping[Document, str] = {
+    Document.EXPLORE: "`explore`",
+    Document.REPLAY: "`replay`, and `campaign replay`",
+    Document.CHECK: "`check`",
+    Document.SHRINK: "`shrink`",
+    Document.COMPARE: "`compare` of one program",
+    Document.COMPARE_ALL: "`compare` of several programs",
+    Document.BARRIERS: "`barriers` of a scheme without a mapping, or with `--places`",
+    Document.MAPPING: "`barriers` of a scheme with a mapping",
+    Document.MATRIX: "`matrix`",
+    Document.AUDIT: "`audit`",
+    Document.LITMUS: "`litmus`",
+    Document.FUZZ: "`fuzz`",
+    Document.LIST: "`list`",
+    Document.CAMPAIGN_STATUS: "`campaign run`, `resume`, `status`, `report` and `merge`",
+    Document.CAMPAIGN_FIXED: "`campaign fixed`",
+}
+
+#: The generated pages, by their path below the folder of the documentation.
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": commands,
     "reference/schemes.md": lambda: plugin_page("Schemes", plugins.SCHEMES, _SCHEMES),
@@ -397,5 +411,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/hosts.md": lambda: plugin_page("Host memories", plugins.HOSTS, _HOSTS),
     "reference/checkers.md": _checkers,
     "reference/instructions.md": instructions,
-    "reference/campaign-json.md": campaign_documents,
+    "reference/json.md": documents,
 }

@@ -47,10 +47,11 @@ class Explore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Programs to explore: each target under each scheme, on each host, by each scheduler.
 
     Attributes:
-        targets: Programs as on the command line, folders of litmus tests, lists (``@FILE``), or ``"corpus"`` for all
-            programs of the corpus.
-        schemes: The schemes; empty for the first that the corpus names for a program, else ``native``.
-        hosts: The host memories.
+        targets: Programs as on the command line, folders of litmus tests, lists (``@FILE``), files of pytest tests or
+            single ones (``FILE.py::NAME``), or ``"corpus"`` for all programs of the corpus.
+        schemes: The schemes; empty for those of a test's mark, or the first that the corpus names for a program, else
+            ``native``.
+        hosts: The host memories; empty for that of a test's mark, else ``sc``.
         schedulers: The schedulers.
         seeds: The number of seeds of a random scheduler, each of which is a shard.
         first_seed: The first of them.
@@ -69,7 +70,7 @@ class Explore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     targets: _Some
     schemes: tuple[str, ...] = ()
-    hosts: _Some = ("sc",)
+    hosts: tuple[str, ...] = ()
     schedulers: _Some = ("portfolio",)
     seeds: _Positive = 16
     first_seed: int = 0

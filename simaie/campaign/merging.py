@@ -22,8 +22,8 @@ from simaie.errors import UsageError
 __all__ = ["merge_stores"]
 
 _UNIT = (
-    "number, key, spec, state, problem, shards, next, marked, executions, failing, unlisted, steps, seconds, flaw,"
-    " left, whole, sketch, handoffs"
+    "number, key, spec, test, state, problem, shards, next, marked, executions, failing, unlisted, steps, seconds,"
+    " flaw, left, whole, sketch, handoffs"
 )
 
 
@@ -78,7 +78,8 @@ def _merge_unit(store: Store, other: Store, theirs: dict[str, Any]) -> int:
 
 
 def _number(store: Store, theirs: dict[str, Any]) -> int:
-    store.connection.execute("INSERT OR IGNORE INTO units (key, spec) VALUES (?, ?)", (theirs["key"], theirs["spec"]))
+    row = theirs["key"], theirs["spec"], theirs["test"]
+    store.connection.execute("INSERT OR IGNORE INTO units (key, spec, test) VALUES (?, ?, ?)", row)
     number: int = store.rows("SELECT number FROM units WHERE key = ?", theirs["key"])[0][0]
     return number
 

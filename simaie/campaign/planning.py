@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from simaie import corpus
 from simaie.binary.scenario import Scenario
 from simaie.campaign.campaign_file import CampaignFile, Explore, Fuzz
+from simaie.campaign.marked import MarkedTest, is_tests, tests_of
 from simaie.campaign.unit import Unit
 from simaie.errors import SimaieError, UsageError
 from simaie.exploration.scheduler_choice import make_scheduler
@@ -65,10 +66,11 @@ def _explored(explore: Explore, found: Plan) -> Iterator[Unit]:
     exhaustive = {name: make_scheduler(name)[0].exhaustive for name in explore.schedulers}
     _require_machines(explore.schemes, explore.hosts)
     judges(explore.checkers)
-    for target, program in _programs(explore, found):
+    for test, program in _programs(explore, found):
+        target = test.target
         scenario = _scenario(explore) if is_elf(target) else None
-        for scheme in explore.schemes or (_usual_scheme(target),):
-            for host in explore.hosts:
+        for scheme in explore.schemes or test.schemes or (_usual_scheme(target),):
+            for host in explore.hosts or test.hosts or ("sc",):
                 for name in explore.schedulers:
                     yield Unit(
                         target=target,
@@ -82,7 +84,7 @@ def _explored(explore: Explore, found: Plan) -> Iterator[Unit]:
                         seeds=1 if exhaustive[name] else explore.seeds,
                         executions=explore.all_executions if exhaustive[name] else explore.executions,
                         steps=explore.steps,
-                        checkers=explore.checkers,
+                        checkers=explore.checkers or test.checkers,
                     )
 
 
@@ -92,26 +94,42 @@ def _usual_scheme(target: str) -> str:
 
 def _require_machines(schemes: Sequence[str], hosts: Sequence[str]) -> None:
     """Raise UsageError, or UnknownNameError, if there is no such scheme or host."""
-    for host in hosts:
+    for host in hosts or ("sc",):
         for scheme in schemes or ("native",):
             Machine(scheme, host=host).check_options()
 
 
-def _programs(explore: Explore, found: Plan) -> Iterator[tuple[str, Program]]:
-    """Yield the programs with their names; those that cannot be loaded become problems."""
-    for target in _targets(explore.targets, found):
+def _programs(explore: Explore, found: Plan) -> Iterator[tuple[MarkedTest, Program]]:
+    """Yield the targets with their programs; those that cannot be loaded become problems."""
+    for test in _targets(explore.targets, found):
+        target = test.target
         try:
-            yield target, load_program(target, scenario=_scenario(explore) if is_elf(target) else None)
+            yield test, load_program(target, scenario=_scenario(explore) if is_elf(target) else None)
         except SimaieError as error:
             found.missing(target, str(error))
 
 
-def _targets(targets: Sequence[str], found: Plan) -> Iterator[str]:
+def _targets(targets: Sequence[str], found: Plan) -> Iterator[MarkedTest]:
+    """Yield the targets that the words of a campaign mean; what is no test has no options of its own."""
     for target in targets:
         if target == CORPUS:
-            yield from corpus.names()
+            yield from map(MarkedTest, corpus.names())
+        elif is_tests(target):
+            yield from _tests(target, found)
         else:
-            yield from find_files([target], found)
+            yield from map(MarkedTest, find_files([target], found))
+
+
+def _tests(target: str, found: Plan) -> Sequence[MarkedTest]:
+    try:
+        tests = tests_of(target)
+        for test in tests:
+            _require_machines(test.schemes, test.hosts)
+            judges(test.checkers)
+        return tests
+    except SimaieError as error:
+        found.missing(target, str(error))
+        return ()
 
 
 def _scenario(explore: Explore) -> Scenario:

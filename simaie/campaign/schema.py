@@ -29,6 +29,7 @@ VERSION: Final = 2
 _MIGRATIONS: Final = {
     1: """
 ALTER TABLE units ADD COLUMN handoffs BLOB NOT NULL DEFAULT x'';
+ALTER TABLE units ADD COLUMN test TEXT NOT NULL DEFAULT '';
 CREATE TABLE drawn (test TEXT NOT NULL, choices BLOB NOT NULL, handoffs BLOB NOT NULL, PRIMARY KEY (test, choices))
     WITHOUT ROWID;
 """,

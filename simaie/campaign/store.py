@@ -123,21 +123,41 @@ class Store:
         """Store what the campaign consists of.
 
         Units that are there already keep their shards. Those that are no longer planned, because the campaign or a
-        program has changed, stay as history and get no more shards.
+        program has changed, stay as history and get no more shards. Those of tests stay planned.
         """
         keys = [(unit.key, msgspec.json.encode(unit)) for unit in units]
         with explained(self.path), transaction(self._db):
             for key, value in (("campaign", description), ("problems", problems)):
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-            self._db.execute("UPDATE units SET planned = 0")
+            self._db.execute("UPDATE units SET planned = 0 WHERE test = ''")
             self._db.executemany("INSERT OR IGNORE INTO units (key, spec) VALUES (?, ?)", keys)
             self._db.executemany("UPDATE units SET planned = 1 WHERE key = ?", ((key,) for key, _ in keys))
+
+    def plan_test(self, unit: Unit, *, alone: bool) -> int:
+        """Store that a test explores something, and return the number of the unit.
+
+        Args:
+            unit: A unit of a test.
+            alone: Whether all former units of the test are no longer planned.
+        """
+        with explained(self.path), transaction(self._db):
+            if alone:
+                self._db.execute("UPDATE units SET planned = 0 WHERE test = ?", (unit.target,))
+            row = unit.key, msgspec.json.encode(unit), unit.target
+            self._db.execute("INSERT OR IGNORE INTO units (key, spec, test) VALUES (?, ?, ?)", row)
+            self._db.execute("UPDATE units SET planned = 1 WHERE key = ?", (unit.key,))
+        return self.number(unit)
+
+    def number(self, unit: Unit) -> int:
+        """Return the number of a unit; 0 if it is not in the store."""
+        rows = self.rows("SELECT number FROM units WHERE key = ?", unit.key)
+        return rows[0][0] if rows else 0
 
     def pending(self) -> Iterator[Pending]:
         """Yield the units that are not finished, in their order."""
         columns = "number, spec, next, shards, executions, left, whole"
         for number, spec, following, shards, executions, left, whole in self.rows(
-            f"SELECT {columns} FROM units WHERE state = 'open' AND planned ORDER BY number"
+            f"SELECT {columns} FROM units WHERE state = 'open' AND planned AND test = '' ORDER BY number"
         ):
             holes: tuple[int, ...] = ()
             if shards < following:

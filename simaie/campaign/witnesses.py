@@ -88,7 +88,7 @@ def retry(store: Store, finding: Finding) -> Retried:
 
 
 def _run_again(store: Store, finding: Finding, unit: Unit) -> Failure:
-    program = None if unit.kind == "fuzz" else load_program(unit.target, scenario=unit.scenario)
+    program = None if unit.kind != "explore" else load_program(unit.target, scenario=unit.scenario)
     with tempfile.NamedTemporaryFile(dir=store.path.parent, prefix=".simaie-", suffix=".json") as file:
         file.write(witness_of(store, finding))
         file.flush()

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from simaie.audit import DEFAULT_SEED, AuditReport, audit, row_counterexamples
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import audit_progress
@@ -68,7 +69,7 @@ def _print_documents(
             shown.append({"row": row.row, **failure_document(failure), "command": failure.how_to_reproduce})
     except KeyboardInterrupt as caught:
         interrupt = caught
-    print_json(report.as_dict() | ({"counterexamples": shown} if explain else {}))
+    print_json(Document.AUDIT.named(report.as_dict() | ({"counterexamples": shown} if explain else {})))
     if interrupt is not None:
         raise interrupt
 

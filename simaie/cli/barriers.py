@@ -8,6 +8,7 @@ from pathlib import Path
 
 from simaie.binary.scenario import Scenario
 from simaie.cli.compare import Search
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
@@ -53,7 +54,9 @@ def run_barriers(
         report: BarriersReport | MappingReport
         report, interrupted = found_until_interrupted(find)
     if output is Format.JSON:
-        print_json({**report.as_dict(), "errors": input_errors.errors, "saved": list(map(str, files.paths))})
+        form = Document.MAPPING if isinstance(report, MappingReport) else Document.BARRIERS
+        rest = {"errors": input_errors.errors, "saved": list(map(str, files.paths))}
+        print_json(form.named(report.as_dict() | rest))
     elif report.programs or not input_errors.errors:
         print_lines(mapping_view(report) if isinstance(report, MappingReport) else barriers_view(report))
     status = Status.ERROR if files.incomplete or input_errors.errors else status_of(report.verdict)

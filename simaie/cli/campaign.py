@@ -19,6 +19,7 @@ from simaie.campaign.store import Store
 from simaie.campaign.summary import Status as CampaignStatus
 from simaie.campaign.witnesses import Fate, Retried, find, retry, save_witness
 from simaie.cli.campaign_view import fixed_lines, report_lines, status_lines
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
 from simaie.cli.replay import run_replay
@@ -185,7 +186,7 @@ def show_fixed(path: Path, output: Format) -> Status:
     with Store(path, read_only=True) as store, guest_output_aside():
         retried = [retry(store, finding) for finding in status_of(store).findings]
     if output is Format.JSON:
-        print_json({"schema": "simaie-campaign-fixed-1", "findings": msgspec.to_builtins(retried)})
+        print_json(Document.CAMPAIGN_FIXED.named({"findings": msgspec.to_builtins(retried)}))
     else:
         print_lines(fixed_lines(retried))
     return _status_of_fates(retried)

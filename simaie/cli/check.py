@@ -9,6 +9,7 @@ import msgspec
 from rich.text import Text
 
 from simaie.check import judge, name_of
+from simaie.cli.documents import Document
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.replay import heading
 from simaie.cli.replayed import replayed
@@ -53,7 +54,7 @@ def _write(failure: Failure, judged: Sequence[_Judged], output: Format, everythi
     if output is Format.JSON:
         document = failure_document(failure)
         document["checkers"] = [{"checker": name, "findings": msgspec.to_builtins(found)} for name, found in judged]
-        print_json(document)
+        print_json(Document.CHECK.named(document))
         return
     print_lines([heading(failure), Text(), *(_line(name, found) for name, found in judged), Text()])
     print_lines(failure_view(failure, everything=everything, width=width()))

@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from simaie.binary.scenario import Scenario
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -71,7 +72,7 @@ def run_compare(
         for each in comparison.forbidden:
             files(each.failure)
     if output is Format.JSON:
-        print_json({**comparison.as_dict(), "saved": list(map(str, files.paths))})
+        print_json(Document.COMPARE.named(comparison.as_dict() | {"saved": list(map(str, files.paths))}))
     else:
         _print(comparison, files, everything)
     status = Status.ERROR if files.incomplete else status_of(comparison.verdict)

@@ -13,6 +13,7 @@ from typing import Any
 
 from simaie.binary.scenario import Scenario
 from simaie.cli.compare import Search
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.machines import MachineOptions, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines
@@ -53,7 +54,7 @@ def run_comparisons(
         if output is Format.TEXT:
             print_lines(comparison_lines(found))
     if output is Format.JSON:
-        print_json(tally.as_dict())
+        print_json(Document.COMPARE_ALL.named(tally.as_dict()))
     else:
         print_lines(note_lines(tally.notes))
     sys.stdout.flush()

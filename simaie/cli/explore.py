@@ -11,6 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from simaie.binary.scenario import Scenario
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
@@ -163,7 +164,7 @@ def _failure_limit(text: str) -> int | None:
 
 def _print(report: Report, files: FailureFiles, output: Format, everything: bool) -> None:
     if output is Format.JSON:
-        print_json({**report.as_dict(), "saved": list(map(str, files.paths))})
+        print_json(Document.EXPLORE.named(report.as_dict() | {"saved": list(map(str, files.paths))}))
         return
     saved = {failure.index: path for failure in report.kept if (path := files.path(failure)) is not None}
     print_lines(report_view(report, saved, width=prose_width()))

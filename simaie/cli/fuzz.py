@@ -19,6 +19,7 @@ from typing import Any
 from rich.text import Text
 
 from simaie.check import DEFAULT, CheckerChoice
+from simaie.cli.documents import Document
 from simaie.cli.fuzzing import Elsewhere, Fuzzing, Here, Tried
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.machines import MachineOptions, make_machine
@@ -168,7 +169,7 @@ def run_fuzz(isa: str, options: MachineOptions, limits: dict[str, Any], folder: 
             files(each.failure)
         files.keep_only(each.failure for each in found)
     if output is Format.JSON:
-        print_json(_document(result, found, files))
+        print_json(Document.FUZZ.named(_document(result, found, files)))
     else:
         print_lines(_lines(result, found, files))
     if files.incomplete:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import interrupted_status, next_interrupt_ends_at_once
 from simaie.cli.options import LitmusFormat
 from simaie.cli.output import ListedFirst
@@ -39,7 +40,7 @@ def run_litmus(paths: Sequence[str], settings: LitmusSettings, jobs: int, output
         next_interrupt_ends_at_once()
         tally.interrupted = True
     if document is not None:
-        document.end({"errors": tally.errors, "interrupted": tally.interrupted})
+        document.end({"schema": Document.LITMUS.value, "errors": tally.errors, "interrupted": tally.interrupted})
     sys.stdout.flush()
     print(tally, file=sys.stderr)
     return tally.status

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import matrix_progress
@@ -56,7 +57,8 @@ def run_matrix(
         if path is not None:
             save_file(path, draw())
     if shown.output is Format.JSON:
-        print_json(found.as_dict() | ({"counterexamples": list(_documents(found))} if explain else {}))
+        more = {"counterexamples": list(_documents(found))} if explain else {}
+        print_json(Document.MATRIX.named(found.as_dict() | more))
     else:
         print_lines([matrix_details(found) if shown.verbose else matrix_summary(found)])
         if explain:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from simaie.cli.documents import Document
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
@@ -47,7 +48,7 @@ def run_replay(
             failure = replace(failure, trace=failure.repeated(repeat))
     with while_shown(failure):
         if output is Format.JSON:
-            print_json(failure_document(failure))
+            print_json(Document.REPLAY.named(failure_document(failure)))
         else:
             view = failure_view(failure, everything=everything, width=width())
             print_lines([heading(failure), Text(), *view])

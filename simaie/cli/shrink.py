@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, status_unless_interrupted
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
 from simaie.cli.progress import shrink_progress
@@ -59,7 +60,7 @@ def run_shrink(
         how = {"kind": report.kind, "kept": list(report.kept), **rest}
         how["left_out"] = [str(cut) for cut in shrunk.failure.program.cuts]
         rest = {"command": _format_command(shrunk, file), "saved": None if out is None else str(out)}
-        print_json({**failure_document(shrunk.failure), "shrunk": how, **rest})
+        print_json(Document.SHRINK.named({**failure_document(shrunk.failure), "shrunk": how, **rest}))
         return status_unless_interrupted(Status.HOLDS, interrupted)
     print_lines([*_heading(failure, shrunk), Text()])
     print_lines(failure_view(shrunk.failure, everything=everything, width=width()))

@@ -103,7 +103,8 @@ def test_a_store_of_an_older_version_is_brought_to_this_one(tmp_path: Path) -> N
     run_here(path, executions=1)
     with Store(path) as store:
         store.connection.executescript(
-            "ALTER TABLE units DROP COLUMN handoffs; DROP TABLE drawn; PRAGMA user_version = 1"
+            "ALTER TABLE units DROP COLUMN handoffs; ALTER TABLE units DROP COLUMN test; DROP TABLE drawn;"
+            "PRAGMA user_version = 1"
         )
     with Store(path, read_only=True) as store:
         assert store.rows("PRAGMA user_version") == [(VERSION,)]

@@ -13,6 +13,7 @@ import typer.main
 
 from simaie import corpus, plugins
 from simaie.cli.app import app
+from simaie.cli.documents import Document
 from simaie.cli.status import Status
 from simaie.guest.isa import ISAS
 
@@ -76,12 +77,11 @@ def test_the_reference_of_instructions_has_every_instruction_of_every_isa():
         assert not missing, (isa, missing)
 
 
-def test_the_reference_has_the_schema_of_each_document_of_campaigns():
-    page = tables.PAGES["reference/campaign-json.md"]()
+def test_the_reference_has_the_schema_of_each_document():
+    page = tables.PAGES["reference/json.md"]()
     schemas = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    assert [name for name in ("simaie-campaign-status-1", "simaie-campaign-fixed-1") if f"## {name}" in page]
-    assert {"verdict", "units", "findings"} <= set(schemas[0]["$defs"]["Status"]["properties"])
-    assert {"finding", "fate"} <= set(schemas[1]["$defs"]["Retried"]["properties"])
+    assert [schema["title"] for schema in schemas] == list(Document)
+    assert all(f"## {document}" in page for document in Document)
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
