@@ -1,4 +1,4 @@
-"""What the commands print as JSON has the form that the documentation gives of it, no field more and none less."""
+"""The JSON that commands print has the fields that the documentation names, neither more nor fewer."""
 
 from __future__ import annotations
 
