@@ -7,7 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeAlias
 
 from simaie.arguments import (
@@ -25,6 +25,7 @@ from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.engines import Engines, StartAgain, can_undo
+from simaie.exploration.interrupts import LateInterrupts
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.kept import FailureCallback, KeptFailures
@@ -81,6 +82,7 @@ class Exploration:
         execution_limit: The number of executions to run at most.
         interrupted: Whether Ctrl-C ended it.
         met_error: Whether an error ended it.
+        whole: A context in which executions are counted, so that Ctrl-C does not come between.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Exploration:
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.kept = KeptFailures(found)
         self.interrupted = self.met_error = False
+        self.whole = LateInterrupts()
         self.checkers = CheckerRunner(checkers, program, self.scheduler)
         self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
@@ -155,7 +158,8 @@ class Exploration:
     def run(self) -> Report:
         """Explore to the end and return the report; Interrupted, with the report, if Ctrl-C ends it before."""
         try:
-            self._search()
+            with self._interruptible():
+                self._search()
             self._end()
             return self.report()
         except KeyboardInterrupt as interrupt:
@@ -168,6 +172,10 @@ class Exploration:
             f"{self.failing} failed,",
             self.report(),
         )
+
+    def _interruptible(self) -> AbstractContextManager[None]:
+        """Return a context in which Ctrl-C waits while an execution is counted; trio handles it itself."""
+        return self.whole.handled() if self._driver == "inline" else nullcontext()
 
     def _search(self) -> None:
         """Run executions until a reason to stop; an error that ends the search receives the report."""
@@ -253,11 +261,12 @@ class Exploration:
         """Judge and count one finished execution."""
         if self._maker.now is not None:
             self._consistency.observe(self._maker.now, trace, self.index)
-        self.statistics.add(trace)
-        findings = self.checkers.judge(trace)
-        if findings:
-            self._take_failing(trace, findings)
-        self.index += 1
+        with self.whole:
+            self.statistics.add(trace)
+            findings = self.checkers.judge(trace)
+            if findings:
+                self._take_failing(trace, findings)
+            self.index += 1
         self.show_progress()
 
     def _take_failing(self, trace: Trace, findings: tuple[Finding, ...]) -> None:
