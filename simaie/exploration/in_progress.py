@@ -20,6 +20,7 @@ from simaie.arguments import (
 from simaie.check import CheckerChoice
 from simaie.engine.blame import blamed
 from simaie.engine.memo.undone import Undone
+from simaie.engine.memo.walks import Walked
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
@@ -267,6 +268,13 @@ class Exploration:
             if findings:
                 self._take_failing(trace, findings)
             self.index += 1
+        self.show_progress()
+
+    def take_walked(self, walked: Walked) -> None:
+        """Count executions that ran without an engine, in which no checker finds anything."""
+        with self.whole:
+            self.statistics.add_walked(walked)
+            self.index += walked.executions
         self.show_progress()
 
     def _take_failing(self, trace: Trace, findings: tuple[Finding, ...]) -> None:

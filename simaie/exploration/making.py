@@ -86,6 +86,8 @@ class Maker:
             probed = unprobed is None or not unprobed.has_probes
             if team is not None and probed and (yield from team.attend()):
                 continue
+            if unprobed is None and not self._twice and not exploration.checkers.judges_each:
+                self._walk()
             self.profile = exploration.scheduler.profile()
             if self._twice:
                 yield from self._two(chooser)
@@ -95,6 +97,14 @@ class Maker:
             return
         if self._is_long or not (exploration.has_enough or exploration.scheduler.exhausted):
             yield from self._probes(unprobed)
+
+    def _walk(self) -> None:
+        """Run executions without an engine, but leave one: the consistency check needs the last execution."""
+        exploration = self._exploration
+        most = exploration.execution_limit - exploration.statistics.executions - 1
+        walked = self._engines.walk(exploration.scheduler, exploration.index, most, exploration.checkers.is_clean)
+        if walked.executions:
+            exploration.take_walked(walked)
 
     def make(self, scheduler: Scheduler) -> Execution | Undone:
         """Return the next execution, ready to run, in which `scheduler` chooses."""
