@@ -10,6 +10,7 @@ from exhaustive import programs, varied
 from simaie import Limits, Machine, Program, explore
 from simaie.engine.memo import walks
 from simaie.engine.memo.walks import Walked, Walks
+from simaie.errors import GuestError
 
 X, Y = 0x40, 0x80
 #: What depends on the time.
@@ -138,7 +139,34 @@ def test_a_final_check_is_asked_after_each_execution(walked: list[int]) -> None:
     program = Program("asked", isa="x86", threads=[adder, adder], watch={X: 4}, final=lambda s: asked.append(1) or True)
     explore(program, scheduler="random-walk", executions=100)
     assert len(asked) >= 100
-    assert sum(walked) == 0
+    assert sum(walked) > 40
+
+
+def test_what_a_final_check_refuses_fails(walked: list[int]) -> None:
+    program = Program("lost", isa="x86", threads=[adder] * 3, watch={X: 4}, final=lambda state: state[X] > 1)
+    same(program, Machine(), 200)
+    assert sum(walked) > 80
+
+
+def test_an_error_in_a_final_check_is_that_of_the_engine() -> None:
+    """The engine asks again, and raises it."""
+    ends = []
+    for begin in (Walks._begin, lambda self: None):
+        calls: list[int] = []
+
+        def broken(state: Any, calls: list[int] = calls) -> bool:
+            calls.append(1)
+            if len(calls) > 60:
+                raise ValueError("late")
+            return True
+
+        program = Program("broken", isa="x86", threads=[adder, adder], watch={X: 4}, final=broken)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Walks, "_begin", begin)
+            with pytest.raises(GuestError, match="late") as caught:
+                explore(program, scheduler="random-walk", executions=200)
+        ends.append(str(caught.value))
+    assert ends[0] == ends[1]
 
 
 def test_an_execution_at_the_limit_of_steps_is_whole_and_a_longer_one_is_cut(walked: list[int]) -> None:

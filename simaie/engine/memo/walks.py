@@ -72,21 +72,22 @@ class _End(list[Any]):
     """The joint state at the end of an execution. It is empty, and thereby false: no edge leaves it.
 
     Attributes:
+        joint: The joint state.
         outcome: The outcome.
         length: The number of steps.
         is_clean: Whether no checker can find anything in an execution that ends here.
         reached: The number of walks that have ended here and are not reported yet.
     """
 
-    __slots__ = ("is_clean", "length", "outcome", "reached")
+    __slots__ = ("is_clean", "joint", "length", "outcome", "reached")
 
-    def __init__(self, outcome: Outcome, length: int, *, is_clean: bool) -> None:
+    def __init__(self, joint: _Joint, outcome: Outcome, length: int, *, is_clean: bool) -> None:
         super().__init__()
-        self.outcome, self.length, self.is_clean, self.reached = outcome, length, is_clean, 0
+        self.joint, self.outcome, self.length, self.is_clean, self.reached = joint, outcome, length, is_clean, 0
 
 
 class _Joint:
-    """A joint state before the end.
+    """A joint state.
 
     Attributes:
         nodes: The node of each vCPU.
@@ -133,7 +134,8 @@ class Walks:
         self._ranges = 0
         self._restarts = self._made = 0
         self._steps = self._whole = self._early = 0  # of walks that came to an end, and how many did and did not
-        self.over = memo.program.final is not None  # a final check is asked after each execution
+        self._has_final = memo.program.final is not None
+        self.over = False
 
     def run(self, seed: int, first: int, last: int) -> Walked:
         """Run executions in order until one needs an engine, or all have run.
@@ -159,7 +161,7 @@ class Walks:
                         break
                 edges = following
                 switches += switch
-            if following is None or not following.is_clean:
+            if following is None or not following.is_clean or (self._has_final and not self._accepts(following)):
                 self._early += 1
                 break
             switched += switches + switch
@@ -169,6 +171,15 @@ class Walks:
         else:
             index += 1
         return self._reported(index - first, switched, met)
+
+    def _accepts(self, end: _End) -> bool:
+        """Return whether the program's final check accepts; if not, an engine asks again and tells why."""
+        self._go_to(end.joint)
+        self._is_changed = True
+        try:
+            return self._memo.refusal(self._memory, end.joint.nodes, end.outcome) is None
+        except Exception:
+            return False
 
     def _reported(self, executions: int, switches: int, met: list[_End]) -> Walked:
         """Return the figures of walks that have come to the ends `met`, and prepare for an engine."""
@@ -266,7 +277,7 @@ class Walks:
         length = sum([node.depth - 1 for node in joint.nodes])
         if not enabled:
             is_over = length <= self._limit and all(node.code == END for node in joint.nodes)
-            return self._end(joint.nodes, length) if is_over else None
+            return self._end(joint, length) if is_over else None
         if length >= self._limit:
             return None
         joint.enabled = tuple(enabled)
@@ -277,14 +288,14 @@ class Walks:
         op: Any = node.op
         return op.kind is not Kind.LOCK or self._memory.enabled(self._actors[actor], op)
 
-    def _end(self, nodes: tuple[Node, ...], length: int) -> _End:
-        memo = self._memo
+    def _end(self, joint: _Joint, length: int) -> _End:
+        memo, nodes = self._memo, joint.nodes
         occurred = memo.promised | memo.ending_bits[Ending.FINISHED]
         for node in nodes:
             occurred |= node.occurred
         if occurred & OPEN:  # what depends on the order of the steps stays open
             occurred = refute(occurred, (), nodes, is_known=False)
-        return _End(memo.outcome(self._memory, nodes), length, is_clean=self._is_clean(occurred))
+        return _End(joint, memo.outcome(self._memory, nodes), length, is_clean=self._is_clean(occurred))
 
     def _go_to(self, joint: _Joint) -> None:
         """Set memory to what it is in `joint`."""
