@@ -17,7 +17,7 @@ from hashlib import shake_128
 from itertools import chain, count
 from typing import TypeVar
 
-__all__ = ["Random", "derive"]
+__all__ = ["Random", "derive", "stream"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,12 @@ def _later_blocks(seed: int) -> Iterator[tuple[int, ...]]:
         yield _LATER.unpack(shake_128(_TWO_WORDS(seed & _MASK64, number)).digest(_LATER.size))
 
 
+def stream(seed: int) -> Iterator[int]:
+    """Return the random numbers of `Random` with this seed, of 32 bits each, without an end."""
+    first = _FIRST.unpack(shake_128(_WORD(seed & _MASK64) + b"first").digest(_FIRST.size))
+    return chain(first, chain.from_iterable(_later_blocks(seed)))
+
+
 class Random:
     """A stream of random numbers from a seed, the same on every machine.
 
@@ -57,8 +63,7 @@ class Random:
     __slots__ = ("word",)
 
     def __init__(self, seed: int) -> None:
-        first = _FIRST.unpack(shake_128(_WORD(seed & _MASK64) + b"first").digest(_FIRST.size))
-        self.word: Callable[[], int] = chain(first, chain.from_iterable(_later_blocks(seed))).__next__
+        self.word: Callable[[], int] = stream(seed).__next__
 
     def bits64(self) -> int:
         """Draw a uniform integer in [0, 2**64)."""

@@ -187,9 +187,10 @@ class Scheduler(ABC):
     independent: bool = True
     #: Whether it runs only one of the executions that differ only in the order of operations that do not conflict.
     up_to_commutation: bool = False
-    #: Whether each choice of a step is ``offer.candidates[word() * len(offer.candidates) >> 32]``, with the attribute
-    #: `word`, a function that `start` sets. The engine may then draw without calling `choose`. A class says so for
-    #: itself: it is not inherited.
+    #: Whether each choice of a step is ``offer.candidates[word() * len(offer.candidates) >> 32]``, where `word` is an
+    #: attribute that `start` sets to the `word` of ``simaie.prng.Random(info.seed)``, and nothing but the choices
+    #: depends on `start` and `finish`. An engine may then draw without calling them. A class says so for itself: it is
+    #: not inherited.
     draws_uniformly: bool = False
     #: Whether the choices of an execution depend on its seed, its index and the profile alone, and `restore` sets, at
     #: any time, all that is kept from one execution to the next. An exploration in several processes may then split

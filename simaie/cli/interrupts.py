@@ -3,7 +3,7 @@
 The first Ctrl-C is a KeyboardInterrupt: the search ends, and its findings are saved and printed. From then on a second
 Ctrl-C ends the process at once; failures were saved when they were found. SIGTERM does the same as Ctrl-C.
 
-While a search runs, the handler of SIGINT is Python's own, since trio protects itself from interrupts under no other.
+While a search runs in trio, the handler of SIGINT is Python's own: trio protects itself from interrupts under no other.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from simaie.machine import Machine
 from simaie.op import Op
 from simaie.trace import Trace
 
-__all__ = ["VerifiedExecution", "WatchedExecution", "execution_class", "is_trusted", "is_verified"]
+__all__ = ["VerifiedExecution", "WatchedExecution", "execution_class", "is_trusted", "is_verified", "next_verified"]
 
 _FIRST = 16
 
@@ -34,6 +34,11 @@ _FIRST = 16
 def is_verified(index: int) -> bool:
     """Whether an exploration verifies execution number `index`."""
     return index < _FIRST or index & (index - 1) == 0
+
+
+def next_verified(index: int) -> int:
+    """Return the number of the first verified execution after number `index`."""
+    return max(index + 1, 1 << index.bit_length()) if index >= _FIRST else index + 1
 
 
 def is_trusted(program: Program, machine: Machine) -> bool:

@@ -24,9 +24,10 @@ __all__ = ["adopt", "repeat_last"]
 def adopt(exploration: Exploration, tally: Tally) -> Iterator[Work]:
     """Count the executions of `tally`, which come after those so far; yield those that must run here, too."""
     first = exploration.index
-    exploration.statistics.merge(tally.statistics, tally.covered)
-    exploration.checkers.merge(tally.judgements)
-    exploration.index += tally.executions
+    with exploration.whole:
+        exploration.statistics.merge(tally.statistics, tally.covered)
+        exploration.checkers.merge(tally.judgements)
+        exploration.index += tally.executions
     for suspect in tally.suspects:
         yield from _suspected(exploration, suspect, first + suspect.number)
     for signature, number in tally.others.items():

@@ -15,6 +15,9 @@ without devices and on a sequentially consistent host; on a host with total stor
 It begins with the first execution. If it meets what it cannot do, the search begins anew without it: `Engines.make`
 raises `StartAgain` if executions were run already.
 
+**Walks** (`simaie.engine.memo.walks`) are executions of a uniform random scheduler in which everything is known, and in
+which no checker can find anything. No engine runs them. The last execution of an exploration is never a walk.
+
 **The memo** (`simaie.engine.memo`) runs all others. It is dropped and begun anew when it has too many nodes. It is
 given up if too many steps are new to it, or if it meets what it cannot remember; `Engines.why_given_up` says so.
 """
@@ -32,11 +35,12 @@ from simaie.engine.inline import run_inline
 from simaie.engine.memo.execution import MemoExecution
 from simaie.engine.memo.lazy import MemoTrace
 from simaie.engine.memo.memo import MOST_NODES, Memo
-from simaie.engine.memo.quick import make_memo_execution
+from simaie.engine.memo.quick import draws, make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified
+from simaie.engine.memo.walks import Needed, Walked, Walks
+from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified, next_verified
 from simaie.errors import InternalError, NondeterminismError
 from simaie.exploration.coverage import PreemptionCounter
 from simaie.exploration.histories import went_differently
@@ -145,6 +149,7 @@ class Engines:
         self._made = 0
         self._threads = len(program.threads) + len(program.devices)
         self._before: MemoExecution | None = None  # the last execution of the memo
+        self._walks: Walks | None = None  # of the memo
         self._to_repeat: Execution | None = None  # of the reference engine, which the memo runs too
         self.followed = self.rebuilt = 0
         self.why_given_up = self.why_not_undone = ""
@@ -252,6 +257,29 @@ class Engines:
         if self._shared is not None:
             undone.why_not = self._shared.changed()
 
+    def walk(self, scheduler: Scheduler, index: int, most: int, needed: Needed) -> Walked:
+        """Run the next executions without an engine, as far as that is possible, and return their figures.
+
+        Args:
+            scheduler: The scheduler.
+            index: The number of the next execution.
+            most: The number of executions at most.
+            needed: Which executions need an engine.
+        """
+        memo = self._memo
+        if memo is None or not memo.is_quick or self._program.devices or not draws(scheduler):
+            return Walked()
+        if self._before is None or not self._before.is_known:  # the memo still learns much
+            return Walked()
+        if self._walks is None:
+            self._walks = Walks(memo, needed)
+        if self._walks.over or self._runs_on_both(index):
+            return Walked()
+        end = index + min(most, _EVERY - index % _EVERY)
+        walked = self._walks.run(self._seed, index, end if self._trusted else min(end, next_verified(index)))
+        self.followed += walked.executions
+        return walked
+
     def run(self, execution: Execution | Undone, index: int) -> Trace:
         """Run `execution` on its engine, inline. index: its number, if `make` returned it.
 
@@ -311,7 +339,7 @@ class Engines:
 
     def close(self) -> None:
         """Close the coroutines that the memo keeps."""
-        self._before = None
+        self._before = self._walks = None
         if self._undone is not None:
             self._undone.close()
         if self._memo is not None:

@@ -7,7 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,12 +24,14 @@ from simaie.decision import Schedule
 from simaie.engine.blame import blamed
 from simaie.engine.graph.graphs import Graphs
 from simaie.engine.memo.undone import Undone
+from simaie.engine.memo.walks import Walked
 from simaie.errors import Interrupted, SimaieError, UsageError
 from simaie.exploration.conclusion import conclude, is_complete, why_incomplete
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import CoverageCollector, is_sampling
 from simaie.exploration.engines import Engines, StartAgain, can_undo
-from simaie.exploration.examples import better
+from simaie.exploration.examples import better, is_better
+from simaie.exploration.interrupts import LateInterrupts
 from simaie.exploration.jobs import Jobs, number_of_jobs
 from simaie.exploration.judging import CheckerRunner
 from simaie.exploration.kept import FailureCallback, KeptFailures
@@ -86,6 +88,7 @@ class Exploration:
         execution_limit: The number of executions to run at most.
         interrupted: Whether Ctrl-C ended it.
         met_error: Whether an error ended it.
+        whole: A context in which executions are counted, so that Ctrl-C does not come between.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class Exploration:
         self.statistics = StatisticsCollector(sampling=is_sampling(self.scheduler), coverage=self._coverage)
         self.kept = KeptFailures(found)
         self.interrupted = self.met_error = False
+        self.whole = LateInterrupts()
         self.checkers = CheckerRunner(checkers, program, self.scheduler)
         self._failure_limit, self._driver = failures, driver
         self._progress, self._first_index = progress, first_index
@@ -160,7 +164,8 @@ class Exploration:
     def run(self) -> Report:
         """Explore to the end and return the report; Interrupted, with the report, if Ctrl-C ends it before."""
         try:
-            self._search()
+            with self._interruptible():
+                self._search()
             self._end()
             return self.report()
         except KeyboardInterrupt as interrupt:
@@ -173,6 +178,10 @@ class Exploration:
             f"{self.failing} failed,",
             self.report(),
         )
+
+    def _interruptible(self) -> AbstractContextManager[None]:
+        """Return a context in which Ctrl-C waits while an execution is counted; trio handles it itself."""
+        return self.whole.handled() if self._driver == "inline" else nullcontext()
 
     def _search(self) -> None:
         """Run executions until a reason to stop; an error that ends the search receives the report."""
@@ -258,13 +267,29 @@ class Exploration:
         """Judge and count one finished execution."""
         if self._maker.now is not None:
             self._consistency.observe(self._maker.now, trace, self.index)
-        self.statistics.add(trace)
-        findings = self.checkers.judge(trace)
-        self._look_at(trace, fails=bool(findings))
-        if findings:
-            self._take_failing(trace, findings)
-        self.index += 1
+        with self.whole:
+            self.statistics.add(trace)
+            findings = self.checkers.judge(trace)
+            self._look_at(trace, fails=bool(findings))
+            if findings:
+                self._take_failing(trace, findings)
+            self.index += 1
         self.show_progress()
+
+    def take_walked(self, walked: Walked) -> None:
+        """Count executions that ran without an engine, in which no checker finds anything."""
+        with self.whole:
+            self.statistics.add_walked(walked)
+            self.index += walked.executions
+        self.show_progress()
+
+    def needs_trace(self, occurred: int) -> bool:
+        """Whether an execution in which this occurred reaches a goal, or a checker may find something in it."""
+        return bool(occurred & GOAL) or not self.checkers.is_clean(occurred)
+
+    def is_better_example(self, deviations: int) -> bool:
+        """Whether an execution with this number of deviations is a better example than those before."""
+        return is_better(self.statistics.example, deviations)
 
     def _look_at(self, trace: Trace, *, fails: bool) -> None:
         """Count the goals that an execution reached, and keep it if it is a better example than those before."""

@@ -69,6 +69,15 @@ class CheckerRunner:
             asked = self._asked[occurred] = tuple([c for c in self._checkers if can_find(c, occurred)])
         return judge(trace, asked) if asked else ()
 
+    @property
+    def judges_each(self) -> bool:
+        """Whether each execution has to be judged, whatever occurred in it."""
+        return bool(self._prerequisites) or bool(self._order_sensitive)
+
+    def is_clean(self, occurred: int) -> bool:
+        """Whether no checker can find anything in an execution in which this occurred."""
+        return not any(can_find(checker, occurred) for checker in self._checkers)
+
     def _note_unseen_orders(self, trace: Trace) -> None:
         """Record a checker that judged the order of operations that do not conflict, if there is one."""
         for checker in self._order_sensitive:

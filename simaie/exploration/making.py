@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simaie.engine.execution import Execution
 from simaie.engine.memo.undone import Undone
+from simaie.engine.memo.walks import Needed
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector
 from simaie.exploration.determinism import FirstRun, repetition
@@ -86,6 +87,8 @@ class Maker:
             probed = unprobed is None or not unprobed.has_probes
             if team is not None and probed and (yield from team.attend()):
                 continue
+            if unprobed is None and not self._twice and not exploration.checkers.judges_each:
+                self._walk()
             self.profile = exploration.scheduler.profile()
             if self._twice:
                 yield from self._two(chooser)
@@ -95,6 +98,15 @@ class Maker:
             return
         if self._is_long or not (exploration.has_enough or exploration.scheduler.exhausted):
             yield from self._probes(unprobed)
+
+    def _walk(self) -> None:
+        """Run executions without an engine, but leave one: the consistency check needs the last execution."""
+        exploration = self._exploration
+        most = exploration.execution_limit - exploration.statistics.executions - 1
+        needed = Needed(exploration.needs_trace, exploration.is_better_example)
+        walked = self._engines.walk(exploration.scheduler, exploration.index, most, needed)
+        if walked.executions:
+            exploration.take_walked(walked)
 
     def make(self, scheduler: Scheduler) -> Execution | Undone:
         """Return the next execution, ready to run, in which `scheduler` chooses."""

@@ -7,6 +7,7 @@ from collections import Counter
 
 import msgspec
 
+from simaie.engine.memo.walks import Walked
 from simaie.exploration.coverage import Coverage, CoverageCollector, Covered
 from simaie.exploration.estimates import Interval, share
 from simaie.exploration.examples import Example
@@ -110,6 +111,17 @@ class StatisticsCollector:
             self.outcomes[outcome] += count
         else:
             self.outcomes_complete = False
+
+    def add_walked(self, walked: Walked) -> None:
+        """Count executions that ran without an engine; coverage does not count them."""
+        self._last_ended = time.perf_counter()
+        self._first_ended = self._first_ended or self._last_ended
+        self.executions += walked.executions
+        self.steps += walked.steps
+        self.longest = max(self.longest, walked.longest)
+        self.switches += walked.switches
+        for outcome, count in walked.outcomes:
+            self._count(outcome, count)
 
     def merge(self, later: StatisticsCollector, covered: Covered | None = None) -> None:
         """Add the figures of executions that come after those so far.

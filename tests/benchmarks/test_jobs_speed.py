@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from exhaustive import programs
+from processor_time import Took, took
 
 from simaie import Machine, Program, explore
 
@@ -24,22 +23,6 @@ FASTER = 1.5
 #: The most processor time in all, compared with that of one process. In a search by undo each process has to learn for
 #: itself what vCPUs do, and a branch costs the way to it.
 MORE_WORK = {"random-walk": 1.4, "portfolio": 1.4, "dpor": 1.3}
-
-
-class Took(NamedTuple):
-    """Seconds of a run: on the clock, of processors in all, and of the busiest process, if workers do equal shares."""
-
-    wall: float
-    processor: float
-    busiest: float
-
-
-def took(run: Callable[[], Any], workers: int) -> Took:
-    began, before = time.perf_counter(), os.times()
-    run()
-    wall, after = time.perf_counter() - began, os.times()
-    mine, theirs = (sum(after[at : at + 2]) - sum(before[at : at + 2]) for at in (0, 2))
-    return Took(wall, mine + theirs, max(mine, theirs / workers))
 
 
 def inc(count: int) -> Program:

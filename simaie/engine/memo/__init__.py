@@ -13,6 +13,9 @@ whether the checkers have to ask for it (`simaie.engine.memo.monitors`). Other w
 spin detection and limits are the code that the other drivers use, so the drivers cannot differ. The reference engine
 (`simaie.engine.inline`) defines what happens. The memo remembers it.
 
+**Walks** (`simaie.engine.memo.walks`) go one step further. The states of the whole program make a graph, too, as long
+as nothing happens but accesses and mutexes. A uniform random execution is a path in it, which needs no actors.
+
 **Identity.** One scheme, one host port and one page table serve all executions of a memo. A cell that a vCPU makes is
 identified by its maker, the place in the maker's history, and its name (`MemoHost`), so that a coroutine that is fed
 its history again gets the cell that the first one made. An object that simaie's own code makes of constants is the same

@@ -32,10 +32,15 @@ from simaie.op import Kind, Op
 from simaie.protocols import ExecutionInfo, HostMemory, Scheduler
 from simaie.trace import Ending, Event
 
-__all__ = ["QuickExecution", "make_memo_execution"]
+__all__ = ["QuickExecution", "draws", "make_memo_execution"]
 
 _MOST_KNOWN = 1_000
 _LOCK = Kind.LOCK
+
+
+def draws(scheduler: Scheduler) -> bool:
+    """Whether the class of `scheduler` says that it `draws_uniformly`, and the object does not choose otherwise."""
+    return vars(type(scheduler)).get("draws_uniformly") is True and "choose" not in vars(scheduler)
 
 
 def make_memo_execution(
@@ -71,7 +76,7 @@ class QuickExecution(MemoExecution):
         self._repeated = 0
         #: A scheduler of a third party may keep candidates by mistake, and has to be told then.
         self._is_reusable = type(scheduler).__module__.startswith("simaie")
-        self._draws = vars(type(scheduler)).get("draws_uniformly") is True and "choose" not in vars(scheduler)
+        self._draws = draws(scheduler)
 
     def _memory(self) -> HostMemory:
         memory = self.memo.memory
