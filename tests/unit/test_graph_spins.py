@@ -7,6 +7,7 @@ import pytest
 import simaie
 from simaie import Limits, Machine, Program
 from simaie.host.graph_reference import GraphScMemory
+from simaie.trace import Ending
 
 pytestmark = pytest.mark.untraced
 
@@ -132,3 +133,11 @@ def test_a_store_conditional_that_never_stores_is_a_livelock_and_one_that_may_is
 def test_an_atomic_of_several_places_that_fails_for_ever_is_a_livelock():
     (failure,) = explored([_swaps_both_words, _upper_word], "native").failures
     assert [finding.kind for finding in failure.findings] == ["livelock"]
+
+
+def test_a_failing_execution_that_the_limit_cuts_replays(tmp_path):
+    """The lock is not atomic against its plain release: a try takes the release back, and all tries fail then."""
+    (failure,) = explored(2 * [_locks], "global-lock", steps=60).failures
+    assert failure.trace.ending is Ending.STEP_LIMIT
+    again = simaie.replay(failure.save(tmp_path / "failure.json"), program=failure.program)
+    assert again.trace.digest == failure.trace.digest
