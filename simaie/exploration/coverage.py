@@ -48,7 +48,8 @@ class Coverage(msgspec.Struct, frozen=True):
             the executions as independent and identically distributed. This is true of a random walk, and nearly true of
             schedulers that only learn lengths or that rotate. It is None for schedulers that are exhaustive, that are
             guided by what they saw, or that run only one execution.
-        preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions.
+        preemptions: The number of switches away from an actor that was enabled and not yielding, in all executions. On
+            a host of execution graphs it means little: vCPUs add events there, which may take effect in another order.
         most_preemptions: The largest number of preemptions in one execution.
         sizes: For exhaustive schedulers, estimates of the number of interleavings (which ``dfs`` without a bound runs)
             and of traces (which ``dpor`` runs); empty for others. Traces that differ only in the order of

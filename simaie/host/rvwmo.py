@@ -79,11 +79,7 @@ class Rvwmo(Model):
             found = store.carried << store.base  # 12
             if store.pair >= 0:
                 found |= 1 << store.id  # 3
-        since = -1 if event.last_store is None else event.last_store.index
-        for read in event.reads_before:  # 2
-            if read.index > since and read.id in graph.events and graph.source.get(read.id) != source:
-                found |= 1 << read.id
-        return found
+        return found | event.reads_since & graph.mask & ~graph.readers_of(source, event.place)  # 2
 
 
 class RvwmoMemory(GraphMemory):

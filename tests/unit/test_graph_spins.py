@@ -7,15 +7,16 @@ import pytest
 import simaie
 from simaie import Limits, Machine, Program
 from simaie.host.graph_reference import GraphScMemory
+from simaie.trace import Ending
 
 pytestmark = pytest.mark.untraced
 
 X, Y = 0x1000, 0x1040
 
 
-def explored(threads, scheme, host="armv8", *, scheduler="dpor", init=None, **options):
-    program = Program("spins", isa="x86", threads=list(threads), init=init or {})
-    machine = Machine(scheme, host=host, limits=Limits(steps=300))
+def explored(threads, scheme, host="armv8", *, scheduler="dpor", isa="x86", steps=300, init=None, **options):
+    program = Program("spins", isa=isa, threads=list(threads), init=init or {})
+    machine = Machine(scheme, host=host, limits=Limits(steps=steps))
     return simaie.explore(program, machine, scheduler=scheduler, **options)
 
 
@@ -96,3 +97,47 @@ def test_other_schedulers_let_a_vcpu_wait_too(scheduler):
     for threads, scheme in ((2 * [_ticket], "cas"), ([_watches_both, _is_overwritten], "aie-rfc")):
         report = explored(threads, scheme, scheduler=scheduler, executions=5, init={X: 0}, failures=None)
         assert report.statistics.truncated == report.statistics.pruned == 0
+
+
+async def _never_stores(cpu):
+    while True:
+        await cpu.ldrex(X)
+        await cpu.clrex()
+        if await cpu.strex(X, 1) == 0:
+            break
+
+
+async def _may_store(cpu):
+    while True:
+        await cpu.ldrex(X)
+        await cpu.str_(X, 1)
+        if await cpu.strex(X, 1) == 0:
+            break
+
+
+async def _swaps_both_words(cpu):
+    while await cpu.lock_cmpxchg8b(X, 1, 2) != 1:
+        pass
+
+
+async def _upper_word(cpu):
+    await cpu.store(X + 4, 1)
+
+
+def test_a_store_conditional_that_never_stores_is_a_livelock_and_one_that_may_is_none():
+    assert explored([_never_stores], "native", isa="arm").failures
+    report = explored([_may_store], "native", isa="arm", steps=20)
+    assert (report.failures, report.verdict) == ((), "inconclusive")  # the round in which it fails is no wait
+
+
+def test_an_atomic_of_several_places_that_fails_for_ever_is_a_livelock():
+    (failure,) = explored([_swaps_both_words, _upper_word], "native").failures
+    assert [finding.kind for finding in failure.findings] == ["livelock"]
+
+
+def test_a_failing_execution_that_the_limit_cuts_replays(tmp_path):
+    """The lock is not atomic against its plain release: a try takes the release back, and all tries fail then."""
+    (failure,) = explored(2 * [_locks], "global-lock", steps=60).failures
+    assert failure.trace.ending is Ending.STEP_LIMIT
+    again = simaie.replay(failure.save(tmp_path / "failure.json"), program=failure.program)
+    assert again.trace.digest == failure.trace.digest

@@ -34,6 +34,9 @@ from simaie.trace import Ending, Trace
 
 __all__ = ["GraphExecution"]
 
+#: The number of decisions for each event of an execution, at most: its vCPU, its own, and those that are made again.
+_DECISIONS = 3
+
 
 class GraphExecution(Execution):
     """One run of a program under a scheduler, on a host of execution graphs."""
@@ -63,7 +66,7 @@ class GraphExecution(Execution):
         self._switched: list[Switch] = []
         self._chosen: list[Choice] = []
         self._offer = Offer(self.events)
-        self._cut = False
+        self._given_up = False
 
     # -- what drivers call ------------------------------------------------------------------------
 
@@ -109,7 +112,7 @@ class GraphExecution(Execution):
         ending: Ending | None = Ending.PRUNED
         if end is End.DONE:
             ending = ending_of(memo, walk.graph)
-        elif end is End.CUT and self._cut:
+        elif end is End.CUT and not self._given_up:
             ending = Ending.STEP_LIMIT
         self.ending = ending or Ending.PRUNED
         trace = trace_of(memo, walk.graph, self.ending).complete()
@@ -128,11 +131,11 @@ class GraphExecution(Execution):
                 actor.node, actor.op = node, node.label.op
         offer.candidates = tuple(actors)
         offer.numbers = {actor.name: actor.node.depth - 1 for actor in actors}
-        if len(self.events) >= self._limit:
-            self._cut = True
+        if len(self.events) >= _DECISIONS * self._limit:
             return -1
         chosen = self._ask_vcpu(offer)
         if chosen is None:
+            self._given_up = True
             return -1
         if chosen not in offer.candidates:
             raise bad_choice(self.scheduler, chosen, offer)

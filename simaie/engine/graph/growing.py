@@ -68,8 +68,8 @@ class Growing:
         if kind is Kind.AWAIT:
             assert label.op.function is not None
             return bool(label.op.function.apply(value))
-        wait = node.wait
-        if wait is not None and wait is not label.op and wait.value is None and wait.location == label.op.location:
+        wait = node.wait if label.wait is None else None
+        if wait is not None and wait is not label.op:
             assert wait.function is not None
             return bool(wait.function.apply(value))
         return True

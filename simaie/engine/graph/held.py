@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simaie.engine.graph.label import Label
     from simaie.engine.graph.memo import GraphMemo
 
-__all__ = ["has_changed", "has_gone_on", "initial_value", "was_noticed"]
+__all__ = ["has_changed", "has_gone_on", "initial_value", "is_held", "was_noticed"]
 
 
 def has_changed(memo: GraphMemo, graph: Graph, wait: Op) -> bool:
@@ -39,22 +39,28 @@ def was_noticed(graph: Graph, label: Label, tried: Try) -> bool:
     Args:
         graph: The graph.
         label: The label of the vCPU's next operation.
-        tried: The round, which wrote only values that it had read, or whose store-conditional failed.
+        tried: The round, which wrote only values that it had read.
     """
-    if tried.fails or label.layout.relies_on_links():
+    if label.layout.relies_on_links():
         return True
-    since = _own(graph, label, label.number - tried.steps)
+    since = _own(graph, label, label.layout.index(label.number - tried.steps))
     return any(_took_back(graph, event) for event in since if event.writes)
 
 
+def is_held(graph: Graph, label: Label) -> bool:
+    """Whether an atomic operation of several pieces waits until another store feeds one of its reads."""
+    reads = sum(1 << read.id for read in label.reads)
+    return graph.held & reads == reads
+
+
 def has_gone_on(graph: Graph, label: Label) -> bool:
-    """Whether the graph has what its vCPU does after it was held back, so that it is not held back for ever."""
-    return bool(_own(graph, label, label.number))
+    """Whether the graph has what a vCPU does after it has waited, so that it cannot wait for ever."""
+    first = label.layout.index(label.number)
+    return bool(_own(graph, label, first if label.wait is not None else first + 2 * label.layout.parts))
 
 
-def _own(graph: Graph, label: Label, number: int) -> list[Event]:
-    """Return the events of the vCPU's operations from `number` on."""
-    first = label.layout.index(number)
+def _own(graph: Graph, label: Label, first: int) -> list[Event]:
+    """Return the events of a vCPU from the index `first` on."""
     return [event for event in graph.events.values() if event.vcpu == label.vcpu and event.index >= first]
 
 

@@ -117,6 +117,9 @@ class Label:
         event.pair = pair
         event.last_store = past.last_store.get(place)
         event.reads_before = past.reads.get(place, ())
+        if self.model.depends_on_source:
+            since = -1 if event.last_store is None else event.last_store.index
+            event.reads_since = sum([1 << read.id for read in event.reads_before if read.index > since])
         status = (depends.address_choices | depends.value_choices) & past.status | self.status
         event.status = (status | past.stored.get(place, 0)) << event.base
         if status:

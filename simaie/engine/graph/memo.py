@@ -64,7 +64,10 @@ class GraphRunner(Runner):
         return node
 
     def _note_retry(self, node: Node) -> None:
-        """Note whether a vCPU tries again in vain: as at its last load-linked, after a store-conditional failed."""
+        """Note whether a vCPU tries again in vain: as at its last load-linked, after a store-conditional failed.
+
+        If none that failed could have stored, all later ones fail, too: the vCPU waits for a change as in other loops.
+        """
         label: Label = node.label
         label.state = snapshot(self.coroutine, self.cpu)
         before, failed = node, False
@@ -79,7 +82,7 @@ class GraphRunner(Runner):
                 return
             if writes(op, came):
                 return
-            failed = failed or op.kind is Kind.STORE_CONDITIONAL
+            failed = failed or (op.kind is Kind.STORE_CONDITIONAL and bool(before.label.stores))
 
 
 class GraphMemo(Memo):
@@ -171,8 +174,20 @@ class GraphMemo(Memo):
             self._numbers[root.name], root.name, node.depth, self.reached, op, raw, control, self.layout, self.model,
             in_order=root.is_device, inside=inside,
         )  # fmt: skip
-        if wait is not None and wait is not op and (wait.value is not None or wait.location != op.location):
+        if wait is None or wait is op:
+            return
+        if wait.value is not None or wait.location != op.location or _could_have_stored(node):
             node.label.wait, node.label.tried = wait, node.tried
+
+
+def _could_have_stored(node: Node) -> bool:
+    """Whether a store-conditional that could have stored failed in the last round of a loop: it may store next time."""
+    before, left = node, node.tried.steps if node.tried is not None and node.tried.fails else 0
+    while left and before.parent is not None and before.parent.op is not None:
+        before, left = before.parent, left - 1
+        if before.op is not None and before.op.kind is Kind.STORE_CONDITIONAL and before.label.stores:
+            return True
+    return False
 
 
 def plain_op(op: Op) -> Op:

@@ -9,6 +9,7 @@ from typing import Any
 from simaie.dependence import STOPS
 from simaie.engine.graph.attributes import ATOMICS
 from simaie.engine.graph.growing import Growing
+from simaie.engine.graph.held import is_held
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import can_stop, opening
@@ -109,12 +110,12 @@ class Stepper(Growing):
         """
         if len(label.reads) < 2 or not writes:
             return False
-        graph, reads = self.graph, sum(1 << read.id for read in label.reads)
-        if graph.held & reads == reads:
+        graph = self.graph
+        if is_held(graph, label):
             return True
         if first_unplaced(graph.copy(), writes) is not None:
             other = graph.copy()
-            other.held |= reads
+            other.held |= sum(1 << read.id for read in label.reads)
             self._others(other)
         return False
 

@@ -10,7 +10,7 @@ from simaie.check.needs import FAULT, REFUSED
 from simaie.dependence import STOPS
 from simaie.engine.graph.attributes import ATOMICS
 from simaie.engine.graph.growing import WAITS
-from simaie.engine.graph.held import has_changed, has_gone_on, initial_value
+from simaie.engine.graph.held import has_changed, has_gone_on, initial_value, is_held
 from simaie.engine.graph.label import Label
 from simaie.engine.graph.memo import GraphMemo
 from simaie.engine.graph.world import may_wait
@@ -175,11 +175,13 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         label: Label = node.label
         if label.op.kind in STOPS:
             continue
+        if has_gone_on(graph, label):
+            return None
         if label.wait is not None:
-            if has_changed(memo, graph, label.wait) or has_gone_on(graph, label):
+            if has_changed(memo, graph, label.wait):
                 return None
             continue
-        if label.retries or (label.op.kind in ATOMICS - WAITS and (node.wait is None or len(label.reads) > 1)):
+        if label.retries or (label.op.kind in ATOMICS - WAITS and (node.wait is None or is_held(graph, label))):
             return None
         values = []
         for event in label.reads:
@@ -187,8 +189,6 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
             newest = stores[-1] if stores else INITIAL
             if graph.source.get(event.id, newest) != newest:
                 return None
-            if graph.later(event):
-                return None  # what comes later in the program is there already: the vCPU cannot be stuck before it
             values.append(graph.events[newest].value if stores else initial_value(memo, event.place))
         if not values:
             raise InternalError(f"vCPU {node.root.name} waits with {node.op}, which reads nothing")

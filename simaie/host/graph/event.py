@@ -42,6 +42,7 @@ class Event:
         data: Of a write, the events on which its value depends by data; `choices` by data or choice. By index.
         last_store: The last earlier store of its vCPU to its place, or None.
         reads_before: The earlier reads of its vCPU of its place.
+        reads_since: Those since `last_store`, as a mask of ids, if the order depends on what they read; else 0.
         siblings: The ids of the events of the same access, if accesses of several sizes make it several; else None.
         watched: Of the write of a store-conditional to other bytes than those of its load-linked, the ids of the reads
             of the load-linked whose bytes it needs untouched.
@@ -56,7 +57,7 @@ class Event:
     __slots__ = (
         "acquire", "acquire_pc", "atomic", "base", "carried", "choice", "choices", "claims", "consistent", "data",
         "drops", "function", "group", "id", "index", "label", "last_store", "local", "order", "pair", "picks", "place",
-        "reads_before", "release", "section", "siblings", "status", "stride", "taken", "total", "value",
+        "reads_before", "reads_since", "release", "section", "siblings", "status", "stride", "taken", "total", "value",
         "vcpu", "watched", "writes",
     )  # fmt: skip
 
@@ -70,6 +71,7 @@ class Event:
         self.total = self.claims = False
         self.function: Callable[[Any], Any] | None = None
         self.local = self.order = self.label = self.status = self.picks = self.carried = self.data = self.choices = 0
+        self.reads_since = 0
         self.last_store: Event | None = None
         self.reads_before: tuple[Event, ...] = ()
         self.siblings: tuple[int, ...] | None = None
