@@ -9,6 +9,7 @@ import simaie
 from simaie import Machine, plugins
 from simaie.corpus.violations import kinds_of, violation, violations
 from simaie.errors import UsageError
+from simaie.guest.isa import ISAS
 from simaie.schemes.holes import BY_VALUE, EXPECTED_ON, LLSC_HOLES, LOCK_HOLES, PLAIN_HOLES, STUCK_HOLES, Hole, Variant
 from simaie.schemes.qemu_atomicity import required_parts
 
@@ -115,6 +116,23 @@ def test_a_locked_instruction_and_a_load_linked_get_stuck_alike():
     """The classes have a program for x86 too."""
     for hole in (Hole.DEADLOCK, Hole.LEAK):
         assert [each.program.isa for each in violations(hole)] == ["arm", "x86"]
+
+
+def test_a_store_of_16_bytes_is_torn_on_each_instruction_set_that_forbids_it():
+    """Of AArch64 and x86 an extension does, which the ideal scheme is told."""
+    promised = {
+        name
+        for name, isa in ISAS.items()
+        if any(16 in (guarantee.plain, guarantee.pair) for guarantee in isa.guarantees.values())
+    }
+    assert {each.program.isa for each in violations(Hole.TORN_16)} == promised
+    for each in violations(Hole.TORN_16):
+        extension = each.needs.options.get("single_copy", "isa")
+        told = f"native:single_copy={extension}"
+        for scheme, found in (("cas", True), ("native", extension != "isa"), (told, False)):
+            report = simaie.explore(each.program, Machine(scheme, address_bits=12), scheduler="dpor", failures=None)
+            assert report.complete
+            assert is_found(report, Hole.TORN_16) is found
 
 
 def test_nothing_is_said_of_other_hosts():
