@@ -24,7 +24,7 @@ from simaie.errors import SimaieError, UnknownNameError, UsageError, raised
 
 __all__ = [
     "CHECKERS", "HOSTS", "ISAS", "RENDERERS", "SCHEDULERS", "SCHEMES", "Spec", "construct", "names",
-    "options_of", "resolve", "spec_for",
+    "options_of", "resolve", "spec_for", "with_options",
 ]  # fmt: skip
 
 SCHEMES = "simaie.schemes"
@@ -230,6 +230,24 @@ def options_of(factory: Any) -> dict[str, Any]:
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
             break
     return found
+
+
+def with_options(group: str, choice: Any, options: Mapping[str, Any]) -> Any:
+    """Return the choice of a plug-in with `options`, except those that it does not have or sets itself.
+
+    Args:
+        group: The group of plug-ins, such as `SCHEMES`.
+        choice: Its name with or without options, or a class.
+        options: The options.
+    """
+    if not options:
+        return choice
+    factory = choice if callable(choice) else resolve(group, Spec.of(choice).name)
+    known = {name: value for name, value in options.items() if name in options_of(factory)}
+    if callable(choice):
+        return functools.partial(choice, **known) if known else choice
+    given = Spec.of(choice)
+    return Spec(given.name, {**known, **given.options})
 
 
 def _is_class(factory: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -125,15 +124,8 @@ def _family(choice: AuditedScheme) -> str | None:
 
 def _item(case: Case, expected: Expect, choice: AuditedScheme) -> Item:
     needs = case.needs
-    options = _known_options(choice, needs.options)
-    scheme: AuditedScheme
-    if callable(choice):
-        scheme = functools.partial(choice, **options) if options else choice
-        shown = str(getattr(choice, "name", choice))
-    else:
-        given = Spec.of(choice)
-        scheme = Spec(given.name, {**options, **given.options})
-        shown = str(scheme)
+    scheme: AuditedScheme = plugins.with_options(plugins.SCHEMES, choice, needs.options)
+    shown = str(getattr(choice, "name", choice) if callable(choice) else Spec.of(scheme))
     machine = Machine(
         scheme,
         host=needs.host,
@@ -143,10 +135,3 @@ def _item(case: Case, expected: Expect, choice: AuditedScheme) -> Item:
         limits=Limits(steps=needs.steps),
     )
     return Item(case, expected, machine, shown, machine.is_named, case.why)
-
-
-def _known_options(choice: AuditedScheme, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options that a program needs and the scheme has; other schemes may lack them."""
-    factory = choice if callable(choice) else plugins.resolve(plugins.SCHEMES, Spec.of(choice).name)
-    known = plugins.options_of(factory)
-    return {name: value for name, value in options.items() if name in known}

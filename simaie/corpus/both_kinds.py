@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from simaie.corpus.audit_case import Case, Expect, Needs
 from simaie.corpus.common import ARM, LOST_RMW, TORN_LLSC, X, store_conditional_failed
-from simaie.corpus.dialects import ARM32, LLSC, WITH_AMOS, Dialect
+from simaie.corpus.dialects import ALSO_LLSC, ALSO_WITH_AMOS, ARM32, LLSC, WITH_AMOS, Dialect
 from simaie.corpus.llsc import few
 from simaie.guest.code import Ins, ins
 from simaie.guest.program import Program
@@ -52,8 +52,16 @@ def _linked(dialect: Dialect) -> Case:
 
 
 def _with_atomics(dialect: Dialect) -> Iterator[Case]:
+    if dialect.add:
+        yield _added(dialect)
+        if dialect.linked:
+            yield from _mixed(dialect)
+    yield _against_store(dialect)
+
+
+def _added(dialect: Dialect) -> Case:
     isa = dialect.isa
-    yield Case(
+    return Case(
         row=27,
         title="atomic additions against each other: lost update",
         why="Each holds the lock of the granule from its load to its store.",
@@ -62,6 +70,10 @@ def _with_atomics(dialect: Dialect) -> Iterator[Case]:
         samples=few(dialect),
         expected=ARM(Expect.MUST_NOT),
     )
+
+
+def _mixed(dialect: Dialect) -> Iterator[Case]:
+    isa = dialect.isa
     yield Case(
         row=27,
         title="an atomic instruction between LL and SC goes undetected",
@@ -80,16 +92,20 @@ def _with_atomics(dialect: Dialect) -> Iterator[Case]:
         needs=_REVOKES,
         expected=ARM(Expect.MUST_NOT),
     )
-    yield Case(
+
+
+def _against_store(dialect: Dialect) -> Case:
+    isa, atomic = dialect.isa, dialect.swap or dialect.add
+    return Case(
         row=27,
         title="an atomic instruction against a plain store",
         why="The store finds the granule unregistered; the atomic instruction loads; the store lands and is lost.",
         program=Program(
-            f"swap-against-store-{isa}",
+            f"{'swap' if dialect.swap else 'addition'}-against-store-{isa}",
             isa=isa,
-            threads=[[ins(dialect.swap, X, 1, into="got")], [ins(dialect.store, X, 5)]],
+            threads=[[ins(atomic, X, 1, into="got")], [ins(dialect.store, X, 5)]],
             init={X: 0},
-            final=lambda s: 5 in (s[X], s.registers.get("0:got")),
+            final=lambda s: s[X] >= 5 or s.registers.get("0:got") == 5,
         ),
         kinds=LOST_RMW,
         expected=ARM(Expect.FINDABLE),
@@ -97,6 +113,6 @@ def _with_atomics(dialect: Dialect) -> Iterator[Case]:
 
 
 CASES = (
-    *(_linked(dialect) for dialect in LLSC if dialect is not ARM32),
-    *(case for dialect in WITH_AMOS for case in _with_atomics(dialect)),
+    *(_linked(dialect) for dialect in (*LLSC, *ALSO_LLSC) if dialect is not ARM32),
+    *(case for dialect in (*WITH_AMOS, *ALSO_WITH_AMOS) for case in _with_atomics(dialect)),
 )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from simaie.guest.code import Ins, ins
 
-__all__ = ["AARCH64", "ARM32", "LLSC", "RISCV", "WITH_AMOS", "Dialect"]
+__all__ = ["AARCH64", "ALSO_LLSC", "ALSO_WITH_AMOS", "ARM32", "LLSC", "RISCV", "WITH_AMOS", "Dialect"]
 
 
 class Dialect(NamedTuple):
@@ -18,8 +18,8 @@ class Dialect(NamedTuple):
 
     Attributes:
         isa: The instruction set.
-        linked: Load-linked of 4 bytes.
-        conditional: Store-conditional of 4 bytes.
+        linked: Load-linked of 4 bytes; empty if there is none.
+        conditional: Store-conditional of 4 bytes; empty if there is none.
         load: Plain load of 4 bytes.
         store: Plain store of 4 bytes.
         success: What the store-conditional returns if it stored.
@@ -70,3 +70,20 @@ POWER = Dialect("ppc", "lwarx", "stwcx", "lwz", "stw", success=1)
 #: All with LL/SC, Arm first, and those that also have atomic additions.
 LLSC = (ARM32, AARCH64, RISCV, MIPS, POWER)
 WITH_AMOS = (AARCH64, RISCV)
+
+_LOONGARCH = Dialect("loongarch", "ll", "sc", "ld_w", "st_w", success=1, swap="amswap", add="amadd")
+#: Instruction sets of which one row of the audit has cases: those with LL/SC, and those with atomic instructions.
+ALSO_LLSC = (
+    Dialect("alpha", "ldl_l", "stl_c", "ldl", "stl", success=1),
+    Dialect("hexagon", "memw_locked", "memw_locked_store", "load", "store", success=1),
+    _LOONGARCH,
+    Dialect("microblaze", "lwx", "swx", "lw", "sw"),
+    Dialect("openrisc", "l_lwa", "l_swa", "l_lwz", "l_sw", success=1),
+    Dialect("sh4", "movli_l", "movco_l", "load", "store", success=1),
+    Dialect("xtensa", "l32ex", "s32ex", "l32i", "s32i", success=1),
+)
+ALSO_WITH_AMOS = (
+    _LOONGARCH,
+    Dialect("s390x", "", "", "l", "st", add="laa"),
+    Dialect("sparc", "", "", "lduw", "stw", swap="swap"),
+)

@@ -1,11 +1,14 @@
-"""Arm: the deprecated SWP, and the switch that makes plain stores check for it."""
+"""Arm: the deprecated SWP, and the switch that makes plain stores check for it; the same with swaps of other guests."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from simaie.corpus.audit_case import Case, Expect
 from simaie.corpus.common import ARM, LOST_RMW, X
+from simaie.corpus.dialects import AARCH64, ARM32, RISCV, Dialect
+from simaie.corpus.llsc import few
 from simaie.guest.code import ins
 from simaie.guest.program import FinalState, Program
 
@@ -24,25 +27,53 @@ def _swaps(name: str, vcpus: int, times: int) -> Program:
     return Program(name, isa="arm", threads=threads, init={X: 0}, final=final)
 
 
-def _store_after_switch(name: str, swappers: int, stores: int) -> Program:
-    """The storer waits for the first SWP's store, so the switch is flipped and the granule registered.
+def _store_after_switch(dialect: Dialect, name: str, swappers: int, stores: int) -> Program:
+    """The storer waits for the first swap's store, so the switch is flipped and the granule registered.
 
-    A SWP returns the last value stored, or it is still in memory at the end.
+    A swap returns the last value stored, or it is still in memory at the end.
     """
 
     async def storer(cpu: Any) -> None:
         await cpu.wait_until(X, lambda value: value > 0)
         for i in range(stores):
-            await cpu.str_(X, STORED + i)
+            await getattr(cpu, dialect.store)(X, STORED + i)
 
-    first = [ins("swp", X, 1, into="first"), ins("swp", X, 2, into="got")]
-    others = [[ins("swp", X, 3 + n, into="got")] for n in range(swappers - 1)]
+    swap = dialect.swap
+    first = [ins(swap, X, 1, into="first"), ins(swap, X, 2, into="got")]
+    others = [[ins(swap, X, 3 + n, into="got")] for n in range(swappers - 1)]
     last = STORED + stores - 1
 
     def final(state: FinalState) -> bool:
         return last in (state[X], *state.registers.values())
 
-    return Program(name, isa="arm", threads=[first, storer, *others], init={X: 0}, final=final)
+    return Program(name, isa=dialect.isa, threads=[first, storer, *others], init={X: 0}, final=final)
+
+
+def _with_switch(dialect: Dialect) -> Iterator[Case]:
+    suffix = dialect.suffix
+    yield Case(
+        row=17,
+        title="SWP against a plain store before the switch, or while it is flipped",
+        why="The store sees the switch off and goes ahead unchecked; by the time it lands the SWP has loaded.",
+        program=Program(
+            f"swp-before-switch{suffix}",
+            isa=dialect.isa,
+            threads=[[ins(dialect.swap, X, 1, into="got")], [ins(dialect.store, X, STORED)]],
+            init={X: 0},
+            final=lambda s: STORED in (s[X], s.registers.get("0:got")),
+        ),
+        kinds=LOST_RMW,
+        expected=ARM(Expect.FINDABLE),
+    )
+    yield Case(
+        row=18,
+        title="SWP against a plain store after the switch, on a registered granule",
+        why="The store finds switch and entry, and takes the lock that the SWP holds from its load to its store.",
+        program=_store_after_switch(dialect, f"swp-after-switch{suffix}", 1, 1),
+        larger=_store_after_switch(dialect, f"swp-after-switch{suffix}-large", 3, 3),
+        samples=few(dialect),
+        expected=ARM(Expect.MUST_NOT),
+    )
 
 
 CASES = (
@@ -55,26 +86,5 @@ CASES = (
         kinds=LOST_RMW,
         expected=ARM(Expect.MUST_NOT, none=Expect.FINDABLE),
     ),
-    Case(
-        row=17,
-        title="SWP against a plain store before the switch, or while it is flipped",
-        why="The store sees the switch off and goes ahead unchecked; by the time it lands the SWP has loaded.",
-        program=Program(
-            "swp-before-switch",
-            isa="arm",
-            threads=[[ins("swp", X, 1, into="got")], [ins("str_", X, STORED)]],
-            init={X: 0},
-            final=lambda s: STORED in (s[X], s.registers.get("0:got")),
-        ),
-        kinds=LOST_RMW,
-        expected=ARM(Expect.FINDABLE),
-    ),
-    Case(
-        row=18,
-        title="SWP against a plain store after the switch, on a registered granule",
-        why="The store finds switch and entry, and takes the lock that the SWP holds from its load to its store.",
-        program=_store_after_switch("swp-after-switch", 1, 1),
-        larger=_store_after_switch("swp-after-switch-large", 3, 3),
-        expected=ARM(Expect.MUST_NOT),
-    ),
+    *(case for dialect in (ARM32, AARCH64, RISCV) for case in _with_switch(dialect)),
 )

@@ -76,6 +76,7 @@ _ARM: dict[Hole, list[ThreadCode]] = {
 _AARCH64: dict[Hole, list[ThreadCode]] = {
     Hole.EXCEPTION: [[ins("ldxr", X, into="seen"), ins("exception"), ins("stxr", X, 1, into="failed")]],
     Hole.TORN_8: [[ins("str_", X, -1, width=8)], [ins("ldr", X, width=8, into="seen")]],
+    Hole.TORN_16: [[ins("stp", X, -1)], [ins("ldp", X, into="seen")]],
 }
 _LR = ins("lr", X, into="seen")
 _RISCV: dict[Hole, list[ThreadCode]] = {
@@ -91,6 +92,7 @@ _RISCV: dict[Hole, list[ThreadCode]] = {
     Hole.SWITCH: [[_LR, ins("sc", Y, 0, into="dummy"), ins("sc", X, 1, into="failed")]],
 }
 _PPC: dict[Hole, list[ThreadCode]] = {Hole.TORN_16: [[ins("stq", X, -1)], [ins("lq", X, into="seen")]]}
+_S390X: dict[Hole, list[ThreadCode]] = {Hole.TORN_16: [[ins("stpq", X, -1)], [ins("lpq", X, into="seen")]]}
 _FAULTING: list[ThreadCode] = [faults_in_rmw("lock_xadd", X, 1), _add(ALIAS + X)]
 _X86: dict[Hole, list[ThreadCode]] = {
     Hole.RMW: [_add(X), _add(X)],
@@ -102,6 +104,7 @@ _X86: dict[Hole, list[ThreadCode]] = {
     Hole.SPLIT_LOAD: [_add(_SPLIT, 0x10001), [ins("load", _SPLIT, width=4, into="seen")]],
     Hole.MISALIGNED: [_add(X + 1, 0x100), _add(X + 1, 0x100)],
     Hole.WIDE_LOCK: [[ins("lock_cmpxchg16b", X, 0, 1 << 64, into="old")], [*_add(X + 8, 1, 8), *_add(X, 1, 8)]],
+    Hole.TORN_16: [[ins("movaps", X, -1)], [ins("movaps_load", X, into="seen")]],
     Hole.DEADLOCK: _FAULTING,
     Hole.LEAK: _FAULTING,
 }
@@ -129,13 +132,20 @@ def _has_stored(state: FinalState) -> bool:
 
 
 _PAGED = Needs(full_system=True, address_bits=13)
-#: The page table and the check of the programs that have one.
+#: The page table and the checks of the programs that have some.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "hole-llsc-fault": {"pages": ABSENT},
     "hole-rmw-byte": {"watch": {X + 1: 1}, "final": _keeps_the_next_byte},
     "hole-livelock": {"final": _has_stored},
     "hole-deadlock-x86": {"pages": READ_ONLY},
     "hole-leak-x86": {"pages": READ_ONLY},
+    "hole-torn-16-aarch64": {"checkers": ["single-copy-atomicity-lse2"]},
+    "hole-torn-16-x86": {"checkers": ["single-copy-atomicity-avx"]},
+}
+#: The machines of the programs that need another than the usual one: with pages, or the extension that promises more.
+_NEEDS = {name: _PAGED for name, options in _OPTIONS.items() if "pages" in options} | {
+    "hole-torn-16-aarch64": Needs(options={"single_copy": "lse2"}),
+    "hole-torn-16-x86": Needs(options={"single_copy": "avx"}),
 }
 
 
@@ -180,11 +190,14 @@ def _made() -> Iterator[Violation]:
             options = _OPTIONS.get(name, {})
             init = dict.fromkeys((X, X + 8, _FAR), (0, 8))
             program = Program(name, isa=isa, threads=threads, init=init, **options)
-            needs = _PAGED if "pages" in options else Needs()
-            yield Violation(hole=hole, program=program, llsc=isa != "x86", needs=needs)
+            needs = _NEEDS.get(name, Needs())
+            yield Violation(hole=hole, program=program, llsc=isa not in _WITHOUT_LLSC, needs=needs)
 
 
-_BY_ISA = {"arm": _ARM, "aarch64": _AARCH64, "riscv": _RISCV, "ppc": _PPC, "x86": _X86}
+# Stores and loads of 16 bytes: other instruction sets have none, or promise nothing of them. RISC-V, LoongArch and MIPS
+# have atomic instructions or LL/SC of that width only.
+_BY_ISA = {"arm": _ARM, "riscv": _RISCV, "ppc": _PPC, "aarch64": _AARCH64, "s390x": _S390X, "x86": _X86}
+_WITHOUT_LLSC = ("s390x", "x86")
 #: The programs, in the order of the classes.
 VIOLATIONS = tuple(_made())
 

@@ -117,9 +117,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 def machine_of(item: Item, program: Violation) -> Machine:
     """Return the machine on which a program of the class runs."""
     needs = program.needs
-    return Machine(
-        item.row.scheme, host=item.host, full_system=needs.full_system, address_bits=needs.address_bits
-    )
+    scheme = plugins.with_options(plugins.SCHEMES, item.row.scheme, needs.options)
+    return Machine(scheme, host=item.host, full_system=needs.full_system, address_bits=needs.address_bits)
 
 
 def examine(item: Item) -> Cell:

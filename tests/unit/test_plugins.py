@@ -13,6 +13,7 @@ from simaie import Machine, Program, explore, ins, plugins
 from simaie.cli import main
 from simaie.errors import UsageError
 from simaie.guest.isa import ISAS, isa_class
+from simaie.plugins import Spec
 from simaie.schemes.cas import CompareAndSwap
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -153,3 +154,24 @@ def test_options_without_a_text_have_no_word():
     assert plugins.Spec("x", {"a": "b,c=d"}).word is None
     assert plugins.Spec("x", {"a": 1, "b": None}).word == "x:a=1,b=none"
     assert plugins.Spec("x", {"barriers": "none"}).word == "x:barriers=none"
+
+
+@pytest.mark.parametrize(
+    ("choice", "options", "expected"),
+    [
+        ("cas", {"barriers": "full"}, "cas:barriers=full"),
+        ("cas:barriers=none", {"barriers": "full"}, "cas:barriers=none"),
+        ("cas:narrow=word", {"barriers": "full", "single_copy": "lse2"}, "cas:barriers=full,narrow=word"),
+        (("cas", {"narrow": "word"}), {"barriers": "full"}, "cas:barriers=full,narrow=word"),
+        ("cas:narrow=word", {}, "cas:narrow=word"),
+    ],
+)
+def test_a_choice_takes_the_options_that_it_has_and_does_not_set(choice, options, expected):
+    found = plugins.with_options(plugins.SCHEMES, choice, options)
+    assert Spec.of(found) == Spec.of(expected)
+
+
+def test_a_class_takes_the_options_that_it_has():
+    found = plugins.with_options(plugins.SCHEMES, CompareAndSwap, {"barriers": "full", "single_copy": "lse2"})
+    assert (found.func, found.keywords) == (CompareAndSwap, {"barriers": "full"})
+    assert plugins.with_options(plugins.SCHEMES, CompareAndSwap, {"single_copy": "lse2"}) is CompareAndSwap

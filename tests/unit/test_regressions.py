@@ -6,9 +6,8 @@ import pytest
 from scheme_bugs import BUGS
 
 import simaie
-from simaie import Machine, corpus
+from simaie import Machine, corpus, plugins
 from simaie.corpus import Expect
-from simaie.plugins import Spec
 
 REGRESSIONS = corpus.regressions()
 NAMES = [each.name for each in REGRESSIONS]
@@ -18,11 +17,8 @@ OF_THE_PROGRAM = {"bug-accumulator-changed", "bug-dirty-mark-first"}
 
 def explored(regression, scheme):
     needs = regression.needs
-    if needs.options:
-        named = Spec.of(scheme)
-        scheme = Spec(named.name, {**needs.options, **named.options})
     machine = Machine(
-        scheme,
+        plugins.with_options(plugins.SCHEMES, scheme, needs.options),
         host=needs.host,
         full_system=needs.full_system,
         host_word=needs.host_word,
