@@ -74,7 +74,7 @@ from simaie.cli.options import (
 from simaie.cli.output import Format
 from simaie.cli.parsing import StrictCommand
 from simaie.cli.status import Status, command
-from simaie.plugins import HOSTS, SCHEMES
+from simaie.plugins import HOSTS, SCHEDULERS, SCHEMES
 
 __all__ = ["app"]
 
@@ -336,6 +336,10 @@ def replay(
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="Follow the decisions as far as they fit.")
     ] = False,
+    continue_with: Annotated[
+        str | None,
+        plug_in(SCHEDULERS, "The strategy that goes on after the last decision that fits; implies --best-effort."),
+    ] = None,
     checker: Judges = None,
     driver: Annotated[DriverName | None, typer.Option(help="The driver of the guest code.")] = None,
     repeat: Annotated[
@@ -353,7 +357,7 @@ def replay(
 
     return run_replay(
         file, program, best_effort, driver, output, everything, checker or (), trust=trust, scheme=scheme, host=host,
-        repeat=repeat,
+        repeat=repeat, continue_with=continue_with,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from simaie.cli.documents import Document
-from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, width
+from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.replayed import replayed
 from simaie.cli.status import Status, status_of
 from simaie.finding import Verdict
@@ -17,6 +17,7 @@ from simaie.replaying.failure import Failure
 from simaie.replaying.recorded import Recorded, while_shown
 from simaie.show.failure_view import execution_text, failure_view
 from simaie.show.format import clean
+from simaie.show.lines import prose
 from simaie.show.trace_json import failure_document
 
 __all__ = ["heading", "run_replay"]
@@ -34,6 +35,7 @@ def run_replay(
     scheme: str | None = None,
     host: str | None = None,
     repeat: int | None = None,
+    continue_with: str | None = None,
 ) -> Status:
     """Replay `file`, print, and return violated if the checkers find something, else inconclusive.
 
@@ -43,7 +45,10 @@ def run_replay(
     verdict.
     """
     with guest_output_aside():
-        failure = replayed(file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=repeat is None)
+        failure = replayed(
+            file, target, best_effort, driver, checkers, trust, scheme, host, or_recorded=repeat is None,
+            continue_with=continue_with,
+        )  # fmt: skip
         if repeat is not None:
             failure = replace(failure, trace=failure.repeated(repeat))
     with while_shown(failure):
@@ -51,8 +56,15 @@ def run_replay(
             print_json(Document.REPLAY.named(failure_document(failure)))
         else:
             view = failure_view(failure, everything=everything, width=width())
-            print_lines([heading(failure), Text(), *view])
+            print_lines([heading(failure), *_divergence(failure), Text(), *view])
     return status_of(failure.verdict)
+
+
+def _divergence(failure: Failure) -> list[Text]:
+    if not failure.diverged:
+        return []
+    how = "from there on each vCPU ran up to the operations before which the recorded execution switched"
+    return prose(Text(f"differs first at {clean(failure.diverged)}; {how}", "yellow"), prose_width(), indent=2)
 
 
 def heading(failure: Failure) -> Text:

@@ -8,6 +8,7 @@ from pathlib import Path
 from simaie.cli.machines import driver_of, load_program
 from simaie.cli.status import complain
 from simaie.errors import UnnamedCodeError
+from simaie.exploration.scheduler_choice import make_scheduler
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import read_replay_file
 from simaie.replaying.player import replay
@@ -28,6 +29,7 @@ def replayed(
     host: str | None = None,
     *,
     or_recorded: bool = False,
+    continue_with: str | None = None,
 ) -> Failure:
     """Run the failure in `file` again.
 
@@ -44,6 +46,7 @@ def replayed(
         host: The host memory that replaces that of the file.
         or_recorded: Whether to return the recorded failure, and say so on stderr, if a replay needs code that the
             caller has not named.
+        continue_with: The scheduler that goes on after the last decision that applies.
     """
     for part, given in zip(recorded_parts(read_replay_file(file)), (scheme, host), strict=True):
         changed = part.change(given)
@@ -59,6 +62,7 @@ def replayed(
             scheme=scheme,
             host=host,
             trust=trust,
+            continue_with=None if continue_with is None else make_scheduler(continue_with)[0],
         )
     except UnnamedCodeError as error:
         if target is not None or not or_recorded:

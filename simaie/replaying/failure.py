@@ -71,6 +71,7 @@ class Failure:
         driver: The driver that ran the guest code.
         checkers: The checkers that judged the execution.
         file: The replay file from which the failure was read, if it was read from one.
+        diverged: Of a best-effort replay, where it first differs from the recorded execution, and how; else empty.
     """
 
     program: Program
@@ -84,6 +85,7 @@ class Failure:
     driver: Driver = "inline"
     checkers: tuple[CheckerChoice, ...] = field(default=DEFAULT, repr=False)
     file: Path | None = field(default=None, repr=False, compare=False)
+    diverged: str = field(default="", repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.render("text")

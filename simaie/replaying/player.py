@@ -6,6 +6,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,8 @@ from simaie.protocols import HostMemory, Scheduler, require_one_of
 from simaie.replaying.checkers import judges, recorded_checkers
 from simaie.replaying.failure import Failure
 from simaie.replaying.file import ReplayFile, read_replay_file
-from simaie.replaying.recording import Comparing
+from simaie.replaying.recording import Comparing, Recording
+from simaie.replaying.relative import FollowThen, difference, follower_of
 from simaie.replaying.resolving import cut_as_recorded, machine_in, program_in
 from simaie.replaying.run import MACHINE, PROGRAM, Driver, run
 from simaie.replaying.target import find_target, recorded_path
@@ -43,6 +45,7 @@ def replay(
     scheme: SchemeChoice | None = None,
     host: str | Callable[..., HostMemory] | None = None,
     mode: Mode = "strict",
+    continue_with: Scheduler | None = None,
     driver: Driver | None = None,
     checkers: Sequence[CheckerChoice] | None = None,
     trust: bool = False,
@@ -62,7 +65,10 @@ def replay(
             scheme was a class; it keeps the recorded options if it has none.
         host: A host memory to use instead of the recorded one, likewise.
         mode: ``"strict"`` raises DivergenceError at the first step that differs; ``"best-effort"`` follows the
-            decisions as far as they apply.
+            decisions as far as they apply. If the execution differs, it follows them by the operations of each vCPU, so
+            that an access that was inserted or removed moves no other switch (see `simaie.replaying.relative`).
+        continue_with: The scheduler that chooses after the last decision that applies; it implies best effort. By
+            default the running actor goes on.
         driver: As for `simaie.explore`; by default the recorded one.
         checkers: As for `simaie.explore`; by default the recorded ones.
         trust: Whether to import the Python files that the replay file names by relative paths, if they are unchanged.
@@ -93,7 +99,8 @@ def replay(
     with _naming(source):
         chosen = named or program_in(record, base, trust=trust)
     judging = _judging(source, record, base, named, checkers, trust)
-    scheduler = _follower(record, mode)
+    if continue_with is not None and not isinstance(continue_with, Scheduler):
+        raise UsageError(f"continue_with must be a simaie.Scheduler, not {continue_with!r}")
     with _naming(source):
         result = machine
         if result is None:
@@ -102,8 +109,9 @@ def replay(
     driver = driver or record.driver
     info = record.scheduler
     bounded = result if machine is not None else _bounded(result, record)
+    play = partial(run, chosen, bounded, seed=info.seed, index=info.index, driver=driver)
     try:
-        trace = run(chosen, bounded, scheduler, seed=info.seed, index=info.index, driver=driver)
+        trace, diverged = _played(play, record, mode, continue_with)
     except DivergenceError as error:
         if chosen.name != record.program.name:
             error.add_note(f"the file records the program {record.program.name!r}, and {chosen.name!r} was run")
@@ -115,7 +123,7 @@ def replay(
     spec, profile = (_scheduler(record, base), info.profile) if record.is_of(trace) else (None, {})
     file = None if isinstance(source, Failure) or named is not None else Path(source)
     return Failure(
-        chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging), file
+        chosen, result, spec, info.seed, info.index, trace, findings, profile, driver, tuple(judging), file, diverged
     )
 
 
@@ -180,6 +188,30 @@ def _bounded(machine: Machine, record: ReplayFile) -> Machine:
     bounded = copy.copy(machine)
     bounded.limits = msgspec.structs.replace(machine.limits, steps=steps)
     return bounded
+
+
+def _played(play: partial[Trace], record: ReplayFile, mode: Mode, then: Scheduler | None) -> tuple[Trace, str]:
+    """Return the replayed execution, and where it first differs from the recorded one.
+
+    Args:
+        play: Runs an execution under a scheduler.
+        record: The recorded execution.
+        mode: As of `replay`.
+        then: The scheduler that goes on after the last decision.
+    """
+    if mode == "strict" and then is None:
+        return play(_follower(record, mode)), ""
+    recording = Recording(_follower(record, "best-effort"))
+    trace = play(recording)
+    differs = difference(record.steps, recording.steps)
+    segments = follower_of(record) if differs or then is not None else None
+    if segments is None and then is not None:
+        raise UsageError("continue_with needs a file with the steps of a host that is no host of execution graphs")
+    if segments is not None:
+        recording = Recording(segments if then is None else FollowThen(segments, then))
+        trace = play(recording)
+        differs = difference(record.steps, recording.steps)
+    return trace, differs
 
 
 def _follower(record: ReplayFile, mode: Mode) -> Scheduler:

@@ -30,6 +30,7 @@ def failure_document(failure: Failure) -> dict[str, Any]:
         "verdict": failure.verdict.value,
         "findings": msgspec.to_builtins(failure.findings),
         "explanation": explain_failure(failure),
+        **({"diverged": failure.diverged} if failure.diverged else {}),
         "trace": trace_document(failure.trace, failure.findings),
         **({"how_to_reproduce": failure.how_to_reproduce} if isinstance(failure, Recorded) else {}),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import simaie
-from simaie import Machine, Program
+from simaie import Machine, Program, plugins
 from simaie.errors import DivergenceError, NondeterminismError, ReplayError, SimaieError, UnnamedCodeError, UsageError
 from simaie.replaying import target
 from simaie.replaying.file import read_replay_file
@@ -272,3 +272,48 @@ def test_targets_that_name_nothing_are_told(source, tmp_path):
                 f"{tmp_path}/none.py:program", f"{broken}:program"):
         with pytest.raises(SimaieError):
             target.find_target(bad)
+
+
+# -- decisions relative to operations ------------------------------------------------------------------
+
+
+def _adds(*, before=(), without_load=False):
+    """Two vCPUs that add without atomicity, with accesses before that the recorded program does not have."""
+
+    async def adds(cpu):
+        for address in before:
+            await cpu.load(address)
+        if not without_load:
+            await cpu.load(X + 8)
+        old = await cpu.load(X)
+        await cpu.store(X, old + 1)
+
+    return Program("lost-update", isa="x86", threads=[adds, adds], init={X: 0, X + 8: 0}, final=lambda m: m[X] == 2)
+
+
+@pytest.mark.parametrize("change", [{"before": [X + 4]}, {"before": [X, X + 4]}, {"without_load": True}], ids=str)
+def test_best_effort_follows_across_an_inserted_or_removed_access(change):
+    """The update is lost as in the recording, although every step has another number."""
+    failure = fail(_adds())
+    again = simaie.replay(failure, program=_adds(**change), mode="best-effort")
+    assert [finding.kind for finding in again.findings] == ["final-check"]
+    assert again.diverged.startswith("step 0: expected vCPU ")
+
+
+def test_an_execution_that_is_as_recorded_does_not_diverge():
+    failure = fail(_adds())
+    again = simaie.replay(failure, mode="best-effort")
+    assert (again.diverged, again.trace.digest) == ("", failure.trace.digest)
+
+
+def test_another_scheduler_goes_on_after_the_last_decision():
+    """A third vCPU, which the recording does not have, is chosen by the scheduler that goes on."""
+    failure = fail(_adds())
+    more = Program("more", isa="x86", threads=[*_adds().threads, _adds().threads[0]], init={X: 0, X + 8: 0})
+    lasts = plugins.resolve(plugins.SCHEDULERS, "random-walk")()
+    again = simaie.replay(failure, program=more, continue_with=lasts)
+    recorded = [event.form for event in failure.trace.events]
+    assert [event.form for event in again.trace.events if event.actor != "2"] == recorded
+    assert again.diverged == f"step {len(recorded)}: expected the end of the execution, got vCPU 2: load [{X + 8:#x}]/4"
+    with pytest.raises(UsageError, match="continue_with"):
+        simaie.replay(failure, continue_with="random-walk")  # type: ignore[arg-type]  # the mistake under test

@@ -69,6 +69,11 @@ class FollowSegments(Scheduler):
         self._position, self._asked = 0, 0
         self._done: dict[str, Counter[_Mark]] = {}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no segment is left."""
+        return self._position >= len(self._segments)
+
     def choose(self, offer: Offer) -> Candidate:
         """Return the actor of the first segment that has not ended yet; the default after the last."""
         chosen = self._next_in_segment(offer) or offer.default
