@@ -42,6 +42,14 @@ async def _unlock(thread: Any, given: tuple[int, ...]) -> int:
     return 0
 
 
+async def _begin_exclusive(thread: Any, given: tuple[int, ...]) -> None:
+    await thread.cpu._scheme.host.begin_exclusive()
+
+
+async def _end_exclusive(thread: Any, given: tuple[int, ...]) -> None:
+    await thread.cpu._scheme.host.end_exclusive()
+
+
 def _allocated(thread: Any, size: int) -> int:
     room = (max(size, 1) + _UNIT - 1) // _UNIT * _UNIT
     if room > _MOST_BYTES:
@@ -61,4 +69,6 @@ HELPER_HOOKS: dict[str, Hook] = {
     "pthread_mutex_destroy": _nothing,
     "pthread_mutex_lock": _lock,
     "pthread_mutex_unlock": _unlock,
+    "start_exclusive": _begin_exclusive,  # as QEMU calls them
+    "end_exclusive": _end_exclusive,
 }

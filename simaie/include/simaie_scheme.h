@@ -5,8 +5,8 @@
  * simaie calls these functions of the file, on the vCPU that performs the access; a scheme defines those that it needs.
  * An access without one is what the host does: one plain access. `cpu` counts the vCPUs from 0, `width` is in bytes,
  * at most 8, and an address is that of the guest. A helper may use every instruction of the host but exclusives, its
- * own variables, calloc and pthread mutexes, and the memory of the guest through simaie_guest(). Each location of its
- * own has one width.
+ * own variables, calloc, pthread mutexes, QEMU's start_exclusive and end_exclusive, and the memory of the guest through
+ * simaie_guest(). Each location of its own has one width.
  */
 #ifndef SIMAIE_SCHEME_H
 #define SIMAIE_SCHEME_H

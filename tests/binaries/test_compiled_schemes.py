@@ -69,6 +69,14 @@ def test_aie_in_c_loses_a_plain_store_as_its_model_does():
         assert {finding.kind for finding in report.failures[0].findings} == {"llsc-atomicity"}
 
 
+@pytest.mark.parametrize("host", ["sc", "tso", "armv8"])
+def test_hst_in_c_needs_fences_against_a_storer_that_puts_the_value_back(host):
+    program = Program("a-b-a", isa="arm", threads=[LLSC, [ins("str_", X, 5), ins("str_", X, 0)]], init={X: 0})
+    assert searched(program, scheme("hst"), host).verdict is Verdict.HOLDS
+    without = searched(program, scheme("hst", "relaxed"), host).verdict
+    assert without is (Verdict.HOLDS if host == "sc" else Verdict.VIOLATED)
+
+
 @pytest.mark.parametrize("code", [
     [*LLSC, ins("load", X, into="r")],
     [ins("strex", X, 9, into="failed"), ins("load", X, into="r")],  # nothing is reserved

@@ -371,6 +371,17 @@ def test_an_operation_that_is_not_awaited_is_the_schemes_error(guest, mark, sche
     assert info.value.where == marked(mark)
 
 
+def test_an_operation_that_an_order_is_added_to_is_awaited():
+    """On a host that takes orders, the access of a release is a copy of the operation that the scheme made."""
+
+    async def releases(cpu: Any) -> None:
+        await cpu.stlr(X, await cpu.ldar(X) + 1_000)
+        await cpu.ldadd(X, 1_000, order="al")
+
+    released = Program("releases", isa="aarch64", threads=[releases, releases], init={X: 0})
+    assert explore(released, Machine("cas", host="armv8"), scheduler="dpor").complete
+
+
 def test_an_unlock_that_is_not_awaited_is_found_though_the_vcpu_never_ends():
     async def twice(cpu: Any) -> None:
         await cpu.store(X, 1)
