@@ -1,7 +1,7 @@
 """The shards of a campaign on a cluster of dask workers: the same results as on one machine.
 
-A worker needs simaie in the same version, and the files of programs under the same paths; what is missing ends the
-campaign with a message that says so. If a worker dies, dask runs its shards elsewhere.
+A worker needs simaie in the same version. It gets the files of programs that it lacks. What is missing all the same
+ends the campaign with a message that says so. If a worker dies, dask runs its shards elsewhere.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from simaie.campaign.crew import Crew, OnExecutor
+from simaie.campaign.shipping import Parcel, parcel_for
+from simaie.campaign.unit import Piece
 from simaie.errors import InputError, UsageError
 
 try:
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client, LocalCluster, WorkerPlugin
 except ImportError as error:
     raise UsageError("--dask needs dask: pip install 'simaie[distributed]'") from error
 
@@ -49,7 +51,36 @@ def dask_crew(address: str) -> Iterator[Callable[[], Crew]]:
         if not workers:
             raise InputError(f"{address}: the scheduler has no workers; start some with: dask worker {address}")
         executor = stack.enter_context(client.get_executor(pure=False))
-        yield lambda: OnExecutor(executor, workers, f"{workers} dask workers")
+        ships = not address.startswith(_LOCAL)  # its workers have the files of this process
+        yield lambda: _OnDask(client, executor, workers, ships=ships)
+
+
+class _OnDask(OnExecutor):
+    """The workers of a cluster, which get the file of a program before the first shard of it."""
+
+    def __init__(self, client: Any, executor: Any, workers: int, *, ships: bool) -> None:
+        super().__init__(executor, workers, f"{workers} dask workers")
+        self._client, self._ships = client, ships
+        self._sent: set[str] = set()
+
+    def hand_in(self, piece: Piece) -> None:
+        """Let a worker run a shard."""
+        if self._ships and piece.unit.kind == "explore" and piece.unit.target not in self._sent:
+            self._sent.add(piece.unit.target)
+            if (parcel := parcel_for(piece.unit.target)) is not None:
+                self._client.register_plugin(_Unpacking(parcel), name=f"simaie {parcel.path}")
+        super().hand_in(piece)
+
+
+class _Unpacking(WorkerPlugin):  # type: ignore[misc]  # a class of dask, which has no types
+    """Unpacks a parcel on every worker, also on those that come later."""
+
+    def __init__(self, parcel: Parcel) -> None:
+        self._parcel = parcel
+
+    def setup(self, worker: Any) -> None:
+        """Write the file where it is missing."""
+        self._parcel.unpack()
 
 
 def _local(number: str) -> Any:

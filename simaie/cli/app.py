@@ -786,3 +786,15 @@ def barriers(
     )
     scenario = scenario_of(thread, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
     return run_barriers(targets, machine, search, save, output, scenario, places=places)
+
+
+@app.command(cls=StrictCommand, epilog=_statuses("the client left"))
+@command
+def mcp() -> Status:
+    """Serve explore, compare, barriers, matrix, replay and explain to an assistant, on stdin and stdout.
+
+    It speaks the Model Context Protocol, and needs pip install 'simaie\\[mcp]'.
+    """
+    from simaie.cli.mcp_server import serve
+
+    return serve()

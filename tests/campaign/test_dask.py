@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simaie.campaign import Status, run_campaign
+from simaie.campaign import CampaignFile, Explore, Status, run_campaign
 from simaie.campaign.crew import Crew, OnExecutor
 from simaie.errors import InputError, UsageError
 
@@ -70,3 +70,24 @@ def test_a_wrong_address_is_an_error() -> None:
         pass
     with pytest.raises(InputError, match="no scheduler"), on_dask.dask_crew("nonsense://x"):
         pass
+
+
+def test_a_worker_that_lacks_the_file_of_a_program_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers run in another folder than the coordinator, as on another machine, and the path is relative."""
+    from dask.distributed import LocalCluster
+
+    from simaie.campaign.on_dask import dask_crew
+
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "SB.litmus").write_text("X86 SB\n{ }\n P0 | P1 ;\n MOV [x],$1 | MOV [y],$1 ;\nexists (x=1)\n")
+    monkeypatch.chdir(here)
+    campaign = CampaignFile(explore=(Explore(targets=("SB.litmus",), seeds=1, executions=2),))
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        with cluster.get_client() as client:
+            client.run(os.chdir, str(there))
+        with dask_crew(cluster.scheduler_address) as crew:
+            status = run_campaign(here / "a.simaie", campaign, crew)
+    assert status.executions == 2
+    assert (there / "SB.litmus").read_bytes() == (here / "SB.litmus").read_bytes()
