@@ -387,6 +387,7 @@ def documents() -> str:
 
 _PRINTED_BY: Mapping[Document, str] = {
     Document.EXPLORE: "`explore`",
+    Document.PROVE_PROGRESS: "`prove-progress`",
     Document.REPLAY: "`replay`, and `campaign replay`",
     Document.CHECK: "`check`",
     Document.SHRINK: "`shrink`",

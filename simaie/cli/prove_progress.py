@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from simaie.cli.documents import Document
 from simaie.cli.machines import MachineOptions, load_program, make_machine
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.saved import FailureFiles
@@ -39,7 +40,7 @@ def run_prove_progress(
         if proof.failure is not None:
             files(proof.failure)
     if output is Format.JSON:
-        print_json(_document(proof) | {"saved": list(map(str, files.paths))})
+        print_json(Document.PROVE_PROGRESS.named(_document(proof) | {"saved": list(map(str, files.paths))}))
     else:
         _print(proof, files, everything)
     return Status.ERROR if files.incomplete else status_of(proof.verdict)

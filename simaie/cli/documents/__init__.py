@@ -19,6 +19,7 @@ class Document(StrEnum):
     """The documents, by the name of their form."""
 
     EXPLORE = "simaie-explore-1"
+    PROVE_PROGRESS = "simaie-prove-progress-1"
     REPLAY = "simaie-replay-1"
     CHECK = "simaie-check-1"
     SHRINK = "simaie-shrink-1"
@@ -46,6 +47,7 @@ def type_of(document: Document) -> Any:
 
     return {
         Document.EXPLORE: executions.Explored,
+        Document.PROVE_PROGRESS: executions.ProgressProved,
         Document.REPLAY: executions.Replayed,
         Document.CHECK: executions.Checked,
         Document.SHRINK: executions.Shrunken,

@@ -6,11 +6,12 @@ import msgspec
 
 from simaie.cli.documents.forms import Form, Outcome
 from simaie.decision import Choice, Switch
+from simaie.exploration.goals import Goal
 from simaie.exploration.statistics import Statistics
 from simaie.finding import Finding, Verdict
 from simaie.trace import Fault
 
-__all__ = ["Checked", "Explored", "Replayed", "ReplayedForm", "Shrunken"]
+__all__ = ["Checked", "Explored", "ProgressProved", "Replayed", "ReplayedForm", "Shrunken"]
 
 
 class KeptFailure(Form, frozen=True, kw_only=True):
@@ -64,6 +65,8 @@ class Explored(Form, frozen=True, kw_only=True):
     failures: tuple[KeptFailure, ...]
     signatures: tuple[Group, ...]
     unlisted: int
+    example: str | None
+    goals: tuple[Goal, ...]
     outcomes: tuple[Counted, ...]
     statistics: Statistics
     saved: tuple[str, ...]
@@ -88,7 +91,7 @@ class Step(Form, frozen=True, kw_only=True):
 
 
 class TraceForm(Form, frozen=True, kw_only=True):
-    """A trace."""
+    """A trace; `cycle` is the step from which it repeats for ever, and `goals` are those that it reached."""
 
     program: str
     digest: str
@@ -96,6 +99,8 @@ class TraceForm(Form, frozen=True, kw_only=True):
     outcome: Outcome | None
     accepted: bool | None
     waiting: dict[str, str]
+    cycle: int | msgspec.UnsetType = msgspec.UNSET
+    goals: dict[str, bool] | msgspec.UnsetType = msgspec.UNSET
     faults: tuple[Fault, ...]
     switches: tuple[Switch, ...]
     choices: tuple[Choice, ...]
@@ -103,7 +108,10 @@ class TraceForm(Form, frozen=True, kw_only=True):
 
 
 class ReplayedForm(Form, frozen=True, kw_only=True):
-    """A failure with its trace; `how_to_reproduce` is there if the file was shown as recorded."""
+    """A failure with its trace.
+
+    `how_to_reproduce` is there if the file was shown as recorded, `diverged` if a best-effort replay left the recording.
+    """
 
     program: str
     scheme: str
@@ -114,6 +122,7 @@ class ReplayedForm(Form, frozen=True, kw_only=True):
     verdict: Verdict
     findings: tuple[Finding, ...]
     explanation: str
+    diverged: str | msgspec.UnsetType = msgspec.UNSET
     trace: TraceForm
     how_to_reproduce: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -157,3 +166,16 @@ class Shrunken(ReplayedForm, frozen=True, kw_only=True):
     shrunk: HowShrunk
     command: str
     saved: str | None
+
+
+class ProgressProved(Form, frozen=True, kw_only=True):
+    """What `simaie prove-progress` prints; see `simaie.ProgressProof`."""
+
+    schema: str
+    program: str
+    scheme: str
+    verdict: Verdict
+    reason: str
+    states: int
+    failure: ReplayedForm | None
+    saved: tuple[str, ...]
