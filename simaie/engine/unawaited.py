@@ -63,10 +63,6 @@ class _Notes:
                 self.made[id(op)] = Made(op, running, running.cpu.instruction, _where(sys._getframe(2)))
 
 
-#: The fields of an operation that a copy with another order shares with it.
-_KEPT = tuple(name for name in Op.__struct_fields__ if name not in ("order", "form"))
-
-
 def _noting(method: _F) -> _F:
     def made(self: Any, *args: Any, **kwargs: Any) -> Any:
         op = method(self, *args, **kwargs)
@@ -146,12 +142,8 @@ class NotingHost(Host):
         self.notes.made = {key: made for key, made in self.notes.made.items() if not which(made)}
 
     def announced(self, op: Op) -> None:
-        """Remove `op`, which was awaited, or the operation of which it is a copy with another order."""
-        made = self.notes.made
-        if made.pop(id(op), None) is None:
-            original = next((key for key, each in made.items() if _is_copy(op, each.op)), None)
-            if original is not None:
-                del made[original]
+        """Remove `op`, which was awaited."""
+        self.notes.made.pop(id(op), None)
 
     def dropped(self, actor: Actor | None) -> Made | None:
         """Return the first operation that cannot be awaited any more: `actor` or the instruction that made it ended."""
@@ -160,11 +152,6 @@ class NotingHost(Host):
             if finished or (made.actor is actor and made.instruction is None):
                 return made
         return None
-
-
-def _is_copy(op: Op, original: Op) -> bool:
-    """Whether the operations differ in no more than their order and form, which `simaie.host.ordered` adds."""
-    return all(getattr(op, name) is getattr(original, name) for name in _KEPT)
 
 
 def _where(frame: FrameType | None) -> str:
