@@ -101,7 +101,7 @@ class Label:
         elif kind in WRITES:
             self.stores = self._stores()
         elif kind is Kind.CHOICE:
-            self.fails = self._choice()
+            self.fails = self._nowhere(layout.index(number))
         elif kind in STOPS:
             self.fails = opening(self)
 
@@ -163,19 +163,12 @@ class Label:
         self._join(found)
         if conditional:
             link(self.past, op, found, self.layout)
-            self.fails = self._failure(found[0])
+            self.fails = self._nowhere(found[0].index)
         return tuple(found)
 
-    def _failure(self, success: Event) -> Event:
-        """Return the event of a store-conditional that fails."""
-        event = Event(self.vcpu, success.index, self.layout.stride, writes=False, place=None)
-        event.choice, event.group, event.section = 0, self.group, self.past.section
-        event.label = (self.control | self.past.decided) << event.base | self.past.born
-        event.status = self.status << event.base
-        return event
-
-    def _choice(self) -> Event:
-        event = Event(self.vcpu, self.layout.index(self.number), self.layout.stride, writes=False, place=None)
+    def _nowhere(self, index: int) -> Event:
+        """Return an event that accesses no place: of a store-conditional that fails, or of a choice."""
+        event = Event(self.vcpu, index, self.layout.stride, writes=False, place=None)
         event.choice, event.group, event.section = 0, self.group, self.past.section
         event.label = (self.control | self.past.decided) << event.base | self.past.born
         event.status = self.status << event.base
@@ -183,7 +176,7 @@ class Label:
 
     def chosen(self, value: int) -> Event:
         """Return the event of a local choice that has this value."""
-        event = self._choice()
+        event = self._nowhere(self.layout.index(self.number))
         event.choice = value
         return event
 
