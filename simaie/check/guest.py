@@ -13,7 +13,7 @@ _KINDS = {"fault": "guest-fault", "assertion": "assertion"}
 
 
 def guest_fault(trace: Trace) -> Iterable[Finding]:
-    """Find each vCPU that a fault or an assertion ended; the step is the vCPU's last before it. A kill is neither."""
+    """Find each vCPU that a fault or an assertion ended; the step is its last one before. A kill is neither."""
     return [_ended(trace, fault) for fault in trace.faults if fault.kind != "kill"] if trace.faults else ()
 
 

@@ -44,7 +44,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def progress(trace: Trace) -> Iterable[Finding]:
-    """Find a deadlock, livelock or starvation, at most one, and blocks of `Cpu.eventually` that never end.
+    """Find a deadlock, livelock or starvation, and `Cpu.eventually` blocks without an end.
 
     The vCPUs of a cycle of waits are listed first.
     """

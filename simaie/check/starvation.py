@@ -48,7 +48,7 @@ def store_conditional_within(attempts: int) -> Checker:
     require_positive(attempts=attempts)
 
     def checker(trace: Trace) -> Iterable[Finding]:
-        """Find vCPUs whose store-conditionals fail more often than a bound in a row."""
+        """Find store-conditionals that fail too often."""
         return _too_often(trace, attempts) if _CONDITIONAL in trace.accesses else ()
 
     checker.__name__ = checker.__qualname__ = "store_conditional_within"
