@@ -36,6 +36,7 @@ class Cells:
             else:
                 self._groups.append((first, last))
         self._numbers: dict[int, int] = {}
+        self._by_name: dict[str, int] = {}  # the same for names, which every call of a hook asks for
 
     def node(self, name: str) -> Varnode:
         """Return the register called `name`."""
@@ -43,7 +44,10 @@ class Cells:
 
     def number(self, name: str) -> int:
         """Return the number of the cell of a register."""
-        return self.place(self._registers[name])[0]
+        found = self._by_name.get(name)
+        if found is None:
+            found = self._by_name[name] = self.place(self._registers[name])[0]
+        return found
 
     def has(self, name: str) -> bool:
         """Return whether there is such a register."""

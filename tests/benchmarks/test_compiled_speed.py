@@ -86,3 +86,33 @@ def test_private_instructions_run_at_speed():
 def test_a_file_is_loaded_in_a_moment():
     content = (ELF / "structures.aarch64.elf").read_bytes()
     assert min(seconds(lambda: load_image("structures", content)) for _ in range(ROUNDS)) < 0.2
+
+
+LONG = 300
+
+
+async def count_under_a_mutex(cpu: Any) -> None:
+    """As run() of tests/binaries/src/whole.c, in as many steps."""
+    for _ in range(LONG):
+        while await cpu.lock_cmpxchg(LOCK, 0, 1):
+            await cpu.wait_until(LOCK, lambda value: value == 0)
+        await cpu.add(COUNTER, 1)
+        await cpu.store(LOCK, 0)
+        await cpu.load(COUNTER)
+
+
+def test_a_whole_program_of_thousands_of_steps_costs_at_most_two_and_a_half_times_as_much_a_step():
+    hand = Program("count", isa="x86", threads=[count_under_a_mutex] * 2, init={LOCK: 0, COUNTER: 0})
+    whole = binary_program(ELF / "whole.x86_64.so", main=["2", str(LONG), "mutex"])
+
+    def of_a_step(program: Program) -> float:
+        reports = []
+        spent = seconds(lambda: reports.append(
+            explore(program, Machine("native"), scheduler="random-walk", executions=2, failures=None)
+        ))  # fmt: skip
+        return spent / reports[0].statistics.steps
+
+    pairs = [(of_a_step(hand), of_a_step(whole)) for _ in range(2)]
+    python, elf = (min(column) for column in zip(*pairs, strict=True))
+    print(f"{1 / elf:,.0f} steps a second, {elf / python:.2f} times the cost by hand")
+    assert elf / python < 2.5
