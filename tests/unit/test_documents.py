@@ -1,4 +1,4 @@
-"""What the commands print as JSON has the form that the documentation gives of it, no field more and none less."""
+"""What the commands print as JSON has exactly the fields of its documented form."""
 
 from __future__ import annotations
 
