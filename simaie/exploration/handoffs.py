@@ -17,7 +17,7 @@ from simaie.trace import Ending, Event, Trace
 
 __all__ = ["HandoffCounter", "handoffs_of"]
 
-#: The number of executions of an exploration that are looked at, since each takes about as long as running it.
+#: The number of executions of an exploration that are looked at: a look takes about a twentieth of a short execution.
 MOST_LOOKED_AT = 100
 _DIGEST_BYTES = 8
 

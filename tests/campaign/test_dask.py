@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simaie.campaign import CampaignFile, Explore, Status, run_campaign
-from simaie.campaign.crew import Crew, OnExecutor
+from simaie.campaign.crew import Crew, OnExecutor, Processes
 from simaie.errors import InputError, UsageError
 
 from .made import SMALL, facts, run_here
@@ -33,6 +33,23 @@ def test_a_cluster_has_the_results_of_this_process(tmp_path: Path, crew: Callabl
     run_here(tmp_path / "here.simaie")
     assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
     assert status.runs[0].workers == "2 dask workers"
+
+
+@pytest.mark.soak
+def test_the_corpus_and_the_litmus_tests_have_equal_reports_on_processes_and_on_a_cluster(
+    tmp_path: Path, crew: Callable[[], Crew]
+) -> None:
+    folders = (parent / "shared" / "litmus" for parent in Path(__file__).resolve().parents)
+    litmus = tuple(str(folder) for folder in folders if folder.is_dir())[:1]
+    whole = CampaignFile(
+        explore=(
+            Explore(targets=("corpus", *litmus), seeds=1, executions=20),
+            Explore(targets=("corpus",), schedulers=("dpor",), all_executions=100),
+        )
+    )
+    run_campaign(tmp_path / "there.simaie", whole, crew)
+    run_campaign(tmp_path / "here.simaie", whole, lambda: Processes(2))
+    assert facts(tmp_path / "there.simaie") == facts(tmp_path / "here.simaie")
 
 
 def test_the_shards_of_a_worker_that_died_run_elsewhere(tmp_path: Path, crew: Callable[[], Crew]) -> None:
