@@ -14,8 +14,10 @@ pytestmark = pytest.mark.untraced
 X, Y = 0x1000, 0x1040
 
 
-def explored(threads, scheme, host="armv8", *, scheduler="dpor", isa="x86", steps=300, init=None, **options):
-    program = Program("spins", isa=isa, threads=list(threads), init=init or {})
+def explored(
+    threads, scheme, host="armv8", *, scheduler="dpor", isa="x86", steps=300, init=None, watch=None, **options
+):
+    program = Program("spins", isa=isa, threads=list(threads), init=init or {}, watch=watch or {})
     machine = Machine(scheme, host=host, limits=Limits(steps=steps))
     return simaie.explore(program, machine, scheduler=scheduler, **options)
 
@@ -128,6 +130,25 @@ def test_a_store_conditional_that_never_stores_is_a_livelock_and_one_that_may_is
     assert explored([_never_stores], "native", isa="arm").failures
     report = explored([_may_store], "native", isa="arm", steps=20)
     assert (report.failures, report.verdict) == ((), "inconclusive")  # the round in which it fails is no wait
+
+
+async def _adds(cpu):
+    while await cpu.strex(X, await cpu.ldrex(X) + 1):
+        pass
+
+
+async def _adds_what_it_keeps(cpu):
+    while True:
+        seen = await cpu.ldrex(X)
+        if await cpu.strex(X, seen + 1) == 0:
+            break
+
+
+@pytest.mark.parametrize(("vcpu", "count"), [(_adds, 12), (_adds_what_it_keeps, 16)])
+def test_a_loop_of_exclusives_that_keeps_what_it_read_makes_no_round_in_vain(vcpu, count):
+    report = explored(2 * [vcpu], "native", isa="arm", watch={X: 4})
+    assert (report.verdict, report.executions) == ("holds", count)
+    assert [each[f"[{X:#x}]"] for each in report.outcomes] == [2]
 
 
 def test_an_atomic_of_several_places_that_fails_for_ever_is_a_livelock():

@@ -70,9 +70,9 @@ class Walk(Stepper):
         if node is None or node.op is None:
             return False
         label: Label = node.label
-        if label.wait is not None:
-            return label.tried is None or not was_noticed(self.graph, label, label.tried)
-        return label.retries
+        if label.retries or label.wait is None:
+            return label.retries
+        return label.tried is None or not was_noticed(self.graph, label, label.tried)
 
     def _finish_operations(self) -> End | None:
         """Finish the operations of several events of which the graph has some, before new ones; return how that ends.
