@@ -174,7 +174,7 @@ def all_revisits(program, machine: Machine, monkeypatch):
     seen = {}
 
     class Remembering(Walk):
-        def __init__(self, memo, graph, others, limit):
+        def __init__(self, memo, graph, others, limit, enough):
             def unless_seen(other):
                 key = key_of(other), other.mask, tuple(sorted(other.forced.items()))
                 known = seen.setdefault(memo, set())  # a search that begins anew has another memo
@@ -182,7 +182,7 @@ def all_revisits(program, machine: Machine, monkeypatch):
                     known.add(key)
                     others(other)
 
-            super().__init__(memo, graph, unless_seen, limit)
+            super().__init__(memo, graph, unless_seen, limit, enough)
 
     with monkeypatch.context() as patched:
         patched.setattr("simaie.engine.graph.search.Walk", Remembering)

@@ -18,6 +18,7 @@ def event(vcpu, index, *, writes=False, after=(), reads_before=()):
     made = Event(vcpu, index, _STRIDE, writes=writes, place=_PLACE)
     made.order = sum(1 << each.id for each in after)
     made.reads_before = reads_before
+    made.reads_since = sum(1 << each.id for each in reads_before)
     return made
 
 

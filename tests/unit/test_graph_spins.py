@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from graph_programs import shape
 
 import simaie
-from simaie import Limits, Machine, Program
+from simaie import Limits, Machine, Program, ins
+from simaie.engine.graph.search import GraphSearch
 from simaie.host.graph_reference import GraphScMemory
 from simaie.trace import Ending
 
@@ -14,8 +18,10 @@ pytestmark = pytest.mark.untraced
 X, Y = 0x1000, 0x1040
 
 
-def explored(threads, scheme, host="armv8", *, scheduler="dpor", isa="x86", steps=300, init=None, **options):
-    program = Program("spins", isa=isa, threads=list(threads), init=init or {})
+def explored(
+    threads, scheme, host="armv8", *, scheduler="dpor", isa="x86", steps=300, init=None, watch=None, **options
+):
+    program = Program("spins", isa=isa, threads=list(threads), init=init or {}, watch=watch or {})
     machine = Machine(scheme, host=host, limits=Limits(steps=steps))
     return simaie.explore(program, machine, scheduler=scheduler, **options)
 
@@ -128,6 +134,60 @@ def test_a_store_conditional_that_never_stores_is_a_livelock_and_one_that_may_is
     assert explored([_never_stores], "native", isa="arm").failures
     report = explored([_may_store], "native", isa="arm", steps=20)
     assert (report.failures, report.verdict) == ((), "inconclusive")  # the round in which it fails is no wait
+
+
+async def _adds(cpu):
+    while await cpu.strex(X, await cpu.ldrex(X) + 1):
+        pass
+
+
+async def _adds_what_it_keeps(cpu):
+    while True:
+        seen = await cpu.ldrex(X)
+        if await cpu.strex(X, seen + 1) == 0:
+            break
+
+
+@pytest.mark.parametrize(("vcpu", "count"), [(_adds, 12), (_adds_what_it_keeps, 16)])
+def test_a_loop_of_exclusives_that_keeps_what_it_read_makes_no_round_in_vain(vcpu, count):
+    report = explored(2 * [vcpu], "native", isa="arm", watch={X: 4})
+    assert (report.verdict, report.executions) == ("holds", count)
+    assert [each[f"[{X:#x}]"] for each in report.outcomes] == [2]
+
+
+async def _never_ends(cpu):
+    while True:
+        await cpu.store(X, 1)
+
+
+def test_a_search_that_is_over_leaves_an_endless_execution_before_its_end():
+    asked = itertools.count(1)
+    program = Program("endless", isa="riscv", threads=[_never_ends])
+    search = GraphSearch(program, Machine("native", host="rvwmo"), lambda: next(asked) > 50)
+    assert not search.advance()
+    assert (search.exhausted, search.graph, search.steps) == (False, None, 51)
+
+
+@pytest.mark.parametrize("name", ["LBQ", "IRIW"])
+def test_a_search_that_was_left_in_an_execution_goes_on_there(name):
+    asked = itertools.count(1)
+    leaving = GraphSearch(shape(name), Machine("native", host="armv8"), lambda: next(asked) % 7 == 0)
+    whole = GraphSearch(shape(name), Machine("native", host="armv8"))
+    left = 0
+    while not leaving.exhausted:
+        left += not leaving.advance()
+    while whole.advance():
+        pass
+    assert left > 1
+    assert leaving.counts.finished == whole.counts.finished > 0
+
+
+@pytest.mark.parametrize("host", ["armv8", "rvwmo"])
+def test_what_is_newest_in_the_order_of_the_program_needs_no_check_for_cycles(monkeypatch, host):
+    asked = []
+    monkeypatch.setattr("simaie.host.graph.bounds.cyclic", lambda graph, event: asked.append(event))
+    report = explored([[ins("store", X, 1), ins("load", X, into="r")] * 3], "native", host, isa="riscv")
+    assert (report.executions, asked) == (1, [])
 
 
 def test_an_atomic_of_several_places_that_fails_for_ever_is_a_livelock():

@@ -53,7 +53,7 @@ class GraphSearch:
     Args:
         program: The program.
         machine: The machine, whose host memory is a `simaie.host.graph.memory.GraphMemory`.
-        enough: Asked before each way to grow a graph: whether to stop before the next finished graph.
+        enough: Asked before each operation: whether to stop before the next finished graph.
 
     Attributes:
         exhausted: Whether no graph is left.
@@ -100,10 +100,7 @@ class GraphSearch:
         """
         stack, limit = self._stack, min(self._machine.limits.steps, MOST_EVENTS)
         while stack:
-            if self._enough():
-                self.graph = None
-                return False
-            walk = Walk(self._memo, stack.pop(), stack.append, limit)
+            walk = Walk(self._memo, stack.pop(), stack.append, limit, self._enough)
             try:
                 self._start(walk)
                 end = walk.go()
@@ -113,6 +110,10 @@ class GraphSearch:
                 self.began_anew += 1
                 raise
             self._memo.require_sound()
+            if end is End.LEFT:
+                stack.append(walk.graph)
+                self.graph = None
+                return False
             if self._is_execution(walk.graph, end):
                 return True
         self.graph = None

@@ -175,13 +175,13 @@ def ending_of(memo: GraphMemo, graph: Graph) -> Ending | None:
         label: Label = node.label
         if label.op.kind in STOPS:
             continue
-        if has_gone_on(graph, label):
+        if label.retries or has_gone_on(graph, label):
             return None
         if label.wait is not None:
             if has_changed(memo, graph, label.wait):
                 return None
             continue
-        if label.retries or (label.op.kind in ATOMICS - WAITS and (node.wait is None or is_held(graph, label))):
+        if label.op.kind in ATOMICS - WAITS and (node.wait is None or is_held(graph, label)):
             return None
         values = []
         for event in label.reads:

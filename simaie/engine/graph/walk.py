@@ -22,6 +22,7 @@ class End(Enum):
     DONE = 1  # no vCPU can go on: each has ended, or waits
     DEAD = 2  # no graph that the model allows has the events so far
     CUT = 3  # at the limit on events
+    LEFT = 4  # before its end, since the search is over
 
 
 class Walk(Stepper):
@@ -32,11 +33,19 @@ class Walk(Stepper):
         graph: The graph, which the walk changes.
         others: Takes the graphs of the other alternatives.
         limit: The number of events at most.
+        enough: Asked before each operation: whether to leave the graph as it is.
     """
 
-    def __init__(self, memo: GraphMemo, graph: Graph, others: Callable[[Graph], None], limit: int) -> None:
+    def __init__(
+        self,
+        memo: GraphMemo,
+        graph: Graph,
+        others: Callable[[Graph], None],
+        limit: int,
+        enough: Callable[[], bool] = bool,
+    ) -> None:
         super().__init__(memo, graph, others)
-        self._limit = limit
+        self._limit, self._enough = limit, enough
         self._state = State.WENT
 
     def go(self) -> End:
@@ -47,6 +56,8 @@ class Walk(Stepper):
         if graph.stops and (end := self._finish_parts()) is not None:
             return end
         while vcpu < len(graph.at):  # a SPAWN adds to them
+            if self._enough():
+                return End.LEFT
             if (end := self._step(vcpu)) is not None:
                 return end
             if self.released and not self._in_section(vcpu):
@@ -70,9 +81,9 @@ class Walk(Stepper):
         if node is None or node.op is None:
             return False
         label: Label = node.label
-        if label.wait is not None:
-            return label.tried is None or not was_noticed(self.graph, label, label.tried)
-        return label.retries
+        if label.retries or label.wait is None:
+            return label.retries
+        return label.tried is None or not was_noticed(self.graph, label, label.tried)
 
     def _finish_operations(self) -> End | None:
         """Finish the operations of several events of which the graph has some, before new ones; return how that ends.

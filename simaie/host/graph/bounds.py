@@ -52,7 +52,7 @@ def sources_for(graph: Graph, event: Event) -> list[int]:
     found = [INITIAL] if low < 0 <= high + 1 else []
     found += stores[max(low, 0) : high + 1]
     newest = stores[-1] if stores else INITIAL
-    easy = not (later or graph.pieces or graph.stops) and not graph.model.depends_on_source
+    easy = not (later or graph.pieces or graph.stops)  # then nothing is ordered behind a read of the newest store
     good = []
     for store in found:
         graph.read_from(event.id, store)
@@ -76,7 +76,7 @@ def places_for(graph: Graph, event: Event, also: Sequence[int] = ()) -> list[int
     pairs = event.pair >= 0 or any(graph.events[store].pair >= 0 for store in stores)
     if event.atomic and graph.model.one_operation:
         also = (*also, event.id - 1)
-    hard = bool(later or also or graph.pieces or graph.stops or graph.model.depends_on_source)
+    hard = bool(later or also or graph.pieces or graph.stops)  # else nothing is ordered behind the newest store
     good = []
     for number in range(low + 1, high + 1):
         stores.insert(number, event.id)
