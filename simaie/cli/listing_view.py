@@ -155,7 +155,8 @@ def _titles(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     for entry in entries:
         yield from _named(entry["name"], Text(clean(entry["description"].partition(":")[0])), column)
     yield Text()
-    yield Text(f"{len(entries)} guests. For the details: --isa ISA, --name TEXT, or --all. ISA: {_isas(entries)}.", "dim")
+    how = "For the details: --isa ISA, --name TEXT, or --all."
+    yield Text(f"{len(entries)} guests. {how} ISA: {_isas(entries)}.", "dim")
 
 
 def _each_guest(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
