@@ -13,7 +13,7 @@ from rich.text import Text
 from simaie.binary.scenario import Scenario
 from simaie.cli.documents import Document
 from simaie.cli.interrupts import found_until_interrupted, next_interrupt_ends_at_once, status_unless_interrupted
-from simaie.cli.machines import MachineOptions, load_program, make_machine
+from simaie.cli.machines import MachineOptions, load_program, make_machine, mention_host
 from simaie.cli.output import Format, guest_output_aside, print_json, print_lines, prose_width, width
 from simaie.cli.progress import exploration_progress
 from simaie.cli.saved import FailureFiles
@@ -82,6 +82,7 @@ def run_explore(
         if search.cut:
             program = without(program, [Cut.parse(text) for text in search.cut])
         machine = make_machine(target, machine_options)
+        mention_host(target, machine_options, machine)
         files = FailureFiles(folder)
         report, failed, interrupted = _explored(program, machine, search, files)
         for failure in report.kept:

@@ -106,8 +106,8 @@ def _overview(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     yield from _indented_after(f"  -  {idioms:>3}  {'':<{column}}  ", "idioms that rely on an Arm host: --name idiom-")
     yield from _indented_after(f"  -  {guests:>3}  {'':<{column}}  ", "lock-free objects, locks: simaie list guests")
     yield Text()
-    how = f"To list them: --row N, --isa {_isas(entries)}, --name TEXT, or --all."
-    yield Text(f"n: the number of programs, {len(entries)} in all. {how}", "dim")
+    how = "To list them: --row N, --isa ISA, --name TEXT, or --all."
+    yield Text(f"n: the number of programs, {len(entries)} in all. {how} ISA: {_isas(entries)}.", "dim")
     yield Text("The corpus has no programs for other instruction sets; simaie list isas has all.", "dim")
 
 
@@ -118,7 +118,7 @@ def _indented_after(head: str, text: str) -> Iterator[Text]:
 
 
 def _isas(entries: Iterable[dict[str, Any]]) -> str:
-    return "|".join(sorted({entry["isa"] for entry in entries}))
+    return ", ".join(sorted({entry["isa"] for entry in entries}))
 
 
 def _each_program(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
@@ -155,7 +155,8 @@ def _titles(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:
     for entry in entries:
         yield from _named(entry["name"], Text(clean(entry["description"].partition(":")[0])), column)
     yield Text()
-    yield Text(f"{len(entries)} guests. For the details: --isa {_isas(entries)}, --name TEXT, or --all.", "dim")
+    how = "For the details: --isa ISA, --name TEXT, or --all."
+    yield Text(f"{len(entries)} guests. {how} ISA: {_isas(entries)}.", "dim")
 
 
 def _each_guest(entries: Sequence[dict[str, Any]]) -> Iterator[Text]:

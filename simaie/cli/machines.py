@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 
 from simaie.binary.scenario import Scenario
+from simaie.cli.status import complain
 from simaie.guest.program import Program
-from simaie.replaying.machines import MachineOptions, make_machine
+from simaie.machine import Machine
+from simaie.replaying.machines import MachineOptions, host_of, make_machine
 from simaie.replaying.machines import load_program as load_quietly
 from simaie.replaying.run import Driver
 from simaie.replaying.target import compiler_command
 
-__all__ = ["MachineOptions", "driver_of", "load_program", "make_machine"]
+__all__ = ["MachineOptions", "driver_of", "load_program", "make_machine", "mention_host"]
 
 
 def load_program(target: str, *, trust: bool = False, scenario: Scenario | None = None) -> Program:
@@ -23,6 +25,14 @@ def load_program(target: str, *, trust: bool = False, scenario: Scenario | None 
     if (command := compiler_command(program)) is not None:
         print(f"compiled by: {command}", file=sys.stderr)
     return program
+
+
+def mention_host(target: str, options: MachineOptions, machine: Machine) -> None:
+    """Say on stderr which host a program of the corpus needs, if no host was chosen and the machine has another."""
+    needed = host_of(target)
+    if options.host is None and needed not in (None, machine.host):
+        shows = f"needs --host {needed} to show what it is about"
+        complain(f"{target} {shows}; without the option it runs on {machine.host}")
 
 
 def driver_of(name: str | None) -> Driver | None:

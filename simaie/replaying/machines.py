@@ -16,7 +16,7 @@ from simaie.machine import Limits, Machine
 from simaie.plugins import Spec
 from simaie.replaying.target import find_target
 
-__all__ = ["MachineOptions", "load_program", "make_machine"]
+__all__ = ["MachineOptions", "host_of", "load_program", "make_machine"]
 
 #: The ideal scheme, which does what the guest architecture itself promises.
 DEFAULT_SCHEME = "native"
@@ -83,6 +83,19 @@ def make_machine(target: str, options: MachineOptions) -> Machine:
     steps = options.steps if options.steps is not None or case is None else case.needs.steps
     limits = Limits(steps=Limits().steps if steps is None else steps, tries=_tries(options))
     return Machine(spec, limits=limits, **needs | {name: value for name, value in given.items() if value is not None})
+
+
+def host_of(target: str) -> str | None:
+    """Return the host that a program of the corpus needs; None if it needs no special one, and for other programs.
+
+    A machine from `make_machine` has this host only if the options say so.
+
+    Args:
+        target: As on the command line.
+    """
+    needs: Any = getattr(_entry(target), "needs", None)
+    host: str | None = None if needs is None else needs.host
+    return None if host == corpus.Needs().host else host
 
 
 def _tries(options: MachineOptions) -> int | None:

@@ -12,8 +12,9 @@ transactions always abort never succeeds, however often its loop tries.
 `simaie.schemes.pico_htm` is the cheaper model: its transaction is the line of the load-linked alone.
 
 Deviations: starting a thread, and waiting for one, do not abort a transaction. A thread that ends in a transaction
-performs its stores as if it had not been aborted. What a device writes past the scheme aborts nothing. The host must
-not reorder accesses, and the guest must be a list of instructions: a Python function cannot go back.
+performs its stores as if it had not been aborted. What a device writes past the scheme aborts nothing. The guest must
+be a list of instructions: a Python function cannot go back. The host must not reorder accesses: a store that waits in a
+buffer aborts the transactions of others when it leaves the buffer, which is no step of a scheme.
 
 Source: E. G. Cota, P. Bonzini, A. Bennée, L. P. Carloni, "Cross-ISA Machine Emulation for Multicores", CGO 2017.
 """
@@ -122,8 +123,8 @@ class Htm(LinkedScheme):
     def _restart_point(self, cpu: Any) -> RestartPoint:
         if self.machine.host_order != Barrier.FULL:
             raise NotModelledError(
-                "the transactions of the scheme 'htm' are modelled on a host that reorders nothing; use the host sc, "
-                "or the scheme 'pico-htm'"
+                "the transactions of the scheme 'htm' are modelled on a host that reorders nothing, since a scheme "
+                "does not see when a store leaves a store buffer; use the host sc, or the scheme 'pico-htm'"
             )
         point: RestartPoint | None = cpu.restart_point()
         if point is None:

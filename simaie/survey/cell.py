@@ -16,7 +16,6 @@ from simaie.exploration.explorer import explore
 from simaie.exploration.report import Report
 from simaie.finding import LLSC_LEVELS, RMW_LEVELS
 from simaie.machine import Machine
-from simaie.protocols import takes_orders
 from simaie.replaying.failure import Failure
 from simaie.schemes.holes import STUCK_HOLES, Hole
 from simaie.survey.rows import Row
@@ -34,8 +33,6 @@ _LEVELS = dict(zip(LLSC_LEVELS, ("strict", "architectural", "value"), strict=Tru
 )
 #: The kinds of finding of an execution that got stuck.
 _STUCK = frozenset({"deadlock", "livelock", "lock-leak"})
-#: The classes in which an access overlaps one of another size.
-_OF_SEVERAL_SIZES = frozenset({Hole.WIDE, Hole.WIDTH})
 _RANK = {"": 0, "strict": 1, "architectural": 2, "value": 3}
 
 
@@ -141,7 +138,6 @@ def examine(item: Item) -> Cell:
             reason = f"a bug of simaie ended the search: {error}"
     found = [(program, failure) for program, report in reports for failure in counting(program, report)]
     reason = reason or next((report.reason for _, report in reports if not report.complete), "")
-    reason = reason or (_unseen(item) if reports else "")
     fields: dict[str, Any] = {"reason": reason, "result": CellResult.OPEN if reason else CellResult.PROVED}
     if not reports and not reason:
         fields["result"] = CellResult.ABSENT
@@ -159,14 +155,6 @@ def examine(item: Item) -> Cell:
         stuck=() if item.hole in STUCK_HOLES else tuple(sorted(others & _STUCK)),
         **fields,
     )
-
-
-def _unseen(item: Item) -> str:
-    """Return why a search may miss violations of the class on this host; empty if it misses none."""
-    host = plugins.resolve(plugins.HOSTS, plugins.Spec.of(item.host, "host").name)
-    if item.hole in _OF_SEVERAL_SIZES and takes_orders(host):
-        return "the host has no order of a store and of a wider one that overlaps it, so a violation may go unseen"
-    return ""
 
 
 def _searched(item: Item, program: Violation) -> Report:

@@ -333,3 +333,19 @@ def test_a_program_that_needs_another_host_says_which(capsys):
     entries = {name: corpus.entry(name) for name in hosts if hasattr(corpus.entry(name), "needs")}
     assert hosts["idiom-ring-indices-broken"] == "armv8"
     assert {name: hosts[name] for name in entries} == {name: entry.needs.host for name, entry in entries.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("bug-release-without-barrier", [], "--host armv8"),
+        ("idiom-dekker-broken", ["--format", "json"], "--host armv8"),
+        ("bug-release-without-barrier", ["--host", "sc"], ""),
+        ("first-registration-window", [], ""),
+    ],
+)
+def test_a_program_that_runs_on_another_host_than_it_needs_says_so_unless_one_was_chosen(name, options, said, capsys):
+    main(["explore", name, "--executions", "1", *options])
+    told = capsys.readouterr().err
+    assert said in told
+    assert bool(said) is bool(told)

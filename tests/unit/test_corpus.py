@@ -139,6 +139,7 @@ def test_programs_share_their_content_only_if_the_machine_alone_makes_the_case()
         ["aliases-full-system", "aliases-user-mode"],
         ["aliases-full-system-arm", "aliases-user-mode-arm"],
         ["atomic-between-ll-and-sc-aarch64", "atomic-between-ll-and-sc-revoked-aarch64"],
+        ["atomic-between-ll-and-sc-loongarch", "atomic-between-ll-and-sc-revoked-loongarch"],
         ["atomic-between-ll-and-sc-revoked-riscv", "atomic-between-ll-and-sc-riscv"],
     ]
 

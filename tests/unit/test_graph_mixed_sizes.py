@@ -9,9 +9,11 @@ from graph_enumeration import TooManyError, all_revisits, enumerated, explained,
 
 import simaie
 from simaie import Machine, Program, ins
+from simaie.corpus.violations import violation
 from simaie.host.graph.linear import linear
 from simaie.host.graph_reference import GraphScMemory
 from simaie.prng import Random
+from simaie.schemes.holes import Hole
 
 # Its searches take seconds, and run lines that other tests run too.
 pytestmark = pytest.mark.untraced
@@ -258,6 +260,19 @@ def test_an_access_of_several_events_takes_effect_at_once_in_a_trace():
     for graph in found:
         vcpus = [graph.events[each].vcpu for each in linear(graph)]
         assert sum(one != other for one, other in pairwise(vcpus)) == 2
+
+
+def test_a_section_cuts_no_access_of_several_events():
+    """The section reads one half of the wide store, so that the store is wholly before it."""
+    _, found = graphs_of(violation(Hole.WIDTH), machine_of("armv8", "hst-htm:granule=4"))
+    wide = 0
+    for graph in found:
+        order = linear(graph)
+        for siblings in {event.siblings for event in graph.events.values() if event.siblings}:
+            wide += 1
+            places = [order.index(each) for each in siblings]
+            assert max(places) - min(places) == len(siblings) - 1
+    assert wide
 
 
 def test_random_executions_reach_what_the_search_reaches():

@@ -127,6 +127,8 @@ def turns(graph: Graph, before: Mapping[int, int]) -> list[int]:
     """
     above = ancestors(before, graph.mask)
     assert above is not None
+    if graph.pieces:
+        above = {number: _with_siblings(graph, earlier) for number, earlier in above.items()}
     sections, left, found = _sections(graph), graph.mask, []
     while sections:
         begins = sum(1 << begin for begin in sections)
@@ -141,6 +143,15 @@ def turns(graph: Graph, before: Mapping[int, int]) -> list[int]:
         found += [first, part & ~first]
         left &= ~part
     return [*found, left]
+
+
+def _with_siblings(graph: Graph, events: int) -> int:
+    """Return the events with the other pieces of their accesses, which take effect with them, as a mask."""
+    found = events
+    for number in members(events):
+        for sibling in graph.events[number].siblings or ():
+            found |= 1 << sibling
+    return found & graph.mask
 
 
 def _begun(graph: Graph, above: Mapping[int, int], left: int) -> int:
