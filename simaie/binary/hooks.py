@@ -42,6 +42,14 @@ async def _observe(thread: Any, given: tuple[int, ...]) -> None:
     thread.cpu.observe(text_at(thread, given[0]), given[1])
 
 
+async def _sometimes(thread: Any, given: tuple[int, ...]) -> None:
+    thread.cpu.sometimes(text_at(thread, given[0]), given[1] & 0xFFFF_FFFF)
+
+
+async def _reachable(thread: Any, given: tuple[int, ...]) -> None:
+    thread.cpu.reachable(text_at(thread, given[0]))
+
+
 async def _atomic_begin(thread: Any, given: tuple[int, ...]) -> None:
     await thread.enter(thread.cpu.atomic(text_at(thread, given[0])))
 
@@ -146,6 +154,8 @@ ALWAYS: dict[str, Hook] = {
     "simaie_choose": _choose,
     "simaie_assume": _assume,
     "simaie_observe": _observe,
+    "simaie_sometimes": _sometimes,
+    "simaie_reachable": _reachable,
     "simaie_atomic_begin": _atomic_begin,
     "simaie_atomic_end": _atomic_end,
     "simaie_call": _call,

@@ -143,6 +143,7 @@ def binary_program(
     nothing: int | None = None,
     name: str | None = None,
     checkers: Sequence[Any] = (),
+    goals: Sequence[str] = (),
 ) -> BinaryProgram:
     """Return the program whose threads call functions of an ELF file, or of a C file that is compiled first.
 
@@ -171,6 +172,7 @@ def binary_program(
         nothing: The integer result of such a function that means that nothing was found; a null pointer means so too.
         name: The name of the program; None for the name of the file.
         checkers: As for a `Program`.
+        goals: The names of goals (``simaie_sometimes``) that are reported even if no execution reaches their place.
 
     Raises:
         InputError: The file cannot be read or compiled, or is not for a machine that is modelled; or `init` faults.
@@ -180,11 +182,15 @@ def binary_program(
     if not isinstance(path, str | Path):
         raise UsageError(f"the path of an ELF file must be a text or a Path, not {path!r}")
     scenario = Scenario.of(threads, init, final, watch, stack, shared_stacks, main, cc, record, nothing)
-    return program_of_file(Path(path), scenario, name, tuple(checkers))
+    return program_of_file(Path(path), scenario, name, tuple(checkers), goals)
 
 
 def program_of_file(
-    path: Path, scenario: Scenario, name: str | None = None, checkers: tuple[Any, ...] = ()
+    path: Path,
+    scenario: Scenario,
+    name: str | None = None,
+    checkers: tuple[Any, ...] = (),
+    goals: Sequence[str] = (),
 ) -> BinaryProgram:
     """Return the program of the ELF file or C file at `path`.
 
@@ -193,6 +199,7 @@ def program_of_file(
         scenario: What is run of it.
         name: The name of the program; None for the name of the file.
         checkers: As for a `Program`.
+        goals: As for a `Program`.
 
     Raises:
         InputError: This and the others as for `binary_program`.
@@ -203,7 +210,7 @@ def program_of_file(
         raise UsageError(f"{path}: a compiler is for a file that ends in {SOURCE_SUFFIX}")
     else:
         file, content, command = path.name, read_elf(path), None
-    made = program_of_bytes(file, content, scenario, name or path.name, checkers)
+    made = program_of_bytes(file, content, scenario, name or path.name, checkers, goals)
     made.defined_in, made.compiled_by = path, command
     return made
 
@@ -218,7 +225,12 @@ def functions_of(path: Path, cc: str | None = None) -> list[str]:
 
 
 def program_of_bytes(
-    file: str, content: bytes, scenario: Scenario, name: str, checkers: tuple[Any, ...] = ()
+    file: str,
+    content: bytes,
+    scenario: Scenario,
+    name: str,
+    checkers: tuple[Any, ...] = (),
+    goals: Sequence[str] = (),
 ) -> BinaryProgram:
     """Return the program of the ELF file with this content.
 
@@ -228,6 +240,7 @@ def program_of_bytes(
         scenario: What is run of it.
         name: The name of the program.
         checkers: As for a `Program`.
+        goals: As for a `Program`.
 
     Raises:
         InputError: This and the others as for `binary_program`.
@@ -255,10 +268,11 @@ def program_of_bytes(
         watch=_watched(image, scenario.watch),
         description=description,
         checkers=(*checkers, *(["use-after-free"] if image.allocates else [])),
+        goals=goals,
     )
     made.binary, made.code, made.scenario = image, code, scenario
     made.extent, made.byte_order = layout.end_of_all, image.abi.endian
-    made.made_by = program_of_bytes, (file, content, scenario, name, checkers)
+    made.made_by = program_of_bytes, (file, content, scenario, name, checkers, goals)
     return made
 
 

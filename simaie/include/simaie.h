@@ -28,6 +28,14 @@ SIMAIE_FUNCTION void simaie_observe(const char *name, unsigned long value)
 	__asm__ __volatile__("" : : "r"(name), "r"(value) : "memory");
 }
 
+/* State that the condition is to be true here in some execution; reports name the goals that never happened. */
+SIMAIE_FUNCTION void simaie_sometimes(const char *name, int condition)
+{
+	__asm__ __volatile__("" : : "r"(name), "r"(condition) : "memory");
+}
+/* State that this place is to be reached in some execution. */
+SIMAIE_FUNCTION void simaie_reachable(const char *name) { __asm__ __volatile__("" : : "r"(name) : "memory"); }
+
 /* State that what follows, up to simaie_atomic_end(), is meant to be atomic; the checker `serializability` judges it. */
 SIMAIE_FUNCTION void simaie_atomic_begin(const char *name) { __asm__ __volatile__("" : : "r"(name) : "memory"); }
 SIMAIE_FUNCTION void simaie_atomic_end(void) { __asm__ __volatile__("" : : : "memory"); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -98,3 +99,14 @@ def test_an_assumption_needs_a_host_without_graphs():
     program = binary_program(ELF / "assume.x86_64.so", ["reader"])
     with pytest.raises(UnmodelledCodeError, match="simaie_assume"):
         searched(program, "native", "armv8")
+
+
+@pytest.mark.parametrize(("target", "host"), [("x86_64", "sc"), ("aarch64", "armv8")])
+def test_goals_of_compiled_code_are_counted(target, host):
+    program = binary_program(ELF / f"goals.{target}.so", ["writer", "reader"], goals=["never"])
+    found = searched(program, "native", host, checkers=("guest-fault",))
+    counts = {goal.name: (goal.happened, goal.reached) for goal in found.goals}
+    assert found.complete
+    assert found.executions == 2
+    assert counts == {"never": (0, 0), "set": (1, 2), "two": (0, 2), "late": (1, 1)}
+    assert pickle.loads(pickle.dumps(program)).goals == ("never",)
