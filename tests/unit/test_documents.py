@@ -23,7 +23,7 @@ exists (0:EAX=0 /\\ 1:EAX=0)
 #: By document, command lines that print it; SB is a litmus test, and SAVED the replay file of a failure.
 COMMANDS: dict[Document, tuple[str, ...]] = {
     Document.EXPLORE: (f"explore {RACE} --executions 40", f"explore {RACE} --scheme cas --scheduler dpor"),
-    Document.PROVE_PROGRESS: ("prove-progress first-registration-window", "prove-progress treiber-stack-arm --scheme hst"),
+    Document.PROVE_PROGRESS: (f"prove-progress {RACE}", "prove-progress treiber-stack-arm --scheme hst"),
     Document.REPLAY: ("replay SAVED", "replay SAVED --best-effort"),
     Document.CHECK: ("check SAVED --checker data-races",),
     Document.SHRINK: ("shrink SAVED --executions 5",),

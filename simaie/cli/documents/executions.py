@@ -110,7 +110,8 @@ class TraceForm(Form, frozen=True, kw_only=True):
 class ReplayedForm(Form, frozen=True, kw_only=True):
     """A failure with its trace.
 
-    `how_to_reproduce` is there if the file was shown as recorded, `diverged` if a best-effort replay left the recording.
+    `how_to_reproduce` is there if the file was shown as recorded, `diverged` if a best-effort replay left what was
+    recorded.
     """
 
     program: str
