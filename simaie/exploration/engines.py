@@ -39,7 +39,8 @@ from simaie.engine.memo.quick import draws, make_memo_execution
 from simaie.engine.memo.run import Deviation, compare, reference, run_memo
 from simaie.engine.memo.shared import SharedState
 from simaie.engine.memo.undone import Undone
-from simaie.engine.memo.walks import Needed, Walked, Walks
+from simaie.engine.memo.walked import Needed, Walked
+from simaie.engine.memo.walks import Walks
 from simaie.engine.verified import VerifiedExecution, is_trusted, is_verified, next_verified
 from simaie.errors import InternalError, NondeterminismError
 from simaie.exploration.coverage import PreemptionCounter

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from simaie.engine.execution import Execution
 from simaie.engine.memo.undone import Undone
-from simaie.engine.memo.walks import Needed
+from simaie.engine.memo.walked import Needed
+from simaie.exploration.canonical import digest_of_events
 from simaie.exploration.consistency import Consistency
 from simaie.exploration.coverage import STEPS_BEFORE_PROBES, CoverageCollector
 from simaie.exploration.determinism import FirstRun, repetition
@@ -87,7 +88,7 @@ class Maker:
             probed = unprobed is None or not unprobed.has_probes
             if team is not None and probed and (yield from team.attend()):
                 continue
-            if unprobed is None and not self._twice and not exploration.checkers.judges_each:
+            if not self._twice and not exploration.checkers.judges_each:
                 self._walk()
             self.profile = exploration.scheduler.profile()
             if self._twice:
@@ -103,7 +104,8 @@ class Maker:
         """Run executions without an engine, but leave one: the consistency check needs the last execution."""
         exploration = self._exploration
         most = exploration.execution_limit - exploration.statistics.executions - 1
-        needed = Needed(exploration.needs_trace, exploration.is_better_example)
+        digest = None if self._coverage is None else digest_of_events
+        needed = Needed(exploration.needs_trace, exploration.is_better_example, digest)
         walked = self._engines.walk(exploration.scheduler, exploration.index, most, needed)
         if walked.executions:
             exploration.take_walked(walked)
