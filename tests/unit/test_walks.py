@@ -167,6 +167,11 @@ def test_a_graph_that_does_not_pay_is_given_up(monkeypatch: pytest.MonkeyPatch, 
     assert sum(walked) < 40
 
 
+def test_a_graph_may_grow_as_long_as_walks_come_to_their_end(walked: list[int]) -> None:
+    explore(programs.inc(4), scheduler="random-walk", executions=450, failures=None)
+    assert sum(walked) > 330
+
+
 def test_walks_that_seldom_come_to_an_end_are_given_up(monkeypatch: pytest.MonkeyPatch, walked: list[int]) -> None:
     """Another vCPU may write in the interval of a conditional store: only a trace shows whether it did."""
     monkeypatch.setattr(walks, "_ENDED_FIRST", 20)

@@ -46,7 +46,10 @@ _MOST_PLACES = 32
 #: How often the graph is begun anew, at most, because the memo has come to know of more places.
 _MOST_RESTARTS = 16
 #: As many edges are made, and as many walks end early, before it matters whether that pays.
-_EDGES_FIRST, _ENDED_FIRST = 3_000, 500
+_EDGES_FIRST, _ENDED_FIRST = 600, 500
+#: The most edges that are made for each whole walk after these: at first, when the graph grows quickly, and later, when
+#: a walk that makes more takes longer than an engine. There are `_LEARNED` whole walks in between.
+_EDGES_EACH_FIRST, _EDGES_EACH, _LEARNED = 4, 1, 500
 
 #: What a preemption adds to the number of deviations where both are counted, which is smaller.
 _PREEMPTION = 1 << 32
@@ -121,7 +124,7 @@ class Walks:
         self._views: list[tuple[Any, int]] = []  # the places in RAM, as `Ram.view` returns them
         self._ranges = 0
         self._restarts = self._made = 0
-        self._steps = self._whole = self._early = 0  # of walks that came to an end, and how many did and did not
+        self._whole = self._early = 0  # how many walks came to an end, and how many did not
         self._has_final = memo.program.final is not None
         self._coverage = None if needed.digest is None else PathCoverage(needed.digest)
         self.over = False
@@ -151,7 +154,7 @@ class Walks:
                 following, switch, event = edges[word * len(edges) >> 32]
                 if not following:
                     if following is None:
-                        following, switch, event = self._new_edge(switch, word)
+                        following, switch, event = self._new_edge(switch, word, index - first)
                     if not following:
                         break
                 edges = following
@@ -199,7 +202,6 @@ class Walks:
             self._is_changed = False
         self._at = None
         self._memo.keep_bounds(steps)
-        self._steps += steps
         self._whole += executions
         self.over = self.over or self._early > _ENDED_FIRST + self._whole
         covered = None if self._coverage is None else self._coverage.covered()
@@ -233,9 +235,15 @@ class Walks:
 
     # -- making edges ------------------------------------------------------------------------------
 
-    def _new_edge(self, joint: _Joint | None, word: int) -> tuple[Any, Any, Any]:
-        """Make the edge of `joint` that `word` chooses, and return it; three times None if an engine has to go on."""
-        self.over = self.over or self._made > _EDGES_FIRST + self._steps // 16
+    def _new_edge(self, joint: _Joint | None, word: int, walked: int) -> tuple[Any, Any, Any]:
+        """Make the edge of `joint` that `word` chooses, and return it; three times None if an engine has to go on.
+
+        Args:
+            joint: The joint state; None if the edge cannot be made.
+            word: The random number.
+            walked: The number of whole walks that are not reported yet.
+        """
+        self.over = self.over or self._made > _most_edges(self._whole + walked)
         if joint is None or self.over or len(self._states) >= _MOST_STATES:
             return None, None, None
         choice = word * len(joint.edges) >> 32
@@ -319,3 +327,8 @@ class Walks:
             view[index] = value
         self._memory.restore_reservations(joint.reservations)
         self._at = joint
+
+
+def _most_edges(walks: int) -> int:
+    """Return the number of edges beyond which a graph does not pay, if so many walks came to their end."""
+    return _EDGES_FIRST + _EDGES_EACH * walks + (_EDGES_EACH_FIRST - _EDGES_EACH) * min(walks, _LEARNED)
