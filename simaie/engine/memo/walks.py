@@ -330,5 +330,9 @@ class Walks:
 
 
 def _most_edges(walks: int) -> int:
-    """Return the number of edges beyond which a graph does not pay, if so many walks came to their end."""
+    """Return the number of edges beyond which a graph does not pay.
+
+    Args:
+        walks: The number of walks that came to their end.
+    """
     return _EDGES_FIRST + _EDGES_EACH * walks + (_EDGES_EACH_FIRST - _EDGES_EACH) * min(walks, _LEARNED)
